@@ -1,0 +1,19 @@
+"""How a run can end other than with a result."""
+
+
+class UserError(ValueError):
+    """A mistake in the command line or the input files: one sentence, exit code 2, nothing computed."""
+
+    exit_code = 2
+
+
+class RunError(RuntimeError):
+    """A failure that needs no traceback (disk full, lost file): one sentence, exit code 1."""
+
+    exit_code = 1
+
+
+class Unfinished(RunError):
+    """The run was asked to leave (SIGUSR1); what was measured is on disk, `--resume` goes on: exit code 75."""
+
+    exit_code = 75
