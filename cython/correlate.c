@@ -1,0 +1,195 @@
+/* Gauss-Newton registration of correlation windows; compiled once per instruction set (VL, VARIANT).
+ *
+ * The gradient comes from im1 (or from the warped im2 with update_gradient) and Phi <- Phi (I + delta): the
+ * forward compositional scheme of Baker & Matthews 2004 (doi 10.1023/B:VISI.0000011205.11775.fd) with the
+ * zero-mean normalised criterion (Pan, Xie & Wang 2010, doi 10.1364/AO.49.005501), whose gain and offset are
+ * eliminated in every window. */
+#include "noise.h"
+#include "warp.h"
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+
+/* Gradient of the warped im2 by central differences (one-sided at the ends), 0 next to voxels that do not count. */
+static void gradient_of_warped(job *k, int partial)
+{
+    const window *w = &k->w;
+    const int64_t step[3] = {w->sz, w->sy, 1};
+    for (int i = w->n[0] > 1 ? 0 : 1; i < 3; i++)
+        for (int z = 0; z < w->n[0]; z++)
+            for (int y = 0; y < w->n[1]; y++)
+                for (int x = 0; x < w->n[2]; x++) {
+                    const int at[3] = {z, y, x};
+                    const int64_t here = z * w->sz + y * w->sy + x;
+                    const int64_t lo = at[i] > 0 ? here - step[i] : here;
+                    const int64_t hi = at[i] < w->n[i] - 1 ? here + step[i] : here;
+                    float d = (w->b[hi] - w->b[lo]) / (float)(hi - lo > step[i] ? 2 : 1);
+                    w->g[i][here] = partial ? d * w->ok[hi] * w->ok[lo] * w->ok[here] : d;
+                }
+}
+
+/* Bring the sums over im1 up to date with the voxels that count now. Returns a status. */
+static int refresh(job *k, int partial)
+{
+    const int64_t size = k->w.sz * k->w.n[0];
+    if (k->s->update_gradient) {
+        gradient_of_warped(k, partial);
+        k->stale = 1;
+    }
+    if (partial != k->partial || (partial && memcmp(k->w.ok, k->w.was, size * sizeof(float)))) k->stale = 1;
+    if (!k->stale) return NOT_EVALUATED;
+    if (partial) {
+        sum_reference(&k->w, 1, &k->r);
+        memcpy(k->w.was, k->w.ok, size * sizeof(float));
+    } else {
+        sum_reference(&k->w, 0, &k->r);
+    }
+    k->stale = 0, k->partial = partial;
+    const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
+    if (k->in_im1 * k->r.n < k->s->min_valid * voxels * k->valid_in_im1 || k->r.n < k->s->unknowns + 3)
+        return LEFT_IMAGE;
+    return factorise(k->r.M, k->s, &k->f) ? SINGULAR : NOT_EVALUATED;
+}
+
+/* Residual, correlation and the right-hand side of the normal equations. Returns a status. */
+static int evaluate(job *k, double A[12])
+{
+    sum_match(&k->w, &k->m);
+    const reference_sums *r = &k->r;
+    const match_sums *m = &k->m;
+    const double mean_a = r->a / r->n, mean_b = m->b / r->n;
+    const double aa = r->aa - r->n * mean_a * mean_a, bb = m->bb - r->n * mean_b * mean_b;
+    const double ab = m->ab - r->n * mean_a * mean_b, floor_ = 1e-6 * r->n;
+    if (!(aa > floor_ * 1e-4) || !(bb > floor_ * 1e-4)) return SINGULAR;
+    k->zncc = ab / sqrt(aa * bb);
+    double gain = 1, shift_a = mean_a, shift_b = mean_b;
+    if (k->s->znssd) {
+        gain = sqrt(aa / bb);
+        k->squares = aa + gain * gain * bb - 2 * gain * ab;
+    } else {
+        shift_a = 0, shift_b = (k->offset1 - k->offset2) * k->scale;
+        const double d = mean_a - mean_b + shift_b;
+        k->squares = aa + bb - 2 * ab + r->n * d * d;
+    }
+    for (int i = 0; i < 12; i++) A[i] = r->ag[i] - shift_a * r->g[i] - gain * (m->bg[i] - shift_b * r->g[i]);
+    if (k->squares < 0) k->squares = 0;
+    return NOT_EVALUATED;
+}
+
+/* Nearest rotation to F by the polar iteration of Higham 1986 (doi 10.1137/0907079). Returns 1 if singular. */
+static int make_rotation(double F[9])
+{
+    for (int it = 0; it < 30; it++) {
+        double c[9], change = 0;
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < 3; j++) {
+                int a = (i + 1) % 3, b = (i + 2) % 3, d = (j + 1) % 3, e = (j + 2) % 3;
+                c[3 * i + j] = F[3 * a + d] * F[3 * b + e] - F[3 * a + e] * F[3 * b + d];
+            }
+        double det = F[0] * c[0] + F[1] * c[1] + F[2] * c[2];
+        if (!(fabs(det) > 1e-12)) return 1;
+        for (int i = 0; i < 9; i++) {
+            double next = 0.5 * (F[i] + c[i] / det);
+            change += fabs(next - F[i]), F[i] = next;
+        }
+        if (change < 1e-15) break;
+    }
+    return 0;
+}
+
+static int rigid_part(double Phi[12])
+{
+    double F[9];
+    for (int i = 0; i < 9; i++) F[i] = Phi[4 * (i / 3) + i % 3];
+    if (make_rotation(F)) return 1;
+    for (int i = 0; i < 9; i++) Phi[4 * (i / 3) + i % 3] = F[i];
+    return 0;
+}
+
+/* Phi <- Phi (I + delta). Returns a status. */
+static int compose(job *k, const double delta[12])
+{
+    double P[12];
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 4; j++) {
+            P[4 * i + j] = k->Phi[4 * i + j];
+            for (int q = 0; q < 3; q++) P[4 * i + j] += k->Phi[4 * i + q] * delta[4 * q + j];
+        }
+    memcpy(k->Phi, P, sizeof P);
+    if (k->s->rigid && rigid_part(k->Phi)) return SINGULAR_PHI;
+    double det = P[0] * (P[5] * P[10] - P[6] * P[9]) - P[1] * (P[4] * P[10] - P[6] * P[8])
+                 + P[2] * (P[4] * P[9] - P[5] * P[8]);
+    if (!isfinite(det) || !isfinite(P[3] + P[7] + P[11])) return SINGULAR_PHI;
+    return det < 0.2 || det > 3 ? VOLUME_CHANGE : NOT_EVALUATED;
+}
+
+/* The iterations on a prepared window. Returns a status. */
+static int iterate(job *k, hpcdvc_row *row)
+{
+    const hpcdvc_settings *s = k->s;
+    double previous = INFINITY;
+    int status = NOT_EVALUATED, partial = 0;
+    while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
+        double A[12], delta[12], norm = 0;
+        if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
+        if ((status = refresh(k, partial)) != NOT_EVALUATED) return status;
+        if ((status = evaluate(k, A)) != NOT_EVALUATED) return status;
+        solve(&k->f, s, A, delta);
+        for (int i = 0; i < 12; i++) {
+            delta[i] *= k->smoothed ? k->step_gain : 1;
+            norm += delta[i] * delta[i];
+        }
+        if (!isfinite(norm)) return SINGULAR;
+        if ((status = compose(k, delta)) != NOT_EVALUATED) return status;
+        row->delta_phi_norm = sqrt(norm);
+        if (row->iterations > s->max_iterations / 2 && 0.8 * k->squares / k->r.n > previous) return ERROR_GROWTH;
+        previous = k->squares / k->r.n;
+        row->iterations++;
+        if (row->delta_phi_norm <= s->min_delta_phi && choose_gradient(k)) row->delta_phi_norm = INFINITY;
+    }
+    if (row->delta_phi_norm > s->min_delta_phi) return MAX_ITERATIONS;
+    return k->zncc < s->min_zncc ? DECORRELATED : CONVERGED;
+}
+
+static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
+{
+    memset(row, 0, sizeof *row);
+    row->index = p->index;
+    row->delta_phi_norm = row->error = INFINITY;
+    k->have_coefficients = k->smoothed = k->bad2 = 0, k->stale = 1;
+    k->squares = k->zncc = k->r.n = NAN, k->step_gain = 1;
+    row->return_status = prepare_reference(k, p);
+    const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
+    row->valid_fraction = row->return_status == BAD_GUESS ? NAN : k->in_im1 / voxels;
+    for (int i = 0; i < 12; i++) row->variance[i] = row->Phi[i] = NAN;
+    row->zncc = NAN;
+    if (row->return_status != NOT_EVALUATED) {
+        for (int i = 0; i < 12; i++) row->Phi[i] = i % 4 == 3 ? NAN : i % 5 == 0;
+        return;
+    }
+    memcpy(k->Phi, p->Phi, sizeof k->Phi);
+    if (k->s->rigid && rigid_part(k->Phi))
+        row->return_status = SINGULAR_PHI;
+    else
+        row->return_status = iterate(k, row);
+    memcpy(row->Phi, k->Phi, sizeof row->Phi);
+    if (!isfinite(k->squares)) return;
+    row->zncc = k->zncc;
+    row->error = k->squares / k->scale / (k->r.a + k->r.n * k->offset1 * k->scale);
+    row->valid_fraction = k->r.n / voxels;
+    if (row->return_status == CONVERGED || row->return_status == MAX_ITERATIONS) variances(k, row->variance);
+}
+
+int PASTE(hpcdvc_register_, VARIANT)(const hpcdvc_volume *im1, const hpcdvc_volume *im2,
+                                     const hpcdvc_settings *settings, const hpcdvc_point *points, hpcdvc_row *rows,
+                                     int64_t count)
+{
+    job k;
+    int failed = job_start(&k, im1, im2, settings);
+    for (int64_t i = 0; i < count && !failed; i++) {
+        register_window(&k, points + i, rows + i);
+        failed = rows[i].return_status == NO_MEMORY;
+    }
+    job_end(&k);
+    return failed;
+}

@@ -1,0 +1,75 @@
+/* Registration of many correlation windows: data shared by the C variants and the Cython wrapper.
+ * Arrays are ZYX, lengths are voxels. The structs mirror hpcdvc.field.POINT and hpcdvc.field.ROW. */
+#ifndef HPCDVC_CORRELATE_H
+#define HPCDVC_CORRELATE_H
+
+#include <stdint.h>
+
+#define MAX_TAPS 33 /* longest filter: radius 32 */
+
+typedef struct {
+    int64_t index;
+    double position[3];
+    double Phi[12];
+} hpcdvc_point;
+
+typedef struct {
+    int64_t index;
+    double Phi[12];
+    double variance[12];
+    double error, delta_phi_norm, zncc, valid_fraction;
+    int32_t return_status, iterations;
+} hpcdvc_row;
+
+enum { TYPE_U1, TYPE_I1, TYPE_U2, TYPE_I2, TYPE_U4, TYPE_I4, TYPE_F4, TYPE_F8 };
+
+typedef struct {
+    const void *data;    /* C-contiguous voxels */
+    const uint8_t *mask; /* same shape, 0 = excluded; or NULL */
+    int64_t shape[3];
+    int type;
+} hpcdvc_volume;
+
+/* A filter by its taps: h[0], h[1] ... h[radius]; h[-k] = h[k] (smoothing) or -h[k] (derivative). */
+typedef struct {
+    int radius;
+    float h[MAX_TAPS];
+} hpcdvc_taps;
+
+/* Gradient along one axis: derivative taps on it, smoothing taps on the two others.
+ * noise = variance of the gradient of unit white noise. */
+typedef struct {
+    hpcdvc_taps derivative, smoothing;
+    double noise;
+} hpcdvc_gradient;
+
+typedef struct {
+    int half[3], margin;
+    int order;      /* 1, 3, 5 */
+    int znssd;      /* 1: gain and offset of each window eliminated; 0: plain sum of squares */
+    int max_iterations, update_gradient;
+    double min_delta_phi, min_valid, grey_low, grey_high, min_zncc;
+    int unknowns;   /* columns of the basis */
+    double basis[12 * 12]; /* the change of the 12 entries of Phi per unknown: basis[12 * row + column] */
+    int rigid;
+    hpcdvc_taps prefilter; /* grey values -> spline coefficients */
+    hpcdvc_gradient gradient, smooth_gradient;
+    int adaptive;          /* 1: choose the smoother gradient where the residual says that noise is high */
+    double cross_noise;    /* covariance of the two gradients of unit white noise */
+    double interpolation_noise[16]; /* variance of interpolated unit noise at 16 fractions, one axis */
+} hpcdvc_settings;
+
+typedef int (*hpcdvc_register)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
+                               const hpcdvc_point *, hpcdvc_row *, int64_t);
+
+/* Each variant returns 0, or 1 when memory ran out. */
+int hpcdvc_register_v1(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,
+                       const hpcdvc_point *points, hpcdvc_row *rows, int64_t count);
+#ifdef HPCDVC_X86
+int hpcdvc_register_v3(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,
+                       const hpcdvc_point *points, hpcdvc_row *rows, int64_t count);
+int hpcdvc_register_v4(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,
+                       const hpcdvc_point *points, hpcdvc_row *rows, int64_t count);
+#endif
+
+#endif

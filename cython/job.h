@@ -1,0 +1,65 @@
+/* What the registration of one window needs; kept from point to point so that nothing is allocated in between. */
+#ifndef HPCDVC_JOB_H
+#define HPCDVC_JOB_H
+
+#include "normal.h"
+#include "spline.h"
+
+enum { CONVERGED = 2, MAX_ITERATIONS = 1, NOT_EVALUATED = 0, ERROR_GROWTH = -1, SINGULAR = -2, VOLUME_CHANGE = -3,
+       SINGULAR_PHI = -4, GREY_THRESHOLD = -5, FEW_VALID_VOXELS = -6, BAD_GUESS = -7, LEFT_IMAGE = -8,
+       DECORRELATED = -9, NO_MEMORY = -99 };
+
+typedef struct {
+    const hpcdvc_volume *im1, *im2;
+    const hpcdvc_settings *s;
+    window w;
+    float *store, *smooth[3];    /* all arrays of the window; the second gradient */
+    box grey1, step1, step2;     /* im1 with room for the filters, and filter steps */
+    box coefficients;            /* of im2, around the window */
+    box valid1, valid2, scratch;
+    int64_t corner[3];           /* first voxel of the window in im1 */
+    double Phi[12];              /* about the point */
+    double offset1, offset2, scale;
+    double in_im1, valid_in_im1; /* voxels: finite and unmasked; those that also have a gradient */
+    int partial1, bad2, have_coefficients;
+    int stale, partial;          /* the reference sums must be made again; they left voxels out */
+    int smoothed;                /* the second gradient is in use */
+    reference_sums r;
+    match_sums m;
+    factor f;
+    double squares, zncc;        /* sum of squared residuals in units of scale, correlation */
+    double step_gain;            /* (sum of g.g) / (sum of g.true gradient): noise makes g too long */
+} job;
+
+static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s)
+{
+    memset(k, 0, sizeof *k);
+    k->im1 = im1, k->im2 = im2, k->s = s;
+    for (int i = 0; i < 3; i++) k->w.n[i] = 2 * s->half[i] + 1;
+    k->w.sy = PADDED(k->w.n[2]);
+    k->w.sz = k->w.sy * k->w.n[1];
+    const int64_t size = k->w.sz * k->w.n[0] + 2 * VL;
+    float **arrays[] = {&k->w.a, &k->w.b, &k->w.g[0], &k->w.g[1], &k->w.g[2], &k->w.in1, &k->w.ok, &k->w.was,
+                        &k->smooth[0], &k->smooth[1], &k->smooth[2]};
+    const int count = sizeof arrays / sizeof *arrays;
+    if (posix_memalign((void **)&k->store, 64, count * PADDED(size) * sizeof(float))) return 1;
+    memset(k->store, 0, count * PADDED(size) * sizeof(float));
+    for (int i = 0; i < count; i++) *arrays[i] = k->store + i * PADDED(size);
+    return 0;
+}
+
+static void job_end(job *k)
+{
+    box *boxes[] = {&k->grey1, &k->step1, &k->step2, &k->coefficients, &k->valid1, &k->valid2, &k->scratch};
+    for (unsigned i = 0; i < sizeof boxes / sizeof *boxes; i++) free(boxes[i]->v);
+    free(k->store);
+}
+
+/* Columns outside [first, last) of a padded row are 0. */
+INLINE void clear_ends(float *row, int first, int last, int64_t padded)
+{
+    for (int x = 0; x < first; x++) row[x] = 0;
+    for (int64_t x = last; x < padded; x++) row[x] = 0;
+}
+
+#endif

@@ -1,0 +1,195 @@
+/* Sums over a window and the normal equations of the twelve entries of the change of Phi.
+ *
+ * Unknown m = 4 i + j: i = direction of the gradient (z, y, x), j = (x_z, x_y, x_x, 1). Row and plane sums are
+ * float32, planes add up in float64. */
+#ifndef HPCDVC_NORMAL_H
+#define HPCDVC_NORMAL_H
+
+#include "window.h"
+
+typedef struct {
+    int n[3];
+    int64_t sz, sy;         /* float strides; rows are padded with zeros */
+    float *a, *b, *g[3];    /* im1, warped im2, gradient: 0 where a voxel does not count */
+    float *in1, *ok, *was;  /* voxel counts: in im1 alone, now, at the last reference sums */
+    double first[3];        /* first voxel relative to the point */
+} window;
+
+typedef struct {
+    double n, a, aa, g[12], ag[12], M[144];
+} reference_sums;
+
+typedef struct {
+    double b, bb, ab, bg[12];
+} match_sums;
+
+/* The sums that do not change with Phi: grey values of im1, gradient, normal matrix. */
+INLINE void sum_reference(const window *w, int partial, reference_sums *r)
+{
+    static const int pi[6] = {0, 1, 2, 0, 0, 1}, pj[6] = {0, 1, 2, 1, 2, 2};
+    double moments[6][10] = {{0}}; /* of g_i g_j: 1 x xx y xy yy z xz yz zz */
+    memset(r, 0, sizeof *r);
+    for (int z = 0; z < w->n[0]; z++) {
+        const double zc = w->first[0] + z;
+        vf m[6][6] = {{{0}}}, g1[3][3] = {{{0}}}, ag[3][3] = {{{0}}}, a1 = {0}, aa = {0}, count = {0};
+        for (int y = 0; y < w->n[1]; y++) {
+            const int64_t at = z * w->sz + y * w->sy;
+            const vf yc = splat((float)(w->first[1] + y));
+            vf q[6][3] = {{{0}}}, rg[3][2] = {{{0}}}, rag[3][2] = {{{0}}}, xc = lanes() + (float)w->first[2];
+            for (int x = 0; x < w->n[2]; x += VL, xc += splat(VL)) {
+                vf a = load(w->a + at + x), g[3];
+                for (int i = 0; i < 3; i++) g[i] = load(w->g[i] + at + x);
+                if (partial) {
+                    vf ok = load(w->ok + at + x);
+                    a *= ok, count += ok;
+                    for (int i = 0; i < 3; i++) g[i] *= ok;
+                }
+                a1 += a, aa += a * a;
+                for (int i = 0; i < 3; i++) {
+                    vf gx = g[i] * xc;
+                    rg[i][0] += g[i], rg[i][1] += gx, rag[i][0] += a * g[i], rag[i][1] += a * gx;
+                }
+                for (int p = 0; p < 6; p++) {
+                    vf gg = g[pi[p]] * g[pj[p]], ggx = gg * xc;
+                    q[p][0] += gg, q[p][1] += ggx, q[p][2] += ggx * xc;
+                }
+            }
+            for (int p = 0; p < 6; p++) {
+                for (int k = 0; k < 3; k++) m[p][k] += q[p][k];
+                m[p][3] += yc * q[p][0], m[p][4] += yc * q[p][1], m[p][5] += yc * yc * q[p][0];
+            }
+            for (int i = 0; i < 3; i++) {
+                g1[i][0] += yc * rg[i][0], g1[i][1] += rg[i][1], g1[i][2] += rg[i][0];
+                ag[i][0] += yc * rag[i][0], ag[i][1] += rag[i][1], ag[i][2] += rag[i][0];
+            }
+        }
+        r->a += total(a1), r->aa += total(aa), r->n += total(count);
+        for (int i = 0; i < 3; i++) {
+            for (int k = 0; k < 3; k++) r->g[4 * i + 1 + k] += total(g1[i][k]), r->ag[4 * i + 1 + k] += total(ag[i][k]);
+            r->g[4 * i] += zc * total(g1[i][2]), r->ag[4 * i] += zc * total(ag[i][2]);
+        }
+        for (int p = 0; p < 6; p++) {
+            double t[6];
+            for (int k = 0; k < 6; k++) moments[p][k] += t[k] = total(m[p][k]);
+            moments[p][6] += zc * t[0], moments[p][7] += zc * t[1], moments[p][8] += zc * t[3];
+            moments[p][9] += zc * zc * t[0];
+        }
+    }
+    if (!partial) r->n = (double)w->n[0] * w->n[1] * w->n[2];
+    static const int of[4][4] = {{9, 8, 7, 6}, {8, 5, 4, 3}, {7, 4, 2, 1}, {6, 3, 1, 0}}; /* moment of x_j x_q */
+    for (int p = 0; p < 6; p++)
+        for (int j = 0; j < 4; j++)
+            for (int q = 0; q < 4; q++) {
+                double v = moments[p][of[j][q]];
+                r->M[(4 * pi[p] + j) * 12 + 4 * pj[p] + q] = v;
+                r->M[(4 * pj[p] + q) * 12 + 4 * pi[p] + j] = v;
+            }
+}
+
+/* The sums that hold the warped im2; b must be 0 where a voxel does not count. */
+INLINE void sum_match(const window *w, match_sums *s)
+{
+    memset(s, 0, sizeof *s);
+    for (int z = 0; z < w->n[0]; z++) {
+        vf b1 = {0}, bb = {0}, ab = {0}, s1[3] = {{0}}, sx[3] = {{0}}, sy[3] = {{0}};
+        for (int y = 0; y < w->n[1]; y++) {
+            const int64_t at = z * w->sz + y * w->sy;
+            const vf yc = splat((float)(w->first[1] + y));
+            vf row[3] = {{0}}, xc = lanes() + (float)w->first[2];
+            for (int x = 0; x < w->n[2]; x += VL, xc += splat(VL)) {
+                vf b = load(w->b + at + x);
+                b1 += b, bb += b * b, ab += load(w->a + at + x) * b;
+                for (int i = 0; i < 3; i++) {
+                    vf bg = b * load(w->g[i] + at + x);
+                    row[i] += bg, sx[i] += bg * xc;
+                }
+            }
+            for (int i = 0; i < 3; i++) s1[i] += row[i], sy[i] += yc * row[i];
+        }
+        s->b += total(b1), s->bb += total(bb), s->ab += total(ab);
+        for (int i = 0; i < 3; i++) {
+            double t = total(s1[i]);
+            s->bg[4 * i] += (w->first[0] + z) * t, s->bg[4 * i + 1] += total(sy[i]);
+            s->bg[4 * i + 2] += total(sx[i]), s->bg[4 * i + 3] += t;
+        }
+    }
+}
+
+/* Normal matrix in the unknowns of the run, L its Cholesky factor with the diagonal scaled to 1. */
+typedef struct {
+    double L[144], scale[12];
+} factor;
+
+/* Returns 1 if the matrix is singular. */
+static int factorise(const double M[144], const hpcdvc_settings *s, factor *f)
+{
+    const int p = s->unknowns;
+    double MT[144], N[144];
+    for (int i = 0; i < 12; i++)
+        for (int j = 0; j < p; j++) {
+            double v = 0;
+            for (int k = 0; k < 12; k++) v += M[12 * i + k] * s->basis[12 * k + j];
+            MT[12 * i + j] = v;
+        }
+    for (int i = 0; i < p; i++)
+        for (int j = 0; j < p; j++) {
+            double v = 0;
+            for (int k = 0; k < 12; k++) v += s->basis[12 * k + i] * MT[12 * k + j];
+            N[12 * i + j] = v;
+        }
+    for (int i = 0; i < p; i++) {
+        if (!(N[13 * i] > 0) || !isfinite(N[13 * i])) return 1;
+        f->scale[i] = 1 / sqrt(N[13 * i]);
+    }
+    for (int i = 0; i < p; i++)
+        for (int j = 0; j <= i; j++) {
+            double v = N[12 * i + j] * f->scale[i] * f->scale[j];
+            for (int k = 0; k < j; k++) v -= f->L[12 * i + k] * f->L[12 * j + k];
+            if (i == j) {
+                if (v < 1e-6) return 1; /* float32 sums carry about 1e-7 */
+                f->L[13 * i] = sqrt(v);
+            } else {
+                f->L[12 * i + j] = v / f->L[13 * j];
+            }
+        }
+    return 0;
+}
+
+/* delta (12 entries) = basis (basis^T M basis)^-1 basis^T A */
+static void solve(const factor *f, const hpcdvc_settings *s, const double A[12], double delta[12])
+{
+    const int p = s->unknowns;
+    double y[12];
+    for (int i = 0; i < p; i++) {
+        double v = 0;
+        for (int k = 0; k < 12; k++) v += s->basis[12 * k + i] * A[k];
+        v *= f->scale[i];
+        for (int k = 0; k < i; k++) v -= f->L[12 * i + k] * y[k];
+        y[i] = v / f->L[13 * i];
+    }
+    for (int i = p - 1; i >= 0; i--) {
+        for (int k = i + 1; k < p; k++) y[i] -= f->L[12 * k + i] * y[k];
+        y[i] /= f->L[13 * i];
+    }
+    for (int m = 0; m < 12; m++) {
+        delta[m] = 0;
+        for (int i = 0; i < p; i++) delta[m] += s->basis[12 * m + i] * f->scale[i] * y[i];
+    }
+}
+
+/* Diagonal of basis (basis^T M basis)^-1 basis^T. */
+static void inverse_diagonal(const factor *f, const hpcdvc_settings *s, double diagonal[12])
+{
+    for (int m = 0; m < 12; m++) {
+        double y[12];
+        diagonal[m] = 0;
+        for (int i = 0; i < s->unknowns; i++) { /* L y = scaled row m of the basis; the sum of y^2 is the entry */
+            y[i] = s->basis[12 * m + i] * f->scale[i];
+            for (int k = 0; k < i; k++) y[i] -= f->L[12 * i + k] * y[k];
+            y[i] /= f->L[13 * i];
+            diagonal[m] += y[i] * y[i];
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,90 @@
+/* Grey values of im2 along a row of the warped window, by B-spline interpolation of order 1, 3 or 5.
+ *
+ * Along an x row the coordinates are affine, so the integer parts of z, y and of x minus the column are
+ * piecewise constant: inside such a segment all taps are contiguous loads and no gather is needed. */
+#ifndef HPCDVC_SPLINE_H
+#define HPCDVC_SPLINE_H
+
+#include "window.h"
+
+/* B-spline weights (Unser 1999, doi 10.1109/79.799930) at fraction t for `taps` = 2, 4 or 6 neighbours. */
+INLINE void weights(vf t, int taps, vf *w)
+{
+    vf u = 1.0f - t;
+    if (taps == 2) {
+        w[0] = u, w[1] = t;
+    } else if (taps == 4) {
+        const float sixth = 1.0f / 6.0f, two_thirds = 2.0f / 3.0f;
+        w[0] = sixth * u * u * u;
+        w[1] = two_thirds - 0.5f * t * t * (2.0f - t);
+        w[2] = two_thirds - 0.5f * u * u * (2.0f - u);
+        w[3] = sixth * t * t * t;
+    } else {
+        const float k = 1.0f / 120.0f;
+        vf t2 = t * t, u2 = u * u;
+        w[0] = k * u2 * u2 * u;
+        w[1] = k * (26.0f + t * (-50.0f + t * (20.0f + t * (20.0f + t * (-20.0f + 5.0f * t)))));
+        w[2] = k * (66.0f + t2 * (-60.0f + t2 * (30.0f - 10.0f * t)));
+        w[3] = k * (66.0f + u2 * (-60.0f + u2 * (30.0f - 10.0f * u)));
+        w[4] = k * (26.0f + u * (-50.0f + u * (20.0f + u * (20.0f + u * (-20.0f + 5.0f * u)))));
+        w[5] = k * t2 * t2 * t;
+    }
+}
+
+/* Columns until t + i * slope leaves [0, 1). */
+INLINE int run_length(double t, double slope, int most)
+{
+    double steps = slope > 0 ? (1 - t) / slope : slope < 0 ? t / -slope : most;
+    if (steps >= most) return most;
+    int n = (int)steps + 1;
+    return n > most ? most : n;
+}
+
+/* VL interpolated values; p: first tap, layers: 1 for 2-D images. */
+INLINE vf interpolate(const float *p, int64_t sz, int64_t sy, int taps, int layers, vf tz, vf ty, vf tx)
+{
+    vf wz[6], wy[6], wx[6], sum = splat(0);
+    weights(tx, taps, wx);
+    weights(ty, taps, wy);
+    if (layers > 1) weights(tz, taps, wz);
+    for (int a = 0; a < layers; a++) {
+        vf plane = splat(0);
+        for (int b = 0; b < taps; b++) {
+            const float *r = p + a * sz + b * sy;
+            vf line = wx[0] * load(r);
+            for (int c = 1; c < taps; c++) line += wx[c] * load(r + c);
+            plane += wy[b] * line;
+        }
+        sum = layers > 1 ? sum + wz[a] * plane : plane;
+    }
+    return sum;
+}
+
+/* Columns [first, last) of one row: position start + x * slope (ZYX, relative to the coefficient box). */
+INLINE void sample_row(const box *c, const double start[3], const double slope[3], int first, int last, int taps,
+                       int layers, float *out)
+{
+    const vf lane = lanes();
+    for (int x = first; x < last;) {
+        double t[3];
+        int64_t i[3];
+        int n = last - x;
+        for (int k = 0; k < 3; k++) {
+            double p = start[k] + x * slope[k], f = floor(p);
+            i[k] = (int64_t)f, t[k] = p - f;
+            n = run_length(t[k], k == 2 ? slope[2] - 1 : slope[k], n);
+        }
+        const float *base = c->v + (layers > 1 ? (i[0] - taps / 2 + 1) * c->sz : 0) + (i[1] - taps / 2 + 1) * c->sy
+                            + i[2] - taps / 2 + 1;
+        vf tz = (float)t[0] + (float)slope[0] * lane, ty = (float)t[1] + (float)slope[1] * lane;
+        vf tx = (float)t[2] + (float)(slope[2] - 1) * lane;
+        for (int v = 0; v < n; v += VL) {
+            store(out + x + v, interpolate(base + v, c->sz, c->sy, taps, layers, tz, ty, tx));
+            tz += splat((float)(slope[0] * VL)), ty += splat((float)(slope[1] * VL));
+            tx += splat((float)((slope[2] - 1) * VL));
+        }
+        x += n;
+    }
+}
+
+#endif

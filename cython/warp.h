@@ -1,0 +1,176 @@
+/* The window of im2 under Phi: which part of im2 it needs, and its interpolated grey values. */
+#ifndef HPCDVC_WARP_H
+#define HPCDVC_WARP_H
+
+#include "job.h"
+
+/* Position in im2 of the first voxel of row (z, y) of the window. */
+INLINE void row_start(const job *k, int z, int y, double p[3])
+{
+    const double x0[3] = {k->w.first[0] + z, k->w.first[1] + y, k->w.first[2]};
+    for (int i = 0; i < 3; i++) {
+        const double *F = k->Phi + 4 * i, point = k->corner[i] - k->w.first[i];
+        p[i] = point + F[3] + F[0] * x0[0] + F[1] * x0[1] + F[2] * x0[2];
+    }
+}
+
+/* Smallest and largest coordinates of the warped window. */
+static void bounds(const job *k, double low[3], double high[3])
+{
+    double p[3];
+    row_start(k, 0, 0, p);
+    for (int i = 0; i < 3; i++) {
+        low[i] = high[i] = p[i];
+        for (int j = 0; j < 3; j++) {
+            double d = k->Phi[4 * i + j] * (k->w.n[j] - 1);
+            low[i] += d < 0 ? d : 0, high[i] += d > 0 ? d : 0;
+        }
+    }
+}
+
+/* Grey values -> B-spline coefficients, in place of `to`; `from` is R wider on every side. */
+static int prefilter(job *k, box *from, box *to)
+{
+    const hpcdvc_taps *t = &k->s->prefilter;
+    const int R = t->radius, thick = k->w.n[0] > 1;
+    int n1[3] = {to->n[0], from->n[1], from->n[2]}, n2[3] = {to->n[0], to->n[1], from->n[2]};
+    const box *in = from;
+    if (box_shape(&k->step2, n2)) return 1;
+    if (thick) {
+        if (box_shape(&k->step1, n1)) return 1;
+        filter(from->v + R * from->sz, from->sz, from->sy, from->sz, t, 0, k->step1.v, k->step1.sz, k->step1.sy, n1);
+        in = &k->step1;
+    }
+    filter(in->v + R * in->sy, in->sz, in->sy, in->sy, t, 0, k->step2.v, k->step2.sz, k->step2.sy, n2);
+    filter(k->step2.v + R, k->step2.sz, k->step2.sy, 1, t, 0, to->v, to->sz, to->sy, to->n);
+    return 0;
+}
+
+/* Make sure that the coefficients cover the warped window. Returns a status, NOT_EVALUATED if all is well. */
+static int cover(job *k)
+{
+    const int taps = k->s->order + 1, R = k->s->prefilter.radius, thick = k->w.n[0] > 1;
+    double low[3], high[3];
+    int64_t from[3], to[3];
+    int covered = k->have_coefficients, n[3], wide[3];
+    bounds(k, low, high);
+    for (int i = 0; i < 3; i++) {
+        const double last = (double)k->im2->shape[i] - 1;
+        if (!(high[i] >= 0) || !(low[i] <= last)) return LEFT_IMAGE;
+        from[i] = (int64_t)floor(low[i] < 0 ? 0 : low[i]) - taps / 2 + 1;
+        to[i] = (int64_t)floor(high[i] > last ? last : high[i]) + taps / 2 + 1;
+        if (i == 0 && !thick) from[i] = 0, to[i] = 1;
+        covered = covered && from[i] >= k->coefficients.origin[i]
+                  && to[i] <= k->coefficients.origin[i] + k->coefficients.n[i];
+    }
+    if (covered) return NOT_EVALUATED;
+    int64_t origin[3];
+    for (int i = 0; i < 3; i++) {
+        const int pad = i > 0 || thick;
+        from[i] -= pad * k->s->margin, to[i] += pad * k->s->margin;
+        if (to[i] - from[i] > 4 * (int64_t)k->w.n[i] + 32) return VOLUME_CHANGE;
+        n[i] = (int)(to[i] - from[i]), wide[i] = n[i] + 2 * R * pad, origin[i] = from[i] - R * pad;
+    }
+    if (!k->have_coefficients) {
+        grey_sums g = grey(k->im2, from, n);
+        k->offset2 = g.count ? g.sum / g.count : 0;
+    }
+    box *raw = R ? &k->grey1 : &k->coefficients; /* im1's box is free again once its gradient is taken */
+    int64_t dropped = read_box(k->im2, origin, wide, k->offset2, k->scale, 0, raw, &k->valid2, &k->scratch);
+    if (dropped == -1) return NO_MEMORY;
+    if (dropped == -2) return LEFT_IMAGE;
+    memcpy(k->valid2.origin, origin, sizeof origin);
+    if (R) {
+        if (box_shape(&k->coefficients, n)) return NO_MEMORY;
+        memcpy(k->coefficients.origin, from, sizeof from);
+        if (prefilter(k, raw, &k->coefficients)) return NO_MEMORY;
+    }
+    k->bad2 = dropped > 0, k->have_coefficients = 1;
+    return NOT_EVALUATED;
+}
+
+/* Columns [first, last) of a row whose positions lie in im2. */
+static void columns_inside(const job *k, const double p[3], int *first, int *last)
+{
+    double lo = 0, hi = k->w.n[2] - 1;
+    for (int i = k->w.n[0] > 1 ? 0 : 1; i < 3; i++) {
+        const double slope = k->Phi[4 * i + 2], end = (double)k->im2->shape[i] - 1 + 1e-6, start = p[i];
+        if (fabs(slope) < 1e-12) {
+            if (start < -1e-6 || start > end) hi = -1;
+            continue;
+        }
+        double a = (-1e-6 - start) / slope, b = (end - start) / slope;
+        lo = fmax(lo, fmin(a, b)), hi = fmin(hi, fmax(a, b));
+    }
+    *first = (int)ceil(lo), *last = hi < lo ? *first : (int)floor(hi) + 1;
+    if (*last < *first) *last = *first;
+}
+
+/* 0 in `ok` where the cell of im2 that a voxel falls in holds an invalid voxel. */
+static void drop_bad_cells(const job *k, const double p[3], int first, int last, float *ok)
+{
+    const box *v = &k->valid2;
+    const int layers = k->w.n[0] > 1 ? 2 : 1;
+    for (int x = first; x < last; x++) {
+        int64_t c[3];
+        for (int i = 0; i < 3; i++) {
+            c[i] = (int64_t)floor(p[i] + x * k->Phi[4 * i + 2]) - v->origin[i];
+            if (c[i] < 0) c[i] = 0;
+            if (c[i] > v->n[i] - 2) c[i] = v->n[i] > 1 ? v->n[i] - 2 : 0;
+        }
+        for (int z = 0; z < layers; z++)
+            for (int y = 0; y < 2; y++) {
+                const float *r = row_of(v, (int)c[0] + z, (int)c[1] + y) + c[2];
+                if (r[0] == 0 || r[1] == 0) ok[x] = 0;
+            }
+    }
+}
+
+INLINE void sample_window(job *k, int taps, int layers, int partial)
+{
+    const double slope[3] = {k->Phi[2], k->Phi[6], k->Phi[10]};
+    for (int z = 0; z < k->w.n[0]; z++)
+        for (int y = 0; y < k->w.n[1]; y++) {
+            const int64_t at = z * k->w.sz + y * k->w.sy;
+            float *b = k->w.b + at, *ok = k->w.ok + at;
+            int first = 0, last = k->w.n[2];
+            double p[3], q[3];
+            row_start(k, z, y, p);
+            if (partial) {
+                columns_inside(k, p, &first, &last);
+                memcpy(ok, k->w.in1 + at, k->w.sy * sizeof(float));
+                clear_ends(ok, first, last, k->w.sy);
+                if (k->bad2) drop_bad_cells(k, p, first, last, ok);
+            }
+            for (int i = 0; i < 3; i++) q[i] = p[i] - k->coefficients.origin[i];
+            sample_row(&k->coefficients, q, slope, first, last, taps, layers, b);
+            clear_ends(b, first, last, k->w.sy);
+            if (partial)
+                for (int x = first; x < last; x++) b[x] = ok[x] > 0 ? b[x] : 0;
+        }
+}
+
+#define SAMPLE(TAPS)                                                                                        \
+    (k->w.n[0] > 1 ? (partial ? sample_window(k, TAPS, TAPS, 1) : sample_window(k, TAPS, TAPS, 0))          \
+                   : (partial ? sample_window(k, TAPS, 1, 1) : sample_window(k, TAPS, 1, 0)))
+
+/* Fill b with im2 under Phi. *partial tells whether some voxels do not count. Returns a status. */
+static int warp(job *k, int *partial_out)
+{
+    int status = cover(k);
+    if (status != NOT_EVALUATED) return status;
+    double low[3], high[3];
+    bounds(k, low, high);
+    int partial = k->partial1 || k->bad2;
+    for (int i = 0; i < 3; i++) partial |= low[i] < -1e-6 || high[i] > (double)k->im2->shape[i] - 1 + 1e-6;
+    if (k->s->order == 1)
+        SAMPLE(2);
+    else if (k->s->order == 3)
+        SAMPLE(4);
+    else
+        SAMPLE(6);
+    *partial_out = partial;
+    return NOT_EVALUATED;
+}
+
+#endif

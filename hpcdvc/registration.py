@@ -1,0 +1,205 @@
+"""Registration of correlation windows: the settings, the filters they imply, and the call of the kernel.
+
+The measured Phi maps a window of im1 to im2 about its point: im1(x) = im2(c + t + F (x - c)), arrays ZYX.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.field import ROW
+from hpcdvc.kernels.registration import Volume, register_points
+
+CRITERIA = ("znssd", "ssd")
+ORDERS = (1, 3, 5)
+GRADIENTS = ("spline", "finite_differences", "gaussian")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How windows are registered.
+
+    Attributes
+    ----------
+    half_window_size : voxels on each side of the point, ZYX; the window has 2 * half + 1 voxels per axis. 0 in z: 2-D
+    order : order of the B-spline that interpolates im2: 1, 3 or 5
+    criterion : "znssd" eliminates gain and offset of each window, "ssd" compares grey values as they are
+    gradient : "spline" (derivative of the interpolating spline; central differences at order 1),
+        "finite_differences" or "gaussian"; None chooses "spline" and, where the residual shows that noise is high,
+        a Gaussian derivative of 1 voxel
+    gaussian_sigma : width of the Gaussian derivative, voxels
+    max_iterations, min_delta_phi : when to stop; min_delta_phi is the norm of the change of Phi
+    min_valid : least fraction of valid voxels in a window
+    grey_low, grey_high : windows whose mean grey value is not between them are skipped
+    margin : voxels of im2 read around the window at first; wider moves read again
+    update_gradient : gradient of the warped im2, renewed in every iteration
+    rigid : rotation and translation only
+    min_zncc : windows that correlate less are not called converged
+    """
+
+    half_window_size: tuple[int, int, int]
+    order: int = 3
+    criterion: str = "znssd"
+    gradient: str | None = None
+    gaussian_sigma: float = 1.0
+    max_iterations: int = 50
+    min_delta_phi: float = 1e-3
+    min_valid: float = 0.5
+    grey_low: float = -np.inf
+    grey_high: float = np.inf
+    margin: int = 1
+    update_gradient: bool = False
+    rigid: bool = False
+    min_zncc: float = 0.3
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """Filters of one gradient component: taps h[0..R] along its axis (odd) and along the others (even)."""
+
+    derivative: np.ndarray
+    smoothing: np.ndarray
+
+    def kernel(self, dimensions: int, radius: int) -> tuple[np.ndarray, np.ndarray]:
+        """The two filters with all their taps, of 2 * radius + 1 entries."""
+        odd, even = np.zeros(2 * radius + 1), np.zeros(2 * radius + 1)
+        for k, h in enumerate(self.derivative):
+            odd[radius + k], odd[radius - k] = h, -h
+        for k, h in enumerate(self.smoothing):
+            even[radius + k] = even[radius - k] = h
+        return odd, even
+
+    def covariance(self, other: "Gradient", dimensions: int) -> float:
+        """Covariance of two gradient components of the same unit white noise."""
+        radius = max(len(t) for g in (self, other) for t in (g.derivative, g.smoothing))
+        (odd_a, even_a), (odd_b, even_b) = self.kernel(dimensions, radius), other.kernel(dimensions, radius)
+        return float(odd_a @ odd_b * (even_a @ even_b) ** (dimensions - 1))
+
+
+def spline_samples(order: int, at: np.ndarray) -> np.ndarray:
+    """The centred B-spline of an odd order at any points (Unser 1999, doi 10.1109/79.799930)."""
+    x, total, sign, factorial = np.asarray(at, float), 0.0, 1.0, 1.0
+    for k in range(order + 2):
+        total = total + sign * np.maximum(x + (order + 1) / 2 - k, 0) ** order
+        sign *= -(order + 1 - k) / (k + 1)
+    for k in range(1, order + 1):
+        factorial *= k
+    return total / factorial
+
+
+def _taps(transfer: np.ndarray, radius: int) -> np.ndarray:
+    return np.fft.ifft(transfer).real[: radius + 1]
+
+
+def prefilter_taps(order: int) -> np.ndarray:
+    """Filter from grey values to B-spline coefficients: taps h[0..R], even, of unit sum."""
+    if order == 1:
+        return np.ones(1)
+    k = np.arange(-(order // 2), order // 2 + 1)
+    w = 2 * np.pi * np.fft.fftfreq(512)
+    h = _taps(1 / (np.exp(-1j * np.outer(w, k)) @ spline_samples(order, k)), 7 if order == 3 else 12)
+    return h / (h[0] + 2 * h[1:].sum())
+
+
+def spline_gradient(order: int) -> Gradient:
+    """Derivative at the voxels of the interpolating spline (central differences at order 1)."""
+    if order == 1:
+        return Gradient(np.array([0, 0.5]), np.ones(1))
+    k = np.arange(-(order // 2) - 1, order // 2 + 2)
+    w = 2 * np.pi * np.fft.fftfreq(512)
+    shift = np.exp(-1j * np.outer(w, k))
+    slopes = spline_samples(order - 1, k + 0.5) - spline_samples(order - 1, k - 0.5)
+    transfer = (shift @ slopes) / (shift @ spline_samples(order, k))
+    h = -_taps(transfer, 6 if order == 3 else 9)
+    return Gradient(h / (2 * (np.arange(len(h)) * h).sum()), np.ones(1))
+
+
+def gaussian_gradient(sigma: float) -> Gradient:
+    """Derivative of a Gaussian along its axis, the Gaussian along the others, exact for a linear ramp."""
+    k = np.arange(int(np.ceil(4 * sigma)) + 1)
+    even = np.exp(-0.5 * (k / sigma) ** 2)
+    odd = k * even
+    return Gradient(odd / (2 * (k * odd).sum()), even / (even[0] + 2 * even[1:].sum()))
+
+
+def interpolation_noise(order: int, fractions: np.ndarray) -> np.ndarray:
+    """Variance, along one axis, of interpolated unit white noise at fractions of a voxel."""
+    h = prefilter_taps(order)
+    both = np.concatenate([h[:0:-1], h])
+    k = np.arange(-(order // 2) - 1, order // 2 + 2)
+    return np.array([(np.convolve(both, spline_samples(order, t - k)) ** 2).sum() for t in fractions])
+
+
+def basis(two_dimensional: bool, rigid: bool) -> np.ndarray:
+    """(12, unknowns) changes of the rows of Phi: what a window may do."""
+    axes = (1, 2) if two_dimensional else (0, 1, 2)
+    columns = [(i, 3, i, 3, 0.0) for i in axes]
+    if rigid:
+        columns += [(i, j, j, i, -1.0) for i in axes for j in axes if i < j]
+    else:
+        columns += [(i, j, i, j, 0.0) for i in axes for j in axes]
+    result = np.zeros((12, len(columns)))
+    for c, (i, j, k, m, value) in enumerate(columns):
+        result[4 * i + j, c] = 1
+        if value:
+            result[4 * k + m, c] = value
+    return result
+
+
+class Plan:
+    """Settings with the filters that follow from them, as the kernel reads them.
+
+    Parameters
+    ----------
+    settings : Settings
+    """
+
+    def __init__(self, settings: Settings):
+        s = settings
+        two_dimensional = s.half_window_size[0] == 0
+        dimensions = 2 if two_dimensional else 3
+        for name in ("half_window_size", "margin", "order", "max_iterations", "min_delta_phi", "min_valid", "grey_low"):
+            setattr(self, name, getattr(s, name))
+        self.grey_high, self.min_zncc = s.grey_high, s.min_zncc
+        self.update_gradient, self.rigid, self.znssd = s.update_gradient, s.rigid, s.criterion == "znssd"
+        self.basis = basis(two_dimensional, s.rigid)
+        self.prefilter = prefilter_taps(s.order)
+        gradient = {
+            "finite_differences": lambda: spline_gradient(1),
+            "gaussian": lambda: gaussian_gradient(s.gaussian_sigma),
+        }.get(s.gradient, lambda: spline_gradient(s.order))()
+        smooth = gaussian_gradient(1.0)
+        self.adaptive = s.gradient is None and not s.update_gradient
+        self.gradient, self.smooth_gradient = _with_noise(gradient, dimensions), _with_noise(smooth, dimensions)
+        self.cross_noise = gradient.covariance(smooth, dimensions)
+        self.interpolation_noise = interpolation_noise(s.order, np.arange(16) / 16)
+
+
+def _with_noise(gradient: Gradient, dimensions: int) -> Gradient:
+    object.__setattr__(gradient, "noise", gradient.covariance(gradient, dimensions))
+    return gradient
+
+
+def register_windows(
+    im1: np.ndarray, im2: np.ndarray, points: np.ndarray, settings: Settings, mask1: np.ndarray | None = None
+) -> np.ndarray:
+    """Measure the deformation function of the window about each point.
+
+    Parameters
+    ----------
+    im1, im2 : (nz, ny, nx) arrays of grey values (u1, i1, u2, i2, u4, i4, f4, f8); 2-D images have nz = 1
+    points : structured array of hpcdvc.field.POINT: position ZYX (voxels) and the Phi to start from
+    settings : Settings
+    mask1 : (nz, ny, nx) uint8 array, 0 = voxel of im1 that does not count
+
+    Returns
+    -------
+    structured array of hpcdvc.field.ROW, one row per point
+
+    References
+    ----------
+    Baker & Matthews 2004, doi 10.1023/B:VISI.0000011205.11775.fd; Pan, Xie & Wang 2010, doi 10.1364/AO.49.005501
+    """
+    rows = np.zeros(len(points), ROW)
+    register_points(Volume(im1, mask1), Volume(im2), Plan(settings), np.ascontiguousarray(points), rows)
+    return rows
