@@ -1,0 +1,104 @@
+"""What the environment says about the launcher that started this process, before any MPI library is loaded.
+
+Importing mpi4py outside a launcher costs a quarter of a second and forks a daemon under Open MPI, so a plain
+``hpcdvc-ldic ...`` must find out without it.
+"""
+
+import os
+import shutil
+import sys
+from typing import NoReturn
+
+from hpcdvc.errors import UserError
+
+#: Variables that hold the number of processes a launcher has started, by the launchers of the MPI libraries ...
+_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS", "HPCDVC_RANKS")
+#: ... and by srun. Counted only without the former: mpirun and mpiexec start their own daemons by srun.
+_SRUN_SIZE = "SLURM_STEP_NUM_TASKS"
+#: Variables that only a process started by a launcher has.
+_RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "MPI_LOCALRANKID", "PALS_RANKID")
+
+
+def _count(name: str) -> int:
+    """Value of an environment variable that holds a count; 0 when it is absent or no number."""
+    value = os.environ.get(name, "")
+    return int(value) if value.isdigit() else 0
+
+
+def launched_ranks() -> int:
+    """Number of processes that the launcher says it has started; 1 without a launcher."""
+    return max(map(_count, _SIZES)) or _count(_SRUN_SIZE) or 1
+
+
+def under_launcher() -> bool:
+    """Whether mpirun, mpiexec or srun has started this process."""
+    return launched_ranks() > 1 or any(name in os.environ for name in (*_SIZES, *_RANKS))
+
+
+def srun_without_mpi() -> bool:
+    """Whether srun has started several processes without any means to find each other (no ``--mpi``).
+
+    Open MPI then ends in ``MPI_Init`` with a page of advice, MPICH runs N independent jobs.
+    """
+    connected = any(name.startswith(("PMI", "PALS_", "I_MPI_PMI", "OMPI_COMM_WORLD")) for name in os.environ)
+    return _count(_SRUN_SIZE) > 1 and not connected
+
+
+def launcher_environment() -> dict[str, str]:
+    """Variables to start ranks with, whichever MPI it is; an MPI that does not know one ignores it.
+
+    Open MPI 4 and 5 refuse to run as root or with more ranks than cores without them, and bind ranks to cores that
+    other jobs of the machine use. One thread a rank: the ranks are the parallelism.
+    """
+    return {
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_rmaps_base_oversubscribe": "1",
+        "OMPI_MCA_mpi_yield_when_idle": "1",
+        "OMPI_MCA_hwloc_base_binding_policy": "none",
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        "PRTE_MCA_hwloc_default_binding_policy": "none",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def find_launcher() -> str:
+    """Path of the ``mpiexec`` that belongs to this Python: beside the interpreter, else the first on PATH.
+
+    Raises
+    ------
+    UserError
+        When there is none.
+    """
+    beside = os.path.dirname(sys.executable)
+    for name in ("mpiexec", "mpirun"):
+        found = shutil.which(name, path=beside) or shutil.which(name)
+        if found:
+            return found
+    raise UserError(f"-np needs an MPI launcher, and no mpiexec is in {beside} or on PATH: pip install mpich")
+
+
+def relaunch(ranks: int, argv: list[str]) -> NoReturn:
+    """Replace this process by ``mpiexec -n ranks python argv...``.
+
+    Parameters
+    ----------
+    ranks : int
+        Number of processes to start.
+    argv : list of str
+        What follows the interpreter: ``[script, arguments...]`` or ``["-m", "hpcdvc", arguments...]``.
+
+    Raises
+    ------
+    UserError
+        When `ranks` is not positive, or no launcher is found.
+    """
+    if ranks < 1:
+        raise UserError(f"-np {ranks}: the number of processes must be 1 or more")
+    launcher = find_launcher()
+    # HPCDVC_RANKS: a launcher that sets no variable we know must not be started again by each of its processes
+    environment = {**launcher_environment(), **os.environ, "HPCDVC_RANKS": str(ranks)}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(launcher, [launcher, "-n", str(ranks), sys.executable, *argv], environment)
