@@ -1,0 +1,278 @@
+"""The result file: VTKHDF, which ParaView opens by itself, with everything of ours under ``/hpcdvc``.
+
+A regular grid becomes ImageData, free points become an UnstructuredGrid of vertices. Arrays are listed in
+`hpcdvc.output.schema`.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.field import Field, Grid
+from hpcdvc.output import files, schema
+from hpcdvc.output.transports import CollectiveFile, GatheredFile, choose_transport
+
+if TYPE_CHECKING:
+    from hpcdvc.parallel import Team
+
+__all__ = ["choose_transport", "read_field", "read_metadata", "write_field", "write_series"]
+
+VTK_VERTEX = 1
+#: bytes of an HDF5 file beside its arrays, with room for metadata
+OVERHEAD = 1 << 20
+#: attributes of ``/hpcdvc`` that are stored as they are; all others are JSON
+PLAIN_ATTRIBUTES = ("schema", "schema_version", "component_order", "array_order")
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Rows `start`, `start` + 1, ... of a field of `total` points."""
+
+    rows: np.ndarray
+    start: int
+    total: int
+    grid: Grid | None
+    positions: np.ndarray | None
+    extra: dict
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """Leading dimensions of every array: those of the grid, or the number of points."""
+        return self.grid.shape if self.grid else (self.total,)
+
+
+def write_field(
+    path: str | Path,
+    rows: np.ndarray,
+    start: int,
+    grid: Grid | None,
+    metadata: dict,
+    team: "Team | None" = None,
+    transport: str = "gather",
+    positions: np.ndarray | None = None,
+    extra: dict[str, np.ndarray] | None = None,
+) -> None:
+    """Write a field; all ranks call this together. The file exists whole under its name, or not at all.
+
+    Parameters
+    ----------
+    path : the result file, `<stem>.hdf`; an existing one is replaced
+    rows : ``ROW`` records ordered by index: all of them on rank 0 ("gather"), or this rank's ("parallel"). A negative
+        index marks a point that is not measured yet.
+    start : number of the first of `rows` in the field
+    grid : the grid of the nodes, or None for free points
+    metadata : what to remember, by name, anything JSON can hold ("parameters", "provenance"); that of rank 0 is taken
+    team : ranks of the run, None = serial
+    transport : "gather" or "parallel", see `choose_transport`
+    positions : (n, 3) ZYX, voxels, of `rows`, where there is no grid
+    extra : columns of the schema that are not in the rows ("CC", "label"), for `rows`, in the order of the file
+
+    Raises
+    ------
+    RunError : no space left, or the file cannot be written; on every rank
+    """
+    if transport == "parallel" and team is not None:
+        return _write_together(path, rows, start, grid, metadata, team, positions, extra or {})
+    block = _Block(rows, start, grid.size if grid else len(rows), grid, positions, extra or {})
+    return team.agree(lambda: _write_alone(path, block, metadata)) if team else _write_alone(path, block, metadata)
+
+
+def write_series(path: str | Path, names: list[str], times: list[float]) -> None:
+    """Write a `.hdf.series` file, which ParaView plays as one data set in time.
+
+    Parameters
+    ----------
+    path : `<stem>.hdf.series`
+    names : files of the steps, relative to the directory of `path`
+    times : time of each step
+    """
+    steps = [{"name": name, "time": float(time)} for name, time in zip(names, times, strict=True)]
+    text = json.dumps({"file-series-version": "1.0", "files": steps}, indent=1)
+    with files.whole_file(path, len(text)) as temporary:
+        temporary.write_text(text + "\n")
+
+
+def read_field(path: str | Path) -> Field:
+    """Read a field from a file of ours.
+
+    Returns
+    -------
+    Field : `extra` holds `zncc`, `valid_fraction`, `variance` (n, 12; ZYX) and what else the file has (`CC`, `label`)
+
+    Raises
+    ------
+    UserError : no such file, or not one of ours
+    """
+    with _opened(path) as file:
+        root = file["VTKHDF"]
+        grid = _read_grid(root) if "WholeExtent" in root.attrs else None
+        positions = None if grid else root["Points"][:, ::-1]
+        lead = 3 if grid else 1
+        arrays = {
+            name: data[...].reshape(-1, *data.shape[lead:])
+            for name, data in root["PointData"].items()
+            if name not in schema.DERIVED
+        }
+    measured = {column.name for column in schema.COLUMNS if column.from_rows}
+    extra = {name: array for name, array in arrays.items() if name not in measured}
+    return schema.field_of_rows(schema.rows_of_arrays(arrays), grid, positions, extra)
+
+
+def read_metadata(path: str | Path) -> dict:
+    """What a file of ours says about itself: schema, parameters, provenance, statuses, ...
+
+    Raises
+    ------
+    UserError : no such file, or not one of ours
+    """
+    with _opened(path) as file:
+        attributes = dict(file["hpcdvc"].attrs)
+    attributes["schema_version"] = int(attributes["schema_version"])
+    return {k: v if k in PLAIN_ATTRIBUTES else json.loads(v) for k, v in attributes.items()}
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[h5py.File]:
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError:
+        raise UserError(f"{path} is not an HDF5 file, or it is damaged") from None
+    with file:
+        if "hpcdvc" not in file or "PointData" not in file.get("VTKHDF", ()):
+            raise UserError(f"{path} is an HDF5 file, but not a result of hpcdvc")
+        version = int(file["hpcdvc"].attrs["schema_version"])
+        if version > schema.SCHEMA_VERSION:
+            raise UserError(
+                f"{path} has version {version} of the file format; this hpcdvc reads up to {schema.SCHEMA_VERSION}"
+            )
+        yield file
+
+
+def _read_grid(root: h5py.Group) -> Grid:
+    extent = [int(n) for n in root.attrs["WholeExtent"]]
+    return Grid(
+        origin=tuple(root.attrs["Origin"][::-1].tolist()),
+        spacing=tuple(root.attrs["Spacing"][::-1].tolist()),
+        shape=(extent[5] + 1, extent[3] + 1, extent[1] + 1),
+    )
+
+
+def _write_alone(path: str | Path, block: _Block, metadata: dict) -> None:
+    with files.whole_file(path, _size(block)) as temporary:
+        out = GatheredFile(temporary)
+        with out.file:
+            _write_contents(out, block, metadata, schema.status_counts(block.rows["return_status"]))
+
+
+def _write_together(path, rows, start, grid, metadata, team, positions, extra) -> None:
+    grid, metadata = team.broadcast((grid, metadata))  # an attribute that differs between ranks is a silent race
+    shares = team.all_gather((len(rows), schema.status_counts(rows["return_status"])))
+    total = sum(count for count, _ in shares)
+    counts: dict[int, int] = {}
+    for _, share in shares:
+        for code, count in share.items():
+            counts[code] = counts.get(code, 0) + count
+    block = _Block(rows, start, total, grid, positions, extra)
+    team.agree(lambda: _try_writing(path, _size(block)))
+    try:
+        out = CollectiveFile(files.temporary_name(path), team.comm)
+        _write_contents(out, block, metadata, counts)
+        out.file.flush()
+        out.file.close()
+    except Exception as error:
+        # the other ranks wait inside HDF5 for this one: nothing but an abort reaches them
+        files.discard(path)
+        print(f"hpcdvc: {files.write_failure(path, error)}", file=sys.stderr, flush=True)
+        team.abort(1)
+    team.agree(lambda: _settle(path))
+
+
+def _try_writing(path: str | Path, size: int) -> None:
+    """What can be found out before all ranks enter HDF5 together."""
+    try:
+        files.prepare(path, size)
+        files.temporary_name(path).touch()
+    except OSError as error:
+        raise files.write_failure(path, error) from error
+
+
+def _settle(path: str | Path) -> None:
+    try:
+        files.settle(path)
+    except OSError as error:
+        files.discard(path)
+        raise files.write_failure(path, error) from error
+
+
+def _size(block: _Block) -> int:
+    geometry = 0 if block.grid else 3 * 8 + 8 + 8 + 1
+    per_point = sum(column.row_bytes for column in schema.columns(block.extra)) + geometry + 1
+    return block.total * per_point + OVERHEAD
+
+
+def _write_contents(out: GatheredFile | CollectiveFile, block: _Block, metadata: dict, counts: dict[int, int]) -> None:
+    ours = out.file.create_group("hpcdvc")
+    ours.attrs["schema"] = schema.SCHEMA
+    ours.attrs["schema_version"] = schema.SCHEMA_VERSION
+    ours.attrs["component_order"] = "xyz"
+    ours.attrs["array_order"] = "zyx"
+    for name, value in {**metadata, "statuses": schema.status_table(counts)}.items():
+        ours.attrs[name] = json.dumps(_finite(value))
+    root = out.file.create_group("VTKHDF")
+    root.attrs["Version"] = np.array([1, 0], "i8")
+    if block.grid:
+        _write_grid(root, block.grid)
+    else:
+        _write_vertices(out, root, block)
+    data = root.create_group("PointData")
+    data.attrs["Vectors"] = np.bytes_("displacement")
+    data.attrs["Scalars"] = np.bytes_("error")
+    for column in schema.columns(block.extra):
+        values = schema.values(column, block.rows, block.extra)
+        out.put(f"VTKHDF/PointData/{column.name}", values, block.start, block.lead + values.shape[1:])
+    done = (block.rows["index"] >= 0).astype("u1")
+    out.put("hpcdvc/done", done, block.start, (block.total,))
+
+
+def _write_grid(root: h5py.Group, grid: Grid) -> None:
+    nz, ny, nx = grid.shape
+    root.attrs["Type"] = np.bytes_("ImageData")  # of exact length: ParaView 5.11 refuses any other string
+    root.attrs["WholeExtent"] = np.array([0, nx - 1, 0, ny - 1, 0, nz - 1], "i8")
+    root.attrs["Origin"] = np.array(grid.origin[::-1], "f8")
+    root.attrs["Spacing"] = np.array(grid.spacing[::-1], "f8")
+    root.attrs["Direction"] = np.eye(3).ravel()
+
+
+def _write_vertices(out: GatheredFile | CollectiveFile, root: h5py.Group, block: _Block) -> None:
+    root.attrs["Type"] = np.bytes_("UnstructuredGrid")
+    total, start, count = block.total, block.start, len(block.rows)
+    for name in ("NumberOfPoints", "NumberOfCells", "NumberOfConnectivityIds"):
+        # rank by rank everything is written once: these by the rank of the first row
+        out.put(f"VTKHDF/{name}", np.full(int(start == 0 and count > 0), total, "i8"), 0, (1,))
+    numbers = np.arange(start, start + count, dtype="i8")
+    closing = [total] if count and start + count == total else []
+    positions = np.asarray(block.positions, dtype="f8").reshape(-1, 3)
+    out.put("VTKHDF/Points", np.ascontiguousarray(positions[:, ::-1]), start, (total, 3))
+    out.put("VTKHDF/Connectivity", numbers, start, (total,))
+    out.put("VTKHDF/Offsets", np.append(numbers, closing).astype("i8"), start, (total + 1,))
+    out.put("VTKHDF/Types", np.full(count, VTK_VERTEX, "u1"), start, (total,))
+
+
+def _finite(value):
+    """The same value with infinities and NaN as strings: JSON has none."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

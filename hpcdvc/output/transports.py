@@ -1,0 +1,120 @@
+"""Two ways to bring rows into one HDF5 file: rank 0 writes all, or all ranks write theirs (MPI-HDF5).
+
+The rules of MPI-HDF5 kept here: every rank creates the same groups, datasets and attributes with the same values; all
+ranks take part in every write, those without rows with an empty selection.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from hpcdvc.errors import UserError
+
+if TYPE_CHECKING:
+    from hpcdvc.parallel import Team
+
+#: what ParaView 5.11 reads; "latest" loses all arrays there
+LIBVER = ("earliest", "v110")
+
+
+def choose_transport(team: "Team | None" = None) -> str:
+    """How the result is written: "gather", or "parallel" if the environment variable HPCDVC_HDF5 says so.
+
+    Parameters
+    ----------
+    team : ranks of the run, None = serial. Rank 0 decides for all.
+
+    Raises
+    ------
+    UserError : HPCDVC_HDF5 is neither, or asks for what this h5py cannot do
+    """
+    return team.agree(lambda: _choose(team)) if team else _choose(None)
+
+
+def _choose(team: "Team | None") -> str:
+    wanted = os.environ.get("HPCDVC_HDF5") or "gather"
+    if wanted not in ("gather", "parallel"):
+        raise UserError(f"HPCDVC_HDF5={wanted} is not known; use HPCDVC_HDF5=parallel or HPCDVC_HDF5=gather")
+    if wanted == "gather":
+        return wanted
+    if not h5py.get_config().mpi:
+        raise UserError(f"HPCDVC_HDF5=parallel needs an h5py with MPI; h5py {h5py.__version__} here was built without")
+    libraries = _loaded_mpi_libraries()
+    if len(libraries) > 1:
+        raise UserError(
+            "HPCDVC_HDF5=parallel needs h5py and mpi4py built for the same MPI; loaded are " + " and ".join(libraries)
+        )
+    return "parallel" if team and team.comm is not None else "gather"
+
+
+def _loaded_mpi_libraries() -> list[str]:
+    """MPI libraries in this process (Linux): a second one means that h5py was built for another MPI."""
+    maps = Path("/proc/self/maps")
+    text = maps.read_text() if maps.exists() else ""
+    return sorted(set(re.findall(r"\S+/(libmpi(?:ch)?\.so\S*)", text)))
+
+
+class GatheredFile:
+    """An HDF5 file that one rank writes: `put` is given all rows."""
+
+    def __init__(self, path: Path):
+        self.file = h5py.File(path, "w", libver=LIBVER, locking=False)  # nobody else opens a temporary name
+
+    def put(self, name: str, values: np.ndarray, start: int, shape: tuple[int, ...]) -> None:
+        """Create the dataset `name` of `shape` and fill it."""
+        dataset = self.file.create_dataset(name, shape, values.dtype, track_times=False)
+        if dataset.size:
+            dataset[...] = values.reshape(shape)
+
+
+class CollectiveFile:
+    """An HDF5 file that all ranks write together: each calls `put` with its own rows."""
+
+    def __init__(self, path: Path, comm):
+        self.file = h5py.File(path, "w", libver=LIBVER, driver="mpio", comm=comm)
+        self.transfer = h5py.h5p.create(h5py.h5p.DATASET_XFER)
+        self.transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
+
+    def put(self, name: str, values: np.ndarray, start: int, shape: tuple[int, ...]) -> None:
+        """Create the dataset `name` of `shape` and fill rows `start`, `start` + 1, ... counted in C order."""
+        dataset = self.file.create_dataset(name, shape, values.dtype, track_times=False)
+        if not dataset.size:  # a collective write of nothing is an error
+            return
+        components = values.shape[1:]
+        selected = dataset.id.get_space()
+        selected.select_none()
+        for offset, count in boxes(start, start + len(values), shape[: len(shape) - len(components)]):
+            whole = (0,) * len(components)
+            selected.select_hyperslab((*offset, *whole), (*count, *components), op=h5py.h5s.SELECT_OR)
+        memory = h5py.h5s.create_simple((max(values.size, 1),))
+        if not values.size:
+            memory.select_none()  # h5py skips the call for an empty slice, and the other ranks would wait for ever
+            values = np.zeros(1, values.dtype)
+        dataset.id.write(memory, selected, np.ascontiguousarray(values), dxpl=self.transfer)
+
+
+def boxes(start: int, stop: int, shape: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Cut elements start..stop-1 of an array of `shape` (C order) into boxes.
+
+    Returns
+    -------
+    list of (offset, count), at most 2 * ndim - 1 of them, in C order
+    """
+    if start >= stop:
+        return []
+    if len(shape) == 1:
+        return [((start,), (stop - start,))]
+    slab = int(np.prod(shape[1:]))
+    first, last = -(-start // slab), stop // slab  # whole slabs: first..last-1
+
+    def within(k: int, a: int, b: int) -> list:
+        return [((k, *offset), (1, *count)) for offset, count in boxes(a - k * slab, b - k * slab, shape[1:])]
+
+    if first > last:
+        return within(last, start, stop)
+    middle = [((first,) + (0,) * (len(shape) - 1), (last - first, *shape[1:]))] if last > first else []
+    return within(first - 1, start, first * slab) + middle + within(last, last * slab, stop)
