@@ -1,0 +1,6 @@
+"""Volumes: what a file holds (`describe`), and one read-only copy of it per node (`open_volume`)."""
+
+from hpcdvc.images.opening import describe, open_volume
+from hpcdvc.images.volume import VolumeInfo, check_mask, check_pair, identity
+
+__all__ = ["VolumeInfo", "check_mask", "check_pair", "describe", "identity", "open_volume"]

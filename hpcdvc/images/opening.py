@@ -1,0 +1,155 @@
+"""The two ways into a volume: `describe` its header, `open_volume` its voxels."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpcdvc.errors import RunError, UserError
+from hpcdvc.images import hdf5, npy, slices, tiff
+from hpcdvc.images.volume import VolumeInfo
+
+if TYPE_CHECKING:
+    from hpcdvc.parallel import Team
+
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_FORMATS = {"tiff": tiff, "slices": slices, "hdf5": hdf5, "npy": npy}
+
+
+@contextmanager
+def _reading(spec: str) -> Iterator[None]:
+    """Turn what the libraries raise on unreadable files into one sentence.
+
+    They raise anything from struct.error to AttributeError on damaged files, so everything is caught.
+    """
+    try:
+        yield
+    except (UserError, RunError):
+        raise
+    except MemoryError as error:
+        raise RunError(f"not enough memory to read {spec}") from error
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())[:200]
+        raise UserError(f"{spec} cannot be read: {reason}") from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"{spec} is damaged and cannot be read: {type(error).__name__} {reason}".rstrip()) from error
+
+
+def _split(spec: str) -> tuple[str, str | None]:
+    """File and dataset of ``file.h5:/path``."""
+    if not os.path.exists(spec):
+        parts = spec.split(":")
+        for k in range(1, len(parts)):
+            path, dataset = ":".join(parts[:k]), ":".join(parts[k:])
+            if os.path.isfile(path):
+                return path, dataset
+    return spec, None
+
+
+def _kind(spec: str, path: str) -> str:
+    """Which of the known formats a file has, by its first bytes."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        return "slices"
+    if not stat.S_ISREG(mode):
+        raise UserError(f"{spec} is no regular file")
+    with open(path, "rb") as file:
+        magic = file.read(8)
+    if not magic:
+        raise UserError(f"{spec} is an empty file")
+    if magic[:4] in _TIFF_MAGIC:
+        return "tiff"
+    if magic[:6] == b"\x93NUMPY":
+        return "npy"
+    import h5py
+
+    if h5py.is_hdf5(path):
+        return "hdf5"
+    raise UserError(f"{spec} is no image that can be read: TIFF, HDF5, .npy or a folder of TIFF slices is needed")
+
+
+def describe(spec: str) -> VolumeInfo:
+    """Read the header of a volume; the format is recognised by content.
+
+    Parameters
+    ----------
+    spec
+        A TIFF, HDF5/NeXus or .npy file, a folder of TIFF slices (alphabetical order), or ``file.h5:/path/of/dataset``.
+        Without a path the NeXus default, or the only 3-D (else 2-D) dataset of the file is taken.
+
+    Returns
+    -------
+    VolumeInfo
+        Shape (nz, ny, nx), native dtype, and where it may be memory-mapped. No voxel is read.
+
+    Raises
+    ------
+    UserError
+        The file is missing, unreadable, damaged, truncated, no grey image or volume, or of another number type; one
+        sentence that names it.
+    """
+    with _reading(spec):
+        path, dataset = _split(spec)
+        kind = _kind(spec, path)
+        if kind == "hdf5":
+            return hdf5.describe(spec, path, dataset)
+        if dataset is not None:
+            raise UserError(f"{spec}: {path} is no HDF5 file, it has no dataset {dataset}")
+        return _FORMATS[kind].describe(spec, path)
+
+
+def _map(info: VolumeInfo) -> np.ndarray:
+    """Memory map of a file; the page cache holds it once per node and loads what is touched."""
+    with _reading(info.spec):
+        return np.memmap(info.path, info.dtype, "r", info.offset, info.shape).view(np.ndarray)
+
+
+def _fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
+    """Decode slices start to stop into their place."""
+    with _reading(info.spec):
+        if start < stop:
+            _FORMATS[info.kind].fill(info, volume, start, stop)
+
+
+def _decode(info: VolumeInfo, team: "Team | None") -> np.ndarray:
+    """Volume in memory, each rank of the node having read its slab."""
+    with _reading(info.spec):
+        volume = np.empty(info.shape, info.dtype) if team is None else team.shared_array(info.shape, info.dtype)
+    if team is None:
+        _fill(info, volume, 0, len(volume))
+    else:
+        team.agree_all(lambda: _fill(info, volume, *team.node_span(len(volume))))
+        team.node_barrier()
+    return volume
+
+
+def open_volume(info: VolumeInfo, team: "Team | None" = None) -> np.ndarray:
+    """Open the voxels of a volume, one copy per node. All ranks call this together.
+
+    Parameters
+    ----------
+    info
+        From `describe`.
+    team
+        The ranks of this run; None when there is one process.
+
+    Returns
+    -------
+    (nz, ny, nx) read-only C-contiguous array of native type
+        A memory map where the file allows it, else decoded by the ranks of the node, each a slab.
+
+    Raises
+    ------
+    UserError, RunError
+        A rank cannot read its part: the same sentence on all ranks.
+    """
+    if info.offset is None:
+        volume = _decode(info, team)
+    else:
+        volume = _map(info) if team is None else team.agree_all(lambda: _map(info))
+    volume.flags.writeable = False
+    return volume

@@ -1,0 +1,54 @@
+"""A folder of slices: one TIFF file each, in alphabetical order."""
+
+import logging
+import os
+import re
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.images import tiff
+from hpcdvc.images.volume import VolumeInfo, make_info
+
+log = logging.getLogger(__name__)
+
+
+def _slice_paths(folder: str) -> list[str]:
+    """The TIFF files of a folder, hidden ones left out, in alphabetical order."""
+    names = [n for n in os.listdir(folder) if n.lower().endswith((".tif", ".tiff")) and not n.startswith(".")]
+    return [os.path.join(folder, name) for name in sorted(names)]
+
+
+def _number_order(path: str) -> list:
+    parts = re.split(r"(\d+)", os.path.basename(path))  # every second part is a number
+    return [int(part) if k % 2 else part for k, part in enumerate(parts)]
+
+
+def describe(spec: str, path: str) -> VolumeInfo:
+    """Header of a folder of slices; see `hpcdvc.images.describe`."""
+    paths = _slice_paths(path)
+    if not paths:
+        raise UserError(f"{spec} is a folder without .tif slices")
+    if paths != sorted(paths, key=_number_order):
+        log.warning("%s: slices are taken in alphabetical order; fill up their numbers with zeros", spec)
+    first, *others = [tiff.describe(name, name, ome=False) for name in paths]
+    if not first.two_dimensional:
+        raise UserError(
+            f"{first.spec} is a volume of {first.shape[0]} slices in a folder of slices: give the file itself"
+        )
+    for other in others:
+        if (other.shape, other.dtype) != (first.shape, first.dtype):
+            raise UserError(
+                f"slice {other.spec} has shape {other.shape} and type {other.dtype}, "
+                f"but {first.spec} has {first.shape} and {first.dtype}"
+            )
+    return make_info(spec, path, (len(paths), *first.shape[1:]), first.dtype, "slices")
+
+
+def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
+    """Read slices start to stop into volume (nz, ny, nx)."""
+    paths = _slice_paths(info.path)
+    if len(paths) != info.shape[0]:
+        raise UserError(f"{info.spec} had {info.shape[0]} slices and now has {len(paths)}")
+    for k in range(start, stop):
+        tiff.read_slices(paths[k], volume[k : k + 1], 0, 1, ome=False)

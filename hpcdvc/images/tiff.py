@@ -1,0 +1,149 @@
+"""Volumes in TIFF files, whatever their inner organisation.
+
+tifffile groups the pages of a file to series. One series is the volume; so are several series of one slice each, as
+programs leave them that append slice after slice.
+"""
+
+import logging
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.images.volume import VolumeInfo, make_info
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the voxels of a TIFF file are: in one block from `offset` on, else in `pages` one after the other."""
+
+    shape: tuple[int, ...]
+    stored: np.dtype
+    offset: int | None
+    pages: list
+
+
+def _open(path: str, ome: bool):
+    import tifffile
+
+    # what it logs about broken files is said in a sentence of our own
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+    return tifffile.TiffFile(path, is_ome=None if ome else False)
+
+
+def _check_page_chain(tif, spec: str) -> None:
+    """Refuse a file whose chain of pages breaks off: its last slices are lost."""
+    if not tif.pages:
+        raise UserError(f"{spec} is a damaged TIFF file: there is no image in it")
+    tif.filehandle.seek(tif.pages.next_page_offset)
+    link = tif.filehandle.read(tif.tiff.offsetsize)
+    if len(link) < tif.tiff.offsetsize or any(link):
+        raise UserError(f"{spec} is truncated: its pages break off after the first {len(tif.pages)}")
+
+
+def _check_one_image(tif, spec: str) -> None:
+    """Refuse a file that is not one volume or one image of grey values."""
+    first, *others = tif.series
+    shape = first.get_shape(squeeze=True)
+    if tif.is_imagej and first.kind.lower() not in ("imagej", "ome"):
+        raise UserError(f"{spec} is truncated or damaged: it has fewer slices than its ImageJ header says")
+    if first.is_multifile:
+        raise UserError(f"{spec} is one part of an OME image in several files: give a folder of slices instead")
+    if "S" in first.get_axes(squeeze=True):
+        raise UserError(f"{spec} is a colour image of shape {shape} ({first.dtype}): convert it to grey values")
+    if first.keyframe.dtype is None:
+        raise UserError(f"{spec} holds {first.keyframe.bitspersample}-bit voxels of a type that cannot be read")
+    for other in others:
+        alike = other.get_shape(squeeze=True) == shape and other.dtype == first.dtype
+        if not alike or len(shape) != 2 or len(first) != 1 or len(other) != 1:
+            raise UserError(
+                f"{spec} holds several images, {shape} ({first.dtype}) and {other.get_shape(squeeze=True)} "
+                f"({other.dtype}): one volume is needed"
+            )
+
+
+def _layout(tif) -> _Layout:
+    """Where and how the voxels are stored."""
+    first, *others = tif.series
+    shape = first.get_shape(squeeze=True)
+    stored = first.dtype.newbyteorder(tif.byteorder)
+    if not others and first.dataoffset is not None:
+        return _Layout(shape, stored, first.dataoffset, [])
+    pages = [page for series in tif.series for page in series]
+    return _Layout((len(pages), *shape) if others else shape, stored, None, pages)
+
+
+def _check_voxels_present(tif, layout: _Layout, spec: str) -> None:
+    """Refuse a file that is shorter than its header says, or has slices missing."""
+    ends = [layout.offset + math.prod(layout.shape) * layout.stored.itemsize] if layout.offset is not None else []
+    for number, page in enumerate(layout.pages):
+        if page is None or not page.dataoffsets or 0 in page.databytecounts:
+            raise UserError(f"{spec} is damaged: slice {number} has no voxels")
+        if tif.series[0].kind.lower() == "uniform" and page.aspage().hash != tif.series[0].keyframe.hash:
+            raise UserError(f"{spec} holds images of different sizes or types: slice {number} is not like the first")
+        ends.append(max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))))
+    if max(ends) > tif.filehandle.size:
+        raise UserError(f"{spec} is truncated: it has {tif.filehandle.size} bytes, its header asks for {max(ends)}")
+    if layout.pages and sum(math.prod(page.shape) for page in layout.pages) != math.prod(layout.shape):
+        raise UserError(f"{spec} is damaged: its {len(layout.pages)} pages do not make up a shape of {layout.shape}")
+
+
+def _check_decoder(tif, spec: str) -> None:
+    """Refuse a compression that this installation cannot undo, before anything is computed."""
+    from tifffile import TIFF
+
+    page = tif.series[0].keyframe
+    try:
+        if page.compression != 1:
+            TIFF.DECOMPRESSORS[page.compression]
+        if page.predictor != 1:
+            TIFF.UNPREDICTORS[page.predictor]
+    except KeyError as error:
+        raise UserError(
+            f"{spec} cannot be decompressed here, try `pip install imagecodecs` ({error.args[0]})"
+        ) from error
+
+
+def describe(spec: str, path: str, ome: bool = True) -> VolumeInfo:
+    """Header of a TIFF file; see `hpcdvc.images.describe`. With ome=False OME metadata are not looked at."""
+    with _open(path, ome) as tif:
+        _check_page_chain(tif, spec)
+        _check_one_image(tif, spec)
+        layout = _layout(tif)
+        _check_voxels_present(tif, layout, spec)
+        _check_decoder(tif, spec)
+        return make_info(spec, path, layout.shape, layout.stored, "tiff", layout.offset)
+
+
+def _read_block(file, offset: int, stored: np.dtype, slices: np.ndarray) -> None:
+    """Read C-ordered voxels from a byte offset of a file on, straight into place."""
+    file.seek(offset)
+    if file.readinto(slices) != slices.nbytes:
+        raise EOFError(f"file ends before byte {offset + slices.nbytes}")
+    if not stored.isnative:
+        slices.byteswap(inplace=True)
+
+
+def read_slices(path: str, volume: np.ndarray, start: int, stop: int, ome: bool = True) -> None:
+    """Read slices start to stop of a TIFF file into volume (nz, ny, nx).
+
+    Of pages that hold several slices: those pages that begin there.
+    """
+    with _open(path, ome) as tif:
+        layout = _layout(tif)
+        if layout.offset is not None:
+            slices = volume[start:stop]
+            with open(path, "rb") as file:
+                _read_block(file, layout.offset + start * volume[:1].nbytes, layout.stored, slices)
+            return
+        depth = len(volume) // len(layout.pages)
+        values = volume.view(layout.stored) if layout.stored == np.dtype(bool) else volume
+        for number in range(-(-start // depth), -(-stop // depth)):
+            page = values[number * depth : (number + 1) * depth]
+            layout.pages[number].asarray(out=page, maxworkers=1)
+
+
+def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
+    """Read slices start to stop into volume (nz, ny, nx)."""
+    read_slices(info.path, volume, start, stop)

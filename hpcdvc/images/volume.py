@@ -1,0 +1,143 @@
+"""What is known of a volume before its voxels are read, and the checks that need no more than that."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+
+#: The number types of voxels; everything else is refused.
+VOXEL_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
+
+
+@dataclass(frozen=True)
+class VolumeInfo:
+    """Header of a volume.
+
+    Attributes
+    ----------
+    spec : the name as the user wrote it, for messages
+    path : the file or folder
+    dataset : path of the dataset inside an HDF5 file, else None
+    shape : (nz, ny, nx) voxels; nz is 1 for a 2-D image
+    dtype : native number type of the voxels
+    two_dimensional : True when there is one slice
+    offset : byte offset of the first voxel when the file can be memory-mapped (contiguous, uncompressed, native
+        byte order, aligned), else None
+    kind : ``"tiff"``, ``"slices"``, ``"hdf5"`` or ``"npy"``
+    """
+
+    spec: str
+    path: str
+    dataset: str | None
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+    two_dimensional: bool
+    offset: int | None
+    kind: str
+
+
+def make_info(
+    spec: str,
+    path: str,
+    shape: tuple[int, ...],
+    stored: np.dtype,
+    kind: str,
+    offset: int | None = None,
+    dataset: str | None = None,
+) -> VolumeInfo:
+    """Check what a file declares and bring it to (nz, ny, nx) voxels of a native type.
+
+    Parameters
+    ----------
+    spec, path, kind, dataset : see `VolumeInfo`
+    shape : the shape in the file, ZYX; leading axes of length 1 are dropped
+    stored : the number type in the file, in its byte order
+    offset : where the voxels start, when they lie in the file as one C-ordered block
+
+    Raises
+    ------
+    UserError
+        The type is not one of `VOXEL_TYPES` (or bool, read as u1), or this is not one 2-D or 3-D image.
+    """
+    # a stored bool is one byte, 0 or 1: a mask
+    dtype = np.dtype("u1") if stored == np.dtype(bool) else stored.newbyteorder("=")
+    if dtype.str[1:] not in VOXEL_TYPES:
+        raise UserError(f"{spec} holds {dtype} voxels: convert it to 8, 16 or 32-bit integers or to float32")
+    size = tuple(int(n) for n in shape)
+    while len(size) > 3 and size[0] == 1:
+        size = size[1:]
+    if len(size) == 2:
+        size = (1, *size)
+    if len(size) != 3 or 0 in size:
+        raise UserError(f"{spec} has shape {tuple(shape)}: a 3-D volume or a 2-D image is needed")
+    # compiled loops need aligned voxels
+    mappable = offset is not None and stored.isnative and offset % dtype.itemsize == 0
+    return VolumeInfo(spec, path, dataset, size, dtype, size[0] == 1, int(offset) if mappable else None, kind)
+
+
+def _size(info: VolumeInfo) -> str:
+    """Size of a volume as people write it."""
+    if info.two_dimensional:
+        return f"2-D, {info.shape[1]} x {info.shape[2]} pixels"
+    return " x ".join(str(n) for n in info.shape) + " voxels"
+
+
+def check_pair(a: VolumeInfo, b: VolumeInfo) -> None:
+    """Check that two images can be correlated.
+
+    Raises
+    ------
+    UserError
+        Their shapes differ.
+    """
+    if a.shape != b.shape:
+        raise UserError(f"the images differ in size (ZYX): {a.spec} is {_size(a)}, {b.spec} is {_size(b)}")
+
+
+def check_mask(image: VolumeInfo, mask: VolumeInfo) -> None:
+    """Check that a mask fits its image.
+
+    Raises
+    ------
+    UserError
+        Their shapes differ.
+    """
+    if image.shape != mask.shape:
+        raise UserError(
+            f"the mask does not fit the image (ZYX): {mask.spec} is {_size(mask)}, {image.spec} is {_size(image)}"
+        )
+
+
+def identity(info: VolumeInfo) -> dict:
+    """What tells one input from another, for provenance and for the key of a checkpoint (JSON-able).
+
+    Returns
+    -------
+    dict
+        Name, dataset, shape (ZYX), dtype, bytes, mtime (s since 1970); of a folder also the number of entries, their
+        total size and the newest mtime.
+
+    Raises
+    ------
+    UserError
+        The file is gone.
+    """
+    known = {
+        "name": os.path.basename(os.path.normpath(info.path)),
+        "dataset": info.dataset,
+        "shape": list(info.shape),
+        "dtype": info.dtype.name,
+    }
+    try:
+        if os.path.isdir(info.path):
+            entries = [entry.stat() for entry in os.scandir(info.path) if entry.is_file()]
+            known["files"] = len(entries)
+        else:
+            entries = [os.stat(info.path)]
+    except OSError as error:
+        raise UserError(f"{info.spec} cannot be read: {error.strerror}") from error
+    known["bytes"] = sum(entry.st_size for entry in entries)
+    known["mtime"] = max(entry.st_mtime for entry in entries)
+    return known
