@@ -8,7 +8,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.modified import newer_group
 
-PACKAGES = ["hpcdvc", "hpcdvc.kernels", "hpcdvc.output", "hpcdvc.workflows"]
+PACKAGES = ["hpcdvc", "hpcdvc.images", "hpcdvc.kernels", "hpcdvc.output", "hpcdvc.workflows"]
 
 # Value-safe only: no -ffast-math, no -march=native, so a build runs on, and agrees between, all machines of a cluster.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-ffp-contract=fast", "-Wno-psabi"]
@@ -19,7 +19,7 @@ X86 = platform.machine().lower() in ("x86_64", "amd64")
 VARIANTS = {"v1": (4, [])}
 if X86:
     VARIANTS["v3"] = (8, ["-march=x86-64-v3"])
-    VARIANTS["v4"] = (16, ["-march=x86-64-v4", "-mprefer-vector-width=512"])
+    VARIANTS["v4"] = (8, ["-march=x86-64-v4", "-mprefer-vector-width=256"])
 
 # Extensions that link a C source compiled once per instruction set.
 VARIANT_SOURCES = {"hpcdvc.kernels.registration": "cython/correlate.c"}

@@ -1,0 +1,41 @@
+# Every target first makes or updates the private environment; see .ci/bootstrap.sh for PYTHON, MPIEXEC, HPCDVC_VENV.
+VENV := $(or $(HPCDVC_VENV),.venv)
+BIN := $(VENV)/bin
+PYTHON_HERE := $(BIN)/python
+
+.PHONY: setup demo test lint unit mpi bench docs clean
+.NOTPARALLEL:
+
+setup:
+	@.ci/bootstrap.sh
+
+demo: setup
+	@$(PYTHON_HERE) tests/demo/demo.py
+
+test: lint unit mpi
+
+lint: setup
+	$(BIN)/ruff check .
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint cython
+
+unit: setup
+	$(PYTHON_HERE) -m pytest
+
+mpi: setup
+	@for ranks in 1 2 3; do \
+	    echo "MPI suite, $$ranks rank(s)"; \
+	    $(BIN)/mpiexec -n $$ranks $(PYTHON_HERE) -m pytest -m mpi -p no:cacheprovider || exit 1; \
+	done
+
+bench: setup
+	@$(PYTHON_HERE) benchmarks/ldic.py
+
+docs:
+	@.ci/bootstrap.sh docs
+	$(PYTHON_HERE) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+clean:
+	rm -rf build dist *.egg-info demo-output docs/_build docs/generated docs/pictures
+	rm -rf .pytest_cache .ruff_cache pytest.rank*.log
+	rm -f hpcdvc/kernels/*.so
+	find hpcdvc tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
