@@ -44,26 +44,40 @@ static void clear_excluded(job *k, float *array)
         }
 }
 
-/* Which voxels of the window count in im1; copies the grey values beside. */
-static void take_window(job *k, int64_t dropped)
+/* 1 in in1 for the voxels of the window inside im1 that `dropped` ones are not among; returns how many. */
+static double mark_window(job *k, int64_t dropped)
 {
-    const box *f = &k->grey1;
-    const int R = (f->n[1] - k->w.n[1]) / 2, Rz = k->w.n[0] > 1 ? R : 0;
-    int lo[3] = {0}, hi[3] = {0}, any = inside(k->im1, k->corner, k->w.n, lo, hi);
+    const int R = (k->grey1.n[1] - k->w.n[1]) / 2, Rz = k->w.n[0] > 1 ? R : 0;
+    int lo[3] = {0}, hi[3] = {0};
     double count = 0;
+    inside(k->im1, k->corner, k->w.n, lo, hi);
     for (int z = 0; z < k->w.n[0]; z++)
         for (int y = 0; y < k->w.n[1]; y++) {
             float *in1 = k->w.in1 + z * k->w.sz + y * k->w.sy;
-            memcpy(k->w.a + z * k->w.sz + y * k->w.sy, row_of(f, z + Rz, y + R) + R, k->w.n[2] * sizeof(float));
-            int row = any && z >= lo[0] && z < hi[0] && y >= lo[1] && y < hi[1];
+            int row = z >= lo[0] && z < hi[0] && y >= lo[1] && y < hi[1];
             for (int x = 0; x < k->w.sy; x++) {
                 in1[x] = row && x >= lo[2] && x < hi[2];
                 if (dropped && in1[x] > 0) in1[x] = row_of(&k->valid1, z + Rz, y + R)[x + R];
                 count += in1[x];
             }
         }
-    k->valid_in_im1 = count;
-    k->partial1 = count < (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
+    return count;
+}
+
+/* Which voxels of the window count in im1; copies the grey values beside. */
+static void take_window(job *k, int64_t dropped)
+{
+    const box *f = &k->grey1;
+    const int R = (f->n[1] - k->w.n[1]) / 2, Rz = k->w.n[0] > 1 ? R : 0;
+    const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
+    for (int z = 0; z < k->w.n[0]; z++)
+        for (int y = 0; y < k->w.n[1]; y++)
+            memcpy(k->w.a + z * k->w.sz + y * k->w.sy, row_of(f, z + Rz, y + R) + R, k->w.n[2] * sizeof(float));
+    int lo[3], hi[3], whole = inside(k->im1, k->corner, k->w.n, lo, hi) && !dropped;
+    for (int i = 0; i < 3 && whole; i++) whole = lo[i] == 0 && hi[i] == k->w.n[i];
+    if (!whole || !k->in1_is_whole) k->valid_in_im1 = mark_window(k, dropped);
+    k->in1_is_whole = whole;
+    k->partial1 = k->valid_in_im1 < voxels;
     clear_excluded(k, k->w.a);
 }
 

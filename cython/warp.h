@@ -72,7 +72,10 @@ static int cover(job *k)
         n[i] = (int)(to[i] - from[i]), wide[i] = n[i] + 2 * R * pad, origin[i] = from[i] - R * pad;
     }
     if (!k->have_coefficients) {
-        grey_sums g = grey(k->im2, from, n);
+        /* any value near the mean will do: it only keeps float32 sums small */
+        const int64_t middle[3] = {(from[0] + to[0]) / 2, from[1], from[2]};
+        const int plane[3] = {1, n[1], n[2]};
+        grey_sums g = grey(k->im2, middle, plane);
         k->offset2 = g.count ? g.sum / g.count : 0;
     }
     box *raw = R ? &k->grey1 : &k->coefficients; /* im1's box is free again once its gradient is taken */

@@ -40,18 +40,18 @@ static int box_shape(box *b, const int n[3])
 
 INLINE float *row_of(const box *b, int z, int y) { return b->v + z * b->sz + y * b->sy; }
 
-/* Row readers, one pair per type: integers below 2^24 are exact in float32, the others go by float64. */
-#define ROW_READERS(NAME, TYPE, REAL, FINITE)                                                              \
+/* Row readers, one pair per type. WIDE: holds the square of a voxel; REAL: holds a voxel without rounding. */
+#define ROW_READERS(NAME, TYPE, WIDE, REAL, FINITE)                                                        \
     static void sum_##NAME(const void *row, int64_t n, grey_sums *g)                                       \
     {                                                                                                      \
         const TYPE *p = row;                                                                               \
-        double s = 0, ss = 0;                                                                              \
+        WIDE s = 0, ss = 0;                                                                                \
         int64_t count = 0;                                                                                 \
         for (int64_t i = 0; i < n; i++) {                                                                  \
-            double v = (double)p[i];                                                                       \
+            const WIDE v = (WIDE)p[i];                                                                     \
             if (FINITE) s += v, ss += v * v, count++;                                                      \
         }                                                                                                  \
-        g->sum += s, g->sum_squares += ss, g->count += count;                                              \
+        g->sum += (double)s, g->sum_squares += (double)ss, g->count += count;                              \
     }                                                                                                      \
     static void read_##NAME(const void *row, int64_t n, double offset, double scale, float *out)           \
     {                                                                                                      \
@@ -60,14 +60,14 @@ INLINE float *row_of(const box *b, int z, int y) { return b->v + z * b->sz + y *
         for (int64_t i = 0; i < n; i++) out[i] = (float)(((REAL)p[i] - o) * k);                            \
     }
 
-ROW_READERS(u1, uint8_t, float, 1)
-ROW_READERS(i1, int8_t, float, 1)
-ROW_READERS(u2, uint16_t, float, 1)
-ROW_READERS(i2, int16_t, float, 1)
-ROW_READERS(u4, uint32_t, double, 1)
-ROW_READERS(i4, int32_t, double, 1)
-ROW_READERS(f4, float, double, isfinite(v))
-ROW_READERS(f8, double, double, isfinite(v))
+ROW_READERS(u1, uint8_t, uint64_t, float, 1)
+ROW_READERS(i1, int8_t, int64_t, float, 1)
+ROW_READERS(u2, uint16_t, uint64_t, float, 1)
+ROW_READERS(i2, int16_t, int64_t, float, 1)
+ROW_READERS(u4, uint32_t, double, double, 1)
+ROW_READERS(i4, int32_t, double, double, 1)
+ROW_READERS(f4, float, double, double, isfinite(v))
+ROW_READERS(f8, double, double, double, isfinite(v))
 
 typedef void (*row_sum)(const void *, int64_t, grey_sums *);
 typedef void (*row_read)(const void *, int64_t, double, double, float *);
