@@ -34,15 +34,22 @@ def whole_file(path: str | Path, size: int = 0) -> Iterator[Path]:
     ------
     RunError : the disk is full, or the file cannot be written
     """
-    temporary = temporary_name(path)
-    try:
+    with disk_errors(path):
         prepare(path, size)
-        yield temporary
+        yield temporary_name(path)
         settle(path)
+
+
+@contextlib.contextmanager
+def disk_errors(path: str | Path) -> Iterator[None]:
+    """When the body of the ``with`` fails, remove the temporary file of `path`; RunError if the file system failed."""
+    try:
+        yield
     except BaseException as error:
-        discard(path)
-        if is_disk_error(error):
-            raise write_failure(path, error) from error
+        with contextlib.suppress(OSError):
+            temporary_name(path).unlink()
+        if _is_disk_error(error):
+            raise _write_failure(path, error) from error
         raise
 
 
@@ -64,18 +71,12 @@ def settle(path: str | Path) -> None:
         _sync(temporary.parent)
 
 
-def discard(path: str | Path) -> None:
-    """Remove the temporary file of `path`, if there is one."""
-    with contextlib.suppress(OSError):
-        temporary_name(path).unlink()
-
-
-def is_disk_error(error: BaseException) -> bool:
+def _is_disk_error(error: BaseException) -> bool:
     """Whether the file system failed; HDF5 reports some of its failures as RuntimeError with the errno in the text."""
     return isinstance(error, OSError) or (isinstance(error, RuntimeError) and "errno = " in str(error))
 
 
-def write_failure(path: str | Path, error: BaseException) -> RunError:
+def _write_failure(path: str | Path, error: BaseException) -> RunError:
     """One sentence that says why `path` was not written."""
     full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
     reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]

@@ -6,7 +6,7 @@ A regular grid becomes ImageData, free points become an UnstructuredGrid of vert
 
 import json
 import math
-import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.field import Field, Grid
 from hpcdvc.output import files, schema
 from hpcdvc.output.transports import CollectiveFile, GatheredFile, choose_transport
@@ -115,7 +115,7 @@ def read_field(path: str | Path) -> Field:
     with _opened(path) as file:
         root = file["VTKHDF"]
         grid = _read_grid(root) if "WholeExtent" in root.attrs else None
-        positions = None if grid else root["Points"][:, ::-1]
+        positions = None if grid else root["Points"][...][:, ::-1]
         lead = 3 if grid else 1
         arrays = {
             name: data[...].reshape(-1, *data.shape[lead:])
@@ -169,10 +169,8 @@ def _read_grid(root: h5py.Group) -> Grid:
 
 
 def _write_alone(path: str | Path, block: _Block, metadata: dict) -> None:
-    with files.whole_file(path, _size(block)) as temporary:
-        out = GatheredFile(temporary)
-        with out.file:
-            _write_contents(out, block, metadata, schema.status_counts(block.rows["return_status"]))
+    with files.whole_file(path, _size(block)) as temporary, GatheredFile(temporary) as out:
+        _write_contents(out, block, metadata, schema.status_counts(block.rows["return_status"]))
 
 
 def _write_together(path, rows, start, grid, metadata, team, positions, extra) -> None:
@@ -184,35 +182,32 @@ def _write_together(path, rows, start, grid, metadata, team, positions, extra) -
         for code, count in share.items():
             counts[code] = counts.get(code, 0) + count
     block = _Block(rows, start, total, grid, positions, extra)
-    team.agree(lambda: _try_writing(path, _size(block)))
+    team.agree(lambda: _prepare(path, _size(block)))
     try:
-        out = CollectiveFile(files.temporary_name(path), team.comm)
-        _write_contents(out, block, metadata, counts)
-        out.file.flush()
-        out.file.close()
+        with files.disk_errors(path):
+            out = CollectiveFile(files.temporary_name(path), team.comm)
+            _write_contents(out, block, metadata, counts)
+            out.file.flush()
+            out.file.close()
     except Exception as error:
+        if team.size == 1:
+            raise
         # the other ranks wait inside HDF5 for this one: nothing but an abort reaches them
-        files.discard(path)
-        print(f"hpcdvc: {files.write_failure(path, error)}", file=sys.stderr, flush=True)
+        traceback.print_exception(error, limit=0 if isinstance(error, RunError) else None, chain=False)
         team.abort(1)
     team.agree(lambda: _settle(path))
 
 
-def _try_writing(path: str | Path, size: int) -> None:
-    """What can be found out before all ranks enter HDF5 together."""
-    try:
+def _prepare(path: str | Path, size: int) -> None:
+    """Find out what can be found out before all ranks enter HDF5 together."""
+    with files.disk_errors(path):
         files.prepare(path, size)
         files.temporary_name(path).touch()
-    except OSError as error:
-        raise files.write_failure(path, error) from error
 
 
 def _settle(path: str | Path) -> None:
-    try:
+    with files.disk_errors(path):
         files.settle(path)
-    except OSError as error:
-        files.discard(path)
-        raise files.write_failure(path, error) from error
 
 
 def _size(block: _Block) -> int:

@@ -4,8 +4,11 @@ The rules of MPI-HDF5 kept here: every rank creates the same groups, datasets an
 ranks take part in every write, those without rows with an empty selection.
 """
 
+import contextlib
+import io
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,17 +61,63 @@ def _loaded_mpi_libraries() -> list[str]:
     return sorted(set(re.findall(r"\S+/(libmpi(?:ch)?\.so\S*)", text)))
 
 
+class _CheckedFile(io.FileIO):
+    """A file for HDF5 that keeps its first failure to itself.
+
+    HDF5 writes late, when h5py can raise nothing any more: it would print, go on and end in a crash.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, data) -> int:
+        """Write all of `data`, or remember why not."""
+        rest = memoryview(data)
+        with self._remembering():
+            while rest.nbytes:
+                rest = rest[super().write(rest) :]
+        return memoryview(data).nbytes
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size of the file, or remember why not."""
+        with self._remembering():
+            return super().truncate(size)
+        return size or 0
+
+    @contextlib.contextmanager
+    def _remembering(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.failure = self.failure or error
+
+    def check(self) -> None:
+        """Raise what went wrong so far."""
+        if self.failure:
+            raise self.failure
+
+
 class GatheredFile:
-    """An HDF5 file that one rank writes: `put` is given all rows."""
+    """An HDF5 file that one rank writes: `put` is given all rows. Use it in a ``with``, which raises disk errors."""
 
     def __init__(self, path: Path):
-        self.file = h5py.File(path, "w", libver=LIBVER, locking=False)  # nobody else opens a temporary name
+        self.stream = _CheckedFile(path, "w+")
+        self.file = h5py.File(self.stream, "w", libver=LIBVER)
+
+    def __enter__(self) -> "GatheredFile":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.file.close()
+        self.stream.close()
+        if not error[0]:
+            self.stream.check()
 
     def put(self, name: str, values: np.ndarray, start: int, shape: tuple[int, ...]) -> None:
         """Create the dataset `name` of `shape` and fill it."""
         dataset = self.file.create_dataset(name, shape, values.dtype, track_times=False)
         if dataset.size:
             dataset[...] = values.reshape(shape)
+        self.stream.check()
 
 
 class CollectiveFile:
