@@ -36,7 +36,7 @@ def _find(group, spec: str):
 
     def visit(_name, item):
         if isinstance(item, h5py.Dataset):
-            if item.ndim in arrays and item.dtype.kind in "biuf":
+            if item.ndim in arrays and item.dtype.kind in "biufc":
                 arrays[item.ndim].append(item)
         elif _attribute(item, "NX_class") == "NXdata" and _signal(item) not in [None, *signals]:
             signals.append(_signal(item))

@@ -2,41 +2,19 @@
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import UserError
 from hpcdvc.images import hdf5, npy, slices, tiff
-from hpcdvc.images.volume import VolumeInfo
+from hpcdvc.images.volume import VolumeInfo, reading
 
 if TYPE_CHECKING:
     from hpcdvc.parallel import Team
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FORMATS = {"tiff": tiff, "slices": slices, "hdf5": hdf5, "npy": npy}
-
-
-@contextmanager
-def _reading(spec: str) -> Iterator[None]:
-    """Turn what the libraries raise on unreadable files into one sentence.
-
-    They raise anything from struct.error to AttributeError on damaged files, so everything is caught.
-    """
-    try:
-        yield
-    except (UserError, RunError):
-        raise
-    except MemoryError as error:
-        raise RunError(f"not enough memory to read {spec}") from error
-    except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())[:200]
-        raise UserError(f"{spec} cannot be read: {reason}") from error
-    except Exception as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(f"{spec} is damaged and cannot be read: {type(error).__name__} {reason}".rstrip()) from error
 
 
 def _split(spec: str) -> tuple[str, str | None]:
@@ -92,7 +70,7 @@ def describe(spec: str) -> VolumeInfo:
         The file is missing, unreadable, damaged, truncated, no grey image or volume, or of another number type; one
         sentence that names it.
     """
-    with _reading(spec):
+    with reading(spec):
         path, dataset = _split(spec)
         kind = _kind(spec, path)
         if kind == "hdf5":
@@ -104,20 +82,20 @@ def describe(spec: str) -> VolumeInfo:
 
 def _map(info: VolumeInfo) -> np.ndarray:
     """Memory map of a file; the page cache holds it once per node and loads what is touched."""
-    with _reading(info.spec):
+    with reading(info.spec):
         return np.memmap(info.path, info.dtype, "r", info.offset, info.shape).view(np.ndarray)
 
 
 def _fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     """Decode slices start to stop into their place."""
-    with _reading(info.spec):
+    with reading(info.spec):
         if start < stop:
             _FORMATS[info.kind].fill(info, volume, start, stop)
 
 
 def _decode(info: VolumeInfo, team: "Team | None") -> np.ndarray:
     """Volume in memory, each rank of the node having read its slab."""
-    with _reading(info.spec):
+    with reading(info.spec):
         volume = np.empty(info.shape, info.dtype) if team is None else team.shared_array(info.shape, info.dtype)
     if team is None:
         _fill(info, volume, 0, len(volume))

@@ -8,7 +8,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.images import tiff
-from hpcdvc.images.volume import VolumeInfo, make_info
+from hpcdvc.images.volume import VolumeInfo, make_info, reading
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,11 @@ def _number_order(path: str) -> list:
     return [int(part) if k % 2 else part for k, part in enumerate(parts)]
 
 
+def _describe_slice(path: str) -> VolumeInfo:
+    with reading(path):
+        return tiff.describe(path, path, ome=False)
+
+
 def describe(spec: str, path: str) -> VolumeInfo:
     """Header of a folder of slices; see `hpcdvc.images.describe`."""
     paths = _slice_paths(path)
@@ -31,7 +36,7 @@ def describe(spec: str, path: str) -> VolumeInfo:
         raise UserError(f"{spec} is a folder without .tif slices")
     if paths != sorted(paths, key=_number_order):
         log.warning("%s: slices are taken in alphabetical order; fill up their numbers with zeros", spec)
-    first, *others = [tiff.describe(name, name, ome=False) for name in paths]
+    first, *others = map(_describe_slice, paths)
     if not first.two_dimensional:
         raise UserError(
             f"{first.spec} is a volume of {first.shape[0]} slices in a folder of slices: give the file itself"
@@ -51,4 +56,5 @@ def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     if len(paths) != info.shape[0]:
         raise UserError(f"{info.spec} had {info.shape[0]} slices and now has {len(paths)}")
     for k in range(start, stop):
-        tiff.read_slices(paths[k], volume[k : k + 1], 0, 1, ome=False)
+        with reading(paths[k]):
+            tiff.read_slices(paths[k], volume[k : k + 1], 0, 1, ome=False)

@@ -1,11 +1,13 @@
 """What is known of a volume before its voxels are read, and the checks that need no more than that."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 
 #: The number types of voxels; everything else is refused.
 VOXEL_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
@@ -36,6 +38,31 @@ class VolumeInfo:
     two_dimensional: bool
     offset: int | None
     kind: str
+
+
+@contextmanager
+def reading(spec: str) -> Iterator[None]:
+    """Turn what the libraries raise on unreadable files into one sentence.
+
+    They raise anything from struct.error to AttributeError on damaged files, so everything is caught.
+
+    Raises
+    ------
+    UserError
+        Naming `spec`; RunError when memory runs out. Both pass through unchanged when raised inside.
+    """
+    try:
+        yield
+    except (UserError, RunError):
+        raise
+    except MemoryError as error:
+        raise RunError(f"not enough memory to read {spec}") from error
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())[:200]
+        raise UserError(f"{spec} cannot be read: {reason}") from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"{spec} is damaged and cannot be read: {type(error).__name__} {reason}".rstrip()) from error
 
 
 def make_info(
