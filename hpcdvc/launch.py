@@ -35,13 +35,47 @@ def under_launcher() -> bool:
     return launched_ranks() > 1 or any(name in os.environ for name in (*_SIZES, *_RANKS))
 
 
-def srun_without_mpi() -> bool:
-    """Whether srun has started several processes without any means to find each other (no ``--mpi``).
+def launched_rank() -> int:
+    """Number that the launcher has given to this process; 0 without a launcher."""
+    return next((_count(name) for name in (*_RANKS, "SLURM_PROCID") if name in os.environ), 0)
 
-    Open MPI then ends in ``MPI_Init`` with a page of advice, MPICH runs N independent jobs.
+
+def check_srun() -> None:
+    """Make sure that processes started by srun can find each other.
+
+    Raises
+    ------
+    UserError
+        When they were started without ``--mpi``: Open MPI would end with a page of advice, MPICH would run
+        independent jobs.
     """
     connected = any(name.startswith(("PMI", "PALS_", "I_MPI_PMI", "OMPI_COMM_WORLD")) for name in os.environ)
-    return _count(_SRUN_SIZE) > 1 and not connected
+    if _count(_SRUN_SIZE) > 1 and not connected:
+        raise UserError(
+            f"srun started {launched_ranks()} processes that cannot find each other: "
+            "use srun --mpi=pmix (Open MPI) or srun --mpi=pmi2 (MPICH), or mpirun"
+        )
+
+
+def check_library(version: str) -> None:
+    """Make sure, before ``MPI_Init``, that an MPI library and the launcher can talk.
+
+    Parameters
+    ----------
+    version : str
+        What ``MPI_Get_library_version`` says.
+
+    Raises
+    ------
+    UserError
+        For MPICH without PMIx under a launcher that offers only that: ``MPI_Init`` would end the process.
+    """
+    only_pmix = "PMIX_RANK" in os.environ and "PMI_RANK" not in os.environ
+    if only_pmix and version.startswith("MPICH") and "pmix" not in version:
+        raise UserError(
+            "this MPI library is MPICH, but the launcher is that of Open MPI (or srun --mpi=pmix): "
+            "use the mpiexec of MPICH, or srun --mpi=pmi2"
+        )
 
 
 def launcher_environment() -> dict[str, str]:

@@ -9,19 +9,17 @@ import signal
 import sys
 import threading
 import time
-import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
 
 from hpcdvc import launch
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import UserError
 from hpcdvc.exchange import Queue, collect
+from hpcdvc.guard import SENTENCES
 from hpcdvc.sharedmem import shared_array
-
-#: Errors that one rank may meet on behalf of all, and that need no traceback.
-_SENTENCES = (UserError, RunError, OSError, SystemExit)
 
 
 def connect() -> "Team":
@@ -34,12 +32,8 @@ def connect() -> "Team":
     """
     if not launch.under_launcher():
         team = Team()
-    elif launch.srun_without_mpi():
-        raise UserError(
-            f"srun started {launch.launched_ranks()} processes that cannot find each other: "
-            "use srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH), or mpirun"
-        )
     else:
+        launch.check_srun()
         team = Team(_world(launch.launched_ranks()))
     team.listen()
     return team
@@ -48,17 +42,26 @@ def connect() -> "Team":
 def _world(launched: int):
     """COMM_WORLD, after a check that it is the world that the launcher has started."""
     try:
-        from mpi4py import MPI
+        import mpi4py
+
+        mpi4py.rc(initialize=False, finalize=True)
+        with warnings.catch_warnings():  # it doubts the launcher, in two lines for every process
+            warnings.simplefilter("ignore")
+            from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"started by an MPI launcher, but mpi4py cannot load an MPI library ({reason}): "
             "use the mpiexec of the MPI that mpi4py finds, or pip install mpi4py mpich"
         ) from error
+    library = MPI.Get_library_version()
+    if not MPI.Is_initialized():
+        launch.check_library(library)
+        MPI.Init_thread()
     if MPI.COMM_WORLD.size == 1 and launched > 1:
-        library = MPI.Get_library_version().split("\n")[0].split(",")[0].strip("\0 ")
+        name = " ".join(library.split(",")[0].split("\n")[0].strip("\0").split())
         raise UserError(
-            f"the launcher started {launched} processes but each is alone in its MPI ({library}): launcher and MPI "
+            f"the launcher started {launched} processes but each is alone in its MPI ({name}): launcher and MPI "
             "library differ; use the mpiexec of that library, or srun --mpi=pmix or --mpi=pmi2"
         )
     return MPI.COMM_WORLD
@@ -124,8 +127,10 @@ class Team:
         value = error = None
         if self.rank == 0:
             self._deciding = True
-            value, error = _outcome(function)
-            self._deciding = False
+            try:
+                value, error = _outcome(function)
+            finally:
+                self._deciding = False
         return self._share_outcome(value, error, root=0)
 
     def agree_all(self, function: Callable[[], Any]) -> Any:
@@ -240,6 +245,7 @@ class Team:
         sys.stdout.flush()
         sys.stderr.flush()
         if self.comm is not None:
+            time.sleep(0.2)  # launchers drop output that they have not yet read
             self.comm.Abort(code)
         os._exit(code)
 
@@ -247,52 +253,5 @@ class Team:
 def _outcome(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
     try:
         return function(), None
-    except _SENTENCES as error:
+    except (*SENTENCES, SystemExit) as error:
         return None, error
-
-
-def install_exception_hooks(team: Team) -> None:
-    """An exception that nobody catches, in the main or another thread, ends all ranks with one traceback."""
-    sys.excepthook = lambda kind, error, trace: _end(team, error)
-    threading.excepthook = lambda event: _end(team, event.exc_value or event.exc_type())
-
-
-def run_guarded(team: Team, function: Callable[[], int | None]) -> int:
-    """Run a whole command so that no rank is left waiting for another; the exit code of this rank.
-
-    An error that all ranks have agreed upon is told by rank 0, and all return its code. Any other ends all ranks:
-    a UserError, RunError or OSError as one sentence, the rest with a traceback.
-    """
-    install_exception_hooks(team)
-    try:
-        return function() or 0
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
-        if getattr(error, "agreed", False) or team.size == 1:
-            return code
-        team.abort(code or 1)
-    except _SENTENCES as error:
-        if not getattr(error, "agreed", False) and team.size > 1:
-            _end(team, error)
-        if team.rank == 0:
-            _tell(error)
-        return getattr(error, "exit_code", 1)
-    except BaseException as error:
-        _end(team, error)
-
-
-def _tell(error: BaseException) -> None:
-    print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr, flush=True)
-
-
-def _end(team: Team, error: BaseException) -> NoReturn:
-    """Say what happened, once, and end all ranks."""
-    # a mistake that all ranks meet at the same time is told by the first of them only
-    time.sleep(0.05 * min(team.rank, 40))
-    if isinstance(error, KeyboardInterrupt):
-        team.abort(130)
-    if isinstance(error, _SENTENCES):
-        _tell(error)
-    else:
-        traceback.print_exception(error)
-    team.abort(getattr(error, "exit_code", 1))
