@@ -45,19 +45,19 @@ def _world(launched: int):
         import mpi4py
 
         mpi4py.rc(initialize=False, finalize=True)
-        with warnings.catch_warnings():  # it doubts the launcher, in two lines for every process
-            warnings.simplefilter("ignore")
-            from mpi4py import MPI
+        from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"started by an MPI launcher, but mpi4py cannot load an MPI library ({reason}): "
-            "use the mpiexec of the MPI that mpi4py finds, or pip install mpi4py mpich"
+            "load the module of an MPI, or pip install mpich, and use the mpiexec of that MPI"
         ) from error
     library = MPI.Get_library_version()
     if not MPI.Is_initialized():
         launch.check_library(library)
-        MPI.Init_thread()
+        with warnings.catch_warnings():  # mpi4py doubts the launcher in two lines for every process
+            warnings.simplefilter("ignore")
+            MPI.Init_thread()
     if MPI.COMM_WORLD.size == 1 and launched > 1:
         name = " ".join(library.split(",")[0].split("\n")[0].strip("\0").split())
         raise UserError(
@@ -133,6 +133,12 @@ class Team:
                 self._deciding = False
         return self._share_outcome(value, error, root=0)
 
+    def on_root(self, function: Callable[[], Any]) -> Any:
+        """Run `function` on rank 0; its result there, None elsewhere. Collective; errors as in `agree`."""
+        results: list = []
+        self.agree(lambda: results.append(function()))
+        return results[0] if results else None
+
     def agree_all(self, function: Callable[[], Any]) -> Any:
         """Run `function` on every rank; when it fails on some, raise the failure of the first on all. Collective.
 
@@ -151,6 +157,14 @@ class Team:
             own.agreed = True
             raise own
         return value if self.rank == root else shared
+
+    def library(self) -> str | None:
+        """Name and version of the MPI library; None in a serial run."""
+        if self.comm is None:
+            return None
+        from mpi4py import MPI
+
+        return " ".join(MPI.Get_library_version().split("\n")[0].split()).strip("\0 ")
 
     def broadcast(self, value: Any, root: int = 0) -> Any:
         """Value of rank `root`, on every rank (pickled). Collective."""
