@@ -1,0 +1,120 @@
+"""What every command does around its workflow: options, ranks, messages, exit code."""
+
+import logging
+import os
+import sys
+import time
+import warnings
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from hpcdvc import launch
+from hpcdvc.common_options import RunControl
+from hpcdvc.errors import UserError
+from hpcdvc.options import OptionSet, notes
+from hpcdvc.parser import parse
+
+log = logging.getLogger("hpcdvc")
+
+
+def main(name: str, argv: list[str] | None = None) -> int:
+    """Run the command hpcdvc-<name> and return its exit code.
+
+    The module hpcdvc.workflows.<name> has a class `Options`, a text `DESCRIPTION`, `run(options, team)` that returns
+    the paths it wrote, and perhaps `check(options)`, called by rank 0 before anything is read.
+
+    Parameters
+    ----------
+    name : the command without its prefix
+    argv : its arguments; default those of this process
+
+    Returns
+    -------
+    0 done; 1 failed; 2 mistake in the command line or the input; 75 left early, `--resume` goes on; 130 interrupted
+    """
+    program = f"hpcdvc-{name}"
+    again = sys.orig_argv[1:] if argv is None else ["-m", "hpcdvc", name, *argv]
+    argv = sys.argv[1:] if argv is None else argv
+    options = None
+    try:
+        workflow = import_module(f"hpcdvc.workflows.{name.replace('-', '_')}")
+        if not launch.under_launcher():
+            options = _read(workflow, argv, program)
+            _relaunch(options, again)
+        from hpcdvc import guard, parallel  # not before: --help needs no numpy
+
+        team = parallel.connect()
+    except UserError as error:
+        return _refuse(program, error)
+    except SystemExit as leave:  # --help, --version
+        return leave.code or 0
+    return guard.run_guarded(team, lambda: _run(workflow, options, argv, program, team))
+
+
+def _read(workflow: ModuleType, argv: list[str], program: str) -> OptionSet:
+    return parse(workflow.Options, argv, program, workflow.DESCRIPTION)
+
+
+def _relaunch(options: OptionSet, again: list[str]) -> None:
+    """Start this command anew under the launcher when -np asks for it."""
+    processes = getattr(options, "processes", None) or 1
+    if processes > 1:
+        launch.relaunch(processes, again)
+
+
+def _refuse(program: str, error: UserError) -> int:
+    """Say once what is wrong, before the ranks know each other."""
+    if launch.launched_rank() == 0:
+        print(f"{program}: {error}", file=sys.stderr, flush=True)
+    else:
+        time.sleep(1)  # a launcher ends all ranks as soon as one leaves, and rank 0 must have spoken
+    return error.exit_code
+
+
+def _run(workflow: ModuleType, options: OptionSet | None, argv: list[str], program: str, team: Any) -> None:
+    if options is None:
+        options = team.agree(lambda: _read(workflow, argv, program))
+    _set_up_messages(program, options, team.rank)
+    _say_first(options, team.size)
+    if hasattr(workflow, "check"):
+        team.agree(lambda: workflow.check(options))
+    for path in workflow.run(options, team) or ():
+        log.info("wrote %s", path)
+
+
+def _say_first(options: OptionSet, size: int) -> None:
+    for note in notes(options):
+        log.warning(note)
+    processes = getattr(options, "processes", None)
+    if processes not in (None, size):
+        log.warning(f"-np {processes} is ignored: the launcher has started {size} processes")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if isinstance(options, RunControl) and processes is None and size == 1 and cores > 1:
+        log.info(f"running on 1 of {cores} cores, -np {cores} uses all")
+
+
+class _Messages(logging.Handler):
+    """Information goes to stdout as it is, warnings to stderr with the name of the command."""
+
+    def __init__(self, program: str, rank: int) -> None:
+        super().__init__()
+        self.prefix = f"{program}: " if rank == 0 else f"{program} (rank {rank}): "
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.WARNING:
+            print(self.format(record), flush=True)
+        else:
+            print(self.prefix + self.format(record), file=sys.stderr, flush=True)
+
+
+def _set_up_messages(program: str, options: OptionSet, rank: int) -> None:
+    """Rank 0 speaks: all with -v, only warnings with -q. The others are silent, but for warnings with -v."""
+    verbose, quiet = getattr(options, "verbose", False), getattr(options, "quiet", False)
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    if rank > 0:
+        level = logging.WARNING if verbose else logging.CRITICAL + 1
+        warnings.simplefilter("default" if verbose else "ignore")
+    log.handlers[:] = [_Messages(program, rank)]
+    log.propagate = False
+    log.setLevel(level)
