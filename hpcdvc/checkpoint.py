@@ -96,9 +96,8 @@ class Checkpoint:
 
     def load(self) -> np.ndarray:
         """Rows (ROW) of earlier runs, ordered by index, each index once; empty on ranks above 0. Collective."""
-        loaded = [np.empty(0, ROW)]
-        self._team.agree(lambda: loaded.append(self._load()))  # the rows themselves stay on rank 0
-        return loaded[-1]
+        loaded = self._team.on_root(self._load)
+        return np.empty(0, ROW) if loaded is None else loaded
 
     def _load(self) -> np.ndarray:
         frames = list(self._frames())
@@ -178,7 +177,12 @@ class Checkpoint:
         """Delete the shards: the result is on disk, or the earlier run is not wanted. Collective."""
         self.close()
         self._team.barrier()
-        self._team.agree(lambda: shutil.rmtree(self.folder) if os.path.isdir(self.folder) else None)
+        self._team.agree(self.clear)
+
+    def clear(self) -> None:
+        """Delete the shards, on one rank."""
+        if os.path.isdir(self.folder):
+            shutil.rmtree(self.folder)
 
     # files
 

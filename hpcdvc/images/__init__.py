@@ -1,6 +1,7 @@
 """Volumes: what a file holds (`describe`), and one read-only copy of it per node (`open_volume`)."""
 
+from hpcdvc.images.masks import open_mask
 from hpcdvc.images.opening import describe, open_volume
 from hpcdvc.images.volume import VolumeInfo, check_mask, check_pair, identity
 
-__all__ = ["VolumeInfo", "check_mask", "check_pair", "describe", "identity", "open_volume"]
+__all__ = ["VolumeInfo", "check_mask", "check_pair", "describe", "identity", "open_mask", "open_volume"]

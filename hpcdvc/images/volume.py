@@ -39,6 +39,14 @@ class VolumeInfo:
     offset: int | None
     kind: str
 
+    @property
+    def stem(self) -> str:
+        """Beginning of the names of files made from this volume: its own name, and that of the dataset if given."""
+        name = os.path.basename(os.path.normpath(self.path))
+        name = name if self.kind == "slices" else os.path.splitext(name)[0]
+        named = self.dataset is not None and self.spec != self.path
+        return f"{name}-{self.dataset.strip('/').replace('/', '-')}" if named else name
+
 
 @contextmanager
 def reading(spec: str) -> Iterator[None]:

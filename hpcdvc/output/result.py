@@ -2,20 +2,35 @@
 
 import json
 import os
+import platform
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 
+from hpcdvc import __version__
 from hpcdvc.errors import UserError
 from hpcdvc.field import ROW, Grid
+from hpcdvc.kernels.registration import instruction_set
 from hpcdvc.output import files, hdf5, tiff, tsv, vtk
 
 #: Bytes per point: shards and the HDF5 file hold about one ROW and a half each, a line of text 300.
 BYTES_PER_POINT = {"hdf": 4 * ROW.itemsize, "tsv": 300, "vtk": 120, "tif": 28}
+
+
+def estimate_bytes(points: int, views: tuple[str, ...]) -> int:
+    """Disk space that a result takes while it is made: shards, HDF5 file, views."""
+    return points * (BYTES_PER_POINT["hdf"] + sum(BYTES_PER_POINT[view] for view in views))
+
+
+def stem_of(folder: str | None, name: str, suffix: str, im1: str) -> str:
+    """Path of a result without its extension: in `folder`, by default that of im1."""
+    return os.path.join(os.path.dirname(os.path.normpath(im1)) if folder is None else folder, f"{name}-{suffix}")
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ class Result:
             if hdf5.read_metadata(self.path).get("key") != key:
                 raise UserError(f"{self.path} was made with other parameters or images: --force overwrites it")
             return True
-        need = points * (BYTES_PER_POINT["hdf"] + sum(BYTES_PER_POINT[view] for view in self.views))
+        need = estimate_bytes(points, self.views)
         free = shutil.disk_usage(Path(self.stem).parent).free
         if need > free:
             raise UserError(
@@ -86,9 +101,23 @@ class Result:
             paths += map(str, tiff.write_tiffs(self.stem, field))
         return paths
 
-    def write_record(self, record: dict) -> None:
-        """Write `<stem>.run.json`: what may differ between two runs with the same result (times, ranks, machine)."""
-        text = json.dumps({**record, "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}, indent=1)
+    def write_record(self, record: dict, team) -> None:
+        """Write `<stem>.run.json` (one rank): what may differ between two runs of the same result.
+
+        Times, ranks and machine stand here and not in the HDF5 file, which is the same for any number of ranks.
+        """
+        facts = {
+            "argv": sys.argv,
+            "hpcdvc": __version__,
+            "host": platform.node(),
+            "ranks": team.size,
+            "nodes": team.node_count,
+            "mpi": team.library(),
+            "hdf5": h5py.version.hdf5_version,
+            "instruction_set": instruction_set(),
+            "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        text = json.dumps({**facts, **record}, indent=1)
         with files.whole_file(f"{self.stem}.run.json", len(text)) as temporary:
             temporary.write_text(text + "\n")
 

@@ -1,0 +1,251 @@
+"""hpcdvc-ldic: local digital volume correlation, one window per node of a regular grid."""
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.checkpoint import Checkpoint, key_of
+from hpcdvc.common_options import (
+    ImageSeries,
+    Interpolation,
+    Iterations,
+    Needless,
+    NodeSpacing,
+    Output,
+    RunControl,
+    StartField,
+    WindowSelection,
+    WindowSize,
+)
+from hpcdvc.errors import UserError
+from hpcdvc.field import Field, Grid
+from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity, open_mask, open_volume
+from hpcdvc.measuring import measure_points
+from hpcdvc.options import as_parameters, option
+from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
+from hpcdvc.output.result import Result, estimate_bytes, stem_of
+from hpcdvc.progress import duration, status_table
+from hpcdvc.registration import Registration, Settings, seconds_per_window
+from hpcdvc.start import grid_for, kept_rows, read_start, start_points
+
+log = logging.getLogger("hpcdvc")
+
+DESCRIPTION = "Measure the deformation function in a window about every node of a regular grid, by image correlation."
+
+
+@dataclass(kw_only=True)
+class Options(
+    ImageSeries,
+    StartField,
+    NodeSpacing,
+    WindowSize,
+    WindowSelection,
+    Iterations,
+    Interpolation,
+    Output,
+    RunControl,
+    Needless,
+):
+    """Options of hpcdvc-ldic."""
+
+    skip: bool = option(
+        False,
+        "-skp",
+        "--skip",
+        group="start",
+        help="keep the rows of -pf, measure only those that failed before (return status 1, -1, -2 or -3)",
+    )
+
+    def check(self) -> None:
+        if self.skip and self.phi_file is None:
+            raise UserError("-skp needs the earlier result, give it with -pf")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pair of images, what is measured in it, and where that goes."""
+
+    im1: VolumeInfo
+    im2: VolumeInfo
+    mask: VolumeInfo | None
+    grid: Grid
+    settings: Settings
+    parameters: dict
+    result: Result
+    done: bool
+
+
+def run(options: Options, team) -> list[str]:
+    """Measure every pair of the series; returns the paths written. Collective.
+
+    Parameters
+    ----------
+    options : Options
+    team : hpcdvc.parallel.Team
+    """
+    transport = choose_transport(team)
+    start = team.on_root(lambda: read_start(options.phi_file, options.phi_file_bin_ratio))
+    steps = team.agree(lambda: plan(options, start))
+    if options.dry_run:
+        log.info(estimate(steps, team.size, team.node_size))
+        return []
+    volumes: dict[VolumeInfo, np.ndarray] = {}
+    paths = []
+    for step in steps:
+        if not step.done:
+            volumes = open_pair(step, volumes, team)
+            measure(step, options, start, volumes, transport, team)
+        paths += team.agree(lambda step=step: finish(step))
+    if len(steps) > 1:
+        paths += team.agree(lambda: write_steps(options, steps))
+    return paths
+
+
+def plan(options: Options, start: Field | None) -> list[Step]:
+    """Check all that can be checked without reading a volume, on one rank.
+
+    Raises
+    ------
+    UserError
+        With one sentence, when something is missing, does not fit or cannot be written.
+    """
+    infos = {spec: describe(spec) for spec in options.images}
+    mask = describe(options.mask1) if options.mask1 else None
+    first = infos[options.images[0]]
+    for spec in options.images[1:]:
+        check_pair(first, infos[spec])
+    if mask:
+        check_mask(first, mask)
+    settings = settings_of(options, first)
+    grid = grid_for(first.shape, options.spacing, start, options.phi_file)
+    if options.skip and (start is None or len(start) == 1):
+        raise UserError(f"-skp needs a field of {grid.size} nodes to complete, {options.phi_file} holds one row")
+    steps = [_step(options, infos[a], infos[b], mask, grid, settings) for a, b in options.pairs]
+    stems = [step.result.stem for step in steps]
+    for stem in stems:
+        if stems.count(stem) > 1:
+            raise UserError(f"two pairs would be written to {stem}.hdf: the images need different names")
+    return steps
+
+
+def settings_of(options: Options, image: VolumeInfo) -> Settings:
+    """Settings of the registration that the options ask for.
+
+    Raises
+    ------
+    UserError
+        The window does not fit into the image.
+    """
+    half = tuple(0 if name == "Z" and image.two_dimensional else h for name, h in zip("ZYX", options.half_window, strict=True))
+    for name, h, n in zip("ZYX", half, image.shape, strict=True):
+        if 2 * h + 1 > n:
+            raise UserError(f"a window of {2 * h + 1} voxels (-hws {h}) is larger than {image.spec}: {n} voxels in {name}")
+        if h == 0 and not (name == "Z" and image.two_dimensional):
+            raise UserError(f"-hws3 {' '.join(map(str, half))}: at least 1 voxel is needed in {name}")
+    return Settings(
+        half_window_size=half,
+        order=options.interpolation_order,
+        criterion=options.criterion,
+        gradient=options.gradient_method,
+        gaussian_sigma=options.gaussian_sigma,
+        max_iterations=options.max_iterations,
+        min_delta_phi=options.min_delta_phi,
+        min_valid=options.mask_coverage,
+        grey_low=options.grey_low_threshold,
+        grey_high=options.grey_high_threshold,
+        update_gradient=options.update_gradient,
+        rigid=options.rigid,
+    )
+
+
+def _step(
+    options: Options, im1: VolumeInfo, im2: VolumeInfo, mask: VolumeInfo | None, grid: Grid, settings: Settings
+) -> Step:
+    made_from = {"im1": identity(im1), "im2": identity(im2), "grid": [grid.origin, grid.spacing, grid.shape]}
+    if mask:
+        made_from["mask1"] = identity(mask)
+    if options.phi_file:
+        made_from["phi_file"] = {"name": os.path.basename(options.phi_file), "bytes": os.path.getsize(options.phi_file)}
+    known = as_parameters(options, key_only=True)
+    known["images"] = [im1.spec, im2.spec]
+    parameters = {"options": known, "made_from": made_from}
+    views = [view for view in ("tsv", "vtk", "tif") if getattr(options, view)]
+    prefix = options.prefix if len(options.images) == 2 else None
+    result = Result(stem_of(options.out_dir, prefix or f"{im1.stem}-{im2.stem}", "ldic", im1.path), tuple(views))
+    done = result.check(grid.size, key_of(parameters), options.force, options.resume)
+    return Step(im1, im2, mask, grid, settings, parameters, result, done)
+
+
+def open_pair(step: Step, volumes: dict, team) -> dict[VolumeInfo, np.ndarray]:
+    """The two volumes of a step, those of the step before being used again. Collective."""
+    wanted = dict.fromkeys((step.im1, step.im2))
+    kept = {info: array for info, array in volumes.items() if info in wanted}
+    volumes.clear()  # frees what is not wanted before the next is read
+    return {info: kept[info] if info in kept else open_volume(info, team) for info in wanted}
+
+
+def measure(step: Step, options: Options, start: Field | None, volumes: dict, transport: str, team) -> None:
+    """Measure one pair and write its HDF5 file. Collective."""
+    began = time.time()
+    checkpoint = Checkpoint(step.result.stem, step.parameters, team, options.checkpoint_interval)
+    if options.force and not options.resume:
+        checkpoint.remove()
+    checkpoint.check(options.resume)
+    log.info("%s -> %s: %d nodes", step.im1.spec, step.im2.spec, step.grid.size)
+    mask = open_mask(step.mask, team) if step.mask else None
+    registration = Registration(volumes[step.im1], volumes[step.im2], step.settings, mask)
+    kept = team.on_root(lambda: kept_rows(start)) if options.skip else None
+    points = team.on_root(lambda: start_points(step.grid, start, options.apply_f))
+    if kept is not None:
+        points = np.delete(points, kept["index"])
+    seconds = seconds_per_window(step.settings)
+    rows = measure_points(team, points, registration, seconds, checkpoint, options.quiet)
+    rows = rows if kept is None else np.concatenate([rows, kept])
+    rows, first = team.collect(rows, step.grid.size, spread=transport == "parallel")
+    metadata = {
+        "key": key_of(step.parameters),
+        "parameters": step.parameters["options"],
+        "provenance": {"program": "hpcdvc-ldic", "units": "voxel", **step.parameters["made_from"]},
+    }
+    step.result.write(rows, first, step.grid, metadata, team, transport)
+    record = {"seconds": round(time.time() - began, 3), "transport": transport}
+    team.agree(lambda: step.result.write_record(record, team))
+
+
+def finish(step: Step) -> list[str]:
+    """Write the views beside the HDF5 file, say how the points ended, clear the shards; on one rank."""
+    paths = [step.result.path, *step.result.write_views(step.settings.half_window_size)]
+    statuses = read_metadata(step.result.path)["statuses"]
+    log.info(status_table({int(code): entry["count"] for code, entry in statuses.items()}))
+    Checkpoint(step.result.stem, step.parameters, team=None).clear()
+    return paths
+
+
+def write_steps(options: Options, steps: list[Step]) -> list[str]:
+    """Write the list of the steps that ParaView plays; on one rank."""
+    name = options.prefix or f"{steps[0].im1.stem}-series"
+    path = stem_of(options.out_dir, name, "ldic", steps[0].im1.path) + ".hdf.series"
+    write_series(path, [os.path.basename(step.result.path) for step in steps], list(range(1, len(steps) + 1)))
+    return [path]
+
+
+def estimate(steps: list[Step], ranks: int, ranks_per_node: int) -> str:
+    """What the run will take, as text: points, memory, core time, disk."""
+    step = steps[0]
+    images = [i for i in (step.im1, step.im2, step.mask) if i]
+    mapped, decoded = (
+        sum(int(np.prod(i.shape, dtype=np.int64)) * i.dtype.itemsize for i in images if (i.offset is None) == read) / 1e6
+        for read in (False, True)
+    )
+    seconds = seconds_per_window(step.settings) * step.grid.size * len(steps)
+    rows = estimate_bytes(step.grid.size, step.result.views) / 1e6
+    return (
+        f"{len(steps)} pair{'s' * (len(steps) > 1)} of {step.grid.size} nodes {step.grid.shape} (ZYX)\n"
+        f"per node: images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory\n"
+        f"per rank: about 50 MB; rank 0 also {step.grid.size * 3 * 240 / 1e6:.1f} MB of rows\n"
+        f"core time: about {duration(seconds)}, {duration(seconds / ranks)} on {ranks} ranks ({ranks_per_node} per node)\n"
+        f"disk: about {rows * len(steps):.1f} MB for the results"
+    )
