@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hpcdvc.errors import UserError
-from hpcdvc.images import describe, open_volume
+from hpcdvc.images import describe, hdf5, open_volume
 
 h5py = pytest.importorskip("h5py")
 tifffile = pytest.importorskip("tifffile")
@@ -215,6 +215,15 @@ def test_hdf5_that_must_be_decoded(tmp_path, options):
         file.create_dataset("stack", data=texture()[None], **({} if "chunks" in options else options))
     check_volume(f"{tmp_path / 'v.h5'}:data", texture(), mapped=False)
     check_volume(f"{tmp_path / 'v.h5'}:stack", texture(), mapped="chunks" in options)
+
+
+def test_hdf5_chunks_are_read_by_one_rank(tmp_path):
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file.create_dataset("data", data=texture(), chunks=(3, 16, 16))
+    volume = np.zeros(SHAPE, "u2")
+    hdf5.fill(describe(str(tmp_path / "v.h5")), volume, 1, 4)
+    np.testing.assert_array_equal(volume[3:6], texture()[3:6])
+    assert not volume[:3].any() and not volume[6:].any()
 
 
 def test_hdf5_that_is_mapped_or_not_by_where_it_is(tmp_path):

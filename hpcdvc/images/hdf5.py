@@ -69,7 +69,7 @@ def describe(spec: str, path: str, name: str | None) -> VolumeInfo:
         data = _dataset(file, spec, name)
         if not isinstance(data, h5py.Dataset) or data.shape is None:
             raise UserError(f"{spec} is no dataset of numbers")
-        in_one_block = data.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS and not data.external
+        in_one_block = data.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS
         offset = data.id.get_offset() if in_one_block else None
         return make_info(spec, path, data.shape, data.dtype, "hdf5", offset, data.name)
 
