@@ -1,0 +1,4 @@
+# The job files of slurm/ on a real one-machine Slurm.
+. .ci/common.sh
+need_packages slurm-wlm munge
+must_pass "${HPCDVC_VENV:-.venv}/bin/python" -m pytest tests/test_slurm.py
