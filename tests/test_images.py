@@ -273,6 +273,7 @@ def test_dataset_is_found(tmp_path):
     with h5py.File(path, "a") as file:
         file.attrs["default"], file["entry"].attrs["default"] = "entry", "raw"
     assert describe(path).dataset == "/entry/raw/values"  # the default plot
+    assert (describe(path).stem, describe(path + ":entry/a:1").stem) == ("v", "v-entry-a:1")
     assert check_volume(path + ":/entry/recon", texture("f4"), mapped=True).dataset == "/entry/recon/values"
     with pytest.raises(UserError, match="no dataset /entry/c"):
         describe(path + ":/entry/c")

@@ -24,6 +24,7 @@ def test_slices(tmp_path, caplog):
         (folder / ".s06.tif").write_text("x")
         check_volume(folder, texture(), mapped=False)
     assert not caplog.records
+    assert describe(f"{folder}/").stem == "s3"
     folder = write_slices(tmp_path / "unpadded", [f"s{k}.tif" for k in range(5, 12)])
     check_volume(folder, texture()[[5, 6, 0, 1, 2, 3, 4]], mapped=False)
     assert "alphabetical order" in caplog.text
