@@ -12,9 +12,9 @@ static double interpolated_noise(const job *k)
     for (int z = 0; z < n[0]; z++)
         for (int y = 0; y < n[1]; y++)
             for (int x = 0; x < n[2]; x++) {
-                const double at[3] = {k->w.first[0] + (n[0] > 1 ? z * (k->w.n[0] - 1) / 3.0 : 0),
-                                      k->w.first[1] + y * (k->w.n[1] - 1) / 3.0,
-                                      k->w.first[2] + x * (k->w.n[2] - 1) / 3.0};
+                const double at[3] = {k->w.first[0] + (n[0] > 1 ? z * (k->w.n[0] - 1) / 3 : 0),
+                                      k->w.first[1] + y * (k->w.n[1] - 1) / 3,
+                                      k->w.first[2] + x * (k->w.n[2] - 1) / 3};
                 double gain = 1;
                 for (int i = n[0] > 1 ? 0 : 1; i < 3; i++) {
                     const double *F = k->Phi + 4 * i;
@@ -45,12 +45,13 @@ static double squared_gradient(const job *k)
  * Switch to the smoothed gradient where that is better; returns 1 if switched. */
 static int choose_gradient(job *k)
 {
+    if (k->smoothed) return 0; /* step_gain and the sums belong to the second gradient now */
     const hpcdvc_settings *s = k->s;
     const int axes = k->w.n[0] > 1 ? 3 : 2;
     const double noise = noise_variance(k) * k->r.n * axes, all = squared_gradient(k);
     const double true0 = all - noise * s->gradient.noise;
     k->step_gain = true0 > 0.05 * all ? all / true0 : 20;
-    if (!s->adaptive || k->smoothed || k->step_gain < 1.02) return 0;
+    if (!s->adaptive || k->step_gain < 1.02) return 0;
     int Rz = axes == 3 ? s->smooth_gradient.derivative.radius : 0, R = s->smooth_gradient.derivative.radius;
     int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
     int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
