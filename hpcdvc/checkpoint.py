@@ -22,6 +22,8 @@ from hpcdvc.field import ROW
 
 _HEADER = struct.Struct("<8sII")
 _MAGIC = b"hpcdvc1\n"
+#: Start of every CRC: rows of another layout (another version) do not pass for ours.
+_LAYOUT = zlib.crc32(repr(ROW.descr).encode())
 
 
 def key_of(parameters: dict) -> str:
@@ -100,12 +102,13 @@ class Checkpoint:
         return np.empty(0, ROW) if loaded is None else loaded
 
     def _load(self) -> np.ndarray:
-        frames = list(self._frames())
-        if not frames:
-            return np.empty(0, ROW)
-        rows = np.concatenate(frames)
-        # shards in the order of their names: the first measurement of a point counts
-        return rows[np.unique(rows["index"], return_index=True)[1]]
+        room = sum(map(os.path.getsize, self._shards())) // ROW.itemsize
+        rows, count = np.empty(room, ROW), 0
+        for frame in self._frames():
+            rows[count : count + len(frame)] = frame
+            count += len(frame)
+        # in the order of the names of the shards: the first measurement of a point counts
+        return rows[np.unique(rows["index"][:count], return_index=True)[1]]
 
     # during the run
 
@@ -145,7 +148,7 @@ class Checkpoint:
             When the disk does not take them; what was appended before is safe.
         """
         data = np.ascontiguousarray(rows, ROW).tobytes()
-        frame = memoryview(_HEADER.pack(_MAGIC, len(rows), zlib.crc32(data)) + data)
+        frame = memoryview(_HEADER.pack(_MAGIC, len(rows), zlib.crc32(data, _LAYOUT)) + data)
         try:
             while frame:  # a full disk takes a part, and says what is wrong at the next try
                 frame = frame[os.write(self._descriptor, frame) :]
@@ -202,7 +205,7 @@ class Checkpoint:
                 magic, count, crc = _HEADER.unpack_from(data, start)
                 start += _HEADER.size
                 rows = memoryview(data)[start : start + count * ROW.itemsize]
-                if magic != _MAGIC or len(rows) < count * ROW.itemsize or zlib.crc32(rows) != crc:
+                if magic != _MAGIC or len(rows) < count * ROW.itemsize or zlib.crc32(rows, _LAYOUT) != crc:
                     break
                 yield np.frombuffer(rows, ROW)
                 start += len(rows)

@@ -126,17 +126,16 @@ def collect(team, rows: np.ndarray, total: int, spread: bool = False) -> tuple[n
     rows = np.ascontiguousarray(rows)
     index = rows["index"]
     wrong = index[(index < 0) | (index >= total)]
-    team.agree_all(lambda: _check(len(wrong) == 0, f"row {wrong[:1]} is outside the field of {total} rows"))
+    team.agree_all(lambda: _check(not len(wrong), f"rows {wrong[:3].tolist()} are outside the field of {total}"))
     start, stop = team.spans(total) if spread else (0, total if team.rank == 0 else 0)
     ordered, seen = np.empty(stop - start, rows.dtype), np.zeros(stop - start, bool)
-    received = 0
+    count = team.sum(len(rows))
     for block in _exchange_spread(team, rows, total) if spread else _exchange_root(team, rows):
         ordered[block["index"] - start] = block
         seen[block["index"] - start] = True
-        received += len(block)
-    missing = start + np.flatnonzero(~seen)[:1]
-    team.agree_all(lambda: _check(len(missing) == 0, f"row {missing} of the field was measured by no rank"))
-    team.agree_all(lambda: _check(received == stop - start, f"{received} rows came back for {stop - start} points"))
+    missing = start + np.flatnonzero(~seen)
+    team.agree_all(lambda: _check(not len(missing), f"rows {missing[:3].tolist()} of {total} were measured by no rank"))
+    team.agree(lambda: _check(count == total, f"{count} rows came back for {total} points: some were measured twice"))
     return ordered, start
 
 

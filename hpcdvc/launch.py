@@ -106,10 +106,11 @@ def find_launcher() -> str:
         When there is none.
     """
     beside = os.path.dirname(sys.executable)
-    for name in ("mpiexec", "mpirun"):
-        found = shutil.which(name, path=beside) or shutil.which(name)
-        if found:
-            return found
+    for folders in (beside, None):
+        for name in ("mpiexec", "mpirun"):
+            found = shutil.which(name, path=folders)
+            if found:
+                return found
     raise UserError(f"-np needs an MPI launcher, and no mpiexec is in {beside} or on PATH: pip install mpich")
 
 

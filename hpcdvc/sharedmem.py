@@ -127,7 +127,7 @@ def _open(path: str, size: int, flags: int, rank: int, ranks: int) -> tuple[int 
         return None, error.strerror
     start, stop = size * rank // ranks, size * (rank + 1) // ranks
     try:
-        if stop > start:
+        if stop > start and hasattr(os, "posix_fallocate"):  # macOS has none
             os.posix_fallocate(descriptor, start, stop - start)
     except OSError as error:
         return descriptor, error.strerror
