@@ -57,7 +57,7 @@ static int cover(job *k)
     for (int i = 0; i < 3; i++) {
         const double last = (double)k->im2->shape[i] - 1;
         if (!(high[i] >= 0) || !(low[i] <= last)) return LEFT_IMAGE;
-        from[i] = (int64_t)floor(low[i] < 0 ? 0 : low[i]) - taps / 2 + 1;
+        from[i] = (int64_t)floor(low[i] < 0 ? 0 : low[i]) - taps / 2; /* one spare: rounding below an integer */
         to[i] = (int64_t)floor(high[i] > last ? last : high[i]) + taps / 2 + 1;
         if (i == 0 && !thick) from[i] = 0, to[i] = 1;
         covered = covered && from[i] >= k->coefficients.origin[i]
@@ -105,7 +105,8 @@ static void columns_inside(const job *k, const double p[3], int *first, int *las
         double a = (-1e-6 - start) / slope, b = (end - start) / slope;
         lo = fmax(lo, fmin(a, b)), hi = fmin(hi, fmax(a, b));
     }
-    *first = (int)ceil(lo), *last = hi < lo ? *first : (int)floor(hi) + 1;
+    if (hi < lo) lo = hi = -1; /* none */
+    *first = (int)ceil(lo) < 0 ? 0 : (int)ceil(lo), *last = (int)floor(hi) + 1;
     if (*last < *first) *last = *first;
 }
 
