@@ -1,7 +1,7 @@
 """The result file: VTKHDF, which ParaView opens by itself, with everything of ours under ``/hpcdvc``.
 
-A regular grid becomes ImageData, free points become an UnstructuredGrid of vertices. Arrays are listed in
-`hpcdvc.output.schema`.
+A regular grid becomes ImageData, one with a single layer (two dimensions) an UnstructuredGrid of squares between the
+nodes, free points one of vertices. Arrays are listed in `hpcdvc.output.schema`.
 """
 
 import json
@@ -9,7 +9,7 @@ import math
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.field import Field, Grid
-from hpcdvc.output import files, schema
+from hpcdvc.output import files, schema, vtkhdf
 from hpcdvc.output.transports import CollectiveFile, GatheredFile, choose_transport
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_transport", "read_field", "read_metadata", "write_field", "write_series"]
 
-VTK_VERTEX = 1
 #: bytes of an HDF5 file beside its arrays, with room for metadata
 OVERHEAD = 1 << 20
 #: attributes of ``/hpcdvc`` that are stored as they are; all others are JSON
@@ -46,8 +45,8 @@ class _Block:
 
     @property
     def lead(self) -> tuple[int, ...]:
-        """Leading dimensions of every array: those of the grid, or the number of points."""
-        return self.grid.shape if self.grid else (self.total,)
+        """Leading dimensions of every array: those of an image, or the number of points."""
+        return self.grid.shape if vtkhdf.is_image(self.grid) else (self.total,)
 
 
 def write_field(
@@ -114,9 +113,9 @@ def read_field(path: str | Path) -> Field:
     """
     with _opened(path) as file:
         root = file["VTKHDF"]
-        grid = _read_grid(root) if "WholeExtent" in root.attrs else None
+        grid = _read_grid(file)
         positions = None if grid else root["Points"][...][:, ::-1]
-        lead = 3 if grid else 1
+        lead = 3 if vtkhdf.is_image(grid) else 1
         arrays = {
             name: data[...].reshape(-1, *data.shape[lead:])
             for name, data in root["PointData"].items()
@@ -159,13 +158,9 @@ def _opened(path: str | Path) -> Iterator[h5py.File]:
         yield file
 
 
-def _read_grid(root: h5py.Group) -> Grid:
-    extent = [int(n) for n in root.attrs["WholeExtent"]]
-    return Grid(
-        origin=tuple(root.attrs["Origin"][::-1].tolist()),
-        spacing=tuple(root.attrs["Spacing"][::-1].tolist()),
-        shape=(extent[5] + 1, extent[3] + 1, extent[1] + 1),
-    )
+def _read_grid(file: h5py.File) -> Grid | None:
+    grid = json.loads(file["hpcdvc"].attrs["grid"])
+    return Grid(**{name: tuple(values) for name, values in grid.items()}) if grid else None
 
 
 def _write_alone(path: str | Path, block: _Block, metadata: dict) -> None:
@@ -222,14 +217,12 @@ def _write_contents(out: GatheredFile | CollectiveFile, block: _Block, metadata:
     ours.attrs["schema_version"] = schema.SCHEMA_VERSION
     ours.attrs["component_order"] = "xyz"
     ours.attrs["array_order"] = "zyx"
-    for name, value in {**metadata, "statuses": schema.status_table(counts)}.items():
+    grid = asdict(block.grid) if block.grid else None
+    for name, value in {**metadata, "grid": grid, "statuses": schema.status_table(counts)}.items():
         ours.attrs[name] = json.dumps(_finite(value))
     root = out.file.create_group("VTKHDF")
     root.attrs["Version"] = np.array([1, 0], "i8")
-    if block.grid:
-        _write_grid(root, block.grid)
-    else:
-        _write_vertices(out, root, block)
+    _write_geometry(out, block)
     data = root.create_group("PointData")
     data.attrs["Vectors"] = np.bytes_("displacement")
     data.attrs["Scalars"] = np.bytes_("error")
@@ -240,28 +233,14 @@ def _write_contents(out: GatheredFile | CollectiveFile, block: _Block, metadata:
     out.put("hpcdvc/done", done, block.start, (block.total,))
 
 
-def _write_grid(root: h5py.Group, grid: Grid) -> None:
-    nz, ny, nx = grid.shape
-    root.attrs["Type"] = np.bytes_("ImageData")  # of exact length: ParaView 5.11 refuses any other string
-    root.attrs["WholeExtent"] = np.array([0, nx - 1, 0, ny - 1, 0, nz - 1], "i8")
-    root.attrs["Origin"] = np.array(grid.origin[::-1], "f8")
-    root.attrs["Spacing"] = np.array(grid.spacing[::-1], "f8")
-    root.attrs["Direction"] = np.eye(3).ravel()
-
-
-def _write_vertices(out: GatheredFile | CollectiveFile, root: h5py.Group, block: _Block) -> None:
-    root.attrs["Type"] = np.bytes_("UnstructuredGrid")
-    total, start, count = block.total, block.start, len(block.rows)
-    for name in ("NumberOfPoints", "NumberOfCells", "NumberOfConnectivityIds"):
-        # rank by rank everything is written once: these by the rank of the first row
-        out.put(f"VTKHDF/{name}", np.full(int(start == 0 and count > 0), total, "i8"), 0, (1,))
-    numbers = np.arange(start, start + count, dtype="i8")
-    closing = [total] if count and start + count == total else []
-    positions = np.asarray(block.positions, dtype="f8").reshape(-1, 3)
-    out.put("VTKHDF/Points", np.ascontiguousarray(positions[:, ::-1]), start, (total, 3))
-    out.put("VTKHDF/Connectivity", numbers, start, (total,))
-    out.put("VTKHDF/Offsets", np.append(numbers, closing).astype("i8"), start, (total + 1,))
-    out.put("VTKHDF/Types", np.full(count, VTK_VERTEX, "u1"), start, (total,))
+def _write_geometry(out: GatheredFile | CollectiveFile, block: _Block) -> None:
+    if vtkhdf.is_image(block.grid):
+        return vtkhdf.write_image(out.file["VTKHDF"], block.grid)
+    positions, (cells, kind) = block.positions, vtkhdf.vertices(block.total)
+    if block.grid:
+        positions = block.grid.positions()[block.start : block.start + len(block.rows)]
+        cells, kind = vtkhdf.flat_cells(block.grid.shape)
+    return vtkhdf.write_mesh(out, np.asarray(positions), block.start, block.total, cells, kind)
 
 
 def _finite(value):
