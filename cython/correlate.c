@@ -4,7 +4,7 @@
  * forward compositional scheme of Baker & Matthews 2004 (doi 10.1023/B:VISI.0000011205.11775.fd) with the
  * zero-mean normalised criterion (Pan, Xie & Wang 2010, doi 10.1364/AO.49.005501), whose gain and offset are
  * eliminated in every window. */
-#include "noise.h"
+#include "curvature.h"
 #include "warp.h"
 
 #define PASTE_(a, b) a##b
@@ -71,72 +71,27 @@ static int evaluate(job *k, double A[12])
         const double d = mean_a - mean_b + shift_b;
         k->squares = aa + bb - 2 * ab + r->n * d * d;
     }
+    k->gain = gain, k->shift = shift_a - gain * shift_b;
     for (int i = 0; i < 12; i++) A[i] = r->ag[i] - shift_a * r->g[i] - gain * (m->bg[i] - shift_b * r->g[i]);
     if (k->squares < 0) k->squares = 0;
     return NOT_EVALUATED;
-}
-
-/* Nearest rotation to F by the polar iteration of Higham 1986 (doi 10.1137/0907079). Returns 1 if singular. */
-static int make_rotation(double F[9])
-{
-    for (int it = 0; it < 30; it++) {
-        double c[9], change = 0;
-        for (int i = 0; i < 3; i++)
-            for (int j = 0; j < 3; j++) {
-                int a = (i + 1) % 3, b = (i + 2) % 3, d = (j + 1) % 3, e = (j + 2) % 3;
-                c[3 * i + j] = F[3 * a + d] * F[3 * b + e] - F[3 * a + e] * F[3 * b + d];
-            }
-        double det = F[0] * c[0] + F[1] * c[1] + F[2] * c[2];
-        if (!(fabs(det) > 1e-12)) return 1;
-        for (int i = 0; i < 9; i++) {
-            double next = 0.5 * (F[i] + c[i] / det);
-            change += fabs(next - F[i]), F[i] = next;
-        }
-        if (change < 1e-15) break;
-    }
-    return 0;
-}
-
-static int rigid_part(double Phi[12])
-{
-    double F[9];
-    for (int i = 0; i < 9; i++) F[i] = Phi[4 * (i / 3) + i % 3];
-    if (make_rotation(F)) return 1;
-    for (int i = 0; i < 9; i++) Phi[4 * (i / 3) + i % 3] = F[i];
-    return 0;
-}
-
-/* Phi <- Phi (I + delta). Returns a status. */
-static int compose(job *k, const double delta[12])
-{
-    double P[12];
-    for (int i = 0; i < 3; i++)
-        for (int j = 0; j < 4; j++) {
-            P[4 * i + j] = k->Phi[4 * i + j];
-            for (int q = 0; q < 3; q++) P[4 * i + j] += k->Phi[4 * i + q] * delta[4 * q + j];
-        }
-    memcpy(k->Phi, P, sizeof P);
-    if (k->s->rigid && rigid_part(k->Phi)) return SINGULAR_PHI;
-    double det = P[0] * (P[5] * P[10] - P[6] * P[9]) - P[1] * (P[4] * P[10] - P[6] * P[8])
-                 + P[2] * (P[4] * P[9] - P[5] * P[8]);
-    if (!isfinite(det) || !isfinite(P[3] + P[7] + P[11])) return SINGULAR_PHI;
-    return det < 0.2 || det > 3 ? VOLUME_CHANGE : NOT_EVALUATED;
 }
 
 /* The iterations on a prepared window. Returns a status. */
 static int iterate(job *k, hpcdvc_row *row)
 {
     const hpcdvc_settings *s = k->s;
-    double previous = INFINITY;
+    double previous = INFINITY, delta[12];
     int status = NOT_EVALUATED, partial = 0;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
-        double A[12], delta[12], norm = 0;
+        double A[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
         if ((status = refresh(k, partial)) != NOT_EVALUATED) return status;
         if ((status = evaluate(k, A)) != NOT_EVALUATED) return status;
         solve(&k->f, s, A, delta);
+        k->step_used = k->smoothed ? k->step_gain : 1;
         for (int i = 0; i < 12; i++) {
-            delta[i] *= k->smoothed ? k->step_gain : 1;
+            delta[i] *= k->step_used;
             norm += delta[i] * delta[i];
         }
         if (!isfinite(norm)) return SINGULAR;
@@ -147,7 +102,9 @@ static int iterate(job *k, hpcdvc_row *row)
         row->iterations++;
         if (row->delta_phi_norm <= s->min_delta_phi && choose_gradient(k)) row->delta_phi_norm = INFINITY;
     }
+    variances(k, row->variance);
     if (row->delta_phi_norm > s->min_delta_phi) return MAX_ITERATIONS;
+    if (s->curvature_threshold > 0) correct_curvature(k, partial, delta, row->variance);
     return k->zncc < s->min_zncc ? DECORRELATED : CONVERGED;
 }
 
@@ -177,7 +134,6 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     row->zncc = k->zncc;
     row->error = k->squares / k->scale / (k->r.a + k->r.n * k->offset1 * k->scale);
     row->valid_fraction = k->r.n / voxels;
-    if (row->return_status == CONVERGED || row->return_status == MAX_ITERATIONS) variances(k, row->variance);
 }
 
 int PASTE(hpcdvc_register_, VARIANT)(const hpcdvc_volume *im1, const hpcdvc_volume *im2,

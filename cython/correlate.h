@@ -52,6 +52,7 @@ typedef struct {
     int unknowns;   /* columns of the basis */
     double basis[12 * 12]; /* the change of the 12 entries of Phi per unknown: basis[12 * row + column] */
     int rigid;
+    double curvature_threshold; /* of F; 0: no correction */
     hpcdvc_taps prefilter; /* grey values -> spline coefficients */
     hpcdvc_gradient gradient, smooth_gradient;
     int adaptive;          /* 1: choose the smoother gradient where the residual says that noise is high */

@@ -28,6 +28,8 @@ typedef struct {
     match_sums m;
     factor f;
     double squares, zncc;        /* sum of squared residuals in units of scale, correlation */
+    double gain, shift;          /* residual = a - gain b - shift */
+    double step_used;            /* factor on the last step */
     double step_gain;            /* (sum of g.g) / (sum of g.true gradient): noise makes g too long */
 } job;
 

@@ -83,8 +83,7 @@ static int choose_gradient(job *k)
 static void variances(const job *k, double variance[12])
 {
     const double scatter = 2 * noise_variance(k) * k->step_gain * k->step_gain;
-    inverse_diagonal(&k->f, k->s, variance);
-    for (int i = 0; i < 12; i++) variance[i] *= scatter;
+    for (int i = 0; i < 12; i++) variance[i] = scatter * cholesky_form(k->f.L, k->s->unknowns, k->f.scale, k->s->basis + 12 * i);
 }
 
 #endif

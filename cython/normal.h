@@ -115,7 +115,55 @@ INLINE void sum_match(const window *w, match_sums *s)
     }
 }
 
-/* Normal matrix in the unknowns of the run, L its Cholesky factor with the diagonal scaled to 1. */
+/* Cholesky factor of a symmetric n x n matrix, in place, the diagonal scaled to 1. Returns 1 if singular. */
+static int cholesky(double *A, int n, double *scale)
+{
+    for (int i = 0; i < n; i++) {
+        if (!(A[(n + 1) * i] > 0) || !isfinite(A[(n + 1) * i])) return 1;
+        scale[i] = 1 / sqrt(A[(n + 1) * i]);
+    }
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j <= i; j++) {
+            double v = A[n * i + j] * scale[i] * scale[j];
+            for (int k = 0; k < j; k++) v -= A[n * i + k] * A[n * j + k];
+            if (i == j && v < 1e-6) return 1; /* float32 sums carry about 1e-7 */
+            A[n * i + j] = i == j ? sqrt(v) : v / A[(n + 1) * j];
+        }
+    return 0;
+}
+
+static void forward(const double *L, int n, const double *b, double *y)
+{
+    for (int i = 0; i < n; i++) {
+        y[i] = b[i];
+        for (int k = 0; k < i; k++) y[i] -= L[n * i + k] * y[k];
+        y[i] /= L[(n + 1) * i];
+    }
+}
+
+/* x = A^-1 b; b is used up. */
+static void cholesky_solve(const double *L, int n, const double *scale, double *b, double *x)
+{
+    for (int i = 0; i < n; i++) b[i] *= scale[i];
+    forward(L, n, b, x);
+    for (int i = n - 1; i >= 0; i--) {
+        for (int k = i + 1; k < n; k++) x[i] -= L[n * k + i] * x[k];
+        x[i] /= L[(n + 1) * i];
+    }
+    for (int i = 0; i < n; i++) x[i] *= scale[i];
+}
+
+/* v^T A^-1 v */
+static double cholesky_form(const double *L, int n, const double *scale, const double *v)
+{
+    double b[3 * 10], y[3 * 10], sum = 0;
+    for (int i = 0; i < n; i++) b[i] = v[i] * scale[i];
+    forward(L, n, b, y);
+    for (int i = 0; i < n; i++) sum += y[i] * y[i];
+    return sum;
+}
+
+/* Normal matrix in the unknowns of the run, factorised. */
 typedef struct {
     double L[144], scale[12];
 } factor;
@@ -124,7 +172,7 @@ typedef struct {
 static int factorise(const double M[144], const hpcdvc_settings *s, factor *f)
 {
     const int p = s->unknowns;
-    double MT[144], N[144];
+    double MT[144];
     for (int i = 0; i < 12; i++)
         for (int j = 0; j < p; j++) {
             double v = 0;
@@ -135,60 +183,21 @@ static int factorise(const double M[144], const hpcdvc_settings *s, factor *f)
         for (int j = 0; j < p; j++) {
             double v = 0;
             for (int k = 0; k < 12; k++) v += s->basis[12 * k + i] * MT[12 * k + j];
-            N[12 * i + j] = v;
+            f->L[p * i + j] = v;
         }
-    for (int i = 0; i < p; i++) {
-        if (!(N[13 * i] > 0) || !isfinite(N[13 * i])) return 1;
-        f->scale[i] = 1 / sqrt(N[13 * i]);
-    }
-    for (int i = 0; i < p; i++)
-        for (int j = 0; j <= i; j++) {
-            double v = N[12 * i + j] * f->scale[i] * f->scale[j];
-            for (int k = 0; k < j; k++) v -= f->L[12 * i + k] * f->L[12 * j + k];
-            if (i == j) {
-                if (v < 1e-6) return 1; /* float32 sums carry about 1e-7 */
-                f->L[13 * i] = sqrt(v);
-            } else {
-                f->L[12 * i + j] = v / f->L[13 * j];
-            }
-        }
-    return 0;
+    return cholesky(f->L, p, f->scale);
 }
 
 /* delta (12 entries) = basis (basis^T M basis)^-1 basis^T A */
 static void solve(const factor *f, const hpcdvc_settings *s, const double A[12], double delta[12])
 {
-    const int p = s->unknowns;
-    double y[12];
-    for (int i = 0; i < p; i++) {
-        double v = 0;
-        for (int k = 0; k < 12; k++) v += s->basis[12 * k + i] * A[k];
-        v *= f->scale[i];
-        for (int k = 0; k < i; k++) v -= f->L[12 * i + k] * y[k];
-        y[i] = v / f->L[13 * i];
-    }
-    for (int i = p - 1; i >= 0; i--) {
-        for (int k = i + 1; k < p; k++) y[i] -= f->L[12 * k + i] * y[k];
-        y[i] /= f->L[13 * i];
-    }
+    double b[12] = {0}, x[12];
+    for (int i = 0; i < s->unknowns; i++)
+        for (int k = 0; k < 12; k++) b[i] += s->basis[12 * k + i] * A[k];
+    cholesky_solve(f->L, s->unknowns, f->scale, b, x);
     for (int m = 0; m < 12; m++) {
         delta[m] = 0;
-        for (int i = 0; i < p; i++) delta[m] += s->basis[12 * m + i] * f->scale[i] * y[i];
-    }
-}
-
-/* Diagonal of basis (basis^T M basis)^-1 basis^T. */
-static void inverse_diagonal(const factor *f, const hpcdvc_settings *s, double diagonal[12])
-{
-    for (int m = 0; m < 12; m++) {
-        double y[12];
-        diagonal[m] = 0;
-        for (int i = 0; i < s->unknowns; i++) { /* L y = scaled row m of the basis; the sum of y^2 is the entry */
-            y[i] = s->basis[12 * m + i] * f->scale[i];
-            for (int k = 0; k < i; k++) y[i] -= f->L[12 * i + k] * y[k];
-            y[i] /= f->L[13 * i];
-            diagonal[m] += y[i] * y[i];
-        }
+        for (int i = 0; i < s->unknowns; i++) delta[m] += s->basis[12 * m + i] * x[i];
     }
 }
 

@@ -40,6 +40,7 @@ cdef extern from "correlate.h":
         int unknowns
         double basis[144]
         int rigid
+        double curvature_threshold
         hpcdvc_taps prefilter
         hpcdvc_gradient gradient
         hpcdvc_gradient smooth_gradient
@@ -150,6 +151,7 @@ def register_points(Volume im1, Volume im2, plan, points, rows):
         s.half[i] = plan.half_window_size[i]
     s.margin, s.order, s.znssd = plan.margin, plan.order, plan.znssd
     s.max_iterations, s.update_gradient, s.rigid = plan.max_iterations, plan.update_gradient, plan.rigid
+    s.curvature_threshold = plan.curvature_threshold
     s.min_delta_phi, s.min_valid, s.min_zncc = plan.min_delta_phi, plan.min_valid, plan.min_zncc
     s.grey_low, s.grey_high = plan.grey_low, plan.grey_high
     s.unknowns = plan.basis.shape[1]

@@ -55,7 +55,6 @@ class StartField(OptionSet):
         None,
         "-pf",
         "-phiFile",
-        "--phiFile",
         metavar="FILE",
         help="result of a registration (one row) or a field on the same nodes (.tsv or .hdf) to start from",
     )

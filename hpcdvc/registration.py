@@ -14,6 +14,10 @@ CRITERIA = ("znssd", "ssd")
 ORDERS = (1, 3, 5)
 GRADIENTS = ("spline", "finite_differences", "gaussian")
 
+#: Ratio of variances from which curvature of the field in the window is believed. Noise gives about 1; the error of
+#: trilinear interpolation follows the texture and looks like curvature, less so with the few unknowns of 2-D.
+CURVATURE_THRESHOLD = {("trilinear", 3): 8.0, ("trilinear", 2): 3.0, ("spline", 3): 2.0, ("spline", 2): 2.0}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -34,6 +38,8 @@ class Settings:
     margin : voxels of im2 read around the window at first; wider moves read again
     update_gradient : gradient of the warped im2, renewed in every iteration
     rigid : rotation and translation only
+    shape_order : "auto" corrects the displacement at the point for the curvature of the field inside the window, where
+        the residual shows one; "1" leaves the affine optimum
     min_zncc : windows that correlate less are not called converged
     """
 
@@ -50,6 +56,7 @@ class Settings:
     margin: int = 1
     update_gradient: bool = False
     rigid: bool = False
+    shape_order: str = "auto"
     min_zncc: float = 0.3
 
 
@@ -162,6 +169,9 @@ class Plan:
             setattr(self, name, getattr(s, name))
         self.grey_high, self.min_zncc = s.grey_high, s.min_zncc
         self.update_gradient, self.rigid, self.znssd = s.update_gradient, s.rigid, s.criterion == "znssd"
+        corrected = s.shape_order == "auto" and not s.rigid
+        interpolation = "trilinear" if s.order == 1 else "spline"
+        self.curvature_threshold = CURVATURE_THRESHOLD[interpolation, dimensions] if corrected else 0.0
         self.basis = basis(two_dimensional, s.rigid)
         self.prefilter = prefilter_taps(s.order)
         gradient = {

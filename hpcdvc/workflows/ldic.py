@@ -139,10 +139,14 @@ def settings_of(options: Options, image: VolumeInfo) -> Settings:
     UserError
         The window does not fit into the image.
     """
-    half = tuple(0 if name == "Z" and image.two_dimensional else h for name, h in zip("ZYX", options.half_window, strict=True))
+    half = tuple(
+        0 if name == "Z" and image.two_dimensional else h for name, h in zip("ZYX", options.half_window, strict=True)
+    )
     for name, h, n in zip("ZYX", half, image.shape, strict=True):
         if 2 * h + 1 > n:
-            raise UserError(f"a window of {2 * h + 1} voxels (-hws {h}) is larger than {image.spec}: {n} voxels in {name}")
+            raise UserError(
+                f"a window of {2 * h + 1} voxels (-hws {h}) is larger than {image.spec}: {n} voxels in {name}"
+            )
         if h == 0 and not (name == "Z" and image.two_dimensional):
             raise UserError(f"-hws3 {' '.join(map(str, half))}: at least 1 voxel is needed in {name}")
     return Settings(
@@ -237,7 +241,8 @@ def estimate(steps: list[Step], ranks: int, ranks_per_node: int) -> str:
     step = steps[0]
     images = [i for i in (step.im1, step.im2, step.mask) if i]
     mapped, decoded = (
-        sum(int(np.prod(i.shape, dtype=np.int64)) * i.dtype.itemsize for i in images if (i.offset is None) == read) / 1e6
+        sum(int(np.prod(i.shape, dtype=np.int64)) * i.dtype.itemsize for i in images if (i.offset is None) == read)
+        / 1e6
         for read in (False, True)
     )
     seconds = seconds_per_window(step.settings) * step.grid.size * len(steps)
