@@ -38,9 +38,8 @@ def main(name: str, argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     options = None
     try:
-        workflow = import_module(f"hpcdvc.workflows.{name.replace('-', '_')}")
         if not launch.under_launcher():
-            options = _read(workflow, argv, program)
+            options = _read(_workflow(name), argv, program)
             _relaunch(options, again)
         from hpcdvc import guard, parallel  # not before: --help needs no numpy
 
@@ -49,7 +48,11 @@ def main(name: str, argv: list[str] | None = None) -> int:
         return _refuse(program, error)
     except SystemExit as leave:  # --help, --version
         return leave.code or 0
-    return guard.run_guarded(team, lambda: _run(workflow, options, argv, program, team))
+    return guard.run_guarded(team, lambda: _run(name, options, argv, program, team))
+
+
+def _workflow(name: str) -> ModuleType:
+    return import_module(f"hpcdvc.workflows.{name.replace('-', '_')}")
 
 
 def _read(workflow: ModuleType, argv: list[str], program: str) -> OptionSet:
@@ -72,7 +75,8 @@ def _refuse(program: str, error: UserError) -> int:
     return error.exit_code
 
 
-def _run(workflow: ModuleType, options: OptionSet | None, argv: list[str], program: str, team: Any) -> None:
+def _run(name: str, options: OptionSet | None, argv: list[str], program: str, team: Any) -> None:
+    workflow = _workflow(name)  # by all ranks at once, before they wait for rank 0 to read the command line
     if options is None:
         options = team.agree(lambda: _read(workflow, argv, program))
     _set_up_messages(program, options, team.rank)

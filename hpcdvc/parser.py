@@ -83,8 +83,9 @@ class _Parser(argparse.ArgumentParser):
 def _help_lines(row: dict[str, str], width: int, column: int = 34) -> list[str]:
     facts = [row["unit"], f"default {row['default']}" if row["default"] else ""]
     facts = "; ".join(fact for fact in facts if fact)
+    facts = " (" + facts.replace(" ", "\xa0") + ")" if facts else ""  # stays on one line
     left = f"  {row['flags']} {row['metavar']}".rstrip() if row["flags"] else f"  {row['metavar']}"
-    right = textwrap.wrap(f"{row['help']} ({facts})" if facts else row["help"], max(width - column, 30))
+    right = [line.replace("\xa0", " ") for line in textwrap.wrap(row["help"] + facts, max(width - column, 30))]
     first = [left] if len(left) >= column - 1 else [left.ljust(column) + right.pop(0)]
     return first + [" " * column + line for line in right]
 

@@ -116,7 +116,7 @@ def status_table(counts: Mapping[int, int]) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as people read them: `4.2 s`, `1:15` (minutes), `2:03:04` (hours)."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
