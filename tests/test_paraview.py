@@ -124,6 +124,19 @@ seen["gradient"] = list(found.GetTuple(found.GetNumberOfTuples() // 2))
 
 series = simple.OpenDataFile(sys.argv[3])
 seen["times"] = list(series.TimestepValues)
+seen["failed"] = []
+for time in seen["times"]:
+    series.UpdatePipeline(time)
+    status = simple.servermanager.Fetch(series).GetPointData().GetArray("returnStatus")
+    seen["failed"].append(sum(status.GetValue(k) != 2 for k in range(status.GetNumberOfValues())))
+flat = simple.OpenDataFile(sys.argv[4])
+gradient = simple.Gradient(Input=flat, ScalarArray=["POINTS", "displacement"])
+found = simple.servermanager.Fetch(gradient)
+seen["flat"] = {
+    "points": found.GetNumberOfPoints(),
+    "cells": found.GetNumberOfCells(),
+    "gradient": list(found.GetPointData().GetArray("Gradient").GetTuple(8)),
+}
 view = simple.CreateView("RenderView")
 view.ViewSize = [800, 600]
 shown = simple.Show(reader, view)
@@ -140,15 +153,15 @@ view.CameraPosition = [200, -250, 350]
 view.CameraFocalPoint = [43, 70, 130]
 view.CameraViewUp = [0, 0, 1]
 simple.ResetCamera(view)
-simple.SaveScreenshot(sys.argv[4], view)
-with open(sys.argv[5], "w") as stream:
+simple.SaveScreenshot(sys.argv[5], view)
+with open(sys.argv[6], "w") as stream:
     json.dump(seen, stream)
 """
 
 
 @pytest.mark.slow
 def test_paraview_opens_the_file(tmp_path):
-    """Real ParaView: type, arrays, displacement at points, gradient, series; renders field.png."""
+    """Real ParaView: type, arrays, displacement at points, gradient, series, two dimensions; renders field.png."""
     pvbatch = shutil.which("pvbatch")
     if not pvbatch:
         pytest.skip("pvbatch is not on PATH: apt-get install paraview python3-paraview xvfb")
@@ -156,9 +169,17 @@ def test_paraview_opens_the_file(tmp_path):
     write(tmp_path / "a.hdf", failed=[7, 59])
     write(tmp_path / "b.hdf")
     hdf5.write_series(tmp_path / "s.hdf.series", ["a.hdf", "b.hdf"], [0, 2.5])
+    write(tmp_path / "flat.hdf", GRID_2D)
     (tmp_path / "script.py").write_text(PVBATCH)
     points = np.array([[141.0, 57.0, 41.0], [155.5, 83.25, 54.0]])  # ZYX, away from the failed points
-    arguments = ["a.hdf", json.dumps(points[:, ::-1].ravel().tolist()), "s.hdf.series", "field.png", "seen.json"]
+    arguments = [
+        "a.hdf",
+        json.dumps(points[:, ::-1].ravel().tolist()),
+        "s.hdf.series",
+        "flat.hdf",
+        "field.png",
+        "seen.json",
+    ]
     clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME")}
     process = subprocess.Popen(
         [*display, pvbatch, "script.py", *arguments],
@@ -182,5 +203,8 @@ def test_paraview_opens_the_file(tmp_path):
     assert seen["arrays"] | {"displacement": 3, "F": 9, "Phi": 16, "returnStatus": 1, "error": 1} == seen["arrays"]
     np.testing.assert_allclose(seen["displacement"], displacement(points)[:, ::-1], rtol=1e-6)
     np.testing.assert_allclose(seen["gradient"], GRADIENT_XYZ, atol=1e-6)
-    assert seen["times"] == [0, 2.5]
+    assert seen["times"] == [0, 2.5] and seen["failed"] == [2, 0]
+    assert (seen["flat"]["points"], seen["flat"]["cells"]) == (GRID_2D.size, 4 * 5)
+    found = np.reshape(seen["flat"]["gradient"], (3, 3))[:2, :2]
+    np.testing.assert_allclose(found, G[:0:-1, :0:-1], atol=1e-6)
     assert (tmp_path / "field.png").stat().st_size > 5000

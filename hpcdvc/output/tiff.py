@@ -14,14 +14,14 @@ from hpcdvc.output import files, views
 LOCAL = ("Zdisp", "Ydisp", "Xdisp", "error", "iterations", "returnStatus", "deltaPhiNorm")
 
 
-def write_tiffs(stem: str | Path, field: Field, names: Sequence[str] = LOCAL) -> list[Path]:
+def write_tiffs(stem: str | Path, field: Field, names: Sequence[str] | None = None) -> list[Path]:
     """Write `<stem>-<name>.tif` for each name, an image of the shape of the grid (one slice in two dimensions).
 
     Parameters
     ----------
     stem : directory and beginning of the file names
     field : on a grid
-    names : columns as in the TSV
+    names : columns as in the TSV; by default those of a local DVC, without `Zdisp` in two dimensions
 
     Returns
     -------
@@ -34,6 +34,10 @@ def write_tiffs(stem: str | Path, field: Field, names: Sequence[str] = LOCAL) ->
     """
     if field.grid is None:
         raise UserError(f"{stem}: images are made of fields on a regular grid; these {len(field)} points form none")
+    if names is None:
+        # the nodes of an image in two dimensions stand at z = 0, those of a volume never do
+        flat = field.grid.shape[0] == 1 and field.grid.origin[0] == 0
+        names = LOCAL[1:] if flat else LOCAL
     paths = [Path(f"{stem}-{name}.tif") for name in names]
     for path, name in zip(paths, names, strict=True):
         image = views.column(field, name).astype(np.float32).reshape(field.grid.shape)
