@@ -32,12 +32,12 @@ def launched_ranks() -> int:
 
 def under_launcher() -> bool:
     """Whether mpirun, mpiexec or srun has started this process."""
-    return launched_ranks() > 1 or any(name in os.environ for name in (*_SIZES, *_RANKS))
+    return launched_ranks() > 1 or any(os.environ.get(name) for name in (*_SIZES, *_RANKS))
 
 
 def launched_rank() -> int:
     """Number that the launcher has given to this process; 0 without a launcher."""
-    return next((_count(name) for name in (*_RANKS, "SLURM_PROCID") if name in os.environ), 0)
+    return next((_count(name) for name in (*_RANKS, "SLURM_PROCID") if os.environ.get(name)), 0)
 
 
 def check_srun() -> None:
