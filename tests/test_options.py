@@ -108,7 +108,7 @@ PEER_FLAGS = [
 PEER_NAMES = {flag: name for flags, _, name, _ in PEER_FLAGS for flag in flags}
 PEER_NAMES |= {"-hws": "half_window_size", "--half-window-size": "half_window_size"}
 PEER_NAMES |= {"-hws3": "half_window_size3", "--half-window-size-3": "half_window_size3"}
-OWN_BEGINNINGS = {"-v", "--r"}  # --verbose, --resume here
+OWN_BEGINNINGS = {"-v", "--r", "--sh"}  # --verbose, --resume and --shape-order here
 
 
 @pytest.mark.parametrize(
