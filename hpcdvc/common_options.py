@@ -187,10 +187,25 @@ class Interpolation(OptionSet):
         "-gm",
         "--gradient-method",
         choices=("finite_differences", "gaussian", "spline"),
-        help="gradient of the grey values; default spline at -o 3 and 5, finite_differences (central) at -o 1",
+        help="gradient of the grey values; default spline at -o 3 and 5, finite_differences (central) at -o 1, and a "
+        "Gaussian derivative in windows whose residual shows much noise",
     )
     gaussian_sigma: float = option(
-        1.0, "-gs", "--gaussian-sigma", above=0, unit="voxel", help="width of the Gaussian derivative of -gm gaussian"
+        1.0,
+        "-gs",
+        "--gaussian-sigma",
+        above=0,
+        at_most=8,
+        unit="voxel",
+        help="width of the Gaussian derivative of -gm gaussian",
+    )
+    shape_order: str = option(
+        "auto",
+        "-so",
+        "--shape-order",
+        choices=("auto", "1"),
+        help="auto: where the residual shows that the field is curved inside the window, the displacement at its centre "
+        "is freed of that; 1: affine windows, nothing more",
     )
 
 

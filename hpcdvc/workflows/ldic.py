@@ -162,6 +162,7 @@ def settings_of(options: Options, image: VolumeInfo) -> Settings:
         grey_high=options.grey_high_threshold,
         update_gradient=options.update_gradient,
         rigid=options.rigid,
+        shape_order=options.shape_order,
     )
 
 
