@@ -68,10 +68,15 @@ install_packages() {
 }
 
 install_extra() {
-    state=$(cksum <pyproject.toml)
+    "$venv/bin/python" - "$1" >"$stamps/wanted" <<'END'
+import sys, tomllib
+
+print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
+END
+    state=$(cat "$stamps/wanted")
     changed "extra-$1" "$state" || return 0
     say "installing the packages for '$1'"
-    quietly "$venv/bin/python" -m pip install --no-build-isolation --editable ".[$1]"
+    quietly "$venv/bin/python" -m pip install --requirement "$stamps/wanted"
     stamp "extra-$1" "$state"
 }
 

@@ -5,10 +5,10 @@ export HPCDVC_VENV=.venv/parallel-hdf5 MPIEXEC=mpiexec.openmpi
 python=$HPCDVC_VENV/bin/python
 make setup
 if ! $python -c 'import h5py, sys; sys.exit(not h5py.get_config().mpi)'; then
-    $python -m pip install -q pkgconfig
+    $python -m pip install -qq pkgconfig
     # Without isolation, or pip compiles an old mpi4py; without cache, or this build would turn up elsewhere.
     CC=mpicc HDF5_MPI=ON HDF5_DIR=/usr/lib/$(gcc -print-multiarch)/hdf5/openmpi \
-        $python -m pip install -q --no-build-isolation --no-cache-dir --no-binary=h5py --no-deps --force-reinstall h5py
+        $python -m pip install -qq --no-build-isolation --no-cache-dir --no-binary=h5py --no-deps --force-reinstall h5py
 fi
 echo "the whole MPI suite, with Open MPI and this h5py"
 must_pass $HPCDVC_VENV/bin/mpiexec -n 2 $python -m pytest -m mpi -p no:cacheprovider

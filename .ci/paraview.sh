@@ -1,4 +1,5 @@
-# The files of hpcdvc in a real ParaView.
+# The files of hpcdvc in a real ParaView, and in pyvista.
 . .ci/common.sh
 need_packages paraview python3-paraview xvfb xauth
+.ci/bootstrap.sh vtk
 must_pass "${HPCDVC_VENV:-.venv}/bin/python" -m pytest tests/test_paraview.py
