@@ -102,13 +102,11 @@ class Checkpoint:
         return np.empty(0, ROW) if loaded is None else loaded
 
     def _load(self) -> np.ndarray:
-        room = sum(map(os.path.getsize, self._shards())) // ROW.itemsize
-        rows, count = np.empty(room, ROW), 0
-        for frame in self._frames():
-            rows[count : count + len(frame)] = frame
-            count += len(frame)
+        frames = [np.empty(0, ROW), *self._frames()]
+        rows = np.concatenate(frames)
+        del frames
         # in the order of the names of the shards: the first measurement of a point counts
-        return rows[np.unique(rows["index"][:count], return_index=True)[1]]
+        return rows[np.unique(rows["index"], return_index=True)[1]]
 
     # during the run
 
