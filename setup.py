@@ -10,7 +10,7 @@ from setuptools.modified import newer_group
 
 PACKAGES = ["hpcdvc", "hpcdvc.images", "hpcdvc.kernels", "hpcdvc.output", "hpcdvc.workflows"]
 
-# Value-safe only: no -ffast-math, no -march=native, so a build runs on, and agrees between, all machines of a cluster.
+# No -ffast-math, which computes something else, and no -march=native: a build runs on every machine of a cluster.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-ffp-contract=fast", "-Wno-psabi"]
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -56,6 +56,11 @@ def extensions():
 class BuildKernels(build_ext):
     """build_ext that first compiles the variants of an extension's C source and links them into it."""
 
+    def finalize_options(self):
+        """Keep the generated C out of cython/; an option of setup() would be forgotten by editable installs."""
+        super().finalize_options()
+        self.cython_c_in_temp = True
+
     def build_extension(self, extension):
         """Compile the variants that are out of date, then the extension."""
         source = VARIANT_SOURCES.get(extension.name)
@@ -84,5 +89,4 @@ setup(
     ext_modules=extensions(),
     scripts=listed("bin/hpcdvc-*"),
     cmdclass={"build_ext": BuildKernels},
-    options={"build_ext": {"cython_c_in_temp": True}},
 )
