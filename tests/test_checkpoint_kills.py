@@ -19,8 +19,8 @@ from hpcdvc.checkpoint import Checkpoint
 from hpcdvc.parallel import Team
 
 TOY = Path(__file__).with_name("toy_run.py")
-POINTS = 1500
 KILLS = int(os.environ.get("HPCDVC_TORTURE", "6"))
+POINTS = 250 * max(KILLS, 6)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_kills_at_random_times(tmp_path, undisturbed):
             os.kill(dice.choice(processes(stem)), signal.SIGKILL)
         killed = time.monotonic()
         code, _, stderr = finish(process)
-        if code == 0:
+        if Path(f"{stem}.npy").exists():  # killed, if at all, with the result written
             break
         assert time.monotonic() - killed < 5
         assert "Traceback" not in stderr

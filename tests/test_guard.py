@@ -57,6 +57,8 @@ def work():
         print("FAILS AT", time.time(), flush=True)
         local[how]()
     team.barrier()
+    if team.rank == 0:
+        print("WAITING", flush=True)
     time.sleep(60)
 
 try:
@@ -142,7 +144,7 @@ def test_serial(script, how, code):
 def test_interrupt_of_the_launcher_ends_all(script):
     """Ctrl-C at the terminal."""
     process = start(script, "fine", "9", ranks=2)
-    time.sleep(1.5)
+    assert process.stdout.readline() == "WAITING\n"
     os.killpg(process.pid, signal.SIGINT)
     code, _, stderr = finish(process, timeout=10)
     assert code != 0
