@@ -7,6 +7,7 @@
 #include "curvature.h"
 #include "warp.h"
 
+#define NEAR 0.1 /* norm of the step from which on the residual is mostly noise */
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 
@@ -82,14 +83,15 @@ static int iterate(job *k, hpcdvc_row *row)
 {
     const hpcdvc_settings *s = k->s;
     double previous = INFINITY, delta[12];
-    int status = NOT_EVALUATED, partial = 0;
+    int status = NOT_EVALUATED, partial = 0, looked = 0;
+    k->noise_excess = 1, k->step_gain = s->calibrate ? dot(k, k->w.g, k->w.g) / fmax(dot(k, k->w.g, k->second), 1e-30) : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
         if ((status = refresh(k, partial)) != NOT_EVALUATED) return status;
         if ((status = evaluate(k, A)) != NOT_EVALUATED) return status;
         solve(&k->f, s, A, delta);
-        k->step_used = k->smoothed ? k->step_gain : 1;
+        k->step_used = k->step_gain;
         for (int i = 0; i < 12; i++) {
             delta[i] *= k->step_used;
             norm += delta[i] * delta[i];
@@ -100,7 +102,10 @@ static int iterate(job *k, hpcdvc_row *row)
         if (row->iterations > s->max_iterations / 2 && 0.8 * k->squares / k->r.n > previous) return ERROR_GROWTH;
         previous = k->squares / k->r.n;
         row->iterations++;
-        if (row->delta_phi_norm <= s->min_delta_phi && choose_gradient(k)) row->delta_phi_norm = INFINITY;
+        if (row->delta_phi_norm <= s->min_delta_phi || (!looked && row->delta_phi_norm < NEAR)) {
+            looked = 1;
+            if (choose_gradient(k)) row->delta_phi_norm = INFINITY;
+        }
     }
     variances(k, row->variance);
     if (row->delta_phi_norm > s->min_delta_phi) return MAX_ITERATIONS;
@@ -114,7 +119,7 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     row->index = p->index;
     row->delta_phi_norm = row->error = INFINITY;
     k->have_coefficients = k->smoothed = k->bad2 = 0, k->stale = 1;
-    k->squares = k->zncc = k->r.n = NAN, k->step_gain = 1;
+    k->squares = k->zncc = k->r.n = NAN;
     row->return_status = prepare_reference(k, p);
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
     row->valid_fraction = row->return_status == BAD_GUESS ? NAN : k->in_im1 / voxels;

@@ -54,8 +54,9 @@ typedef struct {
     int rigid;
     double curvature_threshold; /* of F; 0: no correction */
     hpcdvc_taps prefilter; /* grey values -> spline coefficients */
-    hpcdvc_gradient gradient, smooth_gradient;
-    int adaptive;          /* 1: choose the smoother gradient where the residual says that noise is high */
+    hpcdvc_gradient gradient, second_gradient;
+    int adaptive;          /* 1: the second gradient is smoother, and taken where the residual says that noise is high */
+    int calibrate;         /* 1: the first gradient is smoothed, the second stands for the true one */
     double cross_noise;    /* covariance of the two gradients of unit white noise */
     double interpolation_noise[16]; /* variance of interpolated unit noise at 16 fractions, one axis */
 } hpcdvc_settings;

@@ -168,7 +168,7 @@ static void correct_curvature(job *k, int partial, const double delta[12], doubl
     double before[12];
     memcpy(before, k->Phi, sizeof before);
     if (compose(k, correction) != NOT_EVALUATED) memcpy(k->Phi, before, sizeof before);
-    const double scatter = left * k->step_gain * k->step_gain;
+    const double scatter = left * k->step_gain * k->step_gain * k->noise_excess;
     for (int i = 0; i < n; i++) {
         const int q = which[i] % TERMS, m = 4 * (which[i] / TERMS) + q;
         if (q > 3) continue;

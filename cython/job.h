@@ -13,7 +13,7 @@ typedef struct {
     const hpcdvc_volume *im1, *im2;
     const hpcdvc_settings *s;
     window w;
-    float *store, *smooth[3];    /* all arrays of the window; the second gradient */
+    float *store, *second[3];    /* all arrays of the window; the second gradient */
     box grey1, step1, step2;     /* im1 with room for the filters, and filter steps */
     box coefficients;            /* of im2, around the window */
     box valid1, valid2, scratch;
@@ -30,7 +30,8 @@ typedef struct {
     double squares, zncc;        /* sum of squared residuals in units of scale, correlation */
     double gain, shift;          /* residual = a - gain b - shift */
     double step_used;            /* factor on the last step */
-    double step_gain;            /* (sum of g.g) / (sum of g.true gradient): noise makes g too long */
+    double step_gain;            /* (sum of g.g) / (sum of g.true gradient): noise makes g too long, smoothing too short */
+    double noise_excess;         /* part of the normal matrix that counts in the variance */
 } job;
 
 static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s)
@@ -42,7 +43,7 @@ static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2,
     k->w.sz = k->w.sy * k->w.n[1];
     const int64_t size = k->w.sz * k->w.n[0] + 2 * VL;
     float **arrays[] = {&k->w.a, &k->w.b, &k->w.g[0], &k->w.g[1], &k->w.g[2], &k->w.in1, &k->w.ok, &k->w.was,
-                        &k->smooth[0], &k->smooth[1], &k->smooth[2]};
+                        &k->second[0], &k->second[1], &k->second[2]};
     const int count = sizeof arrays / sizeof *arrays;
     if (posix_memalign((void **)&k->store, 64, count * PADDED(size) * sizeof(float))) return 1;
     memset(k->store, 0, count * PADDED(size) * sizeof(float));

@@ -35,54 +35,71 @@ static double noise_variance(const job *k)
     return degrees > 0 ? k->squares / degrees / (1 + interpolated_noise(k)) : 0;
 }
 
-static double squared_gradient(const job *k)
+/* Sum over the window of im1 of g . h. */
+static double dot(const job *k, float *const g[3], float *const h[3])
 {
-    return k->r.M[39] + k->r.M[91] + k->r.M[143]; /* entries (3, 3), (7, 7), (11, 11) */
+    double sum = 0;
+    for (int i = k->w.n[0] > 1 ? 0 : 1; i < 3; i++)
+        for (int z = 0; z < k->w.n[0]; z++) {
+            vf plane = splat(0);
+            for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v += VL) plane += load(g[i] + v) * load(h[i] + v);
+            sum += total(plane);
+        }
+    return sum;
 }
 
-/* The error of Phi grows by 1/sqrt(efficiency) when g is not the true gradient. For g = true + white noise the
- * efficiency is (sum of true^2) / (sum of g^2); for a smoothed g also the squared correlation with the true one.
- * Switch to the smoothed gradient where that is better; returns 1 if switched. */
+/* The second gradient of the window, from im1 read anew. Returns 1 if memory ran out. */
+static int take_second_gradient(job *k)
+{
+    const int R = filter_radius(&k->s->second_gradient), Rz = k->w.n[0] > 1 ? R : 0;
+    const int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
+    const int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
+    if (read_box(k->im1, origin, n, k->offset1, k->scale, 1, &k->grey1, &k->valid1, &k->scratch) == -1
+        || take_gradient(k, &k->s->second_gradient, k->second))
+        return 1;
+    for (int i = 0; i < 3; i++) clear_excluded(k, k->second[i]);
+    return 0;
+}
+
+/* What noise does to a gradient g = true + noise: all = sum of g.g, along = sum of g.true gradient. Steps are short
+ * by all / along. In the variance of Phi the noise in g counts half: multiplied with the noise of im1 that it is made
+ * of it sums to nothing, as the filters are odd; multiplied with the noise of im2 it remains. */
+static void judge_gradient(job *k, double all, double along, double noise_in_g)
+{
+    k->step_gain = along > 0.05 * all ? all / along : 20;
+    k->noise_excess = 1 - 0.5 * fmin(noise_in_g / all, 1);
+}
+
+/* The variance of Phi is 1 / efficiency of what the true gradient would give:
+ * efficiency = (sum of g.true)^2 / (sum of true^2) / (sum of g^2, noise counted half).
+ * Takes the smoothed gradient where that is clearly better; returns 1 if so. */
 static int choose_gradient(job *k)
 {
-    if (k->smoothed) return 0; /* step_gain and the sums belong to the second gradient now */
     const hpcdvc_settings *s = k->s;
-    const int axes = k->w.n[0] > 1 ? 3 : 2;
-    const double noise = noise_variance(k) * k->r.n * axes, all = squared_gradient(k);
-    const double true0 = all - noise * s->gradient.noise;
-    k->step_gain = true0 > 0.05 * all ? all / true0 : 20;
-    if (!s->adaptive || k->step_gain < 1.02) return 0;
-    int Rz = axes == 3 ? s->smooth_gradient.derivative.radius : 0, R = s->smooth_gradient.derivative.radius;
-    int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
-    int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
-    if (read_box(k->im1, origin, n, k->offset1, k->scale, 1, &k->grey1, &k->valid1, &k->scratch) == -1
-        || take_gradient(k, &s->smooth_gradient, k->smooth))
-        return 0;
-    double gs = 0, cross = 0;
-    for (int i = 3 - axes; i < 3; i++) {
-        clear_excluded(k, k->smooth[i]);
-        for (int64_t v = 0; v < k->w.sz * k->w.n[0]; v++)
-            gs += k->smooth[i][v] * k->smooth[i][v], cross += k->smooth[i][v] * k->w.g[i][v];
-    }
-    const double true_s = gs - noise * s->smooth_gradient.noise, true_cross = cross - noise * s->cross_noise;
-    if (!(true_s > 0 && true_cross > 0)) return 0;
-    const double efficiency_0 = 1 / k->step_gain;
-    double alike = true0 > 0 ? true_cross * true_cross / (true0 * true_s) : 1;
-    const double efficiency_s = (alike < 1 ? alike : 1) * true_s / gs;
-    if (efficiency_s <= efficiency_0) return 0;
+    if (k->smoothed) return 0;
+    const double noise = noise_variance(k) * k->valid_in_im1 * (k->w.n[0] > 1 ? 3 : 2);
+    const double all = dot(k, k->w.g, k->w.g), noise_in_g = noise * s->gradient.noise;
+    judge_gradient(k, all, s->calibrate ? dot(k, k->w.g, k->second) - noise * s->cross_noise : all - noise_in_g,
+                   noise_in_g);
+    if (!s->adaptive || k->step_gain < 1.04 || take_second_gradient(k)) return 0;
+    const double gs = dot(k, k->second, k->second), along = dot(k, k->second, k->w.g) - noise * s->cross_noise;
+    const double true_squares = all / k->step_gain, noise_in_s = noise * s->second_gradient.noise;
+    if (!(along > 0)) return 0;
+    const double efficiency = true_squares / (all * k->noise_excess);
+    if (along * along / true_squares / (gs - 0.5 * noise_in_s) < 1.04 * efficiency) return 0;
+    judge_gradient(k, gs, along, noise_in_s);
     for (int i = 0; i < 3; i++) {
         float *g = k->w.g[i];
-        k->w.g[i] = k->smooth[i], k->smooth[i] = g;
+        k->w.g[i] = k->second[i], k->second[i] = g;
     }
     k->smoothed = k->stale = 1;
-    k->step_gain = gs / true_cross;
     return 1;
 }
 
 /* Variances of the entries of Phi: inverse normal matrix, noise of both images, length of the gradient. */
 static void variances(const job *k, double variance[12])
 {
-    const double scatter = 2 * noise_variance(k) * k->step_gain * k->step_gain;
+    const double scatter = 2 * noise_variance(k) * k->step_gain * k->step_gain * k->noise_excess;
     for (int i = 0; i < 12; i++) variance[i] = scatter * cholesky_form(k->f.L, k->s->unknowns, k->f.scale, k->s->basis + 12 * i);
 }
 

@@ -4,6 +4,11 @@
 
 #include "job.h"
 
+static int filter_radius(const hpcdvc_gradient *d)
+{
+    return d->smoothing.radius > d->derivative.radius ? d->smoothing.radius : d->derivative.radius;
+}
+
 /* Gradient of im1 by three one-dimensional filters per component, into g[3] (window layout). */
 static int take_gradient(job *k, const hpcdvc_gradient *d, float *const g[3])
 {
@@ -103,8 +108,8 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     double variance = g.sum_squares / g.count - k->offset1 * k->offset1;
     if (!(variance > 1e-12 * k->offset1 * k->offset1)) return SINGULAR;
     k->scale = 1 / sqrt(variance);
-    int R = s->gradient.derivative.radius;
-    if (s->gradient.smoothing.radius > R) R = s->gradient.smoothing.radius;
+    int R = filter_radius(&s->gradient);
+    if (s->calibrate && filter_radius(&s->second_gradient) > R) R = filter_radius(&s->second_gradient);
     int Rz = k->w.n[0] > 1 ? R : 0, n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
     int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
     int64_t dropped = read_box(k->im1, origin, n, k->offset1, k->scale, 1, &k->grey1, &k->valid1, &k->scratch);
@@ -112,7 +117,11 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     take_window(k, dropped);
     if (k->valid_in_im1 < s->unknowns) return FEW_VALID_VOXELS;
     if (take_gradient(k, &s->gradient, k->w.g)) return NO_MEMORY;
-    for (int i = 0; i < 3; i++) clear_excluded(k, k->w.g[i]);
+    if (s->calibrate && take_gradient(k, &s->second_gradient, k->second)) return NO_MEMORY;
+    for (int i = 0; i < 3; i++) {
+        clear_excluded(k, k->w.g[i]);
+        if (s->calibrate) clear_excluded(k, k->second[i]);
+    }
     return NOT_EVALUATED;
 }
 

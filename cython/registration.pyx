@@ -43,8 +43,9 @@ cdef extern from "correlate.h":
         double curvature_threshold
         hpcdvc_taps prefilter
         hpcdvc_gradient gradient
-        hpcdvc_gradient smooth_gradient
+        hpcdvc_gradient second_gradient
         int adaptive
+        int calibrate
         double cross_noise
         double interpolation_noise[16]
     ctypedef int (*hpcdvc_register)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
@@ -160,8 +161,8 @@ def register_points(Volume im1, Volume im2, plan, points, rows):
             s.basis[12 * i + j] = plan.basis[i, j]
     fill_taps(&s.prefilter, plan.prefilter)
     fill_gradient(&s.gradient, plan.gradient)
-    fill_gradient(&s.smooth_gradient, plan.smooth_gradient)
-    s.adaptive, s.cross_noise = plan.adaptive, plan.cross_noise
+    fill_gradient(&s.second_gradient, plan.second_gradient)
+    s.adaptive, s.calibrate, s.cross_noise = plan.adaptive, plan.calibrate, plan.cross_noise
     for i in range(16):
         s.interpolation_noise[i] = plan.interpolation_noise[i]
     cdef size_t p = points.ctypes.data, r = rows.ctypes.data

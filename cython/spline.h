@@ -1,4 +1,6 @@
-/* Grey values of im2 along a row of the warped window, by B-spline interpolation of order 1, 3 or 5.
+/* Grey values of im2 along a row of the warped window, by spline interpolation of order 1, 3 or 5: B-splines
+ * (Unser 1999, doi 10.1109/79.799930), at order 3 the cubic o-MOMS, the B-spline plus 1/42 of its second derivative
+ * (Blu, Thevenaz & Unser 2001, doi 10.1109/83.931101): as many taps, half the bias.
  *
  * Along an x row the coordinates are affine, so the integer parts of z, y and of x minus the column are
  * piecewise constant: inside such a segment all taps are contiguous loads and no gather is needed. */
@@ -7,18 +9,18 @@
 
 #include "window.h"
 
-/* B-spline weights (Unser 1999, doi 10.1109/79.799930) at fraction t for `taps` = 2, 4 or 6 neighbours. */
+/* Weights at fraction t of `taps` = 2, 4 or 6 neighbours. */
 INLINE void weights(vf t, int taps, vf *w)
 {
     vf u = 1.0f - t;
     if (taps == 2) {
         w[0] = u, w[1] = t;
     } else if (taps == 4) {
-        const float sixth = 1.0f / 6.0f, two_thirds = 2.0f / 3.0f;
-        w[0] = sixth * u * u * u;
-        w[1] = two_thirds - 0.5f * t * t * (2.0f - t);
-        w[2] = two_thirds - 0.5f * u * u * (2.0f - u);
-        w[3] = sixth * t * t * t;
+        const float sixth = 1.0f / 6.0f, q = 1.0f / 42.0f;
+        w[0] = u * (sixth * u * u + q);
+        w[1] = (2.0f / 3.0f - 2.0f * q) + t * (3.0f * q - t + 0.5f * t * t);
+        w[2] = (2.0f / 3.0f - 2.0f * q) + u * (3.0f * q - u + 0.5f * u * u);
+        w[3] = t * (sixth * t * t + q);
     } else {
         const float k = 1.0f / 120.0f;
         vf t2 = t * t, u2 = u * u;

@@ -180,7 +180,7 @@ class Interpolation(OptionSet):
         help="what is minimised: znssd is blind to gain and offset of the grey values, ssd is not",
     )
     interpolation_order: int = option(
-        3, "-o", "--interpolation-order", choices=(1, 3, 5), help="1 trilinear, 3 cubic B-spline, 5 quintic B-spline"
+        3, "-o", "--interpolation-order", choices=(1, 3, 5), help="1 trilinear, 3 cubic spline (o-MOMS), 5 quintic B-spline"
     )
     gradient_method: str | None = option(
         None,

@@ -48,7 +48,10 @@ class Status(IntEnum):
 #: status -> (reason, what to try)
 STATUS_TEXT = {
     Status.CONVERGED: ("converged", ""),
-    Status.MAX_ITERATIONS: ("maximum number of iterations reached", "raise -it or -dp, or give a better start with -pf"),
+    Status.MAX_ITERATIONS: (
+        "maximum number of iterations reached",
+        "raise -it or -dp, or give a better start with -pf",
+    ),
     Status.NOT_EVALUATED: ("nothing evaluated", ""),
     Status.ERROR_GROWTH: ("the residual grew", "larger -hws, or a better start with -pf"),
     Status.SINGULAR: ("no texture: the equations are singular", "larger -hws, or skip such windows with -glt"),

@@ -76,7 +76,9 @@ def measure_points(
         progress.update(done + left - missing)
     if missing:
         raise _agreed(
-            Unfinished(f"left on request with {missing} of {done + left} points to do, all others are safe: run again with --resume")
+            Unfinished(
+                f"left on request with {missing} of {done + left} points to do, all others are safe: run again with --resume"
+            )
         )
     return np.concatenate(rows, dtype=ROW)
 
