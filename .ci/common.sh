@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Sourced by the parts of .ci/run. A part that cannot be had on this machine ends with exit code 77.
 set -euo pipefail
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # What a user without any MPI gets: the MPI suite with the mpich wheel, where `make test` has used another MPI.
 . .ci/common.sh
 first=${HPCDVC_VENV:-.venv}

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # h5py with MPI, built against Debian's Open MPI and HDF5 in an environment of its own (two minutes).
 . .ci/common.sh
 need_packages gcc openmpi-bin libopenmpi-dev libhdf5-openmpi-dev hdf5-tools pkg-config

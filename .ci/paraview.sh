@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The files of hpcdvc in a real ParaView, and in pyvista.
 . .ci/common.sh
 need_packages paraview python3-paraview xvfb xauth

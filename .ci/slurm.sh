@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The job files of slurm/ on a real one-machine Slurm.
 . .ci/common.sh
 need_packages slurm-wlm munge
