@@ -20,10 +20,17 @@ def read_start(path: str | None, bin_ratio: float = 1.0) -> Field | None:
     ----------
     path : the file
     bin_ratio : factor on its positions and displacements (`-pfb`)
+
+    Raises
+    ------
+    UserError
+        No such file, no table or file of ours, or a registration (one row) that has no result.
     """
     if path is None:
         return None
     field = read_field(path) if path.endswith(".hdf") else read_tsv(path)
+    if len(field) == 1 and not (np.isfinite(field.phi).all() and np.isfinite(field.positions).all()):
+        raise UserError(f"the registration in {path} is not finite: it has failed, and nothing can start from it")
     field.positions = field.positions * bin_ratio
     field.phi[:, :3, 3] *= bin_ratio
     if field.grid and bin_ratio != 1:
@@ -58,8 +65,7 @@ def grid_for(shape: tuple[int, int, int], spacing: tuple[int, int, int] | None, 
         grid = make_grid(shape, spacing)
         if grid.shape != start.grid.shape or not np.allclose(grid.positions(), start.positions, rtol=0, atol=1e-3):
             raise UserError(
-                f"the points of {path} do not match the nodes of -ns: {start.grid.shape} from {start.grid.origin} every "
-                f"{start.grid.spacing}, against {grid.shape} from {grid.origin} every {grid.spacing} (ZYX)"
+                f"the points of {path} do not match the nodes of -ns (ZYX): {_words(start.grid)}, against {_words(grid)}"
             )
         return grid
     low, high = start.positions.min(axis=0), start.positions.max(axis=0)
@@ -69,6 +75,11 @@ def grid_for(shape: tuple[int, int, int], spacing: tuple[int, int, int] | None, 
             f"the image has {shape} voxels (ZYX)"
         )
     return start.grid
+
+
+def _words(grid: Grid) -> str:
+    origin, spacing = (" ".join(f"{v:g}" for v in values) for values in (grid.origin, grid.spacing))
+    return f"{' x '.join(map(str, grid.shape))} from {origin} every {spacing}"
 
 
 def start_points(grid: Grid, start: Field | None, apply_f: str = "all") -> np.ndarray:
