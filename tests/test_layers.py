@@ -8,7 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "hpcdvc"
 LAYERS = """
-    __main__ cli workflows start output measuring checkpoint parallel exchange sharedmem guard images registration grid kernels
+    __main__ cli workflows start output measuring checkpoint parallel exchange sharedmem guard images
+    registration grid kernels
     common_options parser options progress launch field phi errors
 """.split()
 FILES = {
