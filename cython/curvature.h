@@ -137,7 +137,7 @@ static void correct_curvature(job *k, int partial, const double delta[12], doubl
     if (!(noise > 0) || k->r.n < 3 * TERMS + 10) return;
     if (partial) curvature_residual(k, 1, B);
     else curvature_residual(k, 0, B);
-    if (!partial && rough_ratio(k, B, noise) < 0.7 * k->s->curvature_threshold) return;
+    if (!partial && rough_ratio(k, B, noise) < 0.8 * k->s->curvature_threshold) return;
     if (partial) curvature_matrix(k, 1, N);
     else curvature_matrix(k, 0, N);
     for (int m = flat ? TERMS : 0; m < 3 * TERMS; m++)
@@ -156,7 +156,7 @@ static void correct_curvature(job *k, int partial, const double delta[12], doubl
         if (which[i] % TERMS < 4) full[4 * (which[i] / TERMS) + which[i] % TERMS] = solution[i] / unit[which[i] % TERMS];
     for (int m = 0; m < 12; m++) A[m] = B[TERMS * (m / 4) + m % 4] * unit[m % 4], affine += A[m] * delta[m] / k->step_used;
     explained -= affine; /* what the quadratic terms add */
-    const double rest = k->squares - affine - explained;
+    const double rest = fmax(k->squares - affine - explained, 0); /* rounding may leave less than nothing */
     const double left = 2 * rest / (k->r.n - n - 2) / (1 + interpolated_noise(k));
     const double ratio = left > 0 ? explained / free_terms / left : INFINITY;
     if (!(ratio > k->s->curvature_threshold)) return;

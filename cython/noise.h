@@ -78,7 +78,8 @@ static int choose_gradient(job *k)
     const hpcdvc_settings *s = k->s;
     if (k->smoothed) return 0;
     const double noise = noise_variance(k) * k->valid_in_im1 * (k->w.n[0] > 1 ? 3 : 2);
-    const double all = dot(k, k->w.g, k->w.g), noise_in_g = noise * s->gradient.noise;
+    const double *M = k->r.M, all = (M[39] + M[91] + M[143]) * k->valid_in_im1 / k->r.n; /* dot(g, g), whole window */
+    const double noise_in_g = noise * s->gradient.noise;
     judge_gradient(k, all, s->calibrate ? dot(k, k->w.g, k->second) - noise * s->cross_noise : all - noise_in_g,
                    noise_in_g);
     if (!s->adaptive || k->step_gain < 1.04 || take_second_gradient(k)) return 0;

@@ -16,7 +16,7 @@ GRADIENTS = ("spline", "finite_differences", "gaussian")
 
 #: Ratio of variances from which curvature of the field in the window is believed. Noise gives about 1; the error of
 #: trilinear interpolation follows the texture and looks like curvature, less so with the few unknowns of 2-D.
-CURVATURE_THRESHOLD = {("trilinear", 3): 8.0, ("trilinear", 2): 3.0, ("spline", 3): 2.0, ("spline", 2): 2.0}
+CURVATURE_THRESHOLD = {("trilinear", 3): 12.0, ("trilinear", 2): 3.0, ("spline", 3): 2.0, ("spline", 2): 2.0}
 
 
 @dataclass(frozen=True)
