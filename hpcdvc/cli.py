@@ -37,6 +37,7 @@ def main(name: str, argv: list[str] | None = None) -> int:
     again = sys.orig_argv[1:] if argv is None else ["-m", "hpcdvc", name, *argv]
     argv = sys.argv[1:] if argv is None else argv
     options = None
+    launch.one_thread_per_rank()
     try:
         if not launch.under_launcher():
             options = _read(_workflow(name), argv, program)

@@ -39,7 +39,7 @@ class Queue:
         self._team, self._chunk = team, max(int(chunk), 1)
         known = (len(points), points.dtype) if team.rank == 0 else None
         self.total, dtype = team.broadcast(known)
-        self._points = team.shared_array(self._share_size(team.node_index), dtype)
+        self._points = team.shared_array(self._share_size(), dtype)
         self._scatter(points)
         self._next = team.agree_all(lambda: shared_counter(team.node))
         # one row per rank of the node, a cache line apart: points done, asked to stop
@@ -48,25 +48,28 @@ class Queue:
         team.node_barrier()
         self._points.flags.writeable = False
 
-    def _share_size(self, node: int) -> int:
-        """Number of points of a node: all its chunks are full, but for the last chunk of all."""
-        chunk, nodes = self._chunk, self._team.node_count
-        chunks = -(-self.total // chunk)
-        size = len(range(node, chunks, nodes)) * chunk
-        return size - (chunks * chunk - self.total if chunks and (chunks - 1) % nodes == node else 0)
+    def _share_size(self) -> int:
+        """Number of points of this node: a chunk of every round of all nodes, and its part of the last round."""
+        rounds, rest = divmod(self.total, self._chunk * self._team.node_count)
+        return rounds * self._chunk + min(max(rest - self._team.node_index * self._chunk, 0), self._chunk)
 
     def _scatter(self, points: np.ndarray | None) -> None:
         team = self._team
         if team.rank == 0:
-            chunks = np.arange(self.total) // self._chunk if team.node_count > 1 else None
             for node in range(1, team.node_count):
-                share = points[chunks % team.node_count == node]
+                share = self._share_of(points, node)
                 with team.row_type(share.dtype) as row:
                     team.leaders.Send([share.view(np.uint8), len(share), row], node)
-            self._points[:] = points if chunks is None else points[chunks % team.node_count == 0]
+            self._points[:] = self._share_of(points, 0)
         elif team.node_rank == 0:
             with team.row_type(self._points.dtype) as row:
                 team.leaders.Recv([self._points.view(np.uint8), len(self._points), row], 0)
+
+    def _share_of(self, points: np.ndarray, node: int) -> np.ndarray:
+        nodes, chunk = self._team.node_count, self._chunk
+        whole = len(points) // (nodes * chunk) * nodes * chunk
+        rounds = points[:whole].reshape(-1, nodes, chunk)[:, node].reshape(-1)
+        return np.concatenate([rounds, points[whole + node * chunk :][:chunk]])
 
     def __iter__(self) -> Iterator[np.ndarray]:
         while True:

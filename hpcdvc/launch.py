@@ -97,6 +97,12 @@ def launcher_environment() -> dict[str, str]:
     }
 
 
+def one_thread_per_rank() -> None:
+    """Keep numerical libraries from starting a thread per core on every rank; before numpy is imported."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
 def find_launcher() -> str:
     """Path of the ``mpiexec`` that belongs to this Python: beside the interpreter, else the first on PATH.
 

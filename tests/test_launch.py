@@ -129,3 +129,13 @@ def test_launcher_beside_python_wins(monkeypatch, tmp_path):
     assert launch.find_launcher() == str(mine / "mpirun")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     assert launch.find_launcher() == str(other / "mpiexec")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_commands_start_no_threads():
+    """On a node of 128 cores each of 128 ranks would start 128 of them."""
+    program = "import os; from hpcdvc import cli; cli.main('info', []); print(len(os.listdir('/proc/self/task')))"
+    environment = {name: value for name, value in clean_environment().items() if "NUM_THREADS" not in name}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "1", done.stderr
