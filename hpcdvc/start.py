@@ -1,5 +1,8 @@
 """Where a measurement on nodes starts from: the field or the registration that `-pf` names."""
 
+import hashlib
+import os
+
 import numpy as np
 
 from hpcdvc.errors import UserError
@@ -40,6 +43,12 @@ def read_start(path: str | None, bin_ratio: float = 1.0) -> Field | None:
     return field
 
 
+def identity_of(path: str) -> dict:
+    """What tells one start from another, for the key of a checkpoint (JSON-able)."""
+    with open(path, "rb") as file:
+        return {"name": os.path.basename(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
 def grid_for(shape: tuple[int, int, int], spacing: tuple[int, int, int] | None, start: Field | None, path: str) -> Grid:
     """The nodes to be measured: those of the node spacing, or of the start field.
 
@@ -65,7 +74,7 @@ def grid_for(shape: tuple[int, int, int], spacing: tuple[int, int, int] | None, 
         grid = make_grid(shape, spacing)
         if grid.shape != start.grid.shape or not np.allclose(grid.positions(), start.positions, rtol=0, atol=1e-3):
             raise UserError(
-                f"the points of {path} do not match the nodes of -ns (ZYX): {_words(start.grid)}, against {_words(grid)}"
+                f"the points of {path} do not match those of -ns (ZYX): {_words(start.grid)}, against {_words(grid)}"
             )
         return grid
     low, high = start.positions.min(axis=0), start.positions.max(axis=0)

@@ -1,5 +1,6 @@
 """The files of one measured field: the HDF5 file, the views beside it, and a record of the run."""
 
+import errno
 import json
 import os
 import platform
@@ -25,7 +26,7 @@ BYTES_PER_POINT = {"hdf": 4 * ROW.itemsize, "tsv": 300, "vtk": 120, "tif": 28}
 
 def estimate_bytes(points: int, views: tuple[str, ...]) -> int:
     """Disk space that a result takes while it is made: shards, HDF5 file, views."""
-    return points * (BYTES_PER_POINT["hdf"] + sum(BYTES_PER_POINT[view] for view in views))
+    return points * (BYTES_PER_POINT["hdf"] + sum(BYTES_PER_POINT[view] for view in views)) + hdf5.OVERHEAD
 
 
 def stem_of(folder: str | None, name: str, suffix: str, im1: str) -> str:
@@ -51,8 +52,14 @@ class Result:
         """The HDF5 file."""
         return f"{self.stem}.hdf"
 
-    def check(self, points: int, key: str, force: bool, resume: bool) -> bool:
-        """Find out, before anything is computed, whether the files can be written.
+    def check(self, key: str, force: bool, resume: bool) -> bool:
+        """Find out, before anything is computed, whether the files are wanted.
+
+        Parameters
+        ----------
+        key : of the parameters of this run
+        force : overwrite what is there
+        resume : complete what is there
 
         Returns
         -------
@@ -62,10 +69,11 @@ class Result:
         Raises
         ------
         UserError
-            The folder cannot be made or written, the disk is too small, or the result exists.
+            There are such files already, and they are not to be overwritten or completed.
         """
-        _check_folder(Path(self.stem).parent)
-        if os.path.exists(self.path) and not force:
+        if force:
+            return False
+        if os.path.exists(self.path):
             if not resume:
                 raise UserError(
                     f"{self.path} exists: --force overwrites it, --resume completes it, -pre or -od give another name"
@@ -73,13 +81,14 @@ class Result:
             if hdf5.read_metadata(self.path).get("key") != key:
                 raise UserError(f"{self.path} was made with other parameters or images: --force overwrites it")
             return True
-        need = estimate_bytes(points, self.views)
-        free = shutil.disk_usage(Path(self.stem).parent).free
-        if need > free:
-            raise UserError(
-                f"no space for {self.path}: {points} points need {need / 1e6:.1f} MB, {free / 1e6:.1f} MB are free"
-            )
+        for path in self._view_paths():
+            if os.path.exists(path):
+                raise UserError(f"{path} exists: --force overwrites it, -pre or -od give another name")
         return False
+
+    def _view_paths(self) -> list[str]:
+        paths = [f"{self.stem}.{view}" for view in self.views if view != "tif"]
+        return paths + [f"{self.stem}-{name}.tif" for name in tiff.LOCAL if "tif" in self.views]
 
     def write(self, rows: np.ndarray, start: int, grid: Grid, metadata: dict, team, transport: str) -> None:
         """Write the HDF5 file. Collective; see `hpcdvc.output.hdf5.write_field`."""
@@ -122,11 +131,38 @@ class Result:
             temporary.write_text(text + "\n")
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: str | Path, need: int, make: bool = True) -> None:
+    """Find out, before anything is computed, whether files can be written into a folder.
+
+    Parameters
+    ----------
+    folder : made if needed
+    need : bytes that will be written
+    make : False changes nothing on the disk
+
+    Raises
+    ------
+    UserError
+        The folder cannot be made or written, or its disk is too small.
+    """
+    folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"hpcdvc")
-            file.flush()
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"hpcdvc")
+                file.flush()
+        place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{place} is not a folder")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "permission denied")
+        free = shutil.disk_usage(place).free
     except OSError as error:
         raise UserError(f"the output folder {folder} cannot be written: {error.strerror}") from error
+    if need > free:
+        raise UserError(f"no space for the results in {folder}: {_size(need)} are needed, {_size(free)} are free")
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"

@@ -26,10 +26,10 @@ from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity
 from hpcdvc.measuring import measure_points
 from hpcdvc.options import as_parameters, option
 from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
-from hpcdvc.output.result import Result, estimate_bytes, stem_of
+from hpcdvc.output.result import Result, check_folder, estimate_bytes, stem_of
 from hpcdvc.progress import duration, status_table
 from hpcdvc.registration import Registration, Settings, seconds_per_window
-from hpcdvc.start import grid_for, kept_rows, read_start, start_points
+from hpcdvc.start import grid_for, identity_of, kept_rows, read_start, start_points
 
 log = logging.getLogger("hpcdvc")
 
@@ -88,7 +88,7 @@ def run(options: Options, team) -> list[str]:
     """
     transport = choose_transport(team)
     start = team.on_root(lambda: read_start(options.phi_file, options.phi_file_bin_ratio))
-    steps = team.agree(lambda: plan(options, start))
+    steps = team.agree(lambda: plan(options, start, team))
     if options.dry_run:
         log.info(estimate(steps, team.size, team.node_size))
         return []
@@ -104,8 +104,8 @@ def run(options: Options, team) -> list[str]:
     return paths
 
 
-def plan(options: Options, start: Field | None) -> list[Step]:
-    """Check all that can be checked without reading a volume, on one rank.
+def plan(options: Options, start: Field | None, team) -> list[Step]:
+    """Check all that can be checked without reading a volume, on rank 0.
 
     Raises
     ------
@@ -124,11 +124,21 @@ def plan(options: Options, start: Field | None) -> list[Step]:
     if options.skip and (start is None or len(start) == 1):
         raise UserError(f"-skp needs a field of {grid.size} nodes to complete, {options.phi_file} holds one row")
     steps = [_step(options, infos[a], infos[b], mask, grid, settings) for a, b in options.pairs]
+    _check_places(options, steps, team)
+    return steps
+
+
+def _check_places(options: Options, steps: list[Step], team) -> None:
     stems = [step.result.stem for step in steps]
     for stem in stems:
         if stems.count(stem) > 1:
             raise UserError(f"two pairs would be written to {stem}.hdf: the images need different names")
-    return steps
+    left = [step for step in steps if not step.done]
+    if not options.force or options.resume:
+        for step in left:
+            Checkpoint(step.result.stem, step.parameters, team).check(options.resume)
+    need = sum(estimate_bytes(step.grid.size, step.result.views) for step in left)
+    check_folder(os.path.dirname(stems[0]), need, make=not options.dry_run)
 
 
 def settings_of(options: Options, image: VolumeInfo) -> Settings:
@@ -173,14 +183,15 @@ def _step(
     if mask:
         made_from["mask1"] = identity(mask)
     if options.phi_file:
-        made_from["phi_file"] = {"name": os.path.basename(options.phi_file), "bytes": os.path.getsize(options.phi_file)}
+        made_from["phi_file"] = identity_of(options.phi_file)
     known = as_parameters(options, key_only=True)
-    known["images"] = [im1.spec, im2.spec]
+    for path in ("images", "mask1", "phi_file"):  # a file may be called by another path the next time
+        del known[path]
     parameters = {"options": known, "made_from": made_from}
     views = [view for view in ("tsv", "vtk", "tif") if getattr(options, view)]
     prefix = options.prefix if len(options.images) == 2 else None
     result = Result(stem_of(options.out_dir, prefix or f"{im1.stem}-{im2.stem}", "ldic", im1.path), tuple(views))
-    done = result.check(grid.size, key_of(parameters), options.force, options.resume)
+    done = result.check(key_of(parameters), options.force, options.resume)
     return Step(im1, im2, mask, grid, settings, parameters, result, done)
 
 
@@ -198,7 +209,6 @@ def measure(step: Step, options: Options, start: Field | None, volumes: dict, tr
     checkpoint = Checkpoint(step.result.stem, step.parameters, team, options.checkpoint_interval)
     if options.force and not options.resume:
         checkpoint.remove()
-    checkpoint.check(options.resume)
     log.info("%s -> %s: %d nodes", step.im1.spec, step.im2.spec, step.grid.size)
     mask = open_mask(step.mask, team) if step.mask else None
     registration = Registration(volumes[step.im1], volumes[step.im2], step.settings, mask)
@@ -210,9 +220,10 @@ def measure(step: Step, options: Options, start: Field | None, volumes: dict, tr
     rows = measure_points(team, points, registration, seconds, checkpoint, options.quiet)
     rows = rows if kept is None else np.concatenate([rows, kept])
     rows, first = team.collect(rows, step.grid.size, spread=transport == "parallel")
+    paths = {"images": [step.im1.spec, step.im2.spec], "mask1": options.mask1, "phi_file": options.phi_file}
     metadata = {
         "key": key_of(step.parameters),
-        "parameters": step.parameters["options"],
+        "parameters": {**step.parameters["options"], **paths},
         "provenance": {"program": "hpcdvc-ldic", "units": "voxel", **step.parameters["made_from"]},
     }
     step.result.write(rows, first, step.grid, metadata, team, transport)
@@ -252,6 +263,7 @@ def estimate(steps: list[Step], ranks: int, ranks_per_node: int) -> str:
         f"{len(steps)} pair{'s' * (len(steps) > 1)} of {step.grid.size} nodes {step.grid.shape} (ZYX)\n"
         f"per node: images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory\n"
         f"per rank: about 50 MB; rank 0 also {step.grid.size * 3 * 240 / 1e6:.1f} MB of rows\n"
-        f"core time: about {duration(seconds)}, {duration(seconds / ranks)} on {ranks} ranks ({ranks_per_node} per node)\n"
+        f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
+        f"{ranks_per_node} per node\n"
         f"disk: about {rows * len(steps):.1f} MB for the results"
     )
