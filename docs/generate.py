@@ -1,0 +1,159 @@
+"""Tables of the documentation, made from the code: options, statuses, columns of the files, modules, names.
+
+`python docs/generate.py` writes them to docs/generated/; the build of the pages does so by itself.
+"""
+
+import ast
+import pkgutil
+import re
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from itertools import groupby
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+#: function of spam 0.9.1 or of its documentation -> ours
+NAMES = (
+    ("spam.DIC.makeGrid", "hpcdvc.grid.make_grid"),
+    ("spam.DIC.register (one window)", "hpcdvc.registration.register_windows"),
+    ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
+    ("spam.helpers.writeCorrelationTSV", "hpcdvc.output.tsv.write_tsv"),
+    ("spam.helpers.writeStructuredVTK", "hpcdvc.output.vtk.write_vtk"),
+)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; cells may hold any text."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |\n" for line in lines)
+
+
+def code(text: str) -> str:
+    """Text in a monospaced font, or nothing."""
+    return f"`{text}`" if text else ""
+
+
+def commands() -> list[str]:
+    """Names of the commands, without their prefix."""
+    from hpcdvc import workflows
+
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(workflows.__path__))
+
+
+def options(command: str) -> str:
+    """All options of a command, one table per group."""
+    from hpcdvc.options import options_table
+
+    module = import_module(f"hpcdvc.workflows.{command.replace('-', '_')}")
+    parts = []
+    for group, rows in groupby(options_table(module.Options), key=lambda row: row["group"]):
+        cells = [
+            (
+                code(row["flags"]) or code(row["metavar"]),
+                code(row["metavar"]) if row["flags"] else "",
+                row["unit"],
+                code(row["default"]),
+                row["help"],
+            )
+            for row in rows
+        ]
+        parts.append(f"**{group.capitalize()}**\n\n" + table(("option", "value", "unit", "default", "meaning"), cells))
+    return "\n".join(parts)
+
+
+def statuses() -> str:
+    """Return statuses with reason and advice."""
+    from hpcdvc.field import STATUS_TEXT
+
+    rows = [(f"{int(status)}", reason, advice) for status, (reason, advice) in STATUS_TEXT.items()]
+    return table(("status", "reason", "what to try"), rows)
+
+
+def columns() -> str:
+    """Arrays of the result file."""
+    from hpcdvc.output.schema import COLUMNS
+
+    rows = [(code(c.name), " ".join(c.components), code(c.dtype), c.unit, c.meaning) for c in COLUMNS]
+    return table(("array", "components", "type", "unit", "meaning"), rows)
+
+
+def text_columns() -> str:
+    """Columns of the tab-separated table of a local DVC."""
+    from hpcdvc.output.tsv import COLUMN_SETS, FURTHER
+
+    return f"```text\n{' '.join(COLUMN_SETS['T1'])}\n{' '.join(FURTHER)}\n```\n"
+
+
+def modules() -> str:
+    """Modules in the order of the layers that tests/test_layers.py enforces, with their first sentence."""
+    layers = re.search(r'LAYERS = """(.*?)"""', (ROOT / "tests/test_layers.py").read_text(), re.S)[1].split()
+    rows = []
+    for layer in layers:
+        paths = [ROOT / "hpcdvc" / f"{layer}.py", *sorted((ROOT / "hpcdvc" / layer).glob("[!_]*.py"))]
+        for path in filter(Path.exists, paths):
+            sentence = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0]
+            name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+            rows.append((code(name), " ".join(sentence.split())))
+        if layer == "kernels":
+            rows.append((code("hpcdvc.kernels"), "Compiled loops over windows, made from `cython/`."))
+    return table(("module", "what it does"), rows)
+
+
+def names() -> str:
+    """Functions of spam and ours."""
+    rows = [(code(theirs), f"{{py:func}}`{ours}`") for theirs, ours in NAMES]
+    return table(("spam", "hpcdvc"), rows)
+
+
+def results(*patterns: str) -> str:
+    """Files of benchmarks/results/ as they are; a sentence where there are none."""
+    paths = [path for pattern in patterns for path in sorted(RESULTS.glob(pattern))]
+    texts = [path.read_text() if path.suffix == ".md" else f"```text\n{path.read_text()}```\n" for path in paths]
+    missing = f"*This tree holds no results of it: `benchmarks/results/{patterns[0]}` is not there.*\n"
+    return "\n".join(texts) or missing
+
+
+def job_file() -> str:
+    """The job script of slurm/."""
+    path = ROOT / "slurm" / "hpcdvc-ldic.sbatch"
+    return f"```bash\n{path.read_text()}```\n" if path.exists() else "*`slurm/hpcdvc-ldic.sbatch` is not there.*\n"
+
+
+def fragments() -> dict[str, str]:
+    """Contents of docs/generated/ by file name."""
+    return {
+        **{f"options-{command}.md": options(command) for command in commands()},
+        "statuses.md": statuses(),
+        "columns.md": columns(),
+        "text-columns.md": text_columns(),
+        "modules.md": modules(),
+        "names.md": names(),
+        "job-file.md": job_file(),
+        "comparison.md": results("comparison*.md"),
+        "kernel.md": results("kernel*.md", "kernel*.txt"),
+        "scaling.md": results("scaling.txt"),
+    }
+
+
+def write_all(folder: Path) -> None:
+    """Write the fragments; what has not changed is left alone, so that Sphinx does not read its page again."""
+    folder.mkdir(exist_ok=True)
+    for name, text in fragments().items():
+        path = folder / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def describe_parameters(app, what: str, name: str, obj: object, settings: object, lines: list[str]) -> None:
+    """Turn the docstrings' `name : description` into numpydoc's description; types are in the signature."""
+    for i in reversed(range(len(lines))):
+        entry = re.match(r"(\**[\w, *]+) : (.+)$", lines[i])
+        indented = i + 1 < len(lines) and lines[i + 1].startswith(" ")
+        if entry and not indented:
+            lines[i : i + 1] = [entry[1], "    " + entry[2]]
+
+
+if __name__ == "__main__":
+    write_all(ROOT / "docs" / "generated")
