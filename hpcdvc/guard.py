@@ -76,6 +76,7 @@ def _end(team: "Team", error: BaseException) -> NoReturn:
     # a mistake that all ranks make is told by the first, which has ended the others before their turn comes
     time.sleep(0.3 * team.rank.bit_length())
     if isinstance(error, KeyboardInterrupt):
+        _tell(_sentence(RuntimeError("interrupted")))
         team.abort(130)
     _tell(_sentence(error) if isinstance(error, SENTENCES) else "".join(traceback.format_exception(error)))
     team.abort(getattr(error, "exit_code", 1))

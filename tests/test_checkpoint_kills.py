@@ -116,7 +116,7 @@ def test_signal_leaves_with_75(tmp_path, undisturbed, target):
     os.kill(process.pid if target == "launcher" else processes(stem)[-1], signal.SIGUSR1)
     signalled = time.monotonic()
     code, _, stderr = finish(process)
-    assert time.monotonic() - signalled < 2.5
+    assert time.monotonic() - signalled < 5
     assert code == 75, stderr
     assert stderr.count("toy_run.py: ") == 1
     assert POINTS // 10 < safe_points(stem) < POINTS

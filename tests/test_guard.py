@@ -86,7 +86,7 @@ def script(tmp_path_factory):
         ("exit_0", 0, 1, ""),
         ("kill", 0, None, ""),
         ("kill", 2, None, ""),
-        ("interrupt", 1, 130, ""),
+        ("interrupt", 1, 130, "failing.py: interrupted\n"),
         ("user", 0, 2, "failing.py: im1.tif is no image\n"),
         ("run", 2, 1, "failing.py: disk full\n"),
         ("file", 1, 1, "failing.py: /nowhere/at/all: No such file or directory\n"),
@@ -103,12 +103,12 @@ def test_one_rank_that_fails_ends_all(script, how, where, code, words):
 
 @pytest.mark.parametrize(
     ("how", "code", "words"),
-    [("exception", 1, "ValueError: a bug"), ("user", 2, "im1.tif is no image"), ("interrupt", 130, "")],
+    [("exception", 1, "ValueError: a bug"), ("user", 2, "im1.tif is no image"), ("interrupt", 130, "interrupted")],
 )
 def test_a_failure_of_all_ranks_is_told_once(script, how, code, words):
     found, _, stderr = run(script, how, "all", ranks=3)
     assert found == code
-    assert stderr.count("failing.py: ") == (how == "user")
+    assert stderr.count("failing.py: ") == (how != "exception")
     assert words in stderr
     assert stderr.count("Traceback") == (how == "exception")
 

@@ -1,16 +1,20 @@
 import glob
 import mmap
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 
 import numpy as np
 import pytest
+from commands import find_mpiexec
+from rank_scripts import clean_environment
 
 from hpcdvc import sharedmem
 from hpcdvc.errors import RunError
 
-pytestmark = pytest.mark.mpi
+mpi = pytest.mark.mpi
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -33,6 +37,7 @@ def mapped_from(array):
     return None
 
 
+@mpi
 @pytest.mark.parametrize("shape", [1, (3, 4), (1, 1_000_003), (0, 5), ()])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float64, np.dtype([("a", "u1"), ("b", "<f8")])])
 def test_zeros_in_one_place(team, place, shape, dtype):
@@ -49,6 +54,7 @@ def test_zeros_in_one_place(team, place, shape, dtype):
     team.barrier()
 
 
+@mpi
 def test_every_rank_sees_what_the_others_write(team, place):
     array = sharedmem.shared_array(team.node, (team.node_size, 1000), np.int32)
     array[team.node_rank] = team.node_rank + 1
@@ -57,6 +63,7 @@ def test_every_rank_sees_what_the_others_write(team, place):
     team.node_barrier()
 
 
+@mpi
 def test_no_name_is_left(team, place):
     before = set(glob.glob(f"{place}/hpcdvc-*"))
     team.barrier()
@@ -73,6 +80,7 @@ def open_files():
     return len(os.listdir("/proc/self/fd"))
 
 
+@mpi
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_memory_goes_with_the_last_reference(team, place):
     def share():
@@ -92,6 +100,7 @@ def test_memory_goes_with_the_last_reference(team, place):
     team.barrier()
 
 
+@mpi
 def test_counter_gives_each_number_once(team, place):
     counter = sharedmem.shared_counter(team.node)
     mine = [counter() for _ in range(3000)]
@@ -100,6 +109,7 @@ def test_counter_gives_each_number_once(team, place):
     assert together == list(range(3000 * team.node_size))
 
 
+@mpi
 def test_too_large_names_both_places(team, monkeypatch, shared_tmp_path):
     if team.node is None:
         pytest.skip("a serial run shares nothing")
@@ -111,6 +121,7 @@ def test_too_large_names_both_places(team, monkeypatch, shared_tmp_path):
     assert team.sum(1) == team.size
 
 
+@mpi
 def test_small_dev_shm_falls_back_to_a_file(team, monkeypatch, shared_tmp_path):
     """A container's 64 MB: what MPI itself still needs of it is left alone."""
     if team.node is None or sys.platform != "linux":
@@ -129,6 +140,7 @@ def test_small_dev_shm_falls_back_to_a_file(team, monkeypatch, shared_tmp_path):
     assert mapped_from(sharedmem.shared_array(team.node, 2**26, np.uint8)) == str(shared_tmp_path)
 
 
+@mpi
 def test_a_rank_that_cannot_reserve_fails_all(team, monkeypatch, shared_tmp_path):
     """The room may go between the look and the reservation, and on one rank only."""
     if team.node is None:
@@ -145,3 +157,23 @@ def test_a_rank_that_cannot_reserve_fails_all(team, monkeypatch, shared_tmp_path
     team.barrier()
     assert os.listdir(shared_tmp_path) == []
     team.barrier()
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
+def test_the_64_megabytes_of_a_container(tmp_path):
+    """The real thing: a /dev/shm in which an MPI library would let the ranks die by SIGBUS."""
+    script = tmp_path / "share.py"
+    script.write_text(
+        "from hpcdvc import parallel\n"
+        "team = parallel.connect()\n"
+        "arrays = [team.shared_array(size, 'u1', fill=3) for size in (1000, 70_000_000)]\n"
+        "print(all((array == 3).all() for array in arrays), flush=True)\n"
+    )
+    mounted = "mount -t tmpfs -o size=64m tmpfs /dev/shm"
+    if subprocess.run(["unshare", "-m", "sh", "-c", mounted], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small /dev/shm")
+    command = f"{mounted} && exec {find_mpiexec()} -n 2 {sys.executable} {script}"
+    environment = clean_environment(TMPDIR=str(tmp_path))
+    done = subprocess.run(["unshare", "-m", "sh", "-c", command], env=environment, capture_output=True, timeout=60)
+    assert done.stdout.split() == [b"True"] * 2, done.stderr
+    assert done.returncode == 0
