@@ -1,0 +1,132 @@
+"""spam-ldic and hpcdvc-ldic side by side on the same pair with the same processes, interleaved."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import peer
+from processes import Run, command, timed
+from speckle import CACHE, speckle_pair, truth
+
+
+@dataclass(frozen=True)
+class Case:
+    """One program, with what it is asked for."""
+
+    program: str  # "ours" or "peer"
+    order: int
+    ranks: int
+    spacing: int
+
+    @property
+    def name(self) -> str:
+        """Key in the results."""
+        return f"{self.program} -o {self.order} -np {self.ranks} -ns {self.spacing}"
+
+
+def run_case(case: Case, size: int, half: int, sample_memory: bool = False) -> tuple[Run, dict]:
+    """One run of one case, and its error against the truth."""
+    im1, im2 = speckle_pair(size)
+    folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="run-"))
+    try:
+        if case.program == "peer":
+            words = peer.ldic(im1, im2, folder, case.spacing, half, case.order, case.ranks)
+        else:
+            options = ["-ns", case.spacing, "-hws", half, "-m", 3, "-o", case.order, "-od", folder, "-pre", "ours"]
+            words = command("ldic", im1, im2, *options, "-q", ranks=case.ranks)
+        run = timed(words, images=(im1, im2) if sample_memory else ())
+        return run, peer.error(folder / f"{case.program}-ldic.tsv", truth(size))
+    finally:
+        shutil.rmtree(folder)
+
+
+def cases(size: int, spacing: int, with_peer: bool) -> list[Case]:
+    """What is compared. The peer's cubic runs have nodes twice as far apart: 8 times fewer, its time is per node."""
+    result = []
+    for ranks in (1, 2):
+        for order in (1, 3):
+            if with_peer:
+                result.append(Case("peer", order, ranks, spacing if order == 1 else 2 * spacing))
+            result.append(Case("ours", order, ranks, spacing))
+        if with_peer:
+            result.append(Case("peer", 1, ranks, size // 2))  # one node: what it takes to start, read and write
+        result.append(Case("ours", 1, ranks, size // 2))
+    return result
+
+
+def compare(size: int, half: int, spacing: int, rounds: int, with_peer: bool) -> dict:
+    """All cases, `rounds` times, one after the other in every round.
+
+    Returns
+    -------
+    name of the case -> cpu, wall (medians, s), cpus, walls (of all rounds), nodes, converged, rms, worst, iterations
+    """
+    results: dict[str, dict] = {}
+    for number in range(rounds):
+        for case in cases(size, spacing, with_peer):
+            run, found = run_case(case, size, half)
+            entry = results.setdefault(case.name, {**vars(case), **found, "cpus": [], "walls": []})
+            entry["cpus"].append(round(run.cpu, 3))
+            entry["walls"].append(round(run.wall, 3))
+            print(f"round {number + 1}: {case.name}: CPU {run.cpu:.2f} s, wall {run.wall:.2f} s", flush=True)
+    for entry in results.values():
+        entry["cpu"], entry["wall"] = median(entry["cpus"]), median(entry["walls"])
+    for entry in results.values():
+        _scale(entry, results, size, spacing)
+    return results
+
+
+def _scale(entry: dict, results: dict, size: int, spacing: int) -> None:
+    """Add what a run with fewer nodes would take with all: fixed part + nodes x the rest."""
+    if entry["program"] != "peer" or entry["order"] == 1:
+        return
+    fixed = results[Case("peer", 1, entry["ranks"], size // 2).name]
+    nodes = results[Case("ours", 3, entry["ranks"], spacing).name]["nodes"]
+    for what in ("cpu", "wall"):
+        entry[f"scaled_{what}"] = fixed[what] + (entry[what] - fixed[what]) * nodes / entry["nodes"]
+    entry["scaled_to"] = nodes
+
+
+def ratios(results: dict, size: int, spacing: int) -> list[dict]:
+    """Peer over ours, for each order and number of processes."""
+    found = []
+    for order in (1, 3):
+        for ranks in (1, 2):
+            ours = results[Case("ours", order, ranks, spacing).name]
+            other = results.get(Case("peer", order, ranks, spacing if order == 1 else 2 * spacing).name)
+            if other:
+                scaled = "scaled_cpu" in other
+                peer_cpu, peer_wall = (other[f"scaled_{w}" if scaled else w] for w in ("cpu", "wall"))
+                found.append(
+                    {
+                        "order": order,
+                        "ranks": ranks,
+                        "peer_cpu": peer_cpu,
+                        "peer_wall": peer_wall,
+                        "scaled": scaled,
+                        "cpu_ratio": peer_cpu / ours["cpu"],
+                        "wall_ratio": peer_wall / ours["wall"],
+                    }
+                )
+    return found
+
+
+def table(results: dict) -> str:
+    """Markdown: one line per case."""
+    lines = [
+        "| run | nodes | CPU s (all rounds) | wall s (all rounds) | iterations | converged | rms error | worst |",
+        "|--|--|--|--|--|--|--|--|",
+    ]
+    for name, r in results.items():
+        cpu = f"{r['cpu']:.2f} ({', '.join(f'{c:.2f}' for c in r['cpus'])})"
+        wall = f"{r['wall']:.2f} ({', '.join(f'{w:.2f}' for w in r['walls'])})"
+        if "scaled_cpu" in r:
+            cpu += f"; scaled to {r['scaled_to']} nodes: {r['scaled_cpu']:.0f}"
+            wall += f"; scaled: {r['scaled_wall']:.0f}"
+        lines.append(
+            f"| {name} | {r['nodes']} | {cpu} | {wall} | {r['iterations']:.2f} | {r['converged'] / r['nodes']:.1%} "
+            f"| {r['rms']:.5f} | {r['worst']:.4f} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,62 @@
+"""spam, the program that users of local DVC have today: installed from PyPI into its own environment, run as it is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from processes import ROOT
+
+VERSION = "0.9.1"
+ENVIRONMENT = ROOT / "benchmarks" / ".venv-spam"
+
+
+def install() -> Path:
+    """Folder of its commands; installed on the first call."""
+    folder = ENVIRONMENT / "bin"
+    if not (folder / "spam-ldic").exists():
+        print(f"installing spam {VERSION} into {ENVIRONMENT.relative_to(ROOT)}, once", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)], check=True)
+        pip = [str(folder / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        if subprocess.run([*pip, f"spam=={VERSION}"]).returncode:
+            raise SystemExit(f"spam {VERSION} cannot be installed here: pip says why; --no-peer runs without it")
+    return folder
+
+
+def ldic(im1: Path, im2: Path, out: Path, spacing: int, half: int, order: int, ranks: int) -> list[str]:
+    """The words of one spam-ldic run."""
+    options = ["-ns", spacing, "-hws", half, "-m", 3, "-o", order, "-np", ranks, "-od", out, "-pre", "peer"]
+    return [str(install() / "spam-ldic"), str(im1), str(im2), *map(str, options)]
+
+
+def read_table(path: Path) -> dict[str, np.ndarray]:
+    """Columns of a TSV file by name; both programs write the same names."""
+    with open(path) as file:
+        names = file.readline().split()
+    table = np.atleast_2d(np.genfromtxt(path, skip_header=1))
+    return dict(zip(names, table.T, strict=True))
+
+
+def error(path: Path, field) -> dict:
+    """Displacement against the truth, at the points that the program calls converged.
+
+    Parameters
+    ----------
+    path : TSV file with Zpos..., Zdisp... and returnStatus
+    field : the truth (tests/synthetic.py)
+
+    Returns
+    -------
+    nodes, converged : counts; rms : voxel, over the three components; worst : voxel, largest norm; iterations : mean
+    """
+    t = read_table(path)
+    position, found = (np.stack([t[axis + what] for axis in "ZYX"], axis=1) for what in ("pos", "disp"))
+    good = t["returnStatus"] == 2
+    difference = (found - field.displacement(position))[good]
+    return {
+        "nodes": len(good),
+        "converged": int(good.sum()),
+        "rms": float(np.sqrt((difference**2).mean())),
+        "worst": float(np.linalg.norm(difference, axis=1).max()),
+        "iterations": float(t["iterations"][good].mean()),
+    }

@@ -1,0 +1,58 @@
+"""The measured figures beside what they should be."""
+
+
+def _kernel(results: list[dict], order: int) -> float | None:
+    """Nanoseconds at hws 10 with AVX2, median."""
+    found = [r["ns_median"] for r in results if (r["half_window"], r["order"], r["isa"]) == (10, order, "v3")]
+    return found[0] if found else None
+
+
+def figures(results: dict) -> list[tuple]:
+    """(what, measured or None, goal, aim or None, unit, more is better)."""
+    found = []
+    for ratio in results.get("ratios", []):
+        goal, aim = (15, 30) if ratio["order"] == 1 else (60, None)
+        what = f"CPU of the peer / ours, -o {ratio['order']}, -np {ratio['ranks']}"
+        what += ", peer scaled per node" if ratio["scaled"] else ""
+        found.append((what, ratio["cpu_ratio"], goal, aim, "x", True))
+    kernel = results.get("kernel", [])
+    found.append(("kernel all-in, trilinear, AVX2, hws 10", _kernel(kernel, 1), 4, 2.2, "ns/voxel/iteration", False))
+    found.append(("kernel all-in, cubic, AVX2, hws 10", _kernel(kernel, 3), 12, 6.5, "ns/voxel/iteration", False))
+    if "memory" in results:
+        mapped, decoded = results["memory"]["mapped"], results["memory"]["decoded"]
+        found.append(("anonymous memory per rank", mapped["anonymous_per_process"] / 1e6, 100, 50, "MB", False))
+        copies = mapped["mapped"] / mapped["image_bytes"]
+        found.append(("copies of the images per node, mapped (pages touched)", copies, 1.0, None, "", False))
+        # the shared memory of MPI itself is there with mapped images as well
+        copies = (decoded["shared"] - mapped["shared"]) / decoded["image_bytes"]
+        found.append(("copies of the images per node, decoded", copies, 1.1, None, "", False))
+    if "start_up" in results:
+        wall = results["start_up"]["np2"]
+        found.append(("start-up on 2 ranks, best", wall["wall_min"], 0.6, None, "s", False))
+        found.append(("start-up on 2 ranks, median", wall["wall_median"], 0.6, None, "s", False))
+    if "efficiency" in results:
+        e = results["efficiency"]
+        found.append(("parallel efficiency on 2 ranks, best walls", e["best"], 0.85, None, "", True))
+        found.append(("CPU on 1 rank / CPU on 2 ranks (no waiting counted)", e["cpu"], 0.85, None, "", True))
+    for name, value in (results.get("precision") or {}).items():
+        found.append((f"float32 - float64 displacement, {name}", value, 1e-5, None, "voxel", False))
+    for rows in results.get("rows", []):
+        seconds = rows["gather"] + rows["write"]
+        what = f"{rows['points']} rows gathered and written, {rows['ranks']} rank(s)"
+        found.append((what, seconds, 10, None, "s", False))
+    return found
+
+
+def table(results: dict) -> str:
+    """Markdown: measured, goal, aim, and whether it was reached."""
+    lines = ["| what | measured | goal | aim | |", "|--|--|--|--|--|"]
+    for what, value, goal, aim, unit, more in figures(results):
+        if value is None:
+            verdict, shown = "not measured", "-"
+        else:
+            reached = [g is not None and (value >= g if more else value <= g) for g in (goal, aim)]
+            verdict = "aim reached" if reached[1] else "reached" if reached[0] else "**missed**"
+            shown = f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.3g}"
+        sign = ">=" if more else "<="
+        lines.append(f"| {what} | {shown} {unit} | {sign} {goal:g} | {'' if aim is None else aim} | {verdict} |")
+    return "\n".join(lines)
