@@ -31,7 +31,11 @@ class ImageSeries(OptionSet):
         help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, .npy",
     )
     series_incremental: bool = option(
-        False, "-sei", "--series-incremental", help="measure each image against the one before, not against the first"
+        False,
+        "-sei",
+        "--series-incremental",
+        in_key=False,
+        help="measure each image against the one before, not against the first",
     )
 
     def check(self) -> None:
