@@ -1,0 +1,135 @@
+"""What hpcdvc-ldic does, on real images: `make demo`. Writes everything into ./demo-output/.
+
+1. A real CT volume of cement with a shear band whose displacement is known exactly: the quintic spline through the
+   CT voxels, lightly smoothed, is taken as the object, and BOTH images are that function evaluated at the voxels of a
+   finer grid (0.8 CT voxels) that meets the CT voxels nowhere in particular. So neither image is an interpolation of
+   the other, the truth is exact, and the texture is real. Both images get noise of their own, the second one another
+   brightness and contrast.
+2. Two frames of a real tensile test, where nobody knows the truth.
+"""
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from scipy import ndimage
+
+HERE = Path(__file__).resolve().parent
+DATA = HERE.parent / "data"
+REPOSITORY = HERE.parent.parent
+sys.path[:0] = [str(HERE), str(HERE.parent), str(REPOSITORY)]
+
+import pictures  # noqa: E402
+from synthetic import Affine, Grey, ShearBand, image_texture, render, rotation  # noqa: E402
+
+from hpcdvc.field import Status  # noqa: E402
+from hpcdvc.output.hdf5 import read_field  # noqa: E402
+
+OUT = Path("demo-output")
+SIZE, PITCH, FIRST = 126, 0.8, 9.6  # voxels of the images; size of a voxel and place of the first one in CT voxels
+HALF_WINDOW, SPACING = 8, 6
+CENTRE = np.full(3, (SIZE - 1) / 2)
+NORMAL = np.array([0.82, 0.0, 0.57])
+BAND = ShearBand(slip=2.4 * np.array([-0.57, 0.0, 0.82]), normal=NORMAL, point=CENTRE, width=6.0)
+COMPRESSION = Affine(np.diag([0.988, 1.004, 1.004]), np.array([0.3, -0.4, 0.6]), CENTRE)
+TRUTH = COMPRESSION + rotation(0.3, CENTRE) + BAND
+TENSILE_START = (  # a look at the two frames: the bar is 2 % longer and its middle moved up by 17 pixels
+    "NodeNumber Zpos Ypos Xpos Fzz Fzy Fzx Zdisp Fyz Fyy Fyx Ydisp Fxz Fxy Fxx Xdisp "
+    "error iterations returnStatus deltaPhiNorm\n1 0 795 130 1 0 0 0 0 1.02 0 -17 0 0 1 0 0 0 2 0\n"
+)
+
+
+def beside(name: str) -> str:
+    """A program of the environment that runs this script."""
+    path = Path(sys.executable).with_name(name)
+    return str(path) if path.exists() else shutil.which(name) or sys.exit(f"demo: {name} is missing, run `make demo`")
+
+
+def run(*arguments) -> None:
+    """Run hpcdvc-ldic on two ranks, and show how."""
+    script = Path(sys.executable).with_name("hpcdvc-ldic")
+    program = [str(script)] if script.exists() else [sys.executable, str(REPOSITORY / "bin" / "hpcdvc-ldic")]
+    words = [str(a) for a in arguments]
+    print("\n$", shlex.join(["mpiexec", "-n", "2", "hpcdvc-ldic", *words]), flush=True)
+    done = subprocess.run([beside("mpiexec"), "-n", "2", *program, *words], timeout=300, check=False)
+    if done.returncode:
+        sys.exit(f"demo: hpcdvc-ldic ended with code {done.returncode}")
+
+
+def where(stem: str, *images: Path) -> None:
+    """Say what was written."""
+    print("  for ParaView   ", OUT / f"{stem}.hdf")
+    print("  for a table    ", OUT / f"{stem}.tsv")
+    for image in images:
+        print("  for the eye    ", image)
+
+
+def make_pair() -> None:
+    """Write cement-0.tif and cement-1.tif."""
+    volume = ndimage.gaussian_filter(tifffile.imread(DATA / "cement.tif").astype(float), 0.8)
+    texture = image_texture((volume - volume.mean()) / volume.std(), PITCH, FIRST)
+    before = Grey(mean=25000, contrast=4000, noise=0.05)
+    after = Grey(mean=25000, contrast=4000, noise=0.05, gain=0.9, offset=0.4)
+    for number, (field, grey) in enumerate(((None, before), (TRUTH, after))):
+        image = render(texture, (SIZE,) * 3, field, grey, seed=number)
+        tifffile.imwrite(OUT / f"cement-{number}.tif", image, photometric="minisblack")
+
+
+def report(name: str, errors: np.ndarray, converged: np.ndarray, expected: np.ndarray) -> None:
+    """One line of the table of errors."""
+    good = errors[converged]
+    figures = np.median(good), np.percentile(good, 95), good.max(), np.median(expected[converged])
+    print(f"  {name:<28}{len(errors):>6}{converged.mean():>11.1%}", *(f"{figure:>9.4f}" for figure in figures))
+
+
+def cement() -> None:
+    """The volume with the shear band."""
+    print("1. Cement, real CT texture, a known shear band; 5 % noise, contrast -10 %, brightness +40 % of the contrast")
+    make_pair()
+    images = [OUT / f"cement-{number}.tif" for number in (0, 1)]
+    run(*images, "-hws", HALF_WINDOW, "-ns", SPACING, "-od", OUT, "-pre", "cement", "--force")
+    field = read_field(OUT / "cement-ldic.hdf")
+    errors = np.linalg.norm(field.displacement - TRUTH.displacement(field.positions), axis=1)
+    converged = field.return_status == Status.CONVERGED
+    inside = np.abs(BAND.distance(field.positions)) < HALF_WINDOW + BAND.width
+    print(f"\nError against the truth (voxel), slip {np.linalg.norm(BAND.slip):.1f} across {4 * BAND.width:.0f} voxels")
+    print(f"  {'':<28}{'nodes':>6}{'converged':>11}{'median':>10}{'95 %':>10}{'largest':>10}{'own estimate':>14}")
+    expected = np.sqrt(field.extra["variance"][:, 3::4].sum(axis=1))
+    for name, some in (("windows away from the band", ~inside), ("windows that meet the band", inside)):
+        report(name, errors[some], converged[some], expected[some])
+    pngs = pictures.volume(OUT, field, TRUTH, BAND, [tifffile.imread(i)[:, SIZE // 2] for i in images])
+    where("cement-ldic", *pngs)
+
+
+def tensile() -> None:
+    """The two frames of the tensile test."""
+    print("\n2. Tensile test, real frames; the start is a stretch of 2 % seen by eye")
+    start = OUT / "tensile-start.tsv"
+    start.write_text(TENSILE_START.replace(" ", "\t"))
+    frames = [DATA / f"tensile_{number}.tif" for number in (151, 170)]
+    shown = [Path("tests/data") / f.name if Path("tests/data").resolve() == DATA else f for f in frames]
+    run(*shown, "-pf", start, "-hws", 20, "-ns", 10, "-od", OUT, "-pre", "tensile", "--force")
+    field = read_field(OUT / "tensile-ldic.hdf")
+    converged = field.return_status == Status.CONVERGED
+    std = np.sqrt(field.extra["variance"][converged][:, 7])
+    print(
+        f"\n  axial displacement {np.nanmin(field.displacement[converged, 1]):.1f} to"
+        f" {np.nanmax(field.displacement[converged, 1]):.1f} pixels, its own estimate of the"
+        f" random error {np.median(std):.4f} pixel"
+    )
+    where("tensile-ldic", *pictures.bar(OUT, field, [tifffile.imread(f) for f in frames]))
+
+
+def main() -> None:
+    """Both parts."""
+    OUT.mkdir(exist_ok=True)
+    cement()
+    tensile()
+
+
+if __name__ == "__main__":
+    main()
