@@ -52,41 +52,15 @@ static int refresh(job *k, int partial)
     return factorise(k->r.M, k->s, &k->f) ? SINGULAR : NOT_EVALUATED;
 }
 
-/* Residual, correlation and the right-hand side of the normal equations. Returns a status. */
-static int evaluate(job *k, double A[12])
-{
-    sum_match(&k->w, &k->m);
-    const reference_sums *r = &k->r;
-    const match_sums *m = &k->m;
-    const double mean_a = r->a / r->n, mean_b = m->b / r->n;
-    const double aa = r->aa - r->n * mean_a * mean_a, bb = m->bb - r->n * mean_b * mean_b;
-    const double ab = m->ab - r->n * mean_a * mean_b, floor_ = 1e-6 * r->n;
-    if (!(aa > floor_ * 1e-4) || !(bb > floor_ * 1e-4)) return SINGULAR;
-    k->zncc = ab / sqrt(aa * bb);
-    double gain = 1, shift_a = mean_a, shift_b = mean_b;
-    if (k->s->znssd) {
-        gain = sqrt(aa / bb);
-        k->squares = aa + gain * gain * bb - 2 * gain * ab;
-    } else {
-        shift_a = 0, shift_b = (k->offset1 - k->offset2) * k->scale;
-        const double d = mean_a - mean_b + shift_b;
-        k->squares = aa + bb - 2 * ab + r->n * d * d;
-    }
-    k->gain = gain, k->shift = shift_a - gain * shift_b;
-    for (int i = 0; i < 12; i++) A[i] = r->ag[i] - shift_a * r->g[i] - gain * (m->bg[i] - shift_b * r->g[i]);
-    if (k->squares < 0) k->squares = 0;
-    return NOT_EVALUATED;
-}
-
 /* The iterations on a prepared window. Returns a status. */
 static int iterate(job *k, hpcdvc_row *row)
 {
     const hpcdvc_settings *s = k->s;
-    double previous = INFINITY, delta[12];
+    double previous = INFINITY;
     int status = NOT_EVALUATED, partial = 0, looked = 0;
     k->noise_excess = 1, k->step_gain = s->calibrate ? dot(k, k->w.g, k->w.g) / fmax(dot(k, k->w.g, k->second), 1e-30) : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
-        double A[12], norm = 0;
+        double A[12], delta[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
         if ((status = refresh(k, partial)) != NOT_EVALUATED) return status;
         if ((status = evaluate(k, A)) != NOT_EVALUATED) return status;
@@ -103,22 +77,23 @@ static int iterate(job *k, hpcdvc_row *row)
         previous = k->squares / k->r.n;
         row->iterations++;
         if (row->delta_phi_norm <= s->min_delta_phi || (!looked && row->delta_phi_norm < NEAR)) {
-            looked = 1;
+            looked = k->contrast_due = 1;
             if (choose_gradient(k)) row->delta_phi_norm = INFINITY;
         }
     }
     variances(k, row->variance);
     if (row->delta_phi_norm > s->min_delta_phi) return MAX_ITERATIONS;
-    if (s->curvature_threshold > 0) correct_curvature(k, partial, delta, row->variance);
+    if (s->curvature_threshold > 0) correct_curvature(k, partial, row->variance);
     return k->zncc < s->min_zncc ? DECORRELATED : CONVERGED;
 }
 
 static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
 {
     memset(row, 0, sizeof *row);
+    k->spline = &k->s->interpolation;
     row->index = p->index;
     row->delta_phi_norm = row->error = INFINITY;
-    k->have_coefficients = k->smoothed = k->bad2 = 0, k->stale = 1;
+    k->have_coefficients = k->smoothed = k->bad2 = 0, k->stale = k->contrast_due = 1;
     k->squares = k->zncc = k->r.n = NAN;
     row->return_status = prepare_reference(k, p);
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];

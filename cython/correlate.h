@@ -43,9 +43,15 @@ typedef struct {
     double noise;
 } hpcdvc_gradient;
 
+/* A spline that interpolates im2. */
+typedef struct {
+    int taps;              /* 2, 4 or 6 per axis */
+    hpcdvc_taps prefilter; /* grey values -> spline coefficients */
+    double noise[16];      /* variance of interpolated unit noise at 16 fractions of a voxel, one axis */
+} hpcdvc_interpolation;
+
 typedef struct {
     int half[3], margin;
-    int order;      /* 1, 3, 5 */
     int znssd;      /* 1: gain and offset of each window eliminated; 0: plain sum of squares */
     int max_iterations, update_gradient;
     double min_delta_phi, min_valid, grey_low, grey_high, min_zncc;
@@ -53,12 +59,12 @@ typedef struct {
     double basis[12 * 12]; /* the change of the 12 entries of Phi per unknown: basis[12 * row + column] */
     int rigid;
     double curvature_threshold; /* of F; 0: no correction */
-    hpcdvc_taps prefilter; /* grey values -> spline coefficients */
+    double curvature_suspicion; /* of a rough F, from which on the exact one is worth while */
+    hpcdvc_interpolation interpolation, curvature_interpolation;
     hpcdvc_gradient gradient, second_gradient;
     int adaptive;          /* 1: the second gradient is smoother, and taken where the residual says that noise is high */
     int calibrate;         /* 1: the first gradient is smoothed, the second stands for the true one */
     double cross_noise;    /* covariance of the two gradients of unit white noise */
-    double interpolation_noise[16]; /* variance of interpolated unit noise at 16 fractions, one axis */
 } hpcdvc_settings;
 
 typedef int (*hpcdvc_register)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,

@@ -3,15 +3,18 @@
  * One more Gauss-Newton step with all quadratic terms (30 unknowns in 3-D, 12 in 2-D; second-order shape functions:
  * Lu & Cary 2000, doi 10.1007/BF02326485) at the affine optimum. The quadratic terms multiply the random error of
  * the displacement by about 2.2, so the step is shrunk by how much they explain of the residual beyond noise:
- * (1 - threshold / F), F the ratio of an analysis of variance. Without curvature F is near 1 (larger with trilinear interpolation, whose
- * error follows the texture) and nothing changes. */
+ * (1 - threshold / F), F the ratio of an analysis of variance. Without curvature F is near 1 and nothing changes. The error of
+ * trilinear interpolation follows the texture and looks like curvature, so the residual is that of a cubic spline. */
 #ifndef HPCDVC_CURVATURE_H
 #define HPCDVC_CURVATURE_H
 
+#include "match.h"
 #include "motion.h"
 #include "noise.h"
+#include "warp.h"
 
 #define TERMS 10
+#define MOST_INFLATION 9 /* of the variance of the displacement; 4.75 where the texture is alike all over */
 
 /* Exponents of z, y, x; the first four in the order of the columns of Phi. */
 static const int exponents[TERMS][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {0, 0, 0}, {2, 0, 0},
@@ -127,56 +130,93 @@ static double rough_ratio(const job *k, const double B[3 * TERMS], double noise)
     return sum / count / noise;
 }
 
-/* Correct Phi for the curvature of the field inside the window; delta is the last affine step, taken already. */
-static void correct_curvature(job *k, int partial, const double delta[12], double variance[12])
+/* The window once more with the spline that curvature is measured with. Returns 1 if that is not possible. */
+static int sample_for_curvature(job *k, int *partial)
 {
-    const int flat = k->w.n[0] == 1, free_terms = flat ? 6 : 18;
-    const double noise = 2 * noise_variance(k);
-    double B[3 * TERMS], N[3 * TERMS][3 * TERMS], matrix[900], y[30], solution[30];
-    int which[30], n = 0;
-    if (!(noise > 0) || k->r.n < 3 * TERMS + 10) return;
-    if (partial) curvature_residual(k, 1, B);
-    else curvature_residual(k, 0, B);
-    if (!partial && rough_ratio(k, B, noise) < 0.8 * k->s->curvature_threshold) return;
-    if (partial) curvature_matrix(k, 1, N);
-    else curvature_matrix(k, 0, N);
+    double A[12];
+    k->spline = &k->s->curvature_interpolation;
+    k->have_coefficients = 0, k->contrast_due = 1;
+    return warp(k, partial) != NOT_EVALUATED || evaluate(k, A) != NOT_EVALUATED;
+}
+
+/* Terms of a 2-D or 3-D window as indices (i, q); returns how many. */
+static int terms_of(int flat, int which[3 * TERMS])
+{
+    int n = 0;
     for (int m = flat ? TERMS : 0; m < 3 * TERMS; m++)
         if (!flat || !exponents[m % TERMS][0]) which[n++] = m;
-    double scale[30];
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < n; j++) matrix[i * n + j] = N[which[i]][which[j]];
-    if (cholesky(matrix, n, scale)) return;
-    for (int i = 0; i < n; i++) y[i] = B[which[i]];
-    cholesky_solve(matrix, n, scale, y, solution);
-    double explained = 0, affine = 0;
-    for (int i = 0; i < n; i++) explained += solution[i] * B[which[i]];
+    return n;
+}
+
+/* Correction of the entries of Phi, and their variances with all terms free: all terms less affine terms, at the
+ * same residual. Returns the part of it to be applied, 0 if there is no curvature to be seen. */
+static double find_correction(job *k, int partial, const double B[3 * TERMS], const double variance[12],
+                              double correction[12], double wide[12])
+{
+    const int flat = k->w.n[0] == 1;
     const double unit[4] = {flat ? 1 : k->s->half[0], k->s->half[1], k->s->half[2], 1};
-    double full[12] = {0}, A[12];
-    for (int i = 0; i < n; i++)
-        if (which[i] % TERMS < 4) full[4 * (which[i] / TERMS) + which[i] % TERMS] = solution[i] / unit[which[i] % TERMS];
-    for (int m = 0; m < 12; m++) A[m] = B[TERMS * (m / 4) + m % 4] * unit[m % 4], affine += A[m] * delta[m] / k->step_used;
-    explained -= affine; /* what the quadratic terms add */
-    const double rest = fmax(k->squares - affine - explained, 0); /* rounding may leave less than nothing */
-    const double left = 2 * rest / (k->r.n - n - 2) / (1 + interpolated_noise(k));
-    const double ratio = left > 0 ? explained / free_terms / left : INFINITY;
-    if (!(ratio > k->s->curvature_threshold)) return;
-    const double part = 1 - k->s->curvature_threshold / ratio;
-    double correction[12], size = 0;
-    for (int m = 0; m < 12; m++) correction[m] = part * (k->step_used * full[m] - delta[m]);
-    for (int i = 0; i < 3; i++) size += correction[4 * i + 3] * correction[4 * i + 3];
-    if (size > 0.25) return; /* no small correction: leave the affine optimum */
-    double before[12];
-    memcpy(before, k->Phi, sizeof before);
-    if (compose(k, correction) != NOT_EVALUATED) memcpy(k->Phi, before, sizeof before);
-    const double scatter = left * k->step_gain * k->step_gain * k->noise_excess;
+    double N[3 * TERMS][3 * TERMS], matrix[900], y[30], scale[30], solution[30], A[12], affine[12];
+    int which[3 * TERMS], n = terms_of(flat, which);
+    if (partial) curvature_matrix(k, 1, N);
+    else curvature_matrix(k, 0, N);
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < n; j++) matrix[i * n + j] = N[which[i]][which[j]];
+        y[i] = B[which[i]];
+    }
+    if (cholesky(matrix, n, scale)) return 0;
+    cholesky_solve(matrix, n, scale, y, solution);
+    double explained = 0, by_affine = 0;
+    for (int i = 0; i < n; i++) explained += solution[i] * B[which[i]];
+    for (int m = 0; m < 12; m++) A[m] = B[TERMS * (m / 4) + m % 4] * unit[m % 4];
+    solve(&k->f, k->s, A, affine);
+    for (int m = 0; m < 12; m++) by_affine += A[m] * affine[m];
+    const double rest = k->squares - explained, noise = noise_variance(k);
+    const double left = rest / (k->r.n - n - 2) / (1 + interpolated_noise(k));
+    const double ratio = left > 0 ? (explained - by_affine) / (flat ? 6 : 18) / (2 * left) : INFINITY;
+    if (!(ratio > k->s->curvature_threshold)) return 0;
+    for (int m = 0; m < 12; m++) correction[m] = -k->step_gain * affine[m], wide[m] = 0;
     for (int i = 0; i < n; i++) {
         const int q = which[i] % TERMS, m = 4 * (which[i] / TERMS) + q;
+        double v[30] = {0};
         if (q > 3) continue;
-        double unit_vector[30] = {0};
-        unit_vector[i] = 1 / unit[q];
-        double of_full = scatter * cholesky_form(matrix, n, scale, unit_vector);
-        double of_affine = variance[m] * left / noise;
-        variance[m] = of_affine + part * part * (of_full > of_affine ? of_full - of_affine : 0);
+        correction[m] += k->step_gain * solution[i] / unit[q];
+        v[i] = 1 / unit[q];
+        wide[m] = 2 * left * k->step_gain * k->step_gain * k->noise_excess * cholesky_form(matrix, n, scale, v);
+        /* texture on one side only: the quadratic terms would extrapolate from there */
+        if (q == 3 && wide[m] > MOST_INFLATION * variance[m] * left / noise) return 0;
+    }
+    return 1 - k->s->curvature_threshold / ratio;
+}
+
+/* Correct Phi for the curvature of the field inside the window. */
+static void correct_curvature(job *k, int partial, double variance[12])
+{
+    const double squares = k->squares, zncc = k->zncc, seen = 2 * noise_variance(k);
+    double B[3 * TERMS], correction[12], wide[12], before[12], size = 0, part = 0;
+    if (!(seen > 0) || k->r.n < 3 * TERMS + 10) return;
+    if (partial) curvature_residual(k, 1, B);
+    else curvature_residual(k, 0, B);
+    if (!partial && rough_ratio(k, B, seen) < k->s->curvature_suspicion) return;
+    if (k->spline->taps < k->s->curvature_interpolation.taps) {
+        if (!sample_for_curvature(k, &partial)) {
+            if (partial) curvature_residual(k, 1, B);
+            else curvature_residual(k, 0, B);
+            part = find_correction(k, partial, B, variance, correction, wide);
+        }
+    } else {
+        part = find_correction(k, partial, B, variance, correction, wide);
+    }
+    const double now = 2 * noise_variance(k);
+    k->squares = squares, k->zncc = zncc;
+    if (!(part > 0)) return;
+    for (int i = 0; i < 12; i++) correction[i] *= part;
+    for (int i = 0; i < 3; i++) size += correction[4 * i + 3] * correction[4 * i + 3];
+    if (size > 0.25) return; /* no small correction: leave the affine optimum */
+    memcpy(before, k->Phi, sizeof before);
+    if (compose(k, correction) != NOT_EVALUATED) memcpy(k->Phi, before, sizeof before);
+    for (int m = 0; m < 12; m++) {
+        const double narrow = variance[m] * now / seen;
+        variance[m] = narrow + part * part * fmax(wide[m] - narrow, 0);
     }
 }
 

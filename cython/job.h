@@ -12,6 +12,7 @@ enum { CONVERGED = 2, MAX_ITERATIONS = 1, NOT_EVALUATED = 0, ERROR_GROWTH = -1, 
 typedef struct {
     const hpcdvc_volume *im1, *im2;
     const hpcdvc_settings *s;
+    const hpcdvc_interpolation *spline; /* in use */
     window w;
     float *store, *second[3];    /* all arrays of the window; the second gradient */
     box grey1, step1, step2;     /* im1 with room for the filters, and filter steps */
@@ -27,6 +28,9 @@ typedef struct {
     reference_sums r;
     match_sums m;
     factor f;
+    double interpolated_squares; /* sum of im2^2, interpolated */
+    double contrast_loss;        /* standard deviation of the interpolated window / without interpolation */
+    int contrast_due;            /* measure it again */
     double squares, zncc;        /* sum of squared residuals in units of scale, correlation */
     double gain, shift;          /* residual = a - gain b - shift */
     double step_used;            /* factor on the last step */

@@ -21,7 +21,7 @@ static double interpolated_noise(const job *k)
                     double p = F[3] + F[0] * at[0] + F[1] * at[1] + F[2] * at[2] - k->w.first[i], t = (p - floor(p)) * 16;
                     int cell = (int)t & 15;
                     t -= floor(t);
-                    gain *= (1 - t) * k->s->interpolation_noise[cell] + t * k->s->interpolation_noise[(cell + 1) & 15];
+                    gain *= (1 - t) * k->spline->noise[cell] + t * k->spline->noise[(cell + 1) & 15];
                 }
                 sum += gain;
             }

@@ -25,10 +25,13 @@ cdef extern from "correlate.h":
         hpcdvc_taps derivative
         hpcdvc_taps smoothing
         double noise
+    ctypedef struct hpcdvc_interpolation:
+        int taps
+        hpcdvc_taps prefilter
+        double noise[16]
     ctypedef struct hpcdvc_settings:
         int half[3]
         int margin
-        int order
         int znssd
         int max_iterations
         int update_gradient
@@ -41,13 +44,14 @@ cdef extern from "correlate.h":
         double basis[144]
         int rigid
         double curvature_threshold
-        hpcdvc_taps prefilter
+        double curvature_suspicion
+        hpcdvc_interpolation interpolation
+        hpcdvc_interpolation curvature_interpolation
         hpcdvc_gradient gradient
         hpcdvc_gradient second_gradient
         int adaptive
         int calibrate
         double cross_noise
-        double interpolation_noise[16]
     ctypedef int (*hpcdvc_register)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
                                     const hpcdvc_point *, hpcdvc_row *, int64_t) noexcept nogil
 
@@ -105,6 +109,14 @@ cdef int fill_gradient(hpcdvc_gradient *gradient, object values) except -1:
     return 0
 
 
+cdef int fill_interpolation(hpcdvc_interpolation *interpolation, object values) except -1:
+    interpolation.taps = values.order + 1
+    fill_taps(&interpolation.prefilter, values.prefilter)
+    for i in range(16):
+        interpolation.noise[i] = values.noise[i]
+    return 0
+
+
 cdef class Volume:
     """A C-contiguous (nz, ny, nx) volume and its optional uint8 mask, as the kernels see them."""
 
@@ -150,21 +162,20 @@ def register_points(Volume im1, Volume im2, plan, points, rows):
     memset(&s, 0, sizeof(s))
     for i in range(3):
         s.half[i] = plan.half_window_size[i]
-    s.margin, s.order, s.znssd = plan.margin, plan.order, plan.znssd
+    s.margin, s.znssd = plan.margin, plan.znssd
     s.max_iterations, s.update_gradient, s.rigid = plan.max_iterations, plan.update_gradient, plan.rigid
-    s.curvature_threshold = plan.curvature_threshold
+    s.curvature_threshold, s.curvature_suspicion = plan.curvature_threshold, plan.curvature_suspicion
     s.min_delta_phi, s.min_valid, s.min_zncc = plan.min_delta_phi, plan.min_valid, plan.min_zncc
     s.grey_low, s.grey_high = plan.grey_low, plan.grey_high
     s.unknowns = plan.basis.shape[1]
     for i in range(12):
         for j in range(s.unknowns):
             s.basis[12 * i + j] = plan.basis[i, j]
-    fill_taps(&s.prefilter, plan.prefilter)
+    fill_interpolation(&s.interpolation, plan.interpolation)
+    fill_interpolation(&s.curvature_interpolation, plan.curvature_interpolation)
     fill_gradient(&s.gradient, plan.gradient)
     fill_gradient(&s.second_gradient, plan.second_gradient)
     s.adaptive, s.calibrate, s.cross_noise = plan.adaptive, plan.calibrate, plan.cross_noise
-    for i in range(16):
-        s.interpolation_noise[i] = plan.interpolation_noise[i]
     cdef size_t p = points.ctypes.data, r = rows.ctypes.data
     cdef hpcdvc_register variant = hpcdvc_variant(LEVEL)
     cdef int failed

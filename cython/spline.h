@@ -42,8 +42,14 @@ INLINE int run_length(double t, double slope, int most)
     return n > most ? most : n;
 }
 
-/* VL interpolated values; p: first tap, layers: 1 for 2-D images. */
-INLINE vf interpolate(const float *p, int64_t sz, int64_t sy, int taps, int layers, vf tz, vf ty, vf tx)
+INLINE vf load_power(const float *p, int power)
+{
+    const vf v = load(p);
+    return power == 2 ? v * v : v;
+}
+
+/* VL interpolated values, or those of the squared coefficients; p: first tap, layers: 1 for 2-D images. */
+INLINE vf interpolate(const float *p, int64_t sz, int64_t sy, int taps, int layers, int power, vf tz, vf ty, vf tx)
 {
     vf wz[6], wy[6], wx[6], sum = splat(0);
     weights(tx, taps, wx);
@@ -53,8 +59,8 @@ INLINE vf interpolate(const float *p, int64_t sz, int64_t sy, int taps, int laye
         vf plane = splat(0);
         for (int b = 0; b < taps; b++) {
             const float *r = p + a * sz + b * sy;
-            vf line = wx[0] * load(r);
-            for (int c = 1; c < taps; c++) line += wx[c] * load(r + c);
+            vf line = wx[0] * load_power(r, power);
+            for (int c = 1; c < taps; c++) line += wx[c] * load_power(r + c, power);
             plane += wy[b] * line;
         }
         sum = layers > 1 ? sum + wz[a] * plane : plane;
@@ -64,7 +70,7 @@ INLINE vf interpolate(const float *p, int64_t sz, int64_t sy, int taps, int laye
 
 /* Columns [first, last) of one row: position start + x * slope (ZYX, relative to the coefficient box). */
 INLINE void sample_row(const box *c, const double start[3], const double slope[3], int first, int last, int taps,
-                       int layers, float *out)
+                       int thick, int power, float *out)
 {
     const vf lane = lanes();
     for (int x = first; x < last;) {
@@ -76,12 +82,12 @@ INLINE void sample_row(const box *c, const double start[3], const double slope[3
             i[k] = (int64_t)f, t[k] = p - f;
             n = run_length(t[k], k == 2 ? slope[2] - 1 : slope[k], n);
         }
-        const float *base = c->v + (layers > 1 ? (i[0] - taps / 2 + 1) * c->sz : 0) + (i[1] - taps / 2 + 1) * c->sy
+        const float *base = c->v + (thick ? (i[0] - taps / 2 + 1) * c->sz : 0) + (i[1] - taps / 2 + 1) * c->sy
                             + i[2] - taps / 2 + 1;
         vf tz = (float)t[0] + (float)slope[0] * lane, ty = (float)t[1] + (float)slope[1] * lane;
         vf tx = (float)t[2] + (float)(slope[2] - 1) * lane;
         for (int v = 0; v < n; v += VL) {
-            store(out + x + v, interpolate(base + v, c->sz, c->sy, taps, layers, tz, ty, tx));
+            store(out + x + v, interpolate(base + v, c->sz, c->sy, taps, thick ? taps : 1, power, tz, ty, tx));
             tz += splat((float)(slope[0] * VL)), ty += splat((float)(slope[1] * VL));
             tx += splat((float)((slope[2] - 1) * VL));
         }

@@ -31,7 +31,7 @@ static void bounds(const job *k, double low[3], double high[3])
 /* Grey values -> B-spline coefficients, in place of `to`; `from` is R wider on every side. */
 static int prefilter(job *k, box *from, box *to)
 {
-    const hpcdvc_taps *t = &k->s->prefilter;
+    const hpcdvc_taps *t = &k->spline->prefilter;
     const int R = t->radius, thick = k->w.n[0] > 1;
     int n1[3] = {to->n[0], from->n[1], from->n[2]}, n2[3] = {to->n[0], to->n[1], from->n[2]};
     const box *in = from;
@@ -49,7 +49,7 @@ static int prefilter(job *k, box *from, box *to)
 /* Make sure that the coefficients cover the warped window. Returns a status, NOT_EVALUATED if all is well. */
 static int cover(job *k)
 {
-    const int taps = k->s->order + 1, R = k->s->prefilter.radius, thick = k->w.n[0] > 1;
+    const int taps = k->spline->taps, R = k->spline->prefilter.radius, thick = k->w.n[0] > 1;
     double low[3], high[3];
     int64_t from[3], to[3];
     int covered = k->have_coefficients, n[3], wide[3];
@@ -130,7 +130,7 @@ static void drop_bad_cells(const job *k, const double p[3], int first, int last,
     }
 }
 
-INLINE void sample_window(job *k, int taps, int layers, int partial)
+INLINE void sample_window(job *k, int taps, int thick, int power, int partial)
 {
     const double slope[3] = {k->Phi[2], k->Phi[6], k->Phi[10]};
     for (int z = 0; z < k->w.n[0]; z++)
@@ -147,16 +147,29 @@ INLINE void sample_window(job *k, int taps, int layers, int partial)
                 if (k->bad2) drop_bad_cells(k, p, first, last, ok);
             }
             for (int i = 0; i < 3; i++) q[i] = p[i] - k->coefficients.origin[i];
-            sample_row(&k->coefficients, q, slope, first, last, taps, layers, b);
+            sample_row(&k->coefficients, q, slope, first, last, taps, thick, power, b);
             clear_ends(b, first, last, k->w.sy);
             if (partial)
                 for (int x = first; x < last; x++) b[x] = ok[x] > 0 ? b[x] : 0;
         }
 }
 
-#define SAMPLE(TAPS)                                                                                        \
-    (k->w.n[0] > 1 ? (partial ? sample_window(k, TAPS, TAPS, 1) : sample_window(k, TAPS, TAPS, 0))          \
-                   : (partial ? sample_window(k, TAPS, 1, 1) : sample_window(k, TAPS, 1, 0)))
+#define SAMPLE(TAPS, POWER)                                                                                     \
+    (k->w.n[0] > 1 ? (partial ? sample_window(k, TAPS, 1, POWER, 1) : sample_window(k, TAPS, 1, POWER, 0))      \
+                   : (partial ? sample_window(k, TAPS, 0, POWER, 1) : sample_window(k, TAPS, 0, POWER, 0)))
+
+/* Sum of the interpolated squares of im2: with that of the squares of the interpolated im2 it tells how much
+ * contrast trilinear interpolation took away. */
+static void sum_interpolated_squares(job *k, int partial)
+{
+    SAMPLE(2, 2);
+    k->interpolated_squares = 0;
+    for (int z = 0; z < k->w.n[0]; z++) {
+        vf sum = splat(0);
+        for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v += VL) sum += load(k->w.b + v);
+        k->interpolated_squares += total(sum);
+    }
+}
 
 /* Fill b with im2 under Phi. *partial tells whether some voxels do not count. Returns a status. */
 static int warp(job *k, int *partial_out)
@@ -167,12 +180,13 @@ static int warp(job *k, int *partial_out)
     bounds(k, low, high);
     int partial = k->partial1 || k->bad2;
     for (int i = 0; i < 3; i++) partial |= low[i] < -1e-6 || high[i] > (double)k->im2->shape[i] - 1 + 1e-6;
-    if (k->s->order == 1)
-        SAMPLE(2);
-    else if (k->s->order == 3)
-        SAMPLE(4);
+    if (k->spline->taps == 2 && k->contrast_due) sum_interpolated_squares(k, partial);
+    if (k->spline->taps == 2)
+        SAMPLE(2, 1);
+    else if (k->spline->taps == 4)
+        SAMPLE(4, 1);
     else
-        SAMPLE(6);
+        SAMPLE(6, 1);
     *partial_out = partial;
     return NOT_EVALUATED;
 }

@@ -14,9 +14,11 @@ CRITERIA = ("znssd", "ssd")
 ORDERS = (1, 3, 5)
 GRADIENTS = ("spline", "finite_differences", "gaussian")
 
-#: Ratio of variances from which curvature of the field in the window is believed. Noise gives about 1; the error of
-#: trilinear interpolation follows the texture and looks like curvature, less so with the few unknowns of 2-D.
-CURVATURE_THRESHOLD = {("trilinear", 3): 12.0, ("trilinear", 2): 3.0, ("spline", 3): 2.0, ("spline", 2): 2.0}
+#: By dimensions: ratio of variances from which curvature of the field in the window is believed. White noise gives
+#: about 1, the interpolation error at sharp edges of real images up to 30, as it follows the texture.
+CURVATURE_THRESHOLD = {2: 8.0, 3: 30.0}
+#: Rough estimate of that ratio from which on it is worth its exact computation.
+CURVATURE_SUSPICION = {"trilinear": 8.0, "spline": 6.0}
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,14 @@ def basis(two_dimensional: bool, rigid: bool) -> np.ndarray:
     return result
 
 
+class Interpolation:
+    """A spline that interpolates im2: its order, its prefilter, and what it leaves of white noise."""
+
+    def __init__(self, order: int):
+        self.order, self.prefilter = order, prefilter_taps(order)
+        self.noise = interpolation_noise(order, np.arange(16) / 16)
+
+
 class Plan:
     """Settings with the filters that follow from them, as the kernel reads them.
 
@@ -178,15 +188,15 @@ class Plan:
         s = settings
         two_dimensional = s.half_window_size[0] == 0
         dimensions = 2 if two_dimensional else 3
-        for name in ("half_window_size", "margin", "order", "max_iterations", "min_delta_phi", "min_valid", "grey_low"):
+        for name in ("half_window_size", "margin", "max_iterations", "min_delta_phi", "min_valid", "grey_low"):
             setattr(self, name, getattr(s, name))
         self.grey_high, self.min_zncc = s.grey_high, s.min_zncc
         self.update_gradient, self.rigid, self.znssd = s.update_gradient, s.rigid, s.criterion == "znssd"
         corrected = s.shape_order == "auto" and not s.rigid
-        interpolation = "trilinear" if s.order == 1 else "spline"
-        self.curvature_threshold = CURVATURE_THRESHOLD[interpolation, dimensions] if corrected else 0.0
+        self.curvature_threshold = CURVATURE_THRESHOLD[dimensions] if corrected else 0.0
+        self.curvature_suspicion = CURVATURE_SUSPICION["trilinear" if s.order == 1 else "spline"]
         self.basis = basis(two_dimensional, s.rigid)
-        self.prefilter = prefilter_taps(s.order)
+        self.interpolation, self.curvature_interpolation = Interpolation(s.order), Interpolation(max(s.order, 3))
         true = spline_gradient(s.order)
         first, second = {
             None: (true, gaussian_gradient(1.0)),
@@ -198,7 +208,6 @@ class Plan:
         self.calibrate = second is true and first is not true and not s.update_gradient
         self.gradient, self.second_gradient = _with_noise(first, dimensions), _with_noise(second, dimensions)
         self.cross_noise = first.covariance(second, dimensions)
-        self.interpolation_noise = interpolation_noise(s.order, np.arange(16) / 16)
 
 
 def _with_noise(gradient: Gradient, dimensions: int) -> Gradient:
