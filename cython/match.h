@@ -1,0 +1,38 @@
+/* How well im1 and the warped im2 match. */
+#ifndef HPCDVC_MATCH_H
+#define HPCDVC_MATCH_H
+
+#include "job.h"
+
+/* Residual, correlation and the right-hand side of the normal equations. Returns a status. */
+static int evaluate(job *k, double A[12])
+{
+    sum_match(&k->w, &k->m);
+    const reference_sums *r = &k->r;
+    const match_sums *m = &k->m;
+    const double mean_a = r->a / r->n, mean_b = m->b / r->n;
+    const double aa = r->aa - r->n * mean_a * mean_a, bb = m->bb - r->n * mean_b * mean_b;
+    const double ab = m->ab - r->n * mean_a * mean_b, floor_ = 1e-6 * r->n;
+    if (!(aa > floor_ * 1e-4) || !(bb > floor_ * 1e-4)) return SINGULAR;
+    k->zncc = ab / sqrt(aa * bb);
+    double gain = 1, shift_a = mean_a, shift_b = mean_b;
+    if (k->s->znssd) {
+        if (k->contrast_due) {
+            const double whole = k->interpolated_squares - r->n * mean_b * mean_b;
+            k->contrast_loss = k->spline->taps == 2 ? sqrt(fmin(bb / whole, 1)) : 1;
+            k->contrast_due = 0;
+        }
+        gain = sqrt(aa / bb) * k->contrast_loss;
+        k->squares = aa + gain * gain * bb - 2 * gain * ab;
+    } else {
+        shift_a = 0, shift_b = (k->offset1 - k->offset2) * k->scale;
+        const double d = mean_a - mean_b + shift_b;
+        k->squares = aa + bb - 2 * ab + r->n * d * d;
+    }
+    k->gain = gain, k->shift = shift_a - gain * shift_b;
+    for (int i = 0; i < 12; i++) A[i] = r->ag[i] - shift_a * r->g[i] - gain * (m->bg[i] - shift_b * r->g[i]);
+    if (k->squares < 0) k->squares = 0;
+    return NOT_EVALUATED;
+}
+
+#endif
