@@ -20,7 +20,6 @@ NAMES = (
     ("spam.DIC.register (one window)", "hpcdvc.registration.register_windows"),
     ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
     ("spam.helpers.writeCorrelationTSV", "hpcdvc.output.tsv.write_tsv"),
-    ("spam.helpers.writeStructuredVTK", "hpcdvc.output.vtk.write_vtk"),
 )
 
 
@@ -147,12 +146,19 @@ def write_all(folder: Path) -> None:
 
 
 def describe_parameters(app, what: str, name: str, obj: object, settings: object, lines: list[str]) -> None:
-    """Turn the docstrings' `name : description` into numpydoc's description; types are in the signature."""
+    """Turn the docstrings' `names : description` into one numpydoc entry per name; types are in the signature."""
+    if what in ("data", "attribute", "property"):  # napoleon takes what stands before a colon for their type
+        lines[:] = [line.replace(": ", " - ") for line in lines]
+        return
     for i in reversed(range(len(lines))):
-        entry = re.match(r"(\**[\w, *]+) : (.+)$", lines[i])
-        indented = i + 1 < len(lines) and lines[i + 1].startswith(" ")
-        if entry and not indented:
-            lines[i : i + 1] = [entry[1], "    " + entry[2]]
+        entry = re.match(r"(\*{0,2}\w+(?:, \*{0,2}\w+)*) : (.+)$", lines[i])
+        if not entry:
+            continue
+        stop = next((k for k in range(i + 1, len(lines)) if not lines[k].startswith(" ")), len(lines))
+        text, more = entry[2], " ".join(line.strip() for line in lines[i + 1 : stop])
+        new_sentence = more[:1].isupper() and not text.endswith((".", ":", ","))
+        text += (". " if new_sentence else " ") + more if more else ""
+        lines[i:stop] = [line for word in entry[1].split(", ") for line in (word, f"    {text}")]
 
 
 if __name__ == "__main__":
