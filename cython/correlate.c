@@ -77,8 +77,9 @@ static int iterate(job *k, hpcdvc_row *row)
         previous = k->squares / k->r.n;
         row->iterations++;
         if (row->delta_phi_norm <= s->min_delta_phi || (!looked && row->delta_phi_norm < NEAR)) {
-            looked = k->contrast_due = 1;
-            if (choose_gradient(k)) row->delta_phi_norm = INFINITY;
+            k->contrast_due = !looked && k->spline->taps == 2;
+            looked = 1;
+            if (choose_gradient(k) || k->contrast_due) row->delta_phi_norm = INFINITY;
         }
     }
     variances(k, row->variance);
@@ -93,7 +94,7 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     k->spline = &k->s->interpolation;
     row->index = p->index;
     row->delta_phi_norm = row->error = INFINITY;
-    k->have_coefficients = k->smoothed = k->bad2 = 0, k->stale = k->contrast_due = 1;
+    k->have_coefficients = k->smoothed = k->bad2 = 0, k->stale = 1, k->contrast_due = 0, k->contrast_loss = 1;
     k->squares = k->zncc = k->r.n = NAN;
     row->return_status = prepare_reference(k, p);
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];

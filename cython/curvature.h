@@ -135,7 +135,7 @@ static int sample_for_curvature(job *k, int *partial)
 {
     double A[12];
     k->spline = &k->s->curvature_interpolation;
-    k->have_coefficients = 0, k->contrast_due = 1;
+    k->have_coefficients = 0, k->contrast_loss = 1;
     return warp(k, partial) != NOT_EVALUATED || evaluate(k, A) != NOT_EVALUATED;
 }
 

@@ -19,7 +19,7 @@ static int evaluate(job *k, double A[12])
     if (k->s->znssd) {
         if (k->contrast_due) {
             const double whole = k->interpolated_squares - r->n * mean_b * mean_b;
-            k->contrast_loss = k->spline->taps == 2 ? sqrt(fmin(bb / whole, 1)) : 1;
+            k->contrast_loss = sqrt(fmin(bb / whole, 1));
             k->contrast_due = 0;
         }
         gain = sqrt(aa / bb) * k->contrast_loss;
