@@ -19,12 +19,12 @@ lint: setup
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cython
 
 unit: setup
-	$(PYTHON_HERE) -m pytest
+	$(PYTHON_HERE) -m pytest -m "not mpi"
 
 mpi: setup
 	@for ranks in 1 2 3; do \
 	    echo "MPI suite, $$ranks rank(s)"; \
-	    $(BIN)/mpiexec -n $$ranks $(PYTHON_HERE) -m pytest -m mpi -p no:cacheprovider || exit 1; \
+	    $(BIN)/mpiexec -n $$ranks $(PYTHON_HERE) -m pytest --with-mpi -m mpi -p no:cacheprovider || exit 1; \
 	done
 
 bench: setup

@@ -61,8 +61,9 @@ cdef extern from *:
     {
     #ifdef HPCDVC_X86
         __builtin_cpu_init();
-        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
-            && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return 4;
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+            && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq")
+            && __builtin_cpu_supports("avx512vl")) return 4;
         if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) return 3;
     #endif
         return 1;
@@ -129,7 +130,8 @@ cdef class Volume:
             raise TypeError(f"grey values of type {array.dtype} are not supported")
         if array.ndim != 3 or not array.flags.c_contiguous:
             raise ValueError("a volume is a C-contiguous (nz, ny, nx) array")
-        if mask is not None and (mask.shape != array.shape or mask.dtype.str[1:] != "u1" or not mask.flags.c_contiguous):
+        fits = mask is None or (mask.shape == array.shape and mask.dtype.str[1:] == "u1" and mask.flags.c_contiguous)
+        if not fits:
             raise ValueError("a mask is a C-contiguous uint8 array of the volume's shape")
         self.keep = (array, mask)
         self.c.data = <const void *><size_t>array.ctypes.data

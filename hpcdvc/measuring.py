@@ -77,7 +77,8 @@ def measure_points(
     if missing:
         raise _agreed(
             Unfinished(
-                f"left on request with {missing} of {done + left} points to do, all others are safe: run again with --resume"
+                f"left on request with {missing} of {done + left} points to do; the others are safe, "
+                "run again with --resume"
             )
         )
     return np.concatenate(rows, dtype=ROW)
