@@ -95,7 +95,8 @@ class Field:
     return_status, iterations : (n,) int32 arrays
     error, delta_phi_norm : (n,) float64 arrays
     grid : Grid or None for free points
-    extra : further columns by name, each with n rows: ``zncc``, ``valid_fraction``, ``variance`` (n, 12), ``CC``, ``label``
+    extra : further columns by name, each with n rows: ``zncc``, ``valid_fraction``, ``variance`` (n, 12), ``CC``,
+        ``label``
     """
 
     positions: np.ndarray

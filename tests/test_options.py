@@ -8,22 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpcdvc.common_options import (
-    ImagePair,
-    ImageSeries,
-    Interpolation,
-    Iterations,
-    Needless,
-    NodeSpacing,
-    Output,
-    RunControl,
-    StartField,
-    WindowSelection,
-    WindowSize,
-)
+from hpcdvc.common_options import ImagePair, ImageSeries, Needless, Output, RunControl, StartField
 from hpcdvc.errors import UserError
 from hpcdvc.options import REQUIRED, OptionSet, as_parameters, declarations, notes, option, options_table
 from hpcdvc.parser import parse
+from hpcdvc.registration_options import Interpolation, Iterations, NodeSpacing, WindowSelection, WindowSize
 
 
 @dataclass(kw_only=True)

@@ -8,18 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.checkpoint import Checkpoint, key_of
-from hpcdvc.common_options import (
-    ImageSeries,
-    Interpolation,
-    Iterations,
-    Needless,
-    NodeSpacing,
-    Output,
-    RunControl,
-    StartField,
-    WindowSelection,
-    WindowSize,
-)
+from hpcdvc.common_options import ImageSeries, Needless, Output, RunControl, StartField
 from hpcdvc.errors import UserError
 from hpcdvc.field import Field, Grid
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity, open_mask, open_volume
@@ -29,6 +18,7 @@ from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
 from hpcdvc.output.result import Result, check_folder, estimate_bytes, stem_of
 from hpcdvc.progress import duration, status_table
 from hpcdvc.registration import Registration, Settings, seconds_per_window
+from hpcdvc.registration_options import Interpolation, Iterations, NodeSpacing, WindowSelection, WindowSize
 from hpcdvc.start import grid_for, identity_of, kept_rows, read_start, start_points
 
 log = logging.getLogger("hpcdvc")
