@@ -130,6 +130,26 @@ def test_random_error_under_rotation_and_stretch(name):
     assert F <= 1.10
 
 
+def test_random_error_of_images():
+    """Two dimensions, windows of 31^2 pixels."""
+    flat, half, shift, scaled = lattice_texture(11, dimensions=2), 15, np.array([0.3, 0.45]), []
+    axis = np.arange(22, 380, 31.0)
+    plane = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    bound = phi_std_bound(flat, plane, half, 0.05)
+    moved = [render(flat, (400, 400), f, Grey(dtype="f4"))[None] for f in (None, translation(shift))]
+    points = start_points(np.insert(plane, 0, 0.0, axis=1))
+    for repeat in range(6):
+        im1, im2 = (add_noise(image, 0.05, 2 * repeat + i) for i, image in enumerate(moved))
+        rows = register_windows(im1, im2, points, Settings((0, half, half)))
+        assert (rows["return_status"] == Status.CONVERGED).all()
+        error = rows["Phi"][:, 1:, 1:] - np.column_stack([np.eye(2), shift])
+        scaled.append(error / bound)
+    u, F = (np.sqrt((part**2).mean()) for part in np.split(np.concatenate(scaled), [2], axis=2)[::-1])
+    print(f"images: u {u:.3f}, F {F:.3f} of the bound")
+    assert u <= 1.08
+    assert F <= 1.10
+
+
 @cache
 def shifted_pairs(make, size):
     """Image, and the image moved by shifts that go through 0 to 0.5 voxel, without noise."""
