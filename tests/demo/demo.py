@@ -43,19 +43,22 @@ TENSILE_START = (  # a look at the two frames: the bar is 2 % longer and its mid
 )
 
 
-def beside(name: str) -> str:
-    """A program of the environment that runs this script."""
+def program(name: str) -> str:
+    """The word that starts a program of the environment that runs this script, short enough to copy."""
     path = Path(sys.executable).with_name(name)
-    return str(path) if path.exists() else shutil.which(name) or sys.exit(f"demo: {name} is missing, run `make demo`")
+    if not path.exists():
+        found = shutil.which(name) or sys.exit(f"demo: {name} is missing, run `make demo`")
+        path = Path(found)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def run(*arguments) -> None:
     """Run hpcdvc-ldic on two ranks, and show how."""
-    script = Path(sys.executable).with_name("hpcdvc-ldic")
-    program = [str(script)] if script.exists() else [sys.executable, str(REPOSITORY / "bin" / "hpcdvc-ldic")]
-    words = [str(a) for a in arguments]
-    print("\n$", shlex.join(["mpiexec", "-n", "2", "hpcdvc-ldic", *words]), flush=True)
-    done = subprocess.run([beside("mpiexec"), "-n", "2", *program, *words], timeout=300, check=False)
+    installed = Path(sys.executable).with_name("hpcdvc-ldic").exists()
+    script = [program("hpcdvc-ldic")] if installed else [sys.executable, str(REPOSITORY / "bin" / "hpcdvc-ldic")]
+    words = [program("mpiexec"), "-n", "2", *script, *map(str, arguments)]
+    print("\n$", shlex.join(words), flush=True)
+    done = subprocess.run(words, timeout=300, check=False)
     if done.returncode:
         sys.exit(f"demo: hpcdvc-ldic ended with code {done.returncode}")
 
@@ -115,12 +118,8 @@ def tensile() -> None:
     run(*shown, "-pf", start, "-hws", 20, "-ns", 10, "-od", OUT, "-pre", "tensile", "--force")
     field = read_field(OUT / "tensile-ldic.hdf")
     converged = field.return_status == Status.CONVERGED
-    std = np.sqrt(field.extra["variance"][converged][:, 7])
-    print(
-        f"\n  axial displacement {np.nanmin(field.displacement[converged, 1]):.1f} to"
-        f" {np.nanmax(field.displacement[converged, 1]):.1f} pixels, its own estimate of the"
-        f" random error {np.median(std):.4f} pixel"
-    )
+    u, std = field.displacement[converged, 1], np.sqrt(field.extra["variance"][converged, 7])
+    print(f"\n  axial displacement {u.min():.1f} to {u.max():.1f} pixels, random error about {np.median(std):.4f}")
     where("tensile-ldic", *pictures.bar(OUT, field, [tifffile.imread(f) for f in frames]))
 
 
