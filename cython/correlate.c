@@ -79,10 +79,10 @@ static int iterate(job *k, hpcdvc_row *row)
         if (row->delta_phi_norm <= s->min_delta_phi || (!looked && row->delta_phi_norm < NEAR)) {
             k->contrast_due = !looked && k->spline->taps == 2;
             looked = 1;
-            if (choose_gradient(k) || k->contrast_due) row->delta_phi_norm = INFINITY;
+            if (choose_gradient(k, partial) || k->contrast_due) row->delta_phi_norm = INFINITY;
         }
     }
-    variances(k, row->variance);
+    variances(k, partial, row->variance);
     if (row->delta_phi_norm > s->min_delta_phi) return MAX_ITERATIONS;
     if (s->curvature_threshold > 0) correct_curvature(k, partial, row->variance);
     return k->zncc < s->min_zncc ? DECORRELATED : CONVERGED;

@@ -61,6 +61,7 @@ typedef struct {
     double curvature_threshold; /* of F; 0: no correction */
     double curvature_suspicion; /* of a rough F, from which on the exact one is worth while */
     hpcdvc_interpolation interpolation, curvature_interpolation;
+    double keys_noise[16]; /* as hpcdvc_interpolation.noise, of Keys' interpolation */
     hpcdvc_gradient gradient, second_gradient;
     int adaptive;          /* 1: the second gradient is smoother, and taken where the residual says that noise is high */
     int calibrate;         /* 1: the first gradient is smoothed, the second stands for the true one */

@@ -148,14 +148,14 @@ static int terms_of(int flat, int which[3 * TERMS])
     return n;
 }
 
-/* Correction of the entries of Phi, and their variances with all terms free: all terms less affine terms, at the
- * same residual. Returns the part of it to be applied, 0 if there is no curvature to be seen. */
-static double find_correction(job *k, int partial, const double B[3 * TERMS], const double variance[12],
-                              double correction[12], double wide[12])
+/* Correction of the entries of Phi, all terms less affine terms at the same residual, and their new variances; `seen`
+ * is the noise in the old ones. Returns 0 if there is no curvature to be seen. */
+static int find_correction(job *k, int partial, const double B[3 * TERMS], double seen, double correction[12],
+                           double variance[12])
 {
     const int flat = k->w.n[0] == 1;
     const double unit[4] = {flat ? 1 : k->s->half[0], k->s->half[1], k->s->half[2], 1};
-    double N[3 * TERMS][3 * TERMS], matrix[900], y[30], scale[30], solution[30], A[12], affine[12];
+    double N[3 * TERMS][3 * TERMS], matrix[900], y[30], scale[30], solution[30], A[12], affine[12], wide[12];
     int which[3 * TERMS], n = terms_of(flat, which);
     if (partial) curvature_matrix(k, 1, N);
     else curvature_matrix(k, 0, N);
@@ -170,54 +170,52 @@ static double find_correction(job *k, int partial, const double B[3 * TERMS], co
     for (int m = 0; m < 12; m++) A[m] = B[TERMS * (m / 4) + m % 4] * unit[m % 4];
     solve(&k->f, k->s, A, affine);
     for (int m = 0; m < 12; m++) by_affine += A[m] * affine[m];
-    const double rest = k->squares - explained, noise = noise_variance(k);
-    const double left = rest / (k->r.n - n - 2) / (1 + interpolated_noise(k));
+    const double left = (k->squares - explained) / (k->r.n - n - 2) / (1 + interpolated_noise(k, k->spline->noise));
     const double ratio = left > 0 ? (explained - by_affine) / (flat ? 6 : 18) / (2 * left) : INFINITY;
     if (!(ratio > k->s->curvature_threshold)) return 0;
-    for (int m = 0; m < 12; m++) correction[m] = -k->step_gain * affine[m], wide[m] = 0;
+    const double part = 1 - k->s->curvature_threshold / ratio;
+    for (int m = 0; m < 12; m++) correction[m] = -part * k->step_gain * affine[m], wide[m] = 0;
     for (int i = 0; i < n; i++) {
         const int q = which[i] % TERMS, m = 4 * (which[i] / TERMS) + q;
         double v[30] = {0};
         if (q > 3) continue;
-        correction[m] += k->step_gain * solution[i] / unit[q];
+        correction[m] += part * k->step_gain * solution[i] / unit[q];
         v[i] = 1 / unit[q];
         wide[m] = 2 * left * k->step_gain * k->step_gain * k->noise_excess * cholesky_form(matrix, n, scale, v);
         /* texture on one side only: the quadratic terms would extrapolate from there */
-        if (q == 3 && wide[m] > MOST_INFLATION * variance[m] * left / noise) return 0;
+        if (q == 3 && wide[m] > MOST_INFLATION * variance[m] * 2 * left / seen) return 0;
     }
-    return 1 - k->s->curvature_threshold / ratio;
+    for (int m = 0; m < 12; m++) {
+        const double narrow = variance[m] * 2 * left / seen;
+        variance[m] = narrow + part * part * fmax(wide[m] - narrow, 0);
+    }
+    return 1;
 }
 
-/* Correct Phi for the curvature of the field inside the window. */
+/* Correct Phi and its variances for the curvature of the field inside the window. */
 static void correct_curvature(job *k, int partial, double variance[12])
 {
-    const double squares = k->squares, zncc = k->zncc, seen = 2 * noise_variance(k);
-    double B[3 * TERMS], correction[12], wide[12], before[12], size = 0, part = 0;
+    const double squares = k->squares, zncc = k->zncc, seen = 2 * noise_variance(k, partial);
+    double B[3 * TERMS], correction[12], before[12], new_variance[12], size = 0;
     if (!(seen > 0) || k->r.n < 3 * TERMS + 10) return;
     if (partial) curvature_residual(k, 1, B);
     else curvature_residual(k, 0, B);
-    if (!partial && rough_ratio(k, B, seen) < k->s->curvature_suspicion) return;
+    if (!partial && rough_ratio(k, B, 2 * residual_variance(k)) < k->s->curvature_suspicion) return;
+    int found = 1;
     if (k->spline->taps < k->s->curvature_interpolation.taps) {
-        if (!sample_for_curvature(k, &partial)) {
-            if (partial) curvature_residual(k, 1, B);
-            else curvature_residual(k, 0, B);
-            part = find_correction(k, partial, B, variance, correction, wide);
-        }
-    } else {
-        part = find_correction(k, partial, B, variance, correction, wide);
+        found = !sample_for_curvature(k, &partial);
+        if (partial) curvature_residual(k, 1, B);
+        else curvature_residual(k, 0, B);
     }
-    const double now = 2 * noise_variance(k);
+    memcpy(new_variance, variance, sizeof new_variance);
+    found = found && find_correction(k, partial, B, seen, correction, new_variance);
     k->squares = squares, k->zncc = zncc;
-    if (!(part > 0)) return;
-    for (int i = 0; i < 12; i++) correction[i] *= part;
+    if (!found) return;
     for (int i = 0; i < 3; i++) size += correction[4 * i + 3] * correction[4 * i + 3];
     if (size > 0.25) return; /* no small correction: leave the affine optimum */
     memcpy(before, k->Phi, sizeof before);
-    if (compose(k, correction) != NOT_EVALUATED) memcpy(k->Phi, before, sizeof before);
-    for (int m = 0; m < 12; m++) {
-        const double narrow = variance[m] * now / seen;
-        variance[m] = narrow + part * part * fmax(wide[m] - narrow, 0);
-    }
+    if (compose(k, correction) == NOT_EVALUATED) memcpy(variance, new_variance, sizeof new_variance);
+    else memcpy(k->Phi, before, sizeof before);
 }
 
 #endif

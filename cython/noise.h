@@ -3,9 +3,10 @@
 #define HPCDVC_NOISE_H
 
 #include "reference.h"
+#include "warp.h"
 
-/* Variance that interpolation leaves of unit white noise of im2, mean over the window. */
-static double interpolated_noise(const job *k)
+/* Variance that interpolation leaves of unit white noise of im2, mean over the window. `table`: at 16 fractions. */
+static double interpolated_noise(const job *k, const double table[16])
 {
     const int n[3] = {k->w.n[0] > 1 ? 4 : 1, 4, 4};
     double sum = 0;
@@ -21,18 +22,50 @@ static double interpolated_noise(const job *k)
                     double p = F[3] + F[0] * at[0] + F[1] * at[1] + F[2] * at[2] - k->w.first[i], t = (p - floor(p)) * 16;
                     int cell = (int)t & 15;
                     t -= floor(t);
-                    gain *= (1 - t) * k->spline->noise[cell] + t * k->spline->noise[(cell + 1) & 15];
+                    gain *= (1 - t) * table[cell] + t * table[(cell + 1) & 15];
                 }
                 sum += gain;
             }
     return sum / (n[0] * n[1] * n[2]);
 }
 
-/* Noise variance of one image (in units of scale), from the residual: both images are taken to be equally noisy. */
-static double noise_variance(const job *k)
+/* Mean square of the residual of every ninth row, interpolated as Keys does: the grey values of im2 are there, and
+ * unlike the trilinear residual it is nearly free of interpolation error. */
+static double keys_residual(job *k)
 {
-    double degrees = k->r.n - k->s->unknowns - 2;
-    return degrees > 0 ? k->squares / degrees / (1 + interpolated_noise(k)) : 0;
+    const int thick = k->w.n[0] > 1, edge = 2, last = k->w.n[2] - edge;
+    const double slope[3] = {k->Phi[2], k->Phi[6], k->Phi[10]};
+    double sum = 0, squares = 0, n = 0;
+    for (int z = thick ? edge : 0; z < k->w.n[0] - edge * thick; z += 3)
+        for (int y = edge; y < k->w.n[1] - edge; y += 3) {
+            const float *a = k->w.a + z * k->w.sz + y * k->w.sy;
+            float *b = k->w.ok; /* free in a whole window */
+            double p[3];
+            row_start(k, z, y, p);
+            for (int i = 0; i < 3; i++) p[i] -= k->coefficients.origin[i];
+            if (thick) sample_row(&k->coefficients, p, slope, edge, last, KEYS, 1, 1, b);
+            else sample_row(&k->coefficients, p, slope, edge, last, KEYS, 0, 1, b);
+            for (int x = edge; x < last; x++) {
+                double r = a[x] - k->gain * b[x];
+                sum += r, squares += r * r, n++;
+            }
+        }
+    return n > 1 ? (squares - sum * sum / n) / (n - 1) : 0;
+}
+
+/* The part of the residual that one image has brought in, if both are equally noisy. */
+static double residual_variance(const job *k)
+{
+    const double degrees = k->r.n - k->s->unknowns - 2;
+    return degrees > 0 ? k->squares / degrees / (1 + interpolated_noise(k, k->spline->noise)) : 0;
+}
+
+/* Noise variance of one image, in units of scale. */
+static double noise_variance(job *k, int partial)
+{
+    const double degrees = k->r.n - k->s->unknowns - 2;
+    if (k->spline->taps > 2 || partial || degrees <= 0 || k->w.n[1] <= 4 || k->w.n[2] <= 4) return residual_variance(k);
+    return keys_residual(k) * k->r.n / degrees / (1 + interpolated_noise(k, k->s->keys_noise));
 }
 
 /* Sum over the window of im1 of g . h. */
@@ -73,11 +106,11 @@ static void judge_gradient(job *k, double all, double along, double noise_in_g)
 /* The variance of Phi is 1 / efficiency of what the true gradient would give:
  * efficiency = (sum of g.true)^2 / (sum of true^2) / (sum of g^2, noise counted half).
  * Takes the smoothed gradient where that is clearly better; returns 1 if so. */
-static int choose_gradient(job *k)
+static int choose_gradient(job *k, int partial)
 {
     const hpcdvc_settings *s = k->s;
     if (k->smoothed) return 0;
-    const double noise = noise_variance(k) * k->valid_in_im1 * (k->w.n[0] > 1 ? 3 : 2);
+    const double noise = noise_variance(k, partial) * k->valid_in_im1 * (k->w.n[0] > 1 ? 3 : 2);
     const double *M = k->r.M, all = (M[39] + M[91] + M[143]) * k->valid_in_im1 / k->r.n; /* dot(g, g), whole window */
     const double noise_in_g = noise * s->gradient.noise;
     judge_gradient(k, all, s->calibrate ? dot(k, k->w.g, k->second) - noise * s->cross_noise : all - noise_in_g,
@@ -98,9 +131,9 @@ static int choose_gradient(job *k)
 }
 
 /* Variances of the entries of Phi: inverse normal matrix, noise of both images, length of the gradient. */
-static void variances(const job *k, double variance[12])
+static void variances(job *k, int partial, double variance[12])
 {
-    const double scatter = 2 * noise_variance(k) * k->step_gain * k->step_gain * k->noise_excess;
+    const double scatter = 2 * noise_variance(k, partial) * k->step_gain * k->step_gain * k->noise_excess;
     for (int i = 0; i < 12; i++) variance[i] = scatter * cholesky_form(k->f.L, k->s->unknowns, k->f.scale, k->s->basis + 12 * i);
 }
 

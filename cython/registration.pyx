@@ -47,6 +47,7 @@ cdef extern from "correlate.h":
         double curvature_suspicion
         hpcdvc_interpolation interpolation
         hpcdvc_interpolation curvature_interpolation
+        double keys_noise[16]
         hpcdvc_gradient gradient
         hpcdvc_gradient second_gradient
         int adaptive
@@ -175,6 +176,8 @@ def register_points(Volume im1, Volume im2, plan, points, rows):
             s.basis[12 * i + j] = plan.basis[i, j]
     fill_interpolation(&s.interpolation, plan.interpolation)
     fill_interpolation(&s.curvature_interpolation, plan.curvature_interpolation)
+    for i in range(16):
+        s.keys_noise[i] = plan.keys_noise[i]
     fill_gradient(&s.gradient, plan.gradient)
     fill_gradient(&s.second_gradient, plan.second_gradient)
     s.adaptive, s.calibrate, s.cross_noise = plan.adaptive, plan.calibrate, plan.cross_noise

@@ -9,13 +9,23 @@
 
 #include "window.h"
 
-/* Weights at fraction t of `taps` = 2, 4 or 6 neighbours. */
-INLINE void weights(vf t, int taps, vf *w)
+/* Kinds of interpolation: 2, 4 and 6 are the splines of so many taps; KEYS has four and takes grey values instead of
+ * coefficients (Keys 1981, doi 10.1109/TASSP.1981.1163711). */
+#define KEYS 14
+#define TAPS(kind) ((kind) % 10)
+
+/* Weights at fraction t of the neighbours. */
+INLINE void weights(vf t, int kind, vf *w)
 {
     vf u = 1.0f - t;
-    if (taps == 2) {
+    if (kind == 2) {
         w[0] = u, w[1] = t;
-    } else if (taps == 4) {
+    } else if (kind == KEYS) {
+        w[0] = -0.5f * t * u * u;
+        w[1] = 1.0f + t * t * (1.5f * t - 2.5f);
+        w[2] = 1.0f + u * u * (1.5f * u - 2.5f);
+        w[3] = -0.5f * u * t * t;
+    } else if (kind == 4) {
         const float sixth = 1.0f / 6.0f, q = 1.0f / 42.0f;
         w[0] = u * (sixth * u * u + q);
         w[1] = (2.0f / 3.0f - 2.0f * q) + t * (3.0f * q - t + 0.5f * t * t);
@@ -49,12 +59,13 @@ INLINE vf load_power(const float *p, int power)
 }
 
 /* VL interpolated values, or those of the squared coefficients; p: first tap, layers: 1 for 2-D images. */
-INLINE vf interpolate(const float *p, int64_t sz, int64_t sy, int taps, int layers, int power, vf tz, vf ty, vf tx)
+INLINE vf interpolate(const float *p, int64_t sz, int64_t sy, int kind, int layers, int power, vf tz, vf ty, vf tx)
 {
+    const int taps = TAPS(kind);
     vf wz[6], wy[6], wx[6], sum = splat(0);
-    weights(tx, taps, wx);
-    weights(ty, taps, wy);
-    if (layers > 1) weights(tz, taps, wz);
+    weights(tx, kind, wx);
+    weights(ty, kind, wy);
+    if (layers > 1) weights(tz, kind, wz);
     for (int a = 0; a < layers; a++) {
         vf plane = splat(0);
         for (int b = 0; b < taps; b++) {
@@ -69,9 +80,10 @@ INLINE vf interpolate(const float *p, int64_t sz, int64_t sy, int taps, int laye
 }
 
 /* Columns [first, last) of one row: position start + x * slope (ZYX, relative to the coefficient box). */
-INLINE void sample_row(const box *c, const double start[3], const double slope[3], int first, int last, int taps,
+INLINE void sample_row(const box *c, const double start[3], const double slope[3], int first, int last, int kind,
                        int thick, int power, float *out)
 {
+    const int taps = TAPS(kind);
     const vf lane = lanes();
     for (int x = first; x < last;) {
         double t[3];
@@ -87,7 +99,7 @@ INLINE void sample_row(const box *c, const double start[3], const double slope[3
         vf tz = (float)t[0] + (float)slope[0] * lane, ty = (float)t[1] + (float)slope[1] * lane;
         vf tx = (float)t[2] + (float)(slope[2] - 1) * lane;
         for (int v = 0; v < n; v += VL) {
-            store(out + x + v, interpolate(base + v, c->sz, c->sy, taps, thick ? taps : 1, power, tz, ty, tx));
+            store(out + x + v, interpolate(base + v, c->sz, c->sy, kind, thick ? taps : 1, power, tz, ty, tx));
             tz += splat((float)(slope[0] * VL)), ty += splat((float)(slope[1] * VL));
             tx += splat((float)((slope[2] - 1) * VL));
         }

@@ -152,6 +152,14 @@ def interpolation_noise(order: int, fractions: np.ndarray) -> np.ndarray:
     return np.array([(np.convolve(both, interpolation_samples(order, t - k)) ** 2).sum() for t in fractions])
 
 
+def keys_noise(fractions: np.ndarray) -> np.ndarray:
+    """The same of Keys' cubic interpolation (Keys 1981, doi 10.1109/TASSP.1981.1163711)."""
+    t = np.asarray(fractions, float)
+    u = 1 - t
+    outer, inner = [-0.5 * a * b**2 for a, b in ((t, u), (u, t))], [1 + a**2 * (1.5 * a - 2.5) for a in (t, u)]
+    return sum(w**2 for w in outer + inner)
+
+
 def basis(two_dimensional: bool, rigid: bool) -> np.ndarray:
     """(12, unknowns) changes of the rows of Phi: what a window may do."""
     axes = (1, 2) if two_dimensional else (0, 1, 2)
@@ -197,6 +205,7 @@ class Plan:
         self.curvature_suspicion = CURVATURE_SUSPICION["trilinear" if s.order == 1 else "spline"]
         self.basis = basis(two_dimensional, s.rigid)
         self.interpolation, self.curvature_interpolation = Interpolation(s.order), Interpolation(max(s.order, 3))
+        self.keys_noise = keys_noise(np.arange(16) / 16)
         true = spline_gradient(s.order)
         first, second = {
             None: (true, gaussian_gradient(1.0)),
