@@ -60,7 +60,8 @@ def errors(table: dict, field) -> tuple[np.ndarray, float]:
 def main() -> None:
     """All cases with all programs."""
     texture = lattice_texture(21)
-    lines = ["| case | program | converged | error, rms (voxel) | mean error (voxel) | rms / bound |", "|--|--|--|--|--|--|"]
+    names = ("case", "program", "converged", "error, rms (voxel)", "mean error (voxel)", "rms / bound")
+    lines = [f"| {' | '.join(names)} |", "|--|--|--|--|--|--|"]
     for name, (field, noise, change) in CASES.items():
         centres = MIDDLE + np.random.default_rng(0).uniform(-25, 25, (12, 3))
         bound = np.sqrt((phi_std_bound(texture, centres, HALF, noise)[:, :, 3] ** 2).mean()) if noise else np.nan
@@ -82,8 +83,8 @@ def main() -> None:
         f"# Accuracy, {time.strftime('%Y-%m-%d')}\n\n"
         f"`python benchmarks/accuracy.py`: hws {HALF}, nodes every {SPACING} voxels, windows inside both images, spam "
         f"{peer.VERSION}. A texture with features of about 2.2 voxels; noise in both images, as part of its contrast. "
-        "The bound is that of Cramér and Rao for windows of 2 hws + 1 voxels with affine displacement: it knows nothing "
-        "of the curvature of the sine. Mean error: of the worst component.\n\n"
+        "The bound is that of Cramér and Rao for windows of 2 hws + 1 voxels with affine displacement: it knows "
+        "nothing of the curvature of the sine. Mean error: of the worst component.\n\n"
     )
     (RESULTS / "accuracy.md").write_text(head + "\n".join(lines) + "\n")
 

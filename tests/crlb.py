@@ -1,7 +1,7 @@
 """The Cramer-Rao bound of local correlation: the smallest random error that any unbiased method can have.
 
 Both images carry independent white Gaussian noise and the texture is unknown, so the noise of a grey difference is
-sqrt(noise1^2 + noise2^2); see Wang, Sutton et al. 2009 (doi 10.1007/s11340-008-9189-4) for the sum of squared
+sqrt(noise1^2 + noise2^2); see Wang, Sutton et al. 2009 (doi 10.1111/j.1475-1305.2008.00592.x) for the sum of squared
 differences, and Kay 1993, Fundamentals of Statistical Signal Processing, section 3.
 """
 

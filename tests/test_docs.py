@@ -1,0 +1,173 @@
+"""The documentation against the code: pages, tables, links and the commands it tells people to type. Builds nothing."""
+
+import importlib
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpcdvc import parser
+from hpcdvc.errors import UserError
+from hpcdvc.field import STATUS_TEXT
+from hpcdvc.options import declarations
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(p for p in DOCS.rglob("*.md") if not {"_build", "generated"} & set(p.relative_to(DOCS).parts))
+TEXTS = [ROOT / "README.md", *PAGES]
+COMMANDS = sorted(path.name.removeprefix("hpcdvc-") for path in (ROOT / "bin").iterdir())
+
+sys.path.append(str(DOCS))
+generate = importlib.import_module("generate")
+
+
+def label(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def options_of(command: str) -> type:
+    return importlib.import_module(f"hpcdvc.workflows.{command.replace('-', '_')}").Options
+
+
+def anchors(path: Path) -> set[str]:
+    """Names that a link may end in: those of the headings, as GitHub and MyST make them, and explicit ones."""
+    headings = re.findall(r"^#+ +(.*)$", path.read_text(), re.M)
+    slugs = {re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-") for h in headings}
+    return slugs | set(re.findall(r"^\(([\w-]+)\)=$", path.read_text(), re.M))
+
+
+def typed(path: Path) -> list[list[str]]:
+    """Words of every line that a reader is told to type (`$ ...`), continuation lines joined, comments dropped."""
+    blocks = re.findall(r"^```console\n(.*?)^```", path.read_text(), re.M | re.S)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.startswith("$ ")]
+    parts = [part for line in lines for part in line[2:].split("&&")]
+    return [shlex.split(part, comments=True) for part in parts]
+
+
+def expanded(word: str) -> list[str]:
+    """What a shell makes of `load*.tif`."""
+    return [word.replace("*", str(k)) for k in range(3)] if "*" in word else [word]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_has_a_page_with_its_options(command):
+    page = (DOCS / "guide" / f"{command}.md").read_text()
+    assert f"generated/options-{command}.md" in page
+    assert page.startswith(f"# hpcdvc-{command}\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_table_lists_every_option(command):
+    table = generate.fragments()[f"options-{command}.md"]
+    for declared in declarations(options_of(command)):
+        spelled = ", ".join(declared.flags) or declared.metavar.replace("|", r"\|")
+        line = next((line for line in table.splitlines() if line.startswith(f"| `{spelled}` |")), None)
+        assert line, f"{declared.label} is not in the table"
+        assert declared.help.replace("|", r"\|") in line
+
+
+def test_table_lists_every_status():
+    table = generate.statuses()
+    for status, (reason, advice) in STATUS_TEXT.items():
+        assert f"| {int(status)} | {reason} | {advice} |" in table
+
+
+def test_every_module_stands_in_the_architecture():
+    table = generate.modules()
+    for path in (ROOT / "hpcdvc").rglob("[!_]*.py"):
+        name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        assert re.search(rf"^\| `{re.escape(name)}` \| \S", table, re.M), name
+
+
+def test_names_of_our_functions_exist():
+    for _, ours in generate.NAMES:
+        module, _, name = ours.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_every_page_is_in_a_toctree():
+    listed = {DOCS / "index.md"}
+    for page in PAGES:
+        for tree in re.findall(r"^```\{toctree\}\n(.*?)^```", page.read_text(), re.M | re.S):
+            for entry in tree.split():
+                if not entry.startswith(":"):
+                    listed |= set(page.parent.glob(f"{entry}.md"))
+    assert set(PAGES) - listed == set()
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=label)
+def test_links_lead_somewhere(path):
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("http"):
+            continue
+        file, _, anchor = target.partition("#")
+        page = (path.parent / file).resolve() if file else path
+        assert page.exists(), target
+        if anchor:
+            assert anchor in (anchors(page) if file else set().union(*map(anchors, TEXTS))), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=label)
+def test_what_pages_include_is_made(path):
+    made = generate.fragments()
+    pictures = (DOCS / "pictures.py").read_text()
+    for kind, target in re.findall(r"```\{(include|image)\} (\S+)", path.read_text()):
+        name = Path(target).name
+        if "generated/" in target:
+            assert name in made
+        elif "pictures/" in target:
+            assert f'"{name}": draw_' in pictures
+        else:
+            assert (path.parent / target).exists(), f"{kind} {target}"
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=label)
+def test_commands_can_be_typed(path):
+    """Targets of make exist, job files exist, and our commands take the options that are shown."""
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M)
+    for words in typed(path):
+        for name in words[1:] if words[0] == "make" else ():
+            assert name in targets, f"make {name}"
+        for word in words:
+            assert not word.startswith(("slurm/", "benchmarks/")) or (ROOT / word).exists(), word
+        place = next((i for i, word in enumerate(words) if word.startswith("hpcdvc-")), None)
+        if place is None:
+            continue
+        command = words[place].removeprefix("hpcdvc-")
+        assert command in COMMANDS, words
+        arguments = [name for word in words[place + 1 :] for name in expanded(word) if word[0] != "["]
+        if "..." in arguments or "SPACING" in arguments or "--help" in arguments:
+            continue
+        try:
+            parser.parse(options_of(command), arguments)
+        except UserError as error:
+            pytest.fail(f"{shlex.join(words)}: {error}")
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=label)
+def test_options_that_are_named_exist(path):
+    """`-hws`, `--resume` and so on, where they stand alone or first in monospaced text."""
+    known = {flag for c in COMMANDS for declared in declarations(options_of(c)) for flag in declared.flags}
+    others = {
+        "-n",
+        "-march=native",
+        "-ffast-math",
+        "--mpi=pmix",
+        "--no-build-isolation",
+        "--signal",
+        "--help",
+        "--version",
+    }
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
+    for word in re.findall(r"`(--?[A-Za-z][\w=-]*)", text):
+        assert word in known | others, word
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=label)
+def test_python_examples_import_what_exists(path):
+    for module, names in re.findall(r"^ *from (hpcdvc[\w.]*) import (.+)$", path.read_text(), re.M):
+        for name in names.split(", "):
+            assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
