@@ -58,7 +58,8 @@ static int iterate(job *k, hpcdvc_row *row)
     const hpcdvc_settings *s = k->s;
     double previous = INFINITY;
     int status = NOT_EVALUATED, partial = 0, looked = 0;
-    k->noise_excess = 1, k->step_gain = s->calibrate ? dot(k, k->w.g, k->w.g) / fmax(dot(k, k->w.g, k->second), 1e-30) : 1;
+    k->noise_excess = 1, k->step_gain = 1;
+    if (s->calibrate && k->along_true > 0) k->step_gain = dot(k, k->w.g, k->w.g) / k->along_true;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], delta[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;

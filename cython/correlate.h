@@ -62,10 +62,11 @@ typedef struct {
     double curvature_suspicion; /* of a rough F, from which on the exact one is worth while */
     hpcdvc_interpolation interpolation, curvature_interpolation;
     double keys_noise[16]; /* as hpcdvc_interpolation.noise, of Keys' interpolation */
-    hpcdvc_gradient gradient, second_gradient;
-    int adaptive;          /* 1: the second gradient is smoother, and taken where the residual says that noise is high */
-    int calibrate;         /* 1: the first gradient is smoothed, the second stands for the true one */
-    double cross_noise;    /* covariance of the two gradients of unit white noise */
+    hpcdvc_gradient gradient;        /* in use at first */
+    hpcdvc_gradient smooth_gradient; /* taken where the residual says that noise is high, if `adaptive` */
+    hpcdvc_gradient true_gradient;   /* what the first falls short of, if `calibrate` */
+    int adaptive, calibrate;
+    double noise_with_smooth, noise_with_true; /* covariance with the first gradient, of unit white noise */
 } hpcdvc_settings;
 
 typedef int (*hpcdvc_register)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,

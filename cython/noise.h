@@ -68,27 +68,14 @@ static double noise_variance(job *k, int partial)
     return keys_residual(k) * k->r.n / degrees / (1 + interpolated_noise(k, k->s->keys_noise));
 }
 
-/* Sum over the window of im1 of g . h. */
-static double dot(const job *k, float *const g[3], float *const h[3])
+/* The smoothed gradient of the window, from im1 read anew, into `second`. Returns 1 if memory ran out. */
+static int take_smooth_gradient(job *k)
 {
-    double sum = 0;
-    for (int i = k->w.n[0] > 1 ? 0 : 1; i < 3; i++)
-        for (int z = 0; z < k->w.n[0]; z++) {
-            vf plane = splat(0);
-            for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v += VL) plane += load(g[i] + v) * load(h[i] + v);
-            sum += total(plane);
-        }
-    return sum;
-}
-
-/* The second gradient of the window, from im1 read anew. Returns 1 if memory ran out. */
-static int take_second_gradient(job *k)
-{
-    const int R = filter_radius(&k->s->second_gradient), Rz = k->w.n[0] > 1 ? R : 0;
+    const int R = filter_radius(&k->s->smooth_gradient), Rz = k->w.n[0] > 1 ? R : 0;
     const int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
     const int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
     if (read_box(k->im1, origin, n, k->offset1, k->scale, 1, &k->grey1, &k->valid1, &k->scratch) == -1
-        || take_gradient(k, &k->s->second_gradient, k->second))
+        || take_gradient(k, &k->s->smooth_gradient, k->second))
         return 1;
     for (int i = 0; i < 3; i++) clear_excluded(k, k->second[i]);
     return 0;
@@ -113,15 +100,15 @@ static int choose_gradient(job *k, int partial)
     const double noise = noise_variance(k, partial) * k->valid_in_im1 * (k->w.n[0] > 1 ? 3 : 2);
     const double *M = k->r.M, all = (M[39] + M[91] + M[143]) * k->valid_in_im1 / k->r.n; /* dot(g, g), whole window */
     const double noise_in_g = noise * s->gradient.noise;
-    judge_gradient(k, all, s->calibrate ? dot(k, k->w.g, k->second) - noise * s->cross_noise : all - noise_in_g,
-                   noise_in_g);
-    if (!s->adaptive || k->step_gain < 1.04 || take_second_gradient(k)) return 0;
-    const double gs = dot(k, k->second, k->second), along = dot(k, k->second, k->w.g) - noise * s->cross_noise;
-    const double true_squares = all / k->step_gain, noise_in_s = noise * s->second_gradient.noise;
-    if (!(along > 0)) return 0;
-    const double efficiency = true_squares / (all * k->noise_excess);
-    if (along * along / true_squares / (gs - 0.5 * noise_in_s) < 1.04 * efficiency) return 0;
-    judge_gradient(k, gs, along, noise_in_s);
+    const double along = s->calibrate ? k->along_true - noise * s->noise_with_true : all - noise_in_g;
+    const double longer = along / fmax(all - noise_in_g, 1e-30); /* true gradient / noise-free g */
+    judge_gradient(k, all, along, noise_in_g);
+    if (!s->adaptive || noise_in_g < 0.04 * all || take_smooth_gradient(k)) return 0;
+    const double gs = dot(k, k->second, k->second), noise_in_s = noise * s->smooth_gradient.noise;
+    const double along_s = longer * (dot(k, k->second, k->w.g) - noise * s->noise_with_smooth);
+    if (!(along_s > 0)) return 0;
+    if (along_s * along_s / (gs - 0.5 * noise_in_s) < 1.04 * along * along / (all * k->noise_excess)) return 0;
+    judge_gradient(k, gs, along_s, noise_in_s);
     for (int i = 0; i < 3; i++) {
         float *g = k->w.g[i];
         k->w.g[i] = k->second[i], k->second[i] = g;

@@ -86,6 +86,19 @@ static void take_window(job *k, int64_t dropped)
     clear_excluded(k, k->w.a);
 }
 
+/* Sum over the window of im1 of g . h. */
+static double dot(const job *k, float *const g[3], float *const h[3])
+{
+    double sum = 0;
+    for (int i = k->w.n[0] > 1 ? 0 : 1; i < 3; i++)
+        for (int z = 0; z < k->w.n[0]; z++) {
+            vf plane = splat(0);
+            for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v += VL) plane += load(g[i] + v) * load(h[i] + v);
+            sum += total(plane);
+        }
+    return sum;
+}
+
 /* Read the window of im1 about a point. Returns a status, NOT_EVALUATED if all is well. */
 static int prepare_reference(job *k, const hpcdvc_point *p)
 {
@@ -109,7 +122,7 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     if (!(variance > 1e-12 * k->offset1 * k->offset1)) return SINGULAR;
     k->scale = 1 / sqrt(variance);
     int R = filter_radius(&s->gradient);
-    if (s->calibrate && filter_radius(&s->second_gradient) > R) R = filter_radius(&s->second_gradient);
+    if (s->calibrate && filter_radius(&s->true_gradient) > R) R = filter_radius(&s->true_gradient);
     int Rz = k->w.n[0] > 1 ? R : 0, n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
     int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
     int64_t dropped = read_box(k->im1, origin, n, k->offset1, k->scale, 1, &k->grey1, &k->valid1, &k->scratch);
@@ -117,11 +130,11 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     take_window(k, dropped);
     if (k->valid_in_im1 < s->unknowns) return FEW_VALID_VOXELS;
     if (take_gradient(k, &s->gradient, k->w.g)) return NO_MEMORY;
-    if (s->calibrate && take_gradient(k, &s->second_gradient, k->second)) return NO_MEMORY;
-    for (int i = 0; i < 3; i++) {
-        clear_excluded(k, k->w.g[i]);
-        if (s->calibrate) clear_excluded(k, k->second[i]);
-    }
+    for (int i = 0; i < 3; i++) clear_excluded(k, k->w.g[i]);
+    if (!s->calibrate) return NOT_EVALUATED;
+    if (take_gradient(k, &s->true_gradient, k->second)) return NO_MEMORY;
+    for (int i = 0; i < 3; i++) clear_excluded(k, k->second[i]);
+    k->along_true = dot(k, k->w.g, k->second);
     return NOT_EVALUATED;
 }
 

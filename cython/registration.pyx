@@ -49,10 +49,12 @@ cdef extern from "correlate.h":
         hpcdvc_interpolation curvature_interpolation
         double keys_noise[16]
         hpcdvc_gradient gradient
-        hpcdvc_gradient second_gradient
+        hpcdvc_gradient smooth_gradient
+        hpcdvc_gradient true_gradient
         int adaptive
         int calibrate
-        double cross_noise
+        double noise_with_smooth
+        double noise_with_true
     ctypedef int (*hpcdvc_register)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
                                     const hpcdvc_point *, hpcdvc_row *, int64_t) noexcept nogil
 
@@ -179,8 +181,10 @@ def register_points(Volume im1, Volume im2, plan, points, rows):
     for i in range(16):
         s.keys_noise[i] = plan.keys_noise[i]
     fill_gradient(&s.gradient, plan.gradient)
-    fill_gradient(&s.second_gradient, plan.second_gradient)
-    s.adaptive, s.calibrate, s.cross_noise = plan.adaptive, plan.calibrate, plan.cross_noise
+    fill_gradient(&s.smooth_gradient, plan.smooth_gradient)
+    fill_gradient(&s.true_gradient, plan.true_gradient)
+    s.adaptive, s.calibrate = plan.adaptive, plan.calibrate
+    s.noise_with_smooth, s.noise_with_true = plan.noise_with_smooth, plan.noise_with_true
     cdef size_t p = points.ctypes.data, r = rows.ctypes.data
     cdef hpcdvc_register variant = hpcdvc_variant(LEVEL)
     cdef int failed

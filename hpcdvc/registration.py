@@ -206,17 +206,19 @@ class Plan:
         self.basis = basis(two_dimensional, s.rigid)
         self.interpolation, self.curvature_interpolation = Interpolation(s.order), Interpolation(max(s.order, 3))
         self.keys_noise = keys_noise(np.arange(16) / 16)
-        true = spline_gradient(s.order)
-        first, second = {
-            None: (true, gaussian_gradient(1.0)),
-            "spline": (true, true),
-            "finite_differences": (spline_gradient(1), true),
-            "gaussian": (gaussian_gradient(s.gaussian_sigma), true),
-        }[s.gradient]
+        spline, five_points = spline_gradient(s.order), Gradient(np.array([0, 8, -1]) / 12, np.ones(1))
+        first = {
+            "finite_differences": spline_gradient(1),
+            "gaussian": gaussian_gradient(s.gaussian_sigma),
+        }.get(s.gradient, spline)
+        smooth, true = gaussian_gradient(1.0), five_points if s.order == 1 else spline
         self.adaptive = s.gradient is None and not s.update_gradient
-        self.calibrate = second is true and first is not true and not s.update_gradient
-        self.gradient, self.second_gradient = _with_noise(first, dimensions), _with_noise(second, dimensions)
-        self.cross_noise = first.covariance(second, dimensions)
+        self.calibrate = first is not true and not s.update_gradient
+        self.gradient, self.smooth_gradient, self.true_gradient = (
+            _with_noise(g, dimensions) for g in (first, smooth, true)
+        )
+        self.noise_with_smooth = first.covariance(smooth, dimensions)
+        self.noise_with_true = first.covariance(true, dimensions)
 
 
 def _with_noise(gradient: Gradient, dimensions: int) -> Gradient:
