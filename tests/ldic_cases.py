@@ -98,3 +98,9 @@ def same_rows(a: Field, b: Field, some=slice(None)) -> bool:
     names = ("positions", "phi", "return_status", "error", "iterations", "delta_phi_norm")
     pairs = [(getattr(a, name), getattr(b, name)) for name in names] + [(a.extra[k], b.extra[k]) for k in a.extra]
     return a.extra.keys() == b.extra.keys() and all(x[some].tobytes() == y[some].tobytes() for x, y in pairs)
+
+
+def is_one_sentence(stderr: str, *words: object) -> bool:
+    """Whether the command has said one thing, with all these words; what a launcher adds does not count."""
+    said = [line for line in stderr.splitlines() if line.startswith("hpcdvc-ldic")]
+    return len(said) == 1 and "Traceback" not in stderr and all(str(word) in said[0] for word in words)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import tifffile
-from ldic_cases import SHAPE, digest, images, save_pair
+from ldic_cases import SHAPE, digest, images, is_one_sentence, save_pair
 
 from hpcdvc import __version__
 
@@ -87,7 +87,7 @@ def test_starts_itself_on_several_ranks(run_command):
     assert digest("im1-im2-ldic.hdf") == alone
     # a mistake is still one sentence with the same exit code
     result = run_command("ldic", *WORDS, "-np", 2)
-    assert result.returncode == 2 and "exists" in result.stderr and len(result.stderr.splitlines()) == 1
+    assert result.returncode == 2 and is_one_sentence(result.stderr, "exists")
 
 
 def test_processes_are_those_of_the_launcher(run_command):
