@@ -106,12 +106,15 @@ def names() -> str:
     return table(("spam", "hpcdvc"), rows)
 
 
-def results(*patterns: str) -> str:
-    """Files of benchmarks/results/ as they are; a sentence where there are none."""
-    paths = [path for pattern in patterns for path in sorted(RESULTS.glob(pattern))]
-    texts = [path.read_text() if path.suffix == ".md" else f"```text\n{path.read_text()}```\n" for path in paths]
-    missing = f"*This tree holds no results of it: `benchmarks/results/{patterns[0]}` is not there.*\n"
-    return "\n".join(texts) or missing
+def results(pattern: str) -> str:
+    """The newest file of benchmarks/results/ that matches, without its title; a sentence where there is none."""
+    paths = sorted(RESULTS.glob(pattern))
+    if not paths:
+        return f"*This tree holds no results of it: `benchmarks/results/{pattern}` is not there.*\n"
+    text = paths[-1].read_text()
+    if paths[-1].suffix != ".md":
+        return f"```text\n{text}```\n"
+    return re.sub(r"^#", "##", text.partition("\n")[2], flags=re.M)
 
 
 def job_file() -> str:
@@ -130,8 +133,8 @@ def fragments() -> dict[str, str]:
         "modules.md": modules(),
         "names.md": names(),
         "job-file.md": job_file(),
-        "comparison.md": results("comparison*.md"),
-        "kernel.md": results("kernel*.md", "kernel*.txt"),
+        "speed.md": results("ldic-*.md"),
+        "accuracy.md": results("accuracy.md"),
         "scaling.md": results("scaling.txt"),
     }
 
