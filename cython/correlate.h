@@ -46,7 +46,10 @@ typedef struct {
 /* A spline that interpolates im2. */
 typedef struct {
     int taps;              /* 2, 4 or 6 per axis */
-    hpcdvc_taps prefilter; /* grey values -> spline coefficients */
+    int poles;             /* grey values -> spline coefficients: recursive along z and y ... */
+    double pole[2];
+    int pad;               /* voxels that the recursion needs to forget how it began */
+    hpcdvc_taps prefilter; /* ... and by these taps along x, where lanes cannot follow a recursion */
     double noise[16];      /* variance of interpolated unit noise at 16 fractions of a voxel, one axis */
 } hpcdvc_interpolation;
 

@@ -117,11 +117,14 @@ static int choose_gradient(job *k, int partial)
     return 1;
 }
 
-/* Variances of the entries of Phi: inverse normal matrix, noise of both images, length of the gradient. */
+/* Variances of the entries of Phi: inverse normal matrix, noise of both images, length of the gradient. What trilinear
+ * interpolation takes from the texture it takes from the noise of im2 where it matters, too. */
 static void variances(job *k, int partial, double variance[12])
 {
-    const double scatter = 2 * noise_variance(k, partial) * k->step_gain * k->step_gain * k->noise_excess;
-    for (int i = 0; i < 12; i++) variance[i] = scatter * cholesky_form(k->f.L, k->s->unknowns, k->f.scale, k->s->basis + 12 * i);
+    const double both = noise_variance(k, partial) * (1 + k->contrast_loss * k->contrast_loss);
+    const double scatter = both * k->step_gain * k->step_gain * k->noise_excess;
+    for (int i = 0; i < 12; i++)
+        variance[i] = scatter * cholesky_form(k->f.L, k->s->unknowns, k->f.scale, k->s->basis + 12 * i);
 }
 
 #endif

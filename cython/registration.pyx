@@ -27,6 +27,9 @@ cdef extern from "correlate.h":
         double noise
     ctypedef struct hpcdvc_interpolation:
         int taps
+        int poles
+        double pole[2]
+        int pad
         hpcdvc_taps prefilter
         double noise[16]
     ctypedef struct hpcdvc_settings:
@@ -115,7 +118,10 @@ cdef int fill_gradient(hpcdvc_gradient *gradient, object values) except -1:
 
 cdef int fill_interpolation(hpcdvc_interpolation *interpolation, object values) except -1:
     interpolation.taps = values.order + 1
-    fill_taps(&interpolation.prefilter, values.prefilter)
+    interpolation.poles, interpolation.pad = len(values.poles), values.pad
+    for i, pole in enumerate(values.poles):
+        interpolation.pole[i] = pole
+    fill_taps(&interpolation.prefilter, values.along_x)
     for i in range(16):
         interpolation.noise[i] = values.noise[i]
     return 0

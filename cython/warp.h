@@ -28,28 +28,21 @@ static void bounds(const job *k, double low[3], double high[3])
     }
 }
 
-/* Grey values -> B-spline coefficients, in place of `to`; `from` is R wider on every side. */
-static int prefilter(job *k, box *from, box *to)
+/* Grey values -> spline coefficients (Unser 1999); `from` is wider by pad in z and y, by the taps in x, and used up. */
+static void prefilter(const job *k, box *from, box *to)
 {
-    const hpcdvc_taps *t = &k->spline->prefilter;
-    const int R = t->radius, thick = k->w.n[0] > 1;
-    int n1[3] = {to->n[0], from->n[1], from->n[2]}, n2[3] = {to->n[0], to->n[1], from->n[2]};
-    const box *in = from;
-    if (box_shape(&k->step2, n2)) return 1;
-    if (thick) {
-        if (box_shape(&k->step1, n1)) return 1;
-        filter(from->v + R * from->sz, from->sz, from->sy, from->sz, t, 0, k->step1.v, k->step1.sz, k->step1.sy, n1);
-        in = &k->step1;
-    }
-    filter(in->v + R * in->sy, in->sz, in->sy, in->sy, t, 0, k->step2.v, k->step2.sz, k->step2.sy, n2);
-    filter(k->step2.v + R, k->step2.sz, k->step2.sy, 1, t, 0, to->v, to->sz, to->sy, to->n);
-    return 0;
+    const hpcdvc_interpolation *s = k->spline;
+    const int Rz = k->w.n[0] > 1 ? s->pad : 0;
+    for (int i = 0; i < s->poles; i++) recurse(from, 0, s->pole[i], 0, 0);
+    for (int i = 0; i < s->poles; i++) recurse(from, 1, s->pole[i], Rz, from->n[0] - Rz);
+    const float *first = row_of(from, Rz, s->pad) + s->prefilter.radius;
+    filter(first, from->sz, from->sy, 1, &s->prefilter, 0, to->v, to->sz, to->sy, to->n);
 }
 
 /* Make sure that the coefficients cover the warped window. Returns a status, NOT_EVALUATED if all is well. */
 static int cover(job *k)
 {
-    const int taps = k->spline->taps, R = k->spline->prefilter.radius, thick = k->w.n[0] > 1;
+    const int taps = k->spline->taps, thick = k->w.n[0] > 1;
     double low[3], high[3];
     int64_t from[3], to[3];
     int covered = k->have_coefficients, n[3], wide[3];
@@ -66,10 +59,10 @@ static int cover(job *k)
     if (covered) return NOT_EVALUATED;
     int64_t origin[3];
     for (int i = 0; i < 3; i++) {
-        const int pad = i > 0 || thick;
-        from[i] -= pad * k->s->margin, to[i] += pad * k->s->margin;
+        const int in_use = i > 0 || thick, R = in_use * (i == 2 ? k->spline->prefilter.radius : k->spline->pad);
+        from[i] -= in_use * k->s->margin, to[i] += in_use * k->s->margin;
         if (to[i] - from[i] > 4 * (int64_t)k->w.n[i] + 32) return VOLUME_CHANGE;
-        n[i] = (int)(to[i] - from[i]), wide[i] = n[i] + 2 * R * pad, origin[i] = from[i] - R * pad;
+        n[i] = (int)(to[i] - from[i]), wide[i] = n[i] + 2 * R, origin[i] = from[i] - R;
     }
     if (!k->have_coefficients) {
         /* any value near the mean will do: it only keeps float32 sums small */
@@ -78,15 +71,16 @@ static int cover(job *k)
         grey_sums g = grey(k->im2, middle, plane);
         k->offset2 = g.count ? g.sum / g.count : 0;
     }
-    box *raw = R ? &k->grey1 : &k->coefficients; /* im1's box is free again once its gradient is taken */
+    const int filtered = k->spline->poles > 0;
+    box *raw = filtered ? &k->grey1 : &k->coefficients; /* im1's box is free again once its gradient is taken */
     int64_t dropped = read_box(k->im2, origin, wide, k->offset2, k->scale, 0, raw, &k->valid2, &k->scratch);
     if (dropped == -1) return NO_MEMORY;
     if (dropped == -2) return LEFT_IMAGE;
     memcpy(k->valid2.origin, origin, sizeof origin);
-    if (R) {
+    if (filtered) {
         if (box_shape(&k->coefficients, n)) return NO_MEMORY;
         memcpy(k->coefficients.origin, from, sizeof from);
-        if (prefilter(k, raw, &k->coefficients)) return NO_MEMORY;
+        prefilter(k, raw, &k->coefficients);
     }
     k->bad2 = dropped > 0, k->have_coefficients = 1;
     return NOT_EVALUATED;

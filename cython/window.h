@@ -193,6 +193,28 @@ static int64_t read_box(const hpcdvc_volume *im, const int64_t origin[3], const 
     return dropped;
 }
 
+/* out[i] = in[i] + pole out[i -+ 1] from one end of a box to the other and back, over planes (axis 0) or rows (1). */
+static void recurse(box *b, int axis, double pole, int z0, int z1)
+{
+    const float p = (float)pole, start = (float)(1 / (1 - pole)); /* as if the first went on for ever */
+    const int64_t step = axis == 0 ? b->sz : b->sy, line = axis == 0 ? b->sy * b->n[1] : b->sy;
+    const int n = b->n[axis];
+    for (int z = axis == 0 ? 0 : z0; z < (axis == 0 ? 1 : z1); z++) {
+        float *first = b->v + z * b->sz;
+        for (int64_t x = 0; x < line; x++) first[x] *= start;
+        for (int i = 1; i < n; i++) {
+            float *r = first + i * step, *q = r - step;
+            for (int64_t x = 0; x < line; x++) r[x] += p * q[x];
+        }
+        float *last = first + (n - 1) * step;
+        for (int64_t x = 0; x < line; x++) last[x] *= start;
+        for (int i = n - 2; i >= 0; i--) {
+            float *r = first + i * step, *q = r + step;
+            for (int64_t x = 0; x < line; x++) r[x] += p * q[x];
+        }
+    }
+}
+
 /* Filter along one axis: out[i] = sum_k h[k] (in[i + k] +- in[i - k]); `in` points at the first output voxel. */
 static void filter(const float *in, int64_t in_sz, int64_t in_sy, int64_t step, const hpcdvc_taps *taps, int odd,
                    float *out, int64_t out_sz, int64_t out_sy, const int n[3])

@@ -119,8 +119,16 @@ def prefilter_taps(order: int) -> np.ndarray:
         return np.ones(1)
     k = np.arange(-(order // 2), order // 2 + 1)
     w = 2 * np.pi * np.fft.fftfreq(512)
-    h = _taps(1 / (np.exp(-1j * np.outer(w, k)) @ interpolation_samples(order, k)), 8 if order == 3 else 12)
+    h = _taps(1 / (np.exp(-1j * np.outer(w, k)) @ interpolation_samples(order, k)), 11 if order == 3 else 16)
     return h / (h[0] + 2 * h[1:].sum())
+
+
+def prefilter_poles(order: int) -> list[float]:
+    """Poles inside the unit circle of the filter from grey values to spline coefficients (Unser 1999)."""
+    if order == 1:
+        return []
+    k = np.arange(-(order // 2), order // 2 + 1)
+    return sorted(root for root in np.roots(interpolation_samples(order, k)).real.tolist() if abs(root) < 1)
 
 
 def spline_gradient(order: int) -> Gradient:
@@ -180,7 +188,10 @@ class Interpolation:
     """A spline that interpolates im2: its order, its prefilter, and what it leaves of white noise."""
 
     def __init__(self, order: int):
-        self.order, self.prefilter = order, prefilter_taps(order)
+        self.order = order
+        self.poles, self.pad = prefilter_poles(order), {1: 0, 3: 6, 5: 10}[order]
+        recursive = np.prod([(1 - pole) ** 4 for pole in self.poles])  # two axes, each there and back
+        self.along_x = prefilter_taps(order) * recursive
         self.noise = interpolation_noise(order, np.arange(16) / 16)
 
 

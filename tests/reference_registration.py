@@ -40,26 +40,22 @@ def banded(even: tuple, odd: tuple, n: int) -> np.ndarray:
     return matrix
 
 
-def spline_gradient(image: np.ndarray, order: int, taps: np.ndarray | None = None) -> np.ndarray:
-    """(3, ...) gradient at the voxels of the B-spline through the image (central differences at order 1).
-
-    By a filter with these taps at 0, 1, 2 ... if they are given.
-    """
+def spline_gradient(image: np.ndarray, order: int) -> np.ndarray:
+    """(3, ...) gradient at the voxels of the B-spline through the image (central differences at order 1)."""
     result = []
     for axis, n in enumerate(image.shape):
-        matrix = banded((), SLOPES[order] if taps is None else tuple(-taps[1:]), n)
-        if taps is None and order > 1:
+        matrix = banded((), SLOPES[order], n)
+        if order > 1:
             matrix = matrix @ np.linalg.inv(banded(SAMPLES[order], (), n))
         result.append(along(matrix, image, axis))
     return np.array(result)
 
 
-def coefficients(image: np.ndarray, order: int, taps: np.ndarray | None = None) -> np.ndarray:
-    """Coefficients of the spline of `WEIGHTS` that passes through the image; by a filter if its taps are given."""
+def coefficients(image: np.ndarray, order: int) -> np.ndarray:
+    """Coefficients of the spline of `WEIGHTS` that passes through the image."""
     for axis, n in enumerate(image.shape):
         samples = tuple(WEIGHTS[order][order // 2 :, 0])
-        matrix = np.linalg.inv(banded(samples, (), n)) if taps is None else banded(tuple(taps), (), n)
-        image = along(matrix, image, axis)
+        image = along(np.linalg.inv(banded(samples, (), n)), image, axis)
     return image
 
 
@@ -75,7 +71,7 @@ def interpolate(spline: np.ndarray, at: np.ndarray, order: int) -> np.ndarray:
     return value
 
 
-def register(im1, im2, position, half_window: int, order=3, criterion="znssd", filters=(None, None)) -> np.ndarray:
+def register(im1, im2, position, half_window: int, order=3, criterion="znssd") -> np.ndarray:
     """Phi (3, 4) of the window about a voxel, which must lie 20 voxels inside both images.
 
     Parameters
@@ -85,7 +81,6 @@ def register(im1, im2, position, half_window: int, order=3, criterion="znssd", f
     half_window : the window has 2 * half_window + 1 voxels per axis
     order : 1, 3 or 5
     criterion : "znssd" or "ssd"
-    filters : taps of the derivative of im1 and of the prefilter of im2, where they are not to be exact
     """
     h, pad = half_window, half_window + 20  # 20 voxels: there the effect of the ends is below 1e-7
     near = tuple(slice(c - pad, c + pad + 1) for c in position)
@@ -94,9 +89,9 @@ def register(im1, im2, position, half_window: int, order=3, criterion="znssd", f
     window = (slice(pad - h, pad + h + 1),) * 3
     x = np.stack(np.meshgrid(*[np.arange(-h, h + 1.0)] * 3, indexing="ij")).reshape(3, -1)
     basis = np.concatenate([x, np.ones((1, x.shape[1]))])
-    gradient = spline_gradient(a, order, filters[0])[(slice(None), *window)].reshape(3, -1)
+    gradient = spline_gradient(a, order)[(slice(None), *window)].reshape(3, -1)
     jacobian = (gradient[:, None] * basis[None]).reshape(12, -1)
-    spline, phi, f = coefficients(b, order, filters[1]), np.eye(4), a[window].ravel()
+    spline, phi, f = coefficients(b, order), np.eye(4), a[window].ravel()
     for _ in range(200):
         g = interpolate(spline, phi[:3] @ basis + pad, order)
         residual = f - g
