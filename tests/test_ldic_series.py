@@ -122,6 +122,20 @@ def test_goes_on_where_it_was():
     assert all(now[name] == known[name] for name in known if not name.endswith(".run.json"))
 
 
+def test_goes_on_and_overwrites():
+    """--force --resume, as a job gives it that was started with --force: only what is not of this run is replaced."""
+    run_here("s0.tif", "s1.tif", *GRID)
+    run_here("s0.tif", "s2.tif", "-ns", 15, "-hws", 5)
+    kept, old = os.stat("s0-s1-ldic.hdf").st_mtime_ns, digest("s0-s2-ldic.hdf")
+    with pytest.raises(UserError, match="s0-s2-ldic.hdf was made with other parameters"):
+        run_here(*NAMES[:3], *GRID, "--resume")
+    run_here(*NAMES[:3], *GRID, "--resume", "--force")
+    assert os.stat("s0-s1-ldic.hdf").st_mtime_ns == kept and digest("s0-s2-ldic.hdf") != old
+    Path("s0-s2-ldic.hdf").write_text("no file of ours")
+    run_here(*NAMES[:3], *GRID, "--resume", "--force")
+    assert len(read_field("s0-s2-ldic.hdf")) == 36
+
+
 def test_asked_to_leave_between_steps(monkeypatch):
     """A signal that comes while a file is written ends the run before the next step."""
 

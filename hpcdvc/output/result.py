@@ -59,7 +59,7 @@ class Result:
         ----------
         key : of the parameters of this run
         force : overwrite what is there
-        resume : complete what is there
+        resume : complete what is there; with `force`, only where it is of this run
 
         Returns
         -------
@@ -71,20 +71,28 @@ class Result:
         UserError
             There are such files already, and they are not to be overwritten or completed.
         """
-        if force:
-            return False
         if os.path.exists(self.path):
-            if not resume:
+            if not resume and not force:
                 raise UserError(
                     f"{self.path} exists: --force overwrites it, --resume completes it, -pre or -od give another name"
                 )
-            if hdf5.read_metadata(self.path).get("key") != key:
+            if resume and self._is_of(key, doubtful=force):
+                return True
+            if not force:
                 raise UserError(f"{self.path} was made with other parameters or images: --force overwrites it")
-            return True
-        for path in self._view_paths():
+        for path in () if force else self._view_paths():
             if os.path.exists(path):
                 raise UserError(f"{path} exists: --force overwrites it, -pre or -od give another name")
         return False
+
+    def _is_of(self, key: str, doubtful: bool) -> bool:
+        """Whether the HDF5 file is from parameters with this key; a `doubtful` one may be no file of ours."""
+        try:
+            return hdf5.read_metadata(self.path).get("key") == key
+        except UserError:
+            if doubtful:
+                return False
+            raise
 
     def _view_paths(self) -> list[str]:
         paths = [f"{self.stem}.{view}" for view in self.views if view != "tif"]
