@@ -58,8 +58,7 @@ static int iterate(job *k, hpcdvc_row *row)
     const hpcdvc_settings *s = k->s;
     double previous = INFINITY;
     int status = NOT_EVALUATED, partial = 0, looked = 0;
-    k->noise_excess = 1, k->step_gain = 1;
-    if (s->calibrate && k->along_true > 0) k->step_gain = dot(k, k->w.g, k->w.g) / k->along_true;
+    k->noise_excess = 1, k->step_gain = k->longer > 0.05 ? 1 / k->longer : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], delta[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
@@ -72,19 +71,25 @@ static int iterate(job *k, hpcdvc_row *row)
             norm += delta[i] * delta[i];
         }
         if (!isfinite(norm)) return SINGULAR;
-        if ((status = compose(k, delta)) != NOT_EVALUATED) return status;
         row->delta_phi_norm = sqrt(norm);
+        const int look = row->delta_phi_norm <= s->min_delta_phi || (!looked && row->delta_phi_norm < NEAR);
+        if (look) k->noise = noise_variance(k, partial);
+        if ((status = compose(k, delta)) != NOT_EVALUATED) return status;
         if (row->iterations > s->max_iterations / 2 && 0.8 * k->squares / k->r.n > previous) return ERROR_GROWTH;
         previous = k->squares / k->r.n;
         row->iterations++;
-        if (row->delta_phi_norm <= s->min_delta_phi || (!looked && row->delta_phi_norm < NEAR)) {
+        if (look) {
             k->contrast_due = !looked && k->spline->taps == 2;
             looked = 1;
-            if (choose_gradient(k, partial) || k->contrast_due) row->delta_phi_norm = INFINITY;
+            if (choose_gradient(k) || k->contrast_due) row->delta_phi_norm = INFINITY;
         }
     }
-    variances(k, partial, row->variance);
-    if (row->delta_phi_norm > s->min_delta_phi) return MAX_ITERATIONS;
+    if (row->delta_phi_norm > s->min_delta_phi) {
+        k->noise = residual_variance(k);
+        variances(k, row->variance);
+        return MAX_ITERATIONS;
+    }
+    variances(k, row->variance);
     if (s->curvature_threshold > 0) correct_curvature(k, partial, row->variance);
     return k->zncc < s->min_zncc ? DECORRELATED : CONVERGED;
 }

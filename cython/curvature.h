@@ -195,7 +195,7 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
 /* Correct Phi and its variances for the curvature of the field inside the window. */
 static void correct_curvature(job *k, int partial, double variance[12])
 {
-    const double squares = k->squares, zncc = k->zncc, seen = 2 * noise_variance(k, partial);
+    const double squares = k->squares, zncc = k->zncc, seen = 2 * k->noise;
     double B[3 * TERMS], correction[12], before[12], new_variance[12], size = 0;
     if (!(seen > 0) || k->r.n < 3 * TERMS + 10) return;
     if (partial) curvature_residual(k, 1, B);

@@ -33,7 +33,8 @@ typedef struct {
     int contrast_due;            /* measure it again */
     double squares, zncc;        /* sum of squared residuals in units of scale, correlation */
     double gain, shift;          /* residual = a - gain b - shift */
-    double along_true;           /* sum of g.true gradient, noise and all */
+    double longer;               /* (sum of g.true gradient) / (sum of g.g) as it looks with all noise */
+    double noise;                /* variance of that of one image, in units of scale, when last looked at */
     double step_used;            /* factor on the last step */
     double step_gain;            /* (sum of g.g) / (sum of g.true gradient): noise makes g too long, smoothing too short */
     double noise_excess;         /* part of the normal matrix that counts in the variance */

@@ -93,19 +93,19 @@ static void judge_gradient(job *k, double all, double along, double noise_in_g)
 /* The variance of Phi is 1 / efficiency of what the true gradient would give:
  * efficiency = (sum of g.true)^2 / (sum of true^2) / (sum of g^2, noise counted half).
  * Takes the smoothed gradient where that is clearly better; returns 1 if so. */
-static int choose_gradient(job *k, int partial)
+static int choose_gradient(job *k)
 {
     const hpcdvc_settings *s = k->s;
     if (k->smoothed) return 0;
-    const double noise = noise_variance(k, partial) * k->valid_in_im1 * (k->w.n[0] > 1 ? 3 : 2);
+    const double noise = k->noise * k->valid_in_im1 * (k->w.n[0] > 1 ? 3 : 2);
     const double *M = k->r.M, all = (M[39] + M[91] + M[143]) * k->valid_in_im1 / k->r.n; /* dot(g, g), whole window */
     const double noise_in_g = noise * s->gradient.noise;
-    const double along = s->calibrate ? k->along_true - noise * s->noise_with_true : all - noise_in_g;
+    const double along = s->calibrate ? k->longer * all - noise * s->noise_with_true : all - noise_in_g;
     const double longer = along / fmax(all - noise_in_g, 1e-30); /* true gradient / noise-free g */
     judge_gradient(k, all, along, noise_in_g);
     if (!s->adaptive || noise_in_g < 0.04 * all || take_smooth_gradient(k)) return 0;
-    const double gs = dot(k, k->second, k->second), noise_in_s = noise * s->smooth_gradient.noise;
-    const double along_s = longer * (dot(k, k->second, k->w.g) - noise * s->noise_with_smooth);
+    const double gs = dot(k, k->second, k->second, 1), noise_in_s = noise * s->smooth_gradient.noise;
+    const double along_s = longer * (dot(k, k->second, k->w.g, 1) - noise * s->noise_with_smooth);
     if (!(along_s > 0)) return 0;
     if (along_s * along_s / (gs - 0.5 * noise_in_s) < 1.04 * along * along / (all * k->noise_excess)) return 0;
     judge_gradient(k, gs, along_s, noise_in_s);
@@ -119,9 +119,9 @@ static int choose_gradient(job *k, int partial)
 
 /* Variances of the entries of Phi: inverse normal matrix, noise of both images, length of the gradient. What trilinear
  * interpolation takes from the texture it takes from the noise of im2 where it matters, too. */
-static void variances(job *k, int partial, double variance[12])
+static void variances(const job *k, double variance[12])
 {
-    const double both = noise_variance(k, partial) * (1 + k->contrast_loss * k->contrast_loss);
+    const double both = k->noise * (1 + k->contrast_loss * k->contrast_loss);
     const double scatter = both * k->step_gain * k->step_gain * k->noise_excess;
     for (int i = 0; i < 12; i++)
         variance[i] = scatter * cholesky_form(k->f.L, k->s->unknowns, k->f.scale, k->s->basis + 12 * i);

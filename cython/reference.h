@@ -86,17 +86,38 @@ static void take_window(job *k, int64_t dropped)
     clear_excluded(k, k->w.a);
 }
 
-/* Sum over the window of im1 of g . h. */
-static double dot(const job *k, float *const g[3], float *const h[3])
+/* Sum of g . h over every `skip`-th plane of the window of im1; h holds those planes only. */
+static double dot(const job *k, float *const g[3], float *const h[3], int skip)
 {
     double sum = 0;
     for (int i = k->w.n[0] > 1 ? 0 : 1; i < 3; i++)
-        for (int z = 0; z < k->w.n[0]; z++) {
+        for (int z = 0; z * skip < k->w.n[0]; z++) {
+            const float *of_g = g[i] + z * skip * k->w.sz, *of_h = h[i] + z * k->w.sz;
             vf plane = splat(0);
-            for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v += VL) plane += load(g[i] + v) * load(h[i] + v);
+            for (int64_t v = 0; v < k->w.sz; v += VL) plane += load(of_g + v) * load(of_h + v);
             sum += total(plane);
         }
     return sum;
+}
+
+/* How much longer the true gradient is than g along g, from every third plane; g is 0 where a voxel does not count. */
+static double missing_length(job *k)
+{
+    const int skip = 3, R = (k->grey1.n[1] - k->w.n[1]) / 2, thick = k->w.n[0] > 1;
+    const int n[3] = {(k->w.n[0] + skip - 1) / skip, k->w.n[1], k->w.n[2]};
+    const int64_t step[3] = {k->grey1.sz, k->grey1.sy, 1};
+    const float *first = row_of(&k->grey1, thick ? R : 0, R) + R;
+    double squares = 0;
+    for (int i = thick ? 0 : 1; i < 3; i++) {
+        filter(first, k->grey1.sz * skip, k->grey1.sy, step[i], &k->s->true_gradient.derivative, 1, k->second[i], k->w.sz,
+               k->w.sy, n);
+        for (int z = 0; z < k->w.n[0]; z += skip) {
+            vf plane = splat(0);
+            for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v += VL) plane += load(k->w.g[i] + v) * load(k->w.g[i] + v);
+            squares += total(plane);
+        }
+    }
+    return squares > 0 ? dot(k, k->w.g, k->second, skip) / squares : 1;
 }
 
 /* Read the window of im1 about a point. Returns a status, NOT_EVALUATED if all is well. */
@@ -131,10 +152,7 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     if (k->valid_in_im1 < s->unknowns) return FEW_VALID_VOXELS;
     if (take_gradient(k, &s->gradient, k->w.g)) return NO_MEMORY;
     for (int i = 0; i < 3; i++) clear_excluded(k, k->w.g[i]);
-    if (!s->calibrate) return NOT_EVALUATED;
-    if (take_gradient(k, &s->true_gradient, k->second)) return NO_MEMORY;
-    for (int i = 0; i < 3; i++) clear_excluded(k, k->second[i]);
-    k->along_true = dot(k, k->w.g, k->second);
+    k->longer = s->calibrate ? missing_length(k) : 1;
     return NOT_EVALUATED;
 }
 
