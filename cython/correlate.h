@@ -62,7 +62,6 @@ typedef struct {
     double basis[12 * 12]; /* the change of the 12 entries of Phi per unknown: basis[12 * row + column] */
     int rigid;
     double curvature_threshold; /* of F; 0: no correction */
-    double curvature_suspicion; /* of a rough F, from which on the exact one is worth while */
     hpcdvc_interpolation interpolation, curvature_interpolation;
     double keys_noise[16]; /* as hpcdvc_interpolation.noise, of Keys' interpolation */
     hpcdvc_gradient gradient;        /* in use at first */

@@ -14,6 +14,9 @@
 #include "warp.h"
 
 #define TERMS 10
+#define SURE 2.0                 /* F of white noise is 1 +- 0.33 */
+#define SUSPICIOUS 8.0           /* rough F of a trilinear residual that is worth a closer look */
+#define INTERPOLATION_ERROR 1e-3 /* of a cubic spline beside the texture, both squared; CT with a point spread */
 #define MOST_INFLATION 9 /* of the variance of the displacement; 4.75 where the texture is alike all over */
 
 /* Exponents of z, y, x; the first four in the order of the columns of Phi. */
@@ -130,6 +133,14 @@ static double rough_ratio(const job *k, const double B[3 * TERMS], double noise)
     return sum / count / noise;
 }
 
+/* F from which on curvature is believed. The interpolation error of a spline at sharp edges looks like curvature, with
+ * F up to `curvature_threshold`, but it is small beside the texture: where the residual is larger than that, it is noise. */
+static double believed(const job *k, double squares)
+{
+    const double beside_texture = squares / k->r.n; /* the texture of im1 has unit variance */
+    return SURE + (k->s->curvature_threshold - SURE) * fmin(1, INTERPOLATION_ERROR / beside_texture);
+}
+
 /* The window once more with the spline that curvature is measured with. Returns 1 if that is not possible. */
 static int sample_for_curvature(job *k, int *partial)
 {
@@ -172,8 +183,9 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
     for (int m = 0; m < 12; m++) by_affine += A[m] * affine[m];
     const double left = (k->squares - explained) / (k->r.n - n - 2) / (1 + interpolated_noise(k, k->spline->noise));
     const double ratio = left > 0 ? (explained - by_affine) / (flat ? 6 : 18) / (2 * left) : INFINITY;
-    if (!(ratio > k->s->curvature_threshold)) return 0;
-    const double part = 1 - k->s->curvature_threshold / ratio;
+    const double threshold = believed(k, k->squares - explained);
+    if (!(ratio > threshold)) return 0;
+    const double part = 1 - threshold / ratio;
     for (int m = 0; m < 12; m++) correction[m] = -part * k->step_gain * affine[m], wide[m] = 0;
     for (int i = 0; i < n; i++) {
         const int q = which[i] % TERMS, m = 4 * (which[i] / TERMS) + q;
@@ -200,7 +212,8 @@ static void correct_curvature(job *k, int partial, double variance[12])
     if (!(seen > 0) || k->r.n < 3 * TERMS + 10) return;
     if (partial) curvature_residual(k, 1, B);
     else curvature_residual(k, 0, B);
-    if (!partial && rough_ratio(k, B, 2 * residual_variance(k)) < k->s->curvature_suspicion) return;
+    const double suspicious = k->spline->taps > 2 ? 0.7 * believed(k, squares) : SUSPICIOUS;
+    if (!partial && rough_ratio(k, B, 2 * residual_variance(k)) < suspicious) return;
     int found = 1;
     if (k->spline->taps < k->s->curvature_interpolation.taps) {
         found = !sample_for_curvature(k, &partial);

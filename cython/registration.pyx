@@ -47,7 +47,6 @@ cdef extern from "correlate.h":
         double basis[144]
         int rigid
         double curvature_threshold
-        double curvature_suspicion
         hpcdvc_interpolation interpolation
         hpcdvc_interpolation curvature_interpolation
         double keys_noise[16]
@@ -175,7 +174,7 @@ def register_points(Volume im1, Volume im2, plan, points, rows):
         s.half[i] = plan.half_window_size[i]
     s.margin, s.znssd = plan.margin, plan.znssd
     s.max_iterations, s.update_gradient, s.rigid = plan.max_iterations, plan.update_gradient, plan.rigid
-    s.curvature_threshold, s.curvature_suspicion = plan.curvature_threshold, plan.curvature_suspicion
+    s.curvature_threshold = plan.curvature_threshold
     s.min_delta_phi, s.min_valid, s.min_zncc = plan.min_delta_phi, plan.min_valid, plan.min_zncc
     s.grey_low, s.grey_high = plan.grey_low, plan.grey_high
     s.unknowns = plan.basis.shape[1]

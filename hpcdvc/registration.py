@@ -14,11 +14,10 @@ CRITERIA = ("znssd", "ssd")
 ORDERS = (1, 3, 5)
 GRADIENTS = ("spline", "finite_differences", "gaussian")
 
-#: By dimensions: ratio of variances from which curvature of the field in the window is believed. White noise gives
-#: about 1, the interpolation error at sharp edges of real images up to 30, as it follows the texture.
+#: By dimensions: ratio of variances from which curvature of the field in a window without noise is believed. The
+#: interpolation error at sharp edges of real images follows the texture and gives up to 30; white noise gives about 1.
 CURVATURE_THRESHOLD = {2: 8.0, 3: 30.0}
-#: Rough estimate of that ratio from which on it is worth its exact computation.
-CURVATURE_SUSPICION = {"trilinear": 8.0, "spline": 6.0}
+
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,6 @@ class Plan:
         self.update_gradient, self.rigid, self.znssd = s.update_gradient, s.rigid, s.criterion == "znssd"
         corrected = s.shape_order == "auto" and not s.rigid
         self.curvature_threshold = CURVATURE_THRESHOLD[dimensions] if corrected else 0.0
-        self.curvature_suspicion = CURVATURE_SUSPICION["trilinear" if s.order == 1 else "spline"]
         self.basis = basis(two_dimensional, s.rigid)
         self.interpolation, self.curvature_interpolation = Interpolation(s.order), Interpolation(max(s.order, 3))
         self.keys_noise = keys_noise(np.arange(16) / 16)
