@@ -132,21 +132,30 @@ def seconds_of_work(here: Path, seconds: float) -> tuple:
     return ("-ns3", *spacing, *window)
 
 
-@pytest.mark.slow
-def test_time_limit(cluster, here):
-    """The signal before the limit, which SLURM sends after 5 to 35 s, ends a start; the next one goes on."""
+@pytest.fixture(scope="module")
+def limited(cluster, here):
+    """A job that its time limit ends: its options, facts and log."""
     words = seconds_of_work(here, 40)
-    job = cluster.submit(
-        here, "-N", 2, "-n", 2, "-t", 1, "--signal=B:USR1@25", JOB_FILE, "im1.tif", "im2.tif", *words, "-od", "limit"
-    )
-    facts = cluster.watch(job, timeout=200)
-    text = log_of(here, job)
+    limit = ("-N", 2, "-n", 2, "-t", 1, "--signal=B:USR1@25")
+    job = cluster.submit(here, *limit, JOB_FILE, "im1.tif", "im2.tif", *words, "-od", "limit")
+    facts = cluster.watch(job, timeout=160)
+    return words, facts, log_of(here, job)
+
+
+@pytest.mark.slow
+def test_time_limit(limited):
+    """The signal before the limit, which SLURM sends after 5 to 35 s, ends a start; the next one goes on."""
+    _, facts, text = limited
     assert facts["JobState"] == "COMPLETED" and facts["ExitCode"] == "0:0", text
     assert int(facts["Restarts"]) >= 1, "the run was faster than the signal"
     assert text.count("exit code 75") == text.count("points were measured before") == int(facts["Restarts"]), text
     assert text.count("start 1 of job") == text.count("start 2 of job") == 1
     assert "Traceback" not in text
-    assert results(here / "limit") == direct(here, *words)
+
+
+@pytest.mark.slow
+def test_result_despite_the_time_limit(limited, here):
+    assert results(here / "limit") == direct(here, *limited[0])
 
 
 @pytest.mark.parametrize("launcher", ["mpiexec", "srun"])
