@@ -18,8 +18,9 @@ lint: setup
 	$(BIN)/ruff check .
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cython
 
+# ParaView and SLURM are system packages: .ci/run installs them and runs their tests.
 unit: setup
-	$(PYTHON_HERE) -m pytest -m "not mpi"
+	$(PYTHON_HERE) -m pytest -m "not mpi" --ignore=tests/test_paraview.py --ignore=tests/test_slurm.py
 
 mpi: setup
 	@for ranks in 1 2 3; do \

@@ -179,5 +179,5 @@ def test_the_64_megabytes_of_a_container(tmp_path):
     command = f"{mounted} && exec {find_mpiexec()} -n 2 {sys.executable} {script}"
     environment = clean_environment(TMPDIR=str(tmp_path))
     done = subprocess.run(["unshare", "-m", "sh", "-c", command], env=environment, capture_output=True, timeout=60)
-    assert done.stdout.split() == [b"True"] * 2, done.stderr
+    assert done.stdout.count(b"True") == 2, done.stderr  # launchers may join the lines of two ranks
     assert done.returncode == 0
