@@ -125,6 +125,9 @@ def test_disk_that_others_fill(here, small_disk):
     assert safe > 100
     code, _, stderr = finish(ldic(here, small_disk, *words, "--resume"))
     assert code == 2 and is_one_sentence(stderr, "space"), stderr
+    os.truncate(filler, filler.stat().st_size - 500_000)  # room for a beginning, not for all
+    code, _, stderr = finish(ldic(here, small_disk, *words, "--resume"))
+    assert code == 2 and is_one_sentence(stderr, "no space for the results", "0.5 MB are free"), stderr
     filler.unlink()
     code, _, stderr = finish(ldic(here, small_disk, *words, "--resume"), timeout=60)
     assert code == 0, stderr

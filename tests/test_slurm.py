@@ -126,7 +126,7 @@ def seconds_of_work(here: Path, seconds: float) -> tuple:
     assert finish(ldic(here, here / "probe", "-ns", 4, *window))[0] == 0
     record = json.loads((here / "probe" / "im1-im2-ldic.run.json").read_text())
     rate = make_grid(SHAPE, (4, 4, 4)).size / record["seconds"]
-    for spacing in ((3, 3, 3), (3, 3, 2), (3, 2, 2), (2, 2, 2), (2, 2, 1), (2, 1, 1), (1, 1, 1)):
+    for spacing in ((3, 3, 3), (3, 3, 2), (3, 2, 2), (2, 2, 2), (3, 2, 1), (2, 2, 1), (3, 1, 1), (2, 1, 1), (1, 1, 1)):
         if make_grid(SHAPE, spacing).size > seconds * rate:
             break
     return ("-ns3", *spacing, *window)
@@ -136,7 +136,7 @@ def seconds_of_work(here: Path, seconds: float) -> tuple:
 def limited(cluster, here):
     """A job that its time limit ends: its options, facts and log."""
     words = seconds_of_work(here, 40)
-    limit = ("-N", 2, "-n", 2, "-t", 1, "--signal=B:USR1@25")
+    limit = ("-N", 2, "--ntasks-per-node=1", "-t", 1, "--signal=B:USR1@25")
     job = cluster.submit(here, *limit, JOB_FILE, "im1.tif", "im2.tif", *words, "-od", "limit")
     facts = cluster.watch(job, timeout=160)
     return words, facts, log_of(here, job)
@@ -150,6 +150,7 @@ def test_time_limit(limited):
     assert int(facts["Restarts"]) >= 1, "the run was faster than the signal"
     assert text.count("exit code 75") == text.count("points were measured before") == int(facts["Restarts"]), text
     assert text.count("start 1 of job") == text.count("start 2 of job") == 1
+    assert "on c[1-2], tasks 1(x2)" in text
     assert "Traceback" not in text
 
 
@@ -178,6 +179,7 @@ def test_asked_to_go_back_into_the_queue(cluster, here, launcher):
     text = log_of(here, job)
     assert (facts["JobState"], facts["Restarts"]) == ("COMPLETED", "1"), text
     assert "points were measured before" in text
+    assert json.loads((out / "im1-im2-ldic.run.json").read_text())["ranks"] == 4
     assert results(out) == direct(here, *GRID)
 
 
