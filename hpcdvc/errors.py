@@ -17,3 +17,7 @@ class Unfinished(RunError):
     """The run was asked to leave (SIGUSR1); what was measured is on disk, `--resume` goes on: exit code 75."""
 
     exit_code = 75
+
+
+#: Errors that need no traceback.
+SENTENCES = (UserError, RunError, OSError)

@@ -8,13 +8,10 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import SENTENCES
 
 if TYPE_CHECKING:
     from hpcdvc.parallel import Team
-
-#: Errors that need no traceback.
-SENTENCES = (UserError, RunError, OSError)
 
 
 def install_exception_hooks(team: "Team") -> None:

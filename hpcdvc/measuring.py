@@ -61,16 +61,8 @@ def measure_points(
         log.info("%d points were measured before, %d are left", done, left)
     checkpoint.open()
     queue = team.queue(todo, chunk_size(seconds_per_point, left, team.size))
-    rows, converged, mine = [earlier], 0, 0
     with Progress(done + left, done, quiet=quiet or team.rank > 0) as progress:
-        for chunk in queue:
-            rows.append(measure(chunk))
-            checkpoint.append(rows[-1])
-            converged += np.count_nonzero(rows[-1]["return_status"] == Status.CONVERGED)
-            mine += len(chunk)
-            # nodes have equal shares, so this node tells how far all are
-            part = queue.done_in_node() / max(queue.total_in_node(), 1)
-            progress.update(done + round(part * left), converged / mine)
+        rows = [earlier, *_measure_chunks(queue, measure, checkpoint, progress)]
         checkpoint.close()
         missing = queue.left()
         progress.update(done + left - missing)
@@ -82,6 +74,21 @@ def measure_points(
             )
         )
     return np.concatenate(rows, dtype=ROW)
+
+
+def _measure_chunks(queue, measure: Callable, checkpoint: Checkpoint, progress: Progress) -> list[np.ndarray]:
+    """Rows of the chunks that this rank has pulled, one array per chunk; each is in the shards before the next."""
+    rows: list[np.ndarray] = []
+    converged, mine, done, left = 0, 0, progress.done, progress.total - progress.done
+    for chunk in queue:
+        rows.append(measure(chunk))
+        checkpoint.append(rows[-1])
+        converged += np.count_nonzero(rows[-1]["return_status"] == Status.CONVERGED)
+        mine += len(chunk)
+        # nodes have equal shares, so this node tells how far all are
+        part = queue.done_in_node() / max(queue.total_in_node(), 1)
+        progress.update(done + round(part * left), converged / mine)
+    return rows
 
 
 def _agreed(error: Unfinished) -> Unfinished:

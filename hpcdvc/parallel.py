@@ -16,9 +16,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from hpcdvc import launch
-from hpcdvc.errors import UserError
+from hpcdvc.errors import SENTENCES, UserError
 from hpcdvc.exchange import Queue, collect
-from hpcdvc.guard import SENTENCES
 from hpcdvc.sharedmem import shared_array
 
 

@@ -1,9 +1,11 @@
 """What vtk, pyvista and ParaView see in our files: a regular grid, vectors in XYZ, values where they belong."""
 
+import importlib
 import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,31 +161,17 @@ with open(sys.argv[6], "w") as stream:
 """
 
 
-@pytest.mark.slow
-def test_paraview_opens_the_file(tmp_path):
-    """Real ParaView: type, arrays, displacement at points, gradient, series, two dimensions; renders field.png."""
+def run_pvbatch(folder, script, arguments):
+    """Run a script in a real ParaView, without a screen."""
     pvbatch = shutil.which("pvbatch")
     if not pvbatch:
         pytest.skip("pvbatch is not on PATH: apt-get install paraview python3-paraview xvfb")
     display = [] if os.environ.get("DISPLAY") else [shutil.which("xvfb-run") or pytest.skip("no xvfb-run"), "-a"]
-    write(tmp_path / "a.hdf", failed=[7, 59])
-    write(tmp_path / "b.hdf")
-    hdf5.write_series(tmp_path / "s.hdf.series", ["a.hdf", "b.hdf"], [0, 2.5])
-    write(tmp_path / "flat.hdf", GRID_2D)
-    (tmp_path / "script.py").write_text(PVBATCH)
-    points = np.array([[141.0, 57.0, 41.0], [155.5, 83.25, 54.0]])  # ZYX, away from the failed points
-    arguments = [
-        "a.hdf",
-        json.dumps(points[:, ::-1].ravel().tolist()),
-        "s.hdf.series",
-        "flat.hdf",
-        "field.png",
-        "seen.json",
-    ]
+    (folder / "script.py").write_text(script)
     clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME")}
     process = subprocess.Popen(
         [*display, pvbatch, "script.py", *arguments],
-        cwd=tmp_path,
+        cwd=folder,
         env=clean,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -195,6 +183,25 @@ def test_paraview_opens_the_file(tmp_path):
     finally:
         end_group(process)
     assert process.returncode == 0, output
+
+
+@pytest.mark.slow
+def test_paraview_opens_the_file(tmp_path):
+    """Real ParaView: type, arrays, displacement at points, gradient, series, two dimensions; renders field.png."""
+    write(tmp_path / "a.hdf", failed=[7, 59])
+    write(tmp_path / "b.hdf")
+    hdf5.write_series(tmp_path / "s.hdf.series", ["a.hdf", "b.hdf"], [0, 2.5])
+    write(tmp_path / "flat.hdf", GRID_2D)
+    points = np.array([[141.0, 57.0, 41.0], [155.5, 83.25, 54.0]])  # ZYX, away from the failed points
+    arguments = [
+        "a.hdf",
+        json.dumps(points[:, ::-1].ravel().tolist()),
+        "s.hdf.series",
+        "flat.hdf",
+        "field.png",
+        "seen.json",
+    ]
+    run_pvbatch(tmp_path, PVBATCH, arguments)
     seen = json.loads((tmp_path / "seen.json").read_text())
     nz, ny, nx = GRID.shape
     assert "Image" in seen["type"] or "Uniform" in seen["type"], seen["type"]
@@ -208,3 +215,50 @@ def test_paraview_opens_the_file(tmp_path):
     found = np.reshape(seen["flat"]["gradient"], (3, 3))[:2, :2]
     np.testing.assert_allclose(found, G[:0:-1, :0:-1], atol=1e-6)
     assert (tmp_path / "field.png").stat().st_size > 5000
+
+
+DEMO = """
+import json, sys
+from paraview import simple
+simple._DisableFirstRenderCameraReset()
+reader = simple.OpenDataFile(sys.argv[1])
+points = simple.PolyPointSource(Points=json.loads(sys.argv[2]))
+probe = simple.ResampleWithDataset(SourceDataArrays=[reader], DestinationMesh=points)
+found = simple.servermanager.Fetch(probe).GetPointData().GetArray("displacement")
+with open(sys.argv[4], "w") as stream:
+    json.dump([list(found.GetTuple(k)) for k in range(found.GetNumberOfTuples())], stream)
+view = simple.CreateView("RenderView")
+view.ViewSize = [1000, 800]
+cut = simple.Slice(Input=reader)
+cut.SliceType.Normal = [0, 1, 0]
+shown = simple.Show(cut, view)
+simple.ColorBy(shown, ("POINTS", "displacement", "X"))
+shown.RescaleTransferFunctionToDataRange()
+shown.SetScalarBarVisibility(view, True)
+glyphs = simple.Glyph(Input=cut, GlyphType="Arrow", OrientationArray=["POINTS", "displacement"],
+                      ScaleArray=["POINTS", "displacement"], ScaleFactor=4, GlyphMode="All Points")
+simple.Show(glyphs, view)
+view.CameraPosition = [63, -300, 63]
+view.CameraFocalPoint = [63, 63, 63]
+view.CameraViewUp = [0, 0, 1]
+simple.ResetCamera(view)
+simple.SaveScreenshot(sys.argv[3], view)
+"""
+
+
+@pytest.mark.slow
+def test_paraview_shows_the_demo(tmp_path, monkeypatch):
+    """The file that `make demo` writes: displacement of nodes in XYZ as measured; renders demo.png."""
+    if not shutil.which("pvbatch"):
+        pytest.skip("pvbatch is not on PATH: apt-get install paraview python3-paraview xvfb")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(Path(__file__).parent / "demo")
+    importlib.import_module("demo").main()
+    path = tmp_path / "demo-output" / "cement-ldic.hdf"
+    field = hdf5.read_field(path)
+    nodes = np.flatnonzero(field.return_status == 2)[[100, 2000, 4000, 7000]]
+    arguments = [str(path), json.dumps(field.positions[nodes, ::-1].ravel().tolist()), "demo.png", "seen.json"]
+    run_pvbatch(tmp_path, DEMO, arguments)
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    np.testing.assert_allclose(seen, field.displacement[nodes][:, ::-1], rtol=1e-6)
+    assert (tmp_path / "demo.png").stat().st_size > 5000

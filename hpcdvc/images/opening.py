@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import hpcdvc.images.hdf5 as hdf5
+import hpcdvc.images.npy as npy
+import hpcdvc.images.slices as slices
+import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import UserError
-from hpcdvc.images import hdf5, npy, slices, tiff
 from hpcdvc.images.volume import VolumeInfo, reading
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
+import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import UserError
-from hpcdvc.images import tiff
 from hpcdvc.images.volume import VolumeInfo, make_info, reading
 
 log = logging.getLogger(__name__)
