@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import tifffile
 
 from hpcdvc.errors import UserError
 from hpcdvc.field import Field
@@ -32,6 +31,8 @@ def write_tiffs(stem: str | Path, field: Field, names: Sequence[str] | None = No
     UserError : the points form no grid
     RunError : no space left, or a file cannot be written
     """
+    import tifffile  # slow to load, and rarely asked for
+
     if field.grid is None:
         raise UserError(f"{stem}: images are made of fields on a regular grid; these {len(field)} points form none")
     if names is None:
