@@ -96,6 +96,29 @@ def test_processes_are_those_of_the_launcher(run_command):
     assert "hpcdvc-ldic: -np 7 is ignored: the launcher has started 2 processes" in result.stderr.splitlines()
 
 
+def test_names_with_any_characters(run_command):
+    folder = Path("a folder [1] é")
+    folder.mkdir()
+    for name in ("im1.tif", "im2.tif"):
+        Path(name).rename(folder / f"im {name[2]} (x).tif")
+    words = (*(folder / f"im {k} (x).tif" for k in (1, 2)), *WORDS[2:])
+    for more in (("-np", 2), ("--force",)):
+        result = run_command("ldic", *words, *more, "-q", env={"LC_ALL": "C"})
+        assert (result.returncode, result.stderr) == (0, "")
+    assert {path.name for path in folder.iterdir() if "ldic" in path.name} == {
+        f"im 1 (x)-im 2 (x)-ldic.{kind}" for kind in ("hdf", "tsv", "run.json")
+    }
+    result = run_command("ldic", *words, env={"LC_ALL": "C"})
+    assert result.returncode == 2 and is_one_sentence(result.stderr, "exists")
+
+
+def test_more_ranks_than_points(run_command):
+    for ranks in (1, 3):
+        result = run_command("ldic", *WORDS[:2], "-ns3", 19, 20, 25, "-hws", 5, "-pre", f"n{ranks}", "-q", ranks=ranks)
+        assert (result.returncode, result.stderr) == (0, "")
+    assert digest("n1-ldic.hdf") == digest("n3-ldic.hdf")
+
+
 def test_record_of_the_run(run_command):
     assert run_command("ldic", *WORDS, "-crit", "ssd").returncode == 0
     known = record()

@@ -12,6 +12,9 @@ from hpcdvc.output.hdf5 import read_field
 GRID = ("-ns", 10, "-hws", 5)
 
 
+pytestmark = pytest.mark.filterwarnings("error")
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

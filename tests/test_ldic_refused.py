@@ -20,15 +20,21 @@ PAIR = ("im1.tif", "im2.tif")
 GRID = ("-ns", 10, "-hws", 5)
 
 
+pytestmark = pytest.mark.filterwarnings("error")
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_pair()
     # what a command sets for its process
-    for module, name in ((sys, "excepthook"), (threading, "excepthook"), (sys, "argv")):
-        monkeypatch.setattr(module, name, getattr(module, name))
-    monkeypatch.setattr(log, "handlers", [])
-    sys.argv[:1] = ["hpcdvc-ldic"]
+    for module in (sys, threading):
+        monkeypatch.setattr(module, "excepthook", module.excepthook)
+    monkeypatch.setattr(sys, "argv", ["hpcdvc-ldic"])
+    handlers, level, propagate = log.handlers[:], log.level, log.propagate
+    yield
+    log.handlers[:], log.propagate = handlers, propagate
+    log.setLevel(level)
 
 
 def files() -> set[str]:

@@ -1,6 +1,7 @@
 """hpcdvc-ldic on a series of images: one file per step, a list of them that ParaView plays, and where it goes on."""
 
 import json
+import logging
 import os
 import signal
 from pathlib import Path
@@ -64,6 +65,13 @@ def test_in_its_folder_with_views():
     assert paths == [*(f"{s}.{e}" for s in stems for e in ("hdf", "tsv", "vtk")), "out/s0-series-ldic.hdf.series"]
     assert played(paths[-1]) == ["s0-s1-ldic.hdf", "s0-s2-ldic.hdf"]
     assert all(os.path.exists(path) for path in paths)
+
+
+def test_prefix_names_the_list(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("hpcdvc"), "propagate", True)
+    paths = run_here(*NAMES[:3], *GRID, "-pre", "week", "-notsv")
+    assert paths == ["s0-s1-ldic.hdf", "s0-s2-ldic.hdf", "week-ldic.hdf.series"]
+    assert "-pre names only the list" in caplog.text
 
 
 def test_start_of_every_step():

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from ldic_cases import (
     FIELD,
+    FLAT_FIELD,
+    FLAT_SHAPE,
     SHAPE,
     digest,
     images,
@@ -28,6 +30,9 @@ GRID = ("-ns", 10, "-hws", 5)
 #: Too large a motion to be found without a start.
 LARGE = Affine(rotation(10, FIELD.centre).F @ np.diag([1.05, 1.0, 0.97]), np.array([4.0, -3.0, 5.0]), FIELD.centre)
 NODES = make_grid(SHAPE, (10, 10, 10)).positions()
+
+
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +115,21 @@ def test_field_of_a_search():
     good = measured.return_status == Status.CONVERGED
     assert good.mean() > 0.9
     assert np.abs(measured.displacement - field.displacement(NODES))[good].max() < 0.1
+
+
+def test_two_dimensions():
+    save_pair(*images(FLAT_FIELD, FLAT_SHAPE))
+    words = ("-ns", 12, "-hws", 8)
+    run_here("im1.tif", "im2.tif", *words, "-pre", "first", "-it", 3)
+    first = read_field("first-ldic.hdf")
+    for kind in ("hdf", "tsv"):
+        started = measure(*words, "-pf", f"first-ldic.{kind}")
+        assert (started.return_status == Status.CONVERGED).all() and largest_error(started, FLAT_FIELD) < 0.02
+        assert same_rows(measure("-hws", 8, "-pf", f"first-ldic.{kind}"), started)
+        completed = measure(*words, "-pf", f"first-ldic.{kind}", "-skp")
+        kept = first.return_status == Status.CONVERGED
+        assert (completed.return_status == Status.CONVERGED).all()
+        assert (completed.iterations[kept] == first.iterations[kept]).all()
 
 
 @pytest.mark.parametrize("what", ["registration", "field"])

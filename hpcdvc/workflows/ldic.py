@@ -76,6 +76,8 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.parallel.Team
     """
+    if options.prefix and len(options.images) > 2:
+        log.warning("-pre names only the list of the steps: the files of a series are named after its images")
     transport = choose_transport(team)
     start = team.on_root(lambda: read_start(options.phi_file, options.phi_file_bin_ratio))
     steps = team.agree(lambda: plan(options, start, team))
