@@ -171,3 +171,10 @@ def test_python_examples_import_what_exists(path):
     for module, names in re.findall(r"^ *from (hpcdvc[\w.]*) import (.+)$", path.read_text(), re.M):
         for name in names.split(", "):
             assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
+
+
+@pytest.mark.skipif(not (ROOT / "benchmarks" / "results").is_dir(), reason="no results of benchmarks in this tree")
+def test_figures_of_the_readme_are_those_of_the_benchmarks():
+    readme = importlib.import_module("readme")
+    text = (ROOT / "README.md").read_text()
+    assert text == readme.with_figures(text), "run: python docs/readme.py"
