@@ -41,8 +41,8 @@ def speed() -> str:
     intro = (
         f"A speckle pair of {size}³ voxels, 16 bits, {nodes} nodes, `-hws 10`, on {machine['cores']} cores of an\n"
         f"{machine['processor']}; medians of {found['options']['rounds']} rounds, the two programs in turn. CPU is\n"
-        "user and system time of all processes; spam's cubic runs had fewer nodes and are scaled. hpcdvc maps the images\n"
-        f"instead of loading them. From `benchmarks/results/{path.stem}.md`, made by `make bench`.\n\n"
+        "user and system time of all processes; spam's cubic runs had fewer nodes and are scaled. hpcdvc maps\n"
+        f"images instead of loading them. From `benchmarks/results/{path.stem}.md`, made by `make bench`.\n\n"
     )
     return intro + "\n".join(lines)
 
