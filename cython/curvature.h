@@ -15,7 +15,7 @@
 
 #define TERMS 10
 #define SURE 2.0                 /* F of white noise is 1 +- 0.33 */
-#define SUSPICIOUS 8.0           /* rough F of a trilinear residual that is worth a closer look */
+#define SUSPICIOUS (k->w.n[0] > 1 ? 10.0 : 8.0) /* rough F of a trilinear residual that is worth a closer look */
 #define INTERPOLATION_ERROR 1e-3 /* of a cubic spline beside the texture, both squared; CT with a point spread */
 #define MOST_INFLATION 9 /* of the variance of the displacement; 4.75 where the texture is alike all over */
 
@@ -181,9 +181,10 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
     for (int m = 0; m < 12; m++) A[m] = B[TERMS * (m / 4) + m % 4] * unit[m % 4];
     solve(&k->f, k->s, A, affine);
     for (int m = 0; m < 12; m++) by_affine += A[m] * affine[m];
-    const double left = (k->squares - explained) / (k->r.n - n - 2) / (1 + interpolated_noise(k, k->spline->noise));
-    const double ratio = left > 0 ? (explained - by_affine) / (flat ? 6 : 18) / (2 * left) : INFINITY;
-    const double threshold = believed(k, k->squares - explained);
+    const double rest = fmax(k->squares - explained, 1e-12 * k->r.n); /* rounding can make it negative */
+    const double left = rest / (k->r.n - n - 2) / (1 + interpolated_noise(k, k->spline->noise));
+    const double ratio = (explained - by_affine) / (flat ? 6 : 18) / (2 * left);
+    const double threshold = believed(k, rest);
     if (!(ratio > threshold)) return 0;
     const double part = 1 - threshold / ratio;
     for (int m = 0; m < 12; m++) correction[m] = -part * k->step_gain * affine[m], wide[m] = 0;

@@ -28,7 +28,7 @@ typedef struct {
     reference_sums r;
     match_sums m;
     factor f;
-    double interpolated_squares; /* sum of im2^2, interpolated */
+    double interpolated_squares; /* sum of im2^2, interpolated, over every third plane */
     double contrast_loss;        /* standard deviation of the interpolated window / without interpolation */
     int contrast_due;            /* measure it again */
     double squares, zncc;        /* sum of squared residuals in units of scale, correlation */
@@ -62,6 +62,20 @@ static void job_end(job *k)
     box *boxes[] = {&k->grey1, &k->step1, &k->step2, &k->coefficients, &k->valid1, &k->valid2, &k->scratch};
     for (unsigned i = 0; i < sizeof boxes / sizeof *boxes; i++) free(boxes[i]->v);
     free(k->store);
+}
+
+#define CONTRAST_SKIP 3 /* planes that stand for so many when contrast is measured */
+
+/* Sum of b, or of b^2, over every `skip`-th plane of a window. */
+INLINE double sum_planes(const window *w, int skip, int power)
+{
+    double sum = 0;
+    for (int z = 0; z < w->n[0]; z += skip) {
+        vf plane = splat(0);
+        for (int64_t v = z * w->sz; v < (z + 1) * w->sz; v += VL) plane += power == 2 ? load(w->b + v) * load(w->b + v) : load(w->b + v);
+        sum += total(plane);
+    }
+    return sum;
 }
 
 /* Columns outside [first, last) of a padded row are 0. */

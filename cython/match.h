@@ -18,8 +18,10 @@ static int evaluate(job *k, double A[12])
     double gain = 1, shift_a = mean_a, shift_b = mean_b;
     if (k->s->znssd) {
         if (k->contrast_due) {
-            const double whole = k->interpolated_squares - r->n * mean_b * mean_b;
-            k->contrast_loss = sqrt(fmin(bb / whole, 1));
+            const double n = r->n * ((k->w.n[0] + CONTRAST_SKIP - 1) / CONTRAST_SKIP) / k->w.n[0];
+            const double sum = sum_planes(&k->w, CONTRAST_SKIP, 1), of_mean = sum * sum / n;
+            k->contrast_loss = sqrt(fmin((sum_planes(&k->w, CONTRAST_SKIP, 2) - of_mean) / (k->interpolated_squares - of_mean), 1));
+            if (!(k->contrast_loss > 0.5)) k->contrast_loss = 1; /* hardly any texture in these planes */
             k->contrast_due = 0;
         }
         gain = sqrt(aa / bb) * k->contrast_loss;

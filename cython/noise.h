@@ -45,10 +45,10 @@ static double keys_residual(job *k)
             for (int i = 0; i < 3; i++) p[i] -= k->coefficients.origin[i];
             if (thick) sample_row(&k->coefficients, p, slope, edge, last, KEYS, 1, 1, b);
             else sample_row(&k->coefficients, p, slope, edge, last, KEYS, 0, 1, b);
-            for (int x = edge; x < last; x++) {
-                double r = a[x] - k->gain * b[x];
-                sum += r, squares += r * r, n++;
-            }
+            float row_sum = 0, row_squares = 0;
+            for (int x = edge; x < last; x++) b[x] = a[x] - (float)k->gain * b[x] - (float)k->shift;
+            for (int x = edge; x < last; x++) row_sum += b[x], row_squares += b[x] * b[x];
+            sum += row_sum, squares += row_squares, n += last - edge;
         }
     return n > 1 ? (squares - sum * sum / n) / (n - 1) : 0;
 }

@@ -124,10 +124,11 @@ static void drop_bad_cells(const job *k, const double p[3], int first, int last,
     }
 }
 
-INLINE void sample_window(job *k, int taps, int thick, int power, int partial)
+/* Every `skip`-th plane of the window. */
+INLINE void sample_window(job *k, int taps, int thick, int power, int skip, int partial)
 {
     const double slope[3] = {k->Phi[2], k->Phi[6], k->Phi[10]};
-    for (int z = 0; z < k->w.n[0]; z++)
+    for (int z = 0; z < k->w.n[0]; z += skip)
         for (int y = 0; y < k->w.n[1]; y++) {
             const int64_t at = z * k->w.sz + y * k->w.sy;
             float *b = k->w.b + at, *ok = k->w.ok + at;
@@ -148,21 +149,16 @@ INLINE void sample_window(job *k, int taps, int thick, int power, int partial)
         }
 }
 
-#define SAMPLE(TAPS, POWER)                                                                                     \
-    (k->w.n[0] > 1 ? (partial ? sample_window(k, TAPS, 1, POWER, 1) : sample_window(k, TAPS, 1, POWER, 0))      \
-                   : (partial ? sample_window(k, TAPS, 0, POWER, 1) : sample_window(k, TAPS, 0, POWER, 0)))
+#define SAMPLE(TAPS, POWER, SKIP)                                                                                       \
+    (k->w.n[0] > 1 ? (partial ? sample_window(k, TAPS, 1, POWER, SKIP, 1) : sample_window(k, TAPS, 1, POWER, SKIP, 0))  \
+                   : (partial ? sample_window(k, TAPS, 0, POWER, SKIP, 1) : sample_window(k, TAPS, 0, POWER, SKIP, 0)))
 
-/* Sum of the interpolated squares of im2: with that of the squares of the interpolated im2 it tells how much
- * contrast trilinear interpolation took away. */
+/* Sum over every third plane of the interpolated squares of im2: beside that of the squares of the interpolated im2 it
+ * tells how much contrast trilinear interpolation took away. */
 static void sum_interpolated_squares(job *k, int partial)
 {
-    SAMPLE(2, 2);
-    k->interpolated_squares = 0;
-    for (int z = 0; z < k->w.n[0]; z++) {
-        vf sum = splat(0);
-        for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v += VL) sum += load(k->w.b + v);
-        k->interpolated_squares += total(sum);
-    }
+    SAMPLE(2, 2, CONTRAST_SKIP);
+    k->interpolated_squares = sum_planes(&k->w, CONTRAST_SKIP, 1);
 }
 
 /* Fill b with im2 under Phi. *partial tells whether some voxels do not count. Returns a status. */
@@ -176,11 +172,11 @@ static int warp(job *k, int *partial_out)
     for (int i = 0; i < 3; i++) partial |= low[i] < -1e-6 || high[i] > (double)k->im2->shape[i] - 1 + 1e-6;
     if (k->spline->taps == 2 && k->contrast_due) sum_interpolated_squares(k, partial);
     if (k->spline->taps == 2)
-        SAMPLE(2, 1);
+        SAMPLE(2, 1, 1);
     else if (k->spline->taps == 4)
-        SAMPLE(4, 1);
+        SAMPLE(4, 1, 1);
     else
-        SAMPLE(6, 1);
+        SAMPLE(6, 1, 1);
     *partial_out = partial;
     return NOT_EVALUATED;
 }
