@@ -88,7 +88,8 @@ def draw_bias(path: Path) -> None:
         axis.set_xlabel("shift in x (voxel)")
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("voxel")
-    axes[0].legend(frameon=False, fontsize=8)
+    axes[0].set_ylim(top=0.2)
+    axes[0].legend(loc="upper center", bbox_to_anchor=(0.5, 0.93), ncols=3, fontsize=8, frameon=False)
     figure.savefig(path)
 
 
