@@ -80,6 +80,7 @@ static int iterate(job *k, hpcdvc_row *row)
         row->iterations++;
         if (look) {
             k->contrast_due = !looked && k->spline->taps == 2;
+            k->settled = partial;
             looked = 1;
             if (choose_gradient(k) || k->contrast_due) row->delta_phi_norm = INFINITY;
         }
@@ -100,7 +101,7 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     k->spline = &k->s->interpolation;
     row->index = p->index;
     row->delta_phi_norm = row->error = INFINITY;
-    k->have_coefficients = k->smoothed = k->bad2 = 0, k->stale = 1, k->contrast_due = 0, k->contrast_loss = 1;
+    k->have_coefficients = k->smoothed = k->bad2 = 0, k->stale = 1, k->settled = 0, k->contrast_due = 0, k->contrast_loss = 1;
     k->squares = k->zncc = k->r.n = NAN;
     row->return_status = prepare_reference(k, p);
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];

@@ -23,6 +23,7 @@ typedef struct {
     double offset1, offset2, scale;
     double in_im1, valid_in_im1; /* voxels: finite and unmasked; those that also have a gradient */
     int partial1, in1_is_whole, bad2, have_coefficients;
+    int settled;                 /* near the end with voxels left out: the others may only become fewer */
     int stale, partial;          /* the reference sums must be made again; they left voxels out */
     int smoothed;                /* the second gradient is in use */
     reference_sums r;

@@ -74,7 +74,7 @@ static int take_smooth_gradient(job *k)
     const int R = filter_radius(&k->s->smooth_gradient), Rz = k->w.n[0] > 1 ? R : 0;
     const int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
     const int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
-    if (read_box(k->im1, origin, n, k->offset1, k->scale, 1, &k->grey1, &k->valid1, &k->scratch) == -1
+    if (read_box(k->im1, origin, n, k->offset1, k->scale, &k->grey1, &k->valid1, &k->scratch) == -1
         || take_gradient(k, &k->s->smooth_gradient, k->second))
         return 1;
     for (int i = 0; i < 3; i++) clear_excluded(k, k->second[i]);

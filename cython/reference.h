@@ -146,7 +146,7 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     if (s->calibrate && filter_radius(&s->true_gradient) > R) R = filter_radius(&s->true_gradient);
     int Rz = k->w.n[0] > 1 ? R : 0, n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
     int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
-    int64_t dropped = read_box(k->im1, origin, n, k->offset1, k->scale, 1, &k->grey1, &k->valid1, &k->scratch);
+    int64_t dropped = read_box(k->im1, origin, n, k->offset1, k->scale, &k->grey1, &k->valid1, &k->scratch);
     if (dropped == -1) return NO_MEMORY;
     take_window(k, dropped);
     if (k->valid_in_im1 < s->unknowns) return FEW_VALID_VOXELS;

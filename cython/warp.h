@@ -73,7 +73,7 @@ static int cover(job *k)
     }
     const int filtered = k->spline->poles > 0;
     box *raw = filtered ? &k->grey1 : &k->coefficients; /* im1's box is free again once its gradient is taken */
-    int64_t dropped = read_box(k->im2, origin, wide, k->offset2, k->scale, 0, raw, &k->valid2, &k->scratch);
+    int64_t dropped = read_box(k->im2, origin, wide, k->offset2, k->scale, raw, &k->valid2, &k->scratch);
     if (dropped == -1) return NO_MEMORY;
     if (dropped == -2) return LEFT_IMAGE;
     memcpy(k->valid2.origin, origin, sizeof origin);
@@ -139,6 +139,8 @@ INLINE void sample_window(job *k, int taps, int thick, int power, int skip, int 
                 columns_inside(k, p, &first, &last);
                 memcpy(ok, k->w.in1 + at, k->w.sy * sizeof(float));
                 clear_ends(ok, first, last, k->w.sy);
+                if (k->settled) /* no voxel comes back, or some would come and go for ever */
+                    for (int x = 0; x < k->w.n[2]; x++) ok[x] *= k->w.was[at + x];
                 if (k->bad2) drop_bad_cells(k, p, first, last, ok);
             }
             for (int i = 0; i < 3; i++) q[i] = p[i] - k->coefficients.origin[i];
@@ -168,7 +170,7 @@ static int warp(job *k, int *partial_out)
     if (status != NOT_EVALUATED) return status;
     double low[3], high[3];
     bounds(k, low, high);
-    int partial = k->partial1 || k->bad2;
+    int partial = k->partial1 || k->bad2 || k->settled;
     for (int i = 0; i < 3; i++) partial |= low[i] < -1e-6 || high[i] > (double)k->im2->shape[i] - 1 + 1e-6;
     if (k->spline->taps == 2 && k->contrast_due) sum_interpolated_squares(k, partial);
     if (k->spline->taps == 2)

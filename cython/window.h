@@ -110,8 +110,8 @@ static grey_sums grey(const hpcdvc_volume *im, const int64_t origin[3], const in
     return g;
 }
 
-/* Continue a box past the image along one axis. odd: f(-i) = 2 f(0) - f(i), which keeps slopes; else f(i). */
-static void extend(box *b, int axis, int lo, int hi, int odd, const int from[3], const int to[3])
+/* Continue a box past the image along one axis: f(-i) = 2 f(0) - f(i), which keeps slopes. */
+static void extend(box *b, int axis, int lo, int hi, const int from[3], const int to[3])
 {
     int64_t step = axis == 0 ? b->sz : axis == 1 ? b->sy : 1;
     for (int i = 0; i < b->n[axis]; i++) {
@@ -122,7 +122,7 @@ static void extend(box *b, int axis, int lo, int hi, int odd, const int from[3],
             for (int y = axis == 1 ? 0 : from[1]; y < (axis == 1 ? 1 : to[1]); y++) {
                 float *r = row_of(b, z, y);
                 for (int x = axis == 2 ? 0 : from[2]; x < (axis == 2 ? 1 : to[2]); x++)
-                    r[d + x] = odd ? 2 * r[e + x] - r[m + x] : r[m + x];
+                    r[d + x] = 2 * r[e + x] - r[m + x];
             }
     }
 }
@@ -173,7 +173,7 @@ static void grow_invalid(box *valid, box *scratch)
 /* Read [origin, origin + n) as (grey - offset) * scale, continued past the image.
  * Returns the number of invalid voxels (then `valid` is filled), -1 if memory ran out, -2 if all is outside. */
 static int64_t read_box(const hpcdvc_volume *im, const int64_t origin[3], const int n[3], double offset,
-                        double scale, int odd, box *b, box *valid, box *scratch)
+                        double scale, box *b, box *valid, box *scratch)
 {
     int lo[3], hi[3];
     if (box_shape(b, n)) return -1;
@@ -187,7 +187,7 @@ static int64_t read_box(const hpcdvc_volume *im, const int64_t origin[3], const 
     if (dropped > 0) grow_invalid(valid, scratch);
     int from[3] = {lo[0], lo[1], lo[2]}, to[3] = {hi[0], hi[1], hi[2]};
     for (int axis = 2; axis >= 0; axis--) {
-        if (lo[axis] > 0 || hi[axis] < n[axis]) extend(b, axis, lo[axis], hi[axis], odd, from, to);
+        if (lo[axis] > 0 || hi[axis] < n[axis]) extend(b, axis, lo[axis], hi[axis], from, to);
         from[axis] = 0, to[axis] = n[axis];
     }
     return dropped;
