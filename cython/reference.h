@@ -141,6 +141,7 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     if (g.count < s->min_valid * voxels) return FEW_VALID_VOXELS;
     double variance = g.sum_squares / g.count - k->offset1 * k->offset1;
     if (!(variance > 1e-12 * k->offset1 * k->offset1)) return SINGULAR;
+    k->offset1 = (float)k->offset1; /* as the row readers subtract it */
     k->scale = 1 / sqrt(variance);
     int R = filter_radius(&s->gradient);
     if (s->calibrate && filter_radius(&s->true_gradient) > R) R = filter_radius(&s->true_gradient);

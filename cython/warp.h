@@ -69,7 +69,7 @@ static int cover(job *k)
         const int64_t middle[3] = {(from[0] + to[0]) / 2, from[1], from[2]};
         const int plane[3] = {1, n[1], n[2]};
         grey_sums g = grey(k->im2, middle, plane);
-        k->offset2 = g.count ? g.sum / g.count : 0;
+        k->offset2 = g.count ? (float)(g.sum / g.count) : 0;
     }
     const int filtered = k->spline->poles > 0;
     box *raw = filtered ? &k->grey1 : &k->coefficients; /* im1's box is free again once its gradient is taken */
