@@ -46,6 +46,8 @@ INLINE void weights(vf t, int kind, vf *w)
 /* Columns until t + i * slope leaves [0, 1). */
 INLINE int run_length(double t, double slope, int most)
 {
+    const double end = t + slope * (most - 1);
+    if (end >= 0 && end < 1) return most; /* most rows: no division */
     double steps = slope > 0 ? (1 - t) / slope : slope < 0 ? t / -slope : most;
     if (steps >= most) return most;
     int n = (int)steps + 1;

@@ -91,13 +91,25 @@ static int64_t voxel(const hpcdvc_volume *im, const int64_t origin[3], int z, in
     return ((origin[0] + z) * im->shape[1] + origin[1] + y) * im->shape[2] + origin[2] + x;
 }
 
+/* Ask for the rows of a plane that will be read soon: they lie far apart, so the processor does not guess them. */
+static void prefetch_plane(const hpcdvc_volume *im, const int64_t origin[3], int z, const int lo[3], const int hi[3])
+{
+    const int64_t bytes = type_bytes[im->type];
+    if (z >= hi[0]) return;
+    for (int y = lo[1]; y < hi[1]; y++) {
+        const char *p = (const char *)im->data + voxel(im, origin, z, y, lo[2]) * bytes;
+        for (int64_t b = 0; b < (hi[2] - lo[2]) * bytes + 63; b += 64) __builtin_prefetch(p + b);
+    }
+}
+
 /* Sums of the finite, unmasked voxels of a box. */
 static grey_sums grey(const hpcdvc_volume *im, const int64_t origin[3], const int n[3])
 {
     grey_sums g = {0};
     int lo[3], hi[3];
     if (!inside(im, origin, n, lo, hi)) return g;
-    for (int z = lo[0]; z < hi[0]; z++)
+    for (int z = lo[0]; z < hi[0]; z++) {
+        prefetch_plane(im, origin, z + 1, lo, hi);
         for (int y = lo[1]; y < hi[1]; y++) {
             int64_t at = voxel(im, origin, z, y, lo[2]);
             const char *p = (const char *)im->data + at * type_bytes[im->type];
@@ -107,6 +119,7 @@ static grey_sums grey(const hpcdvc_volume *im, const int64_t origin[3], const in
                 for (int x = 0; x < hi[2] - lo[2]; x++)
                     if (im->mask[at + x]) row_sums[im->type](p + x * type_bytes[im->type], 1, &g);
         }
+    }
     return g;
 }
 
@@ -179,10 +192,12 @@ static int64_t read_box(const hpcdvc_volume *im, const int64_t origin[3], const 
     if (box_shape(b, n)) return -1;
     memcpy(b->origin, origin, sizeof b->origin);
     if (!inside(im, origin, n, lo, hi)) return -2;
-    for (int z = lo[0]; z < hi[0]; z++)
+    for (int z = lo[0]; z < hi[0]; z++) {
+        prefetch_plane(im, origin, z + 1, lo, hi);
         for (int y = lo[1]; y < hi[1]; y++)
             row_reads[im->type]((const char *)im->data + voxel(im, origin, z, y, lo[2]) * type_bytes[im->type],
                                 hi[2] - lo[2], offset, scale, row_of(b, z, y) + lo[2]);
+    }
     int64_t dropped = drop_invalid(im, b, valid, lo, hi);
     if (dropped > 0) grow_invalid(valid, scratch);
     int from[3] = {lo[0], lo[1], lo[2]}, to[3] = {hi[0], hi[1], hi[2]};
@@ -215,23 +230,41 @@ static void recurse(box *b, int axis, double pole, int z0, int z1)
     }
 }
 
-/* Filter along one axis: out[i] = sum_k h[k] (in[i + k] +- in[i - k]); `in` points at the first output voxel. */
-static void filter(const float *in, int64_t in_sz, int64_t in_sy, int64_t step, const hpcdvc_taps *taps, int odd,
-                   float *out, int64_t out_sz, int64_t out_sy, const int n[3])
+INLINE void filter_rows(const float *in, int64_t in_sz, int64_t in_sy, int64_t step, const float *h, int radius,
+                        int odd, float *out, int64_t out_sz, int64_t out_sy, const int n[3])
 {
     for (int z = 0; z < n[0]; z++)
         for (int y = 0; y < n[1]; y++) {
             const float *p = in + z * in_sz + y * in_sy;
             float *o = out + z * out_sz + y * out_sy;
             for (int x = 0; x < n[2]; x += VL) {
-                vf sum = odd ? splat(0) : taps->h[0] * load(p + x);
-                for (int k = 1; k <= taps->radius; k++) {
-                    vf ahead = load(p + x + k * step), back = load(p + x - k * step);
-                    sum += taps->h[k] * (odd ? ahead - back : ahead + back);
+                const float *ahead = p + x, *back = p + x;
+                vf sum = odd ? splat(0) : h[0] * load(p + x);
+                for (int k = 1; k <= radius; k++) {
+                    ahead += step, back -= step;
+                    sum += h[k] * (odd ? load(ahead) - load(back) : load(ahead) + load(back));
                 }
                 store(o + x, sum);
             }
         }
+}
+
+INLINE void filter_parity(const float *in, int64_t in_sz, int64_t in_sy, int64_t step, const hpcdvc_taps *taps, int odd,
+                          float *out, int64_t out_sz, int64_t out_sy, const int n[3])
+{
+    /* the radii of our own filters, so that their loops are unrolled */
+#define RADIUS(r) case r: filter_rows(in, in_sz, in_sy, step, taps->h, r, odd, out, out_sz, out_sy, n); return;
+    switch (taps->radius) { RADIUS(1) RADIUS(4) RADIUS(6) RADIUS(9) RADIUS(11) RADIUS(16) }
+#undef RADIUS
+    filter_rows(in, in_sz, in_sy, step, taps->h, taps->radius, odd, out, out_sz, out_sy, n);
+}
+
+/* Filter along one axis: out[i] = sum_k h[k] (in[i + k] +- in[i - k]); `in` points at the first output voxel. */
+static void filter(const float *in, int64_t in_sz, int64_t in_sy, int64_t step, const hpcdvc_taps *taps, int odd,
+                   float *out, int64_t out_sz, int64_t out_sy, const int n[3])
+{
+    if (odd) filter_parity(in, in_sz, in_sy, step, taps, 1, out, out_sz, out_sy, n);
+    else filter_parity(in, in_sz, in_sy, step, taps, 0, out, out_sz, out_sy, n);
 }
 
 #endif

@@ -12,14 +12,17 @@ from hpcdvc.sharedmem import shared_counter
 
 #: Rows travel to rank 0 in blocks of at most this many bytes, the only memory it needs besides the result.
 _BLOCK = 2**26
+#: Chunks in a row go to the same node in so many blocks: few enough that a node reads a part of the images only, many
+#: enough that no node has all the hard points.
+_BLOCKS_PER_NODE = 128
 
 
 class Queue:
     """Points to be measured, cut into chunks; each chunk goes to one rank. Creating it is collective.
 
-    Chunk c belongs to node ``c % node_count``. Rank 0 sends every node its share once; the ranks of a node then pull
-    chunk after chunk by a counter they share, so a rank with easy points takes more of them. Iterate over it once,
-    on every rank.
+    The chunks are dealt to the nodes in blocks, in proportion to their ranks. Rank 0 sends every node its share once;
+    the ranks of a node then pull chunk after chunk by a counter they share, so a rank with easy points takes more of
+    them. Iterate over it once, on every rank.
 
     Parameters
     ----------
@@ -48,10 +51,19 @@ class Queue:
         team.node_barrier()
         self._points.flags.writeable = False
 
+    def _chunks_of(self, node: int) -> np.ndarray:
+        """Numbers of the chunks of a node."""
+        chunks, sizes = -(-self.total // self._chunk), self._team.node_sizes
+        # rank j of a node is due at (j + 1/2) / size of a round: every beginning of a round is fair, too
+        due = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
+        turns = np.repeat(np.arange(len(sizes)), sizes)[np.argsort(due, kind="stable")]
+        block = np.arange(chunks) // max(chunks // (_BLOCKS_PER_NODE * len(sizes)), 1)
+        return np.flatnonzero(turns[block % len(turns)] == node)
+
     def _share_size(self) -> int:
-        """Number of points of this node: a chunk of every round of all nodes, and its part of the last round."""
-        rounds, rest = divmod(self.total, self._chunk * self._team.node_count)
-        return rounds * self._chunk + min(max(rest - self._team.node_index * self._chunk, 0), self._chunk)
+        """Number of points of this node."""
+        starts = self._chunks_of(self._team.node_index) * self._chunk
+        return int(np.minimum(self.total - starts, self._chunk).sum())
 
     def _scatter(self, points: np.ndarray | None) -> None:
         team = self._team
@@ -66,10 +78,9 @@ class Queue:
                 team.leaders.Recv([self._points.view(np.uint8), len(self._points), row], 0)
 
     def _share_of(self, points: np.ndarray, node: int) -> np.ndarray:
-        nodes, chunk = self._team.node_count, self._chunk
-        whole = len(points) // (nodes * chunk) * nodes * chunk
-        rounds = points[:whole].reshape(-1, nodes, chunk)[:, node].reshape(-1)
-        return np.concatenate([rounds, points[whole + node * chunk :][:chunk]])
+        chunks, whole = self._chunks_of(node), len(points) // self._chunk
+        full = points[: whole * self._chunk].reshape(whole, self._chunk)[chunks[chunks < whole]].reshape(-1)
+        return np.concatenate([full, points[whole * self._chunk :]]) if whole in chunks else full
 
     def __iter__(self) -> Iterator[np.ndarray]:
         while True:

@@ -84,6 +84,8 @@ class Team:
         The same among the ranks of this node, those that share memory.
     node_index, node_count : int
         This node, number of nodes. Rank 0 is on node 0.
+    node_sizes : list of int
+        Number of ranks of every node.
     stop_requested : bool
         A signal (SIGUSR1) asked this rank to leave soon.
     comm : mpi4py communicator or None
@@ -94,6 +96,7 @@ class Team:
         self.node = self.leaders = None
         self.rank, self.size = 0, 1
         self.node_rank, self.node_size, self.node_index, self.node_count = 0, 1, 0, 1
+        self.node_sizes = [1]
         self.stop_requested = False
         self._deciding = False
         if comm is not None:
@@ -110,8 +113,9 @@ class Team:
         self.node_rank, self.node_size = self.node.rank, self.node.size
         leader = self.node_rank == 0
         self.leaders = comm.Split(0 if leader else MPI.UNDEFINED, comm.rank)
-        place = (self.leaders.rank, self.leaders.size) if leader else None
-        self.node_index, self.node_count = self.node.bcast(place)
+        place = (self.leaders.rank, self.leaders.allgather(self.node_size)) if leader else None
+        self.node_index, self.node_sizes = self.node.bcast(place)
+        self.node_count = len(self.node_sizes)
 
     # agreement
 

@@ -42,12 +42,21 @@ def test_each_point_is_handed_out_once(nodes, n, chunk):
     assert queue.done_in_node() == queue.total_in_node()
 
 
-def test_chunks_are_dealt_to_nodes_in_turn(nodes):
-    queue = nodes.queue(make_points(nodes, 95), 10)
-    for points in queue:
-        assert (points["index"] // 10 % nodes.node_count == nodes.node_index).all()
-        assert points["index"][0] % 10 == 0
-    assert queue.total_in_node() == sum(i // 10 % nodes.node_count == nodes.node_index for i in range(95))
+@pytest.mark.parametrize("n", [95, 4000])
+def test_nodes_get_chunks_in_proportion_to_their_ranks(nodes, n):
+    """Whole chunks, and of any beginning of the points a fair part."""
+    queue = nodes.queue(make_points(nodes, n), 10)
+    mine = np.concatenate([np.zeros(0, POINT), *[points.copy() for points in queue]])["index"]
+    for points in np.split(np.sort(mine), np.flatnonzero(np.diff(np.sort(mine)) > 1) + 1):
+        assert len(points) == 0 or points[0] % 10 == 0
+    for half in (n // 2, n):
+        fair = half * nodes.node_size / nodes.size
+        in_node = sum(
+            counts
+            for node, counts in nodes.all_gather((nodes.node_index, int((mine < half).sum())))
+            if node == nodes.node_index
+        )
+        assert abs(in_node - fair) <= 10 * (1 + n // 10 // 128)
 
 
 def test_points_of_a_chunk_are_read_only(nodes):
