@@ -25,6 +25,7 @@ import numpy as np  # noqa: E402
 from processes import ROOT, environment, mpiexec  # noqa: E402
 from simulation import Rule, bytes_touched, makespan, node_sizes  # noqa: E402
 
+from hpcdvc.exchange import BLOCKS_PER_NODE  # noqa: E402
 from hpcdvc.field import POINT, ROW  # noqa: E402
 from hpcdvc.measuring import chunk_size  # noqa: E402
 from hpcdvc.registration import Settings, seconds_per_window  # noqa: E402
@@ -32,7 +33,6 @@ from hpcdvc.registration import Settings, seconds_per_window  # noqa: E402
 RANKS = (64, 1024, 9984, 10_000)
 RANKS_PER_NODE = 64
 HALF_WINDOW, ORDER, SPACING = 10, 3, 10  # of the predicted job
-BLOCKS = 128  # per node, in the rule that keeps neighbouring chunks on one node
 LOST = 0.15  # part of the points, at one end, that find no match, in the hard job
 ASSUMED = {
     "launcher, s per rank": 2e-4,
@@ -107,16 +107,11 @@ def point_costs(costs: Costs, count: int, lost: float) -> np.ndarray:
     return easy
 
 
-def rule_of(points: int, ranks: int, **changes) -> Rule:
-    """The rule of hpcdvc.measuring, perhaps changed."""
+def rule_of(points: int, ranks: int) -> Rule:
+    """The rule of hpcdvc.measuring and hpcdvc.exchange."""
     chunk = chunk_size(seconds_per_window(Settings((HALF_WINDOW,) * 3, ORDER)), points, ranks)
-    return Rule(**{"points_per_chunk": chunk, **changes})
-
-
-def in_blocks(chunk: int, count: int, ranks: int) -> Rule:
-    """Chunks that stay together in BLOCKS blocks per node, shared out by ranks."""
     nodes = len(node_sizes(ranks, RANKS_PER_NODE))
-    return Rule(chunk, max(1, count // (chunk * nodes * BLOCKS)), True, 2)
+    return Rule(chunk, max(1, points // (chunk * nodes * BLOCKS_PER_NODE)), True)
 
 
 def balance(costs: Costs, count: int, ranks: int, lost: float, rule: Rule) -> float:
@@ -172,15 +167,13 @@ def balance_lines(costs: Costs, count: int, several: tuple = RANKS) -> list[str]
     lines = [f"{count} points", "ranks  nodes  points/chunk  rule                                   easy job  hard job"]
     for ranks in several:
         now = rule_of(count, ranks)
-        chunk = now.points_per_chunk
-        nodes = len(node_sizes(ranks, RANKS_PER_NODE))
+        chunk, block = now.points_per_chunk, now.chunks_per_block
         chosen = {
-            "as in hpcdvc.measuring": now,
-            "shares by ranks of a node": Rule(chunk, 1, True),
-            "by ranks, half chunks": Rule(max(1, chunk // 2), 1, True),
-            "by ranks, last chunk as points": Rule(chunk, 1, True, 1),
-            "by ranks, last 2 chunks as points": Rule(chunk, 1, True, 2),
-            f"the last, {BLOCKS} blocks per node": in_blocks(chunk, count, ranks),
+            "as in hpcdvc": now,
+            "chunks one by one, equal shares": Rule(chunk),
+            "chunks one by one, by ranks": Rule(chunk, 1, True),
+            "as in hpcdvc, half chunks": Rule(max(1, chunk // 2), 2 * block, True),
+            "as in hpcdvc, last chunk as points": Rule(chunk, block, True, 1),
         }
         for name, rule in chosen.items():
             easy, hard = (balance(costs, count, ranks, lost, rule) for lost in (0.0, LOST))
@@ -195,9 +188,8 @@ def prediction_lines(costs: Costs, edge: int) -> list[str]:
     rows = {}
     for ranks in RANKS[:3]:
         now = rule_of(count, ranks)
-        rows[f"{ranks}, as now"] = (ranks, parts(costs, edge, ranks, now))
-        block = in_blocks(now.points_per_chunk, count, ranks)
-        rows[f"{ranks}, {BLOCKS} blocks per node"] = (ranks, parts(costs, edge, ranks, block))
+        rows[f"{ranks}, as in hpcdvc"] = (ranks, parts(costs, edge, ranks, now))
+        rows[f"{ranks}, chunks one by one"] = (ranks, parts(costs, edge, ranks, Rule(now.points_per_chunk, 1, True)))
     names = list(next(iter(rows.values()))[1])
     titles = "".join(f"{name:>11s}" for name in (*names, "total"))
     lines = [f"{'ranks, rule':28s}{titles}  without TSV  efficiency"]

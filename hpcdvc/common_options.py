@@ -106,8 +106,8 @@ class Needless(OptionSet):
         "-shift",
         "--shift",
         in_key=False,
-        help="not needed: the B-splines of -o 3 have no bias at half voxels to cancel",
-        note="-shift is ignored: it is not needed, the B-splines of -o 3 and 5 have no bias at half voxels to cancel",
+        help="not needed: the splines of -o 3 and 5 leave next to no bias to cancel",
+        note="-shift is ignored: it is not needed, the splines of -o 3 and 5 leave next to no bias to cancel",
     )
 
 

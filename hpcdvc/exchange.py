@@ -14,7 +14,7 @@ from hpcdvc.sharedmem import shared_counter
 _BLOCK = 2**26
 #: Chunks in a row go to the same node in so many blocks: few enough that a node reads a part of the images only, many
 #: enough that no node has all the hard points.
-_BLOCKS_PER_NODE = 128
+BLOCKS_PER_NODE = 128
 
 
 class Queue:
@@ -57,7 +57,7 @@ class Queue:
         # rank j of a node is due at (j + 1/2) / size of a round: every beginning of a round is fair, too
         due = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
         turns = np.repeat(np.arange(len(sizes)), sizes)[np.argsort(due, kind="stable")]
-        block = np.arange(chunks) // max(chunks // (_BLOCKS_PER_NODE * len(sizes)), 1)
+        block = np.arange(chunks) // max(chunks // (BLOCKS_PER_NODE * len(sizes)), 1)
         return np.flatnonzero(turns[block % len(turns)] == node)
 
     def _share_size(self) -> int:
