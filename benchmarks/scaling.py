@@ -167,7 +167,7 @@ def balance_lines(costs: Costs, count: int, several: tuple = RANKS) -> list[str]
     lines = [f"{count} points", "ranks  nodes  points/chunk  rule                                   easy job  hard job"]
     for ranks in several:
         now = rule_of(count, ranks)
-        chunk, block = now.points_per_chunk, now.chunks_per_block
+        chunk, block, nodes = now.points_per_chunk, now.chunks_per_block, len(node_sizes(ranks, RANKS_PER_NODE))
         chosen = {
             "as in hpcdvc": now,
             "chunks one by one, equal shares": Rule(chunk),
@@ -177,7 +177,7 @@ def balance_lines(costs: Costs, count: int, several: tuple = RANKS) -> list[str]
         }
         for name, rule in chosen.items():
             easy, hard = (balance(costs, count, ranks, lost, rule) for lost in (0.0, LOST))
-            lines.append(f"{ranks:5d} {len(node_sizes(ranks, RANKS_PER_NODE)):6d} {rule.points_per_chunk:13d}  {name:38s} {easy:8.3f}  {hard:8.3f}")
+            lines.append(f"{ranks:5d} {nodes:6d} {rule.points_per_chunk:13d}  {name:38s} {easy:8.3f}  {hard:8.3f}")
     return lines
 
 
