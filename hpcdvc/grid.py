@@ -1,7 +1,5 @@
 """The nodes of a measurement: a regular grid in an image."""
 
-import numpy as np
-
 from hpcdvc.errors import UserError
 from hpcdvc.field import Grid
 
@@ -30,19 +28,3 @@ def make_grid(shape: tuple[int, int, int], spacing: tuple[int, int, int]) -> Gri
         if counts[-1] < 1:
             raise UserError(f"no node inside: the node spacing of {step} in {name} is not smaller than the image ({n})")
     return Grid(tuple(map(float, origin)), tuple(map(float, steps)), tuple(counts))
-
-
-def grid_of(positions: np.ndarray) -> Grid | None:
-    """The regular grid that points stand on (Z slowest), or None.
-
-    Parameters
-    ----------
-    positions : (n, 3) array, ZYX, voxels
-    """
-    axes = [np.unique(positions[:, k]) for k in range(3)]
-    counts = [len(a) for a in axes]
-    if np.prod(counts) != len(positions):
-        return None
-    steps = [a[1] - a[0] if len(a) > 1 else 1.0 for a in axes]
-    grid = Grid(tuple(float(a[0]) for a in axes), tuple(map(float, steps)), tuple(counts))
-    return grid if np.allclose(grid.positions(), positions, rtol=0, atol=1e-4) else None

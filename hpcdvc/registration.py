@@ -3,21 +3,16 @@
 The measured Phi maps a window of im1 to im2 about its point: im1(x) = im2(c + t + F (x - c)), arrays ZYX.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hpcdvc.field import ROW
 from hpcdvc.kernels.registration import Volume, register_points
 
-CRITERIA = ("znssd", "ssd")
-ORDERS = (1, 3, 5)
-GRADIENTS = ("spline", "finite_differences", "gaussian")
-
 #: By dimensions: ratio of variances from which curvature of the field in a window without noise is believed. The
 #: interpolation error at sharp edges of real images follows the texture and gives up to 30; white noise gives about 1.
 CURVATURE_THRESHOLD = {2: 8.0, 3: 30.0}
-
 
 
 @dataclass(frozen=True)
@@ -67,8 +62,9 @@ class Gradient:
 
     derivative: np.ndarray
     smoothing: np.ndarray
+    noise: float = 0.0
 
-    def kernel(self, dimensions: int, radius: int) -> tuple[np.ndarray, np.ndarray]:
+    def kernel(self, radius: int) -> tuple[np.ndarray, np.ndarray]:
         """The two filters with all their taps, of 2 * radius + 1 entries."""
         odd, even = np.zeros(2 * radius + 1), np.zeros(2 * radius + 1)
         for k, h in enumerate(self.derivative):
@@ -80,7 +76,7 @@ class Gradient:
     def covariance(self, other: "Gradient", dimensions: int) -> float:
         """Covariance of two gradient components of the same unit white noise."""
         radius = max(len(t) for g in (self, other) for t in (g.derivative, g.smoothing))
-        (odd_a, even_a), (odd_b, even_b) = self.kernel(dimensions, radius), other.kernel(dimensions, radius)
+        (odd_a, even_a), (odd_b, even_b) = self.kernel(radius), other.kernel(radius)
         return float(odd_a @ odd_b * (even_a @ even_b) ** (dimensions - 1))
 
 
@@ -231,8 +227,8 @@ class Plan:
 
 
 def _with_noise(gradient: Gradient, dimensions: int) -> Gradient:
-    object.__setattr__(gradient, "noise", gradient.covariance(gradient, dimensions))
-    return gradient
+    """The gradient with the variance that it makes of unit white noise."""
+    return replace(gradient, noise=gradient.covariance(gradient, dimensions))
 
 
 class Registration:
