@@ -35,7 +35,7 @@ def listed(pattern):
 
 def extensions():
     """One extension per .pyx file; an edit of any shared header or of the flags rebuilds them."""
-    shared = sorted(glob("cython/*.pxd") + glob("cython/*.h")) + ["setup.py"]
+    shared = sorted(glob("cython/*.px[di]") + glob("cython/*.h")) + ["setup.py"]
     result = []
     for source in listed("cython/*.pyx"):
         name = "hpcdvc.kernels." + os.path.basename(source).removesuffix(".pyx")
