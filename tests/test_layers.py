@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "hpcdvc"
 LAYERS = """
     __main__ cli workflows start output measuring checkpoint parallel exchange sharedmem guard images
     registration grid kernels
-    registration_options common_options parser options progress launch field phi errors
+    registration_options common_options parser options progress launch field decomposition phi errors
 """.split()
 FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
