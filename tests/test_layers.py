@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "hpcdvc"
 LAYERS = """
     __main__ cli workflows start output measuring checkpoint parallel exchange sharedmem guard images
-    registration grid kernels
+    deform registration mappings grid kernels
     registration_options common_options parser options progress launch field decomposition phi errors
 """.split()
 FILES = {
