@@ -22,7 +22,10 @@ if X86:
     VARIANTS["v4"] = (8, ["-march=x86-64-v4", "-mprefer-vector-width=256"])
 
 # Extensions that link a C source compiled once per instruction set.
-VARIANT_SOURCES = {"hpcdvc.kernels.registration": "cython/correlate.c"}
+VARIANT_SOURCES = {
+    "hpcdvc.kernels.registration": "cython/correlate.c",
+    "hpcdvc.kernels.whole": "cython/sums.c",
+}
 
 
 def listed(pattern):

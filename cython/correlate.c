@@ -6,28 +6,11 @@
  * eliminated in every window. */
 #include "curvature.h"
 #include "warp.h"
+#include "warped_gradient.h"
 
 #define NEAR 0.1 /* norm of the step from which on the residual is mostly noise */
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
-
-/* Gradient of the warped im2 by central differences (one-sided at the ends), 0 next to voxels that do not count. */
-static void gradient_of_warped(job *k, int partial)
-{
-    const window *w = &k->w;
-    const int64_t step[3] = {w->sz, w->sy, 1};
-    for (int i = w->n[0] > 1 ? 0 : 1; i < 3; i++)
-        for (int z = 0; z < w->n[0]; z++)
-            for (int y = 0; y < w->n[1]; y++)
-                for (int x = 0; x < w->n[2]; x++) {
-                    const int at[3] = {z, y, x};
-                    const int64_t here = z * w->sz + y * w->sy + x;
-                    const int64_t lo = at[i] > 0 ? here - step[i] : here;
-                    const int64_t hi = at[i] < w->n[i] - 1 ? here + step[i] : here;
-                    float d = (w->b[hi] - w->b[lo]) / (float)(hi - lo > step[i] ? 2 : 1);
-                    w->g[i][here] = partial ? d * w->ok[hi] * w->ok[lo] * w->ok[here] : d;
-                }
-}
 
 /* Bring the sums over im1 up to date with the voxels that count now. Returns a status. */
 static int refresh(job *k, int partial)
@@ -129,7 +112,9 @@ int PASTE(hpcdvc_register_, VARIANT)(const hpcdvc_volume *im1, const hpcdvc_volu
                                      int64_t count)
 {
     job k;
-    int failed = job_start(&k, im1, im2, settings);
+    int n[3];
+    for (int i = 0; i < 3; i++) n[i] = 2 * settings->half[i] + 1;
+    int failed = job_start(&k, im1, im2, settings, n);
     for (int64_t i = 0; i < count && !failed; i++) {
         register_window(&k, points + i, rows + i);
         failed = rows[i].return_status == NO_MEMORY;

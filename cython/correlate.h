@@ -30,6 +30,11 @@ typedef struct {
     int type;
 } hpcdvc_volume;
 
+typedef struct {
+    double sum, sum_squares;
+    int64_t count;
+} grey_sums;
+
 /* A filter by its taps: h[0], h[1] ... h[radius]; h[-k] = h[k] (smoothing) or -h[k] (derivative). */
 typedef struct {
     int radius;

@@ -15,7 +15,7 @@
 
 #define TERMS 10
 #define SURE 2.0                 /* F of white noise is 1 +- 0.33 */
-#define SUSPICIOUS (k->w.n[0] > 1 ? 10.0 : 8.0) /* rough F of a trilinear residual that is worth a closer look */
+#define SUSPICIOUS (k->thick ? 10.0 : 8.0) /* rough F of a trilinear residual that is worth a closer look */
 #define INTERPOLATION_ERROR 1e-3 /* of a cubic spline beside the texture, both squared; CT with a point spread */
 #define MOST_INFLATION 9 /* of the variance of the displacement; 4.75 where the texture is alike all over */
 
@@ -123,7 +123,7 @@ static double rough_ratio(const job *k, const double B[3 * TERMS], double noise)
 {
     double sum = 0;
     int count = 0;
-    for (int i = k->w.n[0] > 1 ? 0 : 1; i < 3; i++)
+    for (int i = k->thick ? 0 : 1; i < 3; i++)
         for (int q = 4; q < TERMS; q++) {
             if (k->w.n[0] == 1 && exponents[q][0]) continue;
             const double square = q < 7 ? 4.0 / 45 : 1.0 / 9, mean = q < 7 ? B[TERMS * i + 3] / 3 : 0;

@@ -13,6 +13,7 @@ typedef struct {
     const hpcdvc_volume *im1, *im2;
     const hpcdvc_settings *s;
     const hpcdvc_interpolation *spline; /* in use */
+    int thick;                   /* 3-D */
     window w;
     float *store, *second[3];    /* all arrays of the window; the second gradient */
     box grey1, step1, step2;     /* im1 with room for the filters, and filter steps */
@@ -21,6 +22,7 @@ typedef struct {
     int64_t corner[3];           /* first voxel of the window in im1 */
     double Phi[12];              /* about the point */
     double offset1, offset2, scale;
+    int offset_is_given;         /* that of im2; else it is chosen near the mean of what is read */
     double in_im1, valid_in_im1; /* voxels: finite and unmasked; those that also have a gradient */
     int partial1, in1_is_whole, bad2, have_coefficients;
     int settled;                 /* near the end with voxels left out: the others may only become fewer */
@@ -41,11 +43,12 @@ typedef struct {
     double noise_excess;         /* part of the normal matrix that counts in the variance */
 } job;
 
-static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s)
+/* n: the largest window. Returns 1 if memory ran out. */
+static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s, const int n[3])
 {
     memset(k, 0, sizeof *k);
-    k->im1 = im1, k->im2 = im2, k->s = s;
-    for (int i = 0; i < 3; i++) k->w.n[i] = 2 * s->half[i] + 1;
+    k->im1 = im1, k->im2 = im2, k->s = s, k->thick = s->half[0] > 0;
+    memcpy(k->w.n, n, sizeof k->w.n);
     k->w.sy = PADDED(k->w.n[2]);
     k->w.sz = k->w.sy * k->w.n[1];
     const int64_t size = k->w.sz * k->w.n[0] + 2 * VL;

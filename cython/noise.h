@@ -8,7 +8,7 @@
 /* Variance that interpolation leaves of unit white noise of im2, mean over the window. `table`: at 16 fractions. */
 static double interpolated_noise(const job *k, const double table[16])
 {
-    const int n[3] = {k->w.n[0] > 1 ? 4 : 1, 4, 4};
+    const int n[3] = {k->thick ? 4 : 1, 4, 4};
     double sum = 0;
     for (int z = 0; z < n[0]; z++)
         for (int y = 0; y < n[1]; y++)
@@ -33,7 +33,7 @@ static double interpolated_noise(const job *k, const double table[16])
  * unlike the trilinear residual it is nearly free of interpolation error. */
 static double keys_residual(job *k)
 {
-    const int thick = k->w.n[0] > 1, edge = 2, last = k->w.n[2] - edge;
+    const int thick = k->thick, edge = 2, last = k->w.n[2] - edge;
     const double slope[3] = {k->Phi[2], k->Phi[6], k->Phi[10]};
     double sum = 0, squares = 0, n = 0;
     for (int z = thick ? edge : 0; z < k->w.n[0] - edge * thick; z += 3)
@@ -71,7 +71,7 @@ static double noise_variance(job *k, int partial)
 /* The smoothed gradient of the window, from im1 read anew, into `second`. Returns 1 if memory ran out. */
 static int take_smooth_gradient(job *k)
 {
-    const int R = filter_radius(&k->s->smooth_gradient), Rz = k->w.n[0] > 1 ? R : 0;
+    const int R = filter_radius(&k->s->smooth_gradient), Rz = k->thick ? R : 0;
     const int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
     const int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
     if (read_box(k->im1, origin, n, k->offset1, k->scale, &k->grey1, &k->valid1, &k->scratch) == -1
@@ -97,7 +97,7 @@ static int choose_gradient(job *k)
 {
     const hpcdvc_settings *s = k->s;
     if (k->smoothed) return 0;
-    const double noise = k->noise * k->valid_in_im1 * (k->w.n[0] > 1 ? 3 : 2);
+    const double noise = k->noise * k->valid_in_im1 * (k->thick ? 3 : 2);
     const double *M = k->r.M, all = (M[39] + M[91] + M[143]) * k->valid_in_im1 / k->r.n; /* dot(g, g), whole window */
     const double noise_in_g = noise * s->gradient.noise;
     const double along = s->calibrate ? k->longer * all - noise * s->noise_with_true : all - noise_in_g;

@@ -116,7 +116,7 @@ INLINE void sum_match(const window *w, match_sums *s)
 }
 
 /* Cholesky factor of a symmetric n x n matrix, in place, the diagonal scaled to 1. Returns 1 if singular. */
-static int cholesky(double *A, int n, double *scale)
+static inline int cholesky(double *A, int n, double *scale)
 {
     for (int i = 0; i < n; i++) {
         if (!(A[(n + 1) * i] > 0) || !isfinite(A[(n + 1) * i])) return 1;
@@ -132,7 +132,7 @@ static int cholesky(double *A, int n, double *scale)
     return 0;
 }
 
-static void forward(const double *L, int n, const double *b, double *y)
+static inline void forward(const double *L, int n, const double *b, double *y)
 {
     for (int i = 0; i < n; i++) {
         y[i] = b[i];
@@ -142,7 +142,7 @@ static void forward(const double *L, int n, const double *b, double *y)
 }
 
 /* x = A^-1 b; b is used up. */
-static void cholesky_solve(const double *L, int n, const double *scale, double *b, double *x)
+static inline void cholesky_solve(const double *L, int n, const double *scale, double *b, double *x)
 {
     for (int i = 0; i < n; i++) b[i] *= scale[i];
     forward(L, n, b, x);
@@ -154,7 +154,7 @@ static void cholesky_solve(const double *L, int n, const double *scale, double *
 }
 
 /* v^T A^-1 v */
-static double cholesky_form(const double *L, int n, const double *scale, const double *v)
+static inline double cholesky_form(const double *L, int n, const double *scale, const double *v)
 {
     double b[3 * 10], y[3 * 10], sum = 0;
     for (int i = 0; i < n; i++) b[i] = v[i] * scale[i];
@@ -169,7 +169,7 @@ typedef struct {
 } factor;
 
 /* Returns 1 if the matrix is singular. */
-static int factorise(const double M[144], const hpcdvc_settings *s, factor *f)
+static inline int factorise(const double M[144], const hpcdvc_settings *s, factor *f)
 {
     const int p = s->unknowns;
     double MT[144];
@@ -189,7 +189,7 @@ static int factorise(const double M[144], const hpcdvc_settings *s, factor *f)
 }
 
 /* delta (12 entries) = basis (basis^T M basis)^-1 basis^T A */
-static void solve(const factor *f, const hpcdvc_settings *s, const double A[12], double delta[12])
+static inline void solve(const factor *f, const hpcdvc_settings *s, const double A[12], double delta[12])
 {
     double b[12] = {0}, x[12];
     for (int i = 0; i < s->unknowns; i++)

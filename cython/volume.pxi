@@ -36,6 +36,11 @@ cdef extern from *:
     #endif
         return 1;
     }
+    #ifdef HPCDVC_X86
+    #define HPCDVC_VARIANT(level, NAME) ((level) == 4 ? NAME##_v4 : (level) == 3 ? NAME##_v3 : NAME##_v1)
+    #else
+    #define HPCDVC_VARIANT(level, NAME) NAME##_v1
+    #endif
     """
     int hpcdvc_level() nogil
 

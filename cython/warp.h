@@ -32,7 +32,7 @@ static void bounds(const job *k, double low[3], double high[3])
 static void prefilter(const job *k, box *from, box *to)
 {
     const hpcdvc_interpolation *s = k->spline;
-    const int Rz = k->w.n[0] > 1 ? s->pad : 0;
+    const int Rz = k->thick ? s->pad : 0;
     for (int i = 0; i < s->poles; i++) recurse(from, 0, s->pole[i], 0, 0);
     for (int i = 0; i < s->poles; i++) recurse(from, 1, s->pole[i], Rz, from->n[0] - Rz);
     const float *first = row_of(from, Rz, s->pad) + s->prefilter.radius;
@@ -42,7 +42,7 @@ static void prefilter(const job *k, box *from, box *to)
 /* Make sure that the coefficients cover the warped window. Returns a status, NOT_EVALUATED if all is well. */
 static int cover(job *k)
 {
-    const int taps = k->spline->taps, thick = k->w.n[0] > 1;
+    const int taps = k->spline->taps, thick = k->thick;
     double low[3], high[3];
     int64_t from[3], to[3];
     int covered = k->have_coefficients, n[3], wide[3];
@@ -64,7 +64,7 @@ static int cover(job *k)
         if (to[i] - from[i] > 4 * (int64_t)k->w.n[i] + 32) return VOLUME_CHANGE;
         n[i] = (int)(to[i] - from[i]), wide[i] = n[i] + 2 * R, origin[i] = from[i] - R;
     }
-    if (!k->have_coefficients) {
+    if (!k->have_coefficients && !k->offset_is_given) {
         /* any value near the mean will do: it only keeps float32 sums small */
         const int64_t middle[3] = {(from[0] + to[0]) / 2, from[1], from[2]};
         const int plane[3] = {1, n[1], n[2]};
@@ -90,7 +90,7 @@ static int cover(job *k)
 static void columns_inside(const job *k, const double p[3], int *first, int *last)
 {
     double lo = 0, hi = k->w.n[2] - 1;
-    for (int i = k->w.n[0] > 1 ? 0 : 1; i < 3; i++) {
+    for (int i = k->thick ? 0 : 1; i < 3; i++) {
         const double slope = k->Phi[4 * i + 2], end = (double)k->im2->shape[i] - 1 + 1e-6, start = p[i];
         if (fabs(slope) < 1e-12) {
             if (start < -1e-6 || start > end) hi = -1;
@@ -108,7 +108,7 @@ static void columns_inside(const job *k, const double p[3], int *first, int *las
 static void drop_bad_cells(const job *k, const double p[3], int first, int last, float *ok)
 {
     const box *v = &k->valid2;
-    const int layers = k->w.n[0] > 1 ? 2 : 1;
+    const int layers = k->thick ? 2 : 1;
     for (int x = first; x < last; x++) {
         int64_t c[3];
         for (int i = 0; i < 3; i++) {
@@ -152,7 +152,7 @@ INLINE void sample_window(job *k, int taps, int thick, int power, int skip, int 
 }
 
 #define SAMPLE(TAPS, POWER, SKIP)                                                                                       \
-    (k->w.n[0] > 1 ? (partial ? sample_window(k, TAPS, 1, POWER, SKIP, 1) : sample_window(k, TAPS, 1, POWER, SKIP, 0))  \
+    (k->thick ? (partial ? sample_window(k, TAPS, 1, POWER, SKIP, 1) : sample_window(k, TAPS, 1, POWER, SKIP, 0))  \
                    : (partial ? sample_window(k, TAPS, 0, POWER, SKIP, 1) : sample_window(k, TAPS, 0, POWER, SKIP, 0)))
 
 /* Sum over every third plane of the interpolated squares of im2: beside that of the squares of the interpolated im2 it

@@ -16,11 +16,6 @@ typedef struct {
     int64_t origin[3]; /* voxel of the image at v[0] */
 } box;
 
-typedef struct {
-    double sum, sum_squares;
-    int64_t count;
-} grey_sums;
-
 static int box_shape(box *b, const int n[3])
 {
     memcpy(b->n, n, sizeof b->n);

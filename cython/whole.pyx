@@ -1,0 +1,111 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""Sums over a whole image, in blocks, for its registration; means of cells of voxels."""
+
+include "volume.pxi"
+include "settings.pxi"
+
+cdef extern from "whole.h":
+    ctypedef struct grey_sums:
+        double sum
+        double sum_squares
+        int64_t count
+    ctypedef struct hpcdvc_pair:
+        double Phi[12]
+        double centre[3]
+        double offset1
+        double offset2
+        double scale
+        int64_t tile[3]
+        int finite
+        int contrast
+    ctypedef struct hpcdvc_reference:
+        pass
+    ctypedef struct hpcdvc_match:
+        pass
+
+cdef extern from *:
+    """
+    #define hpcdvc_sum_blocks(level, ...) HPCDVC_VARIANT(level, hpcdvc_sum_blocks)(__VA_ARGS__)
+    #define hpcdvc_sum_planes(level, ...) HPCDVC_VARIANT(level, hpcdvc_sum_planes)(__VA_ARGS__)
+    #define hpcdvc_bin_planes(level, ...) HPCDVC_VARIANT(level, hpcdvc_bin_planes)(__VA_ARGS__)
+    """
+    int hpcdvc_sum_blocks(int level, const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
+                          const hpcdvc_pair *, const int64_t *, int64_t, hpcdvc_reference *, hpcdvc_match *) nogil
+    grey_sums hpcdvc_sum_planes(int level, const hpcdvc_volume *, int64_t, int64_t) nogil
+    int hpcdvc_bin_planes(int level, const hpcdvc_volume *, const int64_t *, const int64_t *, const int64_t *,
+                          int64_t, int64_t, float *) nogil
+
+
+def sum_blocks(Volume im1, Volume im2, plan, pair, const int64_t[:, :, ::1] blocks, references, matches):
+    """Sums over blocks of im1 and of im2 under Phi.
+
+    Parameters
+    ----------
+    im1, im2 : Volume
+    plan : hpcdvc.registration.Plan
+    pair : hpcdvc.whole_image.Trial: Phi (3, 4) and the centre it is about, ZYX; offsets and scale of the grey values
+    blocks : (n, 2, 3) int64 array, first and last + 1 voxel, ZYX
+    references : (n,) array of hpcdvc.whole_image.REFERENCE, brought up to date
+    matches : (n,) array of hpcdvc.whole_image.MATCH, filled
+
+    Returns
+    -------
+    0, or a negative status: the images move apart beyond reason
+
+    Raises
+    ------
+    MemoryError
+    """
+    cdef hpcdvc_settings s
+    cdef hpcdvc_pair p
+    cdef int64_t count = len(blocks)
+    if references.dtype.itemsize != sizeof(hpcdvc_reference) or matches.dtype.itemsize != sizeof(hpcdvc_match):
+        raise TypeError("references and matches must be arrays of REFERENCE and MATCH")
+    if len(references) != count or len(matches) != count:
+        raise ValueError("one reference and one match are needed per block")
+    fill_settings(&s, plan)
+    for i in range(3):
+        for j in range(4):
+            p.Phi[4 * i + j] = pair.phi[i, j]
+        p.centre[i], p.tile[i] = pair.centre[i], pair.tile[i]
+    p.offset1, p.offset2, p.scale = pair.offset1, pair.offset2, pair.scale
+    p.finite, p.contrast = pair.finite, pair.contrast
+    cdef size_t r = references.ctypes.data, m = matches.ctypes.data
+    cdef int status = 0
+    if count:
+        with nogil:
+            status = hpcdvc_sum_blocks(LEVEL, &im1.c, &im2.c, &s, &p, &blocks[0, 0, 0], count, <hpcdvc_reference *>r,
+                                       <hpcdvc_match *>m)
+    if status == -99:
+        raise MemoryError("no memory for the tiles of one rank")
+    return status
+
+
+def sum_planes(Volume volume, int64_t first, int64_t last):
+    """(sum, sum of squares, number) of the finite voxels of planes first to last - 1."""
+    cdef grey_sums g
+    with nogil:
+        g = hpcdvc_sum_planes(LEVEL, &volume.c, first, last)
+    return g.sum, g.sum_squares, g.count
+
+
+def bin_planes(Volume volume, cell, top, int64_t first, float[:, :, ::1] out):
+    """Means of cells of cell (ZYX) voxels, the first cell at voxel top, planes of cells from `first` on into out.
+
+    NaN where a voxel of the cell is not finite.
+    """
+    cdef int64_t c[3]
+    cdef int64_t t[3]
+    cdef int64_t n[3]
+    for i in range(3):
+        c[i], t[i], n[i] = cell[i], top[i], out.shape[i]
+        last = t[i] + c[i] * (n[i] + (first if i == 0 else 0))
+        if c[i] < 1 or t[i] < 0 or last > volume.c.shape[i]:
+            raise ValueError("the cells reach out of the volume")
+    if out.shape[0] == 0:
+        return
+    cdef int failed
+    with nogil:
+        failed = hpcdvc_bin_planes(LEVEL, &volume.c, c, t, n, first, first + n[0], &out[0, 0, 0])
+    if failed:
+        raise MemoryError("no memory for a row of voxels")
