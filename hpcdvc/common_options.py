@@ -50,8 +50,8 @@ class ImageSeries(OptionSet):
 
 
 @dataclass(kw_only=True)
-class StartField(OptionSet):
-    """Where the measurement starts from."""
+class PhiFile(OptionSet):
+    """A file of deformation functions to start from."""
 
     group: ClassVar[str] = "start"
 
@@ -69,6 +69,14 @@ class StartField(OptionSet):
         above=0,
         help="factor on the positions and displacements of -pf, e.g. 2 when it was measured on images binned by 2",
     )
+
+
+@dataclass(kw_only=True)
+class StartShape(OptionSet):
+    """What is used of the deformation function to start from."""
+
+    group: ClassVar[str] = "start"
+
     apply_f: str = option(
         "all",
         "-F",
@@ -79,7 +87,12 @@ class StartField(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Needless(OptionSet):
+class StartField(PhiFile, StartShape):
+    """Where the measurement starts from."""
+
+
+@dataclass(kw_only=True)
+class NeedlessMargin(OptionSet):
     """Accepted so that command lines written for other programs run unchanged."""
 
     group: ClassVar[str] = "accepted, without effect"
@@ -98,9 +111,25 @@ class Needless(OptionSet):
     margin3: ZYX | None = option(
         None, "-m3", "-mar3", "-margin3", "--margin3", at_least=0, unit="voxel", in_key=False, help="the same"
     )
+
+
+@dataclass(kw_only=True)
+class NeedlessLazyLoad(OptionSet):
+    """Accepted, and what it asks for is always done."""
+
+    group: ClassVar[str] = "accepted, without effect"
+
     lazy_load: bool = option(
         False, "-lazy", "--lazy-load", in_key=False, help="not needed: images are mapped whenever the file allows it"
     )
+
+
+@dataclass(kw_only=True)
+class NeedlessShift(OptionSet):
+    """Accepted, not needed."""
+
+    group: ClassVar[str] = "accepted, without effect"
+
     shift: bool = option(
         False,
         "-shift",
@@ -112,8 +141,13 @@ class Needless(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Output(OptionSet):
-    """Which files are written, and where."""
+class Needless(NeedlessMargin, NeedlessLazyLoad, NeedlessShift):
+    """Accepted so that command lines written for other programs run unchanged."""
+
+
+@dataclass(kw_only=True)
+class Place(OptionSet):
+    """Where files are written."""
 
     group: ClassVar[str] = "output"
 
@@ -123,6 +157,18 @@ class Output(OptionSet):
     prefix: str | None = option(
         None, "-pre", "--prefix", in_key=False, help="beginning of the file names, instead of the names of the images"
     )
+
+    def check(self) -> None:
+        if self.prefix is not None and (not self.prefix or "/" in self.prefix):
+            raise UserError(f"-pre must be the beginning of a file name, not {self.prefix!r}; folders go into -od")
+
+
+@dataclass(kw_only=True)
+class Views(OptionSet):
+    """What is written of a field beside the HDF5 file."""
+
+    group: ClassVar[str] = "output"
+
     vtk: bool = option(False, "-vtk", "--VTKout", in_key=False, help="write a legacy .vtk file as well")
     tif: bool = option(
         False, "-tif", "-tiff", "--TIFFout", "--TIFout", in_key=False, help="write a .tif image of each field as well"
@@ -131,9 +177,10 @@ class Output(OptionSet):
         True, "-notsv", "-noTSV", "--noTSV", "--noTSVout", in_key=False, help="write no .tsv table, only the .hdf file"
     )
 
-    def check(self) -> None:
-        if self.prefix is not None and (not self.prefix or "/" in self.prefix):
-            raise UserError(f"-pre must be the beginning of a file name, not {self.prefix!r}; folders go into -od")
+
+@dataclass(kw_only=True)
+class Output(Place, Views):
+    """Which files are written, and where."""
 
 
 @dataclass(kw_only=True)
