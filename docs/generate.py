@@ -8,14 +8,20 @@ import pkgutil
 import re
 from collections.abc import Iterable, Sequence
 from importlib import import_module
+from inspect import signature
 from itertools import groupby
 from pathlib import Path
+
+import hpcdvc
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 
-#: function of spam 0.9.1 or of its documentation -> ours
+#: function of spam 0.9.1 or of its documentation -> ours; those of the package root by the module that defines them
 NAMES = (
+    ("spam.deformation.computePhi", "hpcdvc.decomposition.compute_phi"),
+    ("spam.deformation.decomposeF", "hpcdvc.decomposition.decompose_f"),
+    ("spam.deformation.decomposePhi", "hpcdvc.decomposition.decompose_phi"),
     ("spam.DIC.makeGrid", "hpcdvc.grid.make_grid"),
     ("spam.DIC.register (one window)", "hpcdvc.registration.register_windows"),
     ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
@@ -101,9 +107,14 @@ def modules() -> str:
 
 
 def names() -> str:
-    """Functions of spam and ours."""
-    rows = [(code(theirs), f"{{py:func}}`{ours}`") for theirs, ours in NAMES]
-    return table(("spam", "hpcdvc"), rows)
+    """Functions of spam and ours, by the shortest name they can be imported by, with their parameters."""
+    rows = []
+    for theirs, ours in NAMES:
+        module, _, name = ours.rpartition(".")
+        short = f"hpcdvc.{name}" if name in hpcdvc.__all__ else ours
+        parameters = ", ".join(signature(getattr(import_module(module), name)).parameters)
+        rows.append((code(theirs), f"{{py:func}}`{short} <{ours}>`", code(parameters)))
+    return table(("spam", "hpcdvc", "parameters"), rows)
 
 
 def results(pattern: str) -> str:

@@ -1,3 +1,29 @@
-"""hpcdvc: Digital Volume Correlation on any number of MPI ranks."""
+"""hpcdvc: Digital Volume Correlation on any number of MPI ranks.
+
+The functions for Python users are imported when they are first asked for, so that commands start without numpy.
+"""
+
+from importlib import import_module
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "compute_phi": "decomposition",
+    "decompose_f": "decomposition",
+    "decompose_phi": "decomposition",
+    "make_grid": "grid",
+    "read_tsv": "output.tsv",
+    "write_tsv": "output.tsv",
+}
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

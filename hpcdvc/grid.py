@@ -12,6 +12,10 @@ def make_grid(shape: tuple[int, int, int], spacing: tuple[int, int, int]) -> Gri
     shape : (nz, ny, nx) of the image, voxels; nz = 1 for 2-D
     spacing : node spacing ZYX, voxels; z is ignored in 2-D
 
+    Returns
+    -------
+    Grid : its positions() are the nodes, X fastest
+
     Raises
     ------
     UserError

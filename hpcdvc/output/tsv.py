@@ -77,6 +77,10 @@ def write_tsv(path: str | Path, field: Field, kind: str = "T1") -> None:
 def read_tsv(path: str | Path) -> Field:
     """Read a field from text: files of ours, and those of spam (also with the old names of the columns).
 
+    Parameters
+    ----------
+    path : the table
+
     Returns
     -------
     Field : `grid` is set where the points are numbered nodes of a regular grid. F is the identity and the status

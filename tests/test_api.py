@@ -1,0 +1,117 @@
+"""The functions of the package root, and those of the table of the docs: named, documented and called as promised."""
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hpcdvc
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "docs"))
+NAMES = dict(reversed(pair) for pair in importlib.import_module("generate").NAMES)
+
+#: parameters that users of spam expect, under our names
+PARAMETERS = {
+    "compute_phi": "transformation phi_centre phi_point",
+    "decompose_f": "f two_d",
+    "decompose_phi": "phi phi_centre phi_point two_d",
+    "make_grid": "shape spacing",
+    "read_tsv": "path",
+    "write_tsv": "path field",
+}
+#: whole volumes are worked on by many ranks: of a communicator that is handed over, never of all there are
+COLLECTIVE = set()
+
+
+def function(path: str):
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def section(text: str, title: str) -> str | None:
+    """Contents of a section of a numpydoc text; None without it."""
+    found = re.search(rf"^{title}\n-+\n(.*?)(?=\n\n?\w+\n---|\Z)", text, re.M | re.S)
+    return found and found[1]
+
+
+def documented(text: str) -> list[str]:
+    """Names that the section of the parameters explains, in order."""
+    entries = re.findall(r"^([\w*][\w*, ]*) : \S", section(text, "Parameters") or "", re.M)
+    return [name.strip(" *") for entry in entries for name in entry.split(",")]
+
+
+def test_import_needs_no_numpy():
+    code = "import hpcdvc, sys; assert hpcdvc.__all__ and 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_each_name_imports_in_a_process_of_its_own():
+    """Whatever was imported before; a module of the same name must not take its place."""
+    code = """if True:
+        import importlib, inspect, sys
+        import hpcdvc
+        before = set(sys.modules)
+        for name in hpcdvc.__all__:
+            for key in set(sys.modules) - before:
+                if key.startswith("hpcdvc"):
+                    del sys.modules[key]
+            for key in hpcdvc.__all__:
+                vars(hpcdvc).pop(key, None)
+            exec(f"from hpcdvc import {name}")
+            assert inspect.isfunction(eval(name)), name
+            assert inspect.isfunction(getattr(hpcdvc, name)), name
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_root():
+    assert set(hpcdvc.__all__) <= set(dir(hpcdvc))
+    space = {}
+    exec("from hpcdvc import *", space)
+    assert set(hpcdvc.__all__) <= set(space)
+    with pytest.raises(AttributeError, match="'hpcdvc' has no attribute 'computePhi'"):
+        hpcdvc.computePhi  # noqa: B018
+    with pytest.raises(ImportError):
+        exec("from hpcdvc import nothing_of_the_kind")
+
+
+@pytest.mark.parametrize("name", hpcdvc.__all__)
+def test_name_of_the_root(name):
+    """Is the function that the table of the docs leads to, and takes what is expected of it."""
+    home = next((path for path in NAMES if path.endswith(f".{name}")), None)
+    assert home, "not in NAMES of docs/generate.py"
+    assert getattr(hpcdvc, name) is function(home)
+    wanted, parameters = PARAMETERS[name].split(), inspect.signature(getattr(hpcdvc, name)).parameters
+    assert [p for p in parameters if p in wanted] == wanted, "parameters are missing or in another order"
+    assert re.search(r"^(UserError|RunError)\b", section(inspect.getdoc(function(home)), "Raises"), re.M)
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_documented(path):
+    """In numpydoc form: every parameter of the signature and no other, types, and what comes back."""
+    text = inspect.getdoc(function(path))
+    signature = inspect.signature(function(path))
+    assert sorted(documented(text)) == sorted(signature.parameters)
+    assert re.match(r"[A-Z].*[.:]", text.split("\n")[0])
+    untyped = [name for name, p in signature.parameters.items() if p.annotation is p.empty]
+    assert untyped == [] and signature.return_annotation is not signature.empty
+    returns_nothing = signature.return_annotation in (None, "None")
+    assert (section(text, "Returns") is None) == returns_nothing
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_names_are_snake_case(path):
+    for name in (path.rpartition(".")[2], *inspect.signature(function(path)).parameters):
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_ranks_are_handed_over(path):
+    """`comm` is None, serial, unless the caller says otherwise."""
+    comm = inspect.signature(function(path)).parameters.get("comm")
+    assert (comm is not None) == (path.rpartition(".")[2] in COLLECTIVE)
+    assert comm is None or (comm.default is None and comm.kind is not comm.POSITIONAL_ONLY)
