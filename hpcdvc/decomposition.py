@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hpcdvc.errors import UserError
 from hpcdvc.phi import axial_vector, displacement_at, rotation_matrix, rotation_vector
@@ -55,8 +56,8 @@ class PhiDecomposition(StrainDecomposition):
 
 def compute_phi(
     transformation: Mapping[str, object],
-    phi_centre: tuple[float, float, float] = (0, 0, 0),
-    phi_point: tuple[float, float, float] = (0, 0, 0),
+    phi_centre: ArrayLike = (0, 0, 0),
+    phi_point: ArrayLike = (0, 0, 0),
 ) -> np.ndarray:
     """Build a deformation function from a translation, a rotation and a stretch: F = R U.
 
@@ -94,7 +95,7 @@ def compute_phi(
     return phi
 
 
-def decompose_f(f: np.ndarray, two_d: bool = False) -> StrainDecomposition:
+def decompose_f(f: ArrayLike, two_d: bool = False) -> StrainDecomposition:
     """Rotation, stretch and strains of transformation gradients, by their polar decomposition F = R U.
 
     Angles are exact however small they are; nothing is rounded to zero.
@@ -111,6 +112,10 @@ def decompose_f(f: np.ndarray, two_d: bool = False) -> StrainDecomposition:
     Raises
     ------
     UserError : `f` is not an array of 3 x 3 numbers
+
+    References
+    ----------
+    Higham 1986, Computing the polar decomposition, https://doi.org/10.1137/0907079
     """
     f = _matrices("F", f, 3)
     if two_d:
@@ -134,9 +139,9 @@ def decompose_f(f: np.ndarray, two_d: bool = False) -> StrainDecomposition:
 
 
 def decompose_phi(
-    phi: np.ndarray,
-    phi_centre: tuple[float, float, float] = (0, 0, 0),
-    phi_point: tuple[float, float, float] = (0, 0, 0),
+    phi: ArrayLike,
+    phi_centre: ArrayLike = (0, 0, 0),
+    phi_point: ArrayLike = (0, 0, 0),
     two_d: bool = False,
 ) -> PhiDecomposition:
     """Translation, rotation, stretch and strains of deformation functions.
