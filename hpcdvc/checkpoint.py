@@ -22,8 +22,6 @@ from hpcdvc.field import ROW
 
 _HEADER = struct.Struct("<8sII")
 _MAGIC = b"hpcdvc1\n"
-#: Start of every CRC: rows of another layout (another version) do not pass for ours.
-_LAYOUT = zlib.crc32(repr(ROW.descr).encode())
 
 
 def key_of(parameters: dict) -> str:
@@ -44,13 +42,28 @@ class Checkpoint:
     interval : float
         Seconds between two writes through to the disk: what a crash of the machine may cost. A killed process
         costs nothing that was appended.
+    dtype : numpy dtype
+        Of the rows; with a field ``index``.
+    unit : str
+        What a row is about, for messages.
     """
 
-    def __init__(self, stem_path: str, parameters: dict, team, interval: float = 10.0):
+    def __init__(
+        self,
+        stem_path: str,
+        parameters: dict,
+        team,
+        interval: float = 10.0,
+        dtype: np.dtype = ROW,
+        unit: str = "points",
+    ):
         self.folder = f"{stem_path}.parts"
         self._parameters = json.loads(json.dumps(parameters))
         self._team = team
         self._interval = interval
+        self.dtype, self.unit = dtype, unit
+        # start of every CRC: rows of another layout (another version) do not pass for ours
+        self._layout = zlib.crc32(repr(dtype.descr).encode())
         self._descriptor = None
         self._synced = 0.0
 
@@ -81,7 +94,7 @@ class Checkpoint:
         if not resume:
             rows = sum(len(frame) for frame in self._frames())
             raise UserError(
-                f"{self.folder} holds {rows} points of an unfinished run: type --resume to go on with it, "
+                f"{self.folder} holds {rows} {self.unit} of an unfinished run: type --resume to go on with it, "
                 "or --force to start anew"
             )
         try:
@@ -97,12 +110,12 @@ class Checkpoint:
             )
 
     def load(self) -> np.ndarray:
-        """Rows (ROW) of earlier runs, ordered by index, each index once; empty on ranks above 0. Collective."""
+        """Rows of earlier runs, ordered by index, each index once; empty on ranks above 0. Collective."""
         loaded = self._team.on_root(self._load)
-        return np.empty(0, ROW) if loaded is None else loaded
+        return np.empty(0, self.dtype) if loaded is None else loaded
 
     def _load(self) -> np.ndarray:
-        frames = [np.empty(0, ROW), *self._frames()]
+        frames = [np.empty(0, self.dtype), *self._frames()]
         rows = np.concatenate(frames)
         del frames
         # in the order of the names of the shards: the first measurement of a point counts
@@ -138,15 +151,15 @@ class Checkpoint:
         return f"{time.time_ns():020d}"
 
     def append(self, rows: np.ndarray) -> None:
-        """Add measured rows (ROW) to the shard of this rank.
+        """Add measured rows to the shard of this rank.
 
         Raises
         ------
         RunError
             When the disk does not take them; what was appended before is safe.
         """
-        data = np.ascontiguousarray(rows, ROW).tobytes()
-        frame = memoryview(_HEADER.pack(_MAGIC, len(rows), zlib.crc32(data, _LAYOUT)) + data)
+        data = np.ascontiguousarray(rows, self.dtype).tobytes()
+        frame = memoryview(_HEADER.pack(_MAGIC, len(rows), zlib.crc32(data, self._layout)) + data)
         try:
             while frame:  # a full disk takes a part, and says what is wrong at the next try
                 frame = frame[os.write(self._descriptor, frame) :]
@@ -202,10 +215,11 @@ class Checkpoint:
             while start + _HEADER.size <= len(data):
                 magic, count, crc = _HEADER.unpack_from(data, start)
                 start += _HEADER.size
-                rows = memoryview(data)[start : start + count * ROW.itemsize]
-                if magic != _MAGIC or len(rows) < count * ROW.itemsize or zlib.crc32(rows, _LAYOUT) != crc:
+                rows = memoryview(data)[start : start + count * self.dtype.itemsize]
+                whole = len(rows) == count * self.dtype.itemsize
+                if magic != _MAGIC or not whole or zlib.crc32(rows, self._layout) != crc:
                     break
-                yield np.frombuffer(rows, ROW)
+                yield np.frombuffer(rows, self.dtype)
                 start += len(rows)
 
 

@@ -1,6 +1,7 @@
 """Points measured by all ranks: dealt out, measured chunk by chunk, kept safe in shards.
 
-The same for every command whose work is a list of points; what is done with a chunk is a function.
+The same for every command whose work is a list of points, or of slabs of a volume; what is done with a chunk is a
+function.
 """
 
 import logging
@@ -10,7 +11,7 @@ import numpy as np
 
 from hpcdvc.checkpoint import Checkpoint
 from hpcdvc.errors import Unfinished
-from hpcdvc.field import ROW, Status
+from hpcdvc.field import Status
 from hpcdvc.progress import Progress
 
 log = logging.getLogger("hpcdvc")
@@ -33,6 +34,7 @@ def measure_points(
     seconds_per_point: float,
     checkpoint: Checkpoint,
     quiet: bool = False,
+    earlier: np.ndarray | None = None,
 ) -> np.ndarray:
     """Measure all points that no earlier run has measured. Collective.
 
@@ -40,10 +42,11 @@ def measure_points(
     ----------
     team : hpcdvc.parallel.Team
     points : structured array with a field ``index`` on rank 0, None elsewhere
-    measure : from some of the points to as many rows (hpcdvc.field.ROW)
+    measure : from some of the points to as many rows, of the dtype of the checkpoint
     seconds_per_point : rough cost, to size the chunks
     checkpoint : the shards, checked already
     quiet : show no progress
+    earlier : rows of earlier runs that count, on rank 0; by default all that the shards hold
 
     Returns
     -------
@@ -54,14 +57,14 @@ def measure_points(
     Unfinished
         On every rank, when the run was asked to leave; what was measured is in the shards.
     """
-    earlier = checkpoint.load()
+    earlier = checkpoint.load() if earlier is None else earlier
     todo = points[~np.isin(points["index"], earlier["index"])] if team.rank == 0 else None
     done, left = team.broadcast((len(earlier), len(todo)) if team.rank == 0 else None)
     if done:
-        log.info("%d points were measured before, %d are left", done, left)
+        log.info("%d %s were measured before, %d are left", done, checkpoint.unit, left)
     checkpoint.open()
     queue = team.queue(todo, chunk_size(seconds_per_point, left, team.size))
-    with Progress(done + left, done, quiet=quiet or team.rank > 0) as progress:
+    with Progress(done + left, done, quiet=quiet or team.rank > 0, unit=checkpoint.unit) as progress:
         rows = [earlier, *_measure_chunks(queue, measure, checkpoint, progress)]
         checkpoint.close()
         missing = queue.left()
@@ -69,25 +72,27 @@ def measure_points(
     if missing:
         raise _agreed(
             Unfinished(
-                f"left on request with {missing} of {done + left} points to do; the others are safe, "
+                f"left on request with {missing} of {done + left} {checkpoint.unit} to do; the others are safe, "
                 "run again with --resume"
             )
         )
-    return np.concatenate(rows, dtype=ROW)
+    return np.concatenate(rows, dtype=checkpoint.dtype)
 
 
 def _measure_chunks(queue, measure: Callable, checkpoint: Checkpoint, progress: Progress) -> list[np.ndarray]:
     """Rows of the chunks that this rank has pulled, one array per chunk; each is in the shards before the next."""
     rows: list[np.ndarray] = []
     converged, mine, done, left = 0, 0, progress.done, progress.total - progress.done
+    can_fail = "return_status" in checkpoint.dtype.names
     for chunk in queue:
         rows.append(measure(chunk))
         checkpoint.append(rows[-1])
-        converged += np.count_nonzero(rows[-1]["return_status"] == Status.CONVERGED)
+        if can_fail:
+            converged += np.count_nonzero(rows[-1]["return_status"] == Status.CONVERGED)
         mine += len(chunk)
         # nodes have equal shares, so this node tells how far all are
         part = queue.done_in_node() / max(queue.total_in_node(), 1)
-        progress.update(done + round(part * left), converged / mine)
+        progress.update(done + round(part * left), converged / mine if can_fail else None)
     return rows
 
 

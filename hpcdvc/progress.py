@@ -25,6 +25,7 @@ class Progress:
     stream : where to; default stderr
     clock : seconds, increasing
     terminal : draw a bar; default whether `stream`, or the stderr of the launcher, is a terminal
+    unit : what the points are
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class Progress:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
         terminal: bool | None = None,
+        unit: str = "points",
     ) -> None:
-        self.total, self.done, self.first = total, done, done
+        self.total, self.done, self.first, self.unit = total, done, done, unit
         self.quiet, self.clock = quiet, clock
         self.stream = stream or sys.stderr
         self.bar = not quiet and (on_terminal(self.stream) if terminal is None else terminal)
@@ -80,11 +82,13 @@ class Progress:
         left = duration((self.total - self.done) / rate) if rate > 0 else "?"
         part = self.done / max(self.total, 1)
         bar = f"[{'#' * int(24 * part):24s}] " if self.bar else ""
-        return f"{bar}{part:4.0%}  {self.done}/{self.total} points  {_speed(rate)}  {left} left{self._converged_text()}"
+        count, speed = f"{self.done}/{self.total} {self.unit}", _speed(rate, self.unit)
+        return f"{bar}{part:4.0%}  {count}  {speed}  {left} left{self._converged_text()}"
 
     def _summary(self) -> str:
         seconds, points = self.clock() - self.start, self.done - self.first
-        return f"{points} points in {duration(seconds)}, {_speed(self._rate())}{self._converged_text()}"
+        speed = _speed(self._rate(), self.unit)
+        return f"{points} {self.unit} in {duration(seconds)}, {speed}{self._converged_text()}"
 
     def _converged_text(self) -> str:
         return "" if self.converged is None else f"  {self.converged:.1%} converged"
@@ -143,5 +147,5 @@ def _launcher_on_terminal() -> bool:
     return False
 
 
-def _speed(rate: float) -> str:
-    return f"{rate:.0f} points/s" if rate >= 10 else f"{rate:.2g} points/s"
+def _speed(rate: float, unit: str) -> str:
+    return f"{rate:.0f} {unit}/s" if rate >= 10 else f"{rate:.2g} {unit}/s"

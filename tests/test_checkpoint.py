@@ -106,10 +106,24 @@ def test_a_damaged_frame_is_not_believed(stem, place):
     assert shards.load()["index"].tolist() == [0, 1]
 
 
-def test_rows_of_another_layout_are_not_believed(stem, monkeypatch):
-    shards = write(stem, [0, 1])
-    monkeypatch.setattr(checkpoint, "_LAYOUT", 1)
-    assert len(shards.load()) == 0
+def test_rows_of_another_layout_are_not_believed(stem):
+    write(stem, [0, 1])
+    swapped = np.dtype([*ROW.descr[:3], *ROW.descr[4:5], *ROW.descr[3:4], *ROW.descr[5:]])
+    assert swapped.itemsize == ROW.itemsize
+    assert len(Checkpoint(stem, PARAMETERS, Team(), dtype=swapped).load()) == 0
+
+
+def test_other_rows(stem):
+    """A run may keep what it likes, as long as each row has an index."""
+    dtype = np.dtype([("index", "<i8"), ("sums", "<f8", (3,))])
+    shards = Checkpoint(stem, PARAMETERS, Team(), dtype=dtype, unit="slabs")
+    rows = np.array([(3, (1, 2, 3)), (1, (4, 5, 6))], dtype)
+    shards.open()
+    shards.append(rows)
+    shards.close()
+    assert shards.load().tobytes() == rows[::-1].tobytes()
+    with pytest.raises(UserError, match=r"\.parts holds 2 slabs of an unfinished run"):
+        shards.check(resume=False)
 
 
 def test_garbage_in_the_folder_is_ignored(stem):

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,28 +72,12 @@ class Result:
         UserError
             There are such files already, and they are not to be overwritten or completed.
         """
-        if os.path.exists(self.path):
-            if not resume and not force:
-                raise UserError(
-                    f"{self.path} exists: --force overwrites it, --resume completes it, -pre or -od give another name"
-                )
-            if resume and self._is_of(key, doubtful=force):
-                return True
-            if not force:
-                raise UserError(f"{self.path} was made with other parameters or images: --force overwrites it")
+        if is_finished(self.path, lambda: hdf5.read_metadata(self.path).get("key") == key, force, resume):
+            return True
         for path in () if force else self._view_paths():
             if os.path.exists(path):
                 raise UserError(f"{path} exists: --force overwrites it, -pre or -od give another name")
         return False
-
-    def _is_of(self, key: str, doubtful: bool) -> bool:
-        """Whether the HDF5 file is from parameters with this key; a `doubtful` one may be no file of ours."""
-        try:
-            return hdf5.read_metadata(self.path).get("key") == key
-        except UserError:
-            if doubtful:
-                return False
-            raise
 
     def _view_paths(self) -> list[str]:
         paths = [f"{self.stem}.{view}" for view in self.views if view != "tif"]
@@ -119,24 +104,59 @@ class Result:
         return paths
 
     def write_record(self, record: dict, team) -> None:
-        """Write `<stem>.run.json` (one rank): what may differ between two runs of the same result.
+        """Write `<stem>.run.json`; see `write_record`."""
+        write_record(self.stem, record, team)
 
-        Times, ranks and machine stand here and not in the HDF5 file, which is the same for any number of ranks.
-        """
-        facts = {
-            "argv": sys.argv,
-            "hpcdvc": __version__,
-            "host": platform.node(),
-            "ranks": team.size,
-            "nodes": team.node_count,
-            "mpi": team.library(),
-            "hdf5": h5py.version.hdf5_version,
-            "instruction_set": instruction_set(),
-            "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        text = json.dumps({**facts, **record}, indent=1)
-        with files.whole_file(f"{self.stem}.run.json", len(text)) as temporary:
-            temporary.write_text(text + "\n")
+
+def is_finished(path: str, is_ours: Callable[[], bool], force: bool, resume: bool) -> bool:
+    """Whether a result is there already, whole and from the parameters of this run (only with `resume`).
+
+    Parameters
+    ----------
+    path : the result
+    is_ours : whether the file at `path` is of this run; UserError if it is no file of hpcdvc
+    force : overwrite what is there
+    resume : complete what is there; with `force`, only where it is of this run
+
+    Raises
+    ------
+    UserError
+        There is such a file already, and it is not to be overwritten or completed.
+    """
+    if not os.path.exists(path):
+        return False
+    if not resume and not force:
+        raise UserError(f"{path} exists: --force overwrites it, --resume completes it, -pre or -od give another name")
+    try:
+        if resume and is_ours():
+            return True
+    except UserError:
+        if not force:
+            raise
+    if not force:
+        raise UserError(f"{path} was made with other parameters or images: --force overwrites it")
+    return False
+
+
+def write_record(stem: str, record: dict, team) -> None:
+    """Write `<stem>.run.json` (one rank): what may differ between two runs of the same result.
+
+    Times, ranks and machine stand here and not in the result, which is the same for any number of ranks.
+    """
+    facts = {
+        "argv": sys.argv,
+        "hpcdvc": __version__,
+        "host": platform.node(),
+        "ranks": team.size,
+        "nodes": team.node_count,
+        "mpi": team.library(),
+        "hdf5": h5py.version.hdf5_version,
+        "instruction_set": instruction_set(),
+        "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    text = json.dumps({**facts, **record}, indent=1)
+    with files.whole_file(f"{stem}.run.json", len(text)) as temporary:
+        temporary.write_text(text + "\n")
 
 
 def check_folder(folder: str | Path, need: int, make: bool = True) -> None:
