@@ -1,5 +1,6 @@
 """What is known of a volume before its voxels are read, and the checks that need no more than that."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,11 @@ class VolumeInfo:
     two_dimensional: bool
     offset: int | None
     kind: str
+
+    @property
+    def voxel_bytes(self) -> int:
+        """Bytes of all voxels."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def stem(self) -> str:

@@ -44,10 +44,20 @@ def whole_file(path: str | Path, size: int = 0) -> Iterator[Path]:
 def disk_errors(path: str | Path) -> Iterator[None]:
     """When the body of the ``with`` fails, remove the temporary file of `path`; RunError if the file system failed."""
     try:
-        yield
-    except BaseException as error:
+        with write_errors(path):
+            yield
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary_name(path).unlink()
+        raise
+
+
+@contextlib.contextmanager
+def write_errors(path: str | Path) -> Iterator[None]:
+    """RunError, one sentence about `path`, when the file system fails in the body of the ``with``."""
+    try:
+        yield
+    except Exception as error:
         if _is_disk_error(error):
             raise _write_failure(path, error) from error
         raise

@@ -244,11 +244,7 @@ def estimate(steps: list[Step], ranks: int, ranks_per_node: int) -> str:
     """What the run will take, as text: points, memory, core time, disk."""
     step = steps[0]
     images = [i for i in (step.im1, step.im2, step.mask) if i]
-    mapped, decoded = (
-        sum(int(np.prod(i.shape, dtype=np.int64)) * i.dtype.itemsize for i in images if (i.offset is None) == read)
-        / 1e6
-        for read in (False, True)
-    )
+    mapped, decoded = (sum(i.voxel_bytes for i in images if (i.offset is None) == read) / 1e6 for read in (False, True))
     seconds = seconds_per_window(step.settings) * step.grid.size * len(steps)
     rows = estimate_bytes(step.grid.size, step.result.views) / 1e6
     return (

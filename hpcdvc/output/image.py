@@ -1,0 +1,258 @@
+"""Images that all ranks write: one rank lays out the file at its full size, then every rank fills its planes by offset.
+
+TIFF files are contiguous, uncompressed, and BigTIFF where they must be; HDF5 files are VTKHDF, which ParaView opens.
+Either can be memory-mapped. The key of the run stands in the file, so that a finished image, or a half-filled one,
+says itself what it was made from.
+"""
+
+import ctypes
+import errno
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.field import Grid
+from hpcdvc.output import files, vtkhdf
+from hpcdvc.output.transports import LIBVER
+
+#: Bytes of voxels from which on a TIFF file is a BigTIFF: offsets of the other kind have 32 bits.
+BIG_TIFF = 2**32 - 2**25
+FORMATS = ("tif", "hdf")
+KEY = "hpcdvc_key"
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image to be written.
+
+    Attributes
+    ----------
+    path : final name, ending in .tif or .hdf
+    shape : (nz, ny, nx) voxels; nz = 1 for a 2-D image
+    dtype : of the voxels
+    metadata : what to remember, anything JSON can hold; "key" tells this run from others, the rest goes into HDF5 only
+    big_from : bytes of voxels from which on a TIFF file is a BigTIFF
+    """
+
+    path: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+    metadata: dict
+    big_from: int = BIG_TIFF
+
+    @property
+    def voxel_bytes(self) -> int:
+        """Bytes of all voxels."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def file_bytes(self) -> int:
+        """About the size of the file: voxels, and a header for each page."""
+        return self.voxel_bytes + 300 * self.shape[0] + 2**16
+
+    def is_ours(self, path: str | Path | None = None) -> bool:
+        """Whether the file at `path` (default: the final name) was made by a run with this key.
+
+        Raises
+        ------
+        UserError
+            It is no TIFF or HDF5 file.
+        """
+        return _stored(Path(path or self.path))[0] == self.metadata["key"]
+
+    def begun(self) -> tuple[str, int] | None:
+        """Where an earlier run with this key has put voxels: file, final or temporary, and offset; None if nowhere."""
+        for path in (files.temporary_name(self.path), Path(self.path)):
+            try:
+                key, offset = _stored(path) if path.exists() else (None, 0)
+            except UserError:
+                continue
+            if key == self.metadata["key"]:
+                return str(path), offset
+        return None
+
+    def create(self) -> tuple[str, int]:
+        """Lay out the temporary file and reserve its disk space, on one rank; returns its name and the offset.
+
+        Raises
+        ------
+        RunError
+            There is no room, or the file cannot be written.
+        """
+        temporary = files.temporary_name(self.path)
+        with files.disk_errors(self.path):
+            files.prepare(self.path, self.file_bytes)
+            lay_out = _lay_out_hdf if self.path.endswith(".hdf") else _lay_out_tiff
+            offset = lay_out(temporary, self)
+            _reserve(temporary)
+        return str(temporary), offset
+
+    def settle(self) -> None:
+        """Give the file its final name, on one rank; RunError if that fails."""
+        with files.write_errors(self.path):
+            if files.temporary_name(self.path).exists():  # else a run that was killed has done it
+                files.settle(self.path)
+
+    def discard(self) -> None:
+        """Delete what an unfinished run has left, on one rank."""
+        files.temporary_name(self.path).unlink(missing_ok=True)
+
+
+class ImageWriter:
+    """The planes of an `ImageFile`, for the rank that fills some of them.
+
+    Parameters
+    ----------
+    image : what is written
+    place : file and offset, from `ImageFile.create` or `begun`
+    """
+
+    def __init__(self, image: ImageFile, place: tuple[str, int]):
+        self.image = image
+        self._plane = np.empty(image.shape[1:], image.dtype)
+        path, self._offset = place
+        with files.write_errors(image.path):
+            self._descriptor = os.open(path, os.O_RDWR)
+
+    def write(self, z: int, plane: np.ndarray) -> int:
+        """Write plane z (ny, nx); returns its checksum. RunError if the disk does not take it."""
+        data = np.ascontiguousarray(plane, self.image.dtype)
+        rest, offset = memoryview(data.reshape(-1).view(np.uint8)), self._offset_of(z)
+        with files.write_errors(self.image.path):
+            while rest:
+                written = os.pwrite(self._descriptor, rest, offset)
+                rest, offset = rest[written:], offset + written
+        return checksum(data)
+
+    def stored(self, z: int) -> int | None:
+        """Checksum of plane z as it is in the file; None if the file ends before."""
+        buffer = memoryview(self._plane.reshape(-1).view(np.uint8))
+        with files.write_errors(self.image.path):
+            whole = os.preadv(self._descriptor, [buffer], self._offset_of(z)) == len(buffer)
+        return checksum(self._plane) if whole else None
+
+    def close(self) -> None:
+        """Bring what this rank has written to the disk; RunError if that fails."""
+        with files.write_errors(self.image.path):
+            os.fsync(self._descriptor)
+            os.close(self._descriptor)
+
+    def _offset_of(self, z: int) -> int:
+        return self._offset + z * self._plane.nbytes
+
+
+def checksum(values: np.ndarray) -> int:
+    """Sum of the bytes of an array, taken as numbers of 64 bits, modulo 2^64: tells lost pages from written ones."""
+    data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    whole = data.size // 8 * 8
+    tail = int.from_bytes(data[whole:].tobytes(), "little")
+    return (int(data[:whole].view("<u8").sum(dtype=np.uint64)) + tail) % 2**64
+
+
+def _lay_out_tiff(path: Path, image: ImageFile) -> int:
+    import tifffile
+
+    offset, _ = tifffile.imwrite(
+        path,
+        shape=image.shape if image.shape[0] > 1 else image.shape[1:],
+        dtype=image.dtype,
+        bigtiff=image.voxel_bytes >= image.big_from,
+        photometric="minisblack",
+        software="hpcdvc",
+        metadata={KEY: image.metadata["key"]},
+        contiguous=True,
+        returnoffset=True,
+    )
+    return offset
+
+
+def _lay_out_hdf(path: Path, image: ImageFile) -> int:
+    """Voxels are points of ImageData, voxel i at coordinate i; the pixels of a 2-D image are cells, for readers fail on
+    points in a single layer."""
+    nz, ny, nx = image.shape
+    flat = nz == 1
+    with h5py.File(path, "w", libver=LIBVER) as file:
+        ours = file.create_group("hpcdvc")
+        ours.attrs["schema"] = "hpcdvc-image"
+        ours.attrs[KEY] = image.metadata["key"]
+        for name, value in image.metadata.items():
+            ours.attrs[name] = json.dumps(value)
+        root = file.create_group("VTKHDF")
+        root.attrs["Version"] = np.array([1, 0], "i8")
+        grid = Grid((-0.5,) * 3, (1.0,) * 3, (2, ny + 1, nx + 1)) if flat else Grid((0.0,) * 3, (1.0,) * 3, image.shape)
+        vtkhdf.write_image(root, grid)
+        data = root.create_group("CellData" if flat else "PointData")
+        data.attrs["Scalars"] = np.bytes_("grey")
+        return _contiguous(data, "grey", image).get_offset()
+
+
+def _contiguous(group: h5py.Group, name: str, image: ImageFile) -> h5py.h5d.DatasetID:
+    """Dataset whose place in the file is fixed at once, and which HDF5 does not fill."""
+    how = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    how.set_layout(h5py.h5d.CONTIGUOUS)
+    how.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    how.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    how.set_obj_track_times(False)
+    kind, space = h5py.h5t.py_create(image.dtype), h5py.h5s.create_simple(image.shape)
+    return h5py.h5d.create(group.id, name.encode(), kind, space, how)
+
+
+def _stored(path: Path) -> tuple[str | None, int]:
+    """Key and offset of the voxels of an image; (None, 0) where it was not written here."""
+    with _reading(path):
+        if path.with_suffix("" if path.suffix == ".tmp" else path.suffix).suffix == ".hdf":
+            return _stored_hdf(path)
+        import tifffile
+
+        with tifffile.TiffFile(path) as tif:
+            described = (tif.shaped_metadata or ({},))[0]
+            return (described[KEY], tif.series[0].dataoffset) if KEY in described else (None, 0)
+
+
+def _stored_hdf(path: Path) -> tuple[str | None, int]:
+    with h5py.File(path, "r", locking=False) as file:
+        key = file["hpcdvc"].attrs.get(KEY) if "hpcdvc" in file else None
+        if key is None:
+            return None, 0
+        root = file["VTKHDF"]
+        return key, root["CellData/grey" if "CellData" in root else "PointData/grey"].id.get_offset()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """UserError for whatever the libraries raise on a file that is no image."""
+    try:
+        yield
+    except Exception as error:
+        raise UserError(f"{path} is no image that hpcdvc has written: --force overwrites it") from error
+
+
+def _reserve(path: Path) -> None:
+    """Reserve the disk space of a sparse file, where the file system can; OSError (ENOSPC) if it has none.
+
+    fallocate(2) itself: os.posix_fallocate falls back to writing a byte into every block, which takes hours for a large
+    file in a network.
+    """
+    size = path.stat().st_size
+    allocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)
+    if allocate is None:  # not Linux
+        return
+    allocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        while allocate(descriptor, 0, 0, size):
+            code = ctypes.get_errno()
+            if code in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
+                return
+            if code != errno.EINTR:
+                raise OSError(code, os.strerror(code))
+    finally:
+        os.close(descriptor)

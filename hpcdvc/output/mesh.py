@@ -1,0 +1,92 @@
+"""Meshes with displacements at their nodes, read from files: what a global correlation leaves."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from hpcdvc.errors import UserError
+
+#: VTK's number of a cell type -> corners
+CELLS = {10: 4, 5: 3}
+OURS = ("mesh-points", "mesh-connectivity", "mesh-displacements")
+
+
+def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read a mesh of tetrahedra (triangles in two dimensions) and the displacements of its nodes.
+
+    Parameters
+    ----------
+    path : VTKHDF file (an UnstructuredGrid with point data `displacement`, XYZ), plain HDF5 file with the datasets
+        `mesh-points`, `mesh-connectivity` and `mesh-displacements` (ZYX), or .vtk or .vtu file, which needs meshio
+
+    Returns
+    -------
+    points : (m, 3) float64 array, ZYX, voxels
+    connectivity : (k, 4) or (k, 3) int64 array
+    displacements : (m, 3) float64 array, ZYX, voxels
+
+    Raises
+    ------
+    UserError
+        No such file, none of these, or a mesh without tetrahedra or displacements.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such file")
+    if not h5py.is_hdf5(path):
+        mesh = _read_with_meshio(path)
+    else:
+        with h5py.File(path, "r", locking=False) as file:
+            mesh = _read_vtkhdf(file, path) if "VTKHDF" in file else _read_plain(file, path)
+    points, connectivity, displacements = mesh
+    if points.ndim != 2 or points.shape[1:] != (3,) or displacements.shape != points.shape:
+        raise UserError(
+            f"{path} holds points of shape {points.shape} and displacements of shape {displacements.shape}: "
+            "two arrays of shape (nodes, 3) are needed"
+        )
+    if not len(connectivity):
+        raise UserError(f"{path} holds no tetrahedron and no triangle")
+    return points.astype(float), connectivity.astype(np.int64), displacements.astype(float)
+
+
+def _read_plain(file: h5py.File, path: str | Path) -> tuple[np.ndarray, ...]:
+    missing = [name for name in OURS if not isinstance(file.get(name), h5py.Dataset)]
+    if missing:
+        raise UserError(f"{path} is no mesh with displacements: it has no dataset {', '.join(missing)}")
+    return tuple(file[name][...] for name in OURS)
+
+
+def _read_vtkhdf(file: h5py.File, path: str | Path) -> tuple[np.ndarray, ...]:
+    root = file["VTKHDF"]
+    kind = root.attrs.get("Type", b"no type of data")
+    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+    if kind != "UnstructuredGrid" or "Types" not in root:
+        raise UserError(f"{path} holds {kind}, not a mesh; a field is given with -pf")
+    displacement = root.get("PointData/displacement")
+    if displacement is None:
+        raise UserError(f"{path} holds a mesh without displacements: there is no point data `displacement`")
+    types = np.unique(root["Types"])
+    if len(types) != 1 or int(types[0]) not in CELLS:
+        raise UserError(f"{path} holds cells of VTK type {', '.join(map(str, types))}: tetrahedra (10) are needed")
+    connectivity = root["Connectivity"][...].reshape(-1, CELLS[int(types[0])])
+    return root["Points"][...][:, ::-1], connectivity, displacement[...][:, ::-1]
+
+
+def _read_with_meshio(path: str | Path) -> tuple[np.ndarray, ...]:
+    try:
+        import meshio
+    except ImportError:
+        raise UserError(f"{path} is no HDF5 file: to read other meshes, pip install meshio") from None
+    try:
+        mesh = meshio.read(path)
+    except (Exception, SystemExit) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"{path} is no mesh that can be read {f'({reason})' if reason else ''}".rstrip()) from error
+    for name in ("displacement", "displacements"):
+        if name in mesh.point_data:
+            displacement = np.asarray(mesh.point_data[name])
+            break
+    else:
+        raise UserError(f"{path} holds a mesh without displacements: there is no point data `displacement`")
+    cells = [mesh.cells_dict[kind] for kind in ("tetra", "triangle") if kind in mesh.cells_dict]
+    return mesh.points[:, ::-1], cells[0] if cells else np.empty((0, 4), int), displacement[:, ::-1]

@@ -1,0 +1,242 @@
+"""hpcdvc-deformImage: an image as a measured deformation leaves it, and what then differs from im2."""
+
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.checkpoint import Checkpoint, key_of
+from hpcdvc.common_options import NeedlessLazyLoad, Place, RunControl
+from hpcdvc.deform import PLANES, Deformation
+from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity, open_mask, open_volume
+from hpcdvc.motion import KINDS, Mapping, MotionOptions, read_motion
+from hpcdvc.options import OptionSet, as_parameters, option
+from hpcdvc.output.image import FORMATS, ImageFile
+from hpcdvc.output.result import check_folder, is_finished, stem_of, write_record
+from hpcdvc.progress import duration
+from hpcdvc.residual import norms, residual_of
+from hpcdvc.slabs import SLAB, Maker, slab_depth, write_slabs
+from hpcdvc.start import identity_of
+
+log = logging.getLogger("hpcdvc")
+
+DESCRIPTION = "Deform an image by a registration, a field or a mesh that was measured, and show what is left of im2."
+#: Core time per voxel by order, and for each neighbour of a field: for --dry-run and the progress, s.
+SECONDS_PER_VOXEL = {0: 5e-9, 1: 1e-8, 3: 4e-8, 5: 8e-8}
+SECONDS_PER_NEIGHBOUR = 1e-8
+
+
+@dataclass(kw_only=True)
+class Images(OptionSet):
+    """What is deformed, and what it is compared with."""
+
+    group = "images"
+
+    im1: str = option(help="image to deform: TIFF, folder of slices, file.h5:/dataset, .npy")
+    residual: str | None = option(
+        None, "--residual", metavar="im2", help="write im1(Phi) - im2 as well, and say how large it is"
+    )
+    mask2: str | None = option(
+        None, "-mf2", "--maskFile2", metavar="FILE", help="mask of im2: where it is 0, the deformed image is 0"
+    )
+
+
+@dataclass(kw_only=True)
+class Options(Images, MotionOptions, Place, RunControl, NeedlessLazyLoad):
+    """Options of hpcdvc-deformImage."""
+
+    order: int = option(
+        1,
+        "-o",
+        "--interpolation-order",
+        choices=(0, 1, 3, 5),
+        group="deformation",
+        help="0 nearest voxel (labels, masks), 1 trilinear, 3 cubic spline (o-MOMS), 5 quintic B-spline",
+    )
+    format: str = option(
+        "tif", "--format", choices=FORMATS, group="output", help="TIFF, or HDF5 that ParaView opens by itself"
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is made of which images, and where that goes."""
+
+    im1: VolumeInfo
+    im2: VolumeInfo | None
+    mask: VolumeInfo | None
+    mapping: Mapping
+    stem: str
+    images: tuple[ImageFile, ...]
+    parameters: dict
+    done: bool
+
+    @property
+    def depth(self) -> int:
+        """Planes per slab."""
+        return slab_depth(self.im1.shape, PLANES)
+
+
+def run(options: Options, team) -> list[str]:
+    """Deform the image; returns the paths written. Collective.
+
+    Parameters
+    ----------
+    options : Options
+    team : hpcdvc.parallel.Team
+    """
+    plan = team.agree(lambda: make_plan(options, team))
+    if options.dry_run:
+        log.info(estimate(plan, options, team.size))
+        return []
+    if not plan.done:
+        deform(plan, options, team)
+    team.agree(lambda: clear(plan))
+    return [image.path for image in plan.images]
+
+
+def make_plan(options: Options, team) -> Plan:
+    """Check all that can be checked without reading a volume, on rank 0.
+
+    Raises
+    ------
+    UserError
+        With one sentence, when something is missing, does not fit or cannot be written.
+    """
+    im1 = describe(options.im1)
+    im2 = describe(options.residual) if options.residual else None
+    mask = describe(options.mask2) if options.mask2 else None
+    if im2:
+        check_pair(im1, im2)
+    if mask:
+        check_mask(im1, mask)
+    kind, mapping = read_motion(options, im1)
+    parameters = _parameters(options, im1, im2, mask)
+    stem = stem_of(options.out_dir, options.prefix or im1.stem, KINDS[kind], im1.path)
+    paths = {name: getattr(options, name) for name in PATHS}
+    metadata = {
+        "key": key_of(parameters),
+        "parameters": {**parameters["options"], **paths},
+        "provenance": {"program": "hpcdvc-deformImage", "units": "voxel", **parameters["made_from"]},
+    }
+    images = [ImageFile(f"{stem}.{options.format}", im1.shape, im1.dtype, metadata)]
+    if im2:
+        path = f"{stem}-residual.{options.format}"
+        images.append(ImageFile(path, im1.shape, np.dtype(np.float32), metadata))
+    done = [is_finished(image.path, image.is_ours, options.force, options.resume) for image in images]
+    plan = Plan(im1, im2, mask, mapping, stem, tuple(images), parameters, all(done))
+    _check_place(plan, options, team)
+    return plan
+
+
+#: Options that name files: these may be called by another path the next time.
+PATHS = ("im1", "residual", "mask2", "phi_file", "mesh")
+
+
+def _parameters(options: Options, im1: VolumeInfo, im2: VolumeInfo | None, mask: VolumeInfo | None) -> dict:
+    volumes = {"im1": im1, "residual": im2, "mask2": mask}
+    made_from = {name: identity(info) for name, info in volumes.items() if info}
+    made_from |= {name: identity_of(getattr(options, name)) for name in ("phi_file", "mesh") if getattr(options, name)}
+    known = as_parameters(options, key_only=True)
+    return {"options": {name: value for name, value in known.items() if name not in PATHS}, "made_from": made_from}
+
+
+def _shards(plan: Plan, options: Options, team) -> Checkpoint:
+    return Checkpoint(plan.stem, plan.parameters, team, options.checkpoint_interval, SLAB, "slabs")
+
+
+def _check_place(plan: Plan, options: Options, team) -> None:
+    if plan.done:
+        return
+    if not options.force or options.resume:
+        _shards(plan, options, team).check(options.resume)
+    need = sum(image.file_bytes for image in plan.images if not (options.resume and image.begun()))
+    check_folder(os.path.dirname(plan.stem), need, make=not options.dry_run)
+
+
+def deform(plan: Plan, options: Options, team) -> None:
+    """Make the images. Collective."""
+    began = time.time()
+    shards = _shards(plan, options, team)
+    if options.force and not options.resume:
+        shards.remove()
+    im1 = open_volume(plan.im1, team)
+    im2 = open_volume(plan.im2, team) if plan.im2 else None
+    mask = open_mask(plan.mask, team) if plan.mask else None
+    deformation = team.agree_all(lambda: Deformation(im1, plan.mapping, options.order, mask))
+    skipped = getattr(plan.mapping, "skipped", 0)
+    if skipped:
+        log.warning("%d cells of the mesh are flat or turned inside out, and left out", skipped)
+    seconds = seconds_per_slab(plan, options)
+    sums = write_slabs(
+        team, list(plan.images), plan.depth, _maker(deformation, im1, im2), seconds, shards, options.quiet
+    )
+    record = {"seconds": round(time.time() - began, 3), **plan.images[0].metadata, **_outcome(sums, plan, team)}
+    team.agree(lambda: write_record(plan.stem, record, team))
+
+
+def _maker(deformation: Deformation, im1: np.ndarray, im2: np.ndarray | None) -> Maker:
+    """Function that makes the planes of a slab."""
+
+    def make(first: int, last: int) -> Iterator[tuple[tuple[np.ndarray, ...], np.ndarray]]:
+        values, inside = deformation.planes(first, last)
+        for k, z in enumerate(range(first, last)):
+            if im2 is None:
+                yield (values[k],), np.array([np.count_nonzero(inside[k]), 0.0, 0.0])
+            else:
+                residual, sums = residual_of(values[k], inside[k], im1[z], im2[z])
+                yield (values[k], residual), sums
+
+    return make
+
+
+def _outcome(sums: np.ndarray, plan: Plan, team) -> dict:
+    """Say how much of the image has a value and, compared with im2, what is left; the same for the record."""
+    count, before, after = norms(sums)
+    part = count / math.prod(plan.im1.shape)
+    if team.rank == 0 and not count:
+        log.warning("no voxel of the deformed image comes from inside %s: it is empty", plan.im1.spec)
+    log.info("%.1f %% of the voxels have a value", 100 * part)
+    if plan.im2 is None or not count:
+        return {"voxels": count}
+    ratio = after / before if before else float("inf") if after else 1.0
+    words = "residual, root mean square over these: im1 - im2 %.5g, im1(Phi) - im2 %.5g, ratio %.4f"
+    log.info(words, before, after, ratio)
+    return {"voxels": count, "rms_before": before, "rms_after": after}
+
+
+def clear(plan: Plan) -> None:
+    """Delete what a killed run may have left beside the finished images, on one rank."""
+    for image in plan.images:
+        image.discard()
+    Checkpoint(plan.stem, plan.parameters, team=None).clear()
+
+
+def seconds_per_slab(plan: Plan, options: Options) -> float:
+    """Rough cost of a slab."""
+    neighbours = getattr(plan.mapping, "neighbours", 0)
+    per_voxel = SECONDS_PER_VOXEL[options.order] + SECONDS_PER_NEIGHBOUR * neighbours
+    return per_voxel * plan.depth * plan.im1.shape[1] * plan.im1.shape[2]
+
+
+def estimate(plan: Plan, options: Options, ranks: int) -> str:
+    """What the run will take, as text: memory, core time, disk."""
+    slabs = -(-plan.im1.shape[0] // plan.depth)
+    slab = min(plan.depth, plan.im1.shape[0]) * plan.im1.shape[1] * plan.im1.shape[2]
+    seconds = seconds_per_slab(plan, options) * slabs
+    volumes = [info for info in (plan.im1, plan.im2, plan.mask) if info]
+    mapped, decoded = (
+        sum(i.voxel_bytes for i in volumes if (i.offset is None) == read) / 1e6 for read in (False, True)
+    )
+    return (
+        f"{slabs} slabs of {plan.depth} planes\n"
+        f"per node: images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory\n"
+        f"per rank: about {60 + slab * (plan.im1.dtype.itemsize + 1) / 1e6:.0f} MB\n"
+        f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, slabs))} on {ranks} ranks\n"
+        f"disk: {sum(image.file_bytes for image in plan.images) / 1e6:.1f} MB for "
+        + " and ".join(image.path for image in plan.images)
+    )
