@@ -23,6 +23,7 @@ if X86:
 
 # Extensions that link a C source compiled once per instruction set.
 VARIANT_SOURCES = {
+    "hpcdvc.kernels.deform": "cython/tiles.c",
     "hpcdvc.kernels.registration": "cython/correlate.c",
     "hpcdvc.kernels.whole": "cython/sums.c",
 }

@@ -1,15 +1,23 @@
 """Where the voxels of a deformed image come from: one Phi, a field of them, or the tetrahedra of a mesh.
 
-A mapping holds what the user gave, checked; `tables(planar)` gives the arrays that the kernel reads. Planar is a 2-D
-image, one plane at z = 0: only the y and x parts of the mapping count.
+A mapping holds what the user gave, checked. `for_image(shape)` returns a function of the first and the last plane that
+gives what the kernel needs for the layer between them. 2-D images are one plane at z = 0: only the y and x parts of a
+mapping count.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
 from hpcdvc.errors import UserError
+from hpcdvc.kernels.deform import Mapping
 
-SINGULAR = 1e-12  # of the largest volume that vectors of the same length can span
-CELL_NODES = 2.0  # nodes per cell of the neighbour search
+SINGULAR = 1e-12  # of the volume that vectors of the same lengths can span
+NODES_PER_CELL = 2.0  # of the search for neighbours
+PART = 65536  # tetrahedra looked at together
+
+#: (first plane, last plane + 1) -> what the kernel needs for them.
+Layers = Callable[[int, int], Mapping]
 
 
 def _planar(f: np.ndarray) -> np.ndarray:
@@ -20,10 +28,9 @@ def _planar(f: np.ndarray) -> np.ndarray:
     return result
 
 
-def singular(f: np.ndarray) -> np.ndarray:
+def _singular(f: np.ndarray) -> np.ndarray:
     """Which of the (..., 3, 3) matrices have no inverse worth the name."""
-    lengths = np.linalg.norm(f, axis=-1).prod(axis=-1)
-    return ~(np.abs(np.linalg.det(f)) > SINGULAR * lengths)
+    return ~(np.abs(np.linalg.det(f)) > SINGULAR * np.linalg.norm(f, axis=-1).prod(axis=-1))
 
 
 class PhiMap:
@@ -40,7 +47,7 @@ class PhiMap:
         Phi or its centre has another shape, is not finite, or has no inverse.
     """
 
-    def __init__(self, phi: np.ndarray, centre: np.ndarray):
+    def __init__(self, phi: np.ndarray, centre: np.ndarray) -> None:
         self.phi, self.centre = np.array(phi, float), np.array(centre, float)
         if self.phi.shape != (4, 4):
             raise UserError(f"Phi has shape {self.phi.shape}, a 4 x 4 array is needed")
@@ -48,18 +55,17 @@ class PhiMap:
             raise UserError(f"the centre of Phi has shape {self.centre.shape}, three coordinates ZYX are needed")
         if not (np.isfinite(self.phi).all() and np.isfinite(self.centre).all()):
             raise UserError("Phi or its centre is not finite: no image can be deformed by it")
-        if singular(self.phi[:3, :3]):
+        if _singular(self.phi[:3, :3]) or _singular(_planar(self.phi[:3, :3])):
             raise UserError("Phi is singular: no image can be deformed by it")
 
-    def tables(self, planar: bool) -> dict:
-        """affine : (3, 4) array: source = affine[:, :3] p + affine[:, 3]."""
+    def for_image(self, shape: tuple[int, int, int]) -> Layers:
+        """See the module."""
         f, t, c = self.phi[:3, :3], self.phi[:3, 3].copy(), self.centre.copy()
-        if planar:
+        if shape[0] == 1:
             f, t[0], c[0] = _planar(f), 0, 0
-            if singular(f):
-                raise UserError("the y and x parts of Phi are singular: no 2-D image can be deformed by it")
         inverse = np.linalg.inv(f)
-        return {"affine": np.column_stack([inverse, c - inverse @ (c + t)])}
+        mapping = Mapping(shape, affine=np.column_stack([inverse, c - inverse @ (c + t)]))
+        return lambda first, last: mapping
 
 
 class NeighbourMap:
@@ -83,8 +89,10 @@ class NeighbourMap:
         The arrays have other shapes, no node has a finite Phi, or `neighbours` is not positive.
     """
 
-    def __init__(self, positions: np.ndarray, phi: np.ndarray, neighbours: int = 8, displacement_only: bool = False):
-        positions, phi = np.array(positions, float), np.array(phi, float)
+    def __init__(
+        self, positions: np.ndarray, phi: np.ndarray, neighbours: int = 8, displacement_only: bool = False
+    ) -> None:
+        positions, phi = np.asarray(positions, float), np.asarray(phi, float)
         if positions.ndim != 2 or positions.shape[1] != 3 or phi.shape != (len(positions), 4, 4):
             raise UserError(
                 f"positions of shape {positions.shape} and Phi of shape {phi.shape}: (n, 3) and (n, 4, 4) are needed"
@@ -97,24 +105,46 @@ class NeighbourMap:
         self.positions, self.phi = positions[usable], phi[usable]
         self.neighbours, self.displacement_only = int(neighbours), displacement_only
 
-    def tables(self, planar: bool) -> dict:
-        """nodes : (n, 15) array: y_i, t_i, F_i^-1 - I."""
+    def for_image(self, shape: tuple[int, int, int]) -> Layers:
+        """See the module."""
+        nodes = self._nodes(shape[0] == 1)
+        ends = np.array(shape) - 1.0
+        low, high = np.clip(nodes[:, :3].min(axis=0), 0, ends), np.clip(nodes[:, :3].max(axis=0), 0, ends)
+        size = max(np.cbrt(np.maximum(high - low, 1).prod() * NODES_PER_CELL / len(nodes)), 1.0)
+        cells = ((high - low) // size).astype(np.int64) + 1
+        # nodes outside count to the outermost cells, which reach as far as they lie
+        place = np.clip((nodes[:, :3] - low) // size, 0, cells - 1).astype(np.int64)
+        cell = (place[:, 0] * cells[1] + place[:, 1]) * cells[2] + place[:, 2]
+        order = np.argsort(cell, kind="stable")
+        starts = np.searchsorted(cell[order], np.arange(cells.prod() + 1))
+        mapping = Mapping(
+            shape,
+            nodes=np.ascontiguousarray(nodes[order]),
+            starts=starts.astype(np.int64),
+            cells=cells,
+            low=low,
+            cell=size,
+            neighbours=min(self.neighbours, len(nodes)),
+        )
+        return lambda first, last: mapping
+
+    def _nodes(self, planar: bool) -> np.ndarray:
+        """(n, 15) rows y, t, F^-1 - I."""
         x, t, f = self.positions.copy(), self.phi[:, :3, 3].copy(), self.phi[:, :3, :3]
         if planar:
             x[:, 0] = t[:, 0] = 0
             f = _planar(f)
-        keep = np.full(len(f), self.displacement_only) | singular(f)
-        inverse = np.linalg.inv(np.where(keep[:, None, None], np.eye(3), f))
-        nodes = np.column_stack([x + t, t, (inverse - np.eye(3)).reshape(-1, 9)])
-        return {"nodes": nodes, "neighbours": self.neighbours}
+        still = np.full(len(f), self.displacement_only) | _singular(f)
+        f = np.where(still[:, None, None], np.eye(3), f)
+        return np.column_stack([x + t, t, (np.linalg.inv(f) - np.eye(3)).reshape(-1, 9)])
 
 
 class MeshMap:
     """A mesh of tetrahedra (triangles in 2-D) with displacements at its nodes, linear in between.
 
     A voxel comes from where the tetrahedron of the displaced mesh that holds it puts it; where several hold it, the
-    first counts. Voxels of no tetrahedron have no source. Tetrahedra turned inside out or flat by the displacements
-    are left out; `skipped` counts them once a `Deformation` is made.
+    first counts. Voxels of no tetrahedron have no source. Tetrahedra that are flat, or that the displacements turn
+    flat or inside out, are left out.
 
     Parameters
     ----------
@@ -124,6 +154,10 @@ class MeshMap:
     grey_for_strain : divide grey values by the change of volume of their tetrahedron, as a density
     labels : integer array of the image's shape, the row of `connectivity` of each voxel of the deformed image, anything
         else where there is none; None: found here
+
+    Attributes
+    ----------
+    skipped : int, tetrahedra left out
 
     Raises
     ------
@@ -138,65 +172,93 @@ class MeshMap:
         displacements: np.ndarray,
         grey_for_strain: bool = False,
         labels: np.ndarray | None = None,
-    ):
-        self.points, self.displacements = np.array(points, float), np.array(displacements, float)
-        self.connectivity, self.grey_for_strain, self.labels = np.asarray(connectivity), grey_for_strain, labels
-        self.skipped = 0
-        n = self.points.shape[0] if self.points.ndim else 0
-        if self.points.shape != (n, 3) or self.displacements.shape != (n, 3):
-            raise UserError(
-                f"points of shape {self.points.shape} and displacements of shape {self.displacements.shape}: "
-                "two arrays of shape (m, 3) are needed"
-            )
-        shape = self.connectivity.shape
-        if len(shape) != 2 or shape[1] not in (3, 4) or self.connectivity.dtype.kind not in "iu":
-            raise UserError(
-                f"connectivity of shape {shape} and type {self.connectivity.dtype}: "
-                "integers of shape (k, 4), or (k, 3) in 2-D, are needed"
-            )
-        if shape[0] and not (0 <= self.connectivity.min() and self.connectivity.max() < n):
-            raise UserError(
-                f"the connectivity names nodes from {self.connectivity.min()} to "
-                f"{self.connectivity.max()}, there are {n}"
-            )
-        used = np.unique(self.connectivity)
-        if not (np.isfinite(self.points[used]).all() and np.isfinite(self.displacements[used]).all()):
-            raise UserError("points or displacements of the mesh are not finite")
-        if labels is not None and labels.dtype.kind not in "iu":
-            raise UserError(f"labels of tetrahedra are integers, not {labels.dtype}")
+    ) -> None:
+        points, displacements = np.array(points, float), np.asarray(displacements, float)
+        self.connectivity, self.grey_for_strain = np.asarray(connectivity), grey_for_strain
+        _check_mesh(points, self.connectivity, displacements)
+        self.planar = self.connectivity.shape[1] == 3
+        self.points, self.deformed = points, points + displacements
+        if self.planar:
+            self.points[:, 0] = self.deformed[:, 0] = 0
+        parts = np.arange(0, max(len(self.connectivity), 1), PART)
+        self.usable = np.concatenate([self._usable(slice(first, first + PART)) for first in parts])
+        self.skipped = int((~self.usable).sum())
+        self.labels = None if labels is None else self._rows(np.asarray(labels))
 
-    def _edges(self, at: np.ndarray, planar: bool) -> np.ndarray:
-        """(k, 3, 3) matrices whose columns lead from the first node to the others; in 2-D the first is unit z."""
-        corners = at[self.connectivity]
+    def _rows(self, labels: np.ndarray) -> np.ndarray:
+        """The labels as the kernel takes them: -1 where there is no tetrahedron."""
+        if labels.dtype.kind not in "iu":
+            raise UserError(f"the labels of tetrahedra are of type {labels.dtype}, integers are needed")
+        row = np.append(np.where(self.usable, np.arange(len(self.usable)), -1), -1).astype(np.int32)
+        known = (labels >= 0) & (labels < len(self.usable))
+        return row[np.where(known, labels, len(self.usable)).astype(np.int64)]
+
+    def _edges(self, at: np.ndarray, which) -> np.ndarray:
+        """(k, 3, 3) matrices whose columns lead from the first node to the others; a triangle's first is unit z."""
+        corners = at[self.connectivity[which]]
         edges = np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2)
-        if not planar:
+        if not self.planar:
             return edges
-        result = np.zeros((len(edges), 3, 3))
-        result[:, 0, 0], result[:, 1:, 1:] = 1, edges[:, 1:]
-        return result
+        return np.concatenate([np.broadcast_to([[1.0], [0], [0]], (len(edges), 3, 1)), edges], axis=2)
 
-    def tables(self, planar: bool) -> dict:
-        """Of the tetrahedra in use: origin (first displaced node), inverse (barycentric rows), affine, ratio, box."""
-        if (self.connectivity.shape[1] == 3) != planar:
+    def _usable(self, which: slice) -> np.ndarray:
+        reference, deformed = self._edges(self.points, which), self._edges(self.deformed, which)
+        flat = _singular(np.swapaxes(reference, 1, 2)) | _singular(np.swapaxes(deformed, 1, 2))
+        return ~flat & (np.linalg.det(reference) * np.linalg.det(deformed) > 0)
+
+    def for_image(self, shape: tuple[int, int, int]) -> Layers:
+        """See the module.
+
+        Raises
+        ------
+        UserError
+            Triangles for a 3-D image or tetrahedra for a 2-D one, or labels of another shape.
+        """
+        if self.planar != (shape[0] == 1):
             raise UserError("triangles deform 2-D images and tetrahedra deform 3-D images, not the reverse")
-        deformed = self.points + self.displacements
-        if planar:
-            deformed[:, 0] = 0
-        reference, edges = self._edges(self.points, planar), self._edges(deformed, planar)
-        volume, before = np.linalg.det(edges), np.linalg.det(reference)
-        size = np.linalg.norm(edges, axis=1).prod(axis=1)
-        usable = (volume * np.sign(before) > SINGULAR * size) & ~singular(np.swapaxes(reference, 1, 2))
-        self.skipped = int((~usable).sum())
-        inverse = np.linalg.inv(np.where(usable[:, None, None], edges, np.eye(3)))
-        f = reference @ inverse
-        origin = deformed[self.connectivity[:, 0]]
-        start = self.points[self.connectivity[:, 0]] * [not planar, 1, 1]
-        ratio = np.where(usable, volume / np.where(before == 0, 1, before), 1)
-        return {
-            "usable": usable,
-            "origin": origin,
-            "inverse": inverse,
-            "affine": np.concatenate([f, start[:, :, None]], axis=2),
-            "ratio": ratio if self.grey_for_strain else np.ones_like(ratio),
-            "corners": deformed[self.connectivity],
-        }
+        if self.labels is not None:
+            if self.labels.shape != shape:
+                raise UserError(f"the labels of tetrahedra have shape {self.labels.shape}, the image {shape}")
+            labelled = Mapping(shape, tetrahedra=self._table(slice(None)), labels=self.labels)
+            return lambda first, last: labelled
+        z = self.deformed[self.connectivity, 0]
+        low, high = z.min(axis=1, initial=np.inf), z.max(axis=1, initial=-np.inf)
+
+        def layer(first: int, last: int) -> Mapping:
+            touching = np.flatnonzero(self.usable & (low <= last) & (high >= first - 1))
+            return Mapping(shape, tetrahedra=self._table(touching))
+
+        return layer
+
+    def _table(self, which) -> np.ndarray:
+        """(k, 31) rows: first displaced node, barycentric rows, affine map to the sources, gain, displaced extent."""
+        reference, deformed = self._edges(self.points, which), self._edges(self.deformed, which)
+        usable, corners = self.usable[which], self.deformed[self.connectivity[which]]
+        inverse = np.linalg.inv(np.where(usable[:, None, None], deformed, np.eye(3)))
+        start = self.points[self.connectivity[which, 0]]
+        gain = np.ones(len(start))
+        if self.grey_for_strain:
+            gain[usable] = (np.linalg.det(reference) / np.linalg.det(deformed))[usable]
+        affine = np.concatenate([reference @ inverse, start[:, :, None]], axis=2)
+        low, high = corners.min(axis=1), corners.max(axis=1)
+        return np.column_stack([corners[:, 0], inverse.reshape(-1, 9), affine.reshape(-1, 12), gain, low, high])
+
+
+def _check_mesh(points: np.ndarray, connectivity: np.ndarray, displacements: np.ndarray) -> None:
+    if points.ndim != 2 or points.shape[1] != 3 or displacements.shape != points.shape:
+        raise UserError(
+            f"points of shape {points.shape} and displacements of shape {displacements.shape}: "
+            "two arrays of shape (m, 3) are needed"
+        )
+    if connectivity.ndim != 2 or connectivity.shape[1] not in (3, 4) or connectivity.dtype.kind not in "iu":
+        raise UserError(
+            f"a connectivity of shape {connectivity.shape} and type {connectivity.dtype}: integers of shape (k, 4), "
+            "in 2-D (k, 3), are needed"
+        )
+    if connectivity.size and not (connectivity.min() >= 0 and connectivity.max() < len(points)):
+        raise UserError(
+            f"the connectivity names nodes from {connectivity.min()} to {connectivity.max()}, there are {len(points)}"
+        )
+    used = np.unique(connectivity)
+    if not (np.isfinite(points[used]).all() and np.isfinite(displacements[used]).all()):
+        raise UserError("a node of the mesh has a position or a displacement that is not finite")

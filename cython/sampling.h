@@ -1,0 +1,154 @@
+/* Interpolated values of a part of a tile, from the coefficients that cover it. */
+#ifndef HPCDVC_SAMPLING_H
+#define HPCDVC_SAMPLING_H
+
+#include "stored.h"
+
+/* Columns [first, last) of a row with affine sources p + x slope that lie in the image. */
+static void columns_in(const hpcdvc_volume *im, const double p[3], const double slope[3], int *first, int *last)
+{
+    double lo = *first, hi = *last - 1;
+    for (int i = 0; i < 3; i++) {
+        const double end = (double)im->shape[i] - 1 + EDGE;
+        if (fabs(slope[i]) < 1e-12) {
+            if (p[i] < -EDGE || p[i] > end) hi = -1;
+            continue;
+        }
+        const double a = (-EDGE - p[i]) / slope[i], b = (end - p[i]) / slope[i];
+        lo = fmax(lo, fmin(a, b)), hi = fmin(hi, fmax(a, b));
+    }
+    if (hi < lo) {
+        *last = *first;
+        return;
+    }
+    *first = (int)ceil(lo), *last = (int)floor(hi) + 1;
+    if (*last < *first) *last = *first;
+}
+
+/* A row whose sources are affine. */
+INLINE void sample_affine(tile *t, int z, int y, int first, int last, int taps, int thick)
+{
+    const double *A = t->s->map->affine, slope[3] = {A[2], A[6], A[10]};
+    uint8_t *state = t->state + voxel_of(z, y);
+    double p[3], q[3];
+    int from = first, to = last;
+    source_at(t, z, y, 0, p);
+    columns_in(t->im, p, slope, &from, &to);
+    for (int x = first; x < last; x++) state[x] = x >= from && x < to && state[x] ? WANTED : NOT_WANTED;
+    for (int i = 0; i < 3; i++) q[i] = p[i] - (double)t->coefficients.origin[i];
+    sample_row(&t->coefficients, q, slope, from, to, taps, thick, 1, t->line);
+    if (t->invalid > 0)
+        for (int x = from; x < to; x++) {
+            const double at[3] = {p[0] + x * slope[0], p[1] + x * slope[1], p[2] + x * slope[2]};
+            if (state[x] && touches_invalid(t->im, at)) state[x] = INVALID;
+        }
+}
+
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Lane l of VL voxels: sum over planes and rows of taps, which lie side by side. */
+INLINE void sum_taps(const float *c, int64_t sz, int64_t sy, int taps, int layers, const vf *wz, const vf *wy, int l,
+                     v4 sum[2])
+{
+    for (int h = 0; h < (taps + 3) / 4; h++) {
+        v4 all = {0};
+        for (int a = 0; a < layers; a++) {
+            v4 plane = {0};
+            for (int b = 0; b < taps; b++) plane += wy[b][l] * *(const v4_unaligned *)(c + a * sz + b * sy + 4 * h);
+            all += layers > 1 ? wz[a][l] * plane : plane;
+        }
+        sum[h] = all;
+    }
+}
+
+/* VL voxels with any sources: fractions and the places of their first taps. */
+INLINE vf interpolate_any(const float *c, const int32_t *place, int64_t sz, int64_t sy, int taps, int layers, vf tz,
+                          vf ty, vf tx)
+{
+    vf wz[6], wy[6], wx[6], value = splat(0);
+    weights(tx, taps, wx);
+    weights(ty, taps, wy);
+    if (layers > 1) weights(tz, taps, wz);
+    if (taps == 2) {
+        for (int a = 0; a < layers; a++) {
+            vf plane = splat(0);
+            for (int b = 0; b < 2; b++) {
+                const float *r = c + a * sz + b * sy;
+                vf left, right;
+                for (int l = 0; l < VL; l++) left[l] = r[place[l]], right[l] = r[place[l] + 1];
+                plane += wy[b] * (wx[0] * left + wx[1] * right);
+            }
+            value += layers > 1 ? wz[a] * plane : plane;
+        }
+        return value;
+    }
+    for (int l = 0; l < VL; l++) {
+        v4 sum[2];
+        sum_taps(c + place[l], sz, sy, taps, layers, wz, wy, l, sum);
+        float v = 0;
+        for (int k = 0; k < taps; k++) v += wx[k][l] * sum[k / 4][k % 4];
+        value[l] = v;
+    }
+    return value;
+}
+
+/* A row of voxels that each have their own source. */
+INLINE void sample_any(tile *t, int z, int y, int first, int last, int taps, int thick)
+{
+    const box *c = &t->coefficients;
+    const int at = voxel_of(z, y), shift = taps / 2 - 1;
+    const double o[3] = {(double)(c->origin[0] + (thick ? shift : 0)), (double)(c->origin[1] + shift),
+                         (double)(c->origin[2] + shift)};
+    const int32_t sz = (int32_t)c->sz, sy = (int32_t)c->sy;
+    uint8_t *state = t->state + at;
+    for (int x = first; x < last; x += VL) {
+        int32_t place[VL];
+        float f[3][VL];
+        for (int l = 0; l < VL; l++) {
+            const int ok = x + l < last && state[x + l] != NOT_WANTED; /* others take any voxel of the box */
+            const int j = at + (ok ? x + l : x);
+            const double q[3] = {ok ? t->p[0][j] - o[0] : 0, ok ? t->p[1][j] - o[1] : 0, ok ? t->p[2][j] - o[2] : 0};
+            const int i[3] = {(int)q[0], (int)q[1], (int)q[2]};
+            for (int k = 0; k < 3; k++) f[k][l] = (float)(q[k] - i[k]);
+            place[l] = i[0] * sz + i[1] * sy + i[2];
+        }
+        store(t->line + x, interpolate_any(c->v, place, sz, sy, taps, thick ? taps : 1, load(f[0]), load(f[1]),
+                                          load(f[2])));
+    }
+    if (t->invalid > 0)
+        for (int x = first; x < last; x++) {
+            const double p[3] = {t->p[0][at + x], t->p[1][at + x], t->p[2][at + x]};
+            if (state[x] && touches_invalid(t->im, p)) state[x] = INVALID;
+        }
+}
+
+INLINE void sample_rows(tile *t, const range *r, int taps, int thick, int exact)
+{
+    for (int z = r->lo[0]; z < r->hi[0]; z++)
+        for (int y = r->lo[1]; y < r->hi[1]; y++) {
+            if (exact) sample_any(t, z, y, r->lo[2], r->hi[2], taps, thick);
+            else sample_affine(t, z, y, r->lo[2], r->hi[2], taps, thick);
+            put_row(t, z, y, r->lo[2], r->hi[2]);
+        }
+}
+
+#define SAMPLE_ROWS(TAPS)                                                                                              \
+    (t->im->shape[0] > 1 ? (t->exact ? sample_rows(t, r, TAPS, 1, 1) : sample_rows(t, r, TAPS, 1, 0))                  \
+                         : (t->exact ? sample_rows(t, r, TAPS, 0, 1) : sample_rows(t, r, TAPS, 0, 0)))
+
+/* The planes of the range that belong to the slab. */
+static void sample(tile *t, const range *whole)
+{
+    range part = *whole, *r = &part;
+    const int64_t first = t->s->first - t->at[0], last = t->s->last - t->at[0];
+    if (r->lo[0] < first) r->lo[0] = (int)first;
+    if (r->hi[0] > last) r->hi[0] = (int)last;
+    switch (t->s->spline->taps) {
+    case 2: SAMPLE_ROWS(2); break;
+    case 4: SAMPLE_ROWS(4); break;
+    default: SAMPLE_ROWS(6);
+    }
+}
+
+#endif

@@ -1,0 +1,175 @@
+/* One tile of a deformed image: where its voxels come from, the part of the image that they need, and what is stored. */
+#ifndef HPCDVC_TILE_H
+#define HPCDVC_TILE_H
+
+#include "deform.h"
+#include "spline.h"
+
+#define EDGE 1e-6 /* voxels outside that still count as inside */
+
+enum { NOT_WANTED, WANTED, INVALID };
+
+typedef struct {
+    const hpcdvc_slab *s;
+    const hpcdvc_volume *im;
+    int64_t at[3];   /* voxel of the deformed image at the corner of the tile */
+    int n[3];        /* voxels of the tile */
+    int exact;       /* every voxel's source is in p; otherwise those of rows are affine */
+    double *p[3];    /* sources, ZYX, at (z * TILE_Y + y) * TILE_X + x */
+    uint8_t *state;  /* of every voxel */
+    float *gain;     /* of every voxel's grey value; or NULL */
+    float line[TILE_X + 2 * VL];
+    double offset;   /* of the grey values in the boxes */
+    int64_t invalid; /* voxels of the boxes */
+    box raw, coefficients, valid, scratch;
+} tile;
+
+/* Part of a tile: voxels [lo, hi). */
+typedef struct {
+    int lo[3], hi[3];
+} range;
+
+INLINE int voxel_of(int z, int y) { return (z * TILE_Y + y) * TILE_X; }
+
+/* Source of voxel x of row (z, y) under an affine mapping. */
+INLINE void source_at(const tile *t, int z, int y, int x, double p[3])
+{
+    const double at[3] = {(double)(t->at[0] + z), (double)(t->at[1] + y), (double)(t->at[2] + x)};
+    for (int i = 0; i < 3; i++) {
+        const double *A = t->s->map->affine + 4 * i;
+        p[i] = A[0] * at[0] + A[1] * at[1] + A[2] * at[2] + A[3];
+    }
+}
+
+/* Sources outside the image are not wanted; the others are moved to its edge where they are just outside. */
+static void keep_inside(tile *t)
+{
+    const double end[3] = {(double)t->im->shape[0] - 1, (double)t->im->shape[1] - 1, (double)t->im->shape[2] - 1};
+    for (int z = 0; z < t->n[0]; z++)
+        for (int y = 0; y < t->n[1]; y++)
+            for (int x = voxel_of(z, y); x < voxel_of(z, y) + t->n[2]; x++) {
+                int ok = t->state[x] != NOT_WANTED;
+                for (int i = 0; i < 3; i++) {
+                    const double q = t->p[i][x];
+                    ok &= (q >= -EDGE) & (q <= end[i] + EDGE); /* not so for nan */
+                }
+                for (int i = 0; i < 3; i++) {
+                    const double q = t->p[i][x] < 0 ? 0 : t->p[i][x] > end[i] ? end[i] : t->p[i][x];
+                    t->p[i][x] = ok ? q : 0;
+                }
+                t->state[x] = ok ? WANTED : NOT_WANTED;
+            }
+}
+
+static void bounds_of_voxels(const tile *t, const range *r, double low[3], double high[3])
+{
+    for (int i = 0; i < 3; i++) {
+        double least = INFINITY, most = -INFINITY;
+        for (int z = r->lo[0]; z < r->hi[0]; z++)
+            for (int y = r->lo[1]; y < r->hi[1]; y++)
+                for (int x = voxel_of(z, y) + r->lo[2]; x < voxel_of(z, y) + r->hi[2]; x++) {
+                    const double q = t->p[i][x], a = t->state[x] ? q : INFINITY, b = t->state[x] ? q : -INFINITY;
+                    least = a < least ? a : least, most = b > most ? b : most;
+                }
+        low[i] = least, high[i] = most;
+    }
+}
+
+static void bounds_of_corners(const tile *t, const range *r, double low[3], double high[3])
+{
+    source_at(t, r->lo[0], r->lo[1], r->lo[2], low);
+    memcpy(high, low, 3 * sizeof(double));
+    for (int i = 0; i < 3; i++) {
+        for (int j = 0; j < 3; j++) {
+            const double d = t->s->map->affine[4 * i + j] * (r->hi[j] - r->lo[j] - 1);
+            low[i] += d < 0 ? d : 0, high[i] += d > 0 ? d : 0;
+        }
+        const double end = (double)t->im->shape[i] - 1;
+        if (high[i] < -EDGE || low[i] > end + EDGE) low[0] = INFINITY;
+        low[i] = low[i] < 0 ? 0 : low[i], high[i] = high[i] > end ? end : high[i];
+        high[i] = high[i] < 0 ? 0 : high[i], low[i] = low[i] > end && low[i] < INFINITY ? end : low[i];
+    }
+}
+
+/* Bounds of the sources that lie in the image. Returns 0 if there are none. */
+static int bounds(const tile *t, const range *r, double low[3], double high[3])
+{
+    if (t->exact) bounds_of_voxels(t, r, low, high);
+    else bounds_of_corners(t, r, low, high);
+    return low[0] < INFINITY;
+}
+
+/* Any value near those of the box: it keeps float32 exact. Small integers and, without a filter, float32 are exact
+ * as they are. */
+static double near_mean(const tile *t, const int64_t origin[3], const int n[3])
+{
+    const int type = t->im->type;
+    if (type <= TYPE_I2 || (type == TYPE_F4 && t->s->spline->poles == 0)) return 0;
+    const int64_t middle[3] = {origin[0] + (n[0] - 1) / 2, origin[1], origin[2]};
+    const int plane[3] = {1, n[1], n[2]};
+    const grey_sums g = grey(t->im, middle, plane);
+    return g.count ? rint(g.sum / g.count) : 0;
+}
+
+/* Grey values -> spline coefficients (Unser 1999, doi 10.1109/79.799930); `from` is wider by the pad in z and y, by the
+ * taps in x. */
+static void prefilter(const hpcdvc_interpolation *s, int pad_z, box *from, box *to)
+{
+    for (int i = 0; i < s->poles; i++) recurse(from, 0, s->pole[i], 0, 0);
+    for (int i = 0; i < s->poles; i++) recurse(from, 1, s->pole[i], pad_z, from->n[0] - pad_z);
+    const float *first = row_of(from, pad_z, s->pad) + s->prefilter.radius;
+    filter(first, from->sz, from->sy, 1, &s->prefilter, 0, to->v, to->sz, to->sy, to->n);
+}
+
+enum { READY, TOO_LARGE, FAILED };
+
+/* Coefficients for all sources between low and high. */
+static int cover(tile *t, const double low[3], const double high[3], int64_t largest)
+{
+    const hpcdvc_interpolation *s = t->s->spline;
+    const int half = s->taps / 2, thick = t->im->shape[0] > 1, filtered = s->poles > 0;
+    int64_t from[3], origin[3], size = 1;
+    int n[3], wide[3], pad[3] = {thick ? s->pad : 0, s->pad, filtered ? s->prefilter.radius : 0};
+    for (int i = 0; i < 3; i++) {
+        const int in_use = i > 0 || thick; /* one spare voxel: rounding below an integer */
+        const int64_t last = (int64_t)floor(high[i]) + in_use * (half + 1);
+        from[i] = (int64_t)floor(low[i]) - in_use * half;
+        origin[i] = from[i] - pad[i];
+        const int64_t extent = last - from[i] + 1;
+        size *= extent + 2 * pad[i];
+        if (size > largest) return TOO_LARGE;
+        n[i] = (int)extent, wide[i] = n[i] + 2 * pad[i];
+    }
+    t->offset = near_mean(t, from, n);
+    box *raw = filtered ? &t->raw : &t->coefficients;
+    t->invalid = read_box(t->im, origin, wide, t->offset, 1, raw, &t->valid, &t->scratch);
+    if (t->invalid < 0) return FAILED;
+    if (filtered) {
+        if (box_shape(&t->coefficients, n)) return FAILED;
+        prefilter(s, pad[0], raw, &t->coefficients);
+    }
+    memcpy(t->coefficients.origin, from, sizeof from);
+    return READY;
+}
+
+static int finite_at(const hpcdvc_volume *im, int64_t at)
+{
+    return im->type == TYPE_F4 ? isfinite(((const float *)im->data)[at]) : isfinite(((const double *)im->data)[at]);
+}
+
+/* Does a value that is interpolated at p lean on a voxel that is not finite? */
+static int touches_invalid(const hpcdvc_volume *im, const double p[3])
+{
+    int64_t c[3], step[3] = {im->shape[1] * im->shape[2], im->shape[2], 1};
+    for (int i = 0; i < 3; i++) {
+        const double q = p[i] < 0 ? 0 : p[i] > (double)im->shape[i] - 1 ? (double)im->shape[i] - 1 : p[i];
+        c[i] = (int64_t)floor(q + EDGE);
+        if (q - c[i] <= EDGE || c[i] > im->shape[i] - 2) step[i] = 0;
+    }
+    const int64_t at = (c[0] * im->shape[1] + c[1]) * im->shape[2] + c[2];
+    for (int corner = 0; corner < 8; corner++)
+        if (!finite_at(im, at + (corner & 1) * step[2] + (corner >> 1 & 1) * step[1] + (corner >> 2) * step[0])) return 1;
+    return 0;
+}
+
+#endif
