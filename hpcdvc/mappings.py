@@ -154,6 +154,9 @@ class MeshMap:
     grey_for_strain : divide grey values by the change of volume of their tetrahedron, as a density
     labels : integer array of the image's shape, the row of `connectivity` of each voxel of the deformed image, anything
         else where there is none; None: found here
+    partition : the displaced tetrahedra do not overlap, as those of a triangulation of displaced nodes: none is left
+        out for what it was before. There are many flat ones between the nodes of a grid; the change of volume of one
+        that was flat or is turned inside out is that of its surroundings.
 
     Attributes
     ----------
@@ -172,9 +175,11 @@ class MeshMap:
         displacements: np.ndarray,
         grey_for_strain: bool = False,
         labels: np.ndarray | None = None,
+        partition: bool = False,
     ) -> None:
         points, displacements = np.array(points, float), np.asarray(displacements, float)
         self.connectivity, self.grey_for_strain = np.asarray(connectivity), grey_for_strain
+        self.partition = partition
         _check_mesh(points, self.connectivity, displacements)
         self.planar = self.connectivity.shape[1] == 3
         self.points, self.deformed = points, points + displacements
@@ -183,6 +188,7 @@ class MeshMap:
         parts = np.arange(0, max(len(self.connectivity), 1), PART)
         self.usable = np.concatenate([self._usable(slice(first, first + PART)) for first in parts])
         self.skipped = int((~self.usable).sum())
+        self.gain = self._gain(parts) if grey_for_strain else np.ones(len(self.connectivity))
         self.labels = None if labels is None else self._rows(np.asarray(labels))
 
     def _rows(self, labels: np.ndarray) -> np.ndarray:
@@ -202,9 +208,28 @@ class MeshMap:
         return np.concatenate([np.broadcast_to([[1.0], [0], [0]], (len(edges), 3, 1)), edges], axis=2)
 
     def _usable(self, which: slice) -> np.ndarray:
+        solid = ~_singular(np.swapaxes(self._edges(self.deformed, which), 1, 2))
+        return solid if self.partition else solid & self._upright(which)
+
+    def _gain(self, parts: np.ndarray) -> np.ndarray:
+        """(k,) volume before / volume after; where there is no volume to compare, the mean of those at the corners."""
+        cells = [slice(first, first + PART) for first in parts]
+        upright = np.concatenate([self._upright(which) for which in cells])
+        before, after = (
+            np.where(upright, np.concatenate([np.abs(np.linalg.det(self._edges(at, which))) for which in cells]), 0)
+            for at in (self.points, self.deformed)
+        )
+        corners = self.connectivity.ravel()
+        around = [np.bincount(corners, np.repeat(v, self.connectivity.shape[1])) for v in (before, after)]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            at_nodes = np.where(around[1] > 0, around[0] / around[1], 1)
+            return np.where(upright, before / after, at_nodes[self.connectivity].mean(axis=1))
+
+    def _upright(self, which) -> np.ndarray:
+        """Which of them neither were flat nor are turned inside out."""
         reference, deformed = self._edges(self.points, which), self._edges(self.deformed, which)
-        flat = _singular(np.swapaxes(reference, 1, 2)) | _singular(np.swapaxes(deformed, 1, 2))
-        return ~flat & (np.linalg.det(reference) * np.linalg.det(deformed) > 0)
+        solid = ~_singular(np.swapaxes(reference, 1, 2))
+        return solid & (np.linalg.det(reference) * np.linalg.det(deformed) > 0)
 
     def for_image(self, shape: tuple[int, int, int]) -> Layers:
         """See the module.
@@ -236,12 +261,11 @@ class MeshMap:
         usable, corners = self.usable[which], self.deformed[self.connectivity[which]]
         inverse = np.linalg.inv(np.where(usable[:, None, None], deformed, np.eye(3)))
         start = self.points[self.connectivity[which, 0]]
-        gain = np.ones(len(start))
-        if self.grey_for_strain:
-            gain[usable] = (np.linalg.det(reference) / np.linalg.det(deformed))[usable]
         affine = np.concatenate([reference @ inverse, start[:, :, None]], axis=2)
         low, high = corners.min(axis=1), corners.max(axis=1)
-        return np.column_stack([corners[:, 0], inverse.reshape(-1, 9), affine.reshape(-1, 12), gain, low, high])
+        return np.column_stack(
+            [corners[:, 0], inverse.reshape(-1, 9), affine.reshape(-1, 12), self.gain[which], low, high]
+        )
 
 
 def _check_mesh(points: np.ndarray, connectivity: np.ndarray, displacements: np.ndarray) -> None:

@@ -177,7 +177,7 @@ def _tetrahedra(options: MotionOptions, positions: np.ndarray, displacements: np
     axes = slice(1 if image.two_dimensional else 0, 3)
     cells = triangulate((positions + displacements)[:, axes], options.alpha)
     log.info("%d %s between them", len(cells), "triangles" if image.two_dimensional else "tetrahedra")
-    return MeshMap(positions, cells, displacements, options.grey_for_strain)
+    return MeshMap(positions, cells, displacements, options.grey_for_strain, partition=True)
 
 
 def _mesh(options: MotionOptions, image: VolumeInfo) -> MeshMap:

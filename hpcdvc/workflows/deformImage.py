@@ -12,6 +12,7 @@ import numpy as np
 from hpcdvc.checkpoint import Checkpoint, key_of
 from hpcdvc.common_options import NeedlessLazyLoad, Place, RunControl
 from hpcdvc.deform import PLANES, Deformation
+from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity, open_mask, open_volume
 from hpcdvc.motion import KINDS, Mapping, MotionOptions, read_motion
 from hpcdvc.options import OptionSet, as_parameters, option
@@ -60,6 +61,10 @@ class Options(Images, MotionOptions, Place, RunControl, NeedlessLazyLoad):
     format: str = option(
         "tif", "--format", choices=FORMATS, group="output", help="TIFF, or HDF5 that ParaView opens by itself"
     )
+
+    def check(self) -> None:
+        if self.order == 0 and self.grey_for_strain:
+            raise UserError("-cgs changes grey values, and -o 0 copies them")
 
 
 @dataclass(frozen=True)
