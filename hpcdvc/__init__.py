@@ -8,6 +8,9 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
+    "apply_mesh_transformation": "deform",
+    "apply_phi": "deform",
+    "apply_phi_field": "deform",
     "compute_phi": "decomposition",
     "decompose_f": "decomposition",
     "decompose_phi": "decomposition",

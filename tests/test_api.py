@@ -16,6 +16,11 @@ NAMES = dict(reversed(pair) for pair in importlib.import_module("generate").NAME
 
 #: parameters that users of spam expect, under our names
 PARAMETERS = {
+    "apply_mesh_transformation": "im points connectivity displacements im_tet_label",
+    "apply_phi": "im phi phi_centre order",
+    "apply_phi_field": (
+        "im field_coords_ref phi_field im_mask_def displacement_mode n_neighbours interpolation_order verbose"
+    ),
     "compute_phi": "transformation phi_centre phi_point",
     "decompose_f": "f two_d",
     "decompose_phi": "phi phi_centre phi_point two_d",
