@@ -1,4 +1,4 @@
-"""How hpcdvc-reg ends when there is nothing to measure: short ways for its tests.
+"""How a command ends that cannot do what it is asked for: short ways for the tests of that, by default of hpcdvc-reg.
 
 Names of files are relative: the tests run in a folder of their own (`own_folder`).
 """
@@ -38,15 +38,17 @@ def files() -> set[str]:
 
 
 def is_one_sentence(stderr: str, *words: object) -> bool:
-    """Whether hpcdvc-reg has said one thing, with all these words; what a launcher adds does not count."""
-    said = [line for line in stderr.splitlines() if line.startswith("hpcdvc-reg")]
+    """Whether a command has said one thing, with all these words; what a launcher adds does not count."""
+    said = [line for line in stderr.splitlines() if line.startswith("hpcdvc-")]
     return len(said) == 1 and "Traceback" not in stderr and all(str(word) in said[0] for word in words)
 
 
-def check_end(capfd: pytest.CaptureFixture, words: Iterable[object], expected: Iterable[object], code: int) -> None:
-    """Run hpcdvc-reg in this process: it ends with this code and one sentence that holds the expected words."""
+def check_end(
+    capfd: pytest.CaptureFixture, words: Iterable[object], expected: Iterable[object], code: int, command: str = "reg"
+) -> None:
+    """Run a command in this process: it ends with this code and one sentence that holds the expected words."""
     capfd.readouterr()
-    assert main("reg", [str(word) for word in words]) == code
+    assert main(command, [str(word) for word in words]) == code
     err = capfd.readouterr().err
     assert is_one_sentence(err, *expected), err
     assert err.count("\n") == 1

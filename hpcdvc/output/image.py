@@ -10,8 +10,7 @@ import errno
 import json
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.field import Grid
+from hpcdvc.images import describe
 from hpcdvc.output import files, vtkhdf
 from hpcdvc.output.transports import LIBVER
 
@@ -66,17 +66,14 @@ class ImageFile:
         UserError
             It is no TIFF or HDF5 file.
         """
-        return _stored(Path(path or self.path))[0] == self.metadata["key"]
+        return _key_in(Path(path or self.path)) == self.metadata["key"]
 
     def begun(self) -> tuple[str, int] | None:
         """Where an earlier run with this key has put voxels: file, final or temporary, and offset; None if nowhere."""
         for path in (files.temporary_name(self.path), Path(self.path)):
-            try:
-                key, offset = _stored(path) if path.exists() else (None, 0)
-            except UserError:
-                continue
-            if key == self.metadata["key"]:
-                return str(path), offset
+            with suppress(UserError):  # no image, or one that has lost a part
+                if path.exists() and self.is_ours(path):
+                    return str(path), describe(str(path)).offset
         return None
 
     def create(self) -> tuple[str, int]:
@@ -205,33 +202,17 @@ def _contiguous(group: h5py.Group, name: str, image: ImageFile) -> h5py.h5d.Data
     return h5py.h5d.create(group.id, name.encode(), kind, space, how)
 
 
-def _stored(path: Path) -> tuple[str | None, int]:
-    """Key and offset of the voxels of an image; (None, 0) where it was not written here."""
-    with _reading(path):
-        if path.with_suffix("" if path.suffix == ".tmp" else path.suffix).suffix == ".hdf":
-            return _stored_hdf(path)
-        import tifffile
+def _key_in(path: Path) -> str | None:
+    """Key that an image holds; None where it was not written here."""
+    import tifffile
 
-        with tifffile.TiffFile(path) as tif:
-            described = (tif.shaped_metadata or ({},))[0]
-            return (described[KEY], tif.series[0].dataoffset) if KEY in described else (None, 0)
-
-
-def _stored_hdf(path: Path) -> tuple[str | None, int]:
-    with h5py.File(path, "r", locking=False) as file:
-        key = file["hpcdvc"].attrs.get(KEY) if "hpcdvc" in file else None
-        if key is None:
-            return None, 0
-        root = file["VTKHDF"]
-        return key, root["CellData/grey" if "CellData" in root else "PointData/grey"].id.get_offset()
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """UserError for whatever the libraries raise on a file that is no image."""
     try:
-        yield
-    except Exception as error:
+        if path.name.removesuffix(".tmp").endswith(".hdf"):
+            with h5py.File(path, "r", locking=False) as file:
+                return file["hpcdvc"].attrs.get(KEY) if "hpcdvc" in file else None
+        with tifffile.TiffFile(path) as tif:
+            return (tif.shaped_metadata or ({},))[0].get(KEY)
+    except Exception as error:  # the libraries raise anything on a file that is none of theirs
         raise UserError(f"{path} is no image that hpcdvc has written: --force overwrites it") from error
 
 
