@@ -3,11 +3,12 @@
 Names of files are relative: the tests run in a folder of their own.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import tifffile
-from ldic_cases import FIELD, FLAT_FIELD, FLAT_SHAPE, SHAPE, images, save_field, save_pair, save_registration
+from ldic_cases import FIELD, FLAT_FIELD, FLAT_SHAPE, SHAPE, images, save_field, save_pair
 from synthetic import DisplacementField
 
 from hpcdvc.parallel import Team
@@ -16,14 +17,14 @@ from hpcdvc.workflows import deformImage
 
 
 def nodes(shape: tuple[int, ...] = SHAPE, spacing: int = 8) -> np.ndarray:
-    """Positions (n, 3) of nodes that reach to the faces of an image, and one voxel beyond."""
-    axes = [np.linspace(-1, n, max(2, round(n / spacing))) if n > 1 else np.zeros(1) for n in shape]
+    """Positions (n, 3) of nodes that reach to the faces of an image."""
+    axes = [np.linspace(0, n - 1, max(2, round(n / spacing))) if n > 1 else np.zeros(1) for n in shape]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 def save_all(shape: tuple[int, int, int] = SHAPE) -> None:
     """Write im1.tif and im2.tif, and the deformation between them as reg.tsv and field.tsv."""
-    save_pair(*images(FIELD, shape))
+    save_pair(*images(replace(FIELD), shape))  # a copy: FIELD itself stands for images of SHAPE
     save_deformations(FIELD, shape)
 
 

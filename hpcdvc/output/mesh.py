@@ -1,5 +1,7 @@
 """Meshes with displacements at their nodes, read from files: what a global correlation leaves."""
 
+import contextlib
+import io
 from pathlib import Path
 
 import h5py
@@ -44,8 +46,8 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             f"{path} holds points of shape {points.shape} and displacements of shape {displacements.shape}: "
             "two arrays of shape (nodes, 3) are needed"
         )
-    if not len(connectivity):
-        raise UserError(f"{path} holds no tetrahedron and no triangle")
+    if not len(connectivity) or connectivity.shape[1:] not in ((4,), (3,)):
+        raise UserError(f"{path} holds no tetrahedra and no triangles: its connectivity has shape {connectivity.shape}")
     return points.astype(float), connectivity.astype(np.int64), displacements.astype(float)
 
 
@@ -77,11 +79,12 @@ def _read_with_meshio(path: str | Path) -> tuple[np.ndarray, ...]:
         import meshio
     except ImportError:
         raise UserError(f"{path} is no HDF5 file: to read other meshes, pip install meshio") from None
+    said = io.StringIO()  # it tells the terminal why it fails, and leaves the process
     try:
-        mesh = meshio.read(path)
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            mesh = meshio.read(path)
     except (Exception, SystemExit) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(f"{path} is no mesh that can be read {f'({reason})' if reason else ''}".rstrip()) from error
+        raise UserError(f"{path} is no mesh that can be read") from error
     for name in ("displacement", "displacements"):
         if name in mesh.point_data:
             displacement = np.asarray(mesh.point_data[name])
