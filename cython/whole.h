@@ -11,6 +11,8 @@ typedef struct {
     int64_t tile[3];
     int finite;   /* no voxel of either image is NaN or infinite */
     int contrast; /* measure what interpolation takes of the contrast */
+    int residual; /* sum up the squares of im1 - gain im2 - shift, in units of the sums */
+    double gain, shift;
 } hpcdvc_pair;
 
 /* Sums that do not change with Phi as long as the same voxels count. */
@@ -20,7 +22,7 @@ typedef struct {
 } hpcdvc_reference;
 
 typedef struct {
-    double b, bb, ab, bg[12];
+    double b, bb, ab, bg[12], residual;
     double few, sum_of_few, squares_of_few, interpolated_squares; /* over every CONTRAST_SKIP-th plane of each tile */
 } hpcdvc_match;
 

@@ -18,6 +18,9 @@ cdef extern from "whole.h":
         int64_t tile[3]
         int finite
         int contrast
+        int residual
+        double gain
+        double shift
     ctypedef struct hpcdvc_reference:
         pass
     ctypedef struct hpcdvc_match:
@@ -69,7 +72,8 @@ def sum_blocks(Volume im1, Volume im2, plan, pair, const int64_t[:, :, ::1] bloc
             p.Phi[4 * i + j] = pair.phi[i, j]
         p.centre[i], p.tile[i] = pair.centre[i], pair.tile[i]
     p.offset1, p.offset2, p.scale = pair.offset1, pair.offset2, pair.scale
-    p.finite, p.contrast = pair.finite, pair.contrast
+    p.finite, p.contrast, p.residual = pair.finite, pair.contrast, pair.residual
+    p.gain, p.shift = pair.gain, pair.shift
     cdef size_t r = references.ctypes.data, m = matches.ctypes.data
     cdef int status = 0
     if count:

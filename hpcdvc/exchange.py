@@ -3,7 +3,8 @@
 The functions take a `hpcdvc.parallel.Team`; messages are counted in rows (a derived datatype), so they may pass 2 GiB.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -197,3 +198,28 @@ def _exchange_spread(team, rows: np.ndarray, total: int) -> Iterator[np.ndarray]
             [block.view(np.uint8), received, np.cumsum(received) - received, row],
         )
     yield block
+
+
+def fill_planes(team, array: np.ndarray, fill: Callable[[int, int], None]) -> None:
+    """Fill an array that is shared on each node: every rank of the run some planes, the nodes then exchange.
+
+    Collective.
+
+    Parameters
+    ----------
+    team : hpcdvc.parallel.Team
+    array : from `Team.shared_array`, of the same shape on all nodes
+    fill : called with (start, stop), fills array[start:stop]
+    """
+    ends = [0, *(len(array) * ranks // team.size for ranks in accumulate(team.node_sizes))]
+    first, last = ends[team.node_index : team.node_index + 2]
+    start, stop = (first + k for k in team.node_span(last - first))
+    team.agree_all(lambda: fill(start, stop) if stop > start else None)
+    team.node_barrier()
+    if team.node_count > 1:
+        if team.node_rank == 0:
+            rows, per_plane = array.reshape(-1, array.shape[-1]), int(np.prod(array.shape[1:-1]))
+            with team.row_type(np.dtype((array.dtype, array.shape[-1:]))) as row:
+                for node, (a, b) in enumerate(pairwise(ends)):
+                    team.leaders.Bcast([rows[a * per_plane : b * per_plane], (b - a) * per_plane, row], node)
+        team.node_barrier()

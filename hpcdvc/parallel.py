@@ -17,7 +17,7 @@ import numpy as np
 
 from hpcdvc import launch
 from hpcdvc.errors import SENTENCES, UserError
-from hpcdvc.exchange import Queue, collect
+from hpcdvc.exchange import Queue, collect, fill_planes
 from hpcdvc.sharedmem import shared_array
 
 
@@ -177,6 +177,10 @@ class Team:
         """Values of all ranks in order, on every rank (pickled). Collective."""
         return [value] if self.comm is None else self.comm.allgather(value)
 
+    def gather(self, value: Any) -> list | None:
+        """Values of all ranks in order, on rank 0; None elsewhere (pickled). Collective."""
+        return [value] if self.comm is None else self.comm.gather(value)
+
     def barrier(self) -> None:
         """Wait for all ranks. Collective."""
         if self.comm is not None:
@@ -227,6 +231,10 @@ class Team:
     def node_span(self, n: int) -> tuple[int, int]:
         """(start, stop) of the slabs that this rank fills of `n` in an array shared on the node."""
         return n * self.node_rank // self.node_size, n * (self.node_rank + 1) // self.node_size
+
+    def fill_planes(self, array: np.ndarray, fill: Callable[[int, int], None]) -> None:
+        """Fill an array shared on each node, every rank some planes of it; see `hpcdvc.exchange.fill_planes`."""
+        fill_planes(self, array, fill)
 
     # work and rows
 

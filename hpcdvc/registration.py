@@ -215,6 +215,7 @@ class Plan:
         first = {
             "finite_differences": spline_gradient(1),
             "gaussian": gaussian_gradient(s.gaussian_sigma),
+            "five_points": five_points,
         }.get(s.gradient, spline)
         smooth, true = gaussian_gradient(1.0), five_points if s.order == 1 else spline
         self.adaptive = s.gradient is None and not s.update_gradient

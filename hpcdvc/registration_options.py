@@ -102,7 +102,7 @@ class Iterations(OptionSet):
 
 @dataclass(kw_only=True)
 class Interpolation(OptionSet):
-    """Grey levels and gradients between voxels, and how two windows are compared."""
+    """Grey levels and gradients between voxels, and how two images are compared."""
 
     group: ClassVar[str] = "registration"
 
@@ -137,6 +137,14 @@ class Interpolation(OptionSet):
         unit="voxel",
         help="width of the Gaussian derivative of -gm gaussian",
     )
+
+
+@dataclass(kw_only=True)
+class WindowShape(OptionSet):
+    """How the field may vary inside a window."""
+
+    group: ClassVar[str] = "registration"
+
     shape_order: str = option(
         "auto",
         "-so",

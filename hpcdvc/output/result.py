@@ -83,11 +83,20 @@ class Result:
         paths = [f"{self.stem}.{view}" for view in self.views if view != "tif"]
         return paths + [f"{self.stem}-{name}.tif" for name in tiff.LOCAL if "tif" in self.views]
 
-    def write(self, rows: np.ndarray, start: int, grid: Grid, metadata: dict, team, transport: str) -> None:
+    def write(
+        self,
+        rows: np.ndarray,
+        start: int,
+        grid: Grid | None,
+        metadata: dict,
+        team,
+        transport: str,
+        positions: np.ndarray | None = None,
+    ) -> None:
         """Write the HDF5 file. Collective; see `hpcdvc.output.hdf5.write_field`."""
-        hdf5.write_field(self.path, rows, start, grid, metadata, team, transport)
+        hdf5.write_field(self.path, rows, start, grid, metadata, team, transport, positions)
 
-    def write_views(self, half_window_size: tuple[int, int, int]) -> list[str]:
+    def write_views(self, half_window_size: tuple[int, int, int] = (0, 0, 0)) -> list[str]:
         """Write what was asked for beside the HDF5 file, from that file (one rank); returns the paths."""
         if not self.views:
             return []

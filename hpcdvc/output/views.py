@@ -46,7 +46,7 @@ def has_column(field: Field, name: str) -> bool:
 def column(field: Field, name: str) -> np.ndarray:
     """One column of a field by its name in the views, (n,); zeros where the field lacks an extra column."""
     if name == "NodeNumber":
-        return np.arange(len(field))
+        return np.arange(len(field)) + (len(field) == 1)  # a registration is node 1
     if name in POSITIONS:
         return field.positions[:, POSITIONS.index(name)]
     if name in PHI_ENTRIES:

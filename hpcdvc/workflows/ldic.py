@@ -18,7 +18,14 @@ from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
 from hpcdvc.output.result import Result, check_folder, estimate_bytes, stem_of
 from hpcdvc.progress import duration, status_table
 from hpcdvc.registration import Registration, Settings, seconds_per_window
-from hpcdvc.registration_options import Interpolation, Iterations, NodeSpacing, WindowSelection, WindowSize
+from hpcdvc.registration_options import (
+    Interpolation,
+    Iterations,
+    NodeSpacing,
+    WindowSelection,
+    WindowShape,
+    WindowSize,
+)
 from hpcdvc.start import grid_for, identity_of, kept_rows, read_start, start_points
 
 log = logging.getLogger("hpcdvc")
@@ -35,6 +42,7 @@ class Options(
     WindowSelection,
     Iterations,
     Interpolation,
+    WindowShape,
     Output,
     RunControl,
     Needless,

@@ -1,0 +1,220 @@
+/* Sums over a whole image for its registration, block by block; compiled once per instruction set (VL, VARIANT).
+ *
+ * A block is a range of planes and rows of im1. It is worked through in tiles that fit the caches, by what also
+ * registers windows: im1 and im2 are read as they are, and the float32 copies never outgrow a tile. */
+#include "whole.h"
+
+#include "gradient.h"
+#include "warp.h"
+#include "warped_gradient.h"
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+
+/* Make the window of the job the tile [lo, hi). */
+static void shape_tile(job *k, const int64_t lo[3], const int64_t hi[3], const double centre[3])
+{
+    window *w = &k->w;
+    for (int i = 0; i < 3; i++) {
+        const int n = (int)(hi[i] - lo[i]);
+        if (n != w->n[i]) k->in1_is_whole = 0;
+        w->n[i] = n, k->corner[i] = lo[i], w->first[i] = (double)lo[i] - centre[i];
+    }
+    w->sy = PADDED(w->n[2]), w->sz = w->sy * w->n[1];
+}
+
+/* Grey values and gradient of im1 in the tile. Returns a status. */
+static int read_tile(job *k)
+{
+    const hpcdvc_settings *s = k->s;
+    const int R = filter_radius(&s->gradient), Rz = k->thick ? R : 0;
+    const int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
+    const int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
+    const int64_t dropped = read_box(k->im1, origin, n, k->offset1, k->scale, &k->grey1, &k->valid1, &k->scratch);
+    if (dropped == -1) return NO_MEMORY;
+    take_window(k, dropped);
+    if (k->valid_in_im1 == 0 || s->update_gradient) return NOT_EVALUATED;
+    if (take_gradient(k, &s->gradient, k->w.g)) return NO_MEMORY;
+    for (int i = 0; i < 3; i++) clear_excluded(k, k->w.g[i]);
+    return NOT_EVALUATED;
+}
+
+/* The outermost voxels of the tile were read for the gradient only. */
+static void drop_halo(window *w, int thick)
+{
+    for (int z = 0; z < w->n[0]; z++)
+        for (int y = 0; y < w->n[1]; y++) {
+            const int64_t at = z * w->sz + y * w->sy;
+            const int outer = (thick && (z == 0 || z == w->n[0] - 1)) || y == 0 || y == w->n[1] - 1;
+            clear_ends(w->ok + at, outer ? w->n[2] : 1, w->n[2] - 1, w->n[2]);
+            clear_ends(w->b + at, outer ? w->n[2] : 1, w->n[2] - 1, w->n[2]);
+        }
+}
+
+static void add(double *to, const double *from, int n)
+{
+    for (int i = 0; i < n; i++) to[i] += from[i];
+}
+
+static void add_contrast(const job *k, hpcdvc_match *m)
+{
+    m->squares_of_few += sum_planes(&k->w, CONTRAST_SKIP, 2);
+    m->sum_of_few += sum_planes(&k->w, CONTRAST_SKIP, 1);
+    m->interpolated_squares += k->interpolated_squares;
+    for (int z = 0; z < k->w.n[0]; z += CONTRAST_SKIP)
+        for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v++) m->few += k->w.ok[v];
+}
+
+/* Sum of squares of a - gain b - shift: where they match well, too small to be a difference of the other sums. */
+static double sum_residual(const window *w, int partial, float gain, float shift)
+{
+    double sum = 0;
+    for (int z = 0; z < w->n[0]; z++) {
+        vf plane = splat(0);
+        float rest = 0;
+        for (int y = 0; y < w->n[1]; y++) {
+            const int64_t at = z * w->sz + y * w->sy;
+            const float *a = w->a + at, *b = w->b + at, *ok = w->ok + at;
+            int x = 0;
+            for (; x + VL <= w->n[2]; x += VL) {
+                vf d = load(a + x) - gain * load(b + x) - shift;
+                if (partial) d *= load(ok + x);
+                plane += d * d;
+            }
+            for (; x < w->n[2]; x++) {
+                const float d = (a[x] - gain * b[x] - shift) * (partial ? ok[x] : 1);
+                rest += d * d;
+            }
+        }
+        sum += total(plane) + rest;
+    }
+    return sum;
+}
+
+/* Add the sums of one tile. Returns a status, NOT_EVALUATED if all is well. */
+static int sum_tile(job *k, const hpcdvc_pair *pair, const int64_t lo[3], const int64_t hi[3], hpcdvc_reference *r,
+                    hpcdvc_match *m)
+{
+    const int ug = k->s->update_gradient, thick = k->thick;
+    const int64_t from[3] = {lo[0] - (ug && thick), lo[1] - ug, lo[2] - ug};
+    const int64_t to[3] = {hi[0] + (ug && thick), hi[1] + ug, hi[2] + ug};
+    int partial;
+    shape_tile(k, from, to, pair->centre);
+    int status = read_tile(k);
+    if (status != NOT_EVALUATED || k->valid_in_im1 == 0) return status;
+    k->have_coefficients = 0, k->bad2 = 0, k->settled = ug || pair->contrast;
+    if (k->settled) memcpy(k->w.was, k->w.in1, k->w.sz * k->w.n[0] * sizeof(float));
+    status = warp(k, &partial);
+    if (status == LEFT_IMAGE) return NOT_EVALUATED;
+    if (status != NOT_EVALUATED) return status;
+    if (ug) {
+        gradient_of_warped(k, 1);
+        drop_halo(&k->w, thick);
+    }
+    if (r) {
+        sum_reference(&k->w, partial, &k->r);
+        r->n += k->r.n, r->a += k->r.a, r->aa += k->r.aa;
+        add(r->g, k->r.g, 12), add(r->ag, k->r.ag, 12), add(r->M, k->r.M, 144);
+    }
+    sum_match(&k->w, &k->m);
+    m->b += k->m.b, m->bb += k->m.bb, m->ab += k->m.ab;
+    add(m->bg, k->m.bg, 12);
+    if (pair->residual) m->residual += sum_residual(&k->w, partial, (float)pair->gain, (float)pair->shift);
+    if (pair->contrast) add_contrast(k, m);
+    return NOT_EVALUATED;
+}
+
+/* Whether all voxels of a block count, whatever the tiles find. */
+static int block_is_whole(const job *k, const hpcdvc_pair *pair, const int64_t lo[3], const int64_t hi[3])
+{
+    if (!pair->finite || k->im1->mask || k->im2->mask || k->s->update_gradient) return 0;
+    for (int i = k->thick ? 0 : 1; i < 3; i++) {
+        double low = pair->centre[i] + pair->Phi[4 * i + 3], high = low;
+        for (int j = 0; j < 3; j++) {
+            const double a = pair->Phi[4 * i + j] * ((double)lo[j] - pair->centre[j]);
+            const double b = pair->Phi[4 * i + j] * ((double)hi[j] - 1 - pair->centre[j]);
+            low += fmin(a, b), high += fmax(a, b);
+        }
+        if (low < 0 || high > (double)k->im2->shape[i] - 1) return 0;
+    }
+    return 1;
+}
+
+static int sum_block(job *k, const hpcdvc_pair *pair, const int64_t lo[3], const int64_t hi[3], hpcdvc_reference *r,
+                     hpcdvc_match *m)
+{
+    const int whole = block_is_whole(k, pair, lo, hi);
+    hpcdvc_reference *wanted = whole && r->known ? NULL : r;
+    memset(m, 0, sizeof *m);
+    if (wanted) memset(r, 0, sizeof *r), r->known = whole;
+    for (int64_t z = lo[0]; z < hi[0]; z += pair->tile[0])
+        for (int64_t y = lo[1]; y < hi[1]; y += pair->tile[1])
+            for (int64_t x = lo[2]; x < hi[2]; x += pair->tile[2]) {
+                const int64_t first[3] = {z, y, x};
+                int64_t last[3];
+                for (int i = 0; i < 3; i++) last[i] = first[i] + pair->tile[i] < hi[i] ? first[i] + pair->tile[i] : hi[i];
+                const int status = sum_tile(k, pair, first, last, wanted, m);
+                if (status != NOT_EVALUATED) return status;
+            }
+    return NOT_EVALUATED;
+}
+
+/* Sums of the finite voxels of planes [first, last). */
+grey_sums PASTE(hpcdvc_sum_planes_, VARIANT)(const hpcdvc_volume *im, int64_t first, int64_t last)
+{
+    grey_sums g = {0};
+    const int64_t row = im->shape[2], size = type_bytes[im->type];
+    for (int64_t r = first * im->shape[1]; r < last * im->shape[1]; r++)
+        row_sums[im->type]((const char *)im->data + r * row * size, row, &g);
+    return g;
+}
+
+/* Means of cells of voxels: cell[3] voxels each, the first cell at top[3]; out holds planes [first, last) of n[1] rows of
+ * n[2] cells. NaN where a voxel is not finite. Returns 1 if memory ran out. */
+int PASTE(hpcdvc_bin_planes_, VARIANT)(const hpcdvc_volume *im, const int64_t cell[3], const int64_t top[3],
+                                       const int64_t n[3], int64_t first, int64_t last, float *out)
+{
+    const int64_t columns = n[2] * cell[2], size = type_bytes[im->type];
+    const double part = 1.0 / (double)(cell[0] * cell[1] * cell[2]);
+    const int few = cell[0] * cell[1] * cell[2] <= 8; /* float32 holds the sum of so many 16-bit integers */
+    float *row = malloc(columns * sizeof(float)), *sum = malloc(columns * sizeof(float));
+    double *long_sum = malloc(columns * sizeof(double));
+    const int failed = !row || !sum || !long_sum;
+    for (int64_t z = first; z < last && !failed; z++)
+        for (int64_t y = 0; y < n[1]; y++) {
+            memset(sum, 0, columns * sizeof *sum), memset(long_sum, 0, columns * sizeof *long_sum);
+            for (int64_t r = 0; r < cell[0] * cell[1]; r++) {
+                const int64_t from[3] = {top[0] + z * cell[0] + r / cell[1], top[1] + y * cell[1] + r % cell[1], top[2]};
+                row_reads[im->type]((const char *)im->data + voxel(im, from, 0, 0, 0) * size, columns, 0, 1, row);
+                if (few)
+                    for (int64_t x = 0; x < columns; x++) sum[x] += row[x];
+                else
+                    for (int64_t x = 0; x < columns; x++) long_sum[x] += row[x];
+            }
+            for (int64_t x = 0; x < n[2]; x++) {
+                double v = 0;
+                for (int64_t i = x * cell[2]; i < (x + 1) * cell[2]; i++) v += few ? sum[i] : long_sum[i];
+                v *= part;
+                *out++ = isfinite(v) ? (float)v : NAN;
+            }
+        }
+    free(row), free(sum), free(long_sum);
+    return failed;
+}
+
+int PASTE(hpcdvc_sum_blocks_, VARIANT)(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s,
+                                       const hpcdvc_pair *pair, const int64_t *blocks, int64_t count,
+                                       hpcdvc_reference *references, hpcdvc_match *matches)
+{
+    job k;
+    int n[3], status = NOT_EVALUATED;
+    for (int i = 0; i < 3; i++) n[i] = (int)pair->tile[i] + (i > 0 || s->half[0] > 0 ? 2 : 0); /* a halo for update_gradient */
+    if (job_start(&k, im1, im2, s, n)) return NO_MEMORY;
+    k.spline = &s->interpolation, k.offset_is_given = 1, k.contrast_due = pair->contrast, k.contrast_loss = 1;
+    k.offset1 = pair->offset1, k.offset2 = pair->offset2, k.scale = pair->scale;
+    memcpy(k.Phi, pair->Phi, sizeof k.Phi);
+    for (int64_t b = 0; b < count && status == NOT_EVALUATED; b++)
+        status = sum_block(&k, pair, blocks + 6 * b, blocks + 6 * b + 3, references + b, matches + b);
+    job_end(&k);
+    return status;
+}

@@ -1,0 +1,257 @@
+"""hpcdvc-reg: one deformation function for a whole image, from coarse copies to the image itself."""
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.checkpoint import Checkpoint, key_of
+from hpcdvc.common_options import ImagePair, NeedlessLazyLoad, NeedlessShift, RunControl
+from hpcdvc.deformed import write_deformed
+from hpcdvc.errors import RunError, Unfinished, UserError
+from hpcdvc.field import ROW, STATUS_TEXT, Field, Status
+from hpcdvc.find_start import find_start
+from hpcdvc.gauss_newton import ITERATE
+from hpcdvc.image_options import Files, Selection, Start, task_of
+from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity, open_mask, open_volume
+from hpcdvc.levels import Level, centre_of_mass
+from hpcdvc.multiscale import Journal, Registration, Task, levels_between, register_levels
+from hpcdvc.options import as_parameters, option
+from hpcdvc.output import graph
+from hpcdvc.output.hdf5 import choose_transport
+from hpcdvc.output.result import Result, check_folder, estimate_bytes, stem_of
+from hpcdvc.phi import at_points
+from hpcdvc.progress import duration
+from hpcdvc.registration_options import Interpolation, Iterations
+from hpcdvc.start import identity_of, read_start
+
+log = logging.getLogger("hpcdvc")
+
+DESCRIPTION = "Measure one deformation function for a whole image: how it moved, turned and deformed as one."
+
+#: What to try when a registration has failed.
+ADVICE = {
+    Status.MAX_ITERATIONS: "a higher -it or -dp",
+    Status.ERROR_GROWTH: "another -bb, or a larger margin -m",
+    Status.SINGULAR: "a mask (-mf1) of what has texture",
+    Status.VOLUME_CHANGE: "a larger margin -m, or a start with -pf or --auto",
+    Status.SINGULAR_PHI: "another -bb, or -ug",
+    Status.LEFT_IMAGE: "a start with -pf or --auto: less than a tenth of im1 meets im2",
+    Status.DECORRELATED: "a start with -pf or --auto, or a larger -bb",
+}
+
+
+@dataclass(kw_only=True)
+class Options(
+    ImagePair, Start, Selection, Iterations, Interpolation, Files, RunControl, NeedlessLazyLoad, NeedlessShift
+):
+    """Options of hpcdvc-reg."""
+
+    min_delta_phi: float = option(
+        1e-4,
+        "-dp",
+        "--min-delta-phi",
+        above=0,
+        group="registration",
+        help="converged when the norm of the change of Phi is below this",
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is registered, and where that goes."""
+
+    im1: VolumeInfo
+    im2: VolumeInfo
+    mask: VolumeInfo | None
+    start: Field | None
+    task: Task
+    parameters: dict
+    result: Result
+    done: bool
+
+
+def run(options: Options, team) -> list[str]:
+    """Register the pair; returns the paths written. Collective.
+
+    Parameters
+    ----------
+    options : Options
+    team : hpcdvc.parallel.Team
+
+    Raises
+    ------
+    RunError
+        The registration has not converged; the sentence says why and what to try.
+    """
+    transport = choose_transport(team)
+    plan = team.agree(lambda: make_plan(options, team))
+    if options.dry_run:
+        log.info(estimate(plan, team.size, team.node_size))
+        return []
+    if not plan.done:
+        register(plan, options, transport, team)
+    paths = team.agree(lambda: [plan.result.path, *plan.result.write_views()])
+    if options.deformed:
+        path = stem_of(options.out_dir, options.prefix or plan.im1.stem, "reg-def", plan.im1.path) + ".tif"
+        order = plan.task.settings.order
+        paths.append(write_deformed(plan.result.path, path, plan.im1, order, team, options.quiet))
+    team.agree(lambda: _shards(plan, team=None).clear())
+    return paths
+
+
+def make_plan(options: Options, team) -> Plan:
+    """Check all that can be checked without reading a volume, on rank 0.
+
+    Raises
+    ------
+    UserError
+        With one sentence, when something is missing, does not fit or cannot be written.
+    """
+    im1, im2 = describe(options.im1), describe(options.im2)
+    mask = describe(options.mask1) if options.mask1 else None
+    check_pair(im1, im2)
+    if mask:
+        check_mask(im1, mask)
+    start = read_start(options.phi_file, options.phi_file_bin_ratio)
+    if start is not None and len(start) != 1:
+        raise UserError(f"{options.phi_file} holds a field of {len(start)} rows: one registration (one row) is needed")
+    if start is not None and not abs(np.linalg.det(start.phi[0, :3, :3])) > 1e-3:
+        raise UserError(f"the Phi in {options.phi_file} is singular: nothing can start from it")
+    if options.graph:
+        graph.check()
+    task = task_of(options, im1)
+    parameters = _parameters(options, im1, im2, mask)
+    result = Result(
+        stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "registration", im1.path), ("tsv",)
+    )
+    done = result.check(key_of(parameters), options.force, options.resume)
+    plan = Plan(im1, im2, mask, start, task, parameters, result, done)
+    if not done and (not options.force or options.resume):
+        _shards(plan, team).check(options.resume)
+    need = estimate_bytes(1, ("tsv",)) + (im1.voxel_bytes if options.deformed else 0)
+    check_folder(os.path.dirname(result.stem), need, make=not options.dry_run)
+    return plan
+
+
+def _parameters(options: Options, im1: VolumeInfo, im2: VolumeInfo, mask: VolumeInfo | None) -> dict:
+    made_from = {"im1": identity(im1), "im2": identity(im2)}
+    if mask:
+        made_from["mask1"] = identity(mask)
+    if options.phi_file:
+        made_from["phi_file"] = identity_of(options.phi_file)
+    known = as_parameters(options, key_only=True)
+    for name in ("im1", "im2", "mask1", "phi_file", "deformed"):  # a file may be called by another path the next time
+        del known[name]
+    return {"options": known, "made_from": made_from}
+
+
+def _shards(plan: Plan, team, interval: float = 10.0) -> Checkpoint:
+    return Checkpoint(plan.result.stem, plan.parameters, team, interval, ITERATE, "iterations")
+
+
+def register(plan: Plan, options: Options, transport: str, team) -> None:
+    """Register the pair and write its HDF5 file. Collective."""
+    began = time.time()
+    shards = _shards(plan, team, options.checkpoint_interval)
+    if options.force and not options.resume:
+        shards.remove()
+    log.info("%s -> %s", plan.im1.spec, plan.im2.spec)
+    im1, im2 = open_volume(plan.im1, team), open_volume(plan.im2, team)
+    mask = open_mask(plan.mask, team) if plan.mask else None
+    image_centre = (np.array(plan.im1.shape) - 1) / 2
+    centre = image_centre if mask is None else centre_of_mass(mask, team)
+    if centre is None:
+        raise _agreed(UserError(f"the mask {plan.mask.spec} is 0 everywhere: no voxel is left to register"))
+    earlier = team.broadcast(shards.load())
+    shards.open()
+    levels = levels_between(Level.of(im1, im2, mask), plan.task.first, plan.task.last, team)
+    phi, about = np.eye(4), image_centre
+    if options.auto:
+        phi, about = find_start(levels[max(levels)], plan.task, team)
+    elif plan.start:
+        phi, about = plan.start.phi[0], plan.start.positions[0]
+    journal = Journal(lambda row: _keep(row, shards, team), earlier)
+    outcome = register_levels(levels, plan.task, at_points(phi, about, centre[None])[0], centre, team, journal)
+    shards.close()
+    team.agree(lambda: write_history(plan, options, outcome))
+    if outcome.return_status != Status.CONVERGED:
+        team.agree(shards.clear)
+        raise _agreed(RunError(failure(outcome)))
+    at = centre if options.return_mask_centre else image_centre
+    rows = row_of(outcome, at)
+    metadata = {
+        "key": key_of(plan.parameters),
+        "parameters": {**plan.parameters["options"], "im1": options.im1, "im2": options.im2, "mask1": options.mask1},
+        "provenance": {"program": "hpcdvc-reg", "units": "voxel", **plan.parameters["made_from"]},
+    }
+    spread = team.rank > 0
+    plan.result.write(rows[spread:], int(spread), None, metadata, team, transport, at[None][spread:])
+    team.agree(lambda: plan.result.write_record({"seconds": round(time.time() - began, 3)}, team))
+
+
+def _keep(row: np.ndarray, shards: Checkpoint, team) -> None:
+    """Bring an iteration to the disk; leave if that was asked for. Collective."""
+    team.agree(lambda: shards.append(row))
+    if team.any(team.stop_requested):
+        shards.close()
+        raise _agreed(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
+
+
+def _agreed(error: Exception) -> Exception:
+    """Mark an error that every rank raises, so that rank 0 alone speaks."""
+    error.agreed = True
+    return error
+
+
+def row_of(outcome: Registration, point: np.ndarray) -> np.ndarray:
+    """The registration as one record, its displacement at a point."""
+    row = np.zeros(1, ROW)
+    row["Phi"] = at_points(outcome.phi, outcome.centre, point[None])[:, :3]
+    row["variance"] = outcome.variance_at(point)
+    for name in ("error", "delta_phi_norm", "zncc", "valid_fraction", "return_status", "iterations"):
+        row[name] = getattr(outcome, name)
+    return row
+
+
+def write_history(plan: Plan, options: Options, outcome: Registration) -> None:
+    """Write what was asked for about the iterations; on one rank."""
+    for wanted, write, ending in (
+        (options.graph, graph.draw_iterations, "iterations.png"),
+        (options.journal, graph.save_iterations, "iterations.npy"),
+    ):
+        if wanted:
+            path = f"{plan.result.stem}-{ending}"
+            write(path, outcome.history)
+            log.info("wrote %s", path)
+
+
+def failure(outcome: Registration) -> str:
+    """Why the registration has failed and what to try, as a sentence."""
+    reason = STATUS_TEXT[outcome.return_status][0]
+    advice = ADVICE.get(outcome.return_status, "a start with -pf or --auto")
+    return (
+        f"the registration has failed at binning {outcome.factor} after {outcome.iterations} iterations: {reason} "
+        f"(return status {outcome.return_status}, zncc {outcome.zncc:.3f}); try {advice}"
+    )
+
+
+def estimate(plan: Plan, ranks: int, ranks_per_node: int) -> str:
+    """What the run will take, as text: memory and core time."""
+    volumes = [info for info in (plan.im1, plan.im2, plan.mask) if info]
+    mapped, decoded = (
+        sum(i.voxel_bytes for i in volumes if (i.offset is None) == read) / 1e6 for read in (False, True)
+    )
+    voxels = float(np.prod(plan.im1.shape))
+    binned = 8 * voxels * sum(1 / 8**k for k in range(1, plan.task.first.bit_length())) / 1e6
+    seconds = 1e-9 * voxels * {1: 8, 3: 15, 5: 40}[plan.task.settings.order]
+    return (
+        f"levels: binning {plan.task.first} to {plan.task.last}\n"
+        f"per node: images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory, "
+        f"{binned:.1f} MB of binned images\n"
+        f"per rank: about 70 MB\n"
+        f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
+        f"{ranks_per_node} per node"
+    )
