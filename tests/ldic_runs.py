@@ -50,15 +50,15 @@ def safe_points(out: Path) -> int:
     return len(Checkpoint(str(out / "im1-im2-ldic"), {}, Team()).load())
 
 
-def ranks_of(process: subprocess.Popen) -> list[int]:
-    """Process numbers of the ranks that a launcher has started."""
+def ranks_of(process: subprocess.Popen, command: str = "hpcdvc-ldic") -> list[int]:
+    """Process numbers of the ranks of a command that a launcher has started."""
     found, parents = [], {process.pid}
     for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
         with contextlib.suppress(OSError):
             if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) not in parents:
                 continue
             parents.add(int(folder.name))
-            if "python" in os.readlink(folder / "exe") and b"hpcdvc-ldic" in (folder / "cmdline").read_bytes():
+            if "python" in os.readlink(folder / "exe") and command.encode() in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
     return found
 
