@@ -14,6 +14,8 @@ from hpcdvc.whole_image import SAMPLE, Pair, Totals
 NEAR = 0.1
 #: Correlation from which on the residual is too small for a difference of float32 sums.
 ALIKE = 0.9995
+#: Least and greatest factor on a change.
+STEPS = (0.3, 1.2)
 #: Least part of the voxels of im1 that must meet im2.
 MIN_OVERLAP = 0.1
 
@@ -28,7 +30,7 @@ ITERATE = np.dtype(
         ("phi", "<f8", (3, 4)),
     ]
     + [(name, "<f8") for name in ("error", "zncc", "voxels", "delta_phi_norm", "contrast_loss", "gain", "shift")]
-    + [("variance", "<f8", 12)],
+    + [("step", "<f8"), ("delta", "<f8", 12), ("variance", "<f8", 12)],
     align=True,
 )
 
@@ -49,6 +51,8 @@ class Iterate:
     delta_phi_norm : norm of the change
     contrast_loss : what trilinear interpolation leaves of the standard deviation; NaN: not measured
     gain, shift : im1 is like gain im2 + shift, in units of the sums
+    step : factor on the change that the equations ask for
+    delta : (12,) that change, without the factor
     variance : (12,) variances of the entries of phi from the residual
     """
 
@@ -63,6 +67,8 @@ class Iterate:
     contrast_loss: float = np.nan
     gain: float = 1.0
     shift: float = 0.0
+    step: float = 1.0
+    delta: np.ndarray = field(default_factory=lambda: np.full(12, np.nan))
     variance: np.ndarray = field(default_factory=lambda: np.full(12, np.nan))
 
     def row(self, index: int, factor: int) -> np.ndarray:
@@ -170,16 +176,29 @@ def _step(pair: Pair, totals: Totals, last: Iterate, valid: int, settings: Setti
     if solved is None:
         return replace(failed, status=int(Status.SINGULAR))
     delta, covariance = solved
-    phi, status = compose(last.phi, delta, pair.rigid)
+    step = _step_length(last, delta, r["M"])
+    phi, status = compose(last.phi, step * delta, pair.rigid)
     squares = float(totals.match["residual"]) if exact else match.squares
     error = float(squares / pair.scale**2 / (r["a"] / pair.scale + n * pair.offsets[0]))
     spread = np.kron(phi[:, :3], np.eye(4))
     variance = np.diag(spread @ covariance @ spread.T) * squares / (n - pair.basis.shape[1])
     state = replace(
         last, number=number, phi=phi, error=error, zncc=match.zncc, voxels=n, gain=match.gain, shift=match.shift,
-        delta_phi_norm=float(np.linalg.norm(delta)), variance=variance,
+        delta_phi_norm=step * float(np.linalg.norm(delta)), step=step, delta=delta, variance=variance,
     )  # fmt: skip
     return replace(state, status=int(status or _verdict(pair, state, last, settings)))
+
+
+def _step_length(last: Iterate, delta: np.ndarray, matrix: np.ndarray) -> float:
+    """Factor on the change: where gradients are too short or too long, the changes of two iterations tell by how much.
+
+    A change that is c times the error leaves 1 - step c of it, and so is the next one: Aitken's relaxation.
+    """
+    if not np.isfinite(last.delta).all():
+        return last.step
+    before = last.delta @ matrix @ last.delta
+    left = (delta @ matrix @ last.delta) / before if before > 0 else 0.0
+    return float(np.clip(last.step / (1 - left), *STEPS)) if left < 0.5 else last.step
 
 
 def _verdict(pair: Pair, state: Iterate, last: Iterate, settings: Settings) -> int:

@@ -115,7 +115,7 @@ def task_of(options: OptionSet, image: VolumeInfo) -> Task:
         rigid=options.rigid,
         shape_order="1",
     )
-    return Task(settings, begin, end, margin)
+    return Task(settings, begin, end, margin, names=(options.im1, options.im2))
 
 
 def _binning(value: int, flag: str, most: int, image: VolumeInfo) -> int:

@@ -5,7 +5,7 @@ im1(x) = im2(c + t + F (x - c)), arrays ZYX, lengths in voxels of the images the
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,6 +22,8 @@ log = logging.getLogger("hpcdvc")
 
 #: Voxels that a level must have on each axis.
 LEAST_VOXELS = 8
+#: A level before the last one has converged when the norm of the change of Phi is below this.
+COARSE_DELTA_PHI = 1e-3
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Task:
     first, last : binning of the first and the last level, powers of two
     margin : voxels (ZYX) of im1 left out at each side; None: a tenth of the image
     force : go on to the next level from one that has not converged
+    names : of the images, for messages
     """
 
     settings: Settings
@@ -79,6 +82,7 @@ class Task:
     last: int = 1
     margin: tuple[float, float, float] | None = None
     force: bool = False
+    names: tuple[str, str] = ("im1", "im2")
 
 
 @dataclass
@@ -165,15 +169,20 @@ def register_levels(
     journal : keeps the iterations, and those of an earlier run
     """
     journal = journal or Journal()
-    grey = grey_of(levels, team)
+    grey = grey_of(levels, task.names, team)
+    # a coarse level is only to make a start for the next one
+    enough = replace(task.settings, min_delta_phi=max(task.settings.min_delta_phi, COARSE_DELTA_PHI))
+    coarse = replace(task, settings=enough)
     phi = part_of(start, "rigid" if task.settings.rigid else "all")
     for factor, level in levels.items():
-        state, valid = _register_level(level, task, grey, phi, centre, team, journal)
         last = factor == min(levels)
-        if not last and state.status != Status.CONVERGED:
-            use = "used all the same" if task.force else "not used"
-            journal.say(f"binning {factor}: {STATUS_TEXT[state.status][0]}; its result is {use}", logging.WARNING)
-        if last or task.force or state.status == Status.CONVERGED:
+        state, valid = _register_level(level, task if last else coarse, grey, phi, centre, team, journal)
+        useful = state.status == Status.CONVERGED or (
+            state.status == Status.MAX_ITERATIONS and state.zncc >= task.settings.min_zncc
+        )
+        if not (useful or last or task.force):
+            journal.say(f"binning {factor}: {STATUS_TEXT[state.status][0]}; its result is not used", logging.WARNING)
+        if useful or last or task.force:
             phi = from_level(state.phi, level)
     voxels = levels[factor].step
     variance = state.variance.reshape(3, 4).copy()
@@ -207,8 +216,8 @@ def _register_level(
     return state, valid
 
 
-def grey_of(levels: dict[int, Level], team) -> tuple[GreyValues, GreyValues]:
-    """Mean and standard deviation of both images, from the finest level. Collective.
+def grey_of(levels: dict[int, Level], names: tuple[str, str], team) -> tuple[GreyValues, GreyValues]:
+    """Mean and standard deviation of both images, called by their names, from the finest level. Collective.
 
     Raises
     ------
@@ -217,7 +226,7 @@ def grey_of(levels: dict[int, Level], team) -> tuple[GreyValues, GreyValues]:
     """
     level = levels[min(levels)]
     grey = tuple(grey_values(image, team) for image in (level.im1, level.im2))
-    for name, values in zip(("im1", "im2"), grey, strict=True):
+    for name, values in zip(names, grey, strict=True):
         if not values.std > 1e-6 * abs(values.mean):
             what = "no finite value" if np.isnan(values.mean) else f"the same grey value {values.mean:g} everywhere"
             error = UserError(f"{name} has {what}: there is nothing to register")

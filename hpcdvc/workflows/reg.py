@@ -24,6 +24,7 @@ from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.result import Result, check_folder, estimate_bytes, stem_of
 from hpcdvc.phi import at_points
 from hpcdvc.progress import duration
+from hpcdvc.registration import Settings
 from hpcdvc.registration_options import Interpolation, Iterations
 from hpcdvc.start import identity_of, read_start
 
@@ -231,7 +232,8 @@ def write_history(plan: Plan, options: Options, outcome: Registration) -> None:
 def failure(outcome: Registration) -> str:
     """Why the registration has failed and what to try, as a sentence."""
     reason = STATUS_TEXT[outcome.return_status][0]
-    advice = ADVICE.get(outcome.return_status, "a start with -pf or --auto")
+    lost = outcome.zncc < Settings.min_zncc
+    advice = ADVICE[Status.DECORRELATED if lost else outcome.return_status]
     return (
         f"the registration has failed at binning {outcome.factor} after {outcome.iterations} iterations: {reason} "
         f"(return status {outcome.return_status}, zncc {outcome.zncc:.3f}); try {advice}"
