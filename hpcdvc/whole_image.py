@@ -133,16 +133,14 @@ class Pair:
         known = references["known"] > 0
         status = sum_blocks(self._im1, self._im2, self._plan, trial, self._blocks[chosen], references, matches)
         self._references[chosen] = references
-        if self._team.any(status != 0):
-            return None
         # what has not changed since it was sent is not sent again
         news = None if known.all() and (references["known"] > 0).all() and sampled == self._last else references
         self._last = sampled
-        parts = self._team.gather((news, matches))
-        if parts is None:
+        parts = self._team.gather((status, news, matches))
+        if parts is None or any(status for status, _, _ in parts):
             return None
-        self._all = [old if new is None else new for old, (new, _) in zip(self._all, parts, strict=True)]
-        return Totals(_total(np.concatenate(self._all)), _total(np.concatenate([m for _, m in parts])))
+        self._all = [old if new is None else new for old, (_, new, _) in zip(self._all, parts, strict=True)]
+        return Totals(_total(np.concatenate(self._all)), _total(np.concatenate([m for _, _, m in parts])))
 
 
 def _blocks(low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
