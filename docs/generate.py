@@ -25,8 +25,11 @@ NAMES = (
     ("spam.DIC.applyMeshTransformation", "hpcdvc.deform.apply_mesh_transformation"),
     ("spam.DIC.applyPhi, applyPhiPython", "hpcdvc.deform.apply_phi"),
     ("spam.DIC.applyPhiField", "hpcdvc.deform.apply_phi_field"),
+    ("spam.DIC.binning", "hpcdvc.levels.binning"),
     ("spam.DIC.makeGrid", "hpcdvc.grid.make_grid"),
-    ("spam.DIC.register (one window)", "hpcdvc.registration.register_windows"),
+    ("spam.DIC.register", "hpcdvc.image_registration.register"),
+    ("spam.DIC.register, for each of many windows", "hpcdvc.registration.register_windows"),
+    ("spam.DIC.registerMultiscale", "hpcdvc.image_registration.register_multiscale"),
     ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
     ("spam.helpers.writeCorrelationTSV", "hpcdvc.output.tsv.write_tsv"),
 )

@@ -11,11 +11,14 @@ _HOMES = {
     "apply_mesh_transformation": "deform",
     "apply_phi": "deform",
     "apply_phi_field": "deform",
+    "binning": "levels",
     "compute_phi": "decomposition",
     "decompose_f": "decomposition",
     "decompose_phi": "decomposition",
     "make_grid": "grid",
     "read_tsv": "output.tsv",
+    "register": "image_registration",
+    "register_multiscale": "image_registration",
     "write_tsv": "output.tsv",
 }
 __all__ = sorted(_HOMES)  # noqa: PLE0605

@@ -1,6 +1,6 @@
 """The functions of the package root, and those of the table of the docs: named, documented and called as promised."""
 
-import importlib
+import importlib.util
 import inspect
 import re
 import subprocess
@@ -14,6 +14,10 @@ import hpcdvc
 sys.path.append(str(Path(__file__).resolve().parent.parent / "docs"))
 NAMES = dict(reversed(pair) for pair in importlib.import_module("generate").NAMES)
 
+REGISTRATION = (
+    "im1_mask phi_init phi_rigid phi_init_bin_ratio margin max_iterations delta_phi_min update_gradient "
+    "interpolation_order verbose return_phi_mask_centre"
+)
 #: parameters that users of spam expect, under our names
 PARAMETERS = {
     "apply_mesh_transformation": "im points connectivity displacements im_tet_label",
@@ -21,15 +25,18 @@ PARAMETERS = {
     "apply_phi_field": (
         "im field_coords_ref phi_field im_mask_def displacement_mode n_neighbours interpolation_order verbose"
     ),
+    "binning": "im binning return_crop_and_centre",
     "compute_phi": "transformation phi_centre phi_point",
     "decompose_f": "f two_d",
     "decompose_phi": "phi phi_centre phi_point two_d",
     "make_grid": "shape spacing",
     "read_tsv": "path",
+    "register": f"im1 im2 {REGISTRATION}",
+    "register_multiscale": f"im1 im2 bin_start bin_stop {REGISTRATION} force_change_scale",
     "write_tsv": "path field",
 }
 #: whole volumes are worked on by many ranks: of a communicator that is handed over, never of all there are
-COLLECTIVE = set()
+COLLECTIVE = {"register", "register_multiscale"}
 
 
 def function(path: str):
@@ -90,6 +97,9 @@ def test_name_of_the_root(name):
     home = next((path for path in NAMES if path.endswith(f".{name}")), None)
     assert home, "not in NAMES of docs/generate.py"
     assert getattr(hpcdvc, name) is function(home)
+    assert importlib.util.find_spec(f"hpcdvc.{name}") is None, (
+        "a module of this name would take its place once imported"
+    )
     wanted, parameters = PARAMETERS[name].split(), inspect.signature(getattr(hpcdvc, name)).parameters
     assert [p for p in parameters if p in wanted] == wanted, "parameters are missing or in another order"
     assert re.search(r"^(UserError|RunError)\b", section(inspect.getdoc(function(home)), "Raises"), re.M)
@@ -102,7 +112,7 @@ def test_documented(path):
     signature = inspect.signature(function(path))
     assert sorted(documented(text)) == sorted(signature.parameters)
     assert re.match(r"[A-Z].*[.:]", text.split("\n")[0])
-    untyped = [name for name, p in signature.parameters.items() if p.annotation is p.empty]
+    untyped = [name for name, p in signature.parameters.items() if p.annotation is p.empty and name != "comm"]
     assert untyped == [] and signature.return_annotation is not signature.empty
     returns_nothing = signature.return_annotation in (None, "None")
     assert (section(text, "Returns") is None) == returns_nothing
