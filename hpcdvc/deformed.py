@@ -14,7 +14,7 @@ from hpcdvc.residual import residual_of
 from hpcdvc.slabs import SLAB, Maker, slab_depth, write_slabs
 
 #: Rough core time per voxel by order, s.
-SECONDS_PER_VOXEL = {0: 5e-9, 1: 1e-8, 3: 4e-8, 5: 8e-8}
+SECONDS_PER_VOXEL = {0: 5e-9, 1: 6e-9, 3: 1.5e-8, 5: 2e-8}
 
 
 def slab_maker(deformation: Deformation, im1: np.ndarray, im2: np.ndarray | None = None) -> Maker:

@@ -1,7 +1,6 @@
 """Tetrahedra (triangles in two dimensions) between scattered nodes, and which of them to keep."""
 
 import numpy as np
-from scipy.spatial import Delaunay, QhullError
 
 from hpcdvc.errors import UserError
 
@@ -31,6 +30,8 @@ def triangulate(points: np.ndarray, alpha: float = 0.0) -> np.ndarray:
     UserError
         Too few points, all points in one plane (or on one line), or nothing left at this alpha.
     """
+    from scipy.spatial import Delaunay, QhullError  # slow to load, and only one rank triangulates
+
     dimensions = points.shape[1]
     shape = "tetrahedron" if dimensions == 3 else "triangle"
     if len(points) <= dimensions:

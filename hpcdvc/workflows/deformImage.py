@@ -4,14 +4,14 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from hpcdvc.checkpoint import Checkpoint, key_of
 from hpcdvc.common_options import NeedlessLazyLoad, Place, RunControl
-from hpcdvc.deform import PLANES, Deformation
+from hpcdvc.deform import PLANES, Deformation, MeshMap, NeighbourMap
+from hpcdvc.deformed import SECONDS_PER_VOXEL, slab_maker
 from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity, open_mask, open_volume
 from hpcdvc.motion import KINDS, Mapping, MotionOptions, read_motion
@@ -19,16 +19,15 @@ from hpcdvc.options import OptionSet, as_parameters, option
 from hpcdvc.output.image import FORMATS, ImageFile
 from hpcdvc.output.result import check_folder, is_finished, stem_of, write_record
 from hpcdvc.progress import duration
-from hpcdvc.residual import norms, residual_of
-from hpcdvc.slabs import SLAB, Maker, slab_depth, write_slabs
+from hpcdvc.residual import norms
+from hpcdvc.slabs import SLAB, slab_depth, write_slabs
 from hpcdvc.start import identity_of
 
 log = logging.getLogger("hpcdvc")
 
 DESCRIPTION = "Deform an image by a registration, a field or a mesh that was measured, and show what is left of im2."
-#: Core time per voxel by order, and for each neighbour of a field: for --dry-run and the progress, s.
-SECONDS_PER_VOXEL = {0: 5e-9, 1: 1e-8, 3: 4e-8, 5: 8e-8}
-SECONDS_PER_NEIGHBOUR = 1e-8
+#: Core time per voxel for each neighbour of a field, in a mesh, and for the residual, s.
+SECONDS_PER_NEIGHBOUR, SECONDS_IN_MESH, SECONDS_OF_RESIDUAL = 3e-9, 2e-8, 5e-9
 
 
 @dataclass(kw_only=True)
@@ -173,30 +172,14 @@ def deform(plan: Plan, options: Options, team) -> None:
     im2 = open_volume(plan.im2, team) if plan.im2 else None
     mask = open_mask(plan.mask, team) if plan.mask else None
     deformation = team.agree_all(lambda: Deformation(im1, plan.mapping, options.order, mask))
-    skipped = getattr(plan.mapping, "skipped", 0)
-    if skipped:
-        log.warning("%d cells of the mesh are flat or turned inside out, and left out", skipped)
+    if isinstance(plan.mapping, MeshMap) and plan.mapping.skipped:
+        log.warning("%d cells of the mesh are flat or turned inside out, and left out", plan.mapping.skipped)
     seconds = seconds_per_slab(plan, options)
     sums = write_slabs(
-        team, list(plan.images), plan.depth, _maker(deformation, im1, im2), seconds, shards, options.quiet
+        team, list(plan.images), plan.depth, slab_maker(deformation, im1, im2), seconds, shards, options.quiet
     )
     record = {"seconds": round(time.time() - began, 3), **plan.images[0].metadata, **_outcome(sums, plan, team)}
     team.agree(lambda: write_record(plan.stem, record, team))
-
-
-def _maker(deformation: Deformation, im1: np.ndarray, im2: np.ndarray | None) -> Maker:
-    """Function that makes the planes of a slab."""
-
-    def make(first: int, last: int) -> Iterator[tuple[tuple[np.ndarray, ...], np.ndarray]]:
-        values, inside = deformation.planes(first, last)
-        for k, z in enumerate(range(first, last)):
-            if im2 is None:
-                yield (values[k],), np.array([np.count_nonzero(inside[k]), 0.0, 0.0])
-            else:
-                residual, sums = residual_of(values[k], inside[k], im1[z], im2[z])
-                yield (values[k], residual), sums
-
-    return make
 
 
 def _outcome(sums: np.ndarray, plan: Plan, team) -> dict:
@@ -223,8 +206,11 @@ def clear(plan: Plan) -> None:
 
 def seconds_per_slab(plan: Plan, options: Options) -> float:
     """Rough cost of a slab."""
-    neighbours = getattr(plan.mapping, "neighbours", 0)
-    per_voxel = SECONDS_PER_VOXEL[options.order] + SECONDS_PER_NEIGHBOUR * neighbours
+    per_voxel = SECONDS_PER_VOXEL[options.order] + SECONDS_OF_RESIDUAL * bool(plan.im2)
+    if isinstance(plan.mapping, NeighbourMap):
+        per_voxel += SECONDS_PER_NEIGHBOUR * plan.mapping.neighbours
+    elif isinstance(plan.mapping, MeshMap):
+        per_voxel += SECONDS_IN_MESH
     return per_voxel * plan.depth * plan.im1.shape[1] * plan.im1.shape[2]
 
 
@@ -237,10 +223,12 @@ def estimate(plan: Plan, options: Options, ranks: int) -> str:
     mapped, decoded = (
         sum(i.voxel_bytes for i in volumes if (i.offset is None) == read) / 1e6 for read in (False, True)
     )
+    nodes = sum(array.nbytes for array in vars(plan.mapping).values() if isinstance(array, np.ndarray))
+    own = 60e6 + 2 * nodes + slab * (plan.im1.dtype.itemsize + 1)
     return (
         f"{slabs} slabs of {plan.depth} planes\n"
         f"per node: images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory\n"
-        f"per rank: about {60 + slab * (plan.im1.dtype.itemsize + 1) / 1e6:.0f} MB\n"
+        f"per rank: about {own / 1e6:.0f} MB\n"
         f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, slabs))} on {ranks} ranks\n"
         f"disk: {sum(image.file_bytes for image in plan.images) / 1e6:.1f} MB for "
         + " and ".join(image.path for image in plan.images)
