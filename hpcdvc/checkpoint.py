@@ -72,6 +72,11 @@ class Checkpoint:
         """Whether this rank was asked to leave (SIGUSR1)."""
         return self._team.stop_requested
 
+    @property
+    def opened(self) -> bool:
+        """Whether rows can be added."""
+        return self._descriptor is not None
+
     # before the run
 
     def existing(self) -> bool:

@@ -100,7 +100,7 @@ def task_of(options: OptionSet, image: VolumeInfo) -> Task:
         begin = end
     margin = options.margin3 or (None if options.margin is None else (options.margin,) * 3)
     for name, n, m in zip("ZYX", image.shape, margin or (), strict=False):
-        if n > 1 and n - 2 * int(m) < 4:
+        if n > 1 and n - 2 * int(min(m, n)) < 4:
             raise UserError(f"a margin of {m:g} voxels leaves nothing of {image.spec}: {n} voxels in {name}")
     settings = Settings(
         half_window_size=(0 if image.two_dimensional else 1, 1, 1),

@@ -119,8 +119,8 @@ def make_plan(options: Options, team) -> Plan:
     start = read_start(options.phi_file, options.phi_file_bin_ratio)
     if start is not None and len(start) != 1:
         raise UserError(f"{options.phi_file} holds a field of {len(start)} rows: one registration (one row) is needed")
-    if start is not None and not abs(np.linalg.det(start.phi[0, :3, :3])) > 1e-3:
-        raise UserError(f"the Phi in {options.phi_file} is singular: nothing can start from it")
+    if start is not None and not np.linalg.det(start.phi[0, :3, :3]) > 1e-3:
+        raise UserError(f"the Phi in {options.phi_file} is singular or mirrors: nothing can start from it")
     if options.graph:
         graph.check()
     task = task_of(options, im1)
@@ -167,7 +167,6 @@ def register(plan: Plan, options: Options, transport: str, team) -> None:
     if centre is None:
         raise _agreed(UserError(f"the mask {plan.mask.spec} is 0 everywhere: no voxel is left to register"))
     earlier = team.broadcast(shards.load())
-    shards.open()
     levels = levels_between(Level.of(im1, im2, mask), plan.task.first, plan.task.last, team)
     phi, about = np.eye(4), image_centre
     if options.auto:
@@ -195,6 +194,8 @@ def register(plan: Plan, options: Options, transport: str, team) -> None:
 
 def _keep(row: np.ndarray, shards: Checkpoint, team) -> None:
     """Bring an iteration to the disk; leave if that was asked for. Collective."""
+    if not shards.opened:  # not before: what fails without an iteration leaves nothing to be resumed
+        shards.open()
     team.agree(lambda: shards.append(row))
     if team.any(team.stop_requested):
         shards.close()
