@@ -9,7 +9,7 @@ from draw_theory import measure
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 from scipy import ndimage
-from synthetic import Affine, Grey, ShearBand, image_texture, pair
+from synthetic import Affine, Grey, ShearBand, SplineTexture, image_texture, pair
 
 from hpcdvc.field import STATUS_TEXT, Grid, Status
 from hpcdvc.grid import make_grid
@@ -18,13 +18,18 @@ from hpcdvc.phi import at_points
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 
 
+def cement_texture() -> SplineTexture:
+    """A CT volume of cement between its voxels, mean 0 and contrast 1."""
+    volume = ndimage.gaussian_filter(tifffile.imread(DATA / "cement.tif").astype(float), 0.8)
+    return image_texture((volume - volume.mean()) / volume.std(), 0.8, 9.6)
+
+
 def band_sample() -> tuple[np.ndarray, np.ndarray, ShearBand, Grid, np.ndarray]:
     """Cement cut by a shear band: two images of one real texture, noisy, im2 brighter and with a spot that has changed.
 
     As in tests/demo, both images are the quintic spline through a CT volume, evaluated between its voxels.
     """
-    volume = ndimage.gaussian_filter(tifffile.imread(DATA / "cement.tif").astype(float), 0.8)
-    texture = image_texture((volume - volume.mean()) / volume.std(), 0.8, 9.6)
+    texture = cement_texture()
     shape, depth = (40, 124, 124), np.array([42.0, 0, 0])
     middle = (np.array(shape) - 1) / 2
     field = ShearBand(np.array([0.0, 2.0, 1.2]), np.array([0.0, -1.2, 2.0]), middle, 9.0) + Affine(
