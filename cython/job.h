@@ -54,7 +54,7 @@ static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2,
     const int64_t size = k->w.sz * k->w.n[0] + 2 * VL;
     float **arrays[] = {&k->w.a, &k->w.b, &k->w.g[0], &k->w.g[1], &k->w.g[2], &k->w.in1, &k->w.ok, &k->w.was,
                         &k->second[0], &k->second[1], &k->second[2]};
-    const int count = sizeof arrays / sizeof *arrays;
+    const int count = sizeof arrays / sizeof *arrays - (s->adaptive || s->calibrate ? 0 : 3); /* no second gradient */
     if (posix_memalign((void **)&k->store, 64, count * PADDED(size) * sizeof(float))) return 1;
     memset(k->store, 0, count * PADDED(size) * sizeof(float));
     for (int i = 0; i < count; i++) *arrays[i] = k->store + i * PADDED(size);

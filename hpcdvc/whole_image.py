@@ -82,13 +82,15 @@ class Pair:
         team,
     ):
         low, high = np.array(margin), np.array(im1.shape) - margin
-        self._tile = TILES[settings.order] if im1.shape[0] > 1 else (1, 64, 512)
+        tile = TILES[settings.order] if im1.shape[0] > 1 else (1, 64, 512)
+        self._tile = tuple(int(n) for n in np.minimum(tile, high - low))
         blocks, sampled = _blocks(low, high, self._tile)
         mine = slice(*team.spans(len(blocks)))
         self._blocks, self._sampled, self.has_sample = blocks[mine], sampled[mine], len(blocks) >= LEAST_BLOCKS
         if settings.gradient is None and self.has_sample:  # shorter filters, more iterations on the sample
             settings = replace(settings, gradient="five_points")
         self._im1, self._im2, self._plan, self._team = Volume(im1, mask1), Volume(im2), Plan(settings), team
+        self._plan.adaptive = self._plan.calibrate = False  # the sums know one gradient only
         self._grey1, self._grey2, self.centre = grey1, grey2, np.asarray(centre, float)
         self.znssd, self.basis, self.rigid = settings.criterion == "znssd", self._plan.basis, settings.rigid
         self.loses_contrast = self.znssd and settings.order == 1 and not settings.update_gradient
