@@ -17,7 +17,7 @@ from hpcdvc.gauss_newton import ITERATE
 from hpcdvc.image_options import Files, Selection, Start, task_of
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity, open_mask, open_volume
 from hpcdvc.levels import Level, centre_of_mass
-from hpcdvc.multiscale import Journal, Registration, Task, levels_between, register_levels
+from hpcdvc.multiscale import Journal, Registration, Task, grey_of, levels_between, register_levels
 from hpcdvc.options import as_parameters, option
 from hpcdvc.output import graph
 from hpcdvc.output.hdf5 import choose_transport
@@ -170,6 +170,7 @@ def register(plan: Plan, options: Options, transport: str, team) -> None:
     levels = levels_between(Level.of(im1, im2, mask), plan.task.first, plan.task.last, team)
     phi, about = np.eye(4), image_centre
     if options.auto:
+        grey_of(levels, plan.task.names, team)  # first: that --auto finds no start is not the fault of constant images
         phi, about = find_start(levels[max(levels)], plan.task, team)
     elif plan.start:
         phi, about = plan.start.phi[0], plan.start.positions[0]
