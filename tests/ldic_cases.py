@@ -25,7 +25,14 @@ FIELD = Affine(
     np.array([0.7, -1.3, 0.4]),
     np.array([18.5, 19.5, 24.0]),
 )
-#: The same for an image.
+#: What is no table of a field -> words of the sentence that says so of start.tsv.
+BAD_TABLES = {
+    "garbage": ("what is this?\nno table\n", "start.tsv"),
+    "bytes": (bytes(range(256)), "start.tsv"),
+    "empty": ("", "start.tsv is empty"),
+    "header only": ("NodeNumber\tZpos\tYpos\tXpos\tZdisp\tYdisp\tXdisp\n", "no rows"),
+}
+#: The same motion for an image.
 FLAT_SHAPE = (60, 70)
 FLAT_FIELD = Affine(np.eye(2) + [[0.01, -0.004], [0.006, -0.008]], np.array([0.7, -1.3]), np.array([30.0, 35.0]))
 
@@ -49,6 +56,16 @@ def save_pair(im1: np.ndarray | None = None, im2: np.ndarray | None = None, **ho
     default = images() if im1 is None or im2 is None else (None, None)
     for name, image, other in zip(("im1", "im2"), (im1, im2), default, strict=True):
         tifffile.imwrite(f"{name}.tif", other if image is None else image, photometric="minisblack", **how)
+
+
+def save_damaged(path: str) -> None:
+    """Write im2 compressed, with bytes that cannot be decompressed in slice 30."""
+    tifffile.imwrite(path, images()[1], compression="zlib", photometric="minisblack")
+    with tifffile.TiffFile(path) as file:
+        place = file.pages[30].dataoffsets[0]
+    with open(path, "r+b") as file:
+        file.seek(place + 100)
+        file.write(bytes(500))
 
 
 def save_registration(path: str, field: Affine) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from deform_cases import nodes, save_deformations, save_flat
-from ldic_cases import FIELD, SHAPE, images, save_field
+from ldic_cases import BAD_TABLES, FIELD, SHAPE, images, save_damaged, save_field
 from reg_ends import check_end, files, is_one_sentence, own_folder, save, write
 from test_mesh import write_plain
 
@@ -116,20 +116,12 @@ def test_sizes_that_differ(refused):
         refused((*words, "flat.tif"), "flat.tif is 2-D, 40 x 49 pixels", "im1.tif is 38 x 40 x 49 voxels")
 
 
-TABLES = {
-    "garbage": ("what is this?\nno table\n", "start.tsv"),
-    "bytes": (bytes(range(256)), "start.tsv"),
-    "empty": ("", "start.tsv is empty"),
-    "header only": ("NodeNumber\tZpos\tYpos\tXpos\tZdisp\tYdisp\tXdisp\n", "no rows"),
-}
-
-
-@pytest.mark.parametrize("what", TABLES)
+@pytest.mark.parametrize("what", BAD_TABLES)
 def test_tables(what, refused):
-    text, words = TABLES[what]
-    for name in ("start.tsv", "start.hdf"):
+    text, words = BAD_TABLES[what]
+    for name, expected in (("start.tsv", words), ("start.hdf", "start.hdf")):
         write(name, text)
-        refused(("-pf", name), words.replace(".tsv", name[-4:]) if name == "start.tsv" else "start.hdf")
+        refused(("-pf", name), expected)
 
 
 def test_rows_without_a_result(refused):
@@ -203,6 +195,15 @@ def test_output_exists(kind, refused):
     refused((*FIELDS, *more, "--residual", "im2.tif"), f"im1-def-residual.{kind} exists", "--force")
 
 
+def test_inputs_are_not_overwritten(refused):
+    os.rename("im1.tif", "a-def.tif")
+    for words in (FIELDS, (*FIELDS, "--residual", "im2.tif"), (*FIELDS, "-od", "../" + Path.cwd().name)):
+        refused((*words, "-pre", "a", "--force"), "the result would replace a-def.tif", im1="a-def.tif")
+    os.rename("im2.tif", "b-def-residual.tif")
+    words = (*FIELDS, "-pre", "b", "--residual", "b-def-residual.tif")
+    refused(words, "the result would replace b-def-residual.tif", im1="a-def.tif")
+
+
 def test_disk_too_small(refused, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10**5))
     refused((*FIELDS, "-pre", "small"), "no space", "0.2 MB are needed, 0.1 MB are free")
@@ -267,12 +268,7 @@ def test_images_without_texture_can_be_deformed(name, shared):
 def test_on_two_ranks(words, expected, run_command):
     """Also what only the rank that decodes it sees."""
     write("broken.tif", "text")
-    tifffile.imwrite("damaged.tif", images()[1], compression="zlib", photometric="minisblack")
-    with tifffile.TiffFile("damaged.tif") as file:
-        place = file.pages[30].dataoffsets[0]
-    with open("damaged.tif", "r+b") as file:
-        file.seek(place + 100)
-        file.write(bytes(500))
+    save_damaged("damaged.tif")
     before = files()
     result = run_command("deformImage", *words, ranks=2, timeout=30)
     assert result.returncode in (1, 2)

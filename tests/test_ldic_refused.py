@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from ldic_cases import FIELD, SHAPE, images, is_one_sentence, save_field, save_pair
+from ldic_cases import BAD_TABLES, FIELD, SHAPE, images, is_one_sentence, save_damaged, save_field, save_pair
 
 from hpcdvc.cli import log, main
 from hpcdvc.grid import make_grid
@@ -150,17 +150,9 @@ def test_options(words, expected, refused):
     refused((*PAIR, *words), *expected)
 
 
-TABLES = {
-    "garbage": ("what is this?\nno table\n", "start.tsv"),
-    "bytes": (bytes(range(256)), "start.tsv"),
-    "empty": ("", "start.tsv is empty"),
-    "header only": ("NodeNumber\tZpos\tYpos\tXpos\tZdisp\tYdisp\tXdisp\n", "no rows"),
-}
-
-
-@pytest.mark.parametrize("what", TABLES)
+@pytest.mark.parametrize("what", BAD_TABLES)
 def test_tables(what, refused):
-    text, words = TABLES[what]
+    text, words = BAD_TABLES[what]
     write("start.tsv", text)
     refused((*PAIR, *GRID, "-pf", "start.tsv"), words)
     write("start.hdf", text)
@@ -269,12 +261,7 @@ def test_on_two_ranks(words, expected, run_command):
     """Also what only the rank that decodes it sees."""
     write("broken.tif", "text")
     write("empty.tsv", "")
-    tifffile.imwrite("damaged.tif", images()[1], compression="zlib", photometric="minisblack")
-    with tifffile.TiffFile("damaged.tif") as file:
-        place = file.pages[30].dataoffsets[0]
-    with open("damaged.tif", "r+b") as file:
-        file.seek(place + 100)
-        file.write(bytes(500))
+    save_damaged("damaged.tif")
     before = files()
     result = run_command("ldic", *words, ranks=2, timeout=20)
     assert result.returncode in (1, 2)

@@ -10,6 +10,7 @@ from hpcdvc.checkpoint import Checkpoint
 from hpcdvc.errors import RunError, Unfinished, UserError
 from hpcdvc.images import describe, open_volume
 from hpcdvc.output.image import ImageFile
+from hpcdvc.parallel import Team
 from hpcdvc.slabs import SLAB, VOXELS, slab_depth, write_slabs
 
 mpi = pytest.mark.mpi
@@ -70,6 +71,24 @@ def test_in_one_go(team, run, shared_tmp_path):
     make = Maker()
     check(team, shared_tmp_path, run(make))
     assert sorted(sum(team.all_gather(make.made), [])) == list(range(SLABS)), "every slab once"
+
+
+@mpi
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_on_several_nodes(team, shared_tmp_path, nodes):
+    """The ranks of a node share their slabs, not those of another."""
+    parted = Team(team.comm, min(nodes, team.size)) if team.comm is not None else team
+    image = ImageFile(str(shared_tmp_path / "a.tif"), SHAPE, np.dtype("u2"), {"key": "k"})
+    shards = Checkpoint(str(shared_tmp_path / "a"), PARAMETERS, parted, dtype=SLAB, unit="slabs")
+
+    def make(first, last):
+        return ((planes[:1], sums) for planes, sums in Maker()(first, last))
+
+    sums = write_slabs(parted, [image], DEPTH, make, 0.001, shards, quiet=True)
+    shards.remove()
+    if team.rank == 0:
+        assert sums[0] == SHAPE[0]
+        np.testing.assert_array_equal(open_volume(describe(image.path)), VALUES.astype("u2"))
 
 
 @mpi

@@ -131,6 +131,7 @@ def make_plan(options: Options, team) -> Plan:
     if im2:
         path = f"{stem}-residual.{options.format}"
         images.append(ImageFile(path, im1.shape, np.dtype(np.float32), metadata))
+    _check_inputs_stay(images, [im1.path, im2 and im2.path, mask and mask.path, options.phi_file, options.mesh])
     done = [is_finished(image.path, image.is_ours, options.force, options.resume) for image in images]
     plan = Plan(im1, im2, mask, mapping, stem, tuple(images), parameters, all(done))
     _check_place(plan, options, team)
@@ -147,6 +148,13 @@ def _parameters(options: Options, im1: VolumeInfo, im2: VolumeInfo | None, mask:
     made_from |= {name: identity_of(getattr(options, name)) for name in ("phi_file", "mesh") if getattr(options, name)}
     known = as_parameters(options, key_only=True)
     return {"options": {name: value for name, value in known.items() if name not in PATHS}, "made_from": made_from}
+
+
+def _check_inputs_stay(images: list[ImageFile], inputs: list[str | None]) -> None:
+    for image in filter(lambda image: os.path.exists(image.path), images):
+        for path in filter(None, inputs):
+            if os.path.samefile(path, image.path):
+                raise UserError(f"the result would replace {path}, from which it is made: give it another -pre or -od")
 
 
 def _shards(plan: Plan, options: Options, team) -> Checkpoint:
