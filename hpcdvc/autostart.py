@@ -58,7 +58,7 @@ def rough_starts(
     sizes = np.array(im1.shape), np.array(im2.shape)
     turns = rotations(2 if im1.shape[0] == 1 else 3)
     ranked = [_matches(one, two, turns, team) for one, two in texture_pairs(im1, im2, mask1)]
-    mixed = [motions[k] for k in range(POLISHED) for motions in ranked]
+    mixed = [motions[k] for k in range(POLISHED) for motions in ranked if k < len(motions)]
     starts = []
     for motion in _distinct(mixed, sizes[0] / pitch_of(*sizes))[:count]:
         starts.append(np.eye(4))

@@ -67,6 +67,13 @@ def test_unrelated_images(what, words, fails):
     fails((*PAIR, *words, "-def"), "-pf")
 
 
+@pytest.mark.parametrize("size", [16, 24, 32, 48])
+def test_small_unrelated_images(size, fails):
+    """--auto has few voxels to go by."""
+    save_pair(*(np.random.default_rng(seed).integers(0, 65535, (size, size)).astype("u2") for seed in (1, 2)))
+    fails((*PAIR, "--auto"), "-pf")
+
+
 def test_too_far_away(fails):
     """A start 15 voxels off the truth, on the finest level alone."""
     save_registration("start.tsv", Affine(FIELD.F, FIELD.shift + (0, 12, -15), FIELD.centre))
