@@ -1,5 +1,6 @@
 """Pictures of measurements on real textures, with the images in tests/data."""
 
+from functools import cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -11,8 +12,11 @@ from matplotlib.patches import Patch
 from scipy import ndimage
 from synthetic import Affine, Grey, ShearBand, SplineTexture, image_texture, pair
 
+from hpcdvc import register_multiscale
 from hpcdvc.field import STATUS_TEXT, Grid, Status
 from hpcdvc.grid import make_grid
+from hpcdvc.image_registration import Registration
+from hpcdvc.output.graph import draw_iterations
 from hpcdvc.phi import at_points
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
@@ -105,13 +109,23 @@ def draw_statuses(axis, status: np.ndarray, extent: list[float]) -> None:
     axis.set_title("return status")
 
 
+@cache
+def tensile_test() -> tuple[list[np.ndarray], Registration]:
+    """Two frames of a tensile test and their registration."""
+    frames = [tifffile.imread(DATA / f"tensile_{number}.tif")[None] for number in (151, 170)]
+    return frames, register_multiscale(*frames, bin_start=8)
+
+
+def draw_tensile_iterations(path: Path) -> None:
+    """What `-g` draws of this registration."""
+    draw_iterations(str(path), tensile_test()[1].history)
+
+
 def draw_tensile(path: Path) -> None:
     """Two frames of a tensile test, the axial displacement without its mean stretch, and the axial strain."""
-    frames = [tifffile.imread(DATA / f"tensile_{number}.tif")[None] for number in (151, 170)]
-    start = np.eye(4)
-    start[1, 1], start[1, 3] = 1.02, -17
+    frames, start = tensile_test()
     grid = make_grid(frames[0].shape, (1, 10, 10))
-    phi = at_points(start, np.array([0.0, 795, 130]), grid.positions())[:, :3]
+    phi = at_points(start.phi, start.centre, grid.positions())[:, :3]
     rows = measure(*frames, grid.positions(), (0, 20, 20), phi).reshape(grid.shape)[0]
     bad = (rows["return_status"] != Status.CONVERGED)[..., None, None]
     measured = np.where(bad, np.nan, rows["Phi"])

@@ -1,6 +1,5 @@
 """Pictures of whole images: registered, deformed, and what is left of the difference to im2."""
 
-from functools import cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,9 +12,7 @@ from hpcdvc import compute_phi, register_multiscale
 from hpcdvc.deform import Deformation
 from hpcdvc.field import Status
 from hpcdvc.grid import make_grid
-from hpcdvc.image_registration import Registration
 from hpcdvc.mappings import MeshMap, NeighbourMap, PhiMap
-from hpcdvc.output.graph import draw_iterations
 from hpcdvc.residual import norms, residual_of
 from hpcdvc.triangulation import triangulate
 
@@ -37,17 +34,11 @@ def show(axis, values: np.ndarray, title: str, middle: float = 0.0, reach: float
     axis.set_axis_off()
 
 
-@cache
-def registered() -> tuple[np.ndarray, np.ndarray, Registration]:
-    """A pair that is turned, displaced and stretched as one, and its registration."""
-    phi = compute_phi({"t": (1, -5, 6), "r": (7, 1, -1), "z": (1, 1.02, 0.99)})
-    im1, im2 = cement_pair(Affine(phi[:3, :3], phi[:3, 3], MIDDLE))
-    return im1, im2, register_multiscale(im1, im2, bin_start=4)
-
-
 def draw_registration(path: Path) -> None:
     """Slices of both images, their difference before, and after im1 is deformed by what was measured."""
-    im1, im2, found = registered()
+    phi = compute_phi({"t": (1, -5, 6), "r": (7, 1, -1), "z": (1, 1.02, 0.99)})
+    im1, im2 = cement_pair(Affine(phi[:3, :3], phi[:3, 3], MIDDLE))
+    found = register_multiscale(im1, im2, bin_start=4)
     values, inside = Deformation(im1, PhiMap(found.phi, found.centre), order=3).planes(0, len(im1))
     residual, sums = residuals(im1, im2, values, inside)
     _, before, after = norms(sums)
@@ -66,11 +57,6 @@ def residuals(
     """im1(Phi) - im2 of a whole image, and the sums of its norms."""
     parts = [residual_of(*planes) for planes in zip(deformed, inside, im1, im2, strict=True)]
     return np.stack([part[0] for part in parts]), np.sum([part[1] for part in parts], axis=0)
-
-
-def draw_registration_iterations(path: Path) -> None:
-    """What `-g` draws of this registration."""
-    draw_iterations(str(path), registered()[2].history)
 
 
 def draw_residuals(path: Path) -> None:

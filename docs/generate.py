@@ -82,6 +82,15 @@ def statuses() -> str:
     return table(("status", "reason", "what to try"), rows)
 
 
+def failures() -> str:
+    """What to try after a registration of whole images that has failed."""
+    from hpcdvc.field import STATUS_TEXT
+    from hpcdvc.workflows.reg import ADVICE
+
+    rows = [(f"{int(status)}", STATUS_TEXT[status][0], advice) for status, advice in ADVICE.items()]
+    return table(("status", "reason", "what to try"), rows)
+
+
 def columns() -> str:
     """Arrays of the result file."""
     from hpcdvc.output.schema import COLUMNS
@@ -108,7 +117,12 @@ def modules() -> str:
             name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
             rows.append((code(name), " ".join(sentence.split())))
         if layer == "kernels":
-            rows.append((code("hpcdvc.kernels"), "Compiled loops over windows, made from `cython/`."))
+            rows.append(
+                (
+                    code("hpcdvc.kernels"),
+                    "Compiled loops over windows, whole images and deformed ones, made from `cython/`.",
+                )
+            )
     return table(("module", "what it does"), rows)
 
 
@@ -145,6 +159,7 @@ def fragments() -> dict[str, str]:
     return {
         **{f"options-{command}.md": options(command) for command in commands()},
         "statuses.md": statuses(),
+        "failures.md": failures(),
         "columns.md": columns(),
         "text-columns.md": text_columns(),
         "modules.md": modules(),

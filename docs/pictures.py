@@ -17,8 +17,8 @@ import matplotlib.pyplot as plt
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests"))
 
-from draw_guide import draw_measurement, draw_tensile  # noqa: E402
-from draw_images import draw_alpha, draw_registration, draw_registration_iterations, draw_residuals  # noqa: E402
+from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
+from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
 from draw_theory import draw_bias, draw_curvature, draw_noise, draw_window  # noqa: E402
 
 plt.rcParams.update(
@@ -36,8 +36,8 @@ plt.rcParams.update(
 PICTURES: dict[str, Callable[[Path], None]] = {
     "measurement.png": draw_measurement,
     "tensile.png": draw_tensile,
+    "tensile-iterations.png": draw_tensile_iterations,
     "registration.png": draw_registration,
-    "registration-iterations.png": draw_registration_iterations,
     "residuals.png": draw_residuals,
     "alpha.png": draw_alpha,
     "window.png": draw_window,
