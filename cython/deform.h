@@ -32,7 +32,7 @@ typedef struct {
     const int64_t *starts; /* first node of each cell, and the number of nodes */
     int64_t count, cells[3];
     double low[3], cell;   /* corner of the first cell, size of a cell */
-    int neighbours;
+    int neighbours, still; /* still: G = 0 */
     /* BY_MESH: those that touch the slab; BY_LABELS: all, and which of them every voxel of the deformed image lies in */
     const hpcdvc_tetrahedron *tetrahedra;
     int64_t tetrahedra_count;

@@ -23,6 +23,7 @@ cdef extern from "deform.h":
         double low[3]
         double cell
         int neighbours
+        int still
         const hpcdvc_tetrahedron *tetrahedra
         int64_t tetrahedra_count
         const int32_t *labels
@@ -56,7 +57,7 @@ cdef class Mapping:
     cdef readonly tuple shape
 
     def __init__(self, shape, *, affine=None, nodes=None, starts=None, cells=None, low=None, cell=0, neighbours=0,
-                 tetrahedra=None, labels=None):
+                 still=False, tetrahedra=None, labels=None):
         memset(&self.c, 0, sizeof(self.c))
         self.shape = shape
         if affine is not None:
@@ -65,7 +66,7 @@ cdef class Mapping:
             self._nodes(nodes, starts)
             for i in range(3):
                 self.c.cells[i], self.c.low[i] = cells[i], low[i]
-            self.c.cell, self.c.neighbours = cell, neighbours
+            self.c.cell, self.c.neighbours, self.c.still = cell, neighbours, still
         else:
             self._tetrahedra(tetrahedra, labels)
 

@@ -2,14 +2,16 @@
  *
  * A block of voxels first collects the nodes that may be among the nearest of one of its voxels. Then lanes run along
  * x: the squared distances of the n nearest are kept by insertion, and a second pass adds up the nodes that are not
- * farther. Nodes as far as the last one, up to rounding, all count: the result keeps the symmetry of a grid. */
+ * farther. Nodes as far as the last one all count: the result keeps the symmetry of a grid. */
 #ifndef HPCDVC_NEIGHBOURS_H
 #define HPCDVC_NEIGHBOURS_H
 
 #include "tile.h"
 
-enum { BLOCK_Z = 8, BLOCK_Y = 8, BLOCK_X = 16 };
-#define SAME 1.00001f /* ratio of squared distances that rounding can make of equal ones */
+enum { BLOCK_Z = 8, BLOCK_Y = 8, BLOCK_X = 8 };
+#define SAME 1.00001f /* ratio of squared distances that rounding can make of equal ones in float32 ... */
+#define TIE 1e-12     /* ... and, less 1, in float64 */
+#define SOFT 1e-6     /* weights are 1 / (distance + SOFT) */
 #define FAR_AWAY 1e30f
 #define NODE_FLOATS 15
 
@@ -19,8 +21,11 @@ typedef struct {
     int64_t *index; /* of candidates */
     float *node;    /* NODE_FLOATS each, relative to the block: y, displacement of a voxel at its middle, G */
     int64_t count, size;
-    float *best;    /* largest distances from the block, ascending */
-    vf *nearest;
+    double *best;   /* squared distances, ascending */
+    vf *nearest;    /* squared distances of VL voxels to the nearest nodes, ascending */
+    int32_t *near;  /* candidates near VL voxels ... */
+    vf *distance;   /* ... and their squared distances */
+    int near_count;
     int wanted;     /* neighbours that there are */
     double centre[3], half[3], reach;
     int64_t shift[3]; /* voxels, taken from all displacements of the block */
@@ -37,7 +42,7 @@ static int search_start(search *k, const hpcdvc_mapping *m)
 
 static void search_end(search *k)
 {
-    free(k->index), free(k->node), free(k->best), free(k->nearest);
+    free(k->index), free(k->node), free(k->best), free(k->nearest), free(k->near), free(k->distance);
 }
 
 static int search_room(search *k)
@@ -48,9 +53,10 @@ static int search_room(search *k)
     if (index) k->index = index;
     float *node = realloc(k->node, size * NODE_FLOATS * sizeof *node);
     if (node) k->node = node;
-    if (!index || !node) return 1;
+    free(k->near), free(k->distance);
+    k->near = malloc(size * sizeof *k->near), k->distance = NULL;
     k->size = size;
-    return 0;
+    return !index || !node || !k->near || posix_memalign((void **)&k->distance, 64, size * sizeof *k->distance);
 }
 
 /* Cells that hold all nodes within `reach` of the block. Returns whether these are all cells. */
@@ -78,6 +84,16 @@ INLINE void distances(const search *k, const hpcdvc_node *n, double *least, doub
     *least = a, *most = b;
 }
 
+/* Keep d if it is one of the wanted smallest so far. Returns how many are kept. */
+INLINE int keep_smallest(search *k, int found, double d)
+{
+    if (found == k->wanted && d >= k->best[found - 1]) return found;
+    int j = found < k->wanted ? found++ : found - 1;
+    for (; j > 0 && k->best[j - 1] > d; j--) k->best[j] = k->best[j - 1];
+    k->best[j] = d;
+    return found;
+}
+
 /* Bound of the squared distance to the n-th nearest node of any point of the block, from nodes within reach; infinite
  * if there are fewer than n. */
 static double bound_within(const hpcdvc_mapping *m, search *k, const int64_t lo[3], const int64_t hi[3])
@@ -89,10 +105,7 @@ static double bound_within(const hpcdvc_mapping *m, search *k, const int64_t lo[
             for (int64_t i = cell[lo[2]]; i < cell[hi[2] + 1]; i++) {
                 double least, most;
                 distances(k, m->nodes + i, &least, &most);
-                if (found == k->wanted && most >= k->best[found - 1]) continue;
-                int j = found < k->wanted ? found++ : found - 1;
-                for (; j > 0 && k->best[j - 1] > most; j--) k->best[j] = k->best[j - 1];
-                k->best[j] = (float)(most * 1.000001); /* never rounded down */
+                found = keep_smallest(k, found, most);
             }
         }
     return found < k->wanted ? INFINITY : k->best[k->wanted - 1];
@@ -148,81 +161,126 @@ static void move_to_block(const hpcdvc_mapping *m, search *k)
     }
 }
 
-INLINE vf smaller(vf a, vf b)
-{
-    vf r;
-    for (int i = 0; i < VL; i++) r[i] = a[i] < b[i] ? a[i] : b[i];
-    return r;
-}
-
-INLINE vf larger(vf a, vf b)
-{
-    vf r;
-    for (int i = 0; i < VL; i++) r[i] = a[i] > b[i] ? a[i] : b[i];
-    return r;
-}
-
+/* Where the compiler has to be told that lanes have an instruction for it. */
+#if defined(__AVX__) && VL == 8
+#define smaller(a, b) ((vf)__builtin_ia32_minps256(a, b))
+#define larger(a, b) ((vf)__builtin_ia32_maxps256(a, b))
+#define root(a) ((vf)__builtin_ia32_sqrtps256(a))
+#define any(m) __builtin_ia32_movmskps256((vf)(m))
+#elif defined(__SSE2__) && VL == 4
+#define smaller(a, b) ((vf)__builtin_ia32_minps(a, b))
+#define larger(a, b) ((vf)__builtin_ia32_maxps(a, b))
+#define root(a) ((vf)__builtin_ia32_sqrtps(a))
+#define any(m) __builtin_ia32_movmskps((vf)(m))
+#else
+INLINE vf choose(vi m, vf a, vf b) { return (vf)(((vi)a & m) | ((vi)b & ~m)); }
+INLINE vf smaller(vf a, vf b) { return choose(a < b, a, b); }
+INLINE vf larger(vf a, vf b) { return choose(a > b, a, b); }
 INLINE vf root(vf a)
 {
-    vf r;
-    for (int i = 0; i < VL; i++) r[i] = sqrtf(a[i]);
-    return r;
+    for (int i = 0; i < VL; i++) a[i] = sqrtf(a[i]);
+    return a;
 }
-
 INLINE int any(vi m)
 {
     int32_t r = 0;
     for (int i = 0; i < VL; i++) r |= m[i];
     return r;
 }
+#endif
 
-INLINE vf squared(const float *f, float dz2, float dy2, vf x)
+INLINE vf squared(const float *node, float z, float y, vf x)
 {
-    const vf d = x - f[2];
-    return d * d + (dz2 + dy2);
+    const float dz = z - node[0], dy = y - node[1];
+    const vf dx = x - node[2];
+    return dx * dx + (dz * dz + dy * dy);
 }
 
-/* Squared distance to the n-th nearest node of VL voxels. */
-INLINE vf nth_nearest(const search *k, float z, float y, vf x, int n, vf *b)
-{
-    for (int i = 0; i < n; i++) b[i] = splat(FAR_AWAY);
-    for (int64_t c = 0; c < k->count; c++) {
-        const float *f = k->node + NODE_FLOATS * c;
-        vf d = squared(f, (z - f[0]) * (z - f[0]), (y - f[1]) * (y - f[1]), x);
-        for (int i = 0; i < n; i++) {
-            const vf least = smaller(b[i], d);
-            d = larger(b[i], d);
-            b[i] = least;
-        }
+/* Keep the smaller of b and d in b and pass the larger on. */
+#define INSERT(b)                                                                                                      \
+    {                                                                                                                  \
+        const vf least = smaller(b, d);                                                                                \
+        d = larger(b, d), b = least;                                                                                   \
     }
-    return b[n - 1];
+
+/* Note the candidates that are not farther than the bound from one of VL voxels. No branch: none would be foreseen. */
+static void note_near(search *k, float z, float y, vf x, vf bound)
+{
+    int count = 0;
+    for (int64_t n = 0; n < k->count; n++) {
+        const vf d = squared(k->node + NODE_FLOATS * n, z, y, x);
+        k->near[count] = (int32_t)n, k->distance[count] = d;
+        count += any(d <= bound) != 0;
+    }
+    k->near_count = count;
 }
 
-static vf threshold(const search *k, float z, float y, vf x)
+/* Squared distance to the last of the wanted nodes for VL voxels; eight of them stay in registers. */
+static vf last_nearest(const search *k, vf bound)
 {
     if (k->wanted == 8) {
-        vf b[8];
-        return SAME * nth_nearest(k, z, y, x, 8, b);
+        vf a = bound, b = bound, c = bound, e = bound, f = bound, g = bound, h = bound, i = bound;
+        for (int n = 0; n < k->near_count; n++) {
+            vf d = k->distance[n];
+            INSERT(a) INSERT(b) INSERT(c) INSERT(e) INSERT(f) INSERT(g) INSERT(h)
+            i = smaller(i, d);
+        }
+        return i;
     }
-    return SAME * nth_nearest(k, z, y, x, k->wanted, k->nearest);
+    for (int i = 0; i < k->wanted; i++) k->nearest[i] = bound;
+    for (int n = 0; n < k->near_count; n++) {
+        vf d = k->distance[n];
+        for (int i = 0; i < k->wanted; i++) INSERT(k->nearest[i])
+    }
+    return k->nearest[k->wanted - 1];
 }
 
-/* Weighted mean displacement of VL voxels, relative to the shift of the block. */
-static void mean_displacement(const search *k, float z, float y, vf x, vf limit, vf u[3])
+/* Weighted mean displacement of VL voxels, relative to the shift of the block, and of how many nodes. */
+INLINE vi mean_displacement(const search *k, float z, float y, vf x, vf limit, int still, vf u[3])
 {
-    vf sum = splat(0);
-    u[0] = u[1] = u[2] = splat(0);
-    for (int64_t c = 0; c < k->count; c++) {
-        const float *f = k->node + NODE_FLOATS * c;
-        const vf d = squared(f, (z - f[0]) * (z - f[0]), (y - f[1]) * (y - f[1]), x);
+    vf sum = splat(0), p = sum, q = sum, r = sum;
+    vi count = {0};
+    for (int c = 0; c < k->near_count; c++) {
+        const float *f = k->node + NODE_FLOATS * k->near[c], *G = f + 6;
+        const vf d = k->distance[c];
         const vi near = d <= limit;
         if (!any(near)) continue;
-        const vf w = (vf)((vi)(1.0f / (root(d) + 1e-6f)) & near);
-        sum += w;
-        for (int i = 0; i < 3; i++) {
-            const float *G = f + 6 + 3 * i;
-            u[i] += w * (f[3 + i] + G[0] * z + G[1] * y + G[2] * x);
+        const vf w = (vf)((vi)(1.0f / (root(d) + (float)SOFT)) & near);
+        sum += w, count -= near;
+        if (still) {
+            p += w * f[3], q += w * f[4], r += w * f[5];
+        } else {
+            p += w * (f[3] + G[0] * z + G[1] * y + G[2] * x);
+            q += w * (f[4] + G[3] * z + G[4] * y + G[5] * x);
+            r += w * (f[5] + G[6] * z + G[7] * y + G[8] * x);
         }
+    }
+    u[0] = p / sum, u[1] = q / sum, u[2] = r / sum;
+    return count;
+}
+
+INLINE double squared_to(const hpcdvc_node *n, const double p[3])
+{
+    const double d[3] = {p[0] - n->y[0], p[1] - n->y[1], p[2] - n->y[2]};
+    return d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+}
+
+/* Mean displacement of the voxel p in one lane, in float64: for lanes with nodes that float32 cannot tell apart. */
+static void exact_displacement(const hpcdvc_mapping *m, search *k, const double p[3], int lane, float limit, double u[3])
+{
+    double sum = 0;
+    int found = 0;
+    for (int c = 0; c < k->near_count; c++)
+        if (k->distance[c][lane] <= limit) found = keep_smallest(k, found, squared_to(m->nodes + k->index[k->near[c]], p));
+    const double last = k->best[found - 1] * (1 + TIE);
+    u[0] = u[1] = u[2] = 0;
+    for (int c = 0; c < k->near_count; c++) {
+        const hpcdvc_node *n = m->nodes + k->index[k->near[c]];
+        const double d = squared_to(n, p), w = 1 / (sqrt(d) + SOFT);
+        if (d > last) continue;
+        sum += w;
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < 4; j++) u[i] += w * (j < 3 ? n->G[3 * i + j] * (p[j] - n->y[j]) : -n->t[i]);
     }
     for (int i = 0; i < 3; i++) u[i] /= sum;
 }
@@ -236,6 +294,43 @@ static int block_wanted(const tile *t, const range *r)
     return wanted;
 }
 
+/* Bound of the squared distance to the last neighbour one voxel on. */
+INLINE vf one_farther(vf d)
+{
+    const vf farther = root(d) + 1.0f;
+    return SAME * farther * farther;
+}
+
+/* Sources of VL columns of a block. */
+static void place_columns(tile *t, search *k, const range *r, int column)
+{
+    const hpcdvc_mapping *m = t->s->map;
+    const int all = k->wanted == m->count;
+    const vf x = (float)(column - r->lo[2] - k->half[2]) + lanes();
+    vf above = splat(FAR_AWAY), before = above;
+    for (int row_z = r->lo[0]; row_z < r->hi[0]; row_z++)
+        for (int row_y = r->lo[1]; row_y < r->hi[1]; row_y++) {
+            const float z = (float)(row_z - r->lo[0] - k->half[0]), y = (float)(row_y - r->lo[1] - k->half[1]);
+            const vf bound = row_y == r->lo[1] ? above : before;
+            note_near(k, z, y, x, bound);
+            const vf limit = all ? bound : SAME * last_nearest(k, bound);
+            before = all ? bound : one_farther(limit);
+            if (row_y == r->lo[1]) above = before;
+            vf u[3];
+            const vi count = m->still ? mean_displacement(k, z, y, x, limit, 1, u)
+                                      : mean_displacement(k, z, y, x, limit, 0, u);
+            const int place = voxel_of(row_z, row_y) + column;
+            for (int l = 0; l < VL; l++) {
+                const double p[3] = {(double)(t->at[0] + row_z), (double)(t->at[1] + row_y),
+                                     (double)(t->at[2] + column + l)};
+                double v[3] = {(double)k->shift[0] + u[0][l], (double)k->shift[1] + u[1][l],
+                               (double)k->shift[2] + u[2][l]};
+                if (count[l] > k->wanted) exact_displacement(m, k, p, l, limit[l], v);
+                for (int i = 0; i < 3; i++) t->p[i][place + l] = p[i] + v[i];
+            }
+        }
+}
+
 static int place_block(tile *t, search *k, const range *r)
 {
     const hpcdvc_mapping *m = t->s->map;
@@ -245,20 +340,7 @@ static int place_block(tile *t, search *k, const range *r)
     }
     if (find_candidates(m, k)) return 1;
     move_to_block(m, k);
-    for (int zi = r->lo[0]; zi < r->hi[0]; zi++)
-        for (int yi = r->lo[1]; yi < r->hi[1]; yi++)
-            for (int xi = r->lo[2]; xi < r->hi[2]; xi += VL) {
-                const float z = (float)(zi - r->lo[0] - k->half[0]), y = (float)(yi - r->lo[1] - k->half[1]);
-                const vf x = (float)(xi - r->lo[2] - k->half[2]) + lanes();
-                vf u[3];
-                mean_displacement(k, z, y, x, k->wanted < m->count ? threshold(k, z, y, x) : splat(INFINITY), u);
-                const int64_t from[3] = {t->at[0] + zi + k->shift[0], t->at[1] + yi + k->shift[1],
-                                         t->at[2] + xi + k->shift[2]};
-                for (int i = 0; i < 3; i++) {
-                    double *p = t->p[i] + voxel_of(zi, yi) + xi;
-                    for (int l = 0; l < VL; l++) p[l] = (double)from[i] + (i == 2 ? l : 0) + (double)u[i][l];
-                }
-            }
+    for (int x = r->lo[2]; x < r->hi[2]; x += VL) place_columns(t, k, r, x);
     return 0;
 }
 

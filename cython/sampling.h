@@ -44,23 +44,26 @@ INLINE void sample_affine(tile *t, int z, int y, int first, int last, int taps, 
         }
 }
 
-typedef float v4 __attribute__((vector_size(16)));
-typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
-
-/* Lane l of VL voxels: sum over planes and rows of taps, which lie side by side. */
-INLINE void sum_taps(const float *c, int64_t sz, int64_t sy, int taps, int layers, const vf *wz, const vf *wy, int l,
-                     v4 sum[2])
-{
-    for (int h = 0; h < (taps + 3) / 4; h++) {
-        v4 all = {0};
-        for (int a = 0; a < layers; a++) {
-            v4 plane = {0};
-            for (int b = 0; b < taps; b++) plane += wy[b][l] * *(const v4_unaligned *)(c + a * sz + b * sy + 4 * h);
-            all += layers > 1 ? wz[a][l] * plane : plane;
-        }
-        sum[h] = all;
+/* Taps side by side, of which there are four or six, in lane l of VL voxels: summed over planes and rows. */
+#define SUM_TAPS(WIDTH)                                                                                                \
+    typedef float v##WIDTH __attribute__((vector_size(4 * WIDTH)));                                                    \
+    typedef float v##WIDTH##_unaligned __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));                 \
+    INLINE float sum_taps##WIDTH(const float *c, int64_t sz, int64_t sy, int taps, int layers, const vf *wz,           \
+                                 const vf *wy, const vf *wx, int l)                                                    \
+    {                                                                                                                  \
+        v##WIDTH all = {0};                                                                                            \
+        float sum = 0;                                                                                                 \
+        for (int a = 0; a < layers; a++) {                                                                             \
+            v##WIDTH plane = {0};                                                                                      \
+            for (int b = 0; b < taps; b++) plane += wy[b][l] * *(const v##WIDTH##_unaligned *)(c + a * sz + b * sy);   \
+            all += layers > 1 ? wz[a][l] * plane : plane;                                                              \
+        }                                                                                                              \
+        for (int i = 0; i < taps; i++) sum += wx[i][l] * all[i];                                                       \
+        return sum;                                                                                                    \
     }
-}
+
+SUM_TAPS(4)
+SUM_TAPS(8)
 
 /* VL voxels with any sources: fractions and the places of their first taps. */
 INLINE vf interpolate_any(const float *c, const int32_t *place, int64_t sz, int64_t sy, int taps, int layers, vf tz,
@@ -83,13 +86,9 @@ INLINE vf interpolate_any(const float *c, const int32_t *place, int64_t sz, int6
         }
         return value;
     }
-    for (int l = 0; l < VL; l++) {
-        v4 sum[2];
-        sum_taps(c + place[l], sz, sy, taps, layers, wz, wy, l, sum);
-        float v = 0;
-        for (int k = 0; k < taps; k++) v += wx[k][l] * sum[k / 4][k % 4];
-        value[l] = v;
-    }
+    for (int l = 0; l < VL; l++)
+        value[l] = taps == 4 ? sum_taps4(c + place[l], sz, sy, taps, layers, wz, wy, wx, l)
+                             : sum_taps8(c + place[l], sz, sy, taps, layers, wz, wy, wx, l);
     return value;
 }
 
@@ -97,25 +96,23 @@ INLINE vf interpolate_any(const float *c, const int32_t *place, int64_t sz, int6
 INLINE void sample_any(tile *t, int z, int y, int first, int last, int taps, int thick)
 {
     const box *c = &t->coefficients;
-    const int at = voxel_of(z, y), shift = taps / 2 - 1;
-    const double o[3] = {(double)(c->origin[0] + (thick ? shift : 0)), (double)(c->origin[1] + shift),
-                         (double)(c->origin[2] + shift)};
-    const int32_t sz = (int32_t)c->sz, sy = (int32_t)c->sy;
+    const int at = voxel_of(z, y);
+    const int32_t step[3] = {(int32_t)c->sz, (int32_t)c->sy, 1};
+    int32_t place[TILE_X + VL] = {0}; /* of the first tap; voxels without a source take any voxel of the box */
+    float f[3][TILE_X + VL];
     uint8_t *state = t->state + at;
-    for (int x = first; x < last; x += VL) {
-        int32_t place[VL];
-        float f[3][VL];
-        for (int l = 0; l < VL; l++) {
-            const int ok = x + l < last && state[x + l] != NOT_WANTED; /* others take any voxel of the box */
-            const int j = at + (ok ? x + l : x);
-            const double q[3] = {ok ? t->p[0][j] - o[0] : 0, ok ? t->p[1][j] - o[1] : 0, ok ? t->p[2][j] - o[2] : 0};
-            const int i[3] = {(int)q[0], (int)q[1], (int)q[2]};
-            for (int k = 0; k < 3; k++) f[k][l] = (float)(q[k] - i[k]);
-            place[l] = i[0] * sz + i[1] * sy + i[2];
+    for (int i = 0; i < 3; i++) {
+        const double *p = t->p[i] + at, origin = (double)(c->origin[i] + (i > 0 || thick ? taps / 2 - 1 : 0));
+        double q[TILE_X];
+        for (int x = first; x < last; x++) q[x] = p[x] >= origin ? p[x] - origin : 0; /* nan to 0 */
+        for (int x = first; x < last; x++) {
+            const int32_t n = (int32_t)q[x];
+            place[x] += n * step[i], f[i][x] = (float)(q[x] - (double)n);
         }
-        store(t->line + x, interpolate_any(c->v, place, sz, sy, taps, thick ? taps : 1, load(f[0]), load(f[1]),
-                                          load(f[2])));
     }
+    for (int x = first; x < last; x += VL)
+        store(t->line + x, interpolate_any(c->v, place + x, c->sz, c->sy, taps, thick ? taps : 1, load(f[0] + x),
+                                           load(f[1] + x), load(f[2] + x)));
     if (t->invalid > 0)
         for (int x = first; x < last; x++) {
             const double p[3] = {t->p[0][at + x], t->p[1][at + x], t->p[2][at + x]};

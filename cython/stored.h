@@ -70,8 +70,9 @@ static void copy_row(tile *t, int z, int y, int first, int last)
     const double *pz = t->p[0] + at, *py = t->p[1] + at, *px = t->p[2] + at;
     const uint8_t *state = t->state + at;
     int64_t from[TILE_X];
-    for (int x = first; x < last; x++) /* sources are >= 0: to truncate is to round down */
-        from[x] = (int64_t)(int)(pz[x] + 0.5) * sz + (int64_t)(int)(py[x] + 0.5) * sy + (int)(px[x] + 0.5);
+    for (int x = first; x < last; x++) { /* sources are >= 0: to truncate is to round down */
+        from[x] = state[x] ? (int64_t)(pz[x] + 0.5) * sz + (int64_t)(py[x] + 0.5) * sy + (int64_t)(px[x] + 0.5) : 0;
+    }
     switch (type_bytes[s->type]) {
     case 1: COPY_ROW(uint8_t) break;
     case 2: COPY_ROW(uint16_t) break;

@@ -6,26 +6,45 @@
 
 #define FACE 1e-9 /* barycentric coordinate from which on a point lies in a tetrahedron: no cracks between two of them */
 
-/* Barycentric coordinates a + x b of the points of a row, p being its first. */
-INLINE void along_row(const hpcdvc_tetrahedron *e, const double p[3], double a[4], double b[4])
+/* A barycentric coordinate: value at the first voxel of the tile, and its slopes. */
+typedef struct {
+    double value, slope[3];
+} face;
+
+/* The faces of a tetrahedron, three of a triangle. Returns their number. */
+static int faces_of(const tile *t, const hpcdvc_tetrahedron *e, face f[4])
 {
-    const double d[3] = {p[0] - e->origin[0], p[1] - e->origin[1], p[2] - e->origin[2]};
-    a[3] = 1, b[3] = 0;
-    for (int i = 0; i < 3; i++) {
+    const int flat = t->im->shape[0] == 1;
+    face last = {1, {0, 0, 0}};
+    int count = 0;
+    for (int i = flat; i < 3; i++, count++) {
         const double *B = e->inverse + 3 * i;
-        a[i] = B[0] * d[0] + B[1] * d[1] + B[2] * d[2], b[i] = B[2];
-        a[3] -= a[i], b[3] -= b[i];
+        f[count].value = 0;
+        for (int j = 0; j < 3; j++) {
+            f[count].value += B[j] * ((double)t->at[j] - e->origin[j]), f[count].slope[j] = B[j];
+            last.slope[j] -= B[j];
+        }
+        last.value -= f[count].value;
     }
+    f[count++] = last;
+    return count;
 }
 
-/* Columns [lo, hi] of a row inside the tetrahedron. `flat` leaves out the coordinate that 2-D images do not have. */
-INLINE void columns_of(const double a[4], const double b[4], int flat, double *lo, double *hi)
+/* Columns [from, to] inside the tetrahedron of the rows lo ... hi of a plane. */
+INLINE void columns_of(const face *f, int faces, int z, int lo, int hi, double *from, double *to)
 {
-    for (int i = flat; i < 4; i++) {
-        const double end = -(a[i] + FACE) / b[i];
-        if (b[i] > 0) *lo = end > *lo ? end : *lo;
-        else if (b[i] < 0) *hi = end < *hi ? end : *hi;
-        else if (a[i] < -FACE) *hi = -1;
+    for (int i = 0; i < faces; i++) {
+        const double start = f[i].value + z * f[i].slope[0] + FACE, dy = f[i].slope[1], dx = f[i].slope[2];
+        const double step = -1 / dx;
+        if (dx == 0) {
+            for (int y = lo; y <= hi; y++) to[y] = start + y * dy < 0 ? -1 : to[y];
+            continue;
+        }
+        for (int y = lo; y <= hi; y++) {
+            const double end = (start + y * dy) * step;
+            if (dx > 0) from[y] = end > from[y] ? end : from[y];
+            else to[y] = end < to[y] ? end : to[y];
+        }
     }
 }
 
@@ -38,31 +57,35 @@ INLINE void source_in(const hpcdvc_tetrahedron *e, const double p[3], double q[3
     }
 }
 
+/* Give the voxels of a tetrahedron that no other one has taken their sources. */
 static void draw(tile *t, const hpcdvc_tetrahedron *e, uint8_t *taken)
 {
     int lo[3], hi[3];
-    const int flat = t->im->shape[0] == 1;
     for (int i = 0; i < 3; i++) {
         const double a = ceil(e->low[i] - (double)t->at[i] - EDGE), b = floor(e->high[i] - (double)t->at[i] + EDGE);
         if (b < 0 || a > t->n[i] - 1) return;
         lo[i] = a < 0 ? 0 : (int)a, hi[i] = b > t->n[i] - 1 ? t->n[i] - 1 : (int)b;
     }
-    for (int z = lo[0]; z <= hi[0]; z++)
+    face f[4];
+    const int faces = faces_of(t, e, f);
+    for (int z = lo[0]; z <= hi[0]; z++) {
+        double from[TILE_Y], to[TILE_Y];
+        for (int y = lo[1]; y <= hi[1]; y++) from[y] = lo[2], to[y] = hi[2];
+        columns_of(f, faces, z, lo[1], hi[1], from, to);
         for (int y = lo[1]; y <= hi[1]; y++) {
+            const int first = (int)ceil(from[y]), last = (int)floor(to[y]), row = voxel_of(z, y);
+            if (last < first) continue;
             const double p[3] = {(double)(t->at[0] + z), (double)(t->at[1] + y), (double)t->at[2]};
-            double a[4], b[4], from = lo[2], to = hi[2], q[3];
-            along_row(e, p, a, b);
-            columns_of(a, b, flat, &from, &to);
-            if (to < from) continue;
+            double q[3];
             source_in(e, p, q);
-            for (int x = (int)ceil(from); x <= (int)floor(to); x++) {
-                const int at = voxel_of(z, y) + x;
-                if (taken[at]) continue;
-                taken[at] = 1;
-                for (int i = 0; i < 3; i++) t->p[i][at] = q[i] + x * e->affine[4 * i + 2];
-                if (t->gain) t->gain[at] = (float)e->gain;
+            for (int x = first; x <= last; x++) {
+                if (taken[row + x]) continue;
+                taken[row + x] = 1;
+                for (int i = 0; i < 3; i++) t->p[i][row + x] = q[i] + x * e->affine[4 * i + 2];
+                if (t->gain) t->gain[row + x] = (float)e->gain;
             }
         }
+    }
 }
 
 /* Every voxel belongs to the first of the tetrahedra that hold it. */

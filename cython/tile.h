@@ -41,37 +41,44 @@ INLINE void source_at(const tile *t, int z, int y, int x, double p[3])
     }
 }
 
-/* Sources outside the image are not wanted; the others are moved to its edge where they are just outside. */
+/* Voxels with a source outside the image are not wanted; a source just outside is moved to the edge. */
 static void keep_inside(tile *t)
 {
-    const double end[3] = {(double)t->im->shape[0] - 1, (double)t->im->shape[1] - 1, (double)t->im->shape[2] - 1};
     for (int z = 0; z < t->n[0]; z++)
-        for (int y = 0; y < t->n[1]; y++)
-            for (int x = voxel_of(z, y); x < voxel_of(z, y) + t->n[2]; x++) {
-                int ok = t->state[x] != NOT_WANTED;
-                for (int i = 0; i < 3; i++) {
-                    const double q = t->p[i][x];
-                    ok &= (q >= -EDGE) & (q <= end[i] + EDGE); /* not so for nan */
+        for (int y = 0; y < t->n[1]; y++) {
+            uint8_t *state = t->state + voxel_of(z, y);
+            double outside[TILE_X], inner[3][TILE_X]; /* distance; nan is outside, too */
+            for (int x = 0; x < TILE_X; x++) outside[x] = state[x] == NOT_WANTED;
+            for (int i = 0; i < 3; i++) {
+                const double *p = t->p[i] + voxel_of(z, y), end = (double)t->im->shape[i] - 1;
+                for (int x = 0; x < TILE_X; x++) {
+                    inner[i][x] = p[x] < 0 ? 0 : p[x] > end ? end : p[x];
+                    outside[x] += fabs(p[x] - inner[i][x]);
                 }
-                for (int i = 0; i < 3; i++) {
-                    const double q = t->p[i][x] < 0 ? 0 : t->p[i][x] > end[i] ? end[i] : t->p[i][x];
-                    t->p[i][x] = ok ? q : 0;
-                }
-                t->state[x] = ok ? WANTED : NOT_WANTED;
             }
+            for (int i = 0; i < 3; i++) {
+                double *p = t->p[i] + voxel_of(z, y);
+                for (int x = 0; x < TILE_X; x++) p[x] = outside[x] <= EDGE ? inner[i][x] : NAN;
+            }
+            for (int x = 0; x < TILE_X; x++) state[x] = outside[x] <= EDGE ? WANTED : NOT_WANTED;
+        }
 }
 
 static void bounds_of_voxels(const tile *t, const range *r, double low[3], double high[3])
 {
     for (int i = 0; i < 3; i++) {
-        double least = INFINITY, most = -INFINITY;
+        double least[TILE_X], most[TILE_X]; /* by column, for vectors */
+        for (int x = 0; x < TILE_X; x++) least[x] = INFINITY, most[x] = -INFINITY;
         for (int z = r->lo[0]; z < r->hi[0]; z++)
-            for (int y = r->lo[1]; y < r->hi[1]; y++)
-                for (int x = voxel_of(z, y) + r->lo[2]; x < voxel_of(z, y) + r->hi[2]; x++) {
-                    const double q = t->p[i][x], a = t->state[x] ? q : INFINITY, b = t->state[x] ? q : -INFINITY;
-                    least = a < least ? a : least, most = b > most ? b : most;
+            for (int y = r->lo[1]; y < r->hi[1]; y++) {
+                const double *p = t->p[i] + voxel_of(z, y);
+                for (int x = r->lo[2]; x < r->hi[2]; x++) {
+                    least[x] = p[x] < least[x] ? p[x] : least[x]; /* nan is neither */
+                    most[x] = p[x] > most[x] ? p[x] : most[x];
                 }
-        low[i] = least, high[i] = most;
+            }
+        low[i] = INFINITY, high[i] = -INFINITY;
+        for (int x = 0; x < TILE_X; x++) low[i] = fmin(low[i], least[x]), high[i] = fmax(high[i], most[x]);
     }
 }
 

@@ -125,6 +125,7 @@ class NeighbourMap:
             low=low,
             cell=size,
             neighbours=min(self.neighbours, len(nodes)),
+            still=self.displacement_only,
         )
         return lambda first, last: mapping
 
