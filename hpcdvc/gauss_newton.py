@@ -120,7 +120,7 @@ def iterations(
         after = team.agree(next_state)
         if state.sampled and after.status:  # all blocks will do better, or fail for good
             phi = after.phi if after.status == Status.CONVERGED else start
-            after = replace(after, sampled=False, status=0, phi=phi)
+            after = replace(after, sampled=False, status=0, phi=phi, delta=np.full(12, np.nan))
         state = after
         yield state
 
@@ -198,7 +198,7 @@ def _step_length(last: Iterate, delta: np.ndarray, matrix: np.ndarray) -> float:
         return last.step
     before = last.delta @ matrix @ last.delta
     left = (delta @ matrix @ last.delta) / before if before > 0 else 0.0
-    return float(np.clip(last.step / (1 - left), *STEPS)) if left < 0.5 else last.step
+    return float(np.clip(last.step / (1 - left), *STEPS)) if left < 0.5 else max(last.step, 1.0)
 
 
 def _verdict(pair: Pair, state: Iterate, last: Iterate, settings: Settings) -> int:
