@@ -27,7 +27,15 @@ FIELD = Affine(
 LARGE = Affine(rotation(10, CENTRE).F @ np.diag([1.05, 1.0, 0.97]), np.array([4.0, -3.0, 5.0]), CENTRE)
 FLAT_SHAPE = (80, 91)
 FLAT_FIELD = Affine(np.eye(2) + [[0.01, -0.02], [0.015, -0.008]], np.array([1.7, -2.3]), np.array([39.5, 45.0]))
-MOTIONS = {"small": (FIELD, SHAPE), "large": (LARGE, SHAPE), "flat": (FLAT_FIELD, FLAT_SHAPE)}
+#: So many blocks that the first iterations of order 1 are on a sample of them.
+TALL_SHAPE = (276, 44, 24)
+TALL_FIELD = Affine(FIELD.F, np.array([3.7, -2.6, 2.4]), (np.array(TALL_SHAPE) - 1) / 2)
+MOTIONS = {
+    "small": (FIELD, SHAPE),
+    "large": (LARGE, SHAPE),
+    "flat": (FLAT_FIELD, FLAT_SHAPE),
+    "tall": (TALL_FIELD, TALL_SHAPE),
+}
 RESULT = {"im1-im2-registration.hdf", "im1-im2-registration.tsv", "im1-im2-registration.run.json"}
 
 

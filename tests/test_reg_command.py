@@ -155,26 +155,28 @@ def test_existing_result(capfd):
 
 
 def test_same_bytes_on_any_number_of_ranks(run_command):
-    """Also with all that may differ between the ranks: NaN, a mask, an update of the gradient."""
+    """Also of what may differ between them: a sample of the blocks, NaN, a mask, an update of the gradient."""
     mask = np.zeros(SHAPE, "u1")
     mask[:, :40, 5:] = 1
     holes = [image.astype("f4") for image in pair_of()]
     holes[0][10:14, 8:12, 20:24] = holes[1][30, 20:25, 30] = np.nan
     tifffile.imwrite("mask.tif", mask)
-    for name, image in zip(("f1.tif", "f2.tif"), holes, strict=True):
+    for name, image in zip(("f1.tif", "f2.tif", "t1.tif", "t2.tif"), (*holes, *pair_of("tall")), strict=True):
         tifffile.imwrite(name, image, compression="zlib")  # decoded into shared memory
-    for prefix, words in (
-        ("plain", (*PAIR, "-def", "-j")),
-        ("holes", ("f1.tif", "f2.tif", "-mf1", "mask.tif", "-ug", "-o", 1, "-bb", 2, "-j")),
+    for prefix, others, words in (
+        ("plain", (2, 3), (*PAIR, "-def", "-j")),
+        ("tall", (3,), ("t1.tif", "t2.tif", "-o", 1, "-j")),
+        ("holes", (3,), ("f1.tif", "f2.tif", "-mf1", "mask.tif", "-ug", "-o", 1, "-bb", 2, "-j")),
     ):
         found = []
-        for ranks in (None, 2, 3):
+        for ranks in (None, *others):
             words = (*words, "-pre", prefix, "-q", "--force")
             result = run_command("reg", *words, ranks=ranks)
             assert (result.returncode, result.stderr) == (0, "")
             endings = ("registration.hdf", "registration.tsv", "registration-iterations.npy", "reg-def.tif")
             found.append([digest(name) for e in endings if Path(name := f"{prefix}-{e}").exists()])
-        assert found[0] == found[1] == found[2] and len(found[0]) >= 3
+        assert all(one == found[0] for one in found) and len(found[0]) >= 3
+    assert np.load("tall-registration-iterations.npy")["sampled"].any()
     assert error_of(read_field("plain-registration.hdf")) < 0.001
     assert error_of(read_field("holes-registration.hdf")) < 0.03
 
