@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import tifffile
 from commands import command_line
-from ldic_cases import FIELD, images, is_one_sentence
+from ldic_cases import FIELD, images, is_one_sentence, save_field
 from ldic_runs import NAMES, ldic, results, shard_bytes
 from rank_scripts import clean_environment, finish
 from shared_memory import remove_abandoned_memory
@@ -204,6 +204,15 @@ def test_mistakes_do_not_come_back(cluster, here):
         facts = cluster.watch(job, timeout=60)
         assert (facts["JobState"], facts["ExitCode"], facts["Restarts"]) == ("FAILED", "2:0", "0")
         assert is_one_sentence(log_of(here, job), expected), log_of(here, job)
+
+
+def test_another_command(cluster, here):
+    words = ("im1.tif", "-pf", "motion.tsv", "-od", "other", "--format", "hdf")
+    save_field(str(here / "motion.tsv"), FIELD, FIELD.centre[None])
+    job = cluster.submit(here, "-n", 2, JOB_FILE, *words, HPCDVC_COMMAND="hpcdvc-deformImage")
+    facts = cluster.watch(job, timeout=60)
+    assert facts["JobState"] == "COMPLETED", log_of(here, job)
+    assert (here / "other" / "im1-reg-def.hdf").exists()
 
 
 def test_file_that_sets_up(cluster, here):
