@@ -30,6 +30,8 @@ mpi: setup
 
 bench: setup
 	@$(PYTHON_HERE) benchmarks/ldic.py
+	@$(PYTHON_HERE) benchmarks/reg.py
+	@$(PYTHON_HERE) benchmarks/deform.py
 
 docs:
 	@.ci/bootstrap.sh docs

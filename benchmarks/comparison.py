@@ -1,14 +1,12 @@
 """spam-ldic and hpcdvc-ldic side by side on the same pair with the same processes, interleaved."""
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import peer
-from processes import Run, command, timed
-from speckle import CACHE, speckle_pair, truth
+import series
+from processes import command
+from speckle import speckle_pair, truth
 
 
 @dataclass(frozen=True)
@@ -26,20 +24,22 @@ class Case:
         return f"{self.program} -o {self.order} -np {self.ranks} -ns {self.spacing}"
 
 
-def run_case(case: Case, size: int, half: int, sample_memory: bool = False) -> tuple[Run, dict]:
-    """One run of one case, and its error against the truth."""
-    im1, im2 = speckle_pair(size)
-    folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="run-"))
-    try:
+def run_of(case: Case, size: int, half: int) -> series.Case:
+    """How a case is run, and its error against the truth."""
+    images = speckle_pair(size)
+
+    def words(folder: Path) -> list[str]:
         if case.program == "peer":
-            words = peer.ldic(im1, im2, folder, case.spacing, half, case.order, case.ranks)
-        else:
-            options = ["-ns", case.spacing, "-hws", half, "-m", 3, "-o", case.order, "-od", folder, "-pre", "ours"]
-            words = command("ldic", im1, im2, *options, "-q", ranks=case.ranks)
-        run = timed(words, images=(im1, im2) if sample_memory else ())
-        return run, peer.error(folder / f"{case.program}-ldic.tsv", truth(size))
-    finally:
-        shutil.rmtree(folder)
+            return peer.ldic(*images, folder, case.spacing, half, case.order, case.ranks)
+        options = ["-ns", case.spacing, "-hws", half, "-m", 3, "-o", case.order, "-od", folder, "-pre", "ours"]
+        return command("ldic", *images, *options, "-q", ranks=case.ranks)
+
+    return series.Case(case.name, words, lambda folder: peer.error(folder / f"{case.program}-ldic.tsv", truth(size)))
+
+
+def peer_memory(size: int, half: int, spacing: int) -> dict:
+    """Peak memory of the peer on two processes, bytes."""
+    return series.run(run_of(Case("peer", 1, 2, spacing), size, half), speckle_pair(size))[0].memory
 
 
 def cases(size: int, spacing: int, with_peer: bool) -> list[Case]:
@@ -63,16 +63,10 @@ def compare(size: int, half: int, spacing: int, rounds: int, with_peer: bool) ->
     -------
     name of the case -> cpu, wall (medians, s), cpus, walls (of all rounds), nodes, converged, rms, worst, iterations
     """
-    results: dict[str, dict] = {}
-    for number in range(rounds):
-        for case in cases(size, spacing, with_peer):
-            run, found = run_case(case, size, half)
-            entry = results.setdefault(case.name, {**vars(case), **found, "cpus": [], "walls": []})
-            entry["cpus"].append(round(run.cpu, 3))
-            entry["walls"].append(round(run.wall, 3))
-            print(f"round {number + 1}: {case.name}: CPU {run.cpu:.2f} s, wall {run.wall:.2f} s", flush=True)
-    for entry in results.values():
-        entry["cpu"], entry["wall"] = median(entry["cpus"]), median(entry["walls"])
+    chosen = cases(size, spacing, with_peer)
+    results = series.interleaved([run_of(case, size, half) for case in chosen], rounds)
+    for case in chosen:
+        results[case.name] |= vars(case)
     for entry in results.values():
         _scale(entry, results, size, spacing)
     return results

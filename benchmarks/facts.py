@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import series
 import tifffile
 from processes import ROOT, command, environment, mpiexec, timed
 from speckle import CACHE, speckle_pair
@@ -16,12 +17,10 @@ from speckle import CACHE, speckle_pair
 
 def _ldic(images, ranks: int, *options, sample_memory: bool = False):
     """One run of hpcdvc-ldic whose result is thrown away."""
-    folder = tempfile.mkdtemp(dir=CACHE, prefix="run-")
-    try:
-        words = command("ldic", *images, "-od", folder, "-pre", "x", "-q", *options, ranks=ranks)
-        return timed(words, images=tuple(images) if sample_memory else ())
-    finally:
-        shutil.rmtree(folder)
+    case = series.Case(
+        "ldic", lambda folder: command("ldic", *images, "-od", folder, "-pre", "x", "-q", *options, ranks=ranks)
+    )
+    return series.run(case, tuple(images) if sample_memory else ())[0]
 
 
 def start_up(repeats: int) -> dict:
@@ -48,15 +47,12 @@ def efficiency(size: int, spacing: int, half: int, rounds: int) -> dict:
     for _ in range(rounds):
         for ranks in (1, 2):
             runs[ranks].append(_ldic(images, ranks, "-ns", spacing, "-hws", half, "-o", 3))
-    walls = {ranks: [run.wall for run in found] for ranks, found in runs.items()}
-    cpus = {ranks: [run.cpu for run in found] for ranks, found in runs.items()}
-    return {
-        "walls": walls,
-        "cpus": cpus,
-        "best": min(walls[1]) / (2 * min(walls[2])),
-        "median": median(walls[1]) / (2 * median(walls[2])),
-        "cpu": min(cpus[1]) / min(cpus[2]),
+    found = {
+        ranks: {"walls": [r.wall for r in done], "cpus": [r.cpu for r in done], "wall": median(r.wall for r in done)}
+        for ranks, done in runs.items()
     }
+    times = {what: {ranks: entry[what] for ranks, entry in found.items()} for what in ("walls", "cpus")}
+    return {**times, **series.efficiency(found[1], found[2])}
 
 
 def memory(size: int, spacing: int, half: int) -> dict:

@@ -8,9 +8,7 @@ and hardly depends on what else runs; wall times need an idle machine.
 """
 
 import argparse
-import json
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -20,33 +18,24 @@ import facts  # noqa: E402
 import kernel  # noqa: E402
 import machine  # noqa: E402
 import peer  # noqa: E402
+import reporting  # noqa: E402
 import targets  # noqa: E402
-from processes import ROOT  # noqa: E402
 from speckle import speckle_pair  # noqa: E402
 
-RESULTS = ROOT / "benchmarks" / "results"
 HALF_WINDOW = 10
 
 
 def options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument("--size", type=int, default=500, help="voxels along an edge of the pair, 200 or more")
+    parser = reporting.parser(__doc__)
     parser.add_argument("--spacing", type=int, default=24, help="node spacing, voxels")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each run is repeated, one after the other")
     parser.add_argument("--rows", type=int, default=100, help="its cube is the number of rows gathered and written")
-    parser.add_argument("--no-peer", action="store_true", help="do not install and run spam")
-    found = parser.parse_args()
-    if found.size < 200 or found.rounds < 1:
-        parser.error("--size must be 200 or more and --rounds 1 or more")
-    return found
+    return reporting.parse(parser)
 
 
 def measure(o: argparse.Namespace) -> dict:
     """All figures, slowest first."""
-    results = {"options": vars(o), "machine": machine.facts()}
+    results = reporting.begin(o)
     print("kernel", flush=True)
     results["kernel"] = kernel.all_instruction_sets(o.size, 2 * o.rounds + 1)
     runs = comparison.compare(o.size, HALF_WINDOW, o.spacing, o.rounds, not o.no_peer)
@@ -57,8 +46,7 @@ def measure(o: argparse.Namespace) -> dict:
     print("memory, rows, precision", flush=True)
     results["memory"] = facts.memory(o.size, o.spacing, HALF_WINDOW)
     if not o.no_peer:
-        case = comparison.Case("peer", 1, 2, o.spacing)
-        results["peer_memory"] = comparison.run_case(case, o.size, HALF_WINDOW, sample_memory=True)[0].memory
+        results["peer_memory"] = comparison.peer_memory(o.size, HALF_WINDOW, o.spacing)
     results["rows"] = facts.million_rows(o.rows)
     results["precision"] = facts.precision(o.size)
     results["load average at the end"] = machine.load()
@@ -67,62 +55,47 @@ def measure(o: argparse.Namespace) -> dict:
 
 def report(results: dict) -> str:
     """The results as Markdown."""
-    o, start, efficiency = results["options"], results["start_up"], results["efficiency"]
-    lines = [
-        f"# hpcdvc-ldic, {results['machine']['date']}",
-        "",
+    o = results["options"]
+    intro = (
         f"Speckle pair of {o['size']}^3 uint16 (texture evaluated at moved points, strain 0.4 %, noise 1 % of the "
         f"mean grey value), hws {HALF_WINDOW}, ns {o['spacing']}, {o['rounds']} round(s), interleaved; medians. CPU = "
-        "user + system time of all processes.",
-        "",
-        *(f"* {name}: {value}" for name, value in results["machine"].items()),
-        f"* load average at the end: {results['load average at the end']}",
-        "",
-        "## Goals",
-        "",
-        targets.table(results),
-        "",
-        "## Runs",
-        "",
-        comparison.table(results["runs"]),
-        "",
-        "The runs with one node show what starting, reading and writing cost. A scaled figure is that of one node + "
-        "the rest x the ratio of the nodes. Displacement errors are in voxels, over the points called converged.",
-        "",
-        "## Kernel, ns per voxel and iteration, everything included (min / median)",
-        "",
-        kernel.table(results["kernel"]),
-        "",
-        "## Two ranks",
-        "",
+        "user + system time of all processes."
+    )
+    sections = {
+        "Goals": targets.table(targets.ldic(results)),
+        "Runs": comparison.table(results["runs"])
+        + "\n\nThe runs with one node show what starting, reading and writing cost. A scaled figure is that of one "
+        "node + the rest x the ratio of the nodes. Errors of displacement are in voxels, over the converged points.",
+        "Kernel, ns per voxel and iteration, everything included (min / median)": kernel.table(results["kernel"]),
+        "Two ranks": _two_ranks(results["efficiency"], results["start_up"]),
+        "Memory on 2 ranks, MB at the peak": _memory_table(results),
+        "Rows gathered on rank 0 and written": "\n".join(f"* {_rows_line(rows)}" for rows in results["rows"]),
+    }
+    return reporting.document("hpcdvc-ldic", intro, results, sections)
+
+
+def _two_ranks(efficiency: dict, start: dict) -> str:
+    return (
         f"-o 3, wall s on 1 rank {efficiency['walls'][1]}, on 2 ranks {efficiency['walls'][2]}; "
         f"CPU s {efficiency['cpus'][1]}, {efficiency['cpus'][2]}: efficiency {efficiency['best']:.2f} (best walls), "
-        f"{efficiency['median']:.2f} (medians), {efficiency['cpu']:.2f} (CPU).",
-        "",
+        f"{efficiency['median']:.2f} (medians), {efficiency['cpu']:.2f} (CPU).\n\n"
         "Start-up, wall s, best / median: "
         + ", ".join(f"{name} {s['wall_min']:.2f} / {s['wall_median']:.2f}" for name, s in start.items())
-        + " (bare_np2: mpiexec -n 2 with numpy and mpi4py alone).",
-        "",
-        "## Memory on 2 ranks, MB at the peak",
-        "",
-        "| | anonymous, largest process | anonymous, all | images mapped (PSS) | shared (PSS) |",
-        "|--|--|--|--|--|",
-        *_memory_lines(results),
-        "",
-        "## Rows gathered on rank 0 and written",
-        "",
-        *(f"* {_rows_line(rows)}" for rows in results["rows"]),
-        "",
-    ]
-    return "\n".join(lines)
+        + " (bare_np2: mpiexec -n 2 with numpy and mpi4py alone)."
+    )
 
 
-def _memory_lines(results: dict) -> list[str]:
+def _memory_table(results: dict) -> str:
     found = {"ours, mapped images": results["memory"]["mapped"], "ours, packed TIFF": results["memory"]["decoded"]}
     if "peer_memory" in results:
         found["peer"] = results["peer_memory"]
-    names = ("anonymous_per_process", "anonymous", "mapped", "shared")
-    return [f"| {name} | " + " | ".join(f"{m[n] / 1e6:.0f}" for n in names) + " |" for name, m in found.items()]
+    columns = {
+        "anonymous, largest process": "anonymous_per_process",
+        "anonymous, all": "anonymous",
+        "images mapped (PSS)": "mapped",
+        "shared (PSS)": "shared",
+    }
+    return reporting.memory_table(found, columns)
 
 
 def _rows_line(rows: dict) -> str:
@@ -139,13 +112,7 @@ def main() -> None:
     if not o.no_peer:
         peer.install()
     results = measure(o)
-    stem = f"ldic-{time.strftime('%Y-%m-%d')}-{results['machine']['machine']}"
-    text = report(results)
-    print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{stem}.md").write_text(text)
-    (RESULTS / f"{stem}.json").write_text(json.dumps(results, indent=1) + "\n")
-    print(f"written to benchmarks/results/{stem}.md and .json")
+    reporting.write("ldic", results, report(results))
 
 
 if __name__ == "__main__":

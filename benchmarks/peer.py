@@ -29,6 +29,17 @@ def ldic(im1: Path, im2: Path, out: Path, spacing: int, half: int, order: int, r
     return [str(install() / "spam-ldic"), str(im1), str(im2), *map(str, options)]
 
 
+def reg(im1: Path, im2: Path, out: Path, prefix: str) -> list[str]:
+    """The words of one spam-reg run."""
+    return [str(install() / "spam-reg"), str(im1), str(im2), "-od", str(out), "-pre", prefix]
+
+
+def deform(image: Path, motion: Path, out: Path, prefix: str, *options) -> list[str]:
+    """The words of one spam-deformImage run on one process."""
+    words = [image, "-pf", motion, "-np", 1, "-od", out, "-pre", prefix, *options]
+    return [str(install() / "spam-deformImage"), *map(str, words)]
+
+
 def read_table(path: Path) -> dict[str, np.ndarray]:
     """Columns of a TSV file by name; both programs write the same names."""
     with open(path) as file:
@@ -60,3 +71,30 @@ def error(path: Path, field) -> dict:
         "worst": float(np.linalg.norm(difference, axis=1).max()),
         "iterations": float(t["iterations"][good].mean()),
     }
+
+
+def registration_error(path: Path, field, size: int) -> dict:
+    """Phi of a registration against the truth.
+
+    Parameters
+    ----------
+    path : TSV file with one row
+    field : the truth (tests/synthetic.py)
+    size : voxels along an edge of the image
+
+    Returns
+    -------
+    centre, corner : voxel, norm of the error at the point of Phi, and the largest at the corners; iterations
+
+    Raises
+    ------
+    SystemExit : it has not converged
+    """
+    t = {name: column[0] for name, column in read_table(path).items()}
+    if t["returnStatus"] != 2:
+        raise SystemExit(f"{path.name}: a registration ended with return status {t['returnStatus']:.0f}")
+    point, shift = (np.array([t[axis + what] for axis in "ZYX"]) for what in ("pos", "disp"))
+    strain = np.array([[t[f"F{i}{j}"] for j in "zyx"] for i in "zyx"]) - np.eye(3)
+    corners = np.array([(z, y, x) for z in (0, 1) for y in (0, 1) for x in (0, 1)]) * (size - 1.0)
+    errors = [np.linalg.norm(shift + strain @ (at - point) - field.displacement(at)) for at in (point, *corners)]
+    return {"centre": float(errors[0]), "corner": float(max(errors)), "iterations": int(t["iterations"])}

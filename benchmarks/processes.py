@@ -1,6 +1,7 @@
 """Run a command and measure it: CPU of all its processes, wall time, memory (Linux)."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -78,14 +79,15 @@ def timed(words: list[str], timeout: float = 1800, env: dict | None = None, imag
 class Sampler(threading.Thread):
     """Peak memory of a process tree, read from /proc every few milliseconds.
 
-    anonymous_per_process: the largest of any process; anonymous: sum of proportional shares, so that pages shared by
-    fork count once; mapped: proportional share of the image files; shared: of memory that processes share.
+    resident_per_process, anonymous_per_process: the largest of any process; anonymous: sum of proportional shares, so
+    that pages shared by fork count once; mapped: proportional share of the image files; shared: of memory that
+    processes share.
     """
 
     def __init__(self, pid: int, images: tuple, period: float = 0.02):
         super().__init__(daemon=True)
         self.pid, self.images, self.period = pid, [str(Path(i).resolve()) for i in images], period
-        self.peak = {"anonymous_per_process": 0, "anonymous": 0, "mapped": 0, "shared": 0}
+        self.peak: dict[str, int] = {}
         self.ended = threading.Event()
         self.start()
 
@@ -102,17 +104,20 @@ class Sampler(threading.Thread):
             if not found:
                 continue
             now = {
+                "resident_per_process": max(m["VmHWM"] for m in found),
                 "anonymous_per_process": max(m["Anonymous"] for m in found),
                 "anonymous": sum(m["Pss_Anon"] for m in found),
                 "mapped": sum(m["image"] for m in found),
                 "shared": sum(m["Pss_Shmem"] for m in found),
             }
-            self.peak = {name: max(value, now[name]) for name, value in self.peak.items()}
+            self.peak = {name: max(value, self.peak.get(name, 0)) for name, value in now.items()}
 
     def _memory(self, pid: int) -> dict | None:
         try:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            totals = {w[0].rstrip(":"): int(w[1]) * 1024 for w in map(str.split, rollup.splitlines()[1:])}
+            status = Path(f"/proc/{pid}/status").read_text()
+            lines = [*rollup.splitlines()[1:], *re.findall("VmHWM.*", status)]
+            totals = {w[0].rstrip(":"): int(w[1]) * 1024 for w in map(str.split, lines)}
             totals["image"] = image_share(pid, self.images)
             return totals
         except (OSError, ProcessLookupError, ValueError, KeyError):

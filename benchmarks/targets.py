@@ -7,8 +7,12 @@ def _kernel(results: list[dict], order: int) -> float | None:
     return found[0] if found else None
 
 
-def figures(results: dict) -> list[tuple]:
-    """(what, measured or None, goal, aim or None, unit, more is better)."""
+#: (what, measured or None, goal, aim or None, unit, more is better)
+Figure = tuple[str, float | None, float, float | None, str, bool]
+
+
+def ldic(results: dict) -> list[Figure]:
+    """Figures of hpcdvc-ldic."""
     found = []
     for ratio in results.get("ratios", []):
         goal, aim = (15, 30) if ratio["order"] == 1 else (60, None)
@@ -43,10 +47,43 @@ def figures(results: dict) -> list[tuple]:
     return found
 
 
-def table(results: dict) -> str:
+def reg(results: dict) -> list[Figure]:
+    """Figures of hpcdvc-reg."""
+    found = []
+    if "ratios" in results:
+        r = results["ratios"]
+        found += [
+            (f"CPU of the peer / ours, -o {order}, 1 process", x, 20, 40, "x", True) for order, x in r["cpu"].items()
+        ]
+        found.append(
+            ("peak RSS of the peer / ours, pages of mapped files counted", r["resident_per_process"], 5, 8, "x", True)
+        )
+        found.append(("peak RSS of the peer / ours, without them", r["anonymous"], 5, 8, "x", True))
+        found.append(("error at the centre, ours / that of the peer", r["centre"], 1, None, "", False))
+        found.append(("worst error at a corner, ours / that of the peer", r["corner"], 1, None, "", False))
+    for order, e in results["efficiency"].items():
+        found.append((f"efficiency on 2 ranks, -o {order}, best walls", e["best"], 0.8, None, "", True))
+        found.append((f"CPU on 1 rank / CPU on 2 ranks, -o {order} (waiting counted)", e["cpu"], 0.8, None, "", True))
+    for entry in results["memory"].values():
+        if "own" in entry:
+            what = f"own memory of a rank, {entry['ranks']} rank(s)"
+            found.append((what, entry["own"] / 1e6, 100, None, "MB", False))
+    return found
+
+
+def deform(results: dict) -> list[Figure]:
+    """Figures of hpcdvc-deformImage."""
+    found = []
+    if "ratios" in results:
+        what = "CPU per voxel of the peer / ours, field of 10^4 nodes, 1 process"
+        found.append((what, results["ratios"]["field"], 100, None, "x", True))
+    return found
+
+
+def table(figures: list[Figure]) -> str:
     """Markdown: measured, goal, aim, and whether it was reached."""
     lines = ["| what | measured | goal | aim | |", "|--|--|--|--|--|"]
-    for what, value, goal, aim, unit, more in figures(results):
+    for what, value, goal, aim, unit, more in figures:
         if value is None:
             verdict, shown = "not measured", "-"
         else:
