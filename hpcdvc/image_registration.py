@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.levels import Level, centre_of_mass
+from hpcdvc.levels import Level, as_volume, centre_of_mass
 from hpcdvc.multiscale import Journal, Registration, Task, coarsest, levels_between, power_of_two, register_levels
 from hpcdvc.parallel import Team
 from hpcdvc.phi import at_points
@@ -122,7 +122,7 @@ def register_multiscale(
     UserError
         As `register`; or the images are too small for `bin_start`, or bin_start < bin_stop.
     """
-    shape = _volume(im1).shape
+    shape = as_volume(im1).shape
     first, last = (power_of_two(value) if value >= 1 else 0 for value in (bin_start, bin_stop))
     if not 1 <= last <= first <= coarsest(shape):
         raise UserError(
@@ -149,10 +149,10 @@ def _register(
     comm,
 ) -> Registration:
     team = Team(comm)
-    one, two = _volume(im1), _volume(im2)
+    one, two = as_volume(im1), as_volume(im2)
     if (one.shape[0] == 1) != (two.shape[0] == 1) or (np.array(two.shape) < one.shape).any():
         raise UserError(f"im2 of shape {np.shape(im2)} is smaller than im1 of shape {np.shape(im1)}")
-    mask = None if mask is None else _volume(np.asarray(mask) != 0).view(np.uint8)
+    mask = None if mask is None else as_volume(np.asarray(mask) != 0).view(np.uint8)
     if mask is not None and mask.shape != one.shape:
         raise UserError(f"the mask of shape {mask.shape} does not fit im1 of shape {one.shape}")
     middle = (np.array(one.shape) - 1) / 2
@@ -168,26 +168,10 @@ def _register(
     return replace(result, phi=phi, centre=middle, variance=result.variance_at(middle))
 
 
-def _volume(image: np.ndarray) -> np.ndarray:
-    """As the kernels want it: (nz, ny, nx), contiguous, of a type they read."""
-    image = np.asarray(image)
-    if image.ndim not in (2, 3) or 0 in image.shape:
-        raise UserError(f"an array of shape {image.shape} is no image: 2 or 3 dimensions are needed")
-    if image.dtype.kind not in "buif":
-        raise UserError(f"an array of {image.dtype} is no image of grey values")
-    if image.dtype == bool:
-        image = image.view(np.uint8)
-    if image.dtype == np.float16:
-        image = image.astype(np.float32)
-    elif image.dtype.itemsize > 4 or not image.dtype.isnative:
-        image = image.astype(np.float64 if image.dtype.itemsize > 4 else image.dtype.newbyteorder("="))
-    return np.ascontiguousarray(image.reshape((1,) * (3 - image.ndim) + image.shape))
-
-
 def _start(phi: np.ndarray | None, bin_ratio: float) -> np.ndarray:
     start = np.eye(4) if phi is None else np.array(phi, float)
-    if start.shape != (4, 4) or not np.isfinite(start).all() or abs(np.linalg.det(start[:3, :3])) < 1e-3:
-        raise UserError("phi_init must be a finite (4, 4) array that is not singular")
+    if start.shape != (4, 4) or not np.isfinite(start).all() or not np.linalg.det(start[:3, :3]) > 1e-3:
+        raise UserError("phi_init must be a finite (4, 4) array that is not singular and does not mirror")
     start[:3, 3] *= bin_ratio
     return start
 
@@ -222,7 +206,7 @@ def _settings(
     if not (max_iterations >= 1 and delta_phi_min > 0 and 0 < sigma <= 8):
         raise UserError("max_iterations, delta_phi_min and gaussian_sigma must be positive, gaussian_sigma at most 8")
     return Settings(
-        half_window_size=(0 if _volume(im1).shape[0] == 1 else 1, 1, 1),
+        half_window_size=(0 if as_volume(im1).shape[0] == 1 else 1, 1, 1),
         order=order,
         criterion=criterion,
         gradient=gradient,

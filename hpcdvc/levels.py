@@ -47,6 +47,29 @@ def cells_of(shape: tuple[int, int, int], factor: int) -> Cells:
     return Cells(size, tuple(n // s for n, s in zip(shape, size, strict=True)), top)
 
 
+def as_volume(image: np.ndarray) -> np.ndarray:
+    """An image as the kernels want it: (nz, ny, nx), contiguous, of a type they read; a copy only where needed.
+
+    Raises
+    ------
+    UserError
+        It is no image of grey values.
+    """
+    image = np.asarray(image)
+    if image.ndim not in (2, 3) or 0 in image.shape:
+        raise UserError(f"an array of shape {image.shape} is no image: 2 or 3 dimensions are needed")
+    kind, size = image.dtype.kind, image.dtype.itemsize
+    if kind not in "buif":
+        raise UserError(f"an array of {image.dtype} is no image of grey values")
+    if kind == "b":
+        image = image.view(np.uint8)
+    elif size > 4 or kind == "f":
+        image = image.astype(np.float64 if size > 4 else np.float32, copy=False)
+    else:
+        image = image.astype(image.dtype.newbyteorder("="), copy=False)
+    return np.ascontiguousarray(image.reshape((1,) * (3 - image.ndim) + image.shape))
+
+
 def binning(im: np.ndarray, binning: int, return_crop_and_centre: bool = False) -> np.ndarray | Binned:
     """Mean of cells of binning x binning x binning voxels (binning x binning pixels in 2-D).
 
@@ -58,18 +81,15 @@ def binning(im: np.ndarray, binning: int, return_crop_and_centre: bool = False) 
 
     Returns
     -------
-    float32 array (float64 for float64 images) of the means, n // binning cells per axis, or `Binned`. What is left over
-    on an axis is cropped, half of it (rounded down) at the top. NaN where a voxel of the cell is not finite.
+    float32 array (float64 for images of 64 bits) of the means, n // binning cells per axis, or `Binned`. What is left
+    over on an axis is cropped, half of it (rounded down) at the top. NaN where a voxel of the cell is not finite.
 
     Raises
     ------
     UserError
         `im` is no image, or smaller than a cell.
     """
-    im = np.asarray(im)
-    if im.ndim not in (2, 3):
-        raise UserError(f"an array of shape {im.shape} is no image: 2 or 3 dimensions are needed")
-    volume = np.ascontiguousarray(im.reshape((1,) * (3 - im.ndim) + im.shape))
+    im, volume = np.asarray(im), as_volume(im)
     cells = cells_of(volume.shape, int(binning)) if binning >= 1 else None
     if cells is None or min(cells.count) < 1:
         raise UserError(f"binning by {binning} needs at least as many voxels on each axis of the image {im.shape}")
@@ -77,7 +97,7 @@ def binning(im: np.ndarray, binning: int, return_crop_and_centre: bool = False) 
         result = _exact(volume, cells)
     else:
         result = np.empty(cells.count, np.float32)
-        bin_planes(Volume(volume.view(np.uint8) if volume.dtype == bool else volume), cells.size, cells.top, 0, result)
+        bin_planes(Volume(volume), cells.size, cells.top, 0, result)
     axes = slice(3 - im.ndim, 3)
     if not return_crop_and_centre:
         return result.reshape(result.shape[axes])
