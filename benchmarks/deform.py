@@ -102,7 +102,7 @@ def name(program: str, kind: str, edge: int, ranks: int = 1) -> str:
 
 def measure(o: argparse.Namespace) -> dict:
     """All figures."""
-    results = reporting.begin(o)
+    results = {**reporting.begin(o), "nodes": NODES**3}
     cases = [case("hpcdvc", "field", o.size, o.size, ranks, 3) for ranks in (1, 2)]
     cases += [case("hpcdvc", kind, o.size, edge) for kind, edge in (("field", CROP), ("field", TINY))]
     cases += [case("hpcdvc", kind, o.size, o.size) for kind in ("mesh", "Phi")]
@@ -111,9 +111,11 @@ def measure(o: argparse.Namespace) -> dict:
         edges = {"field": CROP, "mesh": CROP, "Phi": o.size}
         others = [case("spam", kind, o.size, edge) for kind, edge in (*edges.items(), ("field", TINY))]
         results["runs"] |= interleaved(others, 1)
-        pairs = {kind: (name("spam", kind, edge), name("hpcdvc", kind, o.size)) for kind, edge in edges.items()}
         per_voxel = {key: run["cpu"] / run["voxels"] for key, run in results["runs"].items()}
-        results["ratios"] = {kind: per_voxel[theirs] / per_voxel[ours] for kind, (theirs, ours) in pairs.items()}
+        results["per_voxel"] = {
+            kind: {"peer": per_voxel[name("spam", kind, edge)], "ours": per_voxel[name("hpcdvc", kind, o.size)]}
+            for kind, edge in edges.items()
+        }
     one, two = (results["runs"][name("hpcdvc", "field", o.size, ranks)] for ranks in (1, 2))
     results["efficiency"] = efficiency(one, two)
     results["load average at the end"] = machine.load()
@@ -125,16 +127,16 @@ def report(results: dict) -> str:
     o, e = results["options"], results["efficiency"]
     intro = (
         f"im1 of a speckle pair of {o['size']}^3 uint16 and a crop of it of {CROP}^3, deformed by a field of "
-        f"{NODES**3} nodes (2.5 % strain; scaled with the image, also the distance of the nodes), as it is and as a mesh "
-        "of tetrahedra, and by one Phi; defaults of both programs, trilinear. "
+        f"{NODES**3} nodes (2.5 % strain; scaled with the image, also the distance of the nodes), as it is and as a "
+        "mesh of tetrahedra, and by one Phi; defaults of both programs, trilinear. "
         f"{o['rounds']} round(s), interleaved; spam, last, in one. CPU = user + system time of all processes."
     )
     sections = {
         "Goals": targets.table(targets.deform(results)),
         "Runs": runs_table(results["runs"])
         + f"\n\nMedians, and the extremes. Images of {TINY}^3, with 8 nodes, show what starting costs; it is part of "
-        "all figures. Residual: rms of the deformed image - the texture at the exact source of the voxel, as part of its "
-        "contrast, at voxels farther than a tenth from the faces; the noise of im1 and interpolation are part of it.",
+        "all figures. Residual: rms of the deformed image - the texture at the exact source of the voxel, as part of "
+        "its contrast, at voxels farther than a tenth from the faces; noise of im1 and interpolation are part of it.",
         "Two ranks": f"Efficiency by a field: {e['best']:.2f} (best walls), {e['median']:.2f} (medians), "
         f"{e['cpu']:.2f} (CPU).",
     }

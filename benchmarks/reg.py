@@ -119,9 +119,9 @@ def report(results: dict) -> str:
         "Two ranks": f"Efficiency: {efficient}.",
         "Memory, MB at the peak": reporting.memory_table(results["memory"], PEAKS)
         + f"\n\nThe images have {4e-6 * o['size'] ** 3:.0f} MB, their binned levels "
-        f"{binned_bytes(o['size']) / 1e6:.0f} MB: part of the anonymous memory of one process, shared by the ranks of a node. Own is what is left of the "
-        "anonymous memory of a rank without them, Python and its libraries included. Resident counts all pages of "
-        "mapped files.",
+        f"{binned_bytes(o['size']) / 1e6:.0f} MB: part of the anonymous memory of one process, shared by the ranks of "
+        "a node. Own is what is left of the anonymous memory of a rank without them, Python and its libraries "
+        "included. Resident counts all pages of mapped files.",
     }
     return reporting.document("hpcdvc-reg", intro, results, sections)
 

@@ -55,10 +55,10 @@ def begin(options: argparse.Namespace) -> dict:
 
 
 def write(name: str, results: dict, text: str) -> None:
-    """Print the text; keep it, and all figures, if it is of the size that the documentation tells of."""
+    """Print the text; keep it, and all figures, if it is what the documentation tells of."""
     print(text)
-    if results["options"]["size"] != SIZE:
-        print(f"not kept in benchmarks/results: that is for images of {SIZE}^3")
+    if results["options"]["size"] != SIZE or results["options"]["no_peer"]:
+        print(f"not kept in benchmarks/results: that is for images of {SIZE}^3, beside spam")
         return
     stem = f"{name}-{time.strftime('%Y-%m-%d')}-{results['machine']['machine']}"
     RESULTS.mkdir(exist_ok=True)

@@ -74,9 +74,10 @@ def reg(results: dict) -> list[Figure]:
 def deform(results: dict) -> list[Figure]:
     """Figures of hpcdvc-deformImage."""
     found = []
-    if "ratios" in results:
-        what = "CPU per voxel of the peer / ours, field of 10^4 nodes, 1 process"
-        found.append((what, results["ratios"]["field"], 100, None, "x", True))
+    if "per_voxel" in results:
+        seconds = results["per_voxel"]["field"]
+        what = f"CPU per voxel of the peer / ours, field of {results['nodes']} nodes, 1 process"
+        found.append((what, seconds["peer"] / seconds["ours"], 100, None, "x", True))
     return found
 
 

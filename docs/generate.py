@@ -166,6 +166,8 @@ def fragments() -> dict[str, str]:
         "names.md": names(),
         "job-file.md": job_file(),
         "speed.md": results("ldic-*.md"),
+        "speed-reg.md": results("reg-*.md"),
+        "speed-deform.md": results("deform-*.md"),
         "accuracy.md": results("accuracy.md"),
         "scaling.md": results("scaling.txt"),
     }

@@ -47,9 +47,44 @@ def speed() -> str:
     return intro + "\n".join(lines)
 
 
+def whole_images() -> str:
+    """CPU time, memory and errors of both programs for whole images."""
+    paths = [path for name in ("reg", "deform") for path in sorted(RESULTS.glob(f"{name}-*.json"))[-1:]]
+    if len(paths) < 2:
+        return "*Whole images: not measured in this tree, `make bench` does it.*"
+    reg, deform = (json.loads(path.read_text()) for path in paths)
+    size = reg["options"]["size"]
+    programs = [f"spam-reg, {size}^3", f"hpcdvc-reg -o 3 -np 1, {size}^3"]
+    rows = [
+        (what, *(factor * reg[part][program][key] for program in programs))
+        for what, factor, part, key in (
+            ("registration, CPU seconds", 1, "runs", "cpu"),
+            ("registration, memory with the pages of mapped images (MB)", 1e-6, "memory", "resident_per_process"),
+            ("registration, error at the worst corner (voxel)", 1, "runs", "corner"),
+        )
+    ]
+    motions = {"field": f"a field of {deform['nodes']} nodes", "mesh": "the same, `-tet`", "Phi": "a registration"}
+    for kind, what in motions.items():
+        seconds = deform["per_voxel"][kind]
+        rows.append((f"deformation by {what}, CPU ns per voxel", 1e9 * seconds["peer"], 1e9 * seconds["ours"]))
+    lines = ["| whole images, 1 process | spam | hpcdvc | ratio |", "|---|---|---|---|"]
+    lines += [f"| {what} | {_short(peer)} | {_short(ours)} | {_short(peer / ours)} |" for what, peer, ours in rows]
+    intro = (
+        f"Whole images of {size}³ voxels, 16 bits, hpcdvc-reg and hpcdvc-deformImage beside the spam commands of\n"
+        "that name, defaults of all: `-o 3` for hpcdvc-reg, `-o 1` for the others. By a field, spam deformed a crop\n"
+        f"of the image with as many nodes. From `benchmarks/results/{paths[0].stem}.md` and `{paths[1].stem}.md`.\n\n"
+    )
+    return intro + "\n".join(lines)
+
+
+def _short(value: float) -> str:
+    """Two digits, all of them before the point."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def with_figures(text: str) -> str:
     """The README with what stands between its marks made anew."""
-    for name, figures in (("accuracy", accuracy()), ("speed", speed())):
+    for name, figures in (("accuracy", accuracy()), ("speed", speed()), ("whole", whole_images())):
         before, rest = text.split(f"<!-- {name}: python docs/readme.py -->\n")
         end = f"<!-- end of {name} -->"
         text = f"{before}<!-- {name}: python docs/readme.py -->\n\n{figures}\n\n{end}{rest.partition(end)[2]}"
