@@ -73,8 +73,9 @@ static void draw(tile *t, const hpcdvc_tetrahedron *e, uint8_t *taken)
         for (int y = lo[1]; y <= hi[1]; y++) from[y] = lo[2], to[y] = hi[2];
         columns_of(f, faces, z, lo[1], hi[1], from, to);
         for (int y = lo[1]; y <= hi[1]; y++) {
+            if (!(from[y] <= to[y])) continue; /* a face along x may put either end beyond what an int holds */
+            if (!(from[y] <= to[y])) continue;
             const int first = (int)ceil(from[y]), last = (int)floor(to[y]), row = voxel_of(z, y);
-            if (last < first) continue;
             const double p[3] = {(double)(t->at[0] + z), (double)(t->at[1] + y), (double)t->at[2]};
             double q[3];
             source_in(e, p, q);

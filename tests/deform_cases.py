@@ -45,7 +45,7 @@ def save_deformations(field: DisplacementField, shape: tuple[int, int, int]) -> 
             return field.phi(points[:, 3 - dimensions :])
 
     centre = np.zeros(3)
-    centre[3 - dimensions :] = field.centre
+    centre[3 - dimensions :] = getattr(field, "centre", 0)
     save_field("reg.tsv", Lifted(), centre[None])
     save_field("field.tsv", Lifted(), positions)
 

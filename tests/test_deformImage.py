@@ -12,7 +12,7 @@ import tifffile
 from deform_cases import contents, deformed, nodes, rms, run_here, save_all, save_deformations, save_flat
 from ldic_cases import FIELD, FLAT_FIELD, SHAPE, images, save_pair
 from scipy import ndimage
-from synthetic import rotation
+from synthetic import Sine, rotation
 from test_mesh import write_plain
 
 from hpcdvc.phi import rotation_of
@@ -187,6 +187,15 @@ def test_hdf5(volume):
         assert json.loads(file["hpcdvc"].attrs["parameters"])["phi_file"] == "field.tsv"
     # the result is an image like any other
     assert run_here("im1-def.hdf", "-pf", "reg.tsv") == ["im1-def-reg-def.tif"]
+
+
+def test_faces_all_but_along_an_axis(volume):
+    """Each component of the displacement depends on its own coordinate: faces stay parallel to x to the last digits."""
+    field = Sine(np.array([1.0, 0, 0]), np.array([0.02, 0, 0]))
+    field += Sine(np.array([0, 1.0, 0]), np.array([0, 0.02, 0])) + Sine(np.array([0, 0, 1.0]), np.array([0, 0, 0.02]))
+    save_deformations(field, SHAPE)
+    result = deformed("-pf", "field.tsv", "-tet", "-o", 0, im1="im1.tif")
+    assert (middle(result) > 0).all()
 
 
 def test_mesh(volume):
