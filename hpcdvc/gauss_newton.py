@@ -14,6 +14,8 @@ from hpcdvc.whole_image import SAMPLE, Pair, Totals
 NEAR = 0.1
 #: Correlation from which on the residual is too small for a difference of float32 sums.
 ALIKE = 0.9995
+#: Standard deviations of the correlation of unrelated textures that a match must have, and a limit for few voxels.
+CHANCE = (6.0, 0.95)
 #: Least and greatest factor on a change.
 STEPS = (0.3, 1.2)
 #: Least part of the voxels of im1 that must meet im2.
@@ -29,7 +31,10 @@ ITERATE = np.dtype(
         ("sampled", "<i4"),
         ("phi", "<f8", (3, 4)),
     ]
-    + [(name, "<f8") for name in ("error", "zncc", "voxels", "delta_phi_norm", "contrast_loss", "gain", "shift")]
+    + [
+        (name, "<f8")
+        for name in ("error", "zncc", "voxels", "delta_phi_norm", "contrast_loss", "gain", "shift", "chance")
+    ]
     + [("step", "<f8"), ("delta", "<f8", 12), ("variance", "<f8", 12)],
     align=True,
 )
@@ -51,6 +56,7 @@ class Iterate:
     delta_phi_norm : norm of the change
     contrast_loss : what trilinear interpolation leaves of the standard deviation; NaN: not measured
     gain, shift : im1 is like gain im2 + shift, in units of the sums
+    chance : correlation that images of unrelated textures like these may reach
     step : factor on the change that the equations ask for
     delta : (12,) that change, without the factor
     variance : (12,) variances of the entries of phi from the residual
@@ -67,6 +73,7 @@ class Iterate:
     contrast_loss: float = np.nan
     gain: float = 1.0
     shift: float = 0.0
+    chance: float = 0.0
     step: float = 1.0
     delta: np.ndarray = field(default_factory=lambda: np.full(12, np.nan))
     variance: np.ndarray = field(default_factory=lambda: np.full(12, np.nan))
@@ -185,6 +192,7 @@ def _step(pair: Pair, totals: Totals, last: Iterate, valid: int, settings: Setti
     state = replace(
         last, number=number, phi=phi, error=error, zncc=match.zncc, voxels=n, gain=match.gain, shift=match.shift,
         delta_phi_norm=step * float(np.linalg.norm(delta)), step=step, delta=delta, variance=variance,
+        chance=_chance(r, n),
     )  # fmt: skip
     return replace(state, status=int(status or _verdict(pair, state, last, settings)))
 
@@ -201,12 +209,27 @@ def _step_length(last: Iterate, delta: np.ndarray, matrix: np.ndarray) -> float:
     return float(np.clip(last.step / (1 - left), *STEPS)) if left < 0.5 else max(last.step, 1.0)
 
 
+def _chance(reference: np.void, n: float) -> float:
+    """Correlation that unrelated textures may reach: so many standard deviations of it, at most a value below 1.
+
+    Two independent fields with the autocorrelation exp(-r^2 / 2 s^2) correlate with a variance of pi^(d/2) s^d / n;
+    s^2 is the variance of the grey values over that of a component of their gradient.
+    """
+    slopes = [reference["M"][4 * i + 3, 4 * i + 3] / n for i in range(3)]
+    slopes = [slope for slope in slopes if slope > 0]
+    variance = reference["aa"] / n - (reference["a"] / n) ** 2
+    if not slopes or not variance > 0:
+        return 0.0
+    speckle = np.prod([np.sqrt(np.pi * variance / slope) for slope in slopes])
+    return float(min(CHANCE[0] * np.sqrt(speckle / n), CHANCE[1]))
+
+
 def _verdict(pair: Pair, state: Iterate, last: Iterate, settings: Settings) -> int:
     """Why the iterations end here; 0: they go on."""
     if state.number > settings.max_iterations / 2 and 0.8 * abs(state.error) > abs(last.error):
         return Status.ERROR_GROWTH
     if state.delta_phi_norm <= settings.min_delta_phi and not (pair.loses_contrast and np.isnan(state.contrast_loss)):
-        return Status.CONVERGED if state.zncc >= settings.min_zncc else Status.DECORRELATED
+        return Status.CONVERGED if state.zncc >= max(settings.min_zncc, state.chance) else Status.DECORRELATED
     return Status.MAX_ITERATIONS if state.number >= settings.max_iterations else 0
 
 

@@ -24,6 +24,8 @@ log = logging.getLogger("hpcdvc")
 LEAST_VOXELS = 8
 #: A level before the last one has converged when the norm of the change of Phi is below this.
 COARSE_DELTA_PHI = 1e-3
+#: Statuses of a level that has not gone astray.
+ARRIVED = (Status.CONVERGED, Status.MAX_ITERATIONS, Status.DECORRELATED)
 
 
 @dataclass(frozen=True)
@@ -177,9 +179,7 @@ def register_levels(
     for factor, level in levels.items():
         last = factor == min(levels)
         state, valid = _register_level(level, task if last else coarse, grey, phi, centre, team, journal)
-        useful = state.status == Status.CONVERGED or (
-            state.status == Status.MAX_ITERATIONS and state.zncc >= task.settings.min_zncc
-        )
+        useful = state.status in ARRIVED and state.zncc >= task.settings.min_zncc
         if not (useful or last or task.force):
             journal.say(f"binning {factor}: {STATUS_TEXT[state.status][0]}; its result is not used", logging.WARNING)
         if useful or last or task.force:
