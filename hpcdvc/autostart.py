@@ -107,9 +107,6 @@ def _distinct(motions: list[np.ndarray], size: np.ndarray) -> list[np.ndarray]:
     return kept
 
 
-# Coarse copies
-
-
 def pitch_of(*sizes: np.ndarray) -> float:
     """Distance of the points of the coarse copies of images of these sizes, voxels."""
     return max(1.0, np.max(sizes) / LONGEST[2 if sizes[0][0] == 1 else 3])
@@ -136,7 +133,7 @@ class Blocks:
     valid : part of the voxels that count
     flat : whether a block and its neighbours, or those of a neighbour, have one grey value
     centre : of the image, counted in blocks
-    size, shape : of a block and of the image, ZYX, voxels
+    size, shape : of a block and of the image, voxels
     """
 
     mean: np.ndarray
@@ -154,17 +151,16 @@ def block_means(image: np.ndarray, mask: np.ndarray | None, edge: int) -> Blocks
     shape = np.array(image.shape)
     size = np.minimum(edge, shape)
     n, first = shape // size, shape % size // 2
+    cut = tuple(slice(f, f + k) for f, k in zip(first, n * size, strict=True))
+    split, within = (size[0], n[1], size[1], n[2], size[2]), (0, 2, 4)
     mean, valid, low, high = (np.zeros(n, np.float32) for _ in range(4))
     for z in range(n[0]):
-        box = tuple(
-            slice(f, f + k) for f, k in zip(first + [z * size[0], 0, 0], [size[0], *(n * size)[1:]], strict=True)
-        )
-        values = np.asarray(image[box], np.float32)
-        counts = np.isfinite(values) if mask is None else np.isfinite(values) & (mask[box] > 0)
-        split, within = (size[0], n[1], size[1], n[2], size[2]), (0, 2, 4)
-        valid[z] = counts.reshape(split).mean(axis=within)
-        mean[z] = np.where(counts, values, 0).reshape(split).mean(axis=within)
-        low[z], high[z] = values.reshape(split).min(axis=within), values.reshape(split).max(axis=within)
+        planes = slice(z * size[0], (z + 1) * size[0])
+        values = np.asarray(image[cut][planes], np.float32)
+        counts = np.isfinite(values) if mask is None else np.isfinite(values) & (mask[cut][planes] > 0)
+        values = np.where(counts, values, 0).reshape(split)
+        mean[z], valid[z] = values.mean(axis=within), counts.reshape(split).mean(axis=within)
+        low[z], high[z] = values.min(axis=within), values.max(axis=within)
     np.divide(mean, valid, out=mean, where=valid > 0)
     around = np.minimum(FLAT, n)
     flat = ndimage.maximum_filter(high, around) == ndimage.minimum_filter(low, around)
@@ -189,9 +185,8 @@ def texture(blocks: Blocks, weights: np.ndarray, pitch: float) -> np.ndarray:
 
     n, size = np.array(blocks.mean.shape), blocks.size
     points = 2 * np.maximum(((blocks.shape - 1) / pitch).astype(int) // 2, blocks.shape > 1) + 1
-    axes = [
-        np.arange(-(m // 2), m // 2 + 1) * pitch / s + c for m, s, c in zip(points, size, blocks.centre, strict=True)
-    ]
+    steps = [np.arange(-(m // 2), m // 2 + 1) * pitch for m in points]
+    axes = [step / k + c for step, k, c in zip(steps, size, blocks.centre, strict=True)]
     at = np.stack(np.meshgrid(*axes, indexing="ij"))
     sigma = np.sqrt(np.maximum((SMOOTHING * pitch) ** 2 - (size**2 - 1) / 12, 0)) / size * (n > 1)
     offset = np.average(blocks.mean, weights=weights) if weights.any() else 0.0
@@ -214,9 +209,6 @@ def _smooth(values: np.ndarray, weights: np.ndarray, sigma: np.ndarray) -> np.nd
 
     mean, total = (ndimage.gaussian_filter(a, sigma, mode="constant", truncate=3) for a in (values * weights, weights))
     return np.divide(mean, total, out=np.zeros_like(mean), where=total > 1e-3)
-
-
-# Matches
 
 
 class Scan:
@@ -298,15 +290,8 @@ def polish(one: np.ndarray, two: np.ndarray, starts: list[np.ndarray]) -> list[t
     for point, start in zip(points, starts, strict=True):
         point["Phi"] = start
         point["Phi"][:, 3] += between
-    settings = Settings(
-        half_window_size=tuple(n // 2 for n in one.shape),
-        gradient="spline",
-        max_iterations=15,
-        min_delta_phi=1e-2,
-        margin=3,
-        rigid=True,
-        min_valid=0.01,
-    )
+    half = tuple(n // 2 for n in one.shape)
+    settings = Settings(half, max_iterations=15, min_delta_phi=1e-2, margin=3, rigid=True, min_valid=0.01)
     rows = register_windows(one, two, points, settings)
     significance = np.nan_to_num(rows["zncc"] * np.sqrt(rows["valid_fraction"] * one.size))
     rows["Phi"][..., 3] -= between
