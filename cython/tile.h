@@ -106,16 +106,16 @@ static int bounds(const tile *t, const range *r, double low[3], double high[3])
     return low[0] < INFINITY;
 }
 
-/* Any value near those of the box: it keeps float32 exact. Small integers and, without a filter, float32 are exact
- * as they are. */
+/* A value near those of the box, so that float32 holds what they differ by. Small integers need none; float32 only where
+ * it takes digits: less than that would change voxels that are copied. */
 static double near_mean(const tile *t, const int64_t origin[3], const int n[3])
 {
-    const int type = t->im->type;
-    if (type <= TYPE_I2 || (type == TYPE_F4 && t->s->spline->poles == 0)) return 0;
+    if (t->im->type <= TYPE_I2) return 0;
     const int64_t middle[3] = {origin[0] + (n[0] - 1) / 2, origin[1], origin[2]};
     const int plane[3] = {1, n[1], n[2]};
     const grey_sums g = grey(t->im, middle, plane);
-    return g.count ? rint(g.sum / g.count) : 0;
+    const double mean = g.count ? rint(g.sum / g.count) : 0, square = g.count ? g.sum_squares / g.count : 0;
+    return t->im->type == TYPE_F4 && mean * mean < 0.99 * square ? 0 : mean;
 }
 
 /* Grey values -> spline coefficients (Unser 1999, doi 10.1109/79.799930); `from` is wider by the pad in z and y, by the

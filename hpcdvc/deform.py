@@ -83,10 +83,11 @@ class Deformation:
         stored = values.view(_carrier(values.dtype)) if self._copies else values
         at = first
         while at < last:
-            end = min(at // PLANES * PLANES + PLANES, last)
+            layer = at // PLANES * PLANES
+            end = min(layer + PLANES, last)
             part = slice(at - first, end - first)
-            layer = self._layers(at, end)
-            deform_layer(self._image, layer, self._interpolation, self._mask2, at, stored[part], inside[part])
+            mapping = self._layers(layer, layer + PLANES)  # all of it: a box of the image serves a whole tile
+            deform_layer(self._image, mapping, self._interpolation, self._mask2, at, stored[part], inside[part])
             at = end
         if self._copies and values.dtype.kind == "f":
             inside[~np.isfinite(values)] = 0
