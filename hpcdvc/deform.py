@@ -228,7 +228,7 @@ def apply_mesh_transformation(
     -------
     array
         Of the shape and type of `im`, trilinear, integers rounded and clipped; 0 outside the mesh, in tetrahedra that
-        are turned inside out, and where the source lies outside `im`.
+        are flat or turned inside out, and where the source lies outside `im`.
 
     Raises
     ------

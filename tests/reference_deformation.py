@@ -32,7 +32,9 @@ def sources_by_field(p, positions, phi, neighbours=8, displacement_only=False) -
     return result
 
 
-def sources_by_mesh(p, points, connectivity, displacements) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sources_by_mesh(
+    p, points, connectivity, displacements, partition=False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sources (n, 3) of voxels p (nan: none), the tetrahedron of each (-1: none) and its change of volume.
 
     Triangles have their third edge along z.
@@ -44,7 +46,7 @@ def sources_by_mesh(p, points, connectivity, displacements) -> tuple[np.ndarray,
         if len(nodes) == 3:
             before, after = np.vstack([[1.0, 0, 0], before]), np.vstack([[1.0, 0, 0], after])
         change = np.linalg.det(after) / np.linalg.det(before)
-        if not change > 0:
+        if not (change > 0 or partition):
             continue
         corners = deformed[nodes]
         near = np.flatnonzero(((p > corners.min(axis=0) - 1e-3) & (p < corners.max(axis=0) + 1e-3)).all(axis=1))

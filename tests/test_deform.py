@@ -276,13 +276,32 @@ def test_tetrahedra_inside_out_are_left_out():
     mapping = MeshMap(x, connectivity, u)
     volume = [np.linalg.det(at[connectivity[:, 1:]] - at[connectivity[:, :1]]) for at in (x, x + u)]
     assert mapping.skipped == (volume[0] * volume[1] <= 0).sum() > 10
-    expected, expected_inside = slow.deformed(
-        noise(shape), slow.sources_by_mesh(slow.voxels(shape), x, connectivity, u)[0]
-    )
+    source = slow.sources_by_mesh(slow.voxels(shape), x, connectivity, u)[0]
+    expected, expected_inside = slow.deformed(noise(shape), source)
     values, inside = whole(noise(shape), mapping, dtype=np.float32)
     assert (inside == expected_inside).all() and np.abs(values - expected).max() < 0.1
     flat = MeshMap(x * [0, 1, 1], connectivity[:5], u)
     assert flat.skipped == 5 and not whole(noise(shape), flat)[1].any()
+
+
+def test_triangulation_of_displaced_nodes_has_no_holes():
+    """Between the nodes of a grid many of its tetrahedra were flat before, or the other way round."""
+    from scipy.spatial import Delaunay
+
+    shape = (20, 30, 40)
+    x = np.stack(np.meshgrid(*[np.arange(-10.0, n + 20, 10) for n in shape], indexing="ij"), axis=-1).reshape(-1, 3)
+    u = np.random.default_rng(5).normal(0, 0.3, x.shape)
+    connectivity = Delaunay(x + u).simplices
+    image = noise(shape)
+    mapping = MeshMap(x, connectivity, u, partition=True)
+    source = slow.sources_by_mesh(slow.voxels(shape), x, connectivity, u, partition=True)[0]
+    expected, expected_inside = slow.deformed(image, source)
+    values, inside = whole(image, mapping, dtype=np.float32)
+    assert mapping.skipped == 0 and np.isfinite(source).all()
+    assert (inside == expected_inside).all() and np.abs(values - expected).max() < 0.1
+    assert MeshMap(x, connectivity, u).skipped > 100
+    dense, _ = whole(np.full(shape, 1000, "f4"), MeshMap(x, connectivity, u, True, partition=True))
+    assert np.abs(dense[inside > 0] - 1000).max() < 500  # flat ones do not tell the density
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4"])
