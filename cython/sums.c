@@ -202,19 +202,34 @@ int PASTE(hpcdvc_bin_planes_, VARIANT)(const hpcdvc_volume *im, const int64_t ce
     return failed;
 }
 
-int PASTE(hpcdvc_sum_blocks_, VARIANT)(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s,
-                                       const hpcdvc_pair *pair, const int64_t *blocks, int64_t count,
+void *PASTE(hpcdvc_start_sums_, VARIANT)(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s,
+                                         const int64_t tile[3])
+{
+    job *k = malloc(sizeof *k);
+    int n[3];
+    for (int i = 0; i < 3; i++) n[i] = (int)tile[i] + (i > 0 || s->half[0] > 0 ? 2 : 0); /* a halo for update_gradient */
+    if (k && job_start(k, im1, im2, s, n)) {
+        free(k);
+        return NULL;
+    }
+    return k;
+}
+
+void PASTE(hpcdvc_end_sums_, VARIANT)(void *sums)
+{
+    job_end(sums);
+    free(sums);
+}
+
+int PASTE(hpcdvc_sum_blocks_, VARIANT)(void *sums, const hpcdvc_pair *pair, const int64_t *blocks, int64_t count,
                                        hpcdvc_reference *references, hpcdvc_match *matches)
 {
-    job k;
-    int n[3], status = NOT_EVALUATED;
-    for (int i = 0; i < 3; i++) n[i] = (int)pair->tile[i] + (i > 0 || s->half[0] > 0 ? 2 : 0); /* a halo for update_gradient */
-    if (job_start(&k, im1, im2, s, n)) return NO_MEMORY;
-    k.spline = &s->interpolation, k.offset_is_given = 1, k.contrast_due = pair->contrast, k.contrast_loss = 1;
-    k.offset1 = pair->offset1, k.offset2 = pair->offset2, k.scale = pair->scale;
-    memcpy(k.Phi, pair->Phi, sizeof k.Phi);
+    job *k = sums;
+    int status = NOT_EVALUATED;
+    k->spline = &k->s->interpolation, k->offset_is_given = 1, k->contrast_due = pair->contrast, k->contrast_loss = 1;
+    k->offset1 = pair->offset1, k->offset2 = pair->offset2, k->scale = pair->scale;
+    memcpy(k->Phi, pair->Phi, sizeof k->Phi);
     for (int64_t b = 0; b < count && status == NOT_EVALUATED; b++)
-        status = sum_block(&k, pair, blocks + 6 * b, blocks + 6 * b + 3, references + b, matches + b);
-    job_end(&k);
+        status = sum_block(k, pair, blocks + 6 * b, blocks + 6 * b + 3, references + b, matches + b);
     return status;
 }

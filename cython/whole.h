@@ -27,11 +27,13 @@ typedef struct {
 } hpcdvc_match;
 
 #define DECLARE(VARIANT)                                                                                           \
+    /* What the sums need, for tiles of at most so many voxels; the volumes and settings stay with the caller. */    \
+    void *hpcdvc_start_sums_##VARIANT(const hpcdvc_volume *im1, const hpcdvc_volume *im2,                          \
+                                      const hpcdvc_settings *settings, const int64_t tile[3]);                     \
+    void hpcdvc_end_sums_##VARIANT(void *sums);                                                                    \
     /* blocks: lo[3], hi[3] of each. Returns 0 or a negative status. */                                            \
-    int hpcdvc_sum_blocks_##VARIANT(const hpcdvc_volume *im1, const hpcdvc_volume *im2,                            \
-                                    const hpcdvc_settings *settings, const hpcdvc_pair *pair,                      \
-                                    const int64_t *blocks, int64_t count, hpcdvc_reference *references,            \
-                                    hpcdvc_match *matches);                                                        \
+    int hpcdvc_sum_blocks_##VARIANT(void *sums, const hpcdvc_pair *pair, const int64_t *blocks, int64_t count,     \
+                                    hpcdvc_reference *references, hpcdvc_match *matches);                          \
     grey_sums hpcdvc_sum_planes_##VARIANT(const hpcdvc_volume *im, int64_t first, int64_t last);                   \
     int hpcdvc_bin_planes_##VARIANT(const hpcdvc_volume *im, const int64_t cell[3], const int64_t top[3],          \
                                     const int64_t n[3], int64_t first, int64_t last, float *out);

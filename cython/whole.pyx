@@ -28,61 +28,94 @@ cdef extern from "whole.h":
 
 cdef extern from *:
     """
+    #define hpcdvc_start_sums(level, ...) HPCDVC_VARIANT(level, hpcdvc_start_sums)(__VA_ARGS__)
+    #define hpcdvc_end_sums(level, ...) HPCDVC_VARIANT(level, hpcdvc_end_sums)(__VA_ARGS__)
     #define hpcdvc_sum_blocks(level, ...) HPCDVC_VARIANT(level, hpcdvc_sum_blocks)(__VA_ARGS__)
     #define hpcdvc_sum_planes(level, ...) HPCDVC_VARIANT(level, hpcdvc_sum_planes)(__VA_ARGS__)
     #define hpcdvc_bin_planes(level, ...) HPCDVC_VARIANT(level, hpcdvc_bin_planes)(__VA_ARGS__)
     """
-    int hpcdvc_sum_blocks(int level, const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
-                          const hpcdvc_pair *, const int64_t *, int64_t, hpcdvc_reference *, hpcdvc_match *) nogil
+    void *hpcdvc_start_sums(int level, const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
+                            const int64_t *) nogil
+    void hpcdvc_end_sums(int level, void *) nogil
+    int hpcdvc_sum_blocks(int level, void *, const hpcdvc_pair *, const int64_t *, int64_t, hpcdvc_reference *,
+                          hpcdvc_match *) nogil
     grey_sums hpcdvc_sum_planes(int level, const hpcdvc_volume *, int64_t, int64_t) nogil
     int hpcdvc_bin_planes(int level, const hpcdvc_volume *, const int64_t *, const int64_t *, const int64_t *,
                           int64_t, int64_t, float *) nogil
 
 
-def sum_blocks(Volume im1, Volume im2, plan, pair, const int64_t[:, :, ::1] blocks, references, matches):
-    """Sums over blocks of im1 and of im2 under Phi.
+cdef class Sums:
+    """Sums over blocks of im1 and of im2 under Phi; what they need is kept from one call to the next.
 
     Parameters
     ----------
     im1, im2 : Volume
     plan : hpcdvc.registration.Plan
-    pair : hpcdvc.whole_image.Trial: Phi (3, 4) and the centre it is about, ZYX; offsets and scale of the grey values
-    blocks : (n, 2, 3) int64 array, first and last + 1 voxel, ZYX
-    references : (n,) array of hpcdvc.whole_image.REFERENCE, brought up to date
-    matches : (n,) array of hpcdvc.whole_image.MATCH, filled
-
-    Returns
-    -------
-    0, or a negative status: the images move apart beyond reason
+    tile : voxels (ZYX) that are worked on at a time
 
     Raises
     ------
     MemoryError
     """
-    cdef hpcdvc_settings s
-    cdef hpcdvc_pair p
-    cdef int64_t count = len(blocks)
-    if references.dtype.itemsize != sizeof(hpcdvc_reference) or matches.dtype.itemsize != sizeof(hpcdvc_match):
-        raise TypeError("references and matches must be arrays of REFERENCE and MATCH")
-    if len(references) != count or len(matches) != count:
-        raise ValueError("one reference and one match are needed per block")
-    fill_settings(&s, plan)
-    for i in range(3):
-        for j in range(4):
-            p.Phi[4 * i + j] = pair.phi[i, j]
-        p.centre[i], p.tile[i] = pair.centre[i], pair.tile[i]
-    p.offset1, p.offset2, p.scale = pair.offset1, pair.offset2, pair.scale
-    p.finite, p.contrast, p.residual = pair.finite, pair.contrast, pair.residual
-    p.gain, p.shift = pair.gain, pair.shift
-    cdef size_t r = references.ctypes.data, m = matches.ctypes.data
-    cdef int status = 0
-    if count:
-        with nogil:
-            status = hpcdvc_sum_blocks(LEVEL, &im1.c, &im2.c, &s, &p, &blocks[0, 0, 0], count, <hpcdvc_reference *>r,
-                                       <hpcdvc_match *>m)
-    if status == -99:
-        raise MemoryError("no memory for the tiles of one rank")
-    return status
+
+    cdef Volume im1, im2
+    cdef hpcdvc_settings settings
+    cdef int64_t tile[3]
+    cdef void *sums
+
+    def __cinit__(self, Volume im1, Volume im2, plan, tile):
+        self.im1, self.im2 = im1, im2
+        fill_settings(&self.settings, plan)
+        for i in range(3):
+            self.tile[i] = tile[i]
+        self.sums = hpcdvc_start_sums(LEVEL, &im1.c, &im2.c, &self.settings, self.tile)
+        if self.sums == NULL:
+            raise MemoryError("no memory for the tiles of one rank")
+
+    def __dealloc__(self):
+        if self.sums != NULL:
+            hpcdvc_end_sums(LEVEL, self.sums)
+
+    def __call__(self, trial, const int64_t[:, :, ::1] blocks, references, matches):
+        """Sum up.
+
+        Parameters
+        ----------
+        trial : hpcdvc.whole_image.Trial: Phi (3, 4) and the centre it is about, ZYX; offsets and scale of grey values
+        blocks : (n, 2, 3) int64 array, first and last + 1 voxel, ZYX
+        references : (n,) array of hpcdvc.whole_image.REFERENCE, brought up to date
+        matches : (n,) array of hpcdvc.whole_image.MATCH, filled
+
+        Returns
+        -------
+        0, or a negative status: the images move apart beyond reason
+
+        Raises
+        ------
+        MemoryError
+        """
+        cdef hpcdvc_pair p
+        cdef int64_t count = len(blocks)
+        if references.dtype.itemsize != sizeof(hpcdvc_reference) or matches.dtype.itemsize != sizeof(hpcdvc_match):
+            raise TypeError("references and matches must be arrays of REFERENCE and MATCH")
+        if len(references) != count or len(matches) != count:
+            raise ValueError("one reference and one match are needed per block")
+        for i in range(3):
+            for j in range(4):
+                p.Phi[4 * i + j] = trial.phi[i, j]
+            p.centre[i], p.tile[i] = trial.centre[i], self.tile[i]
+        p.offset1, p.offset2, p.scale = trial.offset1, trial.offset2, trial.scale
+        p.finite, p.contrast, p.residual = trial.finite, trial.contrast, trial.residual
+        p.gain, p.shift = trial.gain, trial.shift
+        cdef size_t r = references.ctypes.data, m = matches.ctypes.data
+        cdef int status = 0
+        if count:
+            with nogil:
+                status = hpcdvc_sum_blocks(LEVEL, self.sums, &p, &blocks[0, 0, 0], count, <hpcdvc_reference *>r,
+                                           <hpcdvc_match *>m)
+        if status == -99:
+            raise MemoryError("no memory for the tiles of one rank")
+        return status
 
 
 def sum_planes(Volume volume, int64_t first, int64_t last):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hpcdvc.kernels.whole import Volume, sum_blocks
+from hpcdvc.kernels.whole import Sums, Volume
 from hpcdvc.levels import GreyValues
 from hpcdvc.registration import Plan, Settings
 
@@ -36,7 +36,6 @@ class Trial:
 
     phi: np.ndarray
     centre: np.ndarray
-    tile: tuple[int, int, int]
     offset1: float
     offset2: float
     scale: float
@@ -83,16 +82,21 @@ class Pair:
     ):
         low, high = np.array(margin), np.array(im1.shape) - margin
         tile = TILES[settings.order] if im1.shape[0] > 1 else (1, 64, 512)
-        self._tile = tuple(int(n) for n in np.minimum(tile, high - low))
-        blocks, sampled = _blocks(low, high, self._tile)
+        tile = tuple(int(n) for n in np.minimum(tile, high - low))
+        blocks, sampled = _blocks(low, high, tile)
         mine = slice(*team.spans(len(blocks)))
         self._blocks, self._sampled, self.has_sample = blocks[mine], sampled[mine], len(blocks) >= LEAST_BLOCKS
         if settings.gradient is None and self.has_sample:  # shorter filters, more iterations on the sample
             settings = replace(settings, gradient="five_points")
-        self._im1, self._im2, self._plan, self._team = Volume(im1, mask1), Volume(im2), Plan(settings), team
+        self._plan, self._team = Plan(settings), team
         self._plan.adaptive = self._plan.calibrate = False  # the sums know one gradient only
+        self._sums = Sums(Volume(im1, mask1), Volume(im2), self._plan, tile)
         self._grey1, self._grey2, self.centre = grey1, grey2, np.asarray(centre, float)
         self.znssd, self.basis, self.rigid = settings.criterion == "znssd", self._plan.basis, settings.rigid
+        dimensions = 3 if im1.shape[0] > 1 else 2
+        # what white noise of unit variance becomes: sum of squares of the gradient, variance of the interpolated im2
+        self.gradient_noise = 0.0 if settings.update_gradient else dimensions * self._plan.gradient.noise
+        self.interpolation_noise = np.mean(self._plan.interpolation.noise) ** dimensions
         self.loses_contrast = self.znssd and settings.order == 1 and not settings.update_gradient
         self._references = np.zeros(len(self._blocks), REFERENCE)
         self._last: bool | None = None
@@ -127,13 +131,11 @@ class Pair:
         finite = self._grey1.finite and self._grey2.finite
         gain, shift = greys or (1.0, 0.0)
         offsets = self.offsets
-        trial = Trial(
-            phi, self.centre, self._tile, *offsets, self.scale, finite, contrast, greys is not None, gain, shift
-        )
+        trial = Trial(phi, self.centre, *offsets, self.scale, finite, contrast, greys is not None, gain, shift)
         chosen = self._sampled if sampled else np.ones(len(self._blocks), bool)
         references, matches = self._references[chosen], np.zeros(np.count_nonzero(chosen), MATCH)
         known = references["known"] > 0
-        status = sum_blocks(self._im1, self._im2, self._plan, trial, self._blocks[chosen], references, matches)
+        status = self._sums(trial, self._blocks[chosen], references, matches)
         self._references[chosen] = references
         # what has not changed since it was sent is not sent again
         news = None if known.all() and (references["known"] > 0).all() and sampled == self._last else references

@@ -9,10 +9,8 @@ import numpy as np
 
 from hpcdvc.checkpoint import Checkpoint, key_of
 from hpcdvc.common_options import ImagePair, NeedlessLazyLoad, NeedlessShift, RunControl
-from hpcdvc.deformed import write_deformed
 from hpcdvc.errors import RunError, Unfinished, UserError
 from hpcdvc.field import ROW, STATUS_TEXT, Field, Status
-from hpcdvc.find_start import find_start
 from hpcdvc.gauss_newton import ITERATE
 from hpcdvc.image_options import Files, Selection, Start, task_of
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity, open_mask, open_volume
@@ -96,6 +94,8 @@ def run(options: Options, team) -> list[str]:
         register(plan, options, transport, team)
     paths = team.agree(lambda: [plan.result.path, *plan.result.write_views()])
     if options.deformed:
+        from hpcdvc.deformed import write_deformed  # what is not needed delays the start
+
         path = stem_of(options.out_dir, options.prefix or plan.im1.stem, "reg-def", plan.im1.path) + ".tif"
         order = plan.task.settings.order
         paths.append(write_deformed(plan.result.path, path, plan.im1, order, team, options.quiet))
@@ -170,6 +170,8 @@ def register(plan: Plan, options: Options, transport: str, team) -> None:
     levels = levels_between(Level.of(im1, im2, mask), plan.task.first, plan.task.last, team)
     phi, about = np.eye(4), image_centre
     if options.auto:
+        from hpcdvc.find_start import find_start  # what is not needed delays the start
+
         grey_of(levels, plan.task.names, team)  # first: that --auto finds no start is not the fault of constant images
         phi, about = find_start(levels[max(levels)], plan.task, team)
     elif plan.start:
