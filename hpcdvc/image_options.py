@@ -121,6 +121,8 @@ def task_of(options: OptionSet, image: VolumeInfo) -> Task:
 def _binning(value: int, flag: str, most: int, image: VolumeInfo) -> int:
     """The power of two that is used."""
     used = power_of_two(value)
+    if used > max(value, most):
+        used //= 2
     if used != value:
         log.warning("%s %d is not a power of two: %d is used", flag, value, used)
     if used > most:
