@@ -90,7 +90,7 @@ def table(figures: list[Figure]) -> str:
         else:
             reached = [g is not None and (value >= g if more else value <= g) for g in (goal, aim)]
             verdict = "aim reached" if reached[1] else "reached" if reached[0] else "**missed**"
-            shown = f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.3g}"
+            shown = f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
         sign = ">=" if more else "<="
         lines.append(f"| {what} | {shown} {unit} | {sign} {goal:g} | {'' if aim is None else aim} | {verdict} |")
     return "\n".join(lines)
