@@ -16,6 +16,8 @@ NEAR = 0.1
 ALIKE = 0.9995
 #: Standard deviations of the correlation of unrelated textures that a match must have, and a limit for few voxels.
 CHANCE = (6.0, 0.95)
+#: Part of the squared gradient of im1 that is taken for noise, at most.
+MOST_NOISE = 0.75
 #: Least and greatest factor on a change.
 STEPS = (0.3, 1.2)
 #: Least part of the voxels of im1 that must meet im2.
@@ -188,13 +190,24 @@ def _step(pair: Pair, totals: Totals, last: Iterate, valid: int, settings: Setti
     squares = float(totals.match["residual"]) if exact else match.squares
     error = float(squares / pair.scale**2 / (r["a"] / pair.scale + n * pair.offsets[0]))
     spread = np.kron(phi[:, :3], np.eye(4))
-    variance = np.diag(spread @ covariance @ spread.T) * squares / (n - pair.basis.shape[1])
+    variance = np.diag(spread @ covariance @ spread.T) * _scatter(pair, r["M"], n, squares)
     state = replace(
         last, number=number, phi=phi, error=error, zncc=match.zncc, voxels=n, gain=match.gain, shift=match.shift,
         delta_phi_norm=step * float(np.linalg.norm(delta)), step=step, delta=delta, variance=variance,
         chance=_chance(r, n),
     )  # fmt: skip
     return replace(state, status=int(status or _verdict(pair, state, last, settings)))
+
+
+def _scatter(pair: Pair, matrix: np.ndarray, n: float, squares: float) -> float:
+    """Factor that makes the inverse normal matrix a covariance, the residual taken for white noise of both images.
+
+    Interpolation takes noise from the residual, not from the result; noise in the gradient makes the matrix too large.
+    """
+    noise = squares / (n - pair.basis.shape[1]) / (1 + pair.interpolation_noise)
+    gradient = matrix[3, 3] + matrix[7, 7] + matrix[11, 11]
+    in_gradient = min(pair.gradient_noise * noise * n / gradient, MOST_NOISE)
+    return float(2 * noise * (1 - in_gradient / 2) / (1 - in_gradient) ** 2)
 
 
 def _step_length(last: Iterate, delta: np.ndarray, matrix: np.ndarray) -> float:
