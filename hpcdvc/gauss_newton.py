@@ -94,7 +94,7 @@ class Iterate:
 
 
 def iterations(
-    pair: Pair, state: Iterate, start: np.ndarray, settings: Settings, team, valid: int
+    pair: Pair, state: Iterate, start: np.ndarray, settings: Settings, team, valid: int, rough: bool = False
 ) -> Iterator[Iterate]:
     """Gauss-Newton iterations until phi has settled. Collective: every rank gets every state.
 
@@ -105,6 +105,7 @@ def iterations(
     start : (3, 4) array, phi before the first iteration
     settings : max_iterations, min_delta_phi, min_zncc
     valid : number of voxels of im1 that could take part
+    rough : a phi that the sample of the blocks has settled on will do
 
     Yields
     ------
@@ -127,8 +128,9 @@ def iterations(
             return _step(pair, totals, replace(state, contrast_loss=loss), valid, settings, exact)
 
         after = team.agree(next_state)
-        if state.sampled and after.status:  # all blocks will do better, or fail for good
-            phi = after.phi if after.status == Status.CONVERGED else start
+        settled = after.status == Status.CONVERGED
+        if state.sampled and after.status and not (rough and settled):  # all blocks will do better, or fail for good
+            phi = after.phi if settled else start
             after = replace(after, sampled=False, status=0, phi=phi, delta=np.full(12, np.nan))
         state = after
         yield state

@@ -77,6 +77,7 @@ class Task:
     margin : voxels (ZYX) of im1 left out at each side; None: a tenth of the image
     force : go on to the next level from one that has not converged
     names : of the images, for messages
+    rough : this is to make a start only
     """
 
     settings: Settings
@@ -85,6 +86,7 @@ class Task:
     margin: tuple[float, float, float] | None = None
     force: bool = False
     names: tuple[str, str] = ("im1", "im2")
+    rough: bool = False
 
 
 @dataclass
@@ -174,7 +176,7 @@ def register_levels(
     grey = grey_of(levels, task.names, team)
     # a coarse level is only to make a start for the next one
     enough = replace(task.settings, min_delta_phi=max(task.settings.min_delta_phi, COARSE_DELTA_PHI))
-    coarse = replace(task, settings=enough)
+    coarse = replace(task, settings=enough, rough=True)
     phi = part_of(start, "rigid" if task.settings.rigid else "all")
     for factor, level in levels.items():
         last = factor == min(levels)
@@ -210,29 +212,37 @@ def _register_level(
     state = journal.state(level.factor, start, pair.has_sample)
     size = " x ".join(map(str, level.im1.shape))
     journal.say(f"binning {level.factor}: {size} voxels (ZYX), margin {' '.join(map(str, margin))}")
-    for after in iterations(pair, state, start, task.settings, team, valid):
+    for after in iterations(pair, state, start, task.settings, team, valid, task.rough):
         state = after
         journal.add(state, level.factor)
     return state, valid
 
 
 def grey_of(levels: dict[int, Level], names: tuple[str, str], team) -> tuple[GreyValues, GreyValues]:
-    """Mean and standard deviation of both images, called by their names, from the finest level. Collective.
+    """Mean and standard deviation of both images, called by their names. Collective.
 
     Raises
     ------
     UserError
         On every rank, when an image has no contrast.
     """
-    level = levels[min(levels)]
+    finest = levels[min(levels)]
+    # integers are finite: any copy tells their mean, and its contrast will do as a unit
+    level = levels[max(levels)] if {finest.im1.dtype.kind, finest.im2.dtype.kind} <= {"u", "i"} else finest
     grey = tuple(grey_values(image, team) for image in (level.im1, level.im2))
+    if level is not finest and not all(_has_contrast(values) for values in grey):
+        grey = tuple(grey_values(image, team) for image in (finest.im1, finest.im2))
     for name, values in zip(names, grey, strict=True):
-        if not values.std > 1e-6 * abs(values.mean):
+        if not _has_contrast(values):
             what = "no finite value" if np.isnan(values.mean) else f"the same grey value {values.mean:g} everywhere"
             error = UserError(f"{name} has {what}: there is nothing to register")
             error.agreed = True
             raise error
     return grey
+
+
+def _has_contrast(grey: GreyValues) -> bool:
+    return grey.std > 1e-6 * abs(grey.mean)
 
 
 def _count_valid(level: Level, margin: tuple[int, int, int], team) -> int:
