@@ -181,7 +181,7 @@ def _margin(margin: int | tuple[int, ...] | None, image: np.ndarray) -> tuple[in
     if margin is None:
         return None
     values = np.broadcast_to(np.asarray(margin, float), image.ndim) if np.size(margin) in (1, image.ndim) else None
-    if values is None or (values < 0).any() or (np.array(image.shape) - 2 * values < 4).any():
+    if values is None or not (values >= 0).all() or (np.array(image.shape) - 2 * values < 4).any():
         raise UserError(f"a margin of {margin} leaves nothing of an image of shape {image.shape}")
     return (0,) * (3 - image.ndim) + tuple(int(v) for v in values)
 

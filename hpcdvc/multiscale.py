@@ -126,7 +126,7 @@ def levels_between(level: Level, first: int, last: int, team) -> dict[int, Level
 
 def coarsest(shape: tuple[int, int, int]) -> int:
     """The largest power of two by which an image may be binned: 8 voxels must remain on each axis."""
-    smallest, factor = min(n for n in shape if n > 1), 1
+    smallest, factor = min((n for n in shape if n > 1), default=1), 1
     while smallest // (2 * factor) >= LEAST_VOXELS:
         factor *= 2
     return factor
@@ -139,7 +139,7 @@ def power_of_two(value: int) -> int:
 
 def default_margin(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     """A tenth of the smallest side and one voxel more, on each axis; none in z of a 2-D image."""
-    margin = 1 + int(0.1 * min(n for n in shape if n > 1))
+    margin = 1 + int(0.1 * min((n for n in shape if n > 1), default=1))
     return tuple(margin if n > 1 else 0 for n in shape)
 
 
