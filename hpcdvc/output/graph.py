@@ -46,9 +46,10 @@ def draw_iterations(path: str, history: np.ndarray) -> None:
     parts, number = decompose_phi(phi), np.arange(1, len(history) + 1)
     figure = Figure((9, 8), layout="constrained")
     axes = figure.subplots(3, 2, sharex=True).ravel()
-    axes[0].semilogy(number, history["delta_phi_norm"], "k.-")
-    axes[1].plot(number, history["zncc"], "k.-")
-    axes[2].semilogy(number, np.abs(history["error"]), "k.-")
+    for axis, values in zip(axes, (history["delta_phi_norm"], history["zncc"], np.abs(history["error"])), strict=False):
+        axis.plot(number, values, "k.-")
+        if axis is not axes[1] and (values > 0).any():
+            axis.set_yscale("log")
     for axis, values in zip(axes[3:], (parts.t, parts.r, 100 * (parts.z - 1)), strict=True):
         for component, name, colour in zip(values.T, "zyx", ("tab:blue", "tab:orange", "tab:green"), strict=True):
             axis.plot(number, component, ".-", label=name, color=colour)
