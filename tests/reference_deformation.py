@@ -45,7 +45,8 @@ def sources_by_mesh(
         before, after = points[nodes[1:]] - points[nodes[0]], deformed[nodes[1:]] - deformed[nodes[0]]
         if len(nodes) == 3:
             before, after = np.vstack([[1.0, 0, 0], before]), np.vstack([[1.0, 0, 0], after])
-        change = np.linalg.det(after) / np.linalg.det(before)
+        with np.errstate(divide="ignore"):
+            change = np.linalg.det(after) / np.linalg.det(before)
         if not (change > 0 or partition):
             continue
         corners = deformed[nodes]

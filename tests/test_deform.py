@@ -133,7 +133,7 @@ def test_ramps_stay_ramps(kind, order):
     values, inside = whole(image, mapping, order)
     truth = (slow.sources_by_phi(slow.voxels(shape), phi, centre) @ slope).reshape(shape)
     assert inside.mean() > 0.5
-    assert np.abs(values - truth)[inside > 0].max() < 2e-4
+    assert np.abs(values - truth)[inside > 0].max() < 1e-3
 
 
 @pytest.mark.parametrize("order", [3, 5])
@@ -301,7 +301,7 @@ def test_triangulation_of_displaced_nodes_has_no_holes():
     assert (inside == expected_inside).all() and np.abs(values - expected).max() < 0.1
     assert MeshMap(x, connectivity, u).skipped > 100
     dense, _ = whole(np.full(shape, 1000, "f4"), MeshMap(x, connectivity, u, True, partition=True))
-    assert np.abs(dense[inside > 0] - 1000).max() < 500  # flat ones do not tell the density
+    assert np.abs(dense[inside > 0] - 1000).max() < 300  # flat ones do not tell the density
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4"])
