@@ -110,16 +110,21 @@ def _volume(image: np.ndarray, copies: bool) -> Volume:
         raise UserError(f"{error}: convert the image, or interpolate with order 0") from None
 
 
-def _deform(im: np.ndarray, mapping, order: int, mask2: np.ndarray | None = None, verbose: bool = False) -> np.ndarray:
-    """A whole image in memory, 3-D or 2-D."""
+def _deform(
+    im: np.ndarray, mapping, order: int, mask2: np.ndarray | None = None, verbose: bool = False, comm=None
+) -> np.ndarray:
+    """A whole image in memory, 3-D or 2-D; the ranks of a communicator share the work, and all get the result."""
     deformation = Deformation(_3d(im), mapping, order, None if mask2 is None else _3d(mask2) != 0)
-    depth = len(_3d(im))
-    result = np.empty(deformation.shape, im.dtype)
-    with Progress(depth, quiet=not verbose, unit="planes") as progress:
-        for first in range(0, depth, PLANES):
-            last = min(first + PLANES, depth)
-            result[first:last] = deformation.planes(first, last)[0]
-            progress.update(last)
+    depth, (rank, size) = len(_3d(im)), (0, 1) if comm is None else (comm.rank, comm.size)
+    result, mine = np.empty(deformation.shape, im.dtype), range(PLANES * rank, depth, PLANES * size)
+    with Progress(depth, quiet=rank > 0 or not verbose, unit="planes") as progress:
+        for first in mine:
+            result[first : first + PLANES] = deformation.planes(first, min(first + PLANES, depth))[0]
+            progress.update(min(first + PLANES * size, depth))
+    if comm is not None:
+        for parts in comm.allgather([(first, result[first : first + PLANES]) for first in mine]):
+            for first, planes in parts:
+                result[first : first + PLANES] = planes
     return result.reshape(im.shape)
 
 
@@ -130,7 +135,11 @@ def _3d(array: np.ndarray) -> np.ndarray:
 
 
 def apply_phi(
-    im: np.ndarray, phi: np.ndarray | None = None, phi_centre: np.ndarray | None = None, order: int = 1
+    im: np.ndarray,
+    phi: np.ndarray | None = None,
+    phi_centre: np.ndarray | None = None,
+    order: int = 1,
+    comm=None,
 ) -> np.ndarray:
     """Deform an image by one deformation function: out(x) = im(Phi^-1 x).
 
@@ -141,6 +150,7 @@ def apply_phi(
     phi_centre : (3,) array, ZYX, voxels: the point about which Phi is given; None is the middle of the image,
         (shape - 1) / 2
     order : of the interpolation: 0 (nearest voxel), 1 (linear), 3 or 5 (splines)
+    comm : mpi4py communicator whose ranks share the work, each calling this with the same arrays; None: serial
 
     Returns
     -------
@@ -158,7 +168,7 @@ def apply_phi(
     """
     im = np.asarray(im)
     centre = (np.array(_3d(im).shape) - 1) / 2 if phi_centre is None else phi_centre
-    return _deform(im, PhiMap(np.eye(4) if phi is None else phi, centre), order)
+    return _deform(im, PhiMap(np.eye(4) if phi is None else phi, centre), order, comm=comm)
 
 
 def apply_phi_field(
@@ -170,6 +180,7 @@ def apply_phi_field(
     n_neighbours: int = 8,
     interpolation_order: int = 1,
     verbose: bool = False,
+    comm=None,
 ) -> np.ndarray:
     """Deform an image by a field of deformation functions.
 
@@ -187,6 +198,7 @@ def apply_phi_field(
     n_neighbours : number of nearest points
     interpolation_order : 0 (nearest voxel), 1 (linear), 3 or 5 (splines)
     verbose : show progress
+    comm : mpi4py communicator whose ranks share the work, each calling this with the same arrays; None: serial
 
     Returns
     -------
@@ -203,7 +215,7 @@ def apply_phi_field(
         raise UserError(f'displacement_mode "{displacement_mode}" is not known: "apply_phi" or "interpolate"')
     mapping = NeighbourMap(field_coords_ref, phi_field, n_neighbours, modes[displacement_mode])
     mask2 = None if im_mask_def is None else np.asarray(im_mask_def)
-    return _deform(np.asarray(im), mapping, interpolation_order, mask2, verbose)
+    return _deform(np.asarray(im), mapping, interpolation_order, mask2, verbose, comm)
 
 
 def apply_mesh_transformation(
@@ -212,6 +224,7 @@ def apply_mesh_transformation(
     connectivity: np.ndarray,
     displacements: np.ndarray,
     im_tet_label: np.ndarray | None = None,
+    comm=None,
 ) -> np.ndarray:
     """Deform an image by the displacements of the nodes of a mesh, linear in every tetrahedron.
 
@@ -223,6 +236,7 @@ def apply_mesh_transformation(
     displacements : (m, 3) array, of the nodes, ZYX, voxels
     im_tet_label : integer array of the shape of `im`, in the deformed state: the row of `connectivity` of every voxel,
         any other number in the background; None: found here
+    comm : mpi4py communicator whose ranks share the work, each calling this with the same arrays; None: serial
 
     Returns
     -------
@@ -236,4 +250,4 @@ def apply_mesh_transformation(
         Shapes that do not fit, or a connectivity that names nodes that do not exist.
     """
     labels = None if im_tet_label is None else _3d(np.asarray(im_tet_label))
-    return _deform(np.asarray(im), MeshMap(points, connectivity, displacements, labels=labels), 1)
+    return _deform(np.asarray(im), MeshMap(points, connectivity, displacements, labels=labels), 1, comm=comm)

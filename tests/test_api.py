@@ -36,7 +36,7 @@ PARAMETERS = {
     "write_tsv": "path field",
 }
 #: whole volumes are worked on by many ranks: of a communicator that is handed over, never of all there are
-COLLECTIVE = {"register", "register_multiscale"}
+COLLECTIVE = {"apply_mesh_transformation", "apply_phi", "apply_phi_field", "register", "register_multiscale"}
 
 
 def function(path: str):
