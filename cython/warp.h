@@ -28,17 +28,6 @@ static void bounds(const job *k, double low[3], double high[3])
     }
 }
 
-/* Grey values -> spline coefficients (Unser 1999); `from` is wider by pad in z and y, by the taps in x, and used up. */
-static void prefilter(const job *k, box *from, box *to)
-{
-    const hpcdvc_interpolation *s = k->spline;
-    const int Rz = k->thick ? s->pad : 0;
-    for (int i = 0; i < s->poles; i++) recurse(from, 0, s->pole[i], 0, 0);
-    for (int i = 0; i < s->poles; i++) recurse(from, 1, s->pole[i], Rz, from->n[0] - Rz);
-    const float *first = row_of(from, Rz, s->pad) + s->prefilter.radius;
-    filter(first, from->sz, from->sy, 1, &s->prefilter, 0, to->v, to->sz, to->sy, to->n);
-}
-
 /* Make sure that the coefficients cover the warped window. Returns a status, NOT_EVALUATED if all is well. */
 static int cover(job *k)
 {
@@ -46,6 +35,8 @@ static int cover(job *k)
     double low[3], high[3];
     int64_t from[3], to[3];
     int covered = k->have_coefficients, n[3], wide[3];
+    const int longest = k->w.n[0] > k->w.n[1] ? k->w.n[0] : k->w.n[1];
+    const int64_t most = 4 * (int64_t)(longest > k->w.n[2] ? longest : k->w.n[2]) + 32; /* a flat window may be turned */
     bounds(k, low, high);
     for (int i = 0; i < 3; i++) {
         const double last = (double)k->im2->shape[i] - 1;
@@ -61,7 +52,7 @@ static int cover(job *k)
     for (int i = 0; i < 3; i++) {
         const int in_use = i > 0 || thick, R = in_use * (i == 2 ? k->spline->prefilter.radius : k->spline->pad);
         from[i] -= in_use * k->s->margin, to[i] += in_use * k->s->margin;
-        if (to[i] - from[i] > 4 * (int64_t)k->w.n[i] + 32) return VOLUME_CHANGE;
+        if (to[i] - from[i] > most) return VOLUME_CHANGE;
         n[i] = (int)(to[i] - from[i]), wide[i] = n[i] + 2 * R, origin[i] = from[i] - R;
     }
     if (!k->have_coefficients && !k->offset_is_given) {
@@ -80,7 +71,7 @@ static int cover(job *k)
     if (filtered) {
         if (box_shape(&k->coefficients, n)) return NO_MEMORY;
         memcpy(k->coefficients.origin, from, sizeof from);
-        prefilter(k, raw, &k->coefficients);
+        prefilter(k->spline, thick ? k->spline->pad : 0, raw, &k->coefficients);
     }
     k->bad2 = dropped > 0, k->have_coefficients = 1;
     return NOT_EVALUATED;

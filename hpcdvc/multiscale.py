@@ -206,9 +206,8 @@ def _register_level(
 ) -> tuple[Iterate, int]:
     """Last state at one level, and how many voxels of im1 could take part."""
     margin, at = level_margin(task, level), (centre - level.first) / level.step
-    pair = Pair(level.im1, level.im2, task.settings, *grey, level.mask1, margin, at, team)
-    valid = _count_valid(level, margin, team)
-    start = _to_level(phi, level)
+    start, valid = _to_level(phi, level), _count_valid(level, margin, team)
+    pair = Pair(level.im1, level.im2, task.settings, *grey, level.mask1, margin, at, team, start)
     state = journal.state(level.factor, start, pair.has_sample)
     size = " x ".join(map(str, level.im1.shape))
     journal.say(f"binning {level.factor}: {size} voxels (ZYX), margin {' '.join(map(str, margin))}")

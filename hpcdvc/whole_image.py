@@ -22,8 +22,8 @@ MATCH = np.dtype(
     + [("bg", "f8", 12)]
     + [(name, "f8") for name in ("residual", "few", "sum_of_few", "squares_of_few", "interpolated_squares")]
 )
-#: Voxels (ZYX) of the tiles that the kernel works on, by order; those of a spline are larger because its prefilter
-#: reaches far beyond them. A block is one tile high and this many tiles deep.
+#: Voxels (ZYX) of the tiles that the kernel works on, at most, by order; those of a spline are larger because its
+#: prefilter reaches far beyond them. A block is one tile high and this many tiles deep.
 TILES = {1: (8, 32, 512), 3: (16, 32, 512), 5: (16, 32, 512)}
 ROWS_OF_TILES = 2
 #: One block of so many stands for all as long as phi is far from settled, where there are enough of them.
@@ -66,6 +66,7 @@ class Pair:
     margin : voxels (ZYX) of im1 left out at each side
     centre : point of im1 (ZYX) that Phi is about
     team : hpcdvc.parallel.Team
+    start : (3, 4) array near the phi that is to come
     """
 
     def __init__(
@@ -79,10 +80,11 @@ class Pair:
         margin: tuple[int, int, int],
         centre: np.ndarray,
         team,
+        start: np.ndarray | None = None,
     ):
         low, high = np.array(margin), np.array(im1.shape) - margin
         tile = TILES[settings.order] if im1.shape[0] > 1 else (1, 64, 512)
-        tile = tuple(int(n) for n in np.minimum(tile, high - low))
+        tile = tuple(int(n) for n in np.minimum((*tile[:2], _tile_length(start)), high - low))
         blocks, sampled = _blocks(low, high, tile)
         mine = slice(*team.spans(len(blocks)))
         self._blocks, self._sampled, self.has_sample = blocks[mine], sampled[mine], len(blocks) >= LEAST_BLOCKS
@@ -145,6 +147,12 @@ class Pair:
             return None
         self._all = [old if new is None else new for old, (_, new, _) in zip(self._all, parts, strict=True)]
         return Totals(_total(np.concatenate(self._all)), _total(np.concatenate([m for _, _, m in parts])))
+
+
+def _tile_length(start: np.ndarray | None) -> int:
+    """Voxels of a tile along x: turned by much, a long tile would lie in a box of im2 that is mostly read in vain."""
+    tilt = 0.0 if start is None else float(np.abs(start[:2, 2]).max())
+    return int(np.clip(16 / max(tilt, 1e-3), 64, 512))
 
 
 def _blocks(low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from reg_cases import (
     run_here,
     save_motion,
 )
-from synthetic import Affine, Grey, rotation
+from synthetic import Affine, Grey, lattice_texture, pair, rotation
 
 from hpcdvc.errors import RunError
 from hpcdvc.field import Field, Status
@@ -234,6 +234,17 @@ def test_start():
     failed.return_status[:] = -1
     write_tsv("failed.tsv", failed)
     assert same_rows(measure(*words, "failed.tsv"), started)
+
+
+@pytest.mark.parametrize(("dimensions", "angle", "shift"), [(3, 40, (-8.0, 14.0, 3.0)), (2, -35, (20.0, -24.0))])
+def test_auto(dimensions, angle, shift):
+    """A large rotation and a displacement of a quarter of the image need no hand."""
+    shape = (64, 60, 68) if dimensions == 3 else (96, 100)
+    field = rotation(angle, (np.array(shape) - 1) / 2, axis=(1, -2, 0.7), shift=shift)
+    save_pair(*pair(lattice_texture(1, 3.0, dimensions), shape, field))
+    with pytest.raises(RunError, match="--auto"):
+        measure()
+    assert error_of(measure("--auto"), field, shape) < 0.001
 
 
 def test_rigid_part_of_a_start():

@@ -12,6 +12,7 @@ from hpcdvc.kernels.whole import instruction_set
 from reference_registration import coefficients, interpolate
 from reference_totals import voxels
 from reg_cases import FIELD, FLAT_FIELD, pair_of
+from synthetic import rotation
 
 from hpcdvc.levels import grey_values
 from hpcdvc.parallel import Team
@@ -54,12 +55,12 @@ def settings(dimensions: int, **more: object) -> Settings:
     return Settings(window, **{"order": 1, "gradient": "finite_differences", "margin": 0, **more})
 
 
-def make(one, two, dimensions, margin, mask=None, team=None, **more) -> Pair:
+def make(one, two, dimensions, margin, mask=None, team=None, start=None, **more) -> Pair:
     """A pair with a centre that is not the middle of the image."""
     team = team or Team()
     greys = [grey_values(image, team) for image in (one, two)]
     centre = np.array([0.0, 41.0, 38.5] if dimensions == 2 else [20.0, 27.0, 31.5])
-    return Pair(one, two, settings(dimensions, **more), *greys, mask, margin, centre, team)
+    return Pair(one, two, settings(dimensions, **more), *greys, mask, margin, centre, team, start)
 
 
 def inner(shape: tuple[int, int, int], margin: tuple[int, int, int]) -> np.ndarray:
@@ -116,6 +117,21 @@ def test_totals(dimensions, move, how, update_gradient):
     for name in (*REFERENCES, *MATCHES):
         row, other = (t.reference if name in REFERENCES else t.match for t in (found, plain))
         assert np.allclose(row[name], other[name], rtol=1e-6, atol=1e-6 * np.abs(other[name]).max())
+
+
+@pytest.mark.parametrize("tiles", ["long", "short"])
+def test_turned_by_much(tiles):
+    """However flat a tile is (the last ones have two planes), and whether its length is made for the rotation."""
+    one, two = (np.tile(image, (1, 1, 3)) for image in case(3))
+    phi = np.eye(4)[:3]
+    phi[:, :3] = rotation(44, np.zeros(3), axis=(0.1, 1, -0.2)).F
+    start = phi if tiles == "short" else None
+    pair = make(one, two, 3, (3, 4, 6), start=start)
+    twin = voxels(one, two, phi, pair.centre, (*pair.offsets, pair.scale))
+    expected = twin.sums(inner(one.shape, (3, 4, 6)))
+    assert expected["n"] > 1e5
+    check(pair.totals(phi), expected)
+    assert make(one, two, 3, (3, 4, 6), start=start, order=3).totals(phi).reference["n"] == expected["n"]
 
 
 @pytest.mark.parametrize("order", [3, 5])
@@ -187,7 +203,7 @@ def test_beyond_reason(team):
     pair, phi = tall(team), phi_of(3, np.zeros(3))
     expected = pair.totals(phi)
     wild = phi.copy()
-    wild[:2, :3] *= 9
+    wild[:2, :3] *= 25
     assert pair.totals(wild) is None
     assert team.broadcast(same(pair.totals(phi), expected))
 
