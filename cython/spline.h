@@ -109,4 +109,14 @@ INLINE void sample_row(const box *c, const double start[3], const double slope[3
     }
 }
 
+/* Grey values -> spline coefficients (Unser 1999, doi 10.1109/79.799930); `from` is wider by the pad in z and y, by the
+ * taps in x, and used up. */
+static void prefilter(const hpcdvc_interpolation *s, int pad_z, box *from, box *to)
+{
+    for (int i = 0; i < s->poles; i++) recurse(from, 0, s->pole[i], 0, 0);
+    for (int i = 0; i < s->poles; i++) recurse(from, 1, s->pole[i], pad_z, from->n[0] - pad_z);
+    const float *first = row_of(from, pad_z, s->pad) + s->prefilter.radius;
+    filter(first, from->sz, from->sy, 1, &s->prefilter, 0, to->v, to->sz, to->sy, to->n);
+}
+
 #endif
