@@ -60,7 +60,7 @@ STATUS_TEXT = {
     Status.GREY_THRESHOLD: ("mean grey value outside -glt and -ght", ""),
     Status.FEW_VALID_VOXELS: ("fewer valid voxels in the window of im1 than -mc", "lower -mc, or check the mask"),
     Status.BAD_GUESS: ("the start from -pf is not finite", "filter the start field first"),
-    Status.LEFT_IMAGE: ("the window left im2, or hit its masked voxels", "lower -mc, or a larger image"),
+    Status.LEFT_IMAGE: ("left im2, or hit its masked voxels", "lower -mc, or a larger image"),
     Status.DECORRELATED: ("converged on grey values that do not match", "a better start with -pf"),
 }
 

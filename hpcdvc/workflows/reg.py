@@ -239,7 +239,7 @@ def failure(outcome: Registration) -> str:
     lost = outcome.zncc < Settings.min_zncc
     advice = ADVICE[Status.DECORRELATED if lost else outcome.return_status]
     return (
-        f"the registration has failed at binning {outcome.factor} after {outcome.iterations} iterations: {reason} "
+        f"the registration has failed at binning {outcome.factor}, iteration {outcome.iterations}: {reason} "
         f"(return status {outcome.return_status}, zncc {outcome.zncc:.3f}); try {advice}"
     )
 
