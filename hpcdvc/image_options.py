@@ -59,8 +59,6 @@ class Selection(OptionSet):
 
     def check(self) -> None:
         one_of(self, "margin", "margin3")
-        if self.return_mask_centre and not self.mask1:
-            raise UserError("-rmc needs the mask whose centre is meant, give it with -mf1")
 
 
 @dataclass(kw_only=True)

@@ -80,7 +80,6 @@ def test_mask(refused):
     save("mask.tif", np.zeros(SHAPE, "u1"))
     refused((*PAIR, "-mf1", "mask.tif"), "mask.tif", "0")
     refused((*PAIR, "-mf1", "nowhere.tif"), "nowhere.tif")
-    refused((*PAIR, "-rmc"), "-rmc", "-mf1")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from hpcdvc.multiscale import Journal, Registration, Task, grey_of, levels_betwe
 from hpcdvc.options import as_parameters, option
 from hpcdvc.output import graph
 from hpcdvc.output.hdf5 import choose_transport
-from hpcdvc.output.result import Result, check_folder, estimate_bytes, stem_of
+from hpcdvc.output.result import Result, check_folder, check_inputs_stay, estimate_bytes, stem_of
 from hpcdvc.phi import at_points
 from hpcdvc.progress import duration
 from hpcdvc.registration import Settings
@@ -96,9 +96,10 @@ def run(options: Options, team) -> list[str]:
     if options.deformed:
         from hpcdvc.deformed import write_deformed  # what is not needed delays the start
 
-        path = stem_of(options.out_dir, options.prefix or plan.im1.stem, "reg-def", plan.im1.path) + ".tif"
         order = plan.task.settings.order
-        paths.append(write_deformed(plan.result.path, path, plan.im1, order, team, options.quiet))
+        paths.append(
+            write_deformed(plan.result.path, _deformed(options, plan.im1), plan.im1, order, team, options.quiet)
+        )
     team.agree(lambda: _shards(plan, team=None).clear())
     return paths
 
@@ -121,6 +122,8 @@ def make_plan(options: Options, team) -> Plan:
         raise UserError(f"{options.phi_file} holds a field of {len(start)} rows: one registration (one row) is needed")
     if start is not None and not np.linalg.det(start.phi[0, :3, :3]) > 1e-3:
         raise UserError(f"the Phi in {options.phi_file} is singular or mirrors: nothing can start from it")
+    if options.return_mask_centre and not mask:
+        log.warning("-rmc without a mask (-mf1) changes nothing: Phi is given at the centre of the image")
     if options.graph:
         graph.check()
     task = task_of(options, im1)
@@ -129,12 +132,25 @@ def make_plan(options: Options, team) -> Plan:
         stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "registration", im1.path), ("tsv",)
     )
     done = result.check(key_of(parameters), options.force, options.resume)
+    if options.deformed:
+        _check_deformed(_deformed(options, im1), options, [info.path for info in (im1, im2, mask) if info])
     plan = Plan(im1, im2, mask, start, task, parameters, result, done)
     if not done and (not options.force or options.resume):
         _shards(plan, team).check(options.resume)
     need = estimate_bytes(1, ("tsv",)) + (im1.voxel_bytes if options.deformed else 0)
     check_folder(os.path.dirname(result.stem), need, make=not options.dry_run)
     return plan
+
+
+def _deformed(options: Options, im1: VolumeInfo) -> str:
+    """Path of the deformed im1."""
+    return stem_of(options.out_dir, options.prefix or im1.stem, "reg-def", im1.path) + ".tif"
+
+
+def _check_deformed(path: str, options: Options, inputs: list[str]) -> None:
+    check_inputs_stay([path], inputs)
+    if os.path.exists(path) and not (options.force or options.resume):
+        raise UserError(f"{path} exists: --force overwrites it, -pre or -od give another name")
 
 
 def _parameters(options: Options, im1: VolumeInfo, im2: VolumeInfo, mask: VolumeInfo | None) -> dict:
