@@ -154,6 +154,22 @@ def test_existing_result(capfd):
     assert digest(f"{STEM}.hdf") == second and new_files() == {*RESULT, "im1-reg-def.tif"}
 
 
+def test_existing_deformed_image(capfd):
+    """That of another registration is not lost without a word, an input never."""
+    assert main("reg", [*PAIR, "-q", "-def", "-pre", "mine"]) == 0
+    assert main("reg", [*PAIR[::-1], "-q", "-def", "-pre", "other"]) == 0
+    first = digest("mine-reg-def.tif")
+    Path("other-reg-def.tif").rename("im2-reg-def.tif")
+    assert main("reg", ["im2.tif", "im1.tif", "-q", "-def"]) == 2
+    assert is_one_sentence(capfd.readouterr().err, "im2-reg-def.tif exists", "--force")
+    for more in ((), ("--force",)):
+        assert main("reg", ["im2.tif", "mine-reg-def.tif", "-q", "-def", "-pre", "mine", *more]) == 2
+        said = capfd.readouterr().err
+        assert is_one_sentence(said, "would replace mine-reg-def.tif" if more else "mine-registration.hdf exists")
+    assert digest("mine-reg-def.tif") == first
+    assert main("reg", ["im2.tif", "im1.tif", "-q", "-def", "--force"]) == 0
+
+
 def test_same_bytes_on_any_number_of_ranks(run_command):
     """Also of what may differ between them: a sample of the blocks, NaN, a mask, an update of the gradient."""
     mask = np.zeros(SHAPE, "u1")

@@ -147,6 +147,20 @@ def is_finished(path: str, is_ours: Callable[[], bool], force: bool, resume: boo
     return False
 
 
+def check_inputs_stay(results: list[str], inputs: list[str | None]) -> None:
+    """Make sure that no result takes the place of a file that it is made from.
+
+    Raises
+    ------
+    UserError
+        One would.
+    """
+    for result in filter(os.path.exists, results):
+        for path in filter(None, inputs):
+            if os.path.samefile(path, result):
+                raise UserError(f"the result would replace {path}, from which it is made: give it another -pre or -od")
+
+
 def write_record(stem: str, record: dict, team) -> None:
     """Write `<stem>.run.json` (one rank): what may differ between two runs of the same result.
 

@@ -17,7 +17,7 @@ from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity
 from hpcdvc.motion import KINDS, Mapping, MotionOptions, read_motion
 from hpcdvc.options import OptionSet, as_parameters, option
 from hpcdvc.output.image import FORMATS, ImageFile
-from hpcdvc.output.result import check_folder, is_finished, stem_of, write_record
+from hpcdvc.output.result import check_folder, check_inputs_stay, is_finished, stem_of, write_record
 from hpcdvc.progress import duration
 from hpcdvc.residual import norms
 from hpcdvc.slabs import SLAB, slab_depth, write_slabs
@@ -131,7 +131,8 @@ def make_plan(options: Options, team) -> Plan:
     if im2:
         path = f"{stem}-residual.{options.format}"
         images.append(ImageFile(path, im1.shape, np.dtype(np.float32), metadata))
-    _check_inputs_stay(images, [im1.path, im2 and im2.path, mask and mask.path, options.phi_file, options.mesh])
+    inputs = [im1.path, im2 and im2.path, mask and mask.path, options.phi_file, options.mesh]
+    check_inputs_stay([image.path for image in images], inputs)
     done = [is_finished(image.path, image.is_ours, options.force, options.resume) for image in images]
     plan = Plan(im1, im2, mask, mapping, stem, tuple(images), parameters, all(done))
     _check_place(plan, options, team)
@@ -148,13 +149,6 @@ def _parameters(options: Options, im1: VolumeInfo, im2: VolumeInfo | None, mask:
     made_from |= {name: identity_of(getattr(options, name)) for name in ("phi_file", "mesh") if getattr(options, name)}
     known = as_parameters(options, key_only=True)
     return {"options": {name: value for name, value in known.items() if name not in PATHS}, "made_from": made_from}
-
-
-def _check_inputs_stay(images: list[ImageFile], inputs: list[str | None]) -> None:
-    for image in filter(lambda image: os.path.exists(image.path), images):
-        for path in filter(None, inputs):
-            if os.path.samefile(path, image.path):
-                raise UserError(f"the result would replace {path}, from which it is made: give it another -pre or -od")
 
 
 def _shards(plan: Plan, options: Options, team) -> Checkpoint:
