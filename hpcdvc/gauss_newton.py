@@ -129,7 +129,8 @@ def iterations(
 
         after = team.agree(next_state)
         settled = after.status == Status.CONVERGED
-        if state.sampled and after.status and not (rough and settled):  # all blocks will do better, or fail for good
+        enough = (rough and settled) or after.status == Status.MAX_ITERATIONS
+        if state.sampled and after.status and not enough:  # all blocks will do better, or fail for good
             phi = after.phi if settled else start
             after = replace(after, sampled=False, status=0, phi=phi, delta=np.full(12, np.nan))
         state = after
@@ -241,7 +242,8 @@ def _chance(reference: np.void, n: float) -> float:
 
 def _verdict(pair: Pair, state: Iterate, last: Iterate, settings: Settings) -> int:
     """Why the iterations end here; 0: they go on."""
-    if state.number > settings.max_iterations / 2 and 0.8 * abs(state.error) > abs(last.error):
+    comparable = np.isfinite(last.delta).all()  # not with an error on other blocks
+    if comparable and state.number > settings.max_iterations / 2 and 0.8 * abs(state.error) > abs(last.error):
         return Status.ERROR_GROWTH
     if state.delta_phi_norm <= settings.min_delta_phi and not (pair.loses_contrast and np.isnan(state.contrast_loss)):
         return Status.CONVERGED if state.zncc >= max(settings.min_zncc, state.chance) else Status.DECORRELATED

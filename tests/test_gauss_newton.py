@@ -61,6 +61,20 @@ def test_the_sample_does_not_slow_down_all_blocks():
     assert (changes[1:] < 0.2 * changes[:-1]).all()
 
 
+def test_error_of_the_sample():
+    """All blocks may match worse than those of the sample: that is no growth of the error."""
+    one, two = (image.astype("f4") for image in pair_of("tall"))
+    noise = np.random.default_rng(0).normal(scale=3000, size=one.shape)
+    for first in range(3, len(one), 64):
+        noise[first - 8 : first + 16] = 0
+    found = register(one, two + noise.astype("f4"), interpolation_order=1, margin=3, max_iterations=20)
+    errors, sampled = found.history["error"], found.history["sampled"] > 0
+    assert errors[-1] > 2 * errors[np.flatnonzero(sampled)[-1]] and 10 < sampled.sum() < len(errors)
+    assert found.return_status == Status.CONVERGED
+    few = register(one, two, interpolation_order=1, margin=3, max_iterations=5)
+    assert few.return_status == Status.MAX_ITERATIONS and few.iterations == 5
+
+
 def test_a_sample_that_fails_is_no_failure():
     """The blocks of the sample have no texture; all others do."""
     one, two = pair_of("tall")
