@@ -242,12 +242,19 @@ def _chance(reference: np.void, n: float) -> float:
 
 def _verdict(pair: Pair, state: Iterate, last: Iterate, settings: Settings) -> int:
     """Why the iterations end here; 0: they go on."""
-    comparable = np.isfinite(last.delta).all()  # not with an error on other blocks
-    if comparable and state.number > settings.max_iterations / 2 and 0.8 * abs(state.error) > abs(last.error):
+    comparable = np.isfinite(last.delta).all()  # not with what other blocks say
+    if comparable and state.number > settings.max_iterations / 2 and _has_grown(pair, state, last):
         return Status.ERROR_GROWTH
     if state.delta_phi_norm <= settings.min_delta_phi and not (pair.loses_contrast and np.isnan(state.contrast_loss)):
         return Status.CONVERGED if state.zncc >= max(settings.min_zncc, state.chance) else Status.DECORRELATED
     return Status.MAX_ITERATIONS if state.number >= settings.max_iterations else 0
+
+
+def _has_grown(pair: Pair, state: Iterate, last: Iterate) -> bool:
+    """Whether the images match clearly worse than before; `error` depends on the gain as well, `zncc` does not."""
+    if pair.znssd:
+        return 0.8 * (1 - state.zncc) > 1 - last.zncc + 1 - ALIKE
+    return 0.8 * abs(state.error) > abs(last.error)
 
 
 def _solve(basis: np.ndarray, matrix: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -189,7 +189,7 @@ def register(plan: Plan, options: Options, transport: str, team) -> None:
         from hpcdvc.find_start import find_start  # what is not needed delays the start
 
         grey_of(levels, plan.task.names, team)  # first: that --auto finds no start is not the fault of constant images
-        phi, about = find_start(levels[max(levels)], plan.task, team)
+        phi, about, levels = find_start(levels, plan.task, team)
     elif plan.start:
         phi, about = plan.start.phi[0], plan.start.positions[0]
     journal = Journal(lambda row: _keep(row, shards, team), earlier)
