@@ -3,7 +3,7 @@ VENV := $(or $(HPCDVC_VENV),.venv)
 BIN := $(VENV)/bin
 PYTHON_HERE := $(BIN)/python
 
-.PHONY: setup demo test lint unit mpi bench docs clean
+.PHONY: setup demo test lint unit mpi slow bench docs clean
 .NOTPARALLEL:
 
 setup:
@@ -20,7 +20,11 @@ lint: setup
 
 # ParaView and SLURM are system packages: .ci/run installs them and runs their tests.
 unit: setup
-	$(PYTHON_HERE) -m pytest -m "not mpi" --ignore=tests/test_paraview.py --ignore=tests/test_slurm.py
+	$(PYTHON_HERE) -m pytest -m "not mpi and not slow" --ignore=tests/test_paraview.py --ignore=tests/test_slurm.py
+
+# Many runs that are killed and gone on with.
+slow: setup
+	$(PYTHON_HERE) -m pytest -m "slow and not mpi" --ignore=tests/test_paraview.py --ignore=tests/test_slurm.py
 
 mpi: setup
 	@for ranks in 1 2 3; do \

@@ -62,6 +62,7 @@ def wait_for(condition, what, timeout=20):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_kills_at_random_times(tmp_path, undisturbed):
     dice = random.Random(os.environ.get("HPCDVC_TORTURE_SEED", "1"))
     stem, before, log = tmp_path / "field", 0, []
@@ -89,6 +90,7 @@ def test_kills_at_random_times(tmp_path, undisturbed):
     assert log, "no run was killed"
 
 
+@pytest.mark.slow
 def test_what_is_safe_is_not_measured_again(tmp_path, undisturbed):
     stem = tmp_path / "field"
     process = start(TOY, stem, POINTS, ranks=2)
@@ -137,6 +139,7 @@ def test_signal_before_the_first_point(tmp_path):
     assert safe_points(stem) == 0
 
 
+@pytest.mark.slow
 def test_other_parameters_on_resume(tmp_path):
     stem = tmp_path / "field"
     process = start(TOY, stem, POINTS, ranks=2)

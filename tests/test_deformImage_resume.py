@@ -138,6 +138,7 @@ def ranks(process: subprocess.Popen) -> list[int]:
     return ranks_of(process, "hpcdvc-deformImage")
 
 
+@pytest.mark.slow
 def test_told_to_leave(here, undisturbed):
     """After SIGUSR1: exit code 75. Then nothing is touched without being asked to."""
     out = here / "told"
@@ -160,6 +161,7 @@ def test_told_to_leave(here, undisturbed):
     assert results(out) == undisturbed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", ["before the renames", "between the renames", "before the record", "before the shards go"]
 )
@@ -187,6 +189,7 @@ def test_no_room(here, undisturbed, ranks):
     assert results(out) == undisturbed
 
 
+@pytest.mark.slow
 def test_force_starts_anew(here, undisturbed):
     out = here / "anew"
     process = begin(here, out, "-nn", 3, seconds=0.2)

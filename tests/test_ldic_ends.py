@@ -109,6 +109,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_disk_that_others_fill(here, small_disk):
     words = ("-ns", 2, "-hws", 6)
     assert finish(ldic(here, here / "larger", *words), timeout=60)[0] == 0

@@ -88,6 +88,7 @@ def test_random_kills(here, undisturbed):
     print(f"seed {SEED}: {KILLS} kills, {finished} runs finished between them")
 
 
+@pytest.mark.slow
 def test_says_what_to_type(here, undisturbed):
     """After SIGUSR1: exit code 75. Then the shards are not touched without being asked to."""
     out = here / "told"

@@ -91,6 +91,7 @@ def undisturbed(here):
     return results(here / "undisturbed")
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(here, undisturbed):
     """Every few iterations, another rank of another number of ranks; no iteration is done twice."""
     out, kept, total = here / "killed", 0, len(np.load(here / "undisturbed" / f"{STEM}-iterations.npy"))
