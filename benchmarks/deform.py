@@ -152,15 +152,5 @@ def runs_table(runs: dict) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Measure, print, write."""
-    o = reporting.parse(reporting.parser(__doc__))
-    speckle_pair(o.size)
-    if not o.no_peer:
-        peer.install()
-    results = measure(o)
-    reporting.write("deform", results, report(results))
-
-
 if __name__ == "__main__":
-    main()
+    reporting.run("deform", reporting.parse(reporting.parser(__doc__)), measure, report)

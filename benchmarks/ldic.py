@@ -17,10 +17,8 @@ import comparison  # noqa: E402
 import facts  # noqa: E402
 import kernel  # noqa: E402
 import machine  # noqa: E402
-import peer  # noqa: E402
 import reporting  # noqa: E402
 import targets  # noqa: E402
-from speckle import speckle_pair  # noqa: E402
 
 HALF_WINDOW = 10
 
@@ -105,15 +103,5 @@ def _rows_line(rows: dict) -> str:
     )
 
 
-def main() -> None:
-    """Measure, print, write."""
-    o = options()
-    speckle_pair(o.size)
-    if not o.no_peer:
-        peer.install()
-    results = measure(o)
-    reporting.write("ldic", results, report(results))
-
-
 if __name__ == "__main__":
-    main()
+    reporting.run("ldic", options(), measure, report)

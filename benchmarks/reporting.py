@@ -3,9 +3,12 @@
 import argparse
 import json
 import time
+from collections.abc import Callable
 
 import machine
+import peer
 from processes import ROOT
+from speckle import speckle_pair
 
 RESULTS = ROOT / "benchmarks" / "results"
 SIZE = 500
@@ -52,6 +55,15 @@ def memory_table(memory: dict[str, dict], columns: dict[str, str]) -> str:
 def begin(options: argparse.Namespace) -> dict:
     """Results that know how and where they were measured."""
     return {"options": vars(options), "machine": machine.facts()}
+
+
+def run(name: str, options: argparse.Namespace, measure: Callable, report: Callable) -> None:
+    """Get what is needed, measure, print and keep: `measure` makes results of the options, `report` a text of these."""
+    speckle_pair(options.size)
+    if not options.no_peer:
+        peer.install()
+    results = measure(options)
+    write(name, results, report(results))
 
 
 def write(name: str, results: dict, text: str) -> None:

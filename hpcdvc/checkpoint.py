@@ -64,6 +64,7 @@ class Checkpoint:
         self.dtype, self.unit = dtype, unit
         # start of every CRC: rows of another layout (another version) do not pass for ours
         self._layout = zlib.crc32(repr(dtype.descr).encode())
+        self._run: str | None = None
         self._descriptor = None
         self._synced = 0.0
 
@@ -75,7 +76,7 @@ class Checkpoint:
     @property
     def opened(self) -> bool:
         """Whether rows can be added."""
-        return self._descriptor is not None
+        return self._run is not None
 
     # before the run
 
@@ -128,8 +129,12 @@ class Checkpoint:
 
     # during the run
 
-    def open(self) -> None:
+    def open(self, alone: bool = False) -> None:
         """Start a new shard on every rank; SIGUSR1 is listened to from now on. Collective.
+
+        Parameters
+        ----------
+        alone : rank 0 keeps all rows, the others start none
 
         Raises
         ------
@@ -137,9 +142,9 @@ class Checkpoint:
             On every rank, when the folder cannot be written.
         """
         self._team.listen()
-        run = self._team.agree(self._start_run)
-        path = os.path.join(self.folder, f"{run}.{self._team.rank:05d}.rec")
-        self._descriptor = self._team.agree_all(lambda: _create(path))
+        self._run = self._team.agree(self._start_run)
+        path = os.path.join(self.folder, f"{self._run}.{self._team.rank:05d}.rec")
+        self._descriptor = self._team.agree_all(lambda: None if alone and self._team.rank > 0 else _create(path))
         self._synced = time.monotonic()
 
     def _start_run(self) -> str:
@@ -182,6 +187,7 @@ class Checkpoint:
 
     def close(self) -> None:
         """Write the shard of this rank through to the disk and close it."""
+        self._run = None
         if self._descriptor is None:
             return
         try:

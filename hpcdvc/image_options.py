@@ -7,9 +7,8 @@ from typing import ClassVar
 from hpcdvc.common_options import ZYX, PhiFile, Place
 from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo
-from hpcdvc.multiscale import Task, coarsest, power_of_two
+from hpcdvc.multiscale import Task, coarsest, power_of_two, settings_for
 from hpcdvc.options import OptionSet, one_of, option
-from hpcdvc.registration import Settings
 
 log = logging.getLogger("hpcdvc")
 
@@ -66,7 +65,7 @@ class Files(Place):
     """What is written beside the result."""
 
     deformed: bool = option(
-        False, "-def", "--save-deformed-image1", group="output", help="write im1 as Phi deforms it as well"
+        False, "-def", "--save-deformed-image1", in_key=False, group="output", help="write im1 deformed by Phi as well"
     )
     graph: bool = option(
         False, "-g", "--graph", in_key=False, group="output", help="draw the iterations into a PNG beside the result"
@@ -100,18 +99,16 @@ def task_of(options: OptionSet, image: VolumeInfo) -> Task:
     for name, n, m in zip("ZYX", image.shape, margin or (), strict=False):
         if n > 1 and n - 2 * int(min(m, n)) < 4:
             raise UserError(f"a margin of {m:g} voxels leaves nothing of {image.spec}: {n} voxels in {name}")
-    settings = Settings(
-        half_window_size=(0 if image.two_dimensional else 1, 1, 1),
+    settings = settings_for(
+        image.shape,
         order=options.interpolation_order,
         criterion=options.criterion,
         gradient=options.gradient_method,
         gaussian_sigma=options.gaussian_sigma,
         max_iterations=options.max_iterations,
         min_delta_phi=options.min_delta_phi,
-        margin=0,
         update_gradient=options.update_gradient,
         rigid=options.rigid,
-        shape_order="1",
     )
     return Task(settings, begin, end, margin, names=(options.im1, options.im2))
 

@@ -7,7 +7,16 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.levels import Level, as_volume, centre_of_mass
-from hpcdvc.multiscale import Journal, Registration, Task, coarsest, levels_between, power_of_two, register_levels
+from hpcdvc.multiscale import (
+    Journal,
+    Registration,
+    Task,
+    coarsest,
+    levels_between,
+    power_of_two,
+    register_levels,
+    settings_for,
+)
 from hpcdvc.parallel import Team
 from hpcdvc.phi import at_points
 from hpcdvc.registration import Settings
@@ -205,16 +214,14 @@ def _settings(
         raise UserError(f"the gradient {gradient!r} is not known: finite_differences, spline or gaussian")
     if not (max_iterations >= 1 and delta_phi_min > 0 and 0 < sigma <= 8):
         raise UserError("max_iterations, delta_phi_min and gaussian_sigma must be positive, gaussian_sigma at most 8")
-    return Settings(
-        half_window_size=(0 if as_volume(im1).shape[0] == 1 else 1, 1, 1),
+    return settings_for(
+        as_volume(im1).shape,
         order=order,
         criterion=criterion,
         gradient=gradient,
         gaussian_sigma=sigma,
         max_iterations=int(max_iterations),
         min_delta_phi=delta_phi_min,
-        margin=0,
         update_gradient=update_gradient,
         rigid=rigid,
-        shape_order="1",
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hpcdvc.checkpoint import Checkpoint
-from hpcdvc.errors import Unfinished
+from hpcdvc.errors import Unfinished, agreed
 from hpcdvc.field import Status
 from hpcdvc.progress import Progress
 
@@ -70,7 +70,7 @@ def measure_points(
         missing = queue.left()
         progress.update(done + left - missing)
     if missing:
-        raise _agreed(
+        raise agreed(
             Unfinished(
                 f"left on request with {missing} of {done + left} {checkpoint.unit} to do; the others are safe, "
                 "run again with --resume"
@@ -94,9 +94,3 @@ def _measure_chunks(queue, measure: Callable, checkpoint: Checkpoint, progress: 
         part = queue.done_in_node() / max(queue.total_in_node(), 1)
         progress.update(done + round(part * left), converged / mine if can_fail else None)
     return rows
-
-
-def _agreed(error: Unfinished) -> Unfinished:
-    """Mark an error that every rank raises, so that rank 0 alone speaks."""
-    error.agreed = True
-    return error

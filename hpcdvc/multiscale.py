@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hpcdvc.decomposition import decompose_phi
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, agreed
 from hpcdvc.field import STATUS_TEXT, Status
 from hpcdvc.gauss_newton import ITERATE, Iterate, iterations
 from hpcdvc.levels import GreyValues, Level, grey_values, halved
@@ -114,6 +114,16 @@ class Journal:
         """Show a line."""
         if not self.quiet:
             log.log(level, text)
+
+
+def settings_for(shape: tuple[int, int, int], **details: object) -> Settings:
+    """Settings of whole images, of which only the dimensions count; `details` are those of `Settings`.
+
+    Parameters
+    ----------
+    shape : (nz, ny, nx) of im1
+    """
+    return Settings(half_window_size=(int(shape[0] > 1), 1, 1), margin=0, shape_order="1", **details)
 
 
 def levels_between(level: Level, first: int, last: int, team) -> dict[int, Level]:
@@ -234,9 +244,7 @@ def grey_of(levels: dict[int, Level], names: tuple[str, str], team) -> tuple[Gre
     for name, values in zip(names, grey, strict=True):
         if not _has_contrast(values):
             what = "no finite value" if np.isnan(values.mean) else f"the same grey value {values.mean:g} everywhere"
-            error = UserError(f"{name} has {what}: there is nothing to register")
-            error.agreed = True
-            raise error
+            raise agreed(UserError(f"{name} has {what}: there is nothing to register"))
     return grey
 
 

@@ -18,6 +18,21 @@ from hpcdvc.parallel import Team
 from hpcdvc.parser import parse
 from hpcdvc.workflows import ldic
 
+#: command lines with files of ../shared/oracle/bad-input -> the file that is refused
+SAMPLES = {
+    "a.tif b_corrupt.tif": "b_corrupt.tif",
+    "a.tif b_empty.tif": "b_empty.tif",
+    "a.tif b_small.tif": "b_small.tif",
+    "a.tif b_text.tif": "b_text.tif",
+    "a.tif b_trunc.tif": "b_trunc.tif",
+    "a.tif im2d.tif": "im2d.tif",
+    "a.tif rgb.tif": "rgb.tif",
+    "a.tif b.tif -mf1 mask_small.tif": "mask_small.tif",
+    "a.tif b.tif -pf empty.tsv": "empty.tsv",
+    "a.tif b.tif -pf garbage.tsv": "garbage.tsv",
+    "a.tif b.tif -pf headeronly.tsv": "headeronly.tsv",
+}
+
 SHAPE = (38, 40, 49)
 #: A small affine motion about the middle of the volume.
 FIELD = Affine(

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "hpcdvc"
 LAYERS = """
-    __main__ cli workflows deformed find_start autostart motion start slabs nodes output measuring checkpoint
+    __main__ cli workflows deformed find_start autostart motion provenance start slabs nodes output measuring checkpoint
     image_options image_registration multiscale gauss_newton whole_image levels parallel exchange sharedmem guard images
     deform residual registration mappings triangulation grid kernels
     registration_options common_options parser options progress launch field decomposition phi errors

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from ldic_cases import BAD_TABLES, FIELD, SHAPE, images, is_one_sentence, save_damaged, save_field, save_pair
+from ldic_cases import BAD_TABLES, FIELD, SAMPLES, SHAPE, images, is_one_sentence, save_damaged, save_field, save_pair
 
 from hpcdvc.cli import log, main
 from hpcdvc.grid import make_grid
@@ -208,21 +208,6 @@ def test_shards_that_cannot_be_used(refused):
     refused((*PAIR, *GRID, "--resume"), "key.json cannot be read", "--force")
     assert main("ldic", [*PAIR, *map(str, GRID), "--force"]) == 0
     assert not Path("im1-im2-ldic.parts").exists()
-
-
-SAMPLES = {
-    "a.tif b_corrupt.tif": "b_corrupt.tif",
-    "a.tif b_empty.tif": "b_empty.tif",
-    "a.tif b_small.tif": "b_small.tif",
-    "a.tif b_text.tif": "b_text.tif",
-    "a.tif b_trunc.tif": "b_trunc.tif",
-    "a.tif im2d.tif": "im2d.tif",
-    "a.tif rgb.tif": "rgb.tif",
-    "a.tif b.tif -mf1 mask_small.tif": "mask_small.tif",
-    "a.tif b.tif -pf empty.tsv": "empty.tsv",
-    "a.tif b.tif -pf garbage.tsv": "garbage.tsv",
-    "a.tif b.tif -pf headeronly.tsv": "headeronly.tsv",
-}
 
 
 @pytest.mark.parametrize("line", SAMPLES)

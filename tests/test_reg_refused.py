@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from ldic_cases import FIELD, FLAT_FIELD, SHAPE, images, save_field, save_pair
+from ldic_cases import FIELD, FLAT_FIELD, SAMPLES, SHAPE, images, save_field, save_pair
 from reg_ends import PAIR, check_end, files, is_one_sentence, own_folder, save, write
 
 from hpcdvc.cli import main
@@ -234,21 +234,6 @@ def test_images_without_texture(what, refused):
     refused(PAIR, *words)
     refused((*PAIR, "-bb", 1), *words)
     refused((*PAIR, "--auto"), *words)
-
-
-SAMPLES = {
-    "a.tif b_corrupt.tif": "b_corrupt.tif",
-    "a.tif b_empty.tif": "b_empty.tif",
-    "a.tif b_small.tif": "b_small.tif",
-    "a.tif b_text.tif": "b_text.tif",
-    "a.tif b_trunc.tif": "b_trunc.tif",
-    "a.tif im2d.tif": "im2d.tif",
-    "a.tif rgb.tif": "rgb.tif",
-    "a.tif b.tif -mf1 mask_small.tif": "mask_small.tif",
-    "a.tif b.tif -pf empty.tsv": "empty.tsv",
-    "a.tif b.tif -pf garbage.tsv": "garbage.tsv",
-    "a.tif b.tif -pf headeronly.tsv": "headeronly.tsv",
-}
 
 
 @pytest.mark.parametrize("line", SAMPLES)

@@ -2,6 +2,6 @@
 
 from hpcdvc.images.masks import open_mask
 from hpcdvc.images.opening import describe, open_volume
-from hpcdvc.images.volume import VolumeInfo, check_mask, check_pair, identity
+from hpcdvc.images.volume import VolumeInfo, check_mask, check_pair, identity, memory_text
 
-__all__ = ["VolumeInfo", "check_mask", "check_pair", "describe", "identity", "open_mask", "open_volume"]
+__all__ = ["VolumeInfo", "check_mask", "check_pair", "describe", "identity", "memory_text", "open_mask", "open_volume"]

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -149,6 +149,15 @@ def check_mask(image: VolumeInfo, mask: VolumeInfo) -> None:
         raise UserError(
             f"the mask does not fit the image (ZYX): {mask.spec} is {_size(mask)}, {image.spec} is {_size(image)}"
         )
+
+
+def memory_text(volumes: Iterable[VolumeInfo | None]) -> str:
+    """How much memory of a node these volumes take, as text; None stands for no volume."""
+    sizes = {True: 0, False: 0}
+    for info in filter(None, volumes):
+        sizes[info.offset is not None] += info.voxel_bytes
+    mapped, decoded = sizes[True] / 1e6, sizes[False] / 1e6
+    return f"images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory"
 
 
 def identity(info: VolumeInfo) -> dict:

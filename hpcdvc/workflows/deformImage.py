@@ -8,26 +8,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.checkpoint import Checkpoint, key_of
+from hpcdvc.checkpoint import Checkpoint
 from hpcdvc.common_options import NeedlessLazyLoad, Place, RunControl
 from hpcdvc.deform import PLANES, Deformation, MeshMap, NeighbourMap
 from hpcdvc.deformed import SECONDS_PER_VOXEL, slab_maker
 from hpcdvc.errors import UserError
-from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity, open_mask, open_volume
+from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask, open_volume
 from hpcdvc.motion import KINDS, Mapping, MotionOptions, read_motion
-from hpcdvc.options import OptionSet, as_parameters, option
+from hpcdvc.options import OptionSet, option
 from hpcdvc.output.image import FORMATS, ImageFile
 from hpcdvc.output.result import check_folder, check_inputs_stay, is_finished, stem_of, write_record
 from hpcdvc.progress import duration
+from hpcdvc.provenance import metadata_of, parameters_of
 from hpcdvc.residual import norms
 from hpcdvc.slabs import SLAB, slab_depth, write_slabs
-from hpcdvc.start import identity_of
 
 log = logging.getLogger("hpcdvc")
 
 DESCRIPTION = "Deform an image by a registration, a field or a mesh that was measured, and show what is left of im2."
 #: Core time per voxel for each neighbour of a field, in a mesh, and for the residual, s.
 SECONDS_PER_NEIGHBOUR, SECONDS_IN_MESH, SECONDS_OF_RESIDUAL = 3e-9, 2e-8, 5e-9
+
+
+#: Options that name files.
+PATHS = ("im1", "residual", "mask2", "phi_file", "mesh")
 
 
 @dataclass(kw_only=True)
@@ -119,14 +123,9 @@ def make_plan(options: Options, team) -> Plan:
     if mask:
         check_mask(im1, mask)
     kind, mapping = read_motion(options, im1)
-    parameters = _parameters(options, im1, im2, mask)
+    parameters = parameters_of(options, PATHS, {"im1": im1, "residual": im2, "mask2": mask})
     stem = stem_of(options.out_dir, options.prefix or im1.stem, KINDS[kind], im1.path)
-    paths = {name: getattr(options, name) for name in PATHS}
-    metadata = {
-        "key": key_of(parameters),
-        "parameters": {**parameters["options"], **paths},
-        "provenance": {"program": "hpcdvc-deformImage", "units": "voxel", **parameters["made_from"]},
-    }
+    metadata = metadata_of("deformImage", parameters, {name: getattr(options, name) for name in PATHS})
     images = [ImageFile(f"{stem}.{options.format}", im1.shape, im1.dtype, metadata)]
     if im2:
         path = f"{stem}-residual.{options.format}"
@@ -137,18 +136,6 @@ def make_plan(options: Options, team) -> Plan:
     plan = Plan(im1, im2, mask, mapping, stem, tuple(images), parameters, all(done))
     _check_place(plan, options, team)
     return plan
-
-
-#: Options that name files: these may be called by another path the next time.
-PATHS = ("im1", "residual", "mask2", "phi_file", "mesh")
-
-
-def _parameters(options: Options, im1: VolumeInfo, im2: VolumeInfo | None, mask: VolumeInfo | None) -> dict:
-    volumes = {"im1": im1, "residual": im2, "mask2": mask}
-    made_from = {name: identity(info) for name, info in volumes.items() if info}
-    made_from |= {name: identity_of(getattr(options, name)) for name in ("phi_file", "mesh") if getattr(options, name)}
-    known = as_parameters(options, key_only=True)
-    return {"options": {name: value for name, value in known.items() if name not in PATHS}, "made_from": made_from}
 
 
 def _shards(plan: Plan, options: Options, team) -> Checkpoint:
@@ -221,15 +208,11 @@ def estimate(plan: Plan, options: Options, ranks: int) -> str:
     slabs = -(-plan.im1.shape[0] // plan.depth)
     slab = min(plan.depth, plan.im1.shape[0]) * plan.im1.shape[1] * plan.im1.shape[2]
     seconds = seconds_per_slab(plan, options) * slabs
-    volumes = [info for info in (plan.im1, plan.im2, plan.mask) if info]
-    mapped, decoded = (
-        sum(i.voxel_bytes for i in volumes if (i.offset is None) == read) / 1e6 for read in (False, True)
-    )
     nodes = sum(array.nbytes for array in vars(plan.mapping).values() if isinstance(array, np.ndarray))
     own = 60e6 + 2 * nodes + slab * (plan.im1.dtype.itemsize + 1)
     return (
         f"{slabs} slabs of {plan.depth} planes\n"
-        f"per node: images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory\n"
+        f"per node: {memory_text((plan.im1, plan.im2, plan.mask))}\n"
         f"per rank: about {own / 1e6:.0f} MB\n"
         f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, slabs))} on {ranks} ranks\n"
         f"disk: {sum(image.file_bytes for image in plan.images) / 1e6:.1f} MB for "

@@ -11,12 +11,13 @@ from hpcdvc.checkpoint import Checkpoint, key_of
 from hpcdvc.common_options import ImageSeries, Needless, Output, RunControl, StartField
 from hpcdvc.errors import UserError
 from hpcdvc.field import Field, Grid
-from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity, open_mask, open_volume
+from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask, open_volume
 from hpcdvc.measuring import measure_points
-from hpcdvc.options import as_parameters, option
+from hpcdvc.options import option
 from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
 from hpcdvc.output.result import Result, check_folder, estimate_bytes, stem_of
 from hpcdvc.progress import duration, status_table
+from hpcdvc.provenance import metadata_of, parameters_of
 from hpcdvc.registration import Registration, Settings, seconds_per_window
 from hpcdvc.registration_options import (
     Interpolation,
@@ -26,11 +27,15 @@ from hpcdvc.registration_options import (
     WindowShape,
     WindowSize,
 )
-from hpcdvc.start import grid_for, identity_of, kept_rows, read_start, start_points
+from hpcdvc.start import grid_for, kept_rows, read_start, start_points
 
 log = logging.getLogger("hpcdvc")
 
 DESCRIPTION = "Measure the deformation function in a window about every node of a regular grid, by image correlation."
+
+
+#: Options that name files.
+PATHS = ("images", "mask1", "phi_file")
 
 
 @dataclass(kw_only=True)
@@ -179,15 +184,8 @@ def settings_of(options: Options, image: VolumeInfo) -> Settings:
 def _step(
     options: Options, im1: VolumeInfo, im2: VolumeInfo, mask: VolumeInfo | None, grid: Grid, settings: Settings
 ) -> Step:
-    made_from = {"im1": identity(im1), "im2": identity(im2), "grid": [grid.origin, grid.spacing, grid.shape]}
-    if mask:
-        made_from["mask1"] = identity(mask)
-    if options.phi_file:
-        made_from["phi_file"] = identity_of(options.phi_file)
-    known = as_parameters(options, key_only=True)
-    for path in ("images", "mask1", "phi_file"):  # a file may be called by another path the next time
-        del known[path]
-    parameters = {"options": known, "made_from": made_from}
+    nodes = [grid.origin, grid.spacing, grid.shape]
+    parameters = parameters_of(options, PATHS, {"im1": im1, "im2": im2, "mask1": mask}, grid=nodes)
     views = [view for view in ("tsv", "vtk", "tif") if getattr(options, view)]
     prefix = options.prefix if len(options.images) == 2 else None
     result = Result(stem_of(options.out_dir, prefix or f"{im1.stem}-{im2.stem}", "ldic", im1.path), tuple(views))
@@ -221,11 +219,7 @@ def measure(step: Step, options: Options, start: Field | None, volumes: dict, tr
     rows = rows if kept is None else np.concatenate([rows, kept])
     rows, first = team.collect(rows, step.grid.size, spread=transport == "parallel")
     paths = {"images": [step.im1.spec, step.im2.spec], "mask1": options.mask1, "phi_file": options.phi_file}
-    metadata = {
-        "key": key_of(step.parameters),
-        "parameters": {**step.parameters["options"], **paths},
-        "provenance": {"program": "hpcdvc-ldic", "units": "voxel", **step.parameters["made_from"]},
-    }
+    metadata = metadata_of("ldic", step.parameters, paths)
     step.result.write(rows, first, step.grid, metadata, team, transport)
     record = {"seconds": round(time.time() - began, 3), "transport": transport}
     team.agree(lambda: step.result.write_record(record, team))
@@ -251,13 +245,11 @@ def write_steps(options: Options, steps: list[Step]) -> list[str]:
 def estimate(steps: list[Step], ranks: int, ranks_per_node: int) -> str:
     """What the run will take, as text: points, memory, core time, disk."""
     step = steps[0]
-    images = [i for i in (step.im1, step.im2, step.mask) if i]
-    mapped, decoded = (sum(i.voxel_bytes for i in images if (i.offset is None) == read) / 1e6 for read in (False, True))
     seconds = seconds_per_window(step.settings) * step.grid.size * len(steps)
     rows = estimate_bytes(step.grid.size, step.result.views) / 1e6
     return (
         f"{len(steps)} pair{'s' * (len(steps) > 1)} of {step.grid.size} nodes {step.grid.shape} (ZYX)\n"
-        f"per node: images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory\n"
+        f"per node: {memory_text((step.im1, step.im2, step.mask))}\n"
         f"per rank: about 50 MB; rank 0 also {step.grid.size * 3 * 240 / 1e6:.1f} MB of rows\n"
         f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
         f"{ranks_per_node} per node\n"

@@ -9,22 +9,23 @@ import numpy as np
 
 from hpcdvc.checkpoint import Checkpoint, key_of
 from hpcdvc.common_options import ImagePair, NeedlessLazyLoad, NeedlessShift, RunControl
-from hpcdvc.errors import RunError, Unfinished, UserError
+from hpcdvc.errors import RunError, Unfinished, UserError, agreed
 from hpcdvc.field import ROW, STATUS_TEXT, Field, Status
 from hpcdvc.gauss_newton import ITERATE
 from hpcdvc.image_options import Files, Selection, Start, task_of
-from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, identity, open_mask, open_volume
+from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask, open_volume
 from hpcdvc.levels import Level, centre_of_mass
 from hpcdvc.multiscale import Journal, Registration, Task, grey_of, levels_between, register_levels
-from hpcdvc.options import as_parameters, option
+from hpcdvc.options import option
 from hpcdvc.output import graph
 from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.result import Result, check_folder, check_inputs_stay, estimate_bytes, stem_of
 from hpcdvc.phi import at_points
 from hpcdvc.progress import duration
+from hpcdvc.provenance import metadata_of, parameters_of
 from hpcdvc.registration import Settings
 from hpcdvc.registration_options import Interpolation, Iterations
-from hpcdvc.start import identity_of, read_start
+from hpcdvc.start import read_start
 
 log = logging.getLogger("hpcdvc")
 
@@ -40,6 +41,10 @@ ADVICE = {
     Status.LEFT_IMAGE: "a start with -pf or --auto: less than a tenth of im1 meets im2",
     Status.DECORRELATED: "a start with -pf or --auto, or a larger -bb",
 }
+
+
+#: Options that name files.
+PATHS = ("im1", "im2", "mask1", "phi_file")
 
 
 @dataclass(kw_only=True)
@@ -127,7 +132,7 @@ def make_plan(options: Options, team) -> Plan:
     if options.graph:
         graph.check()
     task = task_of(options, im1)
-    parameters = _parameters(options, im1, im2, mask)
+    parameters = parameters_of(options, PATHS, {"im1": im1, "im2": im2, "mask1": mask})
     result = Result(
         stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "registration", im1.path), ("tsv",)
     )
@@ -153,18 +158,6 @@ def _check_deformed(path: str, options: Options, inputs: list[str]) -> None:
         raise UserError(f"{path} exists: --force overwrites it, -pre or -od give another name")
 
 
-def _parameters(options: Options, im1: VolumeInfo, im2: VolumeInfo, mask: VolumeInfo | None) -> dict:
-    made_from = {"im1": identity(im1), "im2": identity(im2)}
-    if mask:
-        made_from["mask1"] = identity(mask)
-    if options.phi_file:
-        made_from["phi_file"] = identity_of(options.phi_file)
-    known = as_parameters(options, key_only=True)
-    for name in ("im1", "im2", "mask1", "phi_file", "deformed"):  # a file may be called by another path the next time
-        del known[name]
-    return {"options": known, "made_from": made_from}
-
-
 def _shards(plan: Plan, team, interval: float = 10.0) -> Checkpoint:
     return Checkpoint(plan.result.stem, plan.parameters, team, interval, ITERATE, "iterations")
 
@@ -181,7 +174,7 @@ def register(plan: Plan, options: Options, transport: str, team) -> None:
     image_centre = (np.array(plan.im1.shape) - 1) / 2
     centre = image_centre if mask is None else centre_of_mass(mask, team)
     if centre is None:
-        raise _agreed(UserError(f"the mask {plan.mask.spec} is 0 everywhere: no voxel is left to register"))
+        raise agreed(UserError(f"the mask {plan.mask.spec} is 0 everywhere: no voxel is left to register"))
     earlier = team.broadcast(shards.load())
     levels = levels_between(Level.of(im1, im2, mask), plan.task.first, plan.task.last, team)
     phi, about = np.eye(4), image_centre
@@ -198,14 +191,10 @@ def register(plan: Plan, options: Options, transport: str, team) -> None:
     team.agree(lambda: write_history(plan, options, outcome))
     if outcome.return_status != Status.CONVERGED:
         team.agree(shards.clear)
-        raise _agreed(RunError(failure(outcome)))
+        raise agreed(RunError(failure(outcome)))
     at = centre if options.return_mask_centre else image_centre
     rows = row_of(outcome, at)
-    metadata = {
-        "key": key_of(plan.parameters),
-        "parameters": {**plan.parameters["options"], "im1": options.im1, "im2": options.im2, "mask1": options.mask1},
-        "provenance": {"program": "hpcdvc-reg", "units": "voxel", **plan.parameters["made_from"]},
-    }
+    metadata = metadata_of("reg", plan.parameters, {name: getattr(options, name) for name in PATHS})
     spread = team.rank > 0
     plan.result.write(rows[spread:], int(spread), None, metadata, team, transport, at[None][spread:])
     team.agree(lambda: plan.result.write_record({"seconds": round(time.time() - began, 3)}, team))
@@ -214,17 +203,11 @@ def register(plan: Plan, options: Options, transport: str, team) -> None:
 def _keep(row: np.ndarray, shards: Checkpoint, team) -> None:
     """Bring an iteration to the disk; leave if that was asked for. Collective."""
     if not shards.opened:  # not before: what fails without an iteration leaves nothing to be resumed
-        shards.open()
+        shards.open(alone=True)
     team.agree(lambda: shards.append(row))
     if team.any(team.stop_requested):
         shards.close()
-        raise _agreed(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
-
-
-def _agreed(error: Exception) -> Exception:
-    """Mark an error that every rank raises, so that rank 0 alone speaks."""
-    error.agreed = True
-    return error
+        raise agreed(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
 
 
 def row_of(outcome: Registration, point: np.ndarray) -> np.ndarray:
@@ -262,17 +245,12 @@ def failure(outcome: Registration) -> str:
 
 def estimate(plan: Plan, ranks: int, ranks_per_node: int) -> str:
     """What the run will take, as text: memory and core time."""
-    volumes = [info for info in (plan.im1, plan.im2, plan.mask) if info]
-    mapped, decoded = (
-        sum(i.voxel_bytes for i in volumes if (i.offset is None) == read) / 1e6 for read in (False, True)
-    )
     voxels = float(np.prod(plan.im1.shape))
     binned = 8 * voxels * sum(1 / 8**k for k in range(1, plan.task.first.bit_length())) / 1e6
     seconds = 1e-9 * voxels * {1: 8, 3: 15, 5: 40}[plan.task.settings.order]
     return (
         f"levels: binning {plan.task.first} to {plan.task.last}\n"
-        f"per node: images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory, "
-        f"{binned:.1f} MB of binned images\n"
+        f"per node: {memory_text((plan.im1, plan.im2, plan.mask))}, {binned:.1f} MB of binned images\n"
         f"per rank: about 70 MB\n"
         f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
         f"{ranks_per_node} per node"
