@@ -20,11 +20,11 @@ lint: setup
 
 # ParaView and SLURM are system packages: .ci/run installs them and runs their tests.
 unit: setup
-	$(PYTHON_HERE) -m pytest -m "not mpi and not slow" --ignore=tests/test_paraview.py --ignore=tests/test_slurm.py
+	$(PYTHON_HERE) -m pytest -m "not mpi and not slow" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
 
 # Many runs that are killed and gone on with.
 slow: setup
-	$(PYTHON_HERE) -m pytest -m "slow and not mpi" --ignore=tests/test_paraview.py --ignore=tests/test_slurm.py
+	$(PYTHON_HERE) -m pytest -m "slow and not mpi" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
 
 mpi: setup
 	@for ranks in 1 2 3; do \

@@ -8,7 +8,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.modified import newer_group
 
-PACKAGES = ["hpcdvc", "hpcdvc.images", "hpcdvc.kernels", "hpcdvc.output", "hpcdvc.workflows"]
+PACKAGES = sorted(os.path.dirname(path).replace(os.sep, ".") for path in glob("hpcdvc/**/__init__.py", recursive=True))
 
 # No -ffast-math, which computes something else, and no -march=native: a build runs on every machine of a cluster.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-ffp-contract=fast", "-Wno-psabi"]

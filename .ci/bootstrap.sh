@@ -103,7 +103,7 @@ write_launcher() {
 import os, shlex, sys
 
 os.environ.clear()
-from hpcdvc.launch import launcher_environment
+from hpcdvc.ranks.launch import launcher_environment
 
 print("#!/bin/sh\n# hpcdvc launcher, written by .ci/bootstrap.sh; a variable that is already set stays as it is")
 for name, value in launcher_environment().items():
@@ -149,7 +149,7 @@ choose_launcher() {
 # Also after an upgrade of the mpich wheel, which puts its own mpiexec back.
 launcher_is_fresh() {
     grep -q "hpcdvc launcher" "$venv/bin/mpiexec" 2>/dev/null &&
-        [ -z "$(find hpcdvc/launch.py -newer "$venv/bin/mpiexec")" ]
+        [ -z "$(find hpcdvc/ranks/launch.py -newer "$venv/bin/mpiexec")" ]
 }
 
 install_launcher() {

@@ -13,9 +13,9 @@ if ! $python -c 'import h5py, sys; sys.exit(not h5py.get_config().mpi)'; then
 fi
 echo "the whole MPI suite, with Open MPI and this h5py"
 must_pass $HPCDVC_VENV/bin/mpiexec -n 2 $python -m pytest --with-mpi -m mpi -p no:cacheprovider
-must_pass $python -m pytest tests/test_hdf5_transports.py
+must_pass $python -m pytest tests/output/test_hdf5_transports.py
 for ranks in 1 2 3; do
     echo "parallel writing, $ranks rank(s)"
     HPCDVC_HDF5=parallel must_pass $HPCDVC_VENV/bin/mpiexec -n $ranks $python -m pytest --with-mpi -m mpi -p no:cacheprovider \
-        tests/test_hdf5_transports.py
+        tests/output/test_hdf5_transports.py
 done

@@ -3,4 +3,4 @@
 . .ci/common.sh
 need_packages paraview python3-paraview xvfb xauth
 .ci/bootstrap.sh vtk
-must_pass "${HPCDVC_VENV:-.venv}/bin/python" -m pytest tests/test_paraview.py
+must_pass "${HPCDVC_VENV:-.venv}/bin/python" -m pytest tests/output/test_paraview.py

@@ -2,4 +2,4 @@
 # The job files of slurm/ on a real one-machine Slurm.
 . .ci/common.sh
 need_packages slurm-wlm munge
-must_pass "${HPCDVC_VENV:-.venv}/bin/python" -m pytest tests/test_slurm.py
+must_pass "${HPCDVC_VENV:-.venv}/bin/python" -m pytest tests/commands/test_slurm.py

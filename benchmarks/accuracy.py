@@ -14,7 +14,7 @@ import numpy as np
 import tifffile
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 import peer  # noqa: E402
 from crlb import phi_std_bound  # noqa: E402

@@ -18,13 +18,13 @@ import numpy as np  # noqa: E402
 import tifffile  # noqa: E402
 from speckle import CACHE, speckle_pair  # noqa: E402
 
-from hpcdvc.checkpoint import Checkpoint  # noqa: E402
-from hpcdvc.field import ROW  # noqa: E402
-from hpcdvc.grid import make_grid  # noqa: E402
-from hpcdvc.measuring import measure_points  # noqa: E402
-from hpcdvc.parallel import connect  # noqa: E402
-from hpcdvc.registration import Registration, Settings, seconds_per_window  # noqa: E402
-from hpcdvc.start import start_points  # noqa: E402
+from hpcdvc.fields.field import ROW  # noqa: E402
+from hpcdvc.fields.grid import make_grid  # noqa: E402
+from hpcdvc.ranks.team import connect  # noqa: E402
+from hpcdvc.registration.windows import Registration, Settings, seconds_per_window  # noqa: E402
+from hpcdvc.runs.checkpoint import Checkpoint  # noqa: E402
+from hpcdvc.runs.points import measure_points  # noqa: E402
+from hpcdvc.steps.start import start_points  # noqa: E402
 
 
 def point_costs(registration, points) -> tuple[np.ndarray, float]:

@@ -25,7 +25,8 @@ from series import Case, efficiency, interleaved, spread  # noqa: E402
 from speckle import CACHE, GREY, SEED, speckle_pair, truth  # noqa: E402
 from synthetic import DisplacementField, Sine, lattice_texture  # noqa: E402
 
-from hpcdvc.field import Field, Grid, Status  # noqa: E402
+from hpcdvc.fields.field import Field, Status  # noqa: E402
+from hpcdvc.fields.grid import Grid
 from hpcdvc.output.tsv import write_tsv  # noqa: E402
 
 NODES = 22  # on each axis: 10648

@@ -90,8 +90,8 @@ def precision(size: int, count: int = 12) -> dict | None:
         from reference_registration import register
     except ImportError:
         return None
-    from hpcdvc.field import POINT
-    from hpcdvc.registration import Settings, register_windows
+    from hpcdvc.fields.field import POINT
+    from hpcdvc.registration.windows import Settings, register_windows
 
     middle, reach = size // 2, min(size // 2, 50)
     part = (slice(middle - reach, middle + reach),) * 3

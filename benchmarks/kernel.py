@@ -31,8 +31,8 @@ def grid_positions(size: int, half: int) -> np.ndarray:
 
 def measure(im1, im2, half: int, order: int, repeats: int) -> dict:
     """Nanoseconds per voxel and iteration of one case: min and median over the repetitions."""
-    from hpcdvc.field import POINT
-    from hpcdvc.registration import Registration, Settings, seconds_per_window
+    from hpcdvc.fields.field import POINT
+    from hpcdvc.registration.windows import Registration, Settings, seconds_per_window
 
     settings = Settings(half_window_size=(half,) * 3, order=order)
     registration = Registration(im1, im2, settings)

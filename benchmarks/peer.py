@@ -54,7 +54,7 @@ def error(path: Path, field) -> dict:
     Parameters
     ----------
     path : TSV file with Zpos..., Zdisp... and returnStatus
-    field : the truth (tests/synthetic.py)
+    field : the truth (tests/support/synthetic.py)
 
     Returns
     -------
@@ -79,7 +79,7 @@ def registration_error(path: Path, field, size: int) -> dict:
     Parameters
     ----------
     path : TSV file with one row
-    field : the truth (tests/synthetic.py)
+    field : the truth (tests/support/synthetic.py)
     size : voxels along an edge of the image
 
     Returns

@@ -38,7 +38,7 @@ def command(name: str, *arguments, ranks: int = 1) -> list[str]:
 
 def environment(more: dict | None = None) -> dict:
     """Variables that all measured processes run with."""
-    from hpcdvc.launch import launcher_environment
+    from hpcdvc.ranks.launch import launcher_environment
 
     return {**os.environ, **launcher_environment(), **ENVIRONMENT, "PYTHONPATH": str(ROOT), **(more or {})}
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hpcdvc.field import ROW, Grid, Status
+from hpcdvc.fields.field import ROW
+from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import Status
 from hpcdvc.output.hdf5 import read_field, write_field
 from hpcdvc.output.tsv import write_tsv
-from hpcdvc.parallel import connect
+from hpcdvc.ranks.team import connect
 
 
 def rows_of(team, total: int, chunk: int = 8) -> np.ndarray:

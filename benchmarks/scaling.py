@@ -25,10 +25,10 @@ import numpy as np  # noqa: E402
 from processes import ROOT, environment, mpiexec  # noqa: E402
 from simulation import Rule, bytes_touched, makespan, node_sizes  # noqa: E402
 
-from hpcdvc.exchange import BLOCKS_PER_NODE  # noqa: E402
-from hpcdvc.field import POINT, ROW  # noqa: E402
-from hpcdvc.measuring import chunk_size  # noqa: E402
-from hpcdvc.registration import Settings, seconds_per_window  # noqa: E402
+from hpcdvc.fields.field import POINT, ROW  # noqa: E402
+from hpcdvc.ranks.exchange import BLOCKS_PER_NODE  # noqa: E402
+from hpcdvc.registration.windows import Settings, seconds_per_window  # noqa: E402
+from hpcdvc.runs.points import chunk_size  # noqa: E402
 
 RANKS = (64, 1024, 9984, 10_000)
 RANKS_PER_NODE = 64
@@ -108,7 +108,7 @@ def point_costs(costs: Costs, count: int, lost: float) -> np.ndarray:
 
 
 def rule_of(points: int, ranks: int) -> Rule:
-    """The rule of hpcdvc.measuring and hpcdvc.exchange."""
+    """The rule of hpcdvc.runs.points and hpcdvc.ranks.exchange."""
     chunk = chunk_size(seconds_per_window(Settings((HALF_WINDOW,) * 3, ORDER)), points, ranks)
     nodes = len(node_sizes(ranks, RANKS_PER_NODE))
     return Rule(chunk, max(1, points // (chunk * nodes * BLOCKS_PER_NODE)), True)

@@ -1,4 +1,4 @@
-"""Discrete-event simulation of the scheduling of hpcdvc.exchange.Queue: who measures which chunk, and when."""
+"""Discrete-event simulation of the scheduling of hpcdvc.ranks.exchange.Queue: who measures which chunk, and when."""
 
 import heapq
 from dataclasses import dataclass

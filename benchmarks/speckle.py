@@ -12,7 +12,7 @@ import tifffile
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache"
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path.insert(0, str(HERE.parent / "tests" / "support"))
 
 from synthetic import Affine, Grey, lattice_texture, render  # noqa: E402
 

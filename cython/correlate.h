@@ -1,5 +1,5 @@
 /* Registration of many correlation windows: data shared by the C variants and the Cython wrapper.
- * Arrays are ZYX, lengths are voxels. The structs mirror hpcdvc.field.POINT and hpcdvc.field.ROW. */
+ * Arrays are ZYX, lengths are voxels. The structs mirror hpcdvc.fields.field.POINT and hpcdvc.fields.field.ROW. */
 #ifndef HPCDVC_CORRELATE_H
 #define HPCDVC_CORRELATE_H
 

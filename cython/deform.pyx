@@ -50,7 +50,7 @@ cdef dict TYPE_SIZES = {code: int(name[1]) for name, code in TYPES.items()}
 
 
 cdef class Mapping:
-    """The tables of a mapping (see `hpcdvc.mappings`) as the kernel sees them."""
+    """The tables of a mapping (see `hpcdvc.deformation.mappings`) as the kernel sees them."""
 
     cdef hpcdvc_mapping c
     cdef object keep
@@ -102,7 +102,7 @@ def deform_layer(Volume im, Mapping mapping, interpolation, mask2, int64_t first
     ----------
     im : Volume
     mapping : Mapping
-    interpolation : hpcdvc.registration.Interpolation; None copies the nearest voxel
+    interpolation : hpcdvc.registration.windows.Interpolation; None copies the nearest voxel
     mask2 : (nz, ny, nx) uint8 array, 0 = voxel that is not wanted; or None
     first : first plane
     values : (n, ny, nx) array of zeros, filled; planes first ... first + n - 1 belong to one layer of PLANES planes

@@ -25,9 +25,9 @@ def register_points(Volume im1, Volume im2, plan, points, rows):
     Parameters
     ----------
     im1, im2 : Volume
-    plan : hpcdvc.registration.Plan
-    points : structured array of hpcdvc.field.POINT, C-contiguous
-    rows : structured array of hpcdvc.field.ROW, C-contiguous, as long as points; filled
+    plan : hpcdvc.registration.windows.Plan
+    points : structured array of hpcdvc.fields.field.POINT, C-contiguous
+    rows : structured array of hpcdvc.fields.field.ROW, C-contiguous, as long as points; filled
 
     Raises
     ------

@@ -1,4 +1,4 @@
-# Settings of a registration as C reads them, from hpcdvc.registration.Plan.
+# Settings of a registration as C reads them, from hpcdvc.registration.windows.Plan.
 
 from libc.string cimport memset
 

@@ -50,7 +50,7 @@ cdef class Sums:
     Parameters
     ----------
     im1, im2 : Volume
-    plan : hpcdvc.registration.Plan
+    plan : hpcdvc.registration.windows.Plan
     tile : voxels (ZYX) that are worked on at a time
 
     Raises
@@ -81,10 +81,10 @@ cdef class Sums:
 
         Parameters
         ----------
-        trial : hpcdvc.whole_image.Trial: Phi (3, 4) and the centre it is about, ZYX; offsets and scale of grey values
+        trial : hpcdvc.registration.pair.Trial: Phi (3, 4) and the centre it is about, ZYX; offsets and scale of grey values
         blocks : (n, 2, 3) int64 array, first and last + 1 voxel, ZYX
-        references : (n,) array of hpcdvc.whole_image.REFERENCE, brought up to date
-        matches : (n,) array of hpcdvc.whole_image.MATCH, filled
+        references : (n,) array of hpcdvc.registration.pair.REFERENCE, brought up to date
+        matches : (n,) array of hpcdvc.registration.pair.MATCH, filled
 
         Returns
         -------

@@ -13,11 +13,11 @@ from scipy import ndimage
 from synthetic import Affine, Grey, ShearBand, SplineTexture, image_texture, pair
 
 from hpcdvc import register_multiscale
-from hpcdvc.field import STATUS_TEXT, Grid, Status
-from hpcdvc.grid import make_grid
-from hpcdvc.image_registration import Registration
+from hpcdvc.fields.grid import Grid, make_grid
+from hpcdvc.fields.phi import at_points
+from hpcdvc.fields.status import STATUS_TEXT, Status
 from hpcdvc.output.graph import draw_iterations
-from hpcdvc.phi import at_points
+from hpcdvc.registration.api import Registration
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 

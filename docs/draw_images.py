@@ -9,12 +9,12 @@ from draw_theory import measure
 from synthetic import Affine, DisplacementField, Grey, ShearBand, lattice_texture, pair, render
 
 from hpcdvc import compute_phi, register_multiscale
-from hpcdvc.deform import Deformation
-from hpcdvc.field import Status
-from hpcdvc.grid import make_grid
-from hpcdvc.mappings import MeshMap, NeighbourMap, PhiMap
-from hpcdvc.residual import norms, residual_of
-from hpcdvc.triangulation import triangulate
+from hpcdvc.deformation.images import Deformation
+from hpcdvc.deformation.mappings import MeshMap, NeighbourMap, PhiMap
+from hpcdvc.deformation.residual import norms, residual_of
+from hpcdvc.fields.grid import make_grid
+from hpcdvc.fields.status import Status
+from hpcdvc.fields.triangulation import triangulate
 
 SHAPE = (32, 120, 120)
 MIDDLE = (np.array(SHAPE) - 1) / 2

@@ -1,4 +1,4 @@
-"""Pictures of the theory: analytic textures (tests/synthetic.py), evaluated at moved points and measured."""
+"""Pictures of the theory: analytic textures (tests/support/synthetic.py), evaluated at moved points and measured."""
 
 from pathlib import Path
 
@@ -8,8 +8,9 @@ from crlb import phi_std_bound
 from matplotlib.patches import Polygon
 from synthetic import Grey, Sine, lattice_texture, pair, rotation, translation
 
-from hpcdvc.field import POINT, Status
-from hpcdvc.registration import Settings, register_windows
+from hpcdvc.fields.field import POINT
+from hpcdvc.fields.status import Status
+from hpcdvc.registration.windows import Settings, register_windows
 
 COLOURS = {1: "#d95f02", 3: "#1b6ca8", 5: "#4d9221"}
 

@@ -19,17 +19,17 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 #: function of spam 0.9.1 or of its documentation -> ours; those of the package root by the module that defines them
 NAMES = (
-    ("spam.deformation.computePhi", "hpcdvc.decomposition.compute_phi"),
-    ("spam.deformation.decomposeF", "hpcdvc.decomposition.decompose_f"),
-    ("spam.deformation.decomposePhi", "hpcdvc.decomposition.decompose_phi"),
-    ("spam.DIC.applyMeshTransformation", "hpcdvc.deform.apply_mesh_transformation"),
-    ("spam.DIC.applyPhi, applyPhiPython", "hpcdvc.deform.apply_phi"),
-    ("spam.DIC.applyPhiField", "hpcdvc.deform.apply_phi_field"),
-    ("spam.DIC.binning", "hpcdvc.levels.binning"),
-    ("spam.DIC.makeGrid", "hpcdvc.grid.make_grid"),
-    ("spam.DIC.register", "hpcdvc.image_registration.register"),
-    ("spam.DIC.register, for each of many windows", "hpcdvc.registration.register_windows"),
-    ("spam.DIC.registerMultiscale", "hpcdvc.image_registration.register_multiscale"),
+    ("spam.deformation.computePhi", "hpcdvc.fields.decomposition.compute_phi"),
+    ("spam.deformation.decomposeF", "hpcdvc.fields.decomposition.decompose_f"),
+    ("spam.deformation.decomposePhi", "hpcdvc.fields.decomposition.decompose_phi"),
+    ("spam.DIC.applyMeshTransformation", "hpcdvc.deformation.images.apply_mesh_transformation"),
+    ("spam.DIC.applyPhi, applyPhiPython", "hpcdvc.deformation.images.apply_phi"),
+    ("spam.DIC.applyPhiField", "hpcdvc.deformation.images.apply_phi_field"),
+    ("spam.DIC.binning", "hpcdvc.registration.levels.binning"),
+    ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
+    ("spam.DIC.register", "hpcdvc.registration.api.register"),
+    ("spam.DIC.register, for each of many windows", "hpcdvc.registration.windows.register_windows"),
+    ("spam.DIC.registerMultiscale", "hpcdvc.registration.api.register_multiscale"),
     ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
     ("spam.helpers.writeCorrelationTSV", "hpcdvc.output.tsv.write_tsv"),
 )
@@ -55,9 +55,9 @@ def commands() -> list[str]:
 
 def options(command: str) -> str:
     """All options of a command, one table per group."""
-    from hpcdvc.options import options_table
+    from hpcdvc.options.declare import options_table
 
-    module = import_module(f"hpcdvc.workflows.{command.replace('-', '_')}")
+    module = import_module(f"hpcdvc.options.{command.replace('-', '_')}")
     parts = []
     for group, rows in groupby(options_table(module.Options), key=lambda row: row["group"]):
         cells = [
@@ -76,7 +76,7 @@ def options(command: str) -> str:
 
 def statuses() -> str:
     """Return statuses with reason and advice."""
-    from hpcdvc.field import STATUS_TEXT
+    from hpcdvc.fields.status import STATUS_TEXT
 
     rows = [(f"{int(status)}", reason, advice) for status, (reason, advice) in STATUS_TEXT.items()]
     return table(("status", "reason", "what to try"), rows)
@@ -84,7 +84,7 @@ def statuses() -> str:
 
 def failures() -> str:
     """What to try after a registration of whole images that has failed."""
-    from hpcdvc.field import STATUS_TEXT
+    from hpcdvc.fields.status import STATUS_TEXT
     from hpcdvc.workflows.reg import ADVICE
 
     rows = [(f"{int(status)}", STATUS_TEXT[status][0], advice) for status, advice in ADVICE.items()]
@@ -108,7 +108,7 @@ def text_columns() -> str:
 
 def modules() -> str:
     """Modules in the order of the layers that tests/test_layers.py enforces, with their first sentence."""
-    layers = re.search(r'LAYERS = """(.*?)"""', (ROOT / "tests/test_layers.py").read_text(), re.S)[1].split()
+    layers = re.search(r'"""\n([^"]*?)"""\.strip', (ROOT / "tests/test_layers.py").read_text())[1].split()
     rows = []
     for layer in layers:
         paths = [ROOT / "hpcdvc" / f"{layer}.py", *sorted((ROOT / "hpcdvc" / layer).glob("[!_]*.py"))]

@@ -15,7 +15,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(ROOT / "tests" / "support"))
 
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402

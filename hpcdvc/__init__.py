@@ -8,17 +8,17 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
-    "apply_mesh_transformation": "deform",
-    "apply_phi": "deform",
-    "apply_phi_field": "deform",
-    "binning": "levels",
-    "compute_phi": "decomposition",
-    "decompose_f": "decomposition",
-    "decompose_phi": "decomposition",
-    "make_grid": "grid",
+    "apply_mesh_transformation": "deformation.images",
+    "apply_phi": "deformation.images",
+    "apply_phi_field": "deformation.images",
+    "binning": "registration.levels",
+    "compute_phi": "fields.decomposition",
+    "decompose_f": "fields.decomposition",
+    "decompose_phi": "fields.decomposition",
+    "make_grid": "fields.grid",
     "read_tsv": "output.tsv",
-    "register": "image_registration",
-    "register_multiscale": "image_registration",
+    "register": "registration.api",
+    "register_multiscale": "registration.api",
     "write_tsv": "output.tsv",
 }
 __all__ = sorted(_HOMES)  # noqa: PLE0605

@@ -9,11 +9,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from hpcdvc import launch
-from hpcdvc.common_options import RunControl
 from hpcdvc.errors import UserError
-from hpcdvc.options import OptionSet, notes
-from hpcdvc.parser import parse
+from hpcdvc.options.common import RunControl
+from hpcdvc.options.declare import OptionSet, notes
+from hpcdvc.options.parser import parse
+from hpcdvc.ranks import launch
 
 log = logging.getLogger("hpcdvc")
 
@@ -21,8 +21,9 @@ log = logging.getLogger("hpcdvc")
 def main(name: str, argv: list[str] | None = None) -> int:
     """Run the command hpcdvc-<name> and return its exit code.
 
-    The module hpcdvc.workflows.<name> has a class `Options`, a text `DESCRIPTION`, `run(options, team)` that returns
-    the paths it wrote, and perhaps `check(options)`, called by rank 0 before anything is read.
+    The module hpcdvc.options.<name> has a class `Options` and a text `DESCRIPTION`, and needs no numpy;
+    hpcdvc.workflows.<name> has `run(options, team)` that returns the paths it wrote, and perhaps `check(options)`,
+    called by rank 0 before anything is read.
 
     Parameters
     ----------
@@ -40,9 +41,10 @@ def main(name: str, argv: list[str] | None = None) -> int:
     launch.one_thread_per_rank()
     try:
         if not launch.under_launcher():
-            options = _read(_workflow(name), argv, program)
+            options = _read(name, argv, program)
             _relaunch(options, again)
-        from hpcdvc import guard, parallel  # not before: --help needs no numpy
+        from hpcdvc.ranks import guard
+        from hpcdvc.ranks import team as parallel
 
         team = parallel.connect()
     except UserError as error:
@@ -52,12 +54,13 @@ def main(name: str, argv: list[str] | None = None) -> int:
     return guard.run_guarded(team, lambda: _run(name, options, argv, program, team))
 
 
-def _workflow(name: str) -> ModuleType:
-    return import_module(f"hpcdvc.workflows.{name.replace('-', '_')}")
+def _module(package: str, name: str) -> ModuleType:
+    return import_module(f"hpcdvc.{package}.{name.replace('-', '_')}")
 
 
-def _read(workflow: ModuleType, argv: list[str], program: str) -> OptionSet:
-    return parse(workflow.Options, argv, program, workflow.DESCRIPTION)
+def _read(name: str, argv: list[str], program: str) -> OptionSet:
+    declared = _module("options", name)
+    return parse(declared.Options, argv, program, declared.DESCRIPTION)
 
 
 def _relaunch(options: OptionSet, again: list[str]) -> None:
@@ -77,9 +80,9 @@ def _refuse(program: str, error: UserError) -> int:
 
 
 def _run(name: str, options: OptionSet | None, argv: list[str], program: str, team: Any) -> None:
-    workflow = _workflow(name)  # by all ranks at once, before they wait for rank 0 to read the command line
+    workflow = _module("workflows", name)  # by all ranks at once, before they wait for rank 0 to read the command line
     if options is None:
-        options = team.agree(lambda: _read(workflow, argv, program))
+        options = team.agree(lambda: _read(name, argv, program))
     _set_up_messages(program, options, team.rank)
     _say_first(options, team.size)
     if hasattr(workflow, "check"):

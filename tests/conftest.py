@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import run
+from running import run
 
-from hpcdvc.launch import under_launcher
+from hpcdvc.ranks.launch import under_launcher
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 30.0  # seconds
@@ -90,8 +90,8 @@ def pytest_unconfigure():
 
 @pytest.fixture(scope="session")
 def team():
-    """All ranks of this run, or the serial team: what hpcdvc.parallel.connect() returns."""
-    from hpcdvc.parallel import connect
+    """All ranks of this run, or the serial team: what hpcdvc.ranks.team.connect() returns."""
+    from hpcdvc.ranks.team import connect
 
     return connect()
 
@@ -113,7 +113,7 @@ def shared():
 
 @pytest.fixture(scope="session")
 def run_command():
-    """run_command(name, *arguments, ranks=None, cwd=None, env=None, timeout=60): see commands.run."""
+    """run_command(name, *arguments, ranks=None, cwd=None, env=None, timeout=60): see running.run."""
     if HARNESS is not None:
         pytest.fail("a test that starts commands cannot itself run under mpiexec: do not mark it mpi")
     return run

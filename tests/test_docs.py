@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hpcdvc import parser
 from hpcdvc.errors import UserError
-from hpcdvc.field import STATUS_TEXT
-from hpcdvc.options import declarations
+from hpcdvc.fields.status import STATUS_TEXT
+from hpcdvc.options import parser
+from hpcdvc.options.declare import declarations
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -28,7 +28,7 @@ def label(path: Path) -> str:
 
 
 def options_of(command: str) -> type:
-    return importlib.import_module(f"hpcdvc.workflows.{command.replace('-', '_')}").Options
+    return importlib.import_module(f"hpcdvc.options.{command.replace('-', '_')}").Options
 
 
 def anchors(path: Path) -> set[str]:

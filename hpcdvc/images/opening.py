@@ -14,7 +14,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.images.volume import VolumeInfo, reading
 
 if TYPE_CHECKING:
-    from hpcdvc.parallel import Team
+    from hpcdvc.ranks.team import Team
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FORMATS = {"tiff": tiff, "slices": slices, "hdf5": hdf5, "npy": npy}

@@ -1,1 +1,4 @@
-"""Compiled loops: arrays in, arrays out, nothing else of hpcdvc known here."""
+"""Compiled loops over arrays: they know nothing else.
+
+May import nothing of hpcdvc. Begin reading with the headers in `cython/`.
+"""

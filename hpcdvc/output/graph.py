@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from hpcdvc.decomposition import decompose_phi
 from hpcdvc.errors import UserError
+from hpcdvc.fields.decomposition import decompose_phi
 from hpcdvc.output.files import whole_file
 
 #: Bytes that a picture takes at most.
@@ -25,7 +25,7 @@ def check() -> None:
 
 
 def save_iterations(path: str, history: np.ndarray) -> None:
-    """Save records of iterations (hpcdvc.gauss_newton.ITERATE) as a .npy file."""
+    """Save records of iterations (hpcdvc.registration.gauss_newton.ITERATE) as a .npy file."""
     with whole_file(path, history.nbytes + 4096) as temporary, open(temporary, "wb") as file:
         np.save(file, history)
 
@@ -36,7 +36,7 @@ def draw_iterations(path: str, history: np.ndarray) -> None:
     Parameters
     ----------
     path : of the picture
-    history : records of hpcdvc.gauss_newton.ITERATE
+    history : records of hpcdvc.registration.gauss_newton.ITERATE
     """
     from matplotlib.figure import Figure
 

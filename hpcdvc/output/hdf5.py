@@ -17,12 +17,13 @@ import h5py
 import numpy as np
 
 from hpcdvc.errors import RunError, UserError
-from hpcdvc.field import Field, Grid
+from hpcdvc.fields.field import Field
+from hpcdvc.fields.grid import Grid
 from hpcdvc.output import files, schema, vtkhdf
 from hpcdvc.output.transports import CollectiveFile, GatheredFile, choose_transport
 
 if TYPE_CHECKING:
-    from hpcdvc.parallel import Team
+    from hpcdvc.ranks.team import Team
 
 __all__ = ["choose_transport", "read_field", "read_metadata", "write_field", "write_series"]
 

@@ -18,14 +18,13 @@ import h5py
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.field import Grid
+from hpcdvc.fields.grid import Grid
 from hpcdvc.images import describe
 from hpcdvc.output import files, vtkhdf
 from hpcdvc.output.transports import LIBVER
 
 #: Bytes of voxels from which on a TIFF file is a BigTIFF: offsets of the other kind have 32 bits.
 BIG_TIFF = 2**32 - 2**25
-FORMATS = ("tif", "hdf")
 KEY = "hpcdvc_key"
 
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from hpcdvc import __version__
 from hpcdvc.errors import UserError
-from hpcdvc.field import ROW, Grid
+from hpcdvc.fields.field import ROW
+from hpcdvc.fields.grid import Grid
 from hpcdvc.kernels.registration import instruction_set
 from hpcdvc.output import files, hdf5, tiff, tsv, vtk
 

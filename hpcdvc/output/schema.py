@@ -1,7 +1,7 @@
 """What a result file holds: one table, from which the writers, the readers and the page of the file format are made.
 
 In the file vectors are (x, y, z) and tensors row-major xx, xy, xz, yx, ... so that viewers show them as they are; in
-memory (`hpcdvc.field`) everything is ZYX.
+memory (`hpcdvc.fields.field`) everything is ZYX.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.field import ROW, STATUS_TEXT, Field, Grid, Status
+from hpcdvc.fields.field import ROW, Field
+from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import STATUS_TEXT, Status
 
 SCHEMA = "hpcdvc-phi-field"
 SCHEMA_VERSION = 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.field import Field
+from hpcdvc.fields.field import Field
 from hpcdvc.output import files, views
 
 #: what a local DVC writes

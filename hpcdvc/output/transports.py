@@ -18,7 +18,7 @@ import numpy as np
 from hpcdvc.errors import UserError
 
 if TYPE_CHECKING:
-    from hpcdvc.parallel import Team
+    from hpcdvc.ranks.team import Team
 
 #: what ParaView 5.11 reads; "latest" loses all arrays there
 LIBVER = ("earliest", "v110")

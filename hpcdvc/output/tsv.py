@@ -10,7 +10,9 @@ from types import MappingProxyType
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.field import Field, Grid, Status
+from hpcdvc.fields.field import Field
+from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import Status
 from hpcdvc.output import files, views
 
 _DISPLACEMENT = ("Zdisp", "Ydisp", "Xdisp")

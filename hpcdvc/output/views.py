@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hpcdvc.field import Field
+from hpcdvc.fields.field import Field
 
 #: entry (row, column) of Phi, ZYX
 PHI_ENTRIES = MappingProxyType(

@@ -6,7 +6,7 @@ from typing import IO
 
 import numpy as np
 
-from hpcdvc.field import Field
+from hpcdvc.fields.field import Field
 from hpcdvc.output import files, views
 
 #: what a local DVC writes

@@ -7,7 +7,7 @@ dimensions: ParaView 5.11 and vtk 9 lose data otherwise.
 import h5py
 import numpy as np
 
-from hpcdvc.field import Grid
+from hpcdvc.fields.grid import Grid
 from hpcdvc.output.transports import CollectiveFile, GatheredFile
 
 VTK_VERTEX, VTK_LINE, VTK_QUAD = 1, 3, 9

@@ -1,1 +1,4 @@
-"""One module per command: its Options and run(options, team)."""
+"""One module per command: what `run(options, team)` does.
+
+May import everything but `cli` and `commands`. Begin reading with `ldic`.
+"""

@@ -8,66 +8,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.checkpoint import Checkpoint
-from hpcdvc.common_options import NeedlessLazyLoad, Place, RunControl
-from hpcdvc.deform import PLANES, Deformation, MeshMap, NeighbourMap
-from hpcdvc.deformed import SECONDS_PER_VOXEL, slab_maker
-from hpcdvc.errors import UserError
+from hpcdvc.deformation.images import PLANES, Deformation, MeshMap, NeighbourMap
+from hpcdvc.deformation.residual import norms
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask, open_volume
-from hpcdvc.motion import KINDS, Mapping, MotionOptions, read_motion
-from hpcdvc.options import OptionSet, option
-from hpcdvc.output.image import FORMATS, ImageFile
+from hpcdvc.options.deformImage import Options
+from hpcdvc.output.image import ImageFile
 from hpcdvc.output.result import check_folder, check_inputs_stay, is_finished, stem_of, write_record
-from hpcdvc.progress import duration
-from hpcdvc.provenance import metadata_of, parameters_of
-from hpcdvc.residual import norms
-from hpcdvc.slabs import SLAB, slab_depth, write_slabs
+from hpcdvc.ranks.progress import duration
+from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.provenance import metadata_of, parameters_of
+from hpcdvc.runs.slabs import SLAB, slab_depth, write_slabs
+from hpcdvc.steps.deformed import SECONDS_PER_VOXEL, slab_maker
+from hpcdvc.steps.motion import KINDS, Mapping, read_motion
 
 log = logging.getLogger("hpcdvc")
 
-DESCRIPTION = "Deform an image by a registration, a field or a mesh that was measured, and show what is left of im2."
 #: Core time per voxel for each neighbour of a field, in a mesh, and for the residual, s.
 SECONDS_PER_NEIGHBOUR, SECONDS_IN_MESH, SECONDS_OF_RESIDUAL = 3e-9, 2e-8, 5e-9
 
 
 #: Options that name files.
 PATHS = ("im1", "residual", "mask2", "phi_file", "mesh")
-
-
-@dataclass(kw_only=True)
-class Images(OptionSet):
-    """What is deformed, and what it is compared with."""
-
-    group = "images"
-
-    im1: str = option(help="image to deform: TIFF, folder of slices, file.h5:/dataset, .npy")
-    residual: str | None = option(
-        None, "--residual", metavar="im2", help="write im1(Phi) - im2 as well, and say how large it is"
-    )
-    mask2: str | None = option(
-        None, "-mf2", "--maskFile2", metavar="FILE", help="mask of im2: where it is 0, the deformed image is 0"
-    )
-
-
-@dataclass(kw_only=True)
-class Options(Images, MotionOptions, Place, RunControl, NeedlessLazyLoad):
-    """Options of hpcdvc-deformImage."""
-
-    order: int = option(
-        1,
-        "-o",
-        "--interpolation-order",
-        choices=(0, 1, 3, 5),
-        group="deformation",
-        help="0 nearest voxel (labels, masks), 1 trilinear, 3 cubic spline (o-MOMS), 5 quintic B-spline",
-    )
-    format: str = option(
-        "tif", "--format", choices=FORMATS, group="output", help="TIFF, or HDF5 that ParaView opens by itself"
-    )
-
-    def check(self) -> None:
-        if self.order == 0 and self.grey_for_strain:
-            raise UserError("-cgs changes grey values, and -o 0 copies them")
 
 
 @dataclass(frozen=True)
@@ -95,7 +56,7 @@ def run(options: Options, team) -> list[str]:
     Parameters
     ----------
     options : Options
-    team : hpcdvc.parallel.Team
+    team : hpcdvc.ranks.team.Team
     """
     plan = team.agree(lambda: make_plan(options, team))
     if options.dry_run:

@@ -8,30 +8,21 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpcdvc import __version__, launch
-from hpcdvc.common_options import Messages, Processes
+from hpcdvc import __version__
 from hpcdvc.errors import UserError
+from hpcdvc.ranks import launch
 
 if TYPE_CHECKING:
-    from hpcdvc.parallel import Team
+    from hpcdvc.ranks.team import Team
+from hpcdvc.options.info import Options
 
-DESCRIPTION = (
-    "Show versions, MPI, HDF5, instruction set, cores and memory: what a bug report needs. "
-    "With -np 2, or under mpiexec, it also tests that the ranks find each other."
-)
 PACKAGES = ("numpy", "scipy", "h5py", "tifffile", "imagecodecs", "mpi4py", "cython")
 SETTINGS = ("HPCDVC_", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "SLURM_JOB_ID", "SLURM_NTASKS", "OMPI_MCA_", "MPICH_")
 MOST_NODES = 8  # named one by one
-
-
-@dataclass(kw_only=True)
-class Options(Processes, Messages):
-    """Options of hpcdvc-info."""
 
 
 def run(options: Options, team: "Team") -> list[Path]:
@@ -59,7 +50,7 @@ def mpi(hosts: list[str], nodes: int, connected: bool) -> dict[str, str]:
     """Launcher, library and ranks. `hosts`: host name of each rank; `connected`: MPI is in use."""
     facts = {"MPI launcher": _launcher()}
     if connected:
-        library = sys.modules["mpi4py.MPI"].Get_library_version()  # loaded by hpcdvc.parallel
+        library = sys.modules["mpi4py.MPI"].Get_library_version()  # loaded by hpcdvc.ranks.team
         facts["MPI library"] = " ".join(library.split("\n")[0].split()).strip("\0 ")
         facts["ranks"] = f"{len(hosts)} on {nodes} node{'s' * (nodes > 1)}: {_per_host(hosts)}"
     else:

@@ -7,64 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.checkpoint import Checkpoint, key_of
-from hpcdvc.common_options import ImageSeries, Needless, Output, RunControl, StartField
 from hpcdvc.errors import UserError
-from hpcdvc.field import Field, Grid
+from hpcdvc.fields.field import Field
+from hpcdvc.fields.grid import Grid
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask, open_volume
-from hpcdvc.measuring import measure_points
-from hpcdvc.options import option
+from hpcdvc.options.ldic import Options
 from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
 from hpcdvc.output.result import Result, check_folder, estimate_bytes, stem_of
-from hpcdvc.progress import duration, status_table
-from hpcdvc.provenance import metadata_of, parameters_of
-from hpcdvc.registration import Registration, Settings, seconds_per_window
-from hpcdvc.registration_options import (
-    Interpolation,
-    Iterations,
-    NodeSpacing,
-    WindowSelection,
-    WindowShape,
-    WindowSize,
-)
-from hpcdvc.start import grid_for, kept_rows, read_start, start_points
+from hpcdvc.ranks.progress import duration, status_table
+from hpcdvc.registration.windows import Registration, Settings, seconds_per_window
+from hpcdvc.runs.checkpoint import Checkpoint, key_of
+from hpcdvc.runs.points import measure_points
+from hpcdvc.runs.provenance import metadata_of, parameters_of
+from hpcdvc.steps.start import grid_for, kept_rows, read_start, start_points
 
 log = logging.getLogger("hpcdvc")
-
-DESCRIPTION = "Measure the deformation function in a window about every node of a regular grid, by image correlation."
 
 
 #: Options that name files.
 PATHS = ("images", "mask1", "phi_file")
-
-
-@dataclass(kw_only=True)
-class Options(
-    ImageSeries,
-    StartField,
-    NodeSpacing,
-    WindowSize,
-    WindowSelection,
-    Iterations,
-    Interpolation,
-    WindowShape,
-    Output,
-    RunControl,
-    Needless,
-):
-    """Options of hpcdvc-ldic."""
-
-    skip: bool = option(
-        False,
-        "-skp",
-        "--skip",
-        group="start",
-        help="keep the rows of -pf, measure only those that failed before (return status 1, -1, -2 or -3)",
-    )
-
-    def check(self) -> None:
-        if self.skip and self.phi_file is None:
-            raise UserError("-skp needs the earlier result, give it with -pf")
 
 
 @dataclass(frozen=True)
@@ -87,7 +48,7 @@ def run(options: Options, team) -> list[str]:
     Parameters
     ----------
     options : Options
-    team : hpcdvc.parallel.Team
+    team : hpcdvc.ranks.team.Team
     """
     if options.prefix and len(options.images) > 2:
         log.warning("-pre names only the list of the steps: the files of a series are named after its images")

@@ -7,29 +7,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.checkpoint import Checkpoint, key_of
-from hpcdvc.common_options import ImagePair, NeedlessLazyLoad, NeedlessShift, RunControl
 from hpcdvc.errors import RunError, Unfinished, UserError, agreed
-from hpcdvc.field import ROW, STATUS_TEXT, Field, Status
-from hpcdvc.gauss_newton import ITERATE
-from hpcdvc.image_options import Files, Selection, Start, task_of
+from hpcdvc.fields.field import ROW, Field
+from hpcdvc.fields.phi import at_points
+from hpcdvc.fields.status import STATUS_TEXT, Status
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask, open_volume
-from hpcdvc.levels import Level, centre_of_mass
-from hpcdvc.multiscale import Journal, Registration, Task, grey_of, levels_between, register_levels
-from hpcdvc.options import option
+from hpcdvc.options.reg import Options
 from hpcdvc.output import graph
 from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.result import Result, check_folder, check_inputs_stay, estimate_bytes, stem_of
-from hpcdvc.phi import at_points
-from hpcdvc.progress import duration
-from hpcdvc.provenance import metadata_of, parameters_of
-from hpcdvc.registration import Settings
-from hpcdvc.registration_options import Interpolation, Iterations
-from hpcdvc.start import read_start
+from hpcdvc.ranks.progress import duration
+from hpcdvc.registration.gauss_newton import ITERATE
+from hpcdvc.registration.levels import Level, centre_of_mass
+from hpcdvc.registration.multiscale import Journal, Registration, Task, grey_of, levels_between, register_levels
+from hpcdvc.registration.windows import Settings
+from hpcdvc.runs.checkpoint import Checkpoint, key_of
+from hpcdvc.runs.provenance import metadata_of, parameters_of
+from hpcdvc.steps.settings import task_of
+from hpcdvc.steps.start import read_start
 
 log = logging.getLogger("hpcdvc")
 
-DESCRIPTION = "Measure one deformation function for a whole image: how it moved, turned and deformed as one."
 
 #: What to try when a registration has failed.
 ADVICE = {
@@ -45,22 +43,6 @@ ADVICE = {
 
 #: Options that name files.
 PATHS = ("im1", "im2", "mask1", "phi_file")
-
-
-@dataclass(kw_only=True)
-class Options(
-    ImagePair, Start, Selection, Iterations, Interpolation, Files, RunControl, NeedlessLazyLoad, NeedlessShift
-):
-    """Options of hpcdvc-reg."""
-
-    min_delta_phi: float = option(
-        1e-4,
-        "-dp",
-        "--min-delta-phi",
-        above=0,
-        group="registration",
-        help="converged when the norm of the change of Phi is below this",
-    )
 
 
 @dataclass(frozen=True)
@@ -83,7 +65,7 @@ def run(options: Options, team) -> list[str]:
     Parameters
     ----------
     options : Options
-    team : hpcdvc.parallel.Team
+    team : hpcdvc.ranks.team.Team
 
     Raises
     ------
@@ -99,7 +81,7 @@ def run(options: Options, team) -> list[str]:
         register(plan, options, transport, team)
     paths = team.agree(lambda: [plan.result.path, *plan.result.write_views()])
     if options.deformed:
-        from hpcdvc.deformed import write_deformed  # what is not needed delays the start
+        from hpcdvc.steps.deformed import write_deformed  # what is not needed delays the start
 
         order = plan.task.settings.order
         paths.append(
@@ -179,7 +161,7 @@ def register(plan: Plan, options: Options, transport: str, team) -> None:
     levels = levels_between(Level.of(im1, im2, mask), plan.task.first, plan.task.last, team)
     phi, about = np.eye(4), image_centre
     if options.auto:
-        from hpcdvc.find_start import find_start  # what is not needed delays the start
+        from hpcdvc.registration.find_start import find_start  # what is not needed delays the start
 
         grey_of(levels, plan.task.names, team)  # first: that --auto finds no start is not the fault of constant images
         phi, about, levels = find_start(levels, plan.task, team)

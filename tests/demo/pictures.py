@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
-from hpcdvc.field import STATUS_TEXT, Status
+from hpcdvc.fields.status import STATUS_TEXT, Status
 
 plt.rcParams.update({"font.size": 9, "axes.titlesize": 10, "figure.constrained_layout.use": True})
 RUBY, TEAL, SAND, SLATE = "#b5304a", "#2a9d8f", "#e9c46a", "#264653"

@@ -1,0 +1,62 @@
+"""The data that every command measures: one row per point, and the grid the points stand on.
+
+Arrays are ZYX; lengths are voxels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.fields.grid import Grid
+
+#: One measured point, as the kernels fill it, the shards store it and the ranks exchange it.
+ROW = np.dtype(
+    [
+        ("index", "<i8"),  # row number in the field
+        ("Phi", "<f8", (3, 4)),  # first three rows of the 4x4 deformation function, ZYX
+        ("variance", "<f8", (12,)),  # variances of the twelve entries of Phi
+        ("error", "<f8"),  # sum of squared residuals / sum of grey values of im1
+        ("delta_phi_norm", "<f8"),  # norm of the last change of Phi
+        ("zncc", "<f8"),  # zero-mean normalised correlation of the two windows
+        ("valid_fraction", "<f8"),  # part of the window that took part
+        ("return_status", "<i4"),
+        ("iterations", "<i4"),
+    ],
+    align=True,
+)
+
+#: One point to be measured: where, and the deformation function to start from.
+POINT = np.dtype([("index", "<i8"), ("position", "<f8", (3,)), ("Phi", "<f8", (3, 4))], align=True)
+
+
+@dataclass
+class Field:
+    """Deformation functions at points.
+
+    Attributes
+    ----------
+    positions : (n, 3) float64 array, ZYX, voxels
+    phi : (n, 4, 4) float64 array, ZYX; maps im1 to im2 about the point
+    return_status, iterations : (n,) int32 arrays
+    error, delta_phi_norm : (n,) float64 arrays
+    grid : Grid or None for free points
+    extra : further columns by name, each with n rows: ``zncc``, ``valid_fraction``, ``variance`` (n, 12), ``CC``,
+        ``label``
+    """
+
+    positions: np.ndarray
+    phi: np.ndarray
+    return_status: np.ndarray
+    error: np.ndarray
+    iterations: np.ndarray
+    delta_phi_norm: np.ndarray
+    grid: Grid | None = None
+    extra: dict | None = None
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def displacement(self) -> np.ndarray:
+        """(n, 3) displacements, ZYX, voxels."""
+        return self.phi[:, :3, 3]

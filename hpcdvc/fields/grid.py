@@ -1,0 +1,56 @@
+"""Regular grids of nodes, and those that fit into an image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular grid of nodes: node (k, j, i) stands at origin + (k, j, i) * spacing (ZYX, voxels)."""
+
+    origin: tuple[float, float, float]
+    spacing: tuple[float, float, float]
+    shape: tuple[int, int, int]
+
+    @property
+    def size(self) -> int:
+        """Number of nodes."""
+        return int(np.prod(self.shape))
+
+    def positions(self) -> np.ndarray:
+        """Positions of all nodes, (n, 3) float64, ZYX, X fastest."""
+        axes = [o + s * np.arange(n) for o, s, n in zip(self.origin, self.spacing, self.shape, strict=True)]
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def make_grid(shape: tuple[int, int, int], spacing: tuple[int, int, int]) -> Grid:
+    """Nodes at spacing, 2 * spacing, ... inside an image; one layer at z = 0 for a 2-D image.
+
+    Parameters
+    ----------
+    shape : (nz, ny, nx) of the image, voxels; nz = 1 for 2-D
+    spacing : node spacing ZYX, voxels; z is ignored in 2-D
+
+    Returns
+    -------
+    Grid : its positions() are the nodes, X fastest
+
+    Raises
+    ------
+    UserError
+        When no node lies inside.
+    """
+    origin, steps, counts = [], [], []
+    for name, n, step in zip("ZYX", shape, spacing, strict=True):
+        if name == "Z" and n == 1:
+            origin, steps, counts = [0], [1], [1]
+            continue
+        origin.append(step)
+        steps.append(step)
+        counts.append((n - 1) // step)
+        if counts[-1] < 1:
+            raise UserError(f"no node inside: the node spacing of {step} in {name} is not smaller than the image ({n})")
+    return Grid(tuple(map(float, origin)), tuple(map(float, steps)), tuple(counts))

@@ -1,0 +1,229 @@
+"""Options that many commands share, as dataclasses that a command combines by inheritance."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hpcdvc.errors import UserError
+from hpcdvc.options.declare import REQUIRED, OptionSet, option
+
+ZYX = tuple[int, int, int]
+
+
+@dataclass(kw_only=True)
+class ImagePair(OptionSet):
+    """Reference and deformed image."""
+
+    group: ClassVar[str] = "images"
+
+    im1: str = option(REQUIRED, help="reference image: TIFF, folder of slices, file.h5:/dataset, .npy")
+    im2: str = option(REQUIRED, help="deformed image")
+
+
+@dataclass(kw_only=True)
+class ImageSeries(OptionSet):
+    """Reference image and one or more deformed ones."""
+
+    group: ClassVar[str] = "images"
+
+    images: tuple[str, ...] = option(
+        REQUIRED,
+        metavar="im1 im2 [im3 ...]",
+        help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, .npy",
+    )
+    series_incremental: bool = option(
+        False,
+        "-sei",
+        "--series-incremental",
+        in_key=False,
+        help="measure each image against the one before, not against the first",
+    )
+
+    def check(self) -> None:
+        if len(self.images) < 2:
+            raise UserError(f"at least two images are needed, only {self.images[0]!r} is given")
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """(reference, deformed) of every step."""
+        first = self.images[:-1] if self.series_incremental else self.images[:1] * (len(self.images) - 1)
+        return list(zip(first, self.images[1:], strict=True))
+
+
+@dataclass(kw_only=True)
+class PhiFile(OptionSet):
+    """A file of deformation functions to start from."""
+
+    group: ClassVar[str] = "start"
+
+    phi_file: str | None = option(
+        None,
+        "-pf",
+        "-phiFile",
+        metavar="FILE",
+        help="result of a registration (one row) or a field on the same nodes (.tsv or .hdf) to start from",
+    )
+    phi_file_bin_ratio: float = option(
+        1.0,
+        "-pfb",
+        "--phiFile-bin-ratio",
+        above=0,
+        help="factor on the positions and displacements of -pf, e.g. 2 when it was measured on images binned by 2",
+    )
+
+
+@dataclass(kw_only=True)
+class StartShape(OptionSet):
+    """What is used of the deformation function to start from."""
+
+    group: ClassVar[str] = "start"
+
+    apply_f: str = option(
+        "all",
+        "-F",
+        "--apply-F",
+        choices=("all", "rigid", "no"),
+        help="part of the F of a registration to start from; its displacement at each node is always exact",
+    )
+
+
+@dataclass(kw_only=True)
+class StartField(PhiFile, StartShape):
+    """Where the measurement starts from."""
+
+
+@dataclass(kw_only=True)
+class NeedlessMargin(OptionSet):
+    """Accepted so that command lines written for other programs run unchanged."""
+
+    group: ClassVar[str] = "accepted, without effect"
+
+    margin: int = option(
+        3,
+        "-m",
+        "-mar",
+        "-margin",
+        "--margin",
+        at_least=0,
+        unit="voxel",
+        in_key=False,
+        help="not needed: windows are followed wherever they move in im2",
+    )
+    margin3: ZYX | None = option(
+        None, "-m3", "-mar3", "-margin3", "--margin3", at_least=0, unit="voxel", in_key=False, help="the same"
+    )
+
+
+@dataclass(kw_only=True)
+class NeedlessLazyLoad(OptionSet):
+    """Accepted, and what it asks for is always done."""
+
+    group: ClassVar[str] = "accepted, without effect"
+
+    lazy_load: bool = option(
+        False, "-lazy", "--lazy-load", in_key=False, help="not needed: images are mapped whenever the file allows it"
+    )
+
+
+@dataclass(kw_only=True)
+class NeedlessShift(OptionSet):
+    """Accepted, not needed."""
+
+    group: ClassVar[str] = "accepted, without effect"
+
+    shift: bool = option(
+        False,
+        "-shift",
+        "--shift",
+        in_key=False,
+        help="not needed: the splines of -o 3 and 5 leave next to no bias to cancel",
+        note="-shift is ignored: it is not needed, the splines of -o 3 and 5 leave next to no bias to cancel",
+    )
+
+
+@dataclass(kw_only=True)
+class Needless(NeedlessMargin, NeedlessLazyLoad, NeedlessShift):
+    """Accepted so that command lines written for other programs run unchanged."""
+
+
+@dataclass(kw_only=True)
+class Place(OptionSet):
+    """Where files are written."""
+
+    group: ClassVar[str] = "output"
+
+    out_dir: str | None = option(
+        None, "-od", "--out-dir", metavar="DIR", in_key=False, help="folder, made if needed; default that of im1"
+    )
+    prefix: str | None = option(
+        None, "-pre", "--prefix", in_key=False, help="beginning of the file names, instead of the names of the images"
+    )
+
+    def check(self) -> None:
+        if self.prefix is not None and (not self.prefix or "/" in self.prefix):
+            raise UserError(f"-pre must be the beginning of a file name, not {self.prefix!r}; folders go into -od")
+
+
+@dataclass(kw_only=True)
+class Views(OptionSet):
+    """What is written of a field beside the HDF5 file."""
+
+    group: ClassVar[str] = "output"
+
+    vtk: bool = option(False, "-vtk", "--VTKout", in_key=False, help="write a legacy .vtk file as well")
+    tif: bool = option(
+        False, "-tif", "-tiff", "--TIFFout", "--TIFout", in_key=False, help="write a .tif image of each field as well"
+    )
+    tsv: bool = option(
+        True, "-notsv", "-noTSV", "--noTSV", "--noTSVout", in_key=False, help="write no .tsv table, only the .hdf file"
+    )
+
+
+@dataclass(kw_only=True)
+class Output(Place, Views):
+    """Which files are written, and where."""
+
+
+@dataclass(kw_only=True)
+class Messages(OptionSet):
+    """How much is said."""
+
+    group: ClassVar[str] = "run"
+
+    quiet: bool = option(False, "-q", "--quiet", in_key=False, help="only warnings and errors")
+    verbose: bool = option(False, "-v", "--verbose", in_key=False, help="more messages")
+
+    def check(self) -> None:
+        if self.quiet and self.verbose:
+            raise UserError("give only one of -q and -v")
+
+
+@dataclass(kw_only=True)
+class Processes(OptionSet):
+    """How many processes, when no launcher says so."""
+
+    group: ClassVar[str] = "run"
+
+    processes: int | None = option(
+        None,
+        "-np",
+        "--number-of-processes",
+        at_least=1,
+        in_key=False,
+        help="processes on this machine, without mpirun; default 1",
+    )
+
+
+@dataclass(kw_only=True)
+class RunControl(Processes, Messages):
+    """Processes, restart and what to do with files that exist."""
+
+    group: ClassVar[str] = "run"
+
+    resume: bool = option(False, "--resume", in_key=False, help="go on with an unfinished run")
+    force: bool = option(False, "--force", in_key=False, help="overwrite the result of an earlier run")
+    dry_run: bool = option(
+        False, "--dry-run", in_key=False, help="say how many points, how much memory and time it takes, then leave"
+    )
+    checkpoint_interval: float = option(
+        10.0, "--checkpoint-interval", above=0, unit="s", in_key=False, help="most work that a crash can cost"
+    )

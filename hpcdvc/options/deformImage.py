@@ -1,0 +1,46 @@
+"""Options of hpcdvc-deformImage."""
+
+from dataclasses import dataclass
+
+from hpcdvc.errors import UserError
+from hpcdvc.options.common import NeedlessLazyLoad, Place, RunControl
+from hpcdvc.options.declare import OptionSet, option
+from hpcdvc.options.motion import MotionOptions
+
+DESCRIPTION = "Deform an image by a registration, a field or a mesh that was measured, and show what is left of im2."
+
+
+@dataclass(kw_only=True)
+class Images(OptionSet):
+    """What is deformed, and what it is compared with."""
+
+    group = "images"
+
+    im1: str = option(help="image to deform: TIFF, folder of slices, file.h5:/dataset, .npy")
+    residual: str | None = option(
+        None, "--residual", metavar="im2", help="write im1(Phi) - im2 as well, and say how large it is"
+    )
+    mask2: str | None = option(
+        None, "-mf2", "--maskFile2", metavar="FILE", help="mask of im2: where it is 0, the deformed image is 0"
+    )
+
+
+@dataclass(kw_only=True)
+class Options(Images, MotionOptions, Place, RunControl, NeedlessLazyLoad):
+    """Options of hpcdvc-deformImage."""
+
+    order: int = option(
+        1,
+        "-o",
+        "--interpolation-order",
+        choices=(0, 1, 3, 5),
+        group="deformation",
+        help="0 nearest voxel (labels, masks), 1 trilinear, 3 cubic spline (o-MOMS), 5 quintic B-spline",
+    )
+    format: str = option(
+        "tif", "--format", choices=("tif", "hdf"), group="output", help="TIFF, or HDF5 that ParaView opens by itself"
+    )
+
+    def check(self) -> None:
+        if self.order == 0 and self.grey_for_strain:
+            raise UserError("-cgs changes grey values, and -o 0 copies them")

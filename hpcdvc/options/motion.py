@@ -1,0 +1,99 @@
+"""Options on a deformation that is read from a file."""
+
+from dataclasses import dataclass
+
+from hpcdvc.errors import UserError
+from hpcdvc.options.declare import OptionSet, declarations, one_of, option
+
+#: Options about the rows of a field.
+OF_FIELDS = (
+    "displacement_only",
+    "neighbours",
+    "triangulation",
+    "alpha",
+    "grey_for_strain",
+    "return_status_threshold",
+    "radius",
+)
+
+
+@dataclass(kw_only=True)
+class MotionOptions(OptionSet):
+    """Which deformation is applied, and how."""
+
+    group = "deformation"
+
+    phi_file: str | None = option(
+        None, "-pf", "-phiFile", metavar="FILE", help="a registration (one row) or a field (.tsv or .hdf) to apply"
+    )
+    mesh: str | None = option(
+        None, "--mesh", metavar="FILE", help="a mesh with displacements at its nodes (.hdf, .h5, .vtk, .vtu) to apply"
+    )
+    phi_file_bin_ratio: float = option(
+        1.0,
+        "-pfb",
+        "--phiFile-bin-ratio",
+        above=0,
+        help="factor on the positions and displacements of -pf, e.g. 2 when it was measured on images binned by 2",
+    )
+    rigid: bool = option(False, "-rr", "--rigid", help="registration: apply its rotation and displacement only")
+    return_status_threshold: int = option(
+        2, "-rst", "--return-status-threshold", help="field: use the rows with at least this return status"
+    )
+    radius: float | None = option(
+        None,
+        "-rad",
+        "--radius-limit",
+        above=0,
+        unit="voxel",
+        help="field: leave out nodes farther than this from the axis along z through the middle of the image",
+    )
+    neighbours: int = option(
+        8, "-nn", "--number-of-neighbours", at_least=1, help="field: nodes that each voxel takes its deformation from"
+    )
+    displacement_only: bool = option(
+        False,
+        "-disp",
+        "-interpolateDisplacements",
+        "--interpolate-displacements",
+        help="field: interpolate the displacements of the nodes, without their F",
+    )
+    triangulation: bool = option(
+        False,
+        "-tet",
+        "-triangulation",
+        "-mesh-transformation",
+        help="field: triangulate the displaced nodes, displacements are linear in each tetrahedron; 0 outside",
+    )
+    alpha: float = option(
+        0.0,
+        "-a",
+        "-triangulation-alpha-value",
+        "--triangulation-alpha-value",
+        unit="voxel^2",
+        help="-tet: remove tetrahedra with a squared circumradius above this; 0 keeps all, negative finds a value",
+    )
+    grey_for_strain: bool = option(
+        False,
+        "-cgs",
+        "--correct-grey-for-strain",
+        help="-tet, --mesh: divide grey values by the change of volume, as for a density (air must be 0)",
+    )
+
+    def check(self) -> None:
+        one_of(self, "phi_file", "mesh", required=True)
+        if self.mesh:
+            self.refuse([name for name in OF_FIELDS if name != "grey_for_strain"], "--mesh")
+            self.refuse(["phi_file_bin_ratio", "rigid"], "--mesh")
+        elif self.triangulation:
+            self.refuse(["displacement_only", "neighbours"], "-tet")
+        else:
+            for name, label in (("alpha", "-a"), ("grey_for_strain", "-cgs")):
+                if getattr(self, name):
+                    raise UserError(f"{label} needs the tetrahedra of -tet{' or --mesh' * (label == '-cgs')}")
+
+    def refuse(self, names: list[str] | tuple[str, ...], what: str) -> None:
+        """Raise UserError when one of the options is given that make no sense with `what`."""
+        for declared in declarations(type(self)):
+            if declared.name in names and getattr(self, declared.name) != declared.default:
+                raise UserError(f"{declared.label} makes no sense with {what}")

@@ -1,0 +1,154 @@
+"""From a command line to an options dataclass: argparse, with abbreviations, short messages and our own help."""
+
+import argparse
+import re
+import shutil
+import textwrap
+import typing
+from collections.abc import Sequence
+
+from hpcdvc import __version__
+from hpcdvc.errors import UserError
+from hpcdvc.options.declare import REQUIRED, WORDS, Declaration, OptionSet, declarations, options_table
+
+HELP = {"flags": "-h, --help", "metavar": "", "help": "show this text and leave", "unit": "", "default": ""}
+VERSION = {"flags": "--version", "metavar": "", "help": "show the version and leave", "unit": "", "default": ""}
+
+Options = typing.TypeVar("Options", bound=OptionSet)
+
+
+def parse(options_class: type[Options], argv: Sequence[str], prog: str = "hpcdvc", description: str = "") -> Options:
+    """Read the command line `argv` (without the program's name).
+
+    Any unambiguous beginning of a flag will do. `--help` and `--version` print and raise SystemExit(0).
+
+    Raises
+    ------
+    UserError : one sentence, what is wrong with which option
+    """
+    parser = build_parser(options_class, prog, description)
+    given = parser.parse_intermixed_args(_spelled_out(argv, options_class, prog))
+    return options_class(**vars(given))
+
+
+def build_parser(options_class: type[OptionSet], prog: str, description: str = "") -> argparse.ArgumentParser:
+    """Make the argparse parser; its namespace holds only what was given, by field name."""
+    parser = _Parser(options_class, prog, description)
+    parser.add_argument("--version", action="version", version=f"{prog} {__version__}")
+    for declared in declarations(options_class):
+        details: dict[str, typing.Any] = {"default": argparse.SUPPRESS}
+        if declared.is_switch:
+            details["action"] = "store_false" if declared.default is True else "store_true"
+        else:
+            details.update(type=_reader(declared), nargs=declared.nargs, metavar=declared.metavar)
+        if declared.flags:
+            parser.add_argument(*declared.flags, dest=declared.name, required=declared.default is REQUIRED, **details)
+        else:
+            parser.add_argument(declared.name, **details)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises UserError instead of leaving, and prints the help from the rows that the documentation shows."""
+
+    def __init__(self, options_class: type[OptionSet], prog: str, description: str) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+        self.options_class = options_class
+
+    def error(self, message: str) -> typing.NoReturn:
+        message = re.sub(r"^argument (-[^\s/]+)\S*: ", r"\1 ", message)
+        if message.startswith("the following arguments are required: "):
+            names = message.partition(": ")[2].split(", ")
+            message = f"missing: {', '.join(name.split('/')[0] for name in names)}"
+        message = re.sub(r"expected (.*) argument", r"takes \1 value", message)
+        message = re.sub(r"ignored explicit argument .*", "takes no value", message)
+        raise UserError(f"{message} (all options: {self.prog} --help)")
+
+    def format_usage(self) -> str:
+        words = [declared.metavar for declared in declarations(self.options_class) if not declared.flags]
+        return f"usage: {' '.join([self.prog, *words])} [options]\n"
+
+    def format_help(self) -> str:
+        width = min(shutil.get_terminal_size().columns, 120)
+        lines = [self.format_usage(), *textwrap.wrap(self.description or "", width)]
+        group = None
+        for row in [*options_table(self.options_class), {**HELP, "group": "help"}, {**VERSION, "group": "help"}]:
+            if row["group"] != group:
+                group = row["group"]
+                lines += ["", f"{group}:"]
+            lines += _help_lines(row, width)
+        return "\n".join(lines) + "\n"
+
+
+def _help_lines(row: dict[str, str], width: int, column: int = 34) -> list[str]:
+    facts = [row["unit"], f"default {row['default']}" if row["default"] else ""]
+    facts = "; ".join(fact for fact in facts if fact)
+    facts = " (" + facts.replace(" ", "\xa0") + ")" if facts else ""  # stays on one line
+    left = f"  {row['flags']} {row['metavar']}".rstrip() if row["flags"] else f"  {row['metavar']}"
+    right = [line.replace("\xa0", " ") for line in textwrap.wrap(row["help"] + facts, max(width - column, 30))]
+    first = [left] if len(left) >= column - 1 else [left.ljust(column) + right.pop(0)]
+    return first + [" " * column + line for line in right]
+
+
+def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
+    """The function that turns one word into a value."""
+
+    def read(word: str) -> typing.Any:
+        try:
+            return declared.type(word)
+        except ValueError:
+            kind = WORDS.get(declared.type, declared.type.__name__)
+            raise argparse.ArgumentTypeError(f"takes {kind}, not {word.strip()!r}") from None
+
+    return read
+
+
+def _spelled_out(argv: Sequence[str], options_class: type[OptionSet], prog: str) -> list[str]:
+    """Replace abbreviated flags by full ones.
+
+    argparse's own abbreviations take `-hsw` for `-h` and call `-ti` ambiguous between two spellings of one option.
+    """
+    declared = {flag: option for option in declarations(options_class) for flag in option.flags}
+    owners = {flag: option.name for flag, option in declared.items()}
+    owners |= {"-h": "help", "--help": "help", "--version": "version"}
+    words = []
+    for position, word in enumerate(argv):
+        if word == "--":
+            return [*words, *argv[position:]]
+        flag, equals, value = word.partition("=")
+        if not word.startswith("-") or word == "-" or flag in owners:
+            words.append(word)
+        elif _is_number(word):
+            words.append(f" {word}")  # argparse would take -1e-3 and -inf for options; not so with a space
+        elif _has_value_attached(word, declared):
+            words.append(word)
+        else:
+            words.append(_full_flag(flag, owners, prog) + equals + value)
+    return words
+
+
+def _full_flag(flag: str, owners: dict[str, str], prog: str) -> str:
+    matches = {name: full for full, name in sorted(owners.items(), reverse=True) if full.startswith(flag)}
+    if len(matches) == 1:
+        return next(iter(matches.values()))
+    if matches:
+        raise UserError(f"{flag} could be {' or '.join(sorted(matches.values()))}")
+    import difflib  # 10 ms, only for a typing mistake
+
+    near = difflib.get_close_matches(flag, owners, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"all options: {prog} --help"
+    raise UserError(f"unknown option {flag} ({hint})")
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _has_value_attached(word: str, declared: dict[str, Declaration]) -> bool:
+    """True for `-o3`: a one-letter option directly followed by its value."""
+    option = declared.get(word[:2])
+    return option is not None and not option.is_switch and (_is_number(word[2:]) or word[2:] in (option.choices or ()))

@@ -1,0 +1,159 @@
+"""Options of everything that registers windows on nodes, as dataclasses that a command combines by inheritance."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hpcdvc.errors import UserError
+from hpcdvc.options.common import ZYX
+from hpcdvc.options.declare import OptionSet, one_of, option
+
+
+@dataclass(kw_only=True)
+class NodeSpacing(OptionSet):
+    """A regular grid of nodes."""
+
+    group: ClassVar[str] = "grid"
+
+    node_spacing: int | None = option(
+        None, "-ns", "--node-spacing", at_least=1, unit="voxel", help="distance between nodes"
+    )
+    node_spacing3: ZYX | None = option(
+        None, "-ns3", "--node-spacing-3", at_least=1, unit="voxel", help="the same, one for each axis"
+    )
+
+    def check(self) -> None:
+        one_of(self, "node_spacing", "node_spacing3")
+
+    @property
+    def spacing(self) -> ZYX | None:
+        """Node spacing as (Z, Y, X) in voxels; None when it is left to the start field."""
+        return _three(self.node_spacing) or self.node_spacing3
+
+
+@dataclass(kw_only=True)
+class WindowSize(OptionSet):
+    """The correlation window of 2 * half + 1 voxels."""
+
+    group: ClassVar[str] = "grid"
+
+    half_window_size: int | None = option(
+        None, "-hws", "--half-window-size", at_least=1, unit="voxel", help="half window: it has 2*hws+1 voxels"
+    )
+    half_window_size3: ZYX | None = option(
+        None, "-hws3", "--half-window-size-3", at_least=0, unit="voxel", help="the same, one for each axis"
+    )
+
+    def check(self) -> None:
+        one_of(self, "half_window_size", "half_window_size3", required=True)
+        if self.half_window == (0, 0, 0):
+            raise UserError("-hws3 0 0 0 is a window of a single voxel")
+
+    @property
+    def half_window(self) -> ZYX:
+        """Half window size as (Z, Y, X) in voxels."""
+        return _three(self.half_window_size) or self.half_window_size3
+
+
+@dataclass(kw_only=True)
+class WindowSelection(OptionSet):
+    """Which windows are worth measuring."""
+
+    group: ClassVar[str] = "selection of windows"
+
+    mask1: str | None = option(
+        None, "-mf1", "--maskFile1", metavar="FILE", help="mask of im1: where it is 0, voxels are left out"
+    )
+    mask_coverage: float = option(
+        0.5,
+        "-mc",
+        "--mask-coverage",
+        at_least=0,
+        at_most=1,
+        help="least part of a window that must be valid: inside both images, not masked, not NaN",
+    )
+    grey_low_threshold: float = option(
+        -float("inf"), "-glt", "--grey-low-threshold", unit="grey value", help="skip windows with a mean not above this"
+    )
+    grey_high_threshold: float = option(
+        float("inf"), "-ght", "--grey-high-threshold", unit="grey value", help="skip windows with a mean not below this"
+    )
+
+    def check(self) -> None:
+        low, high = self.grey_low_threshold, self.grey_high_threshold
+        if not low < high:
+            raise UserError(f"-glt {low:g} must be less than -ght {high:g}")
+
+
+@dataclass(kw_only=True)
+class Iterations(OptionSet):
+    """The iterations of a registration."""
+
+    group: ClassVar[str] = "registration"
+
+    max_iterations: int = option(50, "-it", "--max-iterations", at_least=1, help="most iterations per window")
+    min_delta_phi: float = option(
+        1e-3, "-dp", "--min-delta-phi", above=0, help="converged when the norm of the change of Phi is below this"
+    )
+    rigid: bool = option(False, "-rig", "--rigid", help="displacement and rotation only")
+    update_gradient: bool = option(
+        False, "-ug", "--update-gradient", help="use the gradient of the deformed image, renewed in every iteration"
+    )
+
+
+@dataclass(kw_only=True)
+class Interpolation(OptionSet):
+    """Grey levels and gradients between voxels, and how two images are compared."""
+
+    group: ClassVar[str] = "registration"
+
+    criterion: str = option(
+        "znssd",
+        "-crit",
+        "--criterion",
+        choices=("znssd", "ssd"),
+        help="what is minimised: znssd is blind to gain and offset of the grey values, ssd is not",
+    )
+    interpolation_order: int = option(
+        3,
+        "-o",
+        "--interpolation-order",
+        choices=(1, 3, 5),
+        help="1 trilinear, 3 cubic spline (o-MOMS), 5 quintic B-spline",
+    )
+    gradient_method: str | None = option(
+        None,
+        "-gm",
+        "--gradient-method",
+        choices=("finite_differences", "gaussian", "spline"),
+        help="gradient of the grey values; default spline at -o 3 and 5, finite_differences (central) at -o 1, and a "
+        "Gaussian derivative in windows whose residual shows much noise",
+    )
+    gaussian_sigma: float = option(
+        1.0,
+        "-gs",
+        "--gaussian-sigma",
+        above=0,
+        at_most=8,
+        unit="voxel",
+        help="width of the Gaussian derivative of -gm gaussian",
+    )
+
+
+@dataclass(kw_only=True)
+class WindowShape(OptionSet):
+    """How the field may vary inside a window."""
+
+    group: ClassVar[str] = "registration"
+
+    shape_order: str = option(
+        "auto",
+        "-so",
+        "--shape-order",
+        choices=("auto", "1"),
+        help="auto: where the residual shows that the field is curved inside the window, the displacement at its "
+        "centre is freed of that; 1: affine windows, nothing more",
+    )
+
+
+def _three(value: int | None) -> ZYX | None:
+    return None if value is None else (value,) * 3

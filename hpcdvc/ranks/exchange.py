@@ -1,0 +1,225 @@
+"""How points are dealt to the ranks and measured rows come back, without Python work per row.
+
+The functions take a `hpcdvc.ranks.team.Team`. Messages are counted in rows (a derived datatype): they may pass 2 GiB.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from hpcdvc.errors import RunError
+from hpcdvc.ranks.sharedmem import shared_counter
+
+#: Rows travel to rank 0 in blocks of at most this many bytes, the only memory it needs besides the result.
+_BLOCK = 2**26
+#: Chunks in a row go to the same node in so many blocks: few enough that a node reads a part of the images only, many
+#: enough that no node has all the hard points.
+BLOCKS_PER_NODE = 128
+
+
+class Queue:
+    """Points to be measured, cut into chunks; each chunk goes to one rank. Creating it is collective.
+
+    The chunks are dealt to the nodes in blocks, in proportion to their ranks. Rank 0 sends every node its share once;
+    the ranks of a node then pull chunk after chunk by a counter they share, so a rank with easy points takes more of
+    them. Iterate over it once, on every rank.
+
+    Parameters
+    ----------
+    team : Team
+    points : structured array or None
+        On rank 0; what the others pass is ignored.
+    chunk : int
+        Points per chunk; best worth 2 to 20 ms.
+
+    Yields
+    ------
+    points : structured array, read-only
+        The points of one chunk.
+    """
+
+    def __init__(self, team, points: np.ndarray | None, chunk: int):
+        self._team, self._chunk = team, max(int(chunk), 1)
+        known = (len(points), points.dtype) if team.rank == 0 else None
+        self.total, dtype = team.broadcast(known)
+        self._points = team.shared_array(self._share_size(), dtype)
+        self._scatter(points)
+        self._next = team.agree_all(lambda: shared_counter(team.node))
+        # one row per rank of the node, a cache line apart: points done, asked to stop
+        self._state = team.shared_array((team.node_size, 8), np.int64)
+        self._own = self._state[team.node_rank]
+        team.node_barrier()
+        self._points.flags.writeable = False
+
+    def _chunks_of(self, node: int) -> np.ndarray:
+        """Numbers of the chunks of a node."""
+        chunks, sizes = -(-self.total // self._chunk), self._team.node_sizes
+        # rank j of a node is due at (j + 1/2) / size of a round: every beginning of a round is fair, too
+        due = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
+        turns = np.repeat(np.arange(len(sizes)), sizes)[np.argsort(due, kind="stable")]
+        block = np.arange(chunks) // max(chunks // (BLOCKS_PER_NODE * len(sizes)), 1)
+        return np.flatnonzero(turns[block % len(turns)] == node)
+
+    def _share_size(self) -> int:
+        """Number of points of this node."""
+        starts = self._chunks_of(self._team.node_index) * self._chunk
+        return int(np.minimum(self.total - starts, self._chunk).sum())
+
+    def _scatter(self, points: np.ndarray | None) -> None:
+        team = self._team
+        if team.rank == 0:
+            for node in range(1, team.node_count):
+                share = self._share_of(points, node)
+                with team.row_type(share.dtype) as row:
+                    team.leaders.Send([share.view(np.uint8), len(share), row], node)
+            self._points[:] = self._share_of(points, 0)
+        elif team.node_rank == 0:
+            with team.row_type(self._points.dtype) as row:
+                team.leaders.Recv([self._points.view(np.uint8), len(self._points), row], 0)
+
+    def _share_of(self, points: np.ndarray, node: int) -> np.ndarray:
+        chunks, whole = self._chunks_of(node), len(points) // self._chunk
+        full = points[: whole * self._chunk].reshape(whole, self._chunk)[chunks[chunks < whole]].reshape(-1)
+        return np.concatenate([full, points[whole * self._chunk :]]) if whole in chunks else full
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        while True:
+            if self._team.stop_requested:
+                self.stop()
+            if self._state[:, 1].any():
+                return
+            start = self._next() * self._chunk
+            points = self._points[start : start + self._chunk]
+            if len(points) == 0:
+                return
+            yield points
+            self._own[0] += len(points)
+
+    def stop(self) -> None:
+        """Let no rank of this node pull another chunk."""
+        self._own[1] = 1
+
+    def done_in_node(self) -> int:
+        """Number of points that the ranks of this node have finished."""
+        return int(self._state[:, 0].sum())
+
+    def total_in_node(self) -> int:
+        """Number of points of this node."""
+        return len(self._points)
+
+    def left(self) -> int:
+        """Number of points that no rank has finished: above 0 when the queue was stopped. Collective."""
+        return self.total - int(self._team.sum(int(self._own[0])))
+
+
+def collect(team, rows: np.ndarray, total: int, spread: bool = False) -> tuple[np.ndarray, int]:
+    """Bring measured rows into the order of their index. Collective.
+
+    Parameters
+    ----------
+    team : Team
+    rows : structured array with a field ``index``
+        Rows of this rank in any order; together the ranks hold each index from 0 to `total` - 1 once.
+    total : int
+        Number of rows of all ranks.
+    spread : bool
+        False: all rows go to rank 0. True: each rank gets the rows ``team.spans(total)``.
+
+    Returns
+    -------
+    rows : structured array
+        Ordered rows; empty on the other ranks when not `spread`.
+    start : int
+        Index of the first of them.
+
+    Raises
+    ------
+    RunError
+        On every rank, when an index is missing, double or out of range.
+    """
+    rows = np.ascontiguousarray(rows)
+    index = rows["index"]
+    wrong = index[(index < 0) | (index >= total)]
+    team.agree_all(lambda: _check(not len(wrong), f"rows {wrong[:3].tolist()} are outside the field of {total}"))
+    start, stop = team.spans(total) if spread else (0, total if team.rank == 0 else 0)
+    ordered, seen = np.empty(stop - start, rows.dtype), np.zeros(stop - start, bool)
+    count = team.sum(len(rows))
+    for block in _exchange_spread(team, rows, total) if spread else _exchange_root(team, rows):
+        ordered[block["index"] - start] = block
+        seen[block["index"] - start] = True
+    missing = start + np.flatnonzero(~seen)
+    team.agree_all(lambda: _check(not len(missing), f"rows {missing[:3].tolist()} of {total} were measured by no rank"))
+    team.agree(lambda: _check(count == total, f"{count} rows came back for {total} points: some were measured twice"))
+    return ordered, start
+
+
+def _check(good: bool, sentence: str) -> None:
+    if not good:
+        raise RunError(sentence)
+
+
+def _exchange_root(team, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """On rank 0 the rows of all ranks, block by block; nothing on the others."""
+    if team.size == 1:
+        yield rows
+        return
+    counts = team.all_gather(len(rows))
+    step = max(_BLOCK // rows.dtype.itemsize, 1)
+    with team.row_type(rows.dtype) as row:
+        for first in range(0, len(rows) if team.rank else 0, step):
+            block = rows[first : first + step]
+            team.comm.Send([block.view(np.uint8), len(block), row], 0)
+        if team.rank:
+            return
+        yield rows
+        buffer = np.empty(min(step, max(counts[1:], default=0)), rows.dtype)
+        for sender in range(1, team.size):
+            for first in range(0, counts[sender], step):
+                block = buffer[: min(step, counts[sender] - first)]
+                team.comm.Recv([block.view(np.uint8), len(block), row], sender)
+                yield block
+
+
+def _exchange_spread(team, rows: np.ndarray, total: int) -> Iterator[np.ndarray]:
+    """The rows that belong to this rank, in no order."""
+    if team.size == 1:
+        yield rows
+        return
+    rows = rows[np.argsort(rows["index"], kind="stable")]
+    first = np.searchsorted(rows["index"], [total * rank // team.size for rank in range(team.size + 1)])
+    sent = np.diff(first)
+    received = np.empty_like(sent)
+    team.comm.Alltoall(sent, received)
+    block = np.empty(received.sum(), rows.dtype)
+    with team.row_type(rows.dtype) as row:
+        team.comm.Alltoallv(
+            [rows.view(np.uint8), sent, first[:-1], row],
+            [block.view(np.uint8), received, np.cumsum(received) - received, row],
+        )
+    yield block
+
+
+def fill_planes(team, array: np.ndarray, fill: Callable[[int, int], None]) -> None:
+    """Fill an array that is shared on each node: every rank of the run some planes, the nodes then exchange.
+
+    Collective.
+
+    Parameters
+    ----------
+    team : hpcdvc.ranks.team.Team
+    array : from `Team.shared_array`, of the same shape on all nodes
+    fill : called with (start, stop), fills array[start:stop]
+    """
+    ends = [0, *(len(array) * ranks // team.size for ranks in accumulate(team.node_sizes))]
+    first, last = ends[team.node_index : team.node_index + 2]
+    start, stop = (first + k for k in team.node_span(last - first))
+    team.agree_all(lambda: fill(start, stop) if stop > start else None)
+    team.node_barrier()
+    if team.node_count > 1:
+        if team.node_rank == 0:
+            rows, per_plane = array.reshape(-1, array.shape[-1]), int(np.prod(array.shape[1:-1]))
+            with team.row_type(np.dtype((array.dtype, array.shape[-1:]))) as row:
+                for node, (a, b) in enumerate(pairwise(ends)):
+                    team.leaders.Bcast([rows[a * per_plane : b * per_plane], (b - a) * per_plane, row], node)
+        team.node_barrier()

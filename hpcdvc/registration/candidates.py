@@ -1,0 +1,299 @@
+"""A large rotation and displacement between two images, found without a start.
+
+Both images are reduced to coarse copies that hold little but texture. That of im1 is turned by every rotation of a
+fixed list and correlated with that of im2 at all displacements (FFT); the best matches are registered, still on the
+coarse copies.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.fields.field import POINT
+from hpcdvc.fields.phi import rotation_matrix
+from hpcdvc.registration.windows import Settings, register_windows
+
+# By dimensions of the images
+LONGEST = {2: 65, 3: 25}  # points of the coarse copies along the longest axis, odd
+SPACING = {2: 4.0, 3: 18.0}  # degrees between rotations; in 3-D edge of the cubic cell that holds two
+REACH = 50.0  # degrees: largest rotation
+
+# In points of the coarse copies
+SMOOTHING = 0.7  # standard deviation of the smoothing before the copy is taken
+BACKGROUND = 1.2  # standard deviation of the smoothing that gives local mean and contrast
+CONTRAST_FLOOR = 0.05  # least local contrast, in units of that of the whole copy
+
+FLAT = 3  # blocks along each axis: so much of one grey value is no texture
+LEAST_FLAT, LEAST_LEFT = 0.01, 0.1  # parts of an image: fewer flat blocks do not matter; with less left, they are kept
+LARGEST_SHIFT = 0.4  # displacement / size of the larger image along the axis
+LEAST_OVERLAP = 0.1  # of the smaller copy
+POLISHED = 32  # matches of the scan that are registered
+
+
+def rough_starts(
+    im1: np.ndarray, im2: np.ndarray, mask1: np.ndarray | None = None, team=None, count: int = 8
+) -> list[np.ndarray]:
+    """Rigid motions that may map im1 to im2, rotated by up to 50 degrees and displaced by up to 0.4 of the image.
+
+    Collective.
+
+    Parameters
+    ----------
+    im1, im2 : (nz, ny, nx) float32 arrays, the same on all ranks; nz = 1 in 2-D; NaN = voxel that does not count
+    mask1 : (nz, ny, nx) uint8 array, 0 = voxel of im1 that does not count
+    team : hpcdvc.ranks.team.Team, or None for this rank alone
+    count : number of candidates, at most
+
+    Returns
+    -------
+    list of (4, 4) arrays, ZYX, voxels, about the centre (shape - 1) / 2 of im1, the most significant match first: the
+    same on any number of ranks; empty for images without texture. Which one is right only a registration from each
+    can tell.
+
+    References
+    ----------
+    Normalised correlation of masked images by FFT: Padfield 2012, doi 10.1109/TIP.2011.2181402
+    """
+    sizes = np.array(im1.shape), np.array(im2.shape)
+    turns = rotations(2 if im1.shape[0] == 1 else 3)
+    ranked = [_matches(one, two, turns, team) for one, two in texture_pairs(im1, im2, mask1)]
+    mixed = [motions[k] for k in range(POLISHED) for motions in ranked if k < len(motions)]
+    starts = []
+    for motion in _distinct(mixed, sizes[0] / pitch_of(*sizes))[:count]:
+        starts.append(np.eye(4))
+        starts[-1][:3] = motion
+        starts[-1][:3, 3] = motion[:, 3] * pitch_of(*sizes) + (sizes[1] - sizes[0]) / 2
+    return starts
+
+
+def rotations(dimensions: int) -> np.ndarray:
+    """Rotations (n, 3, 3) up to REACH; in 3-D their rotation vectors form a body-centred cubic lattice."""
+    spacing = SPACING[dimensions]
+    steps = np.arange(-(REACH // spacing) - 1, REACH // spacing + 2) * spacing
+    if dimensions == 2:
+        vectors = np.stack([steps, 0 * steps, 0 * steps], axis=1)
+    else:
+        corners = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+        vectors = np.concatenate([corners, corners + spacing / 2])
+    return rotation_matrix(vectors[np.linalg.norm(vectors, axis=1) <= REACH + spacing / 4])
+
+
+def _matches(one: np.ndarray, two: np.ndarray, turns: np.ndarray, team) -> list[np.ndarray]:
+    """Motions (3, 4) about the centres of two coarse copies, the most significant first."""
+    scan = Scan(one, two)
+    found = _dealt(lambda share: [scan(turn) for turn in share], turns, team)
+    best = sorted(range(len(turns)), key=lambda i: (-found[i][0], i))[:POLISHED]
+    starts = [np.column_stack([turns[i], found[i][1]]) for i in best]
+    polished = _dealt(lambda share: polish(one, two, share), starts, team)
+    return [motion for _, motion in sorted(polished, key=lambda match: -match[0])]
+
+
+def _dealt(function: Callable, items: list | np.ndarray, team) -> list:
+    """The function of a list of items, of which every rank does its share."""
+    rank, size = (0, 1) if team is None else (team.rank, team.size)
+    share = function(items[rank::size])
+    shares = [share] if team is None else team.all_gather(share)
+    return [shares[i % size][i // size] for i in range(len(items))]
+
+
+def _distinct(motions: list[np.ndarray], size: np.ndarray) -> list[np.ndarray]:
+    """The motions without those that move the corners of the central half like an earlier one."""
+    corners = (np.array(list(np.ndindex(2, 2, 2))) - 0.5) * size / 2
+    corners, kept = np.column_stack([corners, np.ones(8)]), []
+    for motion in motions:
+        if all(np.abs(corners @ (motion - other).T).max() > 1 for other in kept):
+            kept.append(motion)
+    return kept
+
+
+def pitch_of(*sizes: np.ndarray) -> float:
+    """Distance of the points of the coarse copies of images of these sizes, voxels."""
+    return max(1.0, np.max(sizes) / LONGEST[2 if sizes[0][0] == 1 else 3])
+
+
+def texture_pairs(im1: np.ndarray, im2: np.ndarray, mask1: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Textures of im1 and im2. If parts of them are flat, as padding is: first without, then with those parts."""
+    pitch = pitch_of(im1.shape, im2.shape)
+    blocks = [block_means(image, mask, max(1, round(pitch / 2))) for image, mask in ((im1, mask1), (im2, None))]
+    textured = [np.where(b.flat, 0, b.valid) for b in blocks]
+    pairs = [tuple(texture(b, b.valid, pitch) for b in blocks)]
+    if max(b.flat.mean() for b in blocks) > LEAST_FLAT and min((t > 0).mean() for t in textured) > LEAST_LEFT:
+        pairs.insert(0, tuple(texture(b, t, pitch) for b, t in zip(blocks, textured, strict=True)))
+    return [pair for pair in pairs if all(np.isfinite(copy).any() for copy in pair)]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Means over blocks of voxels.
+
+    Attributes
+    ----------
+    mean : (nz, ny, nx) float32 array
+    valid : part of the voxels that count
+    flat : whether a block and its neighbours, or those of a neighbour, have one grey value
+    centre : of the image, counted in blocks
+    size, shape : of a block and of the image, voxels
+    """
+
+    mean: np.ndarray
+    valid: np.ndarray
+    flat: np.ndarray
+    centre: np.ndarray
+    size: np.ndarray
+    shape: np.ndarray
+
+
+def block_means(image: np.ndarray, mask: np.ndarray | None, edge: int) -> Blocks:
+    """Reduce an image by blocks of `edge` voxels along each axis, plane of blocks by plane of blocks."""
+    from scipy import ndimage
+
+    shape = np.array(image.shape)
+    size = np.minimum(edge, shape)
+    n, first = shape // size, shape % size // 2
+    cut = tuple(slice(f, f + k) for f, k in zip(first, n * size, strict=True))
+    split, within = (size[0], n[1], size[1], n[2], size[2]), (0, 2, 4)
+    mean, valid, low, high = (np.zeros(n, np.float32) for _ in range(4))
+    for z in range(n[0]):
+        planes = slice(z * size[0], (z + 1) * size[0])
+        values = np.asarray(image[cut][planes], np.float32)
+        counts = np.isfinite(values) if mask is None else np.isfinite(values) & (mask[cut][planes] > 0)
+        values = np.where(counts, values, 0).reshape(split)
+        mean[z], valid[z] = values.mean(axis=within), counts.reshape(split).mean(axis=within)
+        low[z], high[z] = values.min(axis=within), values.max(axis=within)
+    np.divide(mean, valid, out=mean, where=valid > 0)
+    around = np.minimum(FLAT, n)
+    flat = ndimage.maximum_filter(high, around) == ndimage.minimum_filter(low, around)
+    flat = ndimage.maximum_filter(flat, around) & (valid > 0)
+    return Blocks(mean, valid, flat, ((shape - 1) / 2 - first - (size - 1) / 2) / size, size, shape)
+
+
+def texture(blocks: Blocks, weights: np.ndarray, pitch: float) -> np.ndarray:
+    """Coarse copy of an image without local mean and contrast: outlines of bodies count no more than texture inside.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    weights : (nz, ny, nx) array, how much each block counts
+    pitch : distance of the points of the copy, voxels
+
+    Returns
+    -------
+    (mz, my, mx) float32 array, odd sizes, its centre that of the image; NaN where nothing counts
+    """
+    from scipy import ndimage
+
+    n, size = np.array(blocks.mean.shape), blocks.size
+    points = 2 * np.maximum(((blocks.shape - 1) / pitch).astype(int) // 2, blocks.shape > 1) + 1
+    steps = [np.arange(-(m // 2), m // 2 + 1) * pitch for m in points]
+    axes = [step / k + c for step, k, c in zip(steps, size, blocks.centre, strict=True)]
+    at = np.stack(np.meshgrid(*axes, indexing="ij"))
+    sigma = np.sqrt(np.maximum((SMOOTHING * pitch) ** 2 - (size**2 - 1) / 12, 0)) / size * (n > 1)
+    offset = np.average(blocks.mean, weights=weights) if weights.any() else 0.0
+    values = ndimage.map_coordinates(_smooth(blocks.mean - offset, weights, sigma), at, order=1, mode="nearest")
+    counts = ndimage.map_coordinates(weights, at, order=1, mode="nearest") > 0.5
+    for axis, last in zip(at, n, strict=True):  # of an image thinner than two pitches
+        counts &= (axis >= -1) & (axis <= last)
+    counts, width = counts.astype(np.float32), BACKGROUND * (points > 1)
+    values = (values - _smooth(values, counts, width)) * counts
+    contrast = np.sqrt(_smooth(values**2, counts, width))
+    whole = np.sqrt((values**2).sum() / max(counts.sum(), 1))
+    if whole <= 1e-6 * np.abs(blocks.mean).max():  # nothing but rounding
+        return np.full(points, np.nan, np.float32)
+    return np.where(counts > 0, values / (contrast + CONTRAST_FLOOR * whole), np.nan).astype(np.float32)
+
+
+def _smooth(values: np.ndarray, weights: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Gaussian mean over what counts."""
+    from scipy import ndimage
+
+    mean, total = (ndimage.gaussian_filter(a, sigma, mode="constant", truncate=3) for a in (values * weights, weights))
+    return np.divide(mean, total, out=np.zeros_like(mean), where=total > 1e-3)
+
+
+class Scan:
+    """Correlates im2 with im1 turned by any rotation, at all displacements.
+
+    Parameters
+    ----------
+    one, two : coarse copies, see `texture`
+    """
+
+    def __init__(self, one: np.ndarray, two: np.ndarray):
+        from scipy import fft, ndimage
+
+        size1, size2 = np.array(one.shape), np.array(two.shape)
+        self.limit = (LARGEST_SHIFT * np.maximum(size1, size2)).astype(int) * (size1 > 1)
+        reach = np.minimum(np.linalg.norm(size1) / 2, (size2 + self.limit) / 2).astype(int) * (size1 > 1)
+        self.axes = [np.arange(-r, r + 1, dtype=np.float32) for r in reach]
+        self.padded = [fft.next_fast_len(int(n), real=True) for n in reach + size2 // 2 + self.limit + 1]
+        place = self.limit + reach - size2 // 2  # so that the displacements count from -limit
+        self.two = self._spectra(np.pad(_moments(two), [(0, 0), *((p, 0) for p in place)]))
+        self.least = LEAST_OVERLAP * min(np.isfinite(one).sum(), np.isfinite(two).sum())
+        # im1 at half the pitch, in a border of zeros: there the nearest point does instead of interpolation
+        zoom = (2 * size1 - 1) / size1
+        fine = ndimage.zoom(np.nan_to_num(one), zoom, order=3)
+        fine[ndimage.zoom(np.isfinite(one).astype(np.float32), zoom, order=1) < 0.9] = np.nan
+        fine = np.pad(fine, 1, constant_values=np.nan)
+        self.shape, self.one = fine.shape, _moments(fine).reshape(3, -1)
+
+    def __call__(self, rotation: np.ndarray) -> tuple[float, np.ndarray]:
+        """Significance and displacement of the best match of im1 turned by a rotation, about the centres of the copies.
+
+        The significance is the normalised correlation times the root of the overlap in points: what images that have
+        nothing to do with each other reach then depends little on the overlap.
+        """
+        one, one_squared, counts1 = np.conj(self._spectra(self._turned(rotation)))
+        two, two_squared, counts2 = self.two
+        products = np.stack([one * two, one_squared * counts2, counts1 * two_squared, counts1 * counts2])
+        match, energy1, energy2, overlap = self._sums(products)
+        significance = match * np.sqrt(np.maximum(overlap, 0) / np.maximum(energy1 * energy2, 1e-3))
+        significance[overlap < self.least] = 0
+        best = np.unravel_index(np.argmax(significance), significance.shape)
+        return float(significance[best]), np.array(best) - self.limit
+
+    def _spectra(self, moments: np.ndarray) -> np.ndarray:
+        from scipy import fft
+
+        return fft.rfftn(moments, s=self.padded, axes=(1, 2, 3), workers=1)
+
+    def _sums(self, spectra: np.ndarray) -> np.ndarray:
+        """Back from the spectra, at the displacements in question only."""
+        from scipy import fft
+
+        z, y, x = 2 * self.limit + 1
+        spectra = fft.ifft(spectra, axis=1, workers=1)[:, :z]
+        spectra = fft.ifft(spectra, axis=2, workers=1)[:, :, :y]
+        return fft.irfft(spectra, self.padded[2], axis=3, workers=1)[..., :x]
+
+    def _turned(self, rotation: np.ndarray) -> np.ndarray:
+        (z, y, x), index = self.axes, 0
+        for i, n in enumerate(self.shape):
+            a, b, c = 2 * rotation[:, i].astype(np.float32)
+            at = (a * z + n / 2)[:, None, None] + (b * y)[:, None] + c * x
+            index = index * n + np.clip(at, 0, n - 1).astype(np.int32)
+        return self.one.take(index, axis=1)
+
+
+def _moments(values: np.ndarray) -> np.ndarray:
+    """Values, their squares, and which of them count."""
+    counts = np.isfinite(values)
+    filled = np.where(counts, values, 0)
+    return np.stack([filled, filled**2, counts.astype(np.float32)])
+
+
+def polish(one: np.ndarray, two: np.ndarray, starts: list[np.ndarray]) -> list[tuple[float, np.ndarray]]:
+    """Register coarse copies from starts (3, 4) about their centres: significance as that of `Scan`, and motion."""
+    between = (np.array(two.shape) - one.shape) / 2
+    points = np.zeros(len(starts), POINT)
+    points["position"] = (np.array(one.shape) - 1) / 2
+    for point, start in zip(points, starts, strict=True):
+        point["Phi"] = start
+        point["Phi"][:, 3] += between
+    half = tuple(n // 2 for n in one.shape)
+    settings = Settings(half, max_iterations=15, min_delta_phi=1e-2, margin=3, rigid=True, min_valid=0.01)
+    rows = register_windows(one, two, points, settings)
+    significance = np.nan_to_num(rows["zncc"] * np.sqrt(rows["valid_fraction"] * one.size))
+    rows["Phi"][..., 3] -= between
+    motions = [row["Phi"] if s != 0 else start for row, s, start in zip(rows, significance, starts, strict=True)]
+    return list(zip(significance.tolist(), motions, strict=True))

@@ -1,0 +1,292 @@
+"""Registration of whole images, from coarse copies to the images themselves: one Phi for all of im1.
+
+im1(x) = im2(c + t + F (x - c)), arrays ZYX, lengths in voxels of the images themselves.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from hpcdvc.errors import UserError, agreed
+from hpcdvc.fields.decomposition import decompose_phi
+from hpcdvc.fields.phi import part_of
+from hpcdvc.fields.status import STATUS_TEXT, Status
+from hpcdvc.registration.gauss_newton import ITERATE, Iterate, iterations
+from hpcdvc.registration.levels import GreyValues, Level, grey_values, halved
+from hpcdvc.registration.pair import Pair
+from hpcdvc.registration.windows import Settings
+
+log = logging.getLogger("hpcdvc")
+
+#: Voxels that a level must have on each axis.
+LEAST_VOXELS = 8
+#: A level before the last one has converged when the norm of the change of Phi is below this.
+COARSE_DELTA_PHI = 1e-3
+#: Statuses of a level that has not gone astray.
+ARRIVED = (Status.CONVERGED, Status.MAX_ITERATIONS, Status.DECORRELATED)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The deformation function of a whole image.
+
+    Attributes
+    ----------
+    phi : (4, 4) float64 array, ZYX; maps im1 to im2 about `centre`
+    centre : (3,) point of im1, ZYX, voxels
+    return_status : 2 converged; others see hpcdvc.fields.field.STATUS_TEXT
+    error : sum of squared residuals / sum of the grey values of im1
+    iterations : of the last level
+    delta_phi_norm : norm of the last change of phi, in voxels of the last level
+    zncc : zero-mean normalised correlation of im1 and the deformed im2
+    valid_fraction : part of the voxels of im1, without margin and mask, that met im2
+    variance : (12,) variances of the first three rows of phi, from the residual: noise, not interpolation error
+    factor : binning of the last level
+    history : (n,) records of gauss_newton.ITERATE, all iterations of all levels, phi in voxels of its level
+    """
+
+    phi: np.ndarray
+    centre: np.ndarray
+    return_status: int
+    error: float
+    iterations: int
+    delta_phi_norm: float
+    zncc: float
+    valid_fraction: float
+    variance: np.ndarray
+    factor: int
+    history: np.ndarray
+
+    def variance_at(self, point: np.ndarray) -> np.ndarray:
+        """(12,) variances of Phi about another point, F and displacement at the centre taken as independent."""
+        variance = self.variance.reshape(3, 4).copy()
+        variance[:, 3] += variance[:, :3] @ (np.asarray(point) - self.centre) ** 2
+        return variance.ravel()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be registered, on all levels.
+
+    Attributes
+    ----------
+    settings : of the iterations
+    first, last : binning of the first and the last level, powers of two
+    margin : voxels (ZYX) of im1 left out at each side; None: a tenth of the image
+    force : go on to the next level from one that has not converged
+    names : of the images, for messages
+    rough : this is to make a start only
+    """
+
+    settings: Settings
+    first: int = 1
+    last: int = 1
+    margin: tuple[float, float, float] | None = None
+    force: bool = False
+    names: tuple[str, str] = ("im1", "im2")
+    rough: bool = False
+
+
+@dataclass
+class Journal:
+    """The iterations so far, and what to do with each: `earlier` ones are not done again, `quiet` ones not shown."""
+
+    keep: Callable[[np.ndarray], None] = lambda row: None
+    earlier: np.ndarray = field(default_factory=lambda: np.empty(0, ITERATE))
+    quiet: bool = False
+    rows: list[np.ndarray] = field(default_factory=list)
+
+    def state(self, factor: int, phi: np.ndarray, sampled: bool) -> Iterate:
+        """Where the iterations of a level start: at phi, or at the last earlier one."""
+        rows = self.earlier[self.earlier["factor"] == factor]
+        self.rows += list(rows[:, None])
+        return Iterate.of_row(rows[-1]) if len(rows) else Iterate(0, 0, sampled, phi)
+
+    def add(self, state: Iterate, factor: int) -> None:
+        """Keep one iteration."""
+        self.rows.append(state.row(len(self.rows), factor))
+        self.say(line(state))
+        self.keep(self.rows[-1])
+
+    def say(self, text: str, level: int = logging.INFO) -> None:
+        """Show a line."""
+        if not self.quiet:
+            log.log(level, text)
+
+
+def settings_for(shape: tuple[int, int, int], **details: object) -> Settings:
+    """Settings of whole images, of which only the dimensions count; `details` are those of `Settings`.
+
+    Parameters
+    ----------
+    shape : (nz, ny, nx) of im1
+    """
+    return Settings(half_window_size=(int(shape[0] > 1), 1, 1), margin=0, shape_order="1", **details)
+
+
+def levels_between(level: Level, first: int, last: int, team) -> dict[int, Level]:
+    """Levels by binning, coarse to fine. Collective."""
+    made = {1: level}
+    while max(made) < first:
+        made[2 * max(made)] = halved(made[max(made)], team)
+    return {factor: made[factor] for factor in sorted(made, reverse=True) if factor >= last}
+
+
+def coarsest(shape: tuple[int, int, int]) -> int:
+    """The largest power of two by which an image may be binned: 8 voxels must remain on each axis."""
+    smallest, factor = min((n for n in shape if n > 1), default=1), 1
+    while smallest // (2 * factor) >= LEAST_VOXELS:
+        factor *= 2
+    return factor
+
+
+def power_of_two(value: int) -> int:
+    """The power of two nearest to a number, on a logarithmic scale."""
+    return 2 ** round(np.log2(value))
+
+
+def default_margin(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """A tenth of the smallest side and one voxel more, on each axis; none in z of a 2-D image."""
+    margin = 1 + int(0.1 * min((n for n in shape if n > 1), default=1))
+    return tuple(margin if n > 1 else 0 for n in shape)
+
+
+def level_margin(task: Task, level: Level) -> tuple[int, int, int]:
+    """Margin in voxels of a level."""
+    shape = level.im1.shape
+    if task.margin is None:
+        return default_margin(shape)
+    return tuple(0 if n == 1 else int(m // level.factor) for n, m in zip(shape, task.margin, strict=True))
+
+
+def register_levels(
+    levels: dict[int, Level],
+    task: Task,
+    start: np.ndarray,
+    centre: np.ndarray,
+    team,
+    journal: Journal | None = None,
+) -> Registration:
+    """Register from the coarsest level to the finest, each starting where the one before ended. Collective.
+
+    A coarse level that fails is passed over; the last one decides.
+
+    Parameters
+    ----------
+    levels : by binning, coarse to fine
+    task : settings and margins
+    start : (4, 4) Phi about the centre
+    centre : point of im1 (ZYX) that Phi is about and that the iterations turn around
+    team : hpcdvc.ranks.team.Team
+    journal : keeps the iterations, and those of an earlier run
+    """
+    journal = journal or Journal()
+    grey = grey_of(levels, task.names, team)
+    # a coarse level is only to make a start for the next one
+    enough = replace(task.settings, min_delta_phi=max(task.settings.min_delta_phi, COARSE_DELTA_PHI))
+    coarse = replace(task, settings=enough, rough=True)
+    phi = part_of(start, "rigid" if task.settings.rigid else "all")
+    for factor, level in levels.items():
+        last = factor == min(levels)
+        state, valid = _register_level(level, task if last else coarse, grey, phi, centre, team, journal)
+        useful = state.status in ARRIVED and state.zncc >= task.settings.min_zncc
+        if not (useful or last or task.force):
+            journal.say(f"binning {factor}: {STATUS_TEXT[state.status][0]}; its result is not used", logging.WARNING)
+        if useful or last or task.force:
+            phi = from_level(state.phi, level)
+    voxels = levels[factor].step
+    variance = state.variance.reshape(3, 4).copy()
+    variance[:, 3] *= voxels**2
+    return Registration(
+        phi, centre, state.status, state.error, state.number, state.delta_phi_norm, state.zncc,
+        state.voxels / valid if valid else 0.0, variance.ravel(), factor, np.concatenate(journal.rows)
+    )  # fmt: skip
+
+
+def _register_level(
+    level: Level,
+    task: Task,
+    grey: tuple[GreyValues, GreyValues],
+    phi: np.ndarray,
+    centre: np.ndarray,
+    team,
+    journal: Journal,
+) -> tuple[Iterate, int]:
+    """Last state at one level, and how many voxels of im1 could take part."""
+    margin, at = level_margin(task, level), (centre - level.first) / level.step
+    start, valid = _to_level(phi, level), _count_valid(level, margin, team)
+    pair = Pair(level.im1, level.im2, task.settings, *grey, level.mask1, margin, at, team, start)
+    state = journal.state(level.factor, start, pair.has_sample)
+    size = " x ".join(map(str, level.im1.shape))
+    journal.say(f"binning {level.factor}: {size} voxels (ZYX), margin {' '.join(map(str, margin))}")
+    for after in iterations(pair, state, start, task.settings, team, valid, task.rough):
+        state = after
+        journal.add(state, level.factor)
+    return state, valid
+
+
+def grey_of(levels: dict[int, Level], names: tuple[str, str], team) -> tuple[GreyValues, GreyValues]:
+    """Mean and standard deviation of both images, called by their names. Collective.
+
+    Raises
+    ------
+    UserError
+        On every rank, when an image has no contrast.
+    """
+    finest = levels[min(levels)]
+    # integers are finite: any copy tells their mean, and its contrast will do as a unit
+    level = levels[max(levels)] if {finest.im1.dtype.kind, finest.im2.dtype.kind} <= {"u", "i"} else finest
+    grey = tuple(grey_values(image, team) for image in (level.im1, level.im2))
+    if level is not finest and not all(_has_contrast(values) for values in grey):
+        grey = tuple(grey_values(image, team) for image in (finest.im1, finest.im2))
+    for name, values in zip(names, grey, strict=True):
+        if not _has_contrast(values):
+            what = "no finite value" if np.isnan(values.mean) else f"the same grey value {values.mean:g} everywhere"
+            raise agreed(UserError(f"{name} has {what}: there is nothing to register"))
+    return grey
+
+
+def _has_contrast(grey: GreyValues) -> bool:
+    return grey.std > 1e-6 * abs(grey.mean)
+
+
+def _count_valid(level: Level, margin: tuple[int, int, int], team) -> int:
+    inner = [slice(m, n - m) for m, n in zip(margin, level.im1.shape, strict=True)]
+    if level.mask1 is None:
+        return int(np.prod([s.stop - s.start for s in inner]))
+    start, stop = team.spans(inner[0].stop - inner[0].start)
+    planes = range(inner[0].start + start, inner[0].start + stop)
+    return team.sum(sum(int(np.count_nonzero(level.mask1[z][tuple(inner[1:])])) for z in planes))
+
+
+def _shift(level: Level) -> np.ndarray:
+    """What the levels of im1 and im2 add to a displacement, because they begin at different voxels."""
+    return (level.first - level.first2) / level.step
+
+
+def _to_level(phi: np.ndarray, level: Level) -> np.ndarray:
+    result = phi[:3].copy()
+    result[:, 3] = result[:, 3] / level.step + _shift(level)
+    return result
+
+
+def from_level(phi: np.ndarray, level: Level) -> np.ndarray:
+    """Phi (3, 4) in voxels of a level as (4, 4) in voxels of the images, about the same point."""
+    result = np.eye(4)
+    result[:3] = phi
+    result[:3, 3] = (result[:3, 3] - _shift(level)) * level.step
+    return result
+
+
+def line(state: Iterate) -> str:
+    """One iteration as a line of text."""
+    whole = np.eye(4)
+    whole[:3] = state.phi
+    parts = decompose_phi(whole)
+    t, r, z = (" ".join(f"{v:8.3f}" for v in values) for values in (parts.t, parts.r, parts.z))
+    return (
+        f"  {state.number:3d}  |dPhi| {state.delta_phi_norm:.5f}  error {state.error:10.4g}  zncc {state.zncc:.4f}"
+        f"  t [{t}]  r [{r}] deg  stretch [{z}]"
+    )

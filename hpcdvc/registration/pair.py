@@ -1,0 +1,172 @@
+"""Two whole images and the sums over them: by all ranks, in blocks.
+
+The image is cut into blocks that do not depend on the ranks; every rank sums over some of them, and the totals are made
+of all blocks in their order. So the number of ranks changes no bit.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hpcdvc.kernels.whole import Sums, Volume
+from hpcdvc.registration.levels import GreyValues
+from hpcdvc.registration.windows import Plan, Settings
+
+#: as hpcdvc_reference of cython/whole.h: `known` tells that the sums are of the whole block and up to date
+REFERENCE = np.dtype(
+    [(name, "f8") for name in ("known", "n", "a", "aa")] + [("g", "f8", 12), ("ag", "f8", 12), ("M", "f8", (12, 12))]
+)
+#: as hpcdvc_match; the `few` are voxels of some planes that stand for all
+MATCH = np.dtype(
+    [(name, "f8") for name in ("b", "bb", "ab")]
+    + [("bg", "f8", 12)]
+    + [(name, "f8") for name in ("residual", "few", "sum_of_few", "squares_of_few", "interpolated_squares")]
+)
+#: Voxels (ZYX) of the tiles that the kernel works on, at most, by order; those of a spline are larger because its
+#: prefilter reaches far beyond them. A block is one tile high and this many tiles deep.
+TILES = {1: (8, 32, 512), 3: (16, 32, 512), 5: (16, 32, 512)}
+ROWS_OF_TILES = 2
+#: One block of so many stands for all as long as phi is far from settled, where there are enough of them.
+SAMPLE, LEAST_BLOCKS = 8, 32
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the kernel is to sum up: grey values are taken as (grey - offset) * scale."""
+
+    phi: np.ndarray
+    centre: np.ndarray
+    offset1: float
+    offset2: float
+    scale: float
+    finite: bool
+    contrast: bool
+    residual: bool
+    gain: float
+    shift: float
+
+
+@dataclass
+class Totals:
+    """Sums over all blocks."""
+
+    reference: np.void
+    match: np.void
+
+
+class Pair:
+    """Two images made ready to be summed up.
+
+    Parameters
+    ----------
+    im1, im2 : (nz, ny, nx) arrays of grey values
+    settings : of the registration; its window size is of no account but for z: 0 in 2-D
+    grey1, grey2 : mean and standard deviation of the images
+    mask1 : (nz, ny, nx) uint8 array, 0 = voxel of im1 that does not count
+    margin : voxels (ZYX) of im1 left out at each side
+    centre : point of im1 (ZYX) that Phi is about
+    team : hpcdvc.ranks.team.Team
+    start : (3, 4) array near the phi that is to come
+    """
+
+    def __init__(
+        self,
+        im1: np.ndarray,
+        im2: np.ndarray,
+        settings: Settings,
+        grey1: GreyValues,
+        grey2: GreyValues,
+        mask1: np.ndarray | None,
+        margin: tuple[int, int, int],
+        centre: np.ndarray,
+        team,
+        start: np.ndarray | None = None,
+    ):
+        low, high = np.array(margin), np.array(im1.shape) - margin
+        tile = TILES[settings.order] if im1.shape[0] > 1 else (1, 64, 512)
+        tile = tuple(int(n) for n in np.minimum((*tile[:2], _tile_length(start)), high - low))
+        blocks, sampled = _blocks(low, high, tile)
+        mine = slice(*team.spans(len(blocks)))
+        self._blocks, self._sampled, self.has_sample = blocks[mine], sampled[mine], len(blocks) >= LEAST_BLOCKS
+        if settings.gradient is None and self.has_sample:  # shorter filters, more iterations on the sample
+            settings = replace(settings, gradient="five_points")
+        self._plan, self._team = Plan(settings), team
+        self._plan.adaptive = self._plan.calibrate = False  # the sums know one gradient only
+        self._sums = Sums(Volume(im1, mask1), Volume(im2), self._plan, tile)
+        self._grey1, self._grey2, self.centre = grey1, grey2, np.asarray(centre, float)
+        self.znssd, self.basis, self.rigid = settings.criterion == "znssd", self._plan.basis, settings.rigid
+        dimensions = 3 if im1.shape[0] > 1 else 2
+        # what white noise of unit variance becomes: sum of squares of the gradient, variance of the interpolated im2
+        self.gradient_noise = 0.0 if settings.update_gradient else dimensions * self._plan.gradient.noise
+        self.interpolation_noise = np.mean(self._plan.interpolation.noise) ** dimensions
+        self.loses_contrast = self.znssd and settings.order == 1 and not settings.update_gradient
+        self._references = np.zeros(len(self._blocks), REFERENCE)
+        self._last: bool | None = None
+        self._all: list[np.ndarray] = [self._references[:0]] * team.size
+
+    @property
+    def scale(self) -> float:
+        """Factor from differences of grey values to the unit of the sums."""
+        return 1 / self._grey1.std
+
+    @property
+    def offsets(self) -> tuple[float, float]:
+        """What is subtracted from the grey values of im1 and im2."""
+        return float(np.float32(self._grey1.mean)), float(np.float32(self._grey2.mean))
+
+    def totals(
+        self,
+        phi: np.ndarray,
+        sampled: bool = False,
+        contrast: bool = False,
+        greys: tuple[float, float] | None = None,
+    ) -> Totals | None:
+        """Sums over the blocks with im2 under phi; None if that is beyond reason. On rank 0. Collective.
+
+        Parameters
+        ----------
+        phi : (3, 4) array, about the centre
+        sampled : a sample of the blocks will do
+        contrast : measure as well what interpolation takes of it
+        greys : sum up as well the squares of im1 - gain im2 - shift, with this gain and shift
+        """
+        finite = self._grey1.finite and self._grey2.finite
+        gain, shift = greys or (1.0, 0.0)
+        offsets = self.offsets
+        trial = Trial(phi, self.centre, *offsets, self.scale, finite, contrast, greys is not None, gain, shift)
+        chosen = self._sampled if sampled else np.ones(len(self._blocks), bool)
+        references, matches = self._references[chosen], np.zeros(np.count_nonzero(chosen), MATCH)
+        known = references["known"] > 0
+        status = self._sums(trial, self._blocks[chosen], references, matches)
+        self._references[chosen] = references
+        # what has not changed since it was sent is not sent again
+        news = None if known.all() and (references["known"] > 0).all() and sampled == self._last else references
+        self._last = sampled
+        parts = self._team.gather((status, news, matches))
+        if parts is None or any(status for status, _, _ in parts):
+            return None
+        self._all = [old if new is None else new for old, (_, new, _) in zip(self._all, parts, strict=True)]
+        return Totals(_total(np.concatenate(self._all)), _total(np.concatenate([m for _, _, m in parts])))
+
+
+def _tile_length(start: np.ndarray | None) -> int:
+    """Voxels of a tile along x: turned by much, a long tile would lie in a box of im2 that is mostly read in vain."""
+    tilt = 0.0 if start is None else float(np.abs(start[:2, 2]).max())
+    return int(np.clip(16 / max(tilt, 1e-3), 64, 512))
+
+
+def _blocks(low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 2, 3) first and last + 1 voxel of the blocks between two corners, Z slowest; (n,) which make the sample."""
+    depth = (tile[0], tile[1] * ROWS_OF_TILES)
+    blocks, sampled = [], []
+    for k, z in enumerate(range(low[0], high[0], depth[0])):
+        for j, y in enumerate(range(low[1], high[1], depth[1])):
+            blocks.append([(z, y, low[2]), (min(z + depth[0], high[0]), min(y + depth[1], high[1]), high[2])])
+            sampled.append((k + 3 * j) % SAMPLE == 0)  # spread in both directions
+    return np.array(blocks, np.int64), np.array(sampled)
+
+
+def _total(rows: np.ndarray) -> np.void:
+    """Sum of structured rows, always in the same order."""
+    flat = rows.view("f8").reshape(len(rows), -1).sum(axis=0)
+    return flat.view(rows.dtype)[0]

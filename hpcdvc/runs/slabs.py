@@ -1,0 +1,121 @@
+"""Images made by all ranks slab by slab: slabs dealt out, written by offset, and gone on with after a kill."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from hpcdvc.output.image import ImageFile, ImageWriter
+from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.points import measure_points
+
+#: A slab that is in the files: its number, the checksums of its planes in each file, and sums over its voxels.
+SLAB = np.dtype([("index", "<i8"), ("checksum", "<u8", (2,)), ("sums", "<f8", (3,))], align=True)
+#: Most voxels per slab: what bounds the memory of a rank.
+VOXELS = 2**25
+
+#: From planes first to last - 1: for each, the plane of every image and three sums over its voxels.
+Maker = Callable[[int, int], Iterator[tuple[tuple[np.ndarray, ...], np.ndarray]]]
+
+
+def slab_depth(shape: tuple[int, int, int], layer: int) -> int:
+    """Planes per slab: `layer` of them, fewer where these are very large; never a matter of the number of ranks."""
+    while layer > 1 and layer * shape[1] * shape[2] > VOXELS:
+        layer //= 2
+    return layer
+
+
+def write_slabs(
+    team,
+    images: list[ImageFile],
+    depth: int,
+    make: Maker,
+    seconds_per_slab: float,
+    checkpoint: Checkpoint,
+    quiet: bool = False,
+) -> np.ndarray:
+    """Make images of one shape slab by slab, on all ranks. Collective.
+
+    Parameters
+    ----------
+    team : hpcdvc.ranks.team.Team
+    images : one or two; nothing is there under their final names that is not to be overwritten
+    depth : planes per slab
+    make : gives the planes of a slab
+    seconds_per_slab : rough cost
+    checkpoint : of rows of `SLAB`, checked already; the shards are left to the caller
+    quiet : show no progress
+
+    Returns
+    -------
+    (3,) array
+        The sums over all voxels, the same for any number of ranks; zeros on ranks above 0.
+
+    Raises
+    ------
+    Unfinished
+        On every rank, when the run was asked to leave; what is in the files will be used by the next run.
+    RunError
+        On every rank, when the files cannot be created or written.
+    """
+    planes = images[0].shape[0]
+    slabs = np.zeros(-(-planes // depth), SLAB)
+    slabs["index"] = np.arange(len(slabs))
+    places, earlier = team.agree(lambda: _begin(images, checkpoint))
+    writers = team.agree_all(lambda: [ImageWriter(*pair) for pair in zip(images, places, strict=True)])
+
+    def write(numbers: np.ndarray) -> np.ndarray:
+        rows = numbers.copy()
+        for row in rows:
+            _write_slab(row, depth, planes, make, writers)
+        return rows
+
+    earlier = _intact(team, earlier, lambda row: _is_intact(row, depth, planes, writers))
+    rows = measure_points(team, slabs, write, seconds_per_slab, checkpoint, quiet, earlier)
+    team.agree_all(lambda: [writer.close() for writer in writers])
+    rows, _ = team.collect(rows, len(slabs))
+    team.agree(lambda: [image.settle() for image in images])
+    return rows["sums"].sum(axis=0)
+
+
+def _begin(images: list[ImageFile], checkpoint: Checkpoint) -> tuple[list[tuple[str, int]], np.ndarray]:
+    """Files and offsets, and the slabs that are in them, on one rank: those of an earlier run, or new ones."""
+    rows = checkpoint.load()
+    places = [image.begun() for image in images] if len(rows) else [None]
+    if None in places:
+        return [image.create() for image in images], rows[:0]
+    return places, rows
+
+
+def _intact(team, rows: np.ndarray, is_intact: Callable[[np.void], bool]) -> np.ndarray:
+    """Those slabs of an earlier run that are still in the files as they were written, on rank 0. Collective.
+
+    A machine that crashed may have kept a row and lost what it is about.
+    """
+    start, stop = team.spans(len(rows))
+    mine = team.agree_all(lambda: [is_intact(row) for row in rows[start:stop]])
+    kept = np.array(sum(team.all_gather(mine), []), bool)
+    return rows[kept] if team.rank == 0 else rows[:0]
+
+
+def _is_intact(row: np.void, depth: int, planes: int, writers: list[ImageWriter]) -> bool:
+    for k, writer in enumerate(writers):
+        stored = [writer.stored(z) for z in _planes(row, depth, planes)]
+        if None in stored or sum(stored) % 2**64 != int(row["checksum"][k]):
+            return False
+    return True
+
+
+def _write_slab(row: np.void, depth: int, planes: int, make: Maker, writers: list[ImageWriter]) -> None:
+    """Make one slab, write it, and fill in its row."""
+    numbers = _planes(row, depth, planes)
+    checksums = [0] * len(writers)
+    for z, (images, sums) in zip(numbers, make(numbers.start, numbers.stop), strict=True):
+        for k, (writer, image) in enumerate(zip(writers, images, strict=True)):
+            checksums[k] += writer.write(z, image)
+        row["sums"] += sums
+    row["checksum"][: len(writers)] = np.array([total % 2**64 for total in checksums], np.uint64)
+
+
+def _planes(row: np.void, depth: int, planes: int) -> range:
+    first = int(row["index"]) * depth
+    return range(first, min(first + depth, planes))

@@ -1,0 +1,136 @@
+"""hpcdvc-ldic killed while it writes its files, or without room for them: nothing half done, nothing lost."""
+
+import contextlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import tifffile
+from ldic_cases import FIELD, images, is_one_sentence
+from ldic_runs import ldic, results, safe_points, shard_bytes, wait_for
+from rank_scripts import finish, start
+from shared_memory import remove_abandoned_memory
+
+GRID = ("-ns", 4, "-hws", 6)
+
+#: Runs the command with one of its steps replaced, on rank 0 or on all.
+SABOTAGE = """
+import os, resource, signal, sys
+from hpcdvc import cli
+from hpcdvc.runs import checkpoint
+from hpcdvc.output import files, result
+
+def die(*words, **more):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def limited(method, size):
+    def call(*words):
+        returned = method(*words)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        return returned
+    return call
+
+how = sys.argv.pop(1)
+if how == "before the views":
+    result.Result.write_views = die
+if how == "before the rename":
+    files.settle = die
+if how == "before the shards go":
+    checkpoint.Checkpoint.clear = die
+if how == "no room for shards":
+    checkpoint.Checkpoint.append = limited(checkpoint.Checkpoint.append, 60_000)
+if how == "no room for the file":
+    checkpoint.Checkpoint.close = limited(checkpoint.Checkpoint.close, 400_000)
+raise SystemExit(cli.main("ldic"))
+"""
+
+
+def sabotaged(here: Path, out: Path, how: str, *words, ranks: int | None = 2) -> tuple[int, str, str]:
+    script = here / "hpcdvc-ldic"
+    script.write_text(SABOTAGE)
+    words = (how, here / "im1.tif", here / "im2.tif", *GRID, "-od", out, "-q", *words)
+    return finish(start(script, *words, ranks=ranks), timeout=60)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """The folder of the images; the runs have folders of their own."""
+    folder = tmp_path_factory.mktemp("ends")
+    for name, volume in zip(("im1.tif", "im2.tif"), images(FIELD, (48, 48, 48)), strict=True):
+        tifffile.imwrite(folder / name, volume)
+    yield folder
+    remove_abandoned_memory()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(here):
+    """Digests of the .hdf and .tsv files of a run that nothing disturbs."""
+    code, _, stderr = sabotaged(here, here / "undisturbed", "not")
+    assert code == 0, stderr
+    return results(here / "undisturbed")
+
+
+@pytest.mark.parametrize("how", ["before the rename", "before the views", "before the shards go"])
+def test_killed_at_the_end(here, undisturbed, how):
+    out = here / how.replace(" ", "-")
+    code, _, _ = sabotaged(here, out, how)
+    assert code not in (0, 2)
+    assert (out / "im1-im2-ldic.hdf").exists() == (how != "before the rename")
+    code, _, stderr = sabotaged(here, out, "not", ranks=3)
+    assert code == 2 and "--resume" in stderr
+    code, _, stderr = sabotaged(here, out, "not", "--resume", ranks=3)
+    assert code == 0, stderr
+    assert results(out) == undisturbed
+
+
+@pytest.mark.parametrize("ranks", [None, 2])
+@pytest.mark.parametrize("how", ["no room for shards", "no room for the file"])
+def test_no_room(here, undisturbed, how, ranks):
+    """One sentence, exit code 1, no file under the final name, and the work is not lost."""
+    out = here / f"{how.replace(' ', '-')}-{ranks}"
+    code, stdout, stderr = sabotaged(here, out, how, ranks=ranks)
+    assert (code, stdout) == (1, "")
+    assert is_one_sentence(stderr, "File too large"), stderr
+    assert not (out / "im1-im2-ldic.hdf").exists() and safe_points(out) > 100
+    code, _, stderr = sabotaged(here, out, "not", "--resume")
+    assert code == 0, stderr
+    assert results(out) == undisturbed
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 20 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(disk)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.slow
+def test_disk_that_others_fill(here, small_disk):
+    words = ("-ns", 2, "-hws", 6)
+    assert finish(ldic(here, here / "larger", *words), timeout=60)[0] == 0
+    expected = results(here / "larger")
+    process = ldic(here, small_disk, *words)
+    assert wait_for(lambda: shard_bytes(small_disk) > 100_000, process)
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
+        while file.write(bytes(100_000)):
+            pass
+    code, _, stderr = finish(process)
+    assert code == 1 and "No space left on device" in stderr and "--resume" in stderr and "Traceback" not in stderr
+    safe = safe_points(small_disk)
+    assert safe > 100
+    code, _, stderr = finish(ldic(here, small_disk, *words, "--resume"))
+    assert code == 2 and is_one_sentence(stderr, "space"), stderr
+    os.truncate(filler, filler.stat().st_size - 500_000)  # room for a beginning, not for all
+    code, _, stderr = finish(ldic(here, small_disk, *words, "--resume"))
+    assert code == 2 and is_one_sentence(stderr, "no space for the results", "0.5 MB are free"), stderr
+    filler.unlink()
+    code, _, stderr = finish(ldic(here, small_disk, *words, "--resume"), timeout=60)
+    assert code == 0, stderr
+    assert results(small_disk) == expected

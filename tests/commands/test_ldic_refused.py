@@ -1,0 +1,254 @@
+"""hpcdvc-ldic refuses what it cannot use: one sentence that names it, exit code 2, no traceback, no file, no hang."""
+
+import os
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from ldic_cases import BAD_TABLES, FIELD, SAMPLES, SHAPE, images, is_one_sentence, save_damaged, save_field, save_pair
+
+from hpcdvc.cli import log, main
+from hpcdvc.fields.grid import make_grid
+from hpcdvc.output.hdf5 import read_field
+
+PAIR = ("im1.tif", "im2.tif")
+GRID = ("-ns", 10, "-hws", 5)
+
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_pair()
+    # what a command sets for its process
+    for module in (sys, threading):
+        monkeypatch.setattr(module, "excepthook", module.excepthook)
+    monkeypatch.setattr(sys, "argv", ["hpcdvc-ldic"])
+    handlers, level, propagate = log.handlers[:], log.level, log.propagate
+    yield
+    log.handlers[:], log.propagate = handlers, propagate
+    log.setLevel(level)
+
+
+def files() -> set[str]:
+    return {str(path) for path in Path().rglob("*")}
+
+
+@pytest.fixture
+def refused(capfd):
+    """refused(words, *expected, code=2): the command ends so, in this process, and leaves the folder as it was."""
+
+    def check(words, *expected, code=2):
+        before = files()
+        capfd.readouterr()
+        assert main("ldic", [str(word) for word in words]) == code
+        err = capfd.readouterr().err
+        assert is_one_sentence(err, *expected), err
+        assert err.count("\n") == 1
+        assert files() == before
+        return err
+
+    return check
+
+
+def write(path: str, data: bytes | str) -> None:
+    Path(path).write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def cut_im2() -> None:
+    os.truncate("im2.tif", os.path.getsize("im2.tif") // 2)
+
+
+def other_dataset() -> None:
+    with h5py.File("im2.tif", "w") as file:
+        file["text"] = "no image"
+
+
+BAD_IMAGES = {
+    "missing": (lambda: os.unlink("im2.tif"), "im2.tif"),
+    "empty": (lambda: write("im2.tif", b""), "im2.tif is an empty file"),
+    "text": (lambda: write("im2.tif", "not an image at all\n" * 9), "im2.tif is no image"),
+    "truncated": (cut_im2, "im2.tif"),
+    "corrupt": (lambda: write("im2.tif", b"II*\0" + bytes(range(200)) * 9), "im2.tif"),
+    "only the magic": (lambda: write("im2.tif", b"II*\0"), "im2.tif"),
+    "RGB": (lambda: tifffile.imwrite("im2.tif", np.zeros((30, 40, 3), "u1"), photometric="rgb"), "colour"),
+    "complex": (
+        lambda: np.save("im2.tif.npy", np.zeros(SHAPE, complex)) or os.replace("im2.tif.npy", "im2.tif"),
+        "complex",
+    ),
+    "HDF5 without an image": (other_dataset, "im2.tif"),
+    "2-D": (lambda: tifffile.imwrite("im2.tif", images()[1][0]), "2-D, 40 x 49 pixels"),
+    "another size": (lambda: tifffile.imwrite("im2.tif", images()[1][1:]), "37 x 40 x 49 voxels"),
+    "4-D": (lambda: np.save("x.npy", np.zeros((2, 3, 4, 5), "u1")) or os.replace("x.npy", "im2.tif"), "(2, 3, 4, 5)"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_IMAGES)
+def test_images(what, refused):
+    make, words = BAD_IMAGES[what]
+    make()
+    refused((*PAIR, *GRID), words, "im2.tif")
+    refused(("im2.tif", "im1.tif", *GRID), words, "im2.tif")
+
+
+def test_names(refused):
+    refused(("im1.tif", *GRID), "at least two images", "im1.tif")
+    refused(("im1.tif", "im2.tif:/data", *GRID), "im2.tif", "/data")
+    refused(("im1.tif", "/dev/null", *GRID), "/dev/null")
+    refused(("im1.tif", ".", *GRID), ".")
+
+
+def test_mask(refused):
+    tifffile.imwrite("mask.tif", np.ones((38, 40, 48), "u1"))
+    refused((*PAIR, *GRID, "-mf1", "mask.tif"), "mask.tif is 38 x 40 x 48", "im1.tif is 38 x 40 x 49")
+    tifffile.imwrite("mask.tif", np.ones((40, 49), "u1"))
+    refused((*PAIR, *GRID, "-mf1", "mask.tif"), "mask.tif is 2-D, 40 x 49", "im1.tif")
+    refused((*PAIR, *GRID, "-mf1", "nowhere.tif"), "nowhere.tif")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("-ns", 0, "-hws", 5), ("-ns", "at least 1", "0")),
+        (("-ns", -3, "-hws", 5), ("-ns", "at least 1", "-3")),
+        (("-ns", "ten", "-hws", 5), ("-ns", "a whole number", "ten")),
+        (("-ns3", 5, 5, "-hws", 5), ("-ns3",)),
+        (("-ns", 10, "-ns3", 5, 5, 5, "-hws", 5), ("only one of -ns and -ns3",)),
+        (("-ns", 38, "-hws", 5), ("no node inside", "38 in Z")),
+        (("-ns3", 10, 10, 60, "-hws", 5), ("no node inside", "60 in X", "49")),
+        (("-ns", 10), ("-hws or -hws3 is missing",)),
+        (("-ns", 10, "-hws", 0), ("-hws", "at least 1")),
+        (("-ns", 10, "-hws", -5), ("-hws", "at least 1", "-5")),
+        (("-ns", 10, "-hws3", 0, 5, 5), ("-hws3 0 5 5", "Z")),
+        (("-ns", 10, "-hws", 19), ("39 voxels", "-hws 19", "im1.tif", "38 voxels in Z")),
+        (("-ns", 10, "-hws3", 5, 5, 25), ("51 voxels", "49 voxels in X")),
+        ((*GRID, "-np", 0), ("-np", "at least 1")),
+        ((*GRID, "--no-such-option"), ("--no-such-option",)),
+        ((*GRID, "-o", 2), ("-o", "1, 3 or 5")),
+        ((*GRID, "-crit", "ncc"), ("-crit", "znssd or ssd")),
+        ((*GRID, "-F", "half"), ("-F", "all, rigid or no")),
+        ((*GRID, "-mc", 1.5), ("-mc", "at most 1")),
+        ((*GRID, "-glt", 5, "-ght", 4), ("-glt 5", "-ght 4")),
+        ((*GRID, "-it", 0), ("-it", "at least 1")),
+        ((*GRID, "-dp", 0), ("-dp", "greater than 0")),
+        ((*GRID, "-pfb", 0), ("-pfb", "greater than 0")),
+        ((*GRID, "-gs", 100), ("-gs", "at most 8")),
+        ((*GRID, "-pre", "a/b"), ("-pre", "a/b")),
+        ((*GRID, "-q", "-v"), ("-q and -v",)),
+        ((*GRID, "-pf", "nowhere.tsv"), ("nowhere.tsv",)),
+        ((*GRID, "-skp"), ("-skp", "-pf")),
+    ],
+)
+def test_options(words, expected, refused):
+    refused((*PAIR, *words), *expected)
+
+
+@pytest.mark.parametrize("what", BAD_TABLES)
+def test_tables(what, refused):
+    text, words = BAD_TABLES[what]
+    write("start.tsv", text)
+    refused((*PAIR, *GRID, "-pf", "start.tsv"), words)
+    write("start.hdf", text)
+    refused((*PAIR, *GRID, "-pf", "start.hdf"), "start.hdf")
+
+
+def test_table_of_other_nodes(refused):
+    save_field("start.tsv", FIELD, make_grid(SHAPE, (12, 12, 12)).positions())
+    refused((*PAIR, *GRID, "-pf", "start.tsv"), "start.tsv do not match", "3 x 3 x 4 from 10 10 10 every 10 10 10")
+
+
+def test_output_folder(refused):
+    write("file", "")
+    refused((*PAIR, *GRID, "-od", "file"), "output folder file cannot be written")
+    refused((*PAIR, *GRID, "-od", "file/deeper"), "output folder file/deeper cannot be written")
+    refused((*PAIR, *GRID, "-od", "/proc/nowhere"), "/proc/nowhere cannot be written")
+    refused((*PAIR, *GRID, "-od", "file", "--dry-run"), "output folder file cannot be written")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_output_folder_without_permission(refused):
+    Path("closed").mkdir(mode=0o500)
+    for words in ((), ("--dry-run",)):
+        refused((*PAIR, *GRID, "-od", "closed", *words), "output folder closed cannot be written", "ermission denied")
+
+
+def test_output_exists(refused, capfd):
+    words = ("ldic", [*PAIR, *map(str, GRID)])
+    assert main(*words) == 0
+    before = Path("im1-im2-ldic.hdf").read_bytes()
+    refused((*PAIR, *GRID), "im1-im2-ldic.hdf exists", "--force", "--resume")
+    refused((*PAIR, "-ns", 11, "-hws", 5, "--resume"), "im1-im2-ldic.hdf was made with other parameters")
+    assert Path("im1-im2-ldic.hdf").read_bytes() == before
+    os.unlink("im1-im2-ldic.hdf")
+    refused((*PAIR, *GRID), "im1-im2-ldic.tsv exists", "--force")
+    assert main("ldic", [*words[1], "-notsv"]) == 0
+    assert main("ldic", [*words[1], "--force"]) == 0
+    write("im1-im2-ldic.hdf", "no file of ours")
+    refused((*PAIR, *GRID, "--resume"), "im1-im2-ldic.hdf")
+
+
+def test_disk_too_small(refused, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10**6))
+    refused((*PAIR, *GRID), "no space", "1.1 MB are needed, 1.0 MB are free")
+
+
+def test_shards_that_cannot_be_used(refused):
+    Path("im1-im2-ldic.parts").mkdir()
+    write("im1-im2-ldic.parts/1.0.rec", b"some bytes")
+    refused((*PAIR, *GRID), "im1-im2-ldic.parts holds 0 points", "--resume", "--force")
+    refused((*PAIR, *GRID, "--resume"), "key.json cannot be read", "--force")
+    write("im1-im2-ldic.parts/key.json", "{")
+    refused((*PAIR, *GRID, "--resume"), "key.json cannot be read", "--force")
+    assert main("ldic", [*PAIR, *map(str, GRID), "--force"]) == 0
+    assert not Path("im1-im2-ldic.parts").exists()
+
+
+@pytest.mark.parametrize("line", SAMPLES)
+def test_samples(line, refused, shared):
+    folder = shared / "oracle" / "bad-input"
+    words = [folder / word if "." in word else word for word in line.split()]
+    refused((*words, "-ns", 10, "-hws", 4, "-od", "."), SAMPLES[line])
+
+
+@pytest.mark.parametrize("pair", ["a b_allnan", "b_allnan a", "const const", "zero zero", "a zero", "a b_nan"])
+def test_samples_with_a_result(pair, shared):
+    """NaN and constant images are images: every row says by its status what came of it."""
+    folder = shared / "oracle" / "bad-input"
+    words = [str(folder / f"{name}.tif") for name in pair.split()]
+    assert main("ldic", [*words, "-ns", "10", "-hws", "4", "-od", ".", "-pre", "out", "-q"]) == 0
+    status = read_field("out-ldic.hdf").return_status
+    with h5py.File("out-ldic.hdf") as file:
+        displacement = file["VTKHDF/PointData/displacement"][...].reshape(-1, 3)
+    assert np.isfinite(displacement[status == 2]).all() and np.isnan(displacement[status < 0]).all()
+    assert (status == 2).any() == (pair == "a b_nan")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((*PAIR, "-ns", 60, "-hws", 5), "no node inside"),
+        (("im1.tif", "nowhere.tif", *GRID), "nowhere.tif"),
+        ((*PAIR, *GRID, "-mf1", "broken.tif"), "broken.tif"),
+        ((*PAIR, *GRID, "-pf", "empty.tsv"), "empty.tsv is empty"),
+        ((*PAIR, *GRID, "-od", "broken.tif"), "output folder broken.tif"),
+        ((*PAIR, *GRID, "--nonsense"), "--nonsense"),
+        (("im1.tif", "damaged.tif", *GRID), "damaged.tif"),
+    ],
+)
+def test_on_two_ranks(words, expected, run_command):
+    """Also what only the rank that decodes it sees."""
+    write("broken.tif", "text")
+    write("empty.tsv", "")
+    save_damaged("damaged.tif")
+    before = files()
+    result = run_command("ldic", *words, ranks=2, timeout=20)
+    assert result.returncode in (1, 2)
+    assert is_one_sentence(result.stderr, expected), result.stderr
+    assert files() == before

@@ -1,0 +1,308 @@
+"""Options, their parser and the options that commands share."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hpcdvc.errors import UserError
+from hpcdvc.options.common import ImagePair, ImageSeries, Needless, Output, RunControl, StartField
+from hpcdvc.options.declare import REQUIRED, OptionSet, as_parameters, declarations, notes, option, options_table
+from hpcdvc.options.parser import parse
+from hpcdvc.options.registration import Interpolation, Iterations, NodeSpacing, WindowSelection, WindowSize
+
+
+@dataclass(kw_only=True)
+class Local(
+    ImageSeries,
+    StartField,
+    NodeSpacing,
+    WindowSize,
+    WindowSelection,
+    Iterations,
+    Interpolation,
+    Needless,
+    Output,
+    RunControl,
+):
+    """All options that local correlation shares with others, and -skp."""
+
+    skip: bool = option(False, "-skp", "--skip", help="measure again what failed", group="start")
+
+
+@dataclass(kw_only=True)
+class Search(ImagePair, StartField, NodeSpacing, WindowSize, WindowSelection, Output):
+    """A pixel search: six values with signs."""
+
+    search_range: tuple[int, int, int, int, int, int] = option(
+        (-3, 3, -3, 3, -3, 3), "-sr", "--search-range", unit="voxel", help="range"
+    )
+
+
+@dataclass(kw_only=True)
+class Whole(ImagePair, Iterations, Output):
+    """A registration: another default, a float margin."""
+
+    min_delta_phi: float = option(1e-4, "-dp", "--min-delta-phi", above=0, help="converged below this")
+    margin: float | None = option(None, "-m", "-mar", "--margin", help="margin")
+    binning_begin: int = option(4, "-bb", "--binning-begin", at_least=1, help="first binning")
+
+
+@dataclass(kw_only=True)
+class Fields(OptionSet):
+    """A tool for fields: a required flag, a list with a default, an optional and a repeated positional."""
+
+    phi_file: str = option(REQUIRED, "-pf", "-phiFile", metavar="FILE", help="field")
+    components: tuple[str, ...] = option(
+        ("vol", "dev"), "-comp", "--strain-components", choices=("vol", "dev", "r"), help="which"
+    )
+    name: str | None = option(None, nargs="?", help="name")
+    others: tuple[str, ...] = option((), nargs="*", help="others")
+
+
+IMAGES = ["a.tif", "b.tif", "-hws", "5"]
+
+# every flag of the program whose command lines must run unchanged, with values and what becomes of them
+PEER_FLAGS = [
+    (["-np", "--number-of-processes"], "4", "processes", 4),
+    (["-mf1", "--maskFile1"], "m.tif", "mask1", "m.tif"),
+    (["-pf", "-phiFile"], "p.tsv", "phi_file", "p.tsv"),
+    (["-pfb", "--phiFile-bin-ratio"], "2", "phi_file_bin_ratio", 2.0),
+    (["-F", "--apply-F"], "rigid", "apply_f", "rigid"),
+    (["-rig", "--rigid"], "", "rigid", True),
+    (["-glt", "--grey-low-threshold"], "-10", "grey_low_threshold", -10.0),
+    (["-ght", "--grey-high-threshold"], "1e4", "grey_high_threshold", 1e4),
+    (["-ns", "--node-spacing"], "10", "node_spacing", 10),
+    (["-ns3", "--node-spacing-3"], "10 20 30", "node_spacing3", (10, 20, 30)),
+    (["-m", "-mar", "-margin"], "4", "margin", 4),
+    (["-m3", "-mar3", "-margin3"], "4 5 6", "margin3", (4, 5, 6)),
+    (["-it", "--max-iterations"], "80", "max_iterations", 80),
+    (["-dp", "--min-delta-phi"], "1e-4", "min_delta_phi", 1e-4),
+    (["-o", "--interpolation-order"], "1", "interpolation_order", 1),
+    (["-mc", "--mask-coverage"], "0.7", "mask_coverage", 0.7),
+    (["-ug", "--update-gradient"], "", "update_gradient", True),
+    (["-sei", "--series-incremental"], "", "series_incremental", True),
+    (["-skp", "--skip"], "", "skip", True),
+    (["-od", "--out-dir"], "out", "out_dir", "out"),
+    (["-pre", "--prefix"], "foo", "prefix", "foo"),
+    (["-vtk", "--VTKout"], "", "vtk", True),
+    (["-notsv", "--noTSV", "--noTSVout"], "", "tsv", False),
+    (["-tif", "-tiff", "--TIFFout", "--TIFout"], "", "tif", True),
+    (["-lazy", "--lazy-load"], "", "lazy_load", True),
+    (["-shift", "--shift"], "", "shift", True),
+]
+PEER_NAMES = {flag: name for flags, _, name, _ in PEER_FLAGS for flag in flags}
+PEER_NAMES |= {"-hws": "half_window_size", "--half-window-size": "half_window_size"}
+PEER_NAMES |= {"-hws3": "half_window_size3", "--half-window-size-3": "half_window_size3"}
+OWN_BEGINNINGS = {"-v", "--r", "--sh"}  # --verbose, --resume and --shape-order here
+
+
+@pytest.mark.parametrize(
+    ("flag", "row"), [(flag, row) for row in PEER_FLAGS for flag in row[0]], ids=lambda x: str(x)[:12]
+)
+def test_every_spelling_of_the_peer(flag, row):
+    _, values, name, expected = row
+    assert getattr(parse(Local, [*IMAGES, flag, *values.split()]), name) == expected
+    assert getattr(parse(Local, [flag, *values.split(), "-hws", "5", "--", "a.tif", "b.tif"]), name) == expected
+
+
+def test_half_window_spellings():
+    for words in ("-hws 5", "--half-window-size 5", "-hws=5", "-hws3 5 5 5", "--half-window-size-3 5 5 5"):
+        assert parse(Local, ["a", "b", *words.split()]).half_window == (5, 5, 5)
+
+
+def test_beginnings_of_the_peers_flags():
+    """What was an unambiguous abbreviation there is one here, and means the same."""
+    ours = {flag: declared.name for declared in declarations(Local) for flag in declared.flags}
+    checked = 0
+    for flag, name in PEER_NAMES.items():
+        for end in range(2, len(flag)):
+            short = flag[:end]
+            if short in ("--", *PEER_NAMES, *OWN_BEGINNINGS):
+                continue
+            if {other for full, other in PEER_NAMES.items() if full.startswith(short)} == {name}:
+                assert {other for full, other in ours.items() if full.startswith(short)} == {name}, short
+                checked += 1
+    assert checked > 100
+    assert parse(Local, ["a", "b", "--half-window-size-", "3", "4", "5", "-ti", "--grey-l", "3"]).tif
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tex2d1.tif tex2d2-field.tif -ns 15 -hws 10 -m 4 -od . -tif -vtk -np 1",
+        "tex1.tif tex2-large.tif -pf tex1-tex2-large-pixelSearch.tsv -hws 7 -od . -np 1",
+        "tex1-cyl.tif tex2-field.tif -mf1 mask1-cyl.tif -mc 0.7 -glt 12000 -ns 12 -hws 6 -m 4 -od . -np 1",
+        "tex1.tif tex2-affine.tif tex2-rigid.tif -sei -ns 24 -hws 10 -m 5 -pre foo -od . -np 1",
+        "snow.tif snow-def.tif -pf snow-snow-def-ldic.tsv -skp -hws 10 -it 80 -od . -np 1",
+        "tex1.tif tex2-field.tif -ns 16 -hws 8 -m 4 -shift -od . -np 1",
+        "tex1.tif tex2-field.tif -ns 16 -hws 8 -m 4 -ug -o 3 -od . -np 1",
+        "im1.tif im2.tif -pf initialPhi.tsv -ns 10 -hws 10 -glt 5 -dp 0.001 -it 50 -tif -vtk",
+    ],
+)
+def test_whole_command_lines(line):
+    options = parse(Local, shlex.split(line))
+    assert options.images == tuple(word for word in line.split() if word.endswith(".tif") and "mask" not in word)
+
+
+def test_command_lines_of_other_commands():
+    search = parse(Search, shlex.split("a b -ns3 16 12 14 -hws3 6 5 4 -sr -3 3 -3 3 -2 3 -glt 12000 -od ."))
+    assert search.search_range == (-3, 3, -3, 3, -2, 3)
+    whole = parse(Whole, shlex.split("a b -od . -rig -bb 2 -m 12.5 -pre rigid"))
+    assert (whole.min_delta_phi, whole.margin, whole.binning_begin) == (1e-4, 12.5, 2)
+    fields = parse(Fields, shlex.split("-pf x.tsv -comp vol r"))
+    assert (fields.phi_file, fields.components, fields.name, fields.others) == ("x.tsv", ("vol", "r"), None, ())
+    assert parse(Fields, ["n", "-pf", "x", "o", "p"]).others == ("o", "p")
+    with pytest.raises(UserError, match="missing: -pf"):
+        parse(Fields, [])
+
+
+def test_redeclared_option_keeps_its_place():
+    names = [declared.name for declared in declarations(Whole)]
+    assert names.index("min_delta_phi") == names.index("max_iterations") + 1
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("", "missing: im1 im2 [im3 ...]"),
+        ("a -hws 5", "at least two images are needed, only 'a' is given"),
+        ("a b", "-hws or -hws3 is missing"),
+        ("a b -hws", "-hws takes one value"),
+        ("a b -hws abc", "-hws takes a whole number, not 'abc'"),
+        ("a b -hws 5.5", "-hws takes a whole number, not '5.5'"),
+        ("a b -hws 5 -dp small", "-dp takes a number, not 'small'"),
+        ("a b -hws 5 -ns3 1 2", "-ns3 takes 3 values"),
+        ("a b -hws 5 -ns 0", "-ns must be at least 1, not 0"),
+        ("a b -hws 5 -ns -3", "-ns must be at least 1, not -3"),
+        ("a b -hws 5 -ns3 5 0 5", "-ns3 must be at least 1, not 0"),
+        ("a b -hws 5 -ns 3 -ns3 3 3 3", "give only one of -ns and -ns3"),
+        ("a b -hws 5 -np 0", "-np must be at least 1, not 0"),
+        ("a b -hws 5 -mc 50", "-mc must be at most 1, not 50.0"),
+        ("a b -hws 5 -mc nan", "-mc must be at least 0, not nan"),
+        ("a b -hws 5 -pfb 0", "-pfb must be greater than 0, not 0.0"),
+        ("a b -hws 5 -o 2", "-o must be 1, 3 or 5, not 2"),
+        ("a b -hws 5 -crit ncc", "-crit must be znssd or ssd, not ncc"),
+        ("a b -hws 5 -glt 10 -ght 5", "-glt 10 must be less than -ght 5"),
+        ("a b -hws 5 -pre out/x", "folders go into -od"),
+        ("a b -hws 5 -q -v", "give only one of -q and -v"),
+        ("a b -hws3 0 0 0", "a window of a single voxel"),
+        ("a b -hsw 5", "unknown option -hsw (did you mean -hws?)"),
+        ("a b -hws 5 --zzz", "unknown option --zzz"),
+        ("a b -hws 5 -n 3", "-n could be -noTSV or -np or -ns or -ns3"),
+        ("a b -hws 5 --resume=3", "--resume takes no value"),
+    ],
+)
+def test_mistakes_are_one_sentence(line, sentence):
+    with pytest.raises(UserError) as caught:
+        parse(Local, line.split())
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_look_like_options():
+    options = parse(Local, [*IMAGES, "-glt", "-1e-3", "-ght", "-.5e-3"])
+    assert (options.grey_low_threshold, options.grey_high_threshold) == (-1e-3, -0.5e-3)
+    assert parse(Local, [*IMAGES, "-glt", "-inf"]).grey_low_threshold == -float("inf")
+
+
+def test_images_before_between_and_after_the_options():
+    assert parse(Local, ["-ns", "9", "a", "-hws", "5", "b", "-vtk", "c"]).images == ("a", "b", "c")
+    assert parse(Local, ["-o1", "a", "b", "-hws", "5"]).interpolation_order == 1
+
+
+def test_the_last_of_two_values_wins():
+    assert parse(Local, [*IMAGES, "-hws", "7"]).half_window == (7, 7, 7)
+
+
+def test_series():
+    options = Local(images=["a", "b", "c"], half_window_size=5)
+    assert options.pairs == [("a", "b"), ("a", "c")]
+    options = Local(images=["a", "b", "c"], half_window_size=5, series_incremental=True)
+    assert options.pairs == [("a", "b"), ("b", "c")]
+
+
+def test_python_users_get_the_same_checks():
+    options = Local(images=[Path("a.tif"), "b.tif"], half_window_size3=np.array([0, 5, 6]), node_spacing=np.int64(8))
+    assert options == parse(Local, "a.tif b.tif -hws3 0 5 6 -ns 8".split())
+    for wrong, sentence in (
+        ({"node_spacing": 0}, "-ns must be at least 1, not 0"),
+        ({"node_spacing": "8"}, "-ns takes a whole number, not '8'"),
+        ({"node_spacing3": (1, 2)}, r"-ns3 takes 3 values, not \(1, 2\)"),
+        ({"max_iterations": None}, "-it is missing"),
+        ({"images": "a.tif"}, "takes a list of values, not 'a.tif'"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            Local(**{"images": ["a", "b"], "half_window_size": 5, **wrong})
+
+
+def test_parameters_are_strict_json():
+    options = parse(Local, [*IMAGES, "-ns3", "1", "2", "3", "-np", "2", "--force", "-vtk"])
+    parameters = as_parameters(options)
+    assert json.loads(json.dumps(parameters, allow_nan=False)) == parameters
+    assert parameters["node_spacing3"] == [1, 2, 3]
+    assert parameters["grey_low_threshold"] == "-inf"
+    assert as_parameters(Local(images=["a", "b"], half_window_size=np.int32(5)))["half_window_size"] == 5
+
+
+def test_key_holds_what_changes_the_result():
+    base = as_parameters(parse(Local, IMAGES), key_only=True)
+    same = "-np 2 --resume --force --dry-run -q -vtk -tif -notsv -od x -pre y -lazy -shift -m 9 --checkpoint-interval 1"
+    assert as_parameters(parse(Local, [*IMAGES, *same.split()]), key_only=True) == base
+    others = "-o 1", "-crit ssd", "-gm gaussian", "-gs 2", "-it 9", "-dp .1", "-ug", "-rig", "-F no", "-pf p", "-ns 9"
+    for change in (*others, "-pfb 2", "-mf1 m", "-mc .1", "-glt 1", "-ght 1", "-skp", "-hws 6"):
+        assert as_parameters(parse(Local, [*IMAGES, *change.split()]), key_only=True) != base, change
+
+
+def test_notes():
+    assert notes(parse(Local, [*IMAGES, "-lazy"])) == []
+    (note,) = notes(parse(Local, [*IMAGES, "-shift"]))
+    assert note.startswith("-shift is ignored")
+
+
+def test_defaults_of_the_documentation():
+    options = parse(Local, IMAGES)
+    assert (options.criterion, options.interpolation_order, options.gradient_method) == ("znssd", 3, None)
+    assert (options.max_iterations, options.min_delta_phi, options.mask_coverage) == (50, 1e-3, 0.5)
+    assert (options.checkpoint_interval, options.phi_file_bin_ratio, options.apply_f) == (10.0, 1.0, "all")
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_help_shows_every_flag_once(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit) as leave:
+        parse(Local, ["--help"], "hpcdvc-local", "What it does.")
+    assert leave.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: hpcdvc-local im1 im2 [im3 ...] [options]\n")
+    assert "What it does." in text
+    for row in options_table(Local):
+        assert text.count(f"  {row['flags'] or row['metavar']}") == 1
+    headings = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert len(headings) == len(set(headings))
+    if columns != "40":
+        assert "(voxel)" in text and "(default 0.5)" in text and "(s; default 10)" in text
+
+
+def test_options_table():
+    rows = {row["flags"]: row for row in options_table(Local)}
+    assert rows["-gs, --gaussian-sigma"] == {
+        "group": "registration",
+        "flags": "-gs, --gaussian-sigma",
+        "metavar": "X",
+        "help": "width of the Gaussian derivative of -gm gaussian",
+        "unit": "voxel",
+        "default": "1",
+    }
+    assert rows["-vtk, --VTKout"]["metavar"] == ""
+    assert all(row["help"] for row in rows.values())
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as leave:
+        parse(Local, ["--version"], "hpcdvc-local")
+    assert leave.value.code == 0
+    assert capsys.readouterr().out.startswith("hpcdvc-local ")

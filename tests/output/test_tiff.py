@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import tifffile
+from affine_field import GRID, GRID_2D, affine_rows, displacement
+
+from hpcdvc.errors import RunError, UserError
+from hpcdvc.fields.grid import Grid
+from hpcdvc.output import schema, tiff, tsv
+
+NAMES = ["Zdisp", "Ydisp", "Xdisp", "error", "iterations", "returnStatus", "deltaPhiNorm"]
+
+
+def affine_field(grid):
+    return schema.field_of_rows(affine_rows(grid.positions(), failed=[2]), grid)
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        GRID,
+        Grid((2.0,) * 3, (1.0,) * 3, (1, 5, 6)),
+        Grid((0.0,) * 3, (1.0,) * 3, (2, 5, 3)),
+        Grid((0.0,) * 3, (1.0,) * 3, (3, 2, 4)),
+    ],
+)
+def test_one_image_per_column(tmp_path, grid):
+    """Also where the last axis has three or four nodes: they are voxels, not colours."""
+    paths = tiff.write_tiffs(tmp_path / "a-ldic", affine_field(grid))
+    assert [path.name for path in paths] == [f"a-ldic-{name}.tif" for name in NAMES]
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    for path in paths:
+        with tifffile.TiffFile(path) as file:
+            assert file.series[0].shape == grid.shape and file.series[0].dtype == np.float32
+            assert len(file.pages) == grid.shape[0]
+    image = tifffile.imread(tmp_path / "a-ldic-Ydisp.tif").reshape(grid.shape)
+    expected = displacement(grid.positions())[:, 1].reshape(grid.shape)
+    np.testing.assert_array_equal(image, expected.astype("f4"))
+    assert tifffile.imread(tmp_path / "a-ldic-returnStatus.tif").ravel()[:4].tolist() == [2, 2, 1, 2]
+
+
+def test_no_z_in_two_dimensions(tmp_path):
+    paths = tiff.write_tiffs(tmp_path / "a", affine_field(GRID_2D))
+    assert [path.name for path in paths] == [f"a-{name}.tif" for name in NAMES[1:]]
+    assert tifffile.TiffFile(paths[0]).series[0].shape == GRID_2D.shape
+
+
+def test_free_points_have_no_image(tmp_path):
+    positions = GRID.positions()[:5]
+    field = schema.field_of_rows(affine_rows(positions), positions=positions)
+    with pytest.raises(UserError, match="5 points form none"):
+        tiff.write_tiffs(tmp_path / "a", field)
+
+
+def test_missing_directory(tmp_path):
+    with pytest.raises(RunError, match=r"a-Zdisp\.tif was not written"):
+        tiff.write_tiffs(tmp_path / "nowhere" / "a", affine_field(GRID))
+
+
+@pytest.mark.parametrize("case", ["ldic-tex-field", "ldic-2d", "ldic-snow-reg"])
+def test_same_images_as_the_peer(shared, tmp_path, case):
+    folder = shared / "oracle" / "spam" / case
+    table = next(folder.glob("*-ldic.tsv"))
+    for path in tiff.write_tiffs(tmp_path / table.stem, tsv.read_tsv(table)):
+        with tifffile.TiffFile(path) as ours, tifffile.TiffFile(folder / path.name) as peer:
+            assert ours.series[0].shape == peer.series[0].shape and len(ours.pages) == len(peer.pages)
+            np.testing.assert_allclose(ours.asarray(), peer.asarray(), rtol=1e-6, atol=1e-7)

@@ -1,0 +1,74 @@
+"""Runs of hpcdvc-ldic that tests start, watch and disturb."""
+
+import contextlib
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from ldic_cases import digest
+from rank_scripts import clean_environment
+from running import command_line
+
+from hpcdvc.ranks.team import Team
+from hpcdvc.runs.checkpoint import Checkpoint
+
+NAMES = {"im1-im2-ldic.hdf", "im1-im2-ldic.tsv", "im1-im2-ldic.run.json"}
+
+
+def ldic(here: Path, out: Path, *words, ranks: int = 2) -> subprocess.Popen:
+    """hpcdvc-ldic of here/im1.tif and im2.tif into `out`, started under the launcher."""
+    words = ("im1.tif", "im2.tif", *words, "-od", out, "-q")
+    return subprocess.Popen(
+        command_line("ldic", *words, ranks=ranks),
+        cwd=here,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def results(out: Path) -> tuple[str, str]:
+    """Digests of the result, after a look that nothing else is left."""
+    assert {path.name for path in out.iterdir()} == NAMES
+    return digest(out / "im1-im2-ldic.hdf"), digest(out / "im1-im2-ldic.tsv")
+
+
+def shard_bytes(out: Path) -> int:
+    total = 0
+    for path in out.glob("*.parts/*.rec"):
+        with contextlib.suppress(OSError):  # gone at the end of the run
+            total += path.stat().st_size
+    return total
+
+
+def safe_points(out: Path) -> int:
+    return len(Checkpoint(str(out / "im1-im2-ldic"), {}, Team()).load())
+
+
+def ranks_of(process: subprocess.Popen, command: str = "hpcdvc-ldic") -> list[int]:
+    """Process numbers of the ranks of a command that a launcher has started."""
+    found, parents = [], {process.pid}
+    for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        with contextlib.suppress(OSError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) not in parents:
+                continue
+            parents.add(int(folder.name))
+            if "python" in os.readlink(folder / "exe") and command.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def wait_for(condition, process: subprocess.Popen, timeout: float = 30) -> bool:
+    """Wait until the condition holds, or the process ends; whether it holds."""
+    limit = time.monotonic() + timeout
+    while not condition():
+        if process.poll() is not None:
+            return False
+        assert time.monotonic() < limit, f"nothing after {timeout} s"
+        time.sleep(0.005)
+    return True

@@ -1,0 +1,68 @@
+"""How a command ends that cannot do what it is asked for: short ways for the tests of that, by default of hpcdvc-reg.
+
+Names of files are relative: the tests run in a folder of their own (`own_folder`).
+"""
+
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pytest
+import tifffile
+from ldic_cases import save_pair
+
+from hpcdvc.cli import log, main
+from hpcdvc.ranks.team import Team
+
+PAIR = ("im1.tif", "im2.tif")
+
+
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A folder with im1.tif and im2.tif, and what a command sets for its process put back; for a fixture."""
+    monkeypatch.chdir(tmp_path)
+    save_pair()
+    for module in (sys, threading):
+        monkeypatch.setattr(module, "excepthook", module.excepthook)
+    monkeypatch.setattr(sys, "argv", ["hpcdvc-reg"])
+    monkeypatch.setattr(Team, "abort", _crash)  # else the end of the process would be that of the tests
+    handlers, level, propagate = log.handlers[:], log.level, log.propagate
+    yield
+    log.handlers[:], log.propagate = handlers, propagate
+    log.setLevel(level)
+
+
+def _crash(team: Team, code: int) -> NoReturn:
+    pytest.fail(f"the command ends all ranks, with exit code {code}; its traceback is in stderr")
+
+
+def files() -> set[str]:
+    """All paths in the folder."""
+    return {str(path) for path in Path().rglob("*")}
+
+
+def is_one_sentence(stderr: str, *words: object) -> bool:
+    """Whether a command has said one thing, with all these words; what a launcher adds does not count."""
+    said = [line for line in stderr.splitlines() if line.startswith("hpcdvc-")]
+    return len(said) == 1 and "Traceback" not in stderr and all(str(word) in said[0] for word in words)
+
+
+def check_end(
+    capfd: pytest.CaptureFixture, words: Iterable[object], expected: Iterable[object], code: int, command: str = "reg"
+) -> None:
+    """Run a command in this process: it ends with this code and one sentence that holds the expected words."""
+    capfd.readouterr()
+    assert main(command, [str(word) for word in words]) == code
+    err = capfd.readouterr().err
+    assert is_one_sentence(err, *expected), err
+    assert err.count("\n") == 1
+
+
+def write(path: str, data: bytes | str) -> None:
+    Path(path).write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def save(path: str, image: np.ndarray) -> None:
+    tifffile.imwrite(path, image, photometric="minisblack")
