@@ -25,8 +25,9 @@ from series import Case, efficiency, interleaved, spread  # noqa: E402
 from speckle import CACHE, GREY, SEED, speckle_pair, truth  # noqa: E402
 from synthetic import DisplacementField, Sine, lattice_texture  # noqa: E402
 
-from hpcdvc.fields.field import Field, Status  # noqa: E402
+from hpcdvc.fields.field import Field  # noqa: E402
 from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import Status  # noqa: E402
 from hpcdvc.output.tsv import write_tsv  # noqa: E402
 
 NODES = 22  # on each axis: 10648

@@ -105,8 +105,7 @@ def status_table(counts: Mapping[int, int]) -> str:
     -------
     str : lines of status, points, percentage, reason and what to try; the converged first, then the most frequent
     """
-    from hpcdvc.fields.field import Status  # numpy: not before the command line is read
-    from hpcdvc.fields.status import STATUS_TEXT
+    from hpcdvc.fields.status import STATUS_TEXT, Status
 
     total = max(sum(counts.values()), 1)
     rows = [("status", "points", "%", "reason", "what to try")]

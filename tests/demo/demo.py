@@ -26,7 +26,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(REPOSITORY)]
 import pictures  # noqa: E402
 from synthetic import Affine, Grey, ShearBand, image_texture, render, rotation  # noqa: E402
 
-from hpcdvc.fields.field import Status  # noqa: E402
+from hpcdvc.fields.status import Status  # noqa: E402
 from hpcdvc.output.hdf5 import read_field  # noqa: E402
 
 OUT = Path("demo-output")
