@@ -24,10 +24,19 @@ class MotionOptions(OptionSet):
     group = "deformation"
 
     phi_file: str | None = option(
-        None, "-pf", "-phiFile", metavar="FILE", help="a registration (one row) or a field (.tsv or .hdf) to apply"
+        None,
+        "-pf",
+        "-phiFile",
+        metavar="FILE",
+        reads="table",
+        help="a registration (one row) or a field (.tsv or .hdf) to apply",
     )
     mesh: str | None = option(
-        None, "--mesh", metavar="FILE", help="a mesh with displacements at its nodes (.hdf, .h5, .vtk, .vtu) to apply"
+        None,
+        "--mesh",
+        metavar="FILE",
+        reads="mesh",
+        help="a mesh with displacements at its nodes (.hdf, .h5, .vtk, .vtu) to apply",
     )
     phi_file_bin_ratio: float = option(
         1.0,

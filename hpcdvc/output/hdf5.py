@@ -43,6 +43,7 @@ class _Block:
     grid: Grid | None
     positions: np.ndarray | None
     extra: dict
+    tables: dict
 
     @property
     def lead(self) -> tuple[int, ...]:
@@ -60,6 +61,7 @@ def write_field(
     transport: str = "gather",
     positions: np.ndarray | None = None,
     extra: dict[str, np.ndarray] | None = None,
+    tables: dict[str, np.ndarray] | None = None,
 ) -> None:
     """Write a field; all ranks call this together. The file exists whole under its name, or not at all.
 
@@ -75,14 +77,15 @@ def write_field(
     transport : "gather" or "parallel", see `choose_transport`
     positions : (n, 3) ZYX, voxels, of `rows`, where there is no grid
     extra : columns of the schema that are not in the rows ("CC", "label"), for `rows`, in the order of the file
+    tables : what else is kept under ``/hpcdvc``, structured arrays by name, the same on all ranks
 
     Raises
     ------
     RunError : no space left, or the file cannot be written; on every rank
     """
     if transport == "parallel" and team is not None:
-        return _write_together(path, rows, start, grid, metadata, team, positions, extra or {})
-    block = _Block(rows, start, grid.size if grid else len(rows), grid, positions, extra or {})
+        return _write_together(path, rows, start, grid, metadata, team, positions, extra or {}, tables or {})
+    block = _Block(rows, start, grid.size if grid else len(rows), grid, positions, extra or {}, tables or {})
     return team.agree(lambda: _write_alone(path, block, metadata)) if team else _write_alone(path, block, metadata)
 
 
@@ -140,6 +143,19 @@ def read_metadata(path: str | Path) -> dict:
     return {k: v if k in PLAIN_ATTRIBUTES else json.loads(v) for k, v in attributes.items()}
 
 
+def read_table(path: str | Path, name: str) -> np.ndarray:
+    """A table that a file of ours keeps beside its columns.
+
+    Raises
+    ------
+    UserError : no such file, not one of ours, or without this table
+    """
+    with _opened(path) as file:
+        if name not in file["hpcdvc"]:
+            raise UserError(f"{path} holds no {name}: it was made by an older version; --force makes it again")
+        return file["hpcdvc"][name][...]
+
+
 @contextmanager
 def _opened(path: str | Path) -> Iterator[h5py.File]:
     if not Path(path).is_file():
@@ -169,7 +185,7 @@ def _write_alone(path: str | Path, block: _Block, metadata: dict) -> None:
         _write_contents(out, block, metadata, schema.status_counts(block.rows["return_status"]))
 
 
-def _write_together(path, rows, start, grid, metadata, team, positions, extra) -> None:
+def _write_together(path, rows, start, grid, metadata, team, positions, extra, tables) -> None:
     grid, metadata = team.broadcast((grid, metadata))  # an attribute that differs between ranks is a silent race
     shares = team.all_gather((len(rows), schema.status_counts(rows["return_status"])))
     total = sum(count for count, _ in shares)
@@ -177,7 +193,7 @@ def _write_together(path, rows, start, grid, metadata, team, positions, extra) -
     for _, share in shares:
         for code, count in share.items():
             counts[code] = counts.get(code, 0) + count
-    block = _Block(rows, start, total, grid, positions, extra)
+    block = _Block(rows, start, total, grid, positions, extra, tables)
     team.agree(lambda: _prepare(path, _size(block)))
     try:
         with files.disk_errors(path):
@@ -209,7 +225,7 @@ def _settle(path: str | Path) -> None:
 def _size(block: _Block) -> int:
     geometry = 0 if block.grid else 3 * 8 + 8 + 8 + 1
     per_point = sum(column.row_bytes for column in schema.columns(block.extra)) + geometry + 1
-    return block.total * per_point + OVERHEAD
+    return block.total * per_point + sum(table.nbytes for table in block.tables.values()) + OVERHEAD
 
 
 def _write_contents(out: GatheredFile | CollectiveFile, block: _Block, metadata: dict, counts: dict[int, int]) -> None:
@@ -232,6 +248,8 @@ def _write_contents(out: GatheredFile | CollectiveFile, block: _Block, metadata:
         out.put(f"VTKHDF/PointData/{column.name}", values, block.start, block.lead + values.shape[1:])
     done = (block.rows["index"] >= 0).astype("u1")
     out.put("hpcdvc/done", done, block.start, (block.total,))
+    for name, table in block.tables.items():
+        out.put(f"hpcdvc/{name}", table if block.start == 0 else table[:0], 0, table.shape)
 
 
 def _write_geometry(out: GatheredFile | CollectiveFile, block: _Block) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hpcdvc.errors import RunError, agreed
+from hpcdvc.errors import RunError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import STATUS_TEXT, Status
 from hpcdvc.registration.candidates import pitch_of, rough_starts
@@ -51,7 +51,7 @@ def find_start(levels: dict[int, Level], task: Task, team) -> tuple[np.ndarray, 
     finalists = [one.phi for one in sorted(tried, key=_merit, reverse=True)[:FINALISTS]]
     best = max(_try(level, settings, finalists, centre, team), key=_merit, default=None)
     if best is None or _merit(best) < settings.min_zncc:
-        raise agreed(RunError("--auto found no start: nowhere do the images match; give a start with -pf"))
+        team.fail(RunError("--auto found no start: nowhere do the images match; give a start with -pf"))
     log.info("--auto: %d starts tried, the best correlates with zncc %.3f", len(starts), best.zncc)
     return best.phi, centre, {factor: levels[factor] for factor in levels if factor <= max(pitch, min(levels))}
 

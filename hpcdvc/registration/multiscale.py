@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hpcdvc.errors import UserError, agreed
+from hpcdvc.errors import UserError
 from hpcdvc.fields.decomposition import decompose_phi
 from hpcdvc.fields.phi import part_of
 from hpcdvc.fields.status import STATUS_TEXT, Status
@@ -244,7 +244,7 @@ def grey_of(levels: dict[int, Level], names: tuple[str, str], team) -> tuple[Gre
     for name, values in zip(names, grey, strict=True):
         if not _has_contrast(values):
             what = "no finite value" if np.isnan(values.mean) else f"the same grey value {values.mean:g} everywhere"
-            raise agreed(UserError(f"{name} has {what}: there is nothing to register"))
+            team.fail(UserError(f"{name} has {what}: there is nothing to register"))
     return grey
 
 

@@ -4,7 +4,8 @@ import logging
 
 import numpy as np
 
-from hpcdvc.deformation.mappings import MeshMap, NeighbourMap, PhiMap
+from hpcdvc.deformation.mappings import NeighbourMap, PhiMap
+from hpcdvc.deformation.meshes import MeshMap
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.phi import part_of

@@ -21,7 +21,7 @@ from scipy import ndimage
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
 REPOSITORY = HERE.parent.parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(REPOSITORY)]
+sys.path[:0] = [str(HERE), str(HERE.parent / "support"), str(REPOSITORY)]
 
 import pictures  # noqa: E402
 from synthetic import Affine, Grey, ShearBand, image_texture, render, rotation  # noqa: E402
