@@ -15,10 +15,12 @@ from hpcdvc.options.ldic import Options
 from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
 from hpcdvc.output.result import Result, check_folder, estimate_bytes, stem_of
 from hpcdvc.ranks.progress import duration, status_table
-from hpcdvc.registration.windows import Registration, Settings, seconds_per_window
+from hpcdvc.registration.settings import Settings
+from hpcdvc.registration.windows import WindowRegistration, seconds_per_window
 from hpcdvc.runs.checkpoint import Checkpoint, key_of
 from hpcdvc.runs.points import measure_points
 from hpcdvc.runs.provenance import metadata_of, parameters_of
+from hpcdvc.steps.settings import settings_of, window_of
 from hpcdvc.steps.start import grid_for, kept_rows, read_start, start_points
 
 log = logging.getLogger("hpcdvc")
@@ -85,7 +87,7 @@ def plan(options: Options, start: Field | None, team) -> list[Step]:
         check_pair(first, infos[spec])
     if mask:
         check_mask(first, mask)
-    settings = settings_of(options, first)
+    settings = settings_of(options, first, window_of(options, first))
     grid = grid_for(first.shape, options.spacing, start, options.phi_file)
     if options.skip and (start is None or len(start) == 1):
         raise UserError(f"-skp needs a field of {grid.size} nodes to complete, {options.phi_file} holds one row")
@@ -105,41 +107,6 @@ def _check_places(options: Options, steps: list[Step], team) -> None:
             Checkpoint(step.result.stem, step.parameters, team).check(options.resume)
     need = sum(estimate_bytes(step.grid.size, step.result.views) for step in left)
     check_folder(os.path.dirname(stems[0]), need, make=not options.dry_run)
-
-
-def settings_of(options: Options, image: VolumeInfo) -> Settings:
-    """Settings of the registration that the options ask for.
-
-    Raises
-    ------
-    UserError
-        The window does not fit into the image.
-    """
-    half = tuple(
-        0 if name == "Z" and image.two_dimensional else h for name, h in zip("ZYX", options.half_window, strict=True)
-    )
-    for name, h, n in zip("ZYX", half, image.shape, strict=True):
-        if 2 * h + 1 > n:
-            raise UserError(
-                f"a window of {2 * h + 1} voxels (-hws {h}) is larger than {image.spec}: {n} voxels in {name}"
-            )
-        if h == 0 and not (name == "Z" and image.two_dimensional):
-            raise UserError(f"-hws3 {' '.join(map(str, half))}: at least 1 voxel is needed in {name}")
-    return Settings(
-        half_window_size=half,
-        order=options.interpolation_order,
-        criterion=options.criterion,
-        gradient=options.gradient_method,
-        gaussian_sigma=options.gaussian_sigma,
-        max_iterations=options.max_iterations,
-        min_delta_phi=options.min_delta_phi,
-        min_valid=options.mask_coverage,
-        grey_low=options.grey_low_threshold,
-        grey_high=options.grey_high_threshold,
-        update_gradient=options.update_gradient,
-        rigid=options.rigid,
-        shape_order=options.shape_order,
-    )
 
 
 def _step(
@@ -170,7 +137,7 @@ def measure(step: Step, options: Options, start: Field | None, volumes: dict, tr
         checkpoint.remove()
     log.info("%s -> %s: %d nodes", step.im1.spec, step.im2.spec, step.grid.size)
     mask = open_mask(step.mask, team) if step.mask else None
-    registration = Registration(volumes[step.im1], volumes[step.im2], step.settings, mask)
+    registration = WindowRegistration(volumes[step.im1], volumes[step.im2], step.settings, mask)
     kept = team.on_root(lambda: kept_rows(start)) if options.skip else None
     points = team.on_root(lambda: start_points(step.grid, start, options.apply_f))
     if kept is not None:
@@ -188,7 +155,7 @@ def measure(step: Step, options: Options, start: Field | None, volumes: dict, tr
 
 def finish(step: Step) -> list[str]:
     """Write the views beside the HDF5 file, say how the points ended, clear the shards; on one rank."""
-    paths = [step.result.path, *step.result.write_views(step.settings.half_window_size)]
+    paths = [step.result.path, *step.result.write_views(step.settings.window.half_size)]
     statuses = read_metadata(step.result.path)["statuses"]
     log.info(status_table({int(code): entry["count"] for code, entry in statuses.items()}))
     Checkpoint(step.result.stem, step.parameters, team=None).clear()

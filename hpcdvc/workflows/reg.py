@@ -19,8 +19,8 @@ from hpcdvc.output.result import Result, check_folder, check_inputs_stay, estima
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.gauss_newton import ITERATE
 from hpcdvc.registration.levels import Level, centre_of_mass
-from hpcdvc.registration.multiscale import Journal, Registration, Task, grey_of, levels_between, register_levels
-from hpcdvc.registration.windows import Settings
+from hpcdvc.registration.multiscale import Journal, RegistrationResult, Task, grey_of, levels_between, register_levels
+from hpcdvc.registration.settings import Iterations
 from hpcdvc.runs.checkpoint import Checkpoint, key_of
 from hpcdvc.runs.provenance import metadata_of, parameters_of
 from hpcdvc.steps.settings import task_of
@@ -83,7 +83,7 @@ def run(options: Options, team) -> list[str]:
     if options.deformed:
         from hpcdvc.steps.deformed import write_deformed  # what is not needed delays the start
 
-        order = plan.task.settings.order
+        order = plan.task.settings.interpolation.order
         paths.append(
             write_deformed(plan.result.path, _deformed(options, plan.im1), plan.im1, order, team, options.quiet)
         )
@@ -192,7 +192,7 @@ def _keep(row: np.ndarray, shards: Checkpoint, team) -> None:
         raise agreed(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
 
 
-def row_of(outcome: Registration, point: np.ndarray) -> np.ndarray:
+def row_of(outcome: RegistrationResult, point: np.ndarray) -> np.ndarray:
     """The registration as one record, its displacement at a point."""
     row = np.zeros(1, ROW)
     row["Phi"] = at_points(outcome.phi, outcome.centre, point[None])[:, :3]
@@ -202,7 +202,7 @@ def row_of(outcome: Registration, point: np.ndarray) -> np.ndarray:
     return row
 
 
-def write_history(plan: Plan, options: Options, outcome: Registration) -> None:
+def write_history(plan: Plan, options: Options, outcome: RegistrationResult) -> None:
     """Write what was asked for about the iterations; on one rank."""
     for wanted, write, ending in (
         (options.graph, graph.draw_iterations, "iterations.png"),
@@ -214,10 +214,10 @@ def write_history(plan: Plan, options: Options, outcome: Registration) -> None:
             log.info("wrote %s", path)
 
 
-def failure(outcome: Registration) -> str:
+def failure(outcome: RegistrationResult) -> str:
     """Why the registration has failed and what to try, as a sentence."""
     reason = STATUS_TEXT[outcome.return_status][0]
-    lost = outcome.zncc < Settings.min_zncc
+    lost = outcome.zncc < Iterations.min_zncc
     advice = ADVICE[Status.DECORRELATED if lost else outcome.return_status]
     return (
         f"the registration has failed at binning {outcome.factor}, iteration {outcome.iterations}: {reason} "
@@ -229,7 +229,7 @@ def estimate(plan: Plan, ranks: int, ranks_per_node: int) -> str:
     """What the run will take, as text: memory and core time."""
     voxels = float(np.prod(plan.im1.shape))
     binned = 8 * voxels * sum(1 / 8**k for k in range(1, plan.task.first.bit_length())) / 1e6
-    seconds = 1e-9 * voxels * {1: 8, 3: 15, 5: 40}[plan.task.settings.order]
+    seconds = 1e-9 * voxels * {1: 8, 3: 15, 5: 40}[plan.task.settings.interpolation.order]
     return (
         f"levels: binning {plan.task.first} to {plan.task.last}\n"
         f"per node: {memory_text((plan.im1, plan.im2, plan.mask))}, {binned:.1f} MB of binned images\n"
