@@ -21,7 +21,8 @@ from speckle import CACHE, speckle_pair  # noqa: E402
 from hpcdvc.fields.field import ROW  # noqa: E402
 from hpcdvc.fields.grid import make_grid  # noqa: E402
 from hpcdvc.ranks.team import connect  # noqa: E402
-from hpcdvc.registration.windows import Registration, Settings, seconds_per_window  # noqa: E402
+from hpcdvc.registration.settings import Interpolation, Settings, Window  # noqa: E402
+from hpcdvc.registration.windows import WindowRegistration, seconds_per_window  # noqa: E402
 from hpcdvc.runs.checkpoint import Checkpoint  # noqa: E402
 from hpcdvc.runs.points import measure_points  # noqa: E402
 from hpcdvc.runs.shards import Shards  # noqa: E402
@@ -63,8 +64,8 @@ def main(size: int, spacing: int, half: int, order: int, lost: bool) -> None:
     im1, im2 = (tifffile.memmap(path, mode="r") for path in speckle_pair(size))
     if lost:
         im2 = np.ascontiguousarray(im1[::-1])
-    settings = Settings((half,) * 3, order)
-    registration = Registration(im1, im2, settings)
+    settings = Settings(Window((half,) * 3), interpolation=Interpolation(order))
+    registration = WindowRegistration(im1, im2, settings)
     grid = make_grid(im1.shape, (spacing,) * 3)
     points = StartPoints(grid, None)(np.arange(grid.size))
     points = points[((points["position"] > half + 5) & (points["position"] < size - half - 6)).all(axis=1)]

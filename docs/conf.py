@@ -10,7 +10,7 @@ import generate  # noqa: E402
 import pictures  # noqa: E402
 
 import hpcdvc  # noqa: E402
-from hpcdvc.registration.windows import CURVATURE_THRESHOLD  # noqa: E402
+from hpcdvc.registration.kernel_settings import CURVATURE_THRESHOLD  # noqa: E402
 
 project = "hpcdvc"
 author = copyright = "the hpcdvc developers"

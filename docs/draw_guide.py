@@ -17,7 +17,7 @@ from hpcdvc.fields.grid import Grid, make_grid
 from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import STATUS_TEXT, Status
 from hpcdvc.output.graph import draw_iterations
-from hpcdvc.registration.api import Registration
+from hpcdvc.registration.multiscale import RegistrationResult
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 
@@ -110,7 +110,7 @@ def draw_statuses(axis, status: np.ndarray, extent: list[float]) -> None:
 
 
 @cache
-def tensile_test() -> tuple[list[np.ndarray], Registration]:
+def tensile_test() -> tuple[list[np.ndarray], RegistrationResult]:
     """Two frames of a tensile test and their registration."""
     frames = [tifffile.imread(DATA / f"tensile_{number}.tif")[None] for number in (151, 170)]
     return frames, register_multiscale(*frames, bin_start=8)

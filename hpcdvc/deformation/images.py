@@ -7,7 +7,7 @@ from hpcdvc.deformation.meshes import MeshMap
 from hpcdvc.errors import UserError
 from hpcdvc.kernels.deform import PLANES, Volume, deform_layer
 from hpcdvc.ranks.progress import Progress
-from hpcdvc.registration.filters import Interpolation
+from hpcdvc.registration.filters import spline_filter
 
 __all__ = [
     "ORDERS",
@@ -57,9 +57,7 @@ class Deformation:
         if order == 0 and getattr(mapping, "grey_for_strain", False):
             raise UserError("interpolation of order 0 copies voxels: it cannot correct grey values for strain")
         self.dtype, self._copies = image.dtype, order == 0
-        self._interpolation = None if self._copies else Interpolation(order)
-        if self._interpolation:
-            self._interpolation.pad = PADS[order]
+        self._interpolation = None if self._copies else spline_filter(order, PADS[order])
         self._image = _volume(image, self._copies)
         self._mask2 = None if mask2 is None else np.ascontiguousarray(mask2).view(np.uint8)
         self.shape, self._layers = image.shape, mapping.prepared(image.shape).for_image(image.shape)

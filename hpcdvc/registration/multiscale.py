@@ -13,10 +13,10 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.decomposition import decompose_phi
 from hpcdvc.fields.phi import part_of
 from hpcdvc.fields.status import STATUS_TEXT, Status
-from hpcdvc.registration.gauss_newton import ITERATE, Iterate, iterations
+from hpcdvc.registration.gauss_newton import ITERATE, Iterate, iterate
 from hpcdvc.registration.levels import GreyValues, Level, grey_values, halved
 from hpcdvc.registration.pair import Pair
-from hpcdvc.registration.windows import Settings
+from hpcdvc.registration.settings import Settings
 
 log = logging.getLogger("hpcdvc")
 
@@ -24,19 +24,19 @@ log = logging.getLogger("hpcdvc")
 LEAST_VOXELS = 8
 #: A level before the last one has converged when the norm of the change of Phi is below this.
 COARSE_DELTA_PHI = 1e-3
-#: Statuses of a level that has not gone astray.
-ARRIVED = (Status.CONVERGED, Status.MAX_ITERATIONS, Status.DECORRELATED)
+#: Statuses of a level whose phi may be a start for the next one.
+USABLE = (Status.CONVERGED, Status.MAX_ITERATIONS, Status.DECORRELATED)
 
 
 @dataclass(frozen=True)
-class Registration:
+class RegistrationResult:
     """The deformation function of a whole image.
 
     Attributes
     ----------
     phi : (4, 4) float64 array, ZYX; maps im1 to im2 about `centre`
     centre : (3,) point of im1, ZYX, voxels
-    return_status : 2 converged; others see hpcdvc.fields.field.STATUS_TEXT
+    return_status : 2 converged; others see hpcdvc.fields.status
     error : sum of squared residuals / sum of the grey values of im1
     iterations : of the last level
     delta_phi_norm : norm of the last change of phi, in voxels of the last level
@@ -89,41 +89,36 @@ class Task:
     rough: bool = False
 
 
-@dataclass
+@dataclass(frozen=True)
 class Journal:
-    """The iterations so far, and what to do with each: `earlier` ones are not done again, `quiet` ones not shown."""
+    """What is done with the iterations.
+
+    Attributes
+    ----------
+    keep : is called with each of them, one record of gauss_newton.ITERATE
+    earlier : (n,) records of an earlier run: what it has done is not done again
+    quiet : show nothing
+    """
 
     keep: Callable[[np.ndarray], None] = lambda row: None
     earlier: np.ndarray = field(default_factory=lambda: np.empty(0, ITERATE))
     quiet: bool = False
-    rows: list[np.ndarray] = field(default_factory=list)
 
-    def state(self, factor: int, phi: np.ndarray, sampled: bool) -> Iterate:
-        """Where the iterations of a level start: at phi, or at the last earlier one."""
-        rows = self.earlier[self.earlier["factor"] == factor]
-        self.rows += list(rows[:, None])
-        return Iterate.of_row(rows[-1]) if len(rows) else Iterate(0, 0, sampled, phi)
+    def done(self, factor: int) -> np.ndarray:
+        """Earlier iterations of a level."""
+        return self.earlier[self.earlier["factor"] == factor]
 
-    def add(self, state: Iterate, factor: int) -> None:
-        """Keep one iteration."""
-        self.rows.append(state.row(len(self.rows), factor))
+    def add(self, state: Iterate, index: int, factor: int) -> np.ndarray:
+        """Keep and show one iteration; its record."""
+        row = state.row(index, factor)
         self.say(line(state))
-        self.keep(self.rows[-1])
+        self.keep(row)
+        return row
 
     def say(self, text: str, level: int = logging.INFO) -> None:
         """Show a line."""
         if not self.quiet:
             log.log(level, text)
-
-
-def settings_for(shape: tuple[int, int, int], **details: object) -> Settings:
-    """Settings of whole images, of which only the dimensions count; `details` are those of `Settings`.
-
-    Parameters
-    ----------
-    shape : (nz, ny, nx) of im1
-    """
-    return Settings(half_window_size=(int(shape[0] > 1), 1, 1), margin=0, shape_order="1", **details)
 
 
 def levels_between(level: Level, first: int, last: int, team) -> dict[int, Level]:
@@ -168,7 +163,7 @@ def register_levels(
     centre: np.ndarray,
     team,
     journal: Journal | None = None,
-) -> Registration:
+) -> RegistrationResult:
     """Register from the coarsest level to the finest, each starting where the one before ended. Collective.
 
     A coarse level that fails is passed over; the last one decides.
@@ -184,14 +179,16 @@ def register_levels(
     """
     journal = journal or Journal()
     grey = grey_of(levels, task.names, team)
+    ends, history = task.settings.iterations, np.empty(0, ITERATE)
     # a coarse level is only to make a start for the next one
-    enough = replace(task.settings, min_delta_phi=max(task.settings.min_delta_phi, COARSE_DELTA_PHI))
-    coarse = replace(task, settings=enough, rough=True)
-    phi = part_of(start, "rigid" if task.settings.rigid else "all")
+    enough = replace(ends, min_delta_phi=max(ends.min_delta_phi, COARSE_DELTA_PHI))
+    coarse = replace(task, settings=replace(task.settings, iterations=enough), rough=True)
+    phi = part_of(start, "rigid" if ends.rigid else "all")
     for factor, level in levels.items():
         last = factor == min(levels)
-        state, valid = _register_level(level, task if last else coarse, grey, phi, centre, team, journal)
-        useful = state.status in ARRIVED and state.zncc >= task.settings.min_zncc
+        one = task if last else coarse
+        state, valid, history = _register_level(level, one, grey, phi, centre, team, journal, history)
+        useful = state.status in USABLE and state.zncc >= ends.min_zncc
         if not (useful or last or task.force):
             journal.say(f"binning {factor}: {STATUS_TEXT[state.status][0]}; its result is not used", logging.WARNING)
         if useful or last or task.force:
@@ -199,9 +196,9 @@ def register_levels(
     voxels = levels[factor].step
     variance = state.variance.reshape(3, 4).copy()
     variance[:, 3] *= voxels**2
-    return Registration(
+    return RegistrationResult(
         phi, centre, state.status, state.error, state.number, state.delta_phi_norm, state.zncc,
-        state.voxels / valid if valid else 0.0, variance.ravel(), factor, np.concatenate(journal.rows)
+        state.voxels / valid if valid else 0.0, variance.ravel(), factor, history
     )  # fmt: skip
 
 
@@ -213,18 +210,22 @@ def _register_level(
     centre: np.ndarray,
     team,
     journal: Journal,
-) -> tuple[Iterate, int]:
-    """Last state at one level, and how many voxels of im1 could take part."""
+    history: np.ndarray,
+) -> tuple[Iterate, int, np.ndarray]:
+    """Last state at one level, how many voxels of im1 could take part, and the history up to here."""
     margin, at = level_margin(task, level), (centre - level.first) / level.step
     start, valid = _to_level(phi, level), _count_valid(level, margin, team)
     pair = Pair(level.im1, level.im2, task.settings, *grey, level.mask1, margin, at, team, start)
-    state = journal.state(level.factor, start, pair.has_sample)
+    rows = [history, done := journal.done(level.factor)]
+    first = len(history) + len(done)
+    state = Iterate.of_row(done[-1]) if len(done) else Iterate(0, 0, pair.has_sample, start)
     size = " x ".join(map(str, level.im1.shape))
     journal.say(f"binning {level.factor}: {size} voxels (ZYX), margin {' '.join(map(str, margin))}")
-    for after in iterations(pair, state, start, task.settings, team, valid, task.rough):
+    states = iterate(pair, state, start, task.settings.iterations, team, valid, task.rough)
+    for index, after in enumerate(states, first):
         state = after
-        journal.add(state, level.factor)
-    return state, valid
+        rows.append(journal.add(state, index, level.factor))
+    return state, valid, np.concatenate(rows)
 
 
 def grey_of(levels: dict[int, Level], names: tuple[str, str], team) -> tuple[GreyValues, GreyValues]:

@@ -15,11 +15,13 @@ from hpcdvc.options.ldic import Options
 from hpcdvc.output.hdf5 import choose_transport, write_series
 from hpcdvc.output.result import FieldFile, stem_of
 from hpcdvc.ranks.progress import duration
-from hpcdvc.registration.windows import Registration, Settings, seconds_per_window
+from hpcdvc.registration.settings import Settings
+from hpcdvc.registration.windows import WindowRegistration, seconds_per_window
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
+from hpcdvc.steps.settings import settings_of, window_of
 from hpcdvc.steps.start import StartPoints, grid_for, kept_rows, read_start, redone
 
 log = logging.getLogger("hpcdvc")
@@ -79,7 +81,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         check_pair(first, other)
     if mask:
         check_mask(first, mask)
-    settings = settings_of(options, first)
+    settings = settings_of(options, first, window_of(options, first))
     start = read_start(options.phi_file, options.phi_file_bin_ratio)
     grid = grid_for(first.shape, options.spacing, start, options.phi_file)
     if options.skip and (start is None or len(start) == 1):
@@ -98,43 +100,8 @@ def _job(options: Options, inputs: Inputs, step: Step, transport: str) -> Job:
     views = tuple(view for view in ("tsv", "vtk", "tif") if getattr(options, view))
     prefix = options.prefix if len(options.images) == 2 else None
     stem = stem_of(options.out_dir, prefix or f"{step.im1.stem}-{step.im2.stem}", "ldic", step.im1.path)
-    file = FieldFile(stem, step.grid.size, metadata, views, step.settings.half_window_size, transport)
+    file = FieldFile(stem, step.grid.size, metadata, views, step.settings.window.half_size, transport)
     return Job(stem=stem, parameters=parameters, files=(file,), task=step)
-
-
-def settings_of(options: Options, image: VolumeInfo) -> Settings:
-    """Settings of the registration that the options ask for.
-
-    Raises
-    ------
-    UserError
-        The window does not fit into the image.
-    """
-    half = tuple(
-        0 if name == "Z" and image.two_dimensional else h for name, h in zip("ZYX", options.half_window, strict=True)
-    )
-    for name, h, n in zip("ZYX", half, image.shape, strict=True):
-        if 2 * h + 1 > n:
-            raise UserError(
-                f"a window of {2 * h + 1} voxels (-hws {h}) is larger than {image.spec}: {n} voxels in {name}"
-            )
-        if h == 0 and not (name == "Z" and image.two_dimensional):
-            raise UserError(f"-hws3 {' '.join(map(str, half))}: at least 1 voxel is needed in {name}")
-    return Settings(
-        half_window_size=half,
-        order=options.interpolation_order,
-        criterion=options.criterion,
-        gradient=options.gradient_method,
-        gaussian_sigma=options.gaussian_sigma,
-        max_iterations=options.max_iterations,
-        min_delta_phi=options.min_delta_phi,
-        min_valid=options.mask_coverage,
-        grey_low=options.grey_low_threshold,
-        grey_high=options.grey_high_threshold,
-        update_gradient=options.update_gradient,
-        rigid=options.rigid,
-        shape_order=options.shape_order,
-    )
 
 
 def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:
@@ -143,7 +110,7 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     log.info("%s -> %s: %d nodes", step.im1.spec, step.im2.spec, step.grid.size)
     im1, im2 = volumes(step.im1, step.im2)
     mask = open_mask(step.mask, team) if step.mask else None
-    registration = Registration(im1, im2, step.settings, mask)
+    registration = WindowRegistration(im1, im2, step.settings, mask)
     numbers = step.grid.size if step.keep is None else redone(step.keep)
     seconds = seconds_per_window(step.settings)
     rows = measure_points(

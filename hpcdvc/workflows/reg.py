@@ -19,8 +19,8 @@ from hpcdvc.output.result import FieldFile, stem_of
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.gauss_newton import ITERATE
 from hpcdvc.registration.levels import Level, centre_of_mass
-from hpcdvc.registration.multiscale import Journal, Registration, Task, grey_of, levels_between, register_levels
-from hpcdvc.registration.windows import Settings
+from hpcdvc.registration.multiscale import Journal, RegistrationResult, Task, grey_of, levels_between, register_levels
+from hpcdvc.registration.settings import Iterations
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
@@ -158,7 +158,7 @@ def _keep(row: np.ndarray, checkpoint: Checkpoint, team) -> None:
         team.fail(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
 
 
-def row_of(outcome: Registration, point: np.ndarray) -> np.ndarray:
+def row_of(outcome: RegistrationResult, point: np.ndarray) -> np.ndarray:
     """The registration as one record, its displacement at a point."""
     row = np.zeros(1, ROW)
     row["Phi"] = at_points(outcome.phi, outcome.centre, point[None])[:, :3]
@@ -168,10 +168,10 @@ def row_of(outcome: Registration, point: np.ndarray) -> np.ndarray:
     return row
 
 
-def failure(outcome: Registration) -> str:
+def failure(outcome: RegistrationResult) -> str:
     """Why the registration has failed and what to try, as a sentence."""
     reason = STATUS_TEXT[outcome.return_status][0]
-    lost = outcome.zncc < Settings.min_zncc
+    lost = outcome.zncc < Iterations.min_zncc
     advice = ADVICE[Status.DECORRELATED if lost else outcome.return_status]
     return (
         f"the registration has failed at binning {outcome.factor}, iteration {outcome.iterations}: {reason} "
@@ -184,7 +184,7 @@ def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
     pair: Pair = job.task
     voxels = float(np.prod(pair.im1.shape))
     binned = 8 * voxels * sum(1 / 8**k for k in range(1, pair.task.first.bit_length())) / 1e6
-    seconds = 1e-9 * voxels * {1: 8, 3: 15, 5: 40}[pair.task.settings.order]
+    seconds = 1e-9 * voxels * {1: 8, 3: 15, 5: 40}[pair.task.settings.interpolation.order]
     return (
         f"levels: binning {pair.task.first} to {pair.task.last}\n"
         f"per node: {memory_text((pair.im1, pair.im2, pair.mask))}, {binned:.1f} MB of binned images\n"

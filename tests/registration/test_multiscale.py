@@ -24,9 +24,9 @@ from hpcdvc.registration.multiscale import (
     power_of_two,
     register_levels,
 )
-from hpcdvc.registration.windows import Settings
+from hpcdvc.registration.settings import Iterations, Settings
 
-SETTINGS = Settings((1, 1, 1), margin=0, min_delta_phi=1e-4)
+SETTINGS = Settings(iterations=Iterations(min_delta_phi=1e-4))
 
 
 def test_power_of_two():
