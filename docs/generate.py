@@ -150,8 +150,7 @@ def results(pattern: str) -> str:
 
 def job_file() -> str:
     """The job script of slurm/."""
-    path = ROOT / "slurm" / "hpcdvc-ldic.sbatch"
-    return f"```bash\n{path.read_text()}```\n" if path.exists() else "*`slurm/hpcdvc-ldic.sbatch` is not there.*\n"
+    return f"```bash\n{(ROOT / 'slurm' / 'hpcdvc.sbatch').read_text()}```\n"
 
 
 def fragments() -> dict[str, str]:

@@ -1,13 +1,14 @@
-"""What every command does around its workflow: options, ranks, messages, exit code."""
+"""What every command does around its workflow: options, ranks, messages, exit code.
 
-import logging
+What only ranks need is imported once the command line is read: `--help`, mistakes and `-np` shall answer at once.
+"""
+
 import os
 import sys
 import time
-import warnings
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import RunControl
@@ -15,7 +16,10 @@ from hpcdvc.options.declare import OptionSet, notes
 from hpcdvc.options.parser import parse
 from hpcdvc.ranks import launch
 
-log = logging.getLogger("hpcdvc")
+if TYPE_CHECKING:
+    import logging
+
+    from hpcdvc.ranks.team import Team
 
 
 def main(name: str, argv: list[str] | None = None) -> int:
@@ -79,19 +83,22 @@ def _refuse(program: str, error: UserError) -> int:
     return error.exit_code
 
 
-def _run(name: str, options: OptionSet | None, argv: list[str], program: str, team: Any) -> None:
+def _run(name: str, options: OptionSet | None, argv: list[str], program: str, team: "Team") -> None:
     workflow = _module("workflows", name)  # by all ranks at once, before they wait for rank 0 to read the command line
     if options is None:
         options = team.agree(lambda: _read(name, argv, program))
-    _set_up_messages(program, options, team.rank)
-    _say_first(options, team.size)
+    from hpcdvc.ranks import messages
+
+    verbose, quiet = getattr(options, "verbose", False), getattr(options, "quiet", False)
+    log = messages.set_up_messages(program, team.rank, verbose, quiet)
+    _say_first(log, options, team.size)
     if hasattr(workflow, "check"):
         team.agree(lambda: workflow.check(options))
     for path in workflow.run(options, team) or ():
         log.info("wrote %s", path)
 
 
-def _say_first(options: OptionSet, size: int) -> None:
+def _say_first(log: "logging.Logger", options: OptionSet, size: int) -> None:
     for note in notes(options):
         log.warning(note)
     processes = getattr(options, "processes", None)
@@ -100,29 +107,3 @@ def _say_first(options: OptionSet, size: int) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if isinstance(options, RunControl) and processes is None and size == 1 and cores > 1:
         log.info(f"running on 1 of {cores} cores, -np {cores} uses all")
-
-
-class _Messages(logging.Handler):
-    """Information goes to stdout as it is, warnings to stderr with the name of the command."""
-
-    def __init__(self, program: str, rank: int) -> None:
-        super().__init__()
-        self.prefix = f"{program}: " if rank == 0 else f"{program} (rank {rank}): "
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno < logging.WARNING:
-            print(self.format(record), flush=True)
-        else:
-            print(self.prefix + self.format(record), file=sys.stderr, flush=True)
-
-
-def _set_up_messages(program: str, options: OptionSet, rank: int) -> None:
-    """Rank 0 speaks: all with -v, only warnings with -q. The others are silent, but for warnings with -v."""
-    verbose, quiet = getattr(options, "verbose", False), getattr(options, "quiet", False)
-    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
-    if rank > 0:
-        level = logging.WARNING if verbose else logging.CRITICAL + 1
-        warnings.simplefilter("default" if verbose else "ignore")
-    log.handlers[:] = [_Messages(program, rank)]
-    log.propagate = False
-    log.setLevel(level)

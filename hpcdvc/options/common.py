@@ -1,15 +1,14 @@
 """Options that many commands share, as dataclasses that a command combines by inheritance."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.declare import REQUIRED, OptionSet, option
+from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 
 ZYX = tuple[int, int, int]
 
 
-@dataclass(kw_only=True)
+@option_group
 class ImagePair(OptionSet):
     """Reference and deformed image."""
 
@@ -19,7 +18,7 @@ class ImagePair(OptionSet):
     im2: str = option(REQUIRED, reads="volume", help="deformed image")
 
 
-@dataclass(kw_only=True)
+@option_group
 class ImageSeries(OptionSet):
     """Reference image and one or more deformed ones."""
 
@@ -50,7 +49,7 @@ class ImageSeries(OptionSet):
         return list(zip(first, self.images[1:], strict=True))
 
 
-@dataclass(kw_only=True)
+@option_group
 class PhiFile(OptionSet):
     """A file of deformation functions to start from."""
 
@@ -73,7 +72,7 @@ class PhiFile(OptionSet):
     )
 
 
-@dataclass(kw_only=True)
+@option_group
 class StartShape(OptionSet):
     """What is used of the deformation function to start from."""
 
@@ -88,12 +87,12 @@ class StartShape(OptionSet):
     )
 
 
-@dataclass(kw_only=True)
+@option_group
 class StartField(PhiFile, StartShape):
     """Where the measurement starts from."""
 
 
-@dataclass(kw_only=True)
+@option_group
 class NeedlessMargin(OptionSet):
     """Accepted so that command lines written for other programs run unchanged."""
 
@@ -115,7 +114,7 @@ class NeedlessMargin(OptionSet):
     )
 
 
-@dataclass(kw_only=True)
+@option_group
 class NeedlessLazyLoad(OptionSet):
     """Accepted, and what it asks for is always done."""
 
@@ -126,7 +125,7 @@ class NeedlessLazyLoad(OptionSet):
     )
 
 
-@dataclass(kw_only=True)
+@option_group
 class NeedlessShift(OptionSet):
     """Accepted, not needed."""
 
@@ -142,12 +141,12 @@ class NeedlessShift(OptionSet):
     )
 
 
-@dataclass(kw_only=True)
+@option_group
 class Needless(NeedlessMargin, NeedlessLazyLoad, NeedlessShift):
     """Accepted so that command lines written for other programs run unchanged."""
 
 
-@dataclass(kw_only=True)
+@option_group
 class Place(OptionSet):
     """Where files are written."""
 
@@ -165,7 +164,7 @@ class Place(OptionSet):
             raise UserError(f"-pre must be the beginning of a file name, not {self.prefix!r}; folders go into -od")
 
 
-@dataclass(kw_only=True)
+@option_group
 class Views(OptionSet):
     """What is written of a field beside the HDF5 file."""
 
@@ -180,12 +179,12 @@ class Views(OptionSet):
     )
 
 
-@dataclass(kw_only=True)
+@option_group
 class Output(Place, Views):
     """Which files are written, and where."""
 
 
-@dataclass(kw_only=True)
+@option_group
 class Messages(OptionSet):
     """How much is said."""
 
@@ -199,7 +198,7 @@ class Messages(OptionSet):
             raise UserError("give only one of -q and -v")
 
 
-@dataclass(kw_only=True)
+@option_group
 class Processes(OptionSet):
     """How many processes, when no launcher says so."""
 
@@ -215,7 +214,7 @@ class Processes(OptionSet):
     )
 
 
-@dataclass(kw_only=True)
+@option_group
 class RunControl(Processes, Messages):
     """Processes, restart and what to do with files that exist."""
 

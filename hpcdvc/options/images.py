@@ -1,14 +1,13 @@
 """Options of the registration of whole images."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import ZYX, PhiFile, Place
-from hpcdvc.options.declare import OptionSet, one_of, option
+from hpcdvc.options.declare import OptionSet, one_of, option, option_group
 
 
-@dataclass(kw_only=True)
+@option_group
 class Start(PhiFile):
     """Where the registration starts."""
 
@@ -31,7 +30,7 @@ class Start(PhiFile):
             raise UserError("give only one of --auto and -pf")
 
 
-@dataclass(kw_only=True)
+@option_group
 class Selection(OptionSet):
     """Which voxels of im1 count."""
 
@@ -60,7 +59,7 @@ class Selection(OptionSet):
         one_of(self, "margin", "margin3")
 
 
-@dataclass(kw_only=True)
+@option_group
 class Files(Place):
     """What is written beside the result."""
 

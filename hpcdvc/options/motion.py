@@ -1,9 +1,7 @@
 """Options on a deformation that is read from a file."""
 
-from dataclasses import dataclass
-
 from hpcdvc.errors import UserError
-from hpcdvc.options.declare import OptionSet, declarations, one_of, option
+from hpcdvc.options.declare import OptionSet, declarations, one_of, option, option_group
 
 #: Options about the rows of a field.
 OF_FIELDS = (
@@ -17,7 +15,7 @@ OF_FIELDS = (
 )
 
 
-@dataclass(kw_only=True)
+@option_group
 class MotionOptions(OptionSet):
     """Which deformation is applied, and how."""
 

@@ -2,17 +2,13 @@
 
 import argparse
 import re
-import shutil
-import textwrap
 import typing
 from collections.abc import Sequence
+from functools import partial
 
 from hpcdvc import __version__
 from hpcdvc.errors import UserError
-from hpcdvc.options.declare import REQUIRED, WORDS, Declaration, OptionSet, declarations, options_table
-
-HELP = {"flags": "-h, --help", "metavar": "", "help": "show this text and leave", "unit": "", "default": ""}
-VERSION = {"flags": "--version", "metavar": "", "help": "show the version and leave", "unit": "", "default": ""}
+from hpcdvc.options.declare import REQUIRED, WORDS, Declaration, OptionSet, declarations
 
 Options = typing.TypeVar("Options", bound=OptionSet)
 
@@ -52,7 +48,9 @@ class _Parser(argparse.ArgumentParser):
     """Raises UserError instead of leaving, and prints the help from the rows that the documentation shows."""
 
     def __init__(self, options_class: type[OptionSet], prog: str, description: str) -> None:
-        super().__init__(prog=prog, description=description, allow_abbrev=False)
+        # argparse makes a formatter for each option, which would ask for the width of the terminal each time
+        formatter = partial(argparse.HelpFormatter, width=80)
+        super().__init__(prog=prog, description=description, allow_abbrev=False, formatter_class=formatter)
         self.options_class = options_class
 
     def error(self, message: str) -> typing.NoReturn:
@@ -69,25 +67,9 @@ class _Parser(argparse.ArgumentParser):
         return f"usage: {' '.join([self.prog, *words])} [options]\n"
 
     def format_help(self) -> str:
-        width = min(shutil.get_terminal_size().columns, 120)
-        lines = [self.format_usage(), *textwrap.wrap(self.description or "", width)]
-        group = None
-        for row in [*options_table(self.options_class), {**HELP, "group": "help"}, {**VERSION, "group": "help"}]:
-            if row["group"] != group:
-                group = row["group"]
-                lines += ["", f"{group}:"]
-            lines += _help_lines(row, width)
-        return "\n".join(lines) + "\n"
+        from hpcdvc.options.help import help_text  # shutil and textwrap, for nothing else
 
-
-def _help_lines(row: dict[str, str], width: int, column: int = 34) -> list[str]:
-    facts = [row["unit"], f"default {row['default']}" if row["default"] else ""]
-    facts = "; ".join(fact for fact in facts if fact)
-    facts = " (" + facts.replace(" ", "\xa0") + ")" if facts else ""  # stays on one line
-    left = f"  {row['flags']} {row['metavar']}".rstrip() if row["flags"] else f"  {row['metavar']}"
-    right = [line.replace("\xa0", " ") for line in textwrap.wrap(row["help"] + facts, max(width - column, 30))]
-    first = [left] if len(left) >= column - 1 else [left.ljust(column) + right.pop(0)]
-    return first + [" " * column + line for line in right]
+        return help_text(self.options_class, self.format_usage(), self.description or "")
 
 
 def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:

@@ -1,14 +1,13 @@
 """Options of everything that registers windows on nodes, as dataclasses that a command combines by inheritance."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import ZYX
-from hpcdvc.options.declare import OptionSet, one_of, option
+from hpcdvc.options.declare import OptionSet, one_of, option, option_group
 
 
-@dataclass(kw_only=True)
+@option_group
 class NodeSpacing(OptionSet):
     """A regular grid of nodes."""
 
@@ -30,7 +29,7 @@ class NodeSpacing(OptionSet):
         return _three(self.node_spacing) or self.node_spacing3
 
 
-@dataclass(kw_only=True)
+@option_group
 class WindowSize(OptionSet):
     """The correlation window of 2 * half + 1 voxels."""
 
@@ -54,7 +53,7 @@ class WindowSize(OptionSet):
         return _three(self.half_window_size) or self.half_window_size3
 
 
-@dataclass(kw_only=True)
+@option_group
 class WindowSelection(OptionSet):
     """Which windows are worth measuring."""
 
@@ -89,7 +88,7 @@ class WindowSelection(OptionSet):
             raise UserError(f"-glt {low:g} must be less than -ght {high:g}")
 
 
-@dataclass(kw_only=True)
+@option_group
 class Iterations(OptionSet):
     """The iterations of a registration."""
 
@@ -105,7 +104,7 @@ class Iterations(OptionSet):
     )
 
 
-@dataclass(kw_only=True)
+@option_group
 class Interpolation(OptionSet):
     """Grey levels and gradients between voxels, and how two images are compared."""
 
@@ -144,7 +143,7 @@ class Interpolation(OptionSet):
     )
 
 
-@dataclass(kw_only=True)
+@option_group
 class WindowShape(OptionSet):
     """How the field may vary inside a window."""
 

@@ -5,7 +5,6 @@ Importing mpi4py outside a launcher costs a quarter of a second and forks a daem
 """
 
 import os
-import shutil
 import sys
 from typing import NoReturn
 
@@ -111,6 +110,8 @@ def find_launcher() -> str:
     UserError
         When there is none.
     """
+    import shutil  # compression libraries, only to look for a program
+
     beside = os.path.dirname(sys.executable)
     for folders in (beside, None):
         for name in ("mpiexec", "mpirun"):

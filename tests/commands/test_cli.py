@@ -234,13 +234,3 @@ def test_python_m():
         assert done.returncode == 2 and "the commands are" in done.stderr and done.stderr.count("\n") == 1
     done = run("info", "-zz")
     assert (done.returncode, done.stderr) == (2, "hpcdvc-info: unknown option -zz (all options: hpcdvc-info --help)\n")
-
-
-def test_help_loads_neither_numpy_nor_mpi():
-    """Start-up of hundreds of ranks from one file system: nothing that is not needed."""
-    code = (
-        "import sys; from hpcdvc.cli import main; code = main('info', ['--help']);"
-        "print([name for name in ('numpy', 'mpi4py', 'h5py', 'scipy') if name in sys.modules], code)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines()[-1] == "[] 0"

@@ -1,4 +1,4 @@
-"""One command: a file of one name in bin/, hpcdvc/options/, hpcdvc/workflows/, tests/commands/ and docs/guide/."""
+"""One command: a file of one name in bin/, hpcdvc/options/, hpcdvc/workflows/, tests/commands/, docs/guide/, slurm/."""
 
 import os
 import sys
@@ -35,6 +35,13 @@ def test_command_declares_its_options(command):
 
 def test_guide_agrees_with_bin():
     assert (stems("docs/guide", "*.md") | stems("docs/guide", "*.rst")) - {"index"} == set(COMMANDS)
+
+
+def test_job_files_agree_with_bin():
+    """All are one file; links become copies where archives know none."""
+    template, *others = sorted((ROOT / "slurm").iterdir(), key=lambda path: (path.stem != "hpcdvc", path))
+    assert {path.name for path in others} == {f"hpcdvc-{command}.sbatch" for command in COMMANDS if command != "info"}
+    assert {path.read_text() for path in others} == {template.read_text()}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,4 +1,4 @@
-"""The job file of hpcdvc-ldic on a real SLURM: two nodes that a script makes of this machine.
+"""The job file on a real SLURM: two nodes that a script makes of this machine.
 
 Needs the Debian packages slurm-wlm and munge, and the script, tools/minislurm.sh of the shared data.
 """
@@ -22,7 +22,8 @@ from shared_memory import remove_abandoned_memory
 
 from hpcdvc.fields.grid import make_grid
 
-JOB_FILE = Path(__file__).resolve().parents[2] / "slurm" / "hpcdvc-ldic.sbatch"
+JOB_FILES = Path(__file__).resolve().parents[2] / "slurm"
+JOB_FILE = JOB_FILES / "hpcdvc-ldic.sbatch"
 SHAPE = (48, 48, 48)
 GRID = ("-ns", 2, "-hws", 8)
 MPI_NAME = """
@@ -116,8 +117,8 @@ def direct(here: Path, *words) -> tuple[str, str]:
     return results(out)
 
 
-def log_of(here: Path, job: str) -> str:
-    return (here / f"hpcdvc-ldic-{job}.out").read_text()
+def log_of(here: Path, job: str, name: str = "hpcdvc-ldic.sbatch") -> str:
+    return (here / f"{name}-{job}.out").read_text()
 
 
 def seconds_of_work(here: Path, seconds: float) -> tuple:
@@ -206,13 +207,26 @@ def test_mistakes_do_not_come_back(cluster, here):
         assert is_one_sentence(log_of(here, job), expected), log_of(here, job)
 
 
-def test_another_command(cluster, here):
-    words = ("im1.tif", "-pf", "motion.tsv", "-od", "other", "--format", "hdf")
-    save_field(str(here / "motion.tsv"), FIELD, FIELD.centre[None])
-    job = cluster.submit(here, "-n", 2, JOB_FILE, *words, HPCDVC_COMMAND="hpcdvc-deformImage")
+def test_command_by_the_name_of_the_file(cluster, here):
+    """The name of the link that was submitted, whatever the job is called; the arguments do not mislead."""
+    save_field(str(here / "motion.sbatch.tsv"), FIELD, FIELD.centre[None])
+    words = ("im1.tif", "-pf", here / "motion.sbatch.tsv", "-od", "other", "--format", "hdf")
+    job = cluster.submit(here, "-n", 2, "-J", "hpcdvc-reg", JOB_FILES / "hpcdvc-deformImage.sbatch", *words)
     facts = cluster.watch(job, timeout=60)
-    assert facts["JobState"] == "COMPLETED", log_of(here, job)
+    assert facts["JobState"] == "COMPLETED", log_of(here, job, "hpcdvc-reg")
     assert (here / "other" / "im1-reg-def.hdf").exists()
+
+
+def test_copy_with_a_name_of_its_own(cluster, here):
+    """HPCDVC_COMMAND says what it runs; without it, one sentence."""
+    copy = shutil.copy(JOB_FILE, here / "job.sh")
+    for more, state in (({"HPCDVC_COMMAND": "hpcdvc-info"}, "COMPLETED"), ({}, "FAILED")):
+        job = cluster.submit(here, "-n", 2, copy, **more)
+        facts = cluster.watch(job, timeout=60)
+        text = log_of(here, job, "job.sh")
+        assert facts["JobState"] == state, text
+        expected = "ranks" if more else "job.sh is not named after a command"
+        assert expected in text and (more or text.count("\n") == 1), text
 
 
 def test_file_that_sets_up(cluster, here):
