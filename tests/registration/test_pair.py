@@ -209,7 +209,7 @@ def test_beyond_reason(team):
 
 SCRIPT = """
 import json
-from test_whole_image import *
+from test_pair import *
 
 found = []
 for order in (1, 3, 5):
