@@ -1,4 +1,7 @@
-"""Registration of whole images, for Python users."""
+"""Registration of whole images, for Python users: arrays in, RegistrationResult out.
+
+The defaults of these functions are their own, those that users of spam know; the commands have theirs.
+"""
 
 import logging
 from dataclasses import replace
@@ -9,16 +12,9 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.levels import Level, as_volume, centre_of_mass
-from hpcdvc.registration.multiscale import (
-    Journal,
-    RegistrationResult,
-    Task,
-    coarsest,
-    levels_between,
-    power_of_two,
-    register_levels,
-)
+from hpcdvc.registration.multiscale import Journal, RegistrationResult, levels_between, register_levels
 from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Settings, dimensions_of
+from hpcdvc.registration.task import Task, coarsest, power_of_two
 
 log = logging.getLogger("hpcdvc")
 

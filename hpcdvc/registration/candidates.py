@@ -292,8 +292,7 @@ def polish(one: np.ndarray, two: np.ndarray, starts: list[np.ndarray]) -> list[t
         point["Phi"] = start
         point["Phi"][:, 3] += between
     whole = Window(tuple(n // 2 for n in one.shape), min_valid=0.01, read_margin=3)
-    ends = Iterations(max_iterations=15, min_delta_phi=1e-2, rigid=True)
-    settings = Settings(whole, dimensions_of(one.shape), ends)
+    settings = Settings(whole, dimensions_of(one.shape), Iterations(15, 1e-2, rigid=True))
     rows = register_windows(one, two, points, settings)
     significance = np.nan_to_num(rows["zncc"] * np.sqrt(rows["valid_fraction"] * one.size))
     rows["Phi"][..., 3] -= between

@@ -1,4 +1,7 @@
-"""Filters of grey values: spline interpolation, gradients, and what they make of white noise."""
+"""Filters of grey values as numbers, made for the kernels: splines, gradients, and what they make of white noise.
+
+Which of them a registration takes is decided in kernel_settings.py.
+"""
 
 from dataclasses import dataclass, replace
 

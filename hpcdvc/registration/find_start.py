@@ -1,4 +1,7 @@
-"""A start for the registration of two images that lie far apart: candidates, and the one that matches best."""
+"""A start for the registration of two images that lie far apart: of all candidates the one that matches best.
+
+candidates.py finds them on coarse copies; here each is registered for a few iterations, and the best ones to the end.
+"""
 
 import logging
 from dataclasses import replace
@@ -10,8 +13,9 @@ from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import STATUS_TEXT, Status
 from hpcdvc.registration.candidates import pitch_of, rough_starts
 from hpcdvc.registration.levels import Level, halved
-from hpcdvc.registration.multiscale import Journal, RegistrationResult, Task, from_level, register_levels
+from hpcdvc.registration.multiscale import Journal, RegistrationResult, from_level, register_levels
 from hpcdvc.registration.settings import Settings
+from hpcdvc.registration.task import Task
 
 log = logging.getLogger("hpcdvc")
 

@@ -1,4 +1,8 @@
-"""Gauss-Newton iterations on the sums over two whole images."""
+"""Gauss-Newton iterations on whole images at one level: from sums over all blocks to the next phi, and when they end.
+
+The sums come from pair.py; rank 0 makes the step, all ranks get it. The kernel of windows has a loop of its own
+(docs/theory/registration.md, "One control, two loops").
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -93,7 +97,7 @@ class Iterate:
 
 
 def iterate(
-    pair: Pair, state: Iterate, start: np.ndarray, settings: Iterations, team, valid: int, rough: bool = False
+    pair: Pair, state: Iterate, start: np.ndarray, settings: Iterations, team, valid: int, sample_suffices: bool = False
 ) -> Iterator[Iterate]:
     """Gauss-Newton iterations until phi has settled. Collective: every rank gets every state.
 
@@ -104,7 +108,7 @@ def iterate(
     start : (3, 4) array, phi before the first iteration
     settings : when they end
     valid : number of voxels of im1 that could take part
-    rough : a phi that the sample of the blocks has settled on will do
+    sample_suffices : a phi that the sample of the blocks has settled on will do
 
     Yields
     ------
@@ -128,7 +132,7 @@ def iterate(
 
         after = team.agree(next_state)
         settled = after.status == Status.CONVERGED
-        enough = (rough and settled) or after.status == Status.MAX_ITERATIONS
+        enough = (sample_suffices and settled) or after.status == Status.MAX_ITERATIONS
         if state.sampled and after.status and not enough:  # all blocks will do better, or fail for good
             phi = after.phi if settled else start
             after = replace(after, sampled=False, status=0, phi=phi, delta=np.full(12, np.nan))

@@ -1,4 +1,4 @@
-"""Settings and the filters that follow from them, as the kernels read them (cython/settings.pxi)."""
+"""Settings and the filters that follow from them, as the kernels of windows and of whole images read them."""
 
 import numpy as np
 

@@ -1,6 +1,7 @@
 """Registration of whole images, from coarse copies to the images themselves: one Phi for all of im1.
 
-im1(x) = im2(c + t + F (x - c)), arrays ZYX, lengths in voxels of the images themselves.
+im1(x) = im2(c + t + F (x - c)), arrays ZYX, lengths in voxels of the images themselves. What happens at one level is in
+gauss_newton.py, what there is to do in task.py; here are the way from level to level, and the `RegistrationResult`.
 """
 
 import logging
@@ -16,12 +17,10 @@ from hpcdvc.fields.status import STATUS_TEXT, Status
 from hpcdvc.registration.gauss_newton import ITERATE, Iterate, iterate
 from hpcdvc.registration.levels import GreyValues, Level, grey_values, halved
 from hpcdvc.registration.pair import Pair
-from hpcdvc.registration.settings import Settings
+from hpcdvc.registration.task import Task
 
 log = logging.getLogger("hpcdvc")
 
-#: Voxels that a level must have on each axis.
-LEAST_VOXELS = 8
 #: A level before the last one has converged when the norm of the change of Phi is below this.
 COARSE_DELTA_PHI = 1e-3
 #: Statuses of a level whose phi may be a start for the next one.
@@ -67,29 +66,6 @@ class RegistrationResult:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is to be registered, on all levels.
-
-    Attributes
-    ----------
-    settings : of the iterations
-    first, last : binning of the first and the last level, powers of two
-    margin : voxels (ZYX) of im1 left out at each side; None: a tenth of the image
-    force : go on to the next level from one that has not converged
-    names : of the images, for messages
-    rough : this is to make a start only
-    """
-
-    settings: Settings
-    first: int = 1
-    last: int = 1
-    margin: tuple[float, float, float] | None = None
-    force: bool = False
-    names: tuple[str, str] = ("im1", "im2")
-    rough: bool = False
-
-
-@dataclass(frozen=True)
 class Journal:
     """What is done with the iterations.
 
@@ -129,33 +105,6 @@ def levels_between(level: Level, first: int, last: int, team) -> dict[int, Level
     return {factor: made[factor] for factor in sorted(made, reverse=True) if factor >= last}
 
 
-def coarsest(shape: tuple[int, int, int]) -> int:
-    """The largest power of two by which an image may be binned: 8 voxels must remain on each axis."""
-    smallest, factor = min((n for n in shape if n > 1), default=1), 1
-    while smallest // (2 * factor) >= LEAST_VOXELS:
-        factor *= 2
-    return factor
-
-
-def power_of_two(value: int) -> int:
-    """The power of two nearest to a number, on a logarithmic scale."""
-    return 2 ** round(np.log2(value))
-
-
-def default_margin(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """A tenth of the smallest side and one voxel more, on each axis; none in z of a 2-D image."""
-    margin = 1 + int(0.1 * min((n for n in shape if n > 1), default=1))
-    return tuple(margin if n > 1 else 0 for n in shape)
-
-
-def level_margin(task: Task, level: Level) -> tuple[int, int, int]:
-    """Margin in voxels of a level."""
-    shape = level.im1.shape
-    if task.margin is None:
-        return default_margin(shape)
-    return tuple(0 if n == 1 else int(m // level.factor) for n, m in zip(shape, task.margin, strict=True))
-
-
 def register_levels(
     levels: dict[int, Level],
     task: Task,
@@ -182,7 +131,7 @@ def register_levels(
     ends, history = task.settings.iterations, np.empty(0, ITERATE)
     # a coarse level is only to make a start for the next one
     enough = replace(ends, min_delta_phi=max(ends.min_delta_phi, COARSE_DELTA_PHI))
-    coarse = replace(task, settings=replace(task.settings, iterations=enough), rough=True)
+    coarse = replace(task, settings=replace(task.settings, iterations=enough), sample_suffices=True)
     phi = part_of(start, "rigid" if ends.rigid else "all")
     for factor, level in levels.items():
         last = factor == min(levels)
@@ -213,7 +162,7 @@ def _register_level(
     history: np.ndarray,
 ) -> tuple[Iterate, int, np.ndarray]:
     """Last state at one level, how many voxels of im1 could take part, and the history up to here."""
-    margin, at = level_margin(task, level), (centre - level.first) / level.step
+    margin, at = task.level_margin(level.im1.shape, level.factor), (centre - level.first) / level.step
     start, valid = _to_level(phi, level), _count_valid(level, margin, team)
     pair = Pair(level.im1, level.im2, task.settings, *grey, level.mask1, margin, at, team, start)
     rows = [history, done := journal.done(level.factor)]
@@ -221,7 +170,7 @@ def _register_level(
     state = Iterate.of_row(done[-1]) if len(done) else Iterate(0, 0, pair.has_sample, start)
     size = " x ".join(map(str, level.im1.shape))
     journal.say(f"binning {level.factor}: {size} voxels (ZYX), margin {' '.join(map(str, margin))}")
-    states = iterate(pair, state, start, task.settings.iterations, team, valid, task.rough)
+    states = iterate(pair, state, start, task.settings.iterations, team, valid, task.sample_suffices)
     for index, after in enumerate(states, first):
         state = after
         rows.append(journal.add(state, index, level.factor))

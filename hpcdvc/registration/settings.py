@@ -1,7 +1,7 @@
 """What a registration is told: how it iterates, interpolates and takes gradients, and what its windows are.
 
 The defaults are those of the options of the commands (hpcdvc.options.registration), where users read what they mean; a
-test compares them. What has no option is declared here.
+test compares them. What has no option is declared here. Commands make settings of options in hpcdvc.steps.settings.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Registration of correlation windows: a pair of images made ready, points in, rows out.
 
 The measured Phi maps a window of im1 to im2 about its point: im1(x) = im2(c + t + F (x - c)), arrays ZYX. The
-iterations are in the kernel, cython/correlate.c; what it is told is in settings.py.
+iterations are in the kernel; what it is told is in settings.py, how they go in docs/theory/registration.md.
 """
 
 import numpy as np

@@ -5,8 +5,8 @@ import logging
 from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.declare import OptionSet
-from hpcdvc.registration.multiscale import Task, coarsest, power_of_two
 from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Settings, Window
+from hpcdvc.registration.task import Task, coarsest, power_of_two
 
 log = logging.getLogger("hpcdvc")
 

@@ -19,8 +19,9 @@ from hpcdvc.output.result import FieldFile, stem_of
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.gauss_newton import ITERATE
 from hpcdvc.registration.levels import Level, centre_of_mass
-from hpcdvc.registration.multiscale import Journal, RegistrationResult, Task, grey_of, levels_between, register_levels
+from hpcdvc.registration.multiscale import Journal, RegistrationResult, grey_of, levels_between, register_levels
 from hpcdvc.registration.settings import Iterations
+from hpcdvc.registration.task import Task
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of

@@ -9,8 +9,9 @@ from hpcdvc.fields.status import Status
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration import control, gauss_newton, kernel_settings
 from hpcdvc.registration.levels import Level
-from hpcdvc.registration.multiscale import RegistrationResult, Task, register_levels
+from hpcdvc.registration.multiscale import RegistrationResult, register_levels
 from hpcdvc.registration.settings import Interpolation, Iterations, Settings, Window
+from hpcdvc.registration.task import Task
 from hpcdvc.registration.windows import register_windows
 
 #: Another number, and what it does to a registration that converges with those of control.py; None: other bits.
