@@ -44,8 +44,11 @@ class MotionOptions(OptionSet):
         help="factor on the positions and displacements of -pf, e.g. 2 when it was measured on images binned by 2",
     )
     rigid: bool = option(False, "-rr", "--rigid", help="registration: apply its rotation and displacement only")
-    return_status_threshold: int = option(
-        2, "-rst", "--return-status-threshold", help="field: use the rows with at least this return status"
+    return_status_threshold: int | None = option(
+        None,
+        "-rst",
+        "--return-status-threshold",
+        help="field: use the rows with at least this return status, not those that are measured",
     )
     radius: float | None = option(
         None,

@@ -8,8 +8,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,8 @@ from hpcdvc import __version__, kernels
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW
 from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import status_table
 from hpcdvc.output import files
-from hpcdvc.ranks.progress import status_table
 
 #: View -> end of the name of its file.
 END_OF_VIEW = {"tsv": ".tsv", "vtk": ".vtk", "graph": "-iterations.png", "journal": "-iterations.npy"}
@@ -44,6 +44,7 @@ class FieldFile:
     views : which of "tsv", "vtk", "tif", and of a registration "graph" and "journal", are written beside the .hdf file
     half_window_size : of the windows, ZYX, voxels; for the cells of the .vtk file
     transport : "gather" or "parallel", see `hpcdvc.output.transports`
+    advice : what to try, by status, which the file stores with the reasons
     """
 
     stem: str
@@ -52,6 +53,7 @@ class FieldFile:
     views: tuple[str, ...] = ("tsv",)
     half_window_size: tuple[int, int, int] = (0, 0, 0)
     transport: str = "gather"
+    advice: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -81,10 +83,10 @@ class FieldFile:
 
     def view_paths(self) -> list[str]:
         """Files beside it."""
-        from hpcdvc.output.tiff import LOCAL
+        from hpcdvc.output.tiff import image_names
 
         paths = [f"{self.stem}{END_OF_VIEW[view]}" for view in self.views if view != "tif"]
-        return paths + [f"{self.stem}-{name}.tif" for name in LOCAL if "tif" in self.views]
+        return paths + [f"{self.stem}-{name}.tif" for name in image_names() if "tif" in self.views]
 
     def write(
         self,
@@ -112,7 +114,8 @@ class FieldFile:
         else:
             first = 0 if team.rank == 0 else self.points
         tables = {} if iterations is None else {"iterations": iterations}
-        write_field(self.path, rows, first, grid, self.metadata, team, self.transport, positions, tables=tables)
+        how = {"positions": positions, "tables": tables, "advice": self.advice}
+        write_field(self.path, rows, first, grid, self.metadata, team, self.transport, **how)
 
     def write_views(self) -> None:
         """Write what was asked for beside the HDF5 file, from that file (one rank)."""
@@ -145,8 +148,7 @@ class FieldFile:
 
         if self.points == 1:
             return None
-        statuses = read_metadata(self.path)["statuses"]
-        return status_table({int(code): entry["count"] for code, entry in statuses.items()})
+        return status_table(read_metadata(self.path)["statuses"])
 
 
 def is_finished(path: str, is_ours: Callable[[], bool], force: bool, resume: bool) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hpcdvc.errors import RunError
 from hpcdvc.fields.phi import at_points
-from hpcdvc.fields.status import STATUS_TEXT, Status
+from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.registration.candidates import pitch_of, rough_starts
 from hpcdvc.registration.levels import Level, halved
 from hpcdvc.registration.multiscale import Journal, RegistrationResult, from_level, register_levels
@@ -97,5 +97,5 @@ def _try(
 def _merit(tried: RegistrationResult) -> float:
     if tried.return_status in (Status.CONVERGED, Status.MAX_ITERATIONS):
         return tried.zncc
-    log.debug("a start led nowhere: %s", STATUS_TEXT[tried.return_status][0])
+    log.debug("a start led nowhere: %s", reason_of(tried.return_status))
     return -1.0

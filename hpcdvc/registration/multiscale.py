@@ -13,7 +13,7 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.decomposition import decompose_phi
 from hpcdvc.fields.phi import part_of
-from hpcdvc.fields.status import STATUS_TEXT, Status
+from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.registration.gauss_newton import ITERATE, Iterate, iterate
 from hpcdvc.registration.levels import GreyValues, Level, grey_values, halved
 from hpcdvc.registration.pair import Pair
@@ -139,7 +139,7 @@ def register_levels(
         state, valid, history = _register_level(level, one, grey, phi, centre, team, journal, history)
         useful = state.status in USABLE and state.zncc >= ends.min_zncc
         if not (useful or last or task.force):
-            journal.say(f"binning {factor}: {STATUS_TEXT[state.status][0]}; its result is not used", logging.WARNING)
+            journal.say(f"binning {factor}: {reason_of(state.status)}; its result is not used", logging.WARNING)
         if useful or last or task.force:
             phi = from_level(state.phi, level)
     voxels = levels[factor].step

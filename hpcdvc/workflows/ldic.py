@@ -9,6 +9,7 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import Status
 from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.ldic import Options
@@ -25,6 +26,22 @@ from hpcdvc.steps.settings import settings_of, window_of
 from hpcdvc.steps.start import StartPoints, grid_for, kept_rows, read_start, redone
 
 log = logging.getLogger("hpcdvc")
+
+#: Statuses that a node ends with, and what to try then.
+ADVICE = {
+    Status.CONVERGED: "",
+    Status.MAX_ITERATIONS: "raise -it or -dp, or give a better start with -pf",
+    Status.NOT_EVALUATED: "",
+    Status.ERROR_GROWTH: "larger -hws, or a better start with -pf",
+    Status.SINGULAR: "larger -hws, or skip such windows with -glt",
+    Status.VOLUME_CHANGE: "larger -hws, or a better start with -pf",
+    Status.SINGULAR_PHI: "a better start with -pf",
+    Status.NO_SPECIMEN: "",
+    Status.FEW_VALID_VOXELS: "lower -mc, or check the mask",
+    Status.BAD_START: "filter the start field first",
+    Status.LEFT_IMAGE: "lower -mc, or a larger image",
+    Status.DECORRELATED: "a better start with -pf",
+}
 
 
 @dataclass(frozen=True)
@@ -100,7 +117,7 @@ def _job(options: Options, inputs: Inputs, step: Step, transport: str) -> Job:
     views = tuple(view for view in ("tsv", "vtk", "tif") if getattr(options, view))
     prefix = options.prefix if len(options.images) == 2 else None
     stem = stem_of(options.out_dir, prefix or f"{step.im1.stem}-{step.im2.stem}", "ldic", step.im1.path)
-    file = FieldFile(stem, step.grid.size, metadata, views, step.settings.window.half_size, transport)
+    file = FieldFile(stem, step.grid.size, metadata, views, step.settings.window.half_size, transport, ADVICE)
     return Job(stem=stem, parameters=parameters, files=(file,), task=step)
 
 

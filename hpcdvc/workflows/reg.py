@@ -9,7 +9,7 @@ import numpy as np
 from hpcdvc.errors import RunError, Unfinished, UserError
 from hpcdvc.fields.field import ROW, Field
 from hpcdvc.fields.phi import at_points
-from hpcdvc.fields.status import STATUS_TEXT, Status
+from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, memory_text, open_mask, open_volume
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.reg import Options
@@ -171,7 +171,7 @@ def row_of(outcome: RegistrationResult, point: np.ndarray) -> np.ndarray:
 
 def failure(outcome: RegistrationResult) -> str:
     """Why the registration has failed and what to try, as a sentence."""
-    reason = STATUS_TEXT[outcome.return_status][0]
+    reason = reason_of(outcome.return_status)
     lost = outcome.zncc < Iterations.min_zncc
     advice = ADVICE[Status.DECORRELATED if lost else outcome.return_status]
     return (

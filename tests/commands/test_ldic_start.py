@@ -242,5 +242,5 @@ def test_rows_of_the_start_that_are_not_finite():
     field.phi[5, 0, 3] = np.nan
     write_tsv("start.tsv", field)
     measured = measure(*GRID, "-pf", "start.tsv")
-    assert measured.return_status[5] == Status.BAD_GUESS
+    assert measured.return_status[5] == Status.BAD_START
     assert converged(measured) == len(NODES) - 1
