@@ -1,5 +1,6 @@
 """hpcdvc-ldic refuses what it cannot use: one sentence that names it, exit code 2, no traceback, no file, no hang."""
 
+import logging
 import os
 import sys
 import threading
@@ -12,9 +13,11 @@ import pytest
 import tifffile
 from ldic_cases import BAD_TABLES, FIELD, SAMPLES, SHAPE, images, is_one_sentence, save_damaged, save_field, save_pair
 
-from hpcdvc.cli import log, main
+from hpcdvc.cli import main
 from hpcdvc.fields.grid import make_grid
 from hpcdvc.output.hdf5 import read_field
+
+log = logging.getLogger("hpcdvc")
 
 PAIR = ("im1.tif", "im2.tif")
 GRID = ("-ns", 10, "-hws", 5)

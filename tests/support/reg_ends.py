@@ -3,6 +3,7 @@
 Names of files are relative: the tests run in a folder of their own (`own_folder`).
 """
 
+import logging
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -14,8 +15,10 @@ import pytest
 import tifffile
 from ldic_cases import save_pair
 
-from hpcdvc.cli import log, main
+from hpcdvc.cli import main
 from hpcdvc.ranks.team import Team
+
+log = logging.getLogger("hpcdvc")
 
 PAIR = ("im1.tif", "im2.tif")
 
