@@ -126,7 +126,7 @@ def draw_tensile(path: Path) -> None:
     frames, start = tensile_test()
     grid = make_grid(frames[0].shape, (1, 10, 10))
     phi = at_points(start.phi, start.centre, grid.positions())[:, :3]
-    rows = measure(*frames, grid.positions(), (0, 20, 20), phi).reshape(grid.shape)[0]
+    rows = measure(*frames, grid.positions(), 20, phi).reshape(grid.shape)[0]
     bad = (rows["return_status"] != Status.CONVERGED)[..., None, None]
     measured = np.where(bad, np.nan, rows["Phi"])
     extent = [5, 10 * grid.shape[2] + 5, 10 * grid.shape[1] + 5, 5]
