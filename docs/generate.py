@@ -6,6 +6,7 @@
 import ast
 import pkgutil
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from inspect import signature
@@ -15,6 +16,10 @@ from pathlib import Path
 import hpcdvc
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tests" / "support"))
+
+from layers import FILES, LAYERS, layer  # noqa: E402
+
 RESULTS = ROOT / "benchmarks" / "results"
 
 #: function of spam 0.9.1 or of its documentation -> ours; those of the package root by the module that defines them
@@ -140,23 +145,30 @@ def text_columns() -> str:
     return "```text\n" + "\n".join(f"{name}  {' '.join(names)}" for name, names in COLUMN_SETS.items()) + "\n```\n"
 
 
-def modules() -> str:
-    """Modules in the order of the layers that tests/test_layers.py enforces, with their first sentence."""
-    layers = re.search(r'"""\n([^"]*?)"""\.strip', (ROOT / "tests/test_layers.py").read_text())[1].split()
+def rooms() -> str:
+    """Packages from the top floor down, by what they say about themselves."""
     rows = []
-    for layer in layers:
-        paths = [ROOT / "hpcdvc" / f"{layer}.py", *sorted((ROOT / "hpcdvc" / layer).glob("[!_]*.py"))]
-        for path in filter(Path.exists, paths):
-            sentence = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0]
-            name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-            rows.append((code(name), " ".join(sentence.split())))
-        if layer == "kernels":
-            rows.append(
-                (
-                    code("hpcdvc.kernels"),
-                    "Compiled loops over windows, whole images and deformed ones, made from `cython/`.",
-                )
-            )
+    for name in (name for line in LAYERS for name in line if (ROOT / "hpcdvc" / name).is_dir()):
+        what, _, rules = text_of(FILES[f"hpcdvc.{name}"]).partition("\n\n")
+        may, _, begin = " ".join(rules.split("\n\n")[0].split()).partition(". Begin reading with ")
+        rows.append((code(name), what, may.removeprefix("May import "), begin.split(":")[0].split(";")[0].rstrip(".")))
+    return table(("package", "what lives there", "may import", "begin reading with"), rows)
+
+
+def text_of(path: Path) -> str:
+    """The text at the top of a module."""
+    return ast.get_docstring(ast.parse(path.read_text())) or ""
+
+
+def modules() -> str:
+    """Modules from the top floor down, with their first sentence."""
+    floors = [name for line in LAYERS for name in line]
+    found = sorted(FILES.items(), key=lambda entry: floors.index(layer(entry[0])) if "." in entry[0] else -1)
+    rows = [
+        (code(name), " ".join(text_of(path).split("\n\n")[0].split()))
+        for name, path in found
+        if "." in name and path.name != "__init__.py"
+    ]
     return table(("module", "what it does"), rows)
 
 
@@ -197,6 +209,7 @@ def fragments() -> dict[str, str]:
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),
         "text-columns.md": text_columns(),
+        "rooms.md": rooms(),
         "modules.md": modules(),
         "names.md": names(),
         "job-file.md": job_file(),

@@ -1,4 +1,4 @@
-"""Pictures of the documentation, drawn from measurements made here and now.
+"""Pictures of the documentation, drawn from measurements made here and now and from the imports of the package.
 
 The build of the pages draws those that are older than the code; `python docs/pictures.py` also docs/measurement.png,
 the picture of the README, which is kept in the repository.
@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests" / "support"))
 
+from draw_architecture import draw_rooms  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
 from draw_theory import draw_bias, draw_curvature, draw_noise, draw_window  # noqa: E402
@@ -44,13 +45,14 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "bias.png": draw_bias,
     "noise.png": draw_noise,
     "curvature.png": draw_curvature,
+    "rooms.svg": draw_rooms,
 }
 
 
 def draw_all(folder: Path) -> None:
     """Draw the pictures that are older than the code."""
     folder.mkdir(exist_ok=True)
-    sources = [*(ROOT / "hpcdvc").rglob("*.py"), *(ROOT / "cython").iterdir(), *(ROOT / "docs").glob("*.py")]
+    sources = [*(ROOT / "hpcdvc").rglob("*.py"), *(ROOT / "cython").rglob("*.*"), *(ROOT / "docs").glob("*.py")]
     newest = max(path.stat().st_mtime for path in sources)
     for name, draw in PICTURES.items():
         path = folder / name

@@ -1,68 +1,30 @@
-"""The layers of hpcdvc: a package imports only those that stand further down this list."""
+"""The layers of hpcdvc: a package imports only those that stand further down the list in tests/support/layers.py."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
+from layers import FILES, FLOOR, PACKAGE, ROOT, imported_packages, imports, layer, ours
 
-PACKAGE = Path(__file__).resolve().parent.parent / "hpcdvc"
-#: From the top down, as in "May import" of each package; packages of one line do not import each other.
-LAYERS = [
-    line.split()
-    for line in """
-    __main__
-    cli commands
-    workflows
-    pages cluster
-    steps
-    runs
-    stacks fem multimodal
-    search
-    labels
-    deformation
-    registration
-    output
-    images ranks
-    options fields
-    kernels
-    errors
-    """.strip().splitlines()
-]
-FILES = {
-    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
+PACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+FORM = re.compile(r"[A-Z].*\.( .*\.)?\n\nMay import (?P<may>.+?)\. Begin reading with (?P<begin>.+)\Z", re.S)
 
 
-FLOOR = {name: number for number, line in enumerate(LAYERS) for name in line}
+def text_of(package: str) -> str:
+    """What a package says about itself."""
+    return ast.get_docstring(ast.parse((PACKAGE / package / "__init__.py").read_text())) or ""
 
 
-def layer(module: str) -> str:
-    """hpcdvc.output.hdf5 -> output."""
-    return module.split(".")[1]
-
-
-def imports(path: Path) -> set[str]:
-    """Full names of all that a file imports, at its top or in its functions; not what only type checkers see."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            node.body = []
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: write imports in full"
-            full = {f"{node.module}.{alias.name}" for alias in node.names}
-            names |= {name if name in FILES or "kernels" in name else node.module for name in full}
-    return names
-
-
-def ours(path: Path) -> set[str]:
-    """Modules of hpcdvc that a file imports."""
-    return {name for name in imports(path) if name.startswith("hpcdvc.")}
+def may_import(package: str) -> set[str]:
+    """Packages that it says it may import."""
+    text = " ".join(FORM.match(text_of(package))["may"].split())
+    named = set(re.findall(r"`(\w+)`", text))
+    if text.startswith("everything but "):
+        return set(FLOOR) - named
+    if text.endswith(" and what that may import"):
+        return named.union(*map(may_import, named))
+    return named
 
 
 @pytest.mark.parametrize("module", [name for name in FILES if "." in name])
@@ -80,3 +42,21 @@ def test_no_import_cycles():
 def test_only_one_module_knows_mpi():
     users = [name for name, path in FILES.items() if any(n.split(".")[0] == "mpi4py" for n in imports(path))]
     assert users == ["hpcdvc.ranks.team"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_says_what_it_is(package):
+    """One sentence on what lives there, what it may import, where to begin reading; and that is so."""
+    found = FORM.match(text_of(package))
+    assert found, "not in the form: <what lives there>. May import <packages>. Begin reading with <modules>."
+    for name in re.findall(r"`([\w/]+)`", found["begin"]):
+        places = (PACKAGE / package / f"{name}.py", PACKAGE / package / name, ROOT / name)
+        assert any(place.exists() for place in places), f"there is no {name} to be read"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_imports_what_it_says(package):
+    stated = may_import(package) - {package}
+    if not FORM.match(text_of(package))["may"].startswith("everything"):
+        assert {name for name in stated if FLOOR[name] <= FLOOR[package]} == set(), "LAYERS does not allow that"
+    assert imported_packages()[package] - stated == set()
