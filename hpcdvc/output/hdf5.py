@@ -141,7 +141,7 @@ def read_metadata(path: str | Path) -> dict:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[h5py.File]:
+def _opened(path: str | Path) -> "Iterator[h5py.File]":
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file")
     try:
@@ -159,7 +159,7 @@ def _opened(path: str | Path) -> Iterator[h5py.File]:
         yield file
 
 
-def _read_grid(file: h5py.File) -> Grid | None:
+def _read_grid(file: "h5py.File") -> Grid | None:
     grid = json.loads(file["hpcdvc"].attrs["grid"])
     return Grid(**{name: tuple(values) for name, values in grid.items()}) if grid else None
 
