@@ -21,10 +21,12 @@ from speckle import CACHE, speckle_pair  # noqa: E402
 from hpcdvc.fields.field import ROW  # noqa: E402
 from hpcdvc.fields.grid import make_grid  # noqa: E402
 from hpcdvc.ranks.team import connect  # noqa: E402
-from hpcdvc.registration.windows import Registration, Settings, seconds_per_window  # noqa: E402
+from hpcdvc.registration.settings import Interpolation, Settings, Window  # noqa: E402
+from hpcdvc.registration.windows import WindowRegistration, seconds_per_window  # noqa: E402
 from hpcdvc.runs.checkpoint import Checkpoint  # noqa: E402
 from hpcdvc.runs.points import measure_points  # noqa: E402
-from hpcdvc.steps.start import start_points  # noqa: E402
+from hpcdvc.runs.shards import Shards  # noqa: E402
+from hpcdvc.steps.start import StartPoints  # noqa: E402
 
 
 def point_costs(registration, points) -> tuple[np.ndarray, float]:
@@ -45,14 +47,14 @@ def run_loop(team, points, measure, seconds_per_point: float, stem: str) -> tupl
     """The loop over the points of a run; wall time, CPU time and chunks of this rank."""
     count = [0]
 
-    def counted(chunk):
+    def counted(numbers):
         count[0] += 1
-        return measure(chunk)
+        return measure(points[numbers])
 
-    checkpoint = Checkpoint(stem, {}, team)
+    checkpoint = Checkpoint(Shards(stem, {}), team)
     team.barrier()
     wall, cpu = time.perf_counter(), time.thread_time()
-    measure_points(team, points, counted, seconds_per_point, checkpoint, quiet=True)
+    measure_points(team, len(points), counted, seconds_per_point, checkpoint, quiet=True)
     return time.perf_counter() - wall, time.thread_time() - cpu, count[0]
 
 
@@ -62,13 +64,12 @@ def main(size: int, spacing: int, half: int, order: int, lost: bool) -> None:
     im1, im2 = (tifffile.memmap(path, mode="r") for path in speckle_pair(size))
     if lost:
         im2 = np.ascontiguousarray(im1[::-1])
-    settings = Settings((half,) * 3, order)
-    registration = Registration(im1, im2, settings)
-    points = team.on_root(lambda: start_points(make_grid(im1.shape, (spacing,) * 3), None, "all"))
-    if team.rank == 0:
-        inside = (points["position"] > half + 5) & (points["position"] < size - half - 6)
-        points = points[inside.all(axis=1)]
-        points["index"] = np.arange(len(points))
+    settings = Settings(Window((half,) * 3), interpolation=Interpolation(order))
+    registration = WindowRegistration(im1, im2, settings)
+    grid = make_grid(im1.shape, (spacing,) * 3)
+    points = StartPoints(grid, None)(np.arange(grid.size))
+    points = points[((points["position"] > half + 5) & (points["position"] < size - half - 6)).all(axis=1)]
+    points["index"] = np.arange(len(points))
     folder = team.agree(lambda: tempfile.mkdtemp(dir=CACHE, prefix="chunks-"))
     seconds = seconds_per_window(settings)
     loops = team.all_gather(run_loop(team, points, registration, seconds, f"{folder}/measured"))

@@ -91,7 +91,8 @@ def precision(size: int, count: int = 12) -> dict | None:
     except ImportError:
         return None
     from hpcdvc.fields.field import POINT
-    from hpcdvc.registration.windows import Settings, register_windows
+    from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Settings, Window
+    from hpcdvc.registration.windows import register_windows
 
     middle, reach = size // 2, min(size // 2, 50)
     part = (slice(middle - reach, middle + reach),) * 3
@@ -103,7 +104,12 @@ def precision(size: int, count: int = 12) -> dict | None:
         for order, criterion in ((1, "ssd"), (3, "znssd")):  # with znssd -o 1 does more than the plain twin
             points = np.zeros(count, POINT)
             points["Phi"][:, :, :3], points["position"] = np.eye(3), positions
-            settings = Settings((10,) * 3, order, criterion, "spline", min_delta_phi=1e-9, shape_order="1")
+            settings = Settings(
+                Window((10,) * 3, shape_order="1"),
+                iterations=Iterations(min_delta_phi=1e-9),
+                interpolation=Interpolation(order, criterion),
+                gradient=Gradient("spline"),
+            )
             fast = register_windows(im1, im2, points, settings)["Phi"]
             slow = np.array([register(im1, im2, position, 10, order, criterion) for position in positions])
             found[f"{name}, -o {order} -crit {criterion}"] = float(np.abs(fast[:, :, 3] - slow[:, :, 3]).max())

@@ -32,10 +32,11 @@ def grid_positions(size: int, half: int) -> np.ndarray:
 def measure(im1, im2, half: int, order: int, repeats: int) -> dict:
     """Nanoseconds per voxel and iteration of one case: min and median over the repetitions."""
     from hpcdvc.fields.field import POINT
-    from hpcdvc.registration.windows import Registration, Settings, seconds_per_window
+    from hpcdvc.registration.settings import Interpolation, Settings, Window
+    from hpcdvc.registration.windows import WindowRegistration, seconds_per_window
 
-    settings = Settings(half_window_size=(half,) * 3, order=order)
-    registration = Registration(im1, im2, settings)
+    settings = Settings(Window((half,) * 3), interpolation=Interpolation(order))
+    registration = WindowRegistration(im1, im2, settings)
     count = max(8, int(SECONDS / seconds_per_window(settings)))
     positions = grid_positions(im1.shape[0], half)
     first = len(positions) // 3  # where neither the displacement nor the image's border is special

@@ -27,7 +27,8 @@ from simulation import Rule, bytes_touched, makespan, node_sizes  # noqa: E402
 
 from hpcdvc.fields.field import POINT, ROW  # noqa: E402
 from hpcdvc.ranks.exchange import BLOCKS_PER_NODE  # noqa: E402
-from hpcdvc.registration.windows import Settings, seconds_per_window  # noqa: E402
+from hpcdvc.registration.settings import Interpolation, Settings, Window  # noqa: E402
+from hpcdvc.registration.windows import seconds_per_window  # noqa: E402
 from hpcdvc.runs.points import chunk_size  # noqa: E402
 
 RANKS = (64, 1024, 9984, 10_000)
@@ -109,7 +110,8 @@ def point_costs(costs: Costs, count: int, lost: float) -> np.ndarray:
 
 def rule_of(points: int, ranks: int) -> Rule:
     """The rule of hpcdvc.runs.points and hpcdvc.ranks.exchange."""
-    chunk = chunk_size(seconds_per_window(Settings((HALF_WINDOW,) * 3, ORDER)), points, ranks)
+    settings = Settings(Window((HALF_WINDOW,) * 3), interpolation=Interpolation(ORDER))
+    chunk = chunk_size(seconds_per_window(settings), points, ranks)
     nodes = len(node_sizes(ranks, RANKS_PER_NODE))
     return Rule(chunk, max(1, points // (chunk * nodes * BLOCKS_PER_NODE)), True)
 

@@ -8,7 +8,6 @@
 #include "warp.h"
 #include "warped_gradient.h"
 
-#define NEAR 0.1 /* norm of the step from which on the residual is mostly noise */
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 
@@ -55,10 +54,10 @@ static int iterate(job *k, hpcdvc_row *row)
         }
         if (!isfinite(norm)) return SINGULAR;
         row->delta_phi_norm = sqrt(norm);
-        const int look = row->delta_phi_norm <= s->min_delta_phi || (!looked && row->delta_phi_norm < NEAR);
+        const int look = row->delta_phi_norm <= s->min_delta_phi || (!looked && row->delta_phi_norm < s->near);
         if (look) k->noise = noise_variance(k, partial);
         if ((status = compose(k, delta)) != NOT_EVALUATED) return status;
-        if (row->iterations > s->max_iterations / 2 && 0.8 * k->squares / k->r.n > previous) return ERROR_GROWTH;
+        if (row->iterations > s->max_iterations / 2 && s->growth * k->squares / k->r.n > previous) return ERROR_GROWTH;
         previous = k->squares / k->r.n;
         row->iterations++;
         if (look) {

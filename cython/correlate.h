@@ -59,10 +59,12 @@ typedef struct {
 } hpcdvc_interpolation;
 
 typedef struct {
-    int half[3], margin;
+    int dimensions;      /* 2 or 3 */
+    int half[3], margin; /* of windows */
     int znssd;      /* 1: gain and offset of each window eliminated; 0: plain sum of squares */
     int max_iterations, update_gradient;
     double min_delta_phi, min_valid, grey_low, grey_high, min_zncc;
+    double near, growth, least_volume_ratio, greatest_volume_ratio, least_variance, least_contrast; /* control.py */
     int unknowns;   /* columns of the basis */
     double basis[12 * 12]; /* the change of the 12 entries of Phi per unknown: basis[12 * row + column] */
     int rigid;

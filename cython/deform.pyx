@@ -102,7 +102,7 @@ def deform_layer(Volume im, Mapping mapping, interpolation, mask2, int64_t first
     ----------
     im : Volume
     mapping : Mapping
-    interpolation : hpcdvc.registration.windows.Interpolation; None copies the nearest voxel
+    interpolation : hpcdvc.registration.filters.SplineFilter; None copies the nearest voxel
     mask2 : (nz, ny, nx) uint8 array, 0 = voxel that is not wanted; or None
     first : first plane
     values : (n, ny, nx) array of zeros, filled; planes first ... first + n - 1 belong to one layer of PLANES planes

@@ -47,7 +47,7 @@ typedef struct {
 static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s, const int n[3])
 {
     memset(k, 0, sizeof *k);
-    k->im1 = im1, k->im2 = im2, k->s = s, k->thick = s->half[0] > 0;
+    k->im1 = im1, k->im2 = im2, k->s = s, k->thick = s->dimensions == 3;
     memcpy(k->w.n, n, sizeof k->w.n);
     k->w.sy = PADDED(k->w.n[2]);
     k->w.sz = k->w.sy * k->w.n[1];

@@ -12,8 +12,8 @@ static int evaluate(job *k, double A[12])
     const match_sums *m = &k->m;
     const double mean_a = r->a / r->n, mean_b = m->b / r->n;
     const double aa = r->aa - r->n * mean_a * mean_a, bb = m->bb - r->n * mean_b * mean_b;
-    const double ab = m->ab - r->n * mean_a * mean_b, floor_ = 1e-6 * r->n;
-    if (!(aa > floor_ * 1e-4) || !(bb > floor_ * 1e-4)) return SINGULAR;
+    const double ab = m->ab - r->n * mean_a * mean_b, least = k->s->least_variance * r->n;
+    if (!(aa > least) || !(bb > least)) return SINGULAR;
     k->zncc = ab / sqrt(aa * bb);
     double gain = 1, shift_a = mean_a, shift_b = mean_b;
     if (k->s->znssd) {
@@ -21,7 +21,7 @@ static int evaluate(job *k, double A[12])
             const double n = r->n * ((k->w.n[0] + CONTRAST_SKIP - 1) / CONTRAST_SKIP) / k->w.n[0];
             const double sum = sum_planes(&k->w, CONTRAST_SKIP, 1), of_mean = sum * sum / n;
             k->contrast_loss = sqrt(fmin((sum_planes(&k->w, CONTRAST_SKIP, 2) - of_mean) / (k->interpolated_squares - of_mean), 1));
-            if (!(k->contrast_loss > 0.5)) k->contrast_loss = 1; /* hardly any texture in these planes */
+            if (!(k->contrast_loss > k->s->least_contrast)) k->contrast_loss = 1; /* hardly any texture in these planes */
             k->contrast_due = 0;
         }
         gain = sqrt(aa / bb) * k->contrast_loss;

@@ -48,7 +48,7 @@ static int compose(job *k, const double delta[12])
     double det = P[0] * (P[5] * P[10] - P[6] * P[9]) - P[1] * (P[4] * P[10] - P[6] * P[8])
                  + P[2] * (P[4] * P[9] - P[5] * P[8]);
     if (!isfinite(det) || !isfinite(P[3] + P[7] + P[11])) return SINGULAR_PHI;
-    return det < 0.2 || det > 3 ? VOLUME_CHANGE : NOT_EVALUATED;
+    return det < k->s->least_volume_ratio || det > k->s->greatest_volume_ratio ? VOLUME_CHANGE : NOT_EVALUATED;
 }
 
 #endif

@@ -25,7 +25,7 @@ def register_points(Volume im1, Volume im2, plan, points, rows):
     Parameters
     ----------
     im1, im2 : Volume
-    plan : hpcdvc.registration.windows.Plan
+    plan : hpcdvc.registration.kernel_settings.KernelSettings
     points : structured array of hpcdvc.fields.field.POINT, C-contiguous
     rows : structured array of hpcdvc.fields.field.ROW, C-contiguous, as long as points; filled
 

@@ -1,4 +1,4 @@
-# Settings of a registration as C reads them, from hpcdvc.registration.windows.Plan.
+# Settings of a registration as C reads them, from hpcdvc.registration.kernel_settings.KernelSettings.
 
 from libc.string cimport memset
 
@@ -8,6 +8,7 @@ cdef extern from "correlate.h":
         hpcdvc_taps smoothing
         double noise
     ctypedef struct hpcdvc_settings:
+        int dimensions
         int half[3]
         int margin
         int znssd
@@ -18,6 +19,12 @@ cdef extern from "correlate.h":
         double grey_low
         double grey_high
         double min_zncc
+        double near
+        double growth
+        double least_volume_ratio
+        double greatest_volume_ratio
+        double least_variance
+        double least_contrast
         int unknowns
         double basis[144]
         int rigid
@@ -45,10 +52,13 @@ cdef int fill_settings(hpcdvc_settings *s, object plan) except -1:
     memset(s, 0, sizeof(s[0]))
     for i in range(3):
         s.half[i] = plan.half_window_size[i]
-    s.margin, s.znssd = plan.margin, plan.znssd
+    s.dimensions, s.margin, s.znssd = plan.dimensions, plan.margin, plan.znssd
     s.max_iterations, s.update_gradient, s.rigid = plan.max_iterations, plan.update_gradient, plan.rigid
     s.curvature_threshold = plan.curvature_threshold
     s.min_delta_phi, s.min_valid, s.min_zncc = plan.min_delta_phi, plan.min_valid, plan.min_zncc
+    s.near, s.growth = plan.near, plan.growth
+    s.least_volume_ratio, s.greatest_volume_ratio = plan.least_volume_ratio, plan.greatest_volume_ratio
+    s.least_variance, s.least_contrast = plan.least_variance, plan.least_contrast
     s.grey_low, s.grey_high = plan.grey_low, plan.grey_high
     s.unknowns = plan.basis.shape[1]
     for i in range(12):

@@ -58,11 +58,11 @@ static void add(double *to, const double *from, int n)
 
 static void add_contrast(const job *k, hpcdvc_match *m)
 {
-    m->squares_of_few += sum_planes(&k->w, CONTRAST_SKIP, 2);
-    m->sum_of_few += sum_planes(&k->w, CONTRAST_SKIP, 1);
-    m->interpolated_squares += k->interpolated_squares;
+    m->contrast_bb += sum_planes(&k->w, CONTRAST_SKIP, 2);
+    m->contrast_b += sum_planes(&k->w, CONTRAST_SKIP, 1);
+    m->interpolated_bb += k->interpolated_squares;
     for (int z = 0; z < k->w.n[0]; z += CONTRAST_SKIP)
-        for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v++) m->few += k->w.ok[v];
+        for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v++) m->contrast_n += k->w.ok[v];
 }
 
 /* Sum of squares of a - gain b - shift: where they match well, too small to be a difference of the other sums. */
@@ -207,7 +207,7 @@ void *PASTE(hpcdvc_start_sums_, VARIANT)(const hpcdvc_volume *im1, const hpcdvc_
 {
     job *k = malloc(sizeof *k);
     int n[3];
-    for (int i = 0; i < 3; i++) n[i] = (int)tile[i] + (i > 0 || s->half[0] > 0 ? 2 : 0); /* a halo for update_gradient */
+    for (int i = 0; i < 3; i++) n[i] = (int)tile[i] + (i > 0 || s->dimensions == 3 ? 2 : 0); /* a halo for update_gradient */
     if (k && job_start(k, im1, im2, s, n)) {
         free(k);
         return NULL;

@@ -23,7 +23,7 @@ typedef struct {
 
 typedef struct {
     double b, bb, ab, bg[12], residual;
-    double few, sum_of_few, squares_of_few, interpolated_squares; /* over every CONTRAST_SKIP-th plane of each tile */
+    double contrast_n, contrast_b, contrast_bb, interpolated_bb; /* over every CONTRAST_SKIP-th plane of each tile */
 } hpcdvc_match;
 
 #define DECLARE(VARIANT)                                                                                           \

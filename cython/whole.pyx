@@ -50,7 +50,7 @@ cdef class Sums:
     Parameters
     ----------
     im1, im2 : Volume
-    plan : hpcdvc.registration.windows.Plan
+    plan : hpcdvc.registration.kernel_settings.KernelSettings
     tile : voxels (ZYX) that are worked on at a time
 
     Raises
@@ -88,7 +88,7 @@ cdef class Sums:
 
         Returns
         -------
-        0, or a negative status: the images move apart beyond reason
+        0, or VOLUME_CHANGE: a tile of im1 is spread over more than four times its length of im2
 
         Raises
         ------

@@ -10,7 +10,8 @@ import generate  # noqa: E402
 import pictures  # noqa: E402
 
 import hpcdvc  # noqa: E402
-from hpcdvc.registration.windows import CURVATURE_THRESHOLD  # noqa: E402
+from hpcdvc.registration import control  # noqa: E402
+from hpcdvc.registration.kernel_settings import CURVATURE_THRESHOLD  # noqa: E402
 
 project = "hpcdvc"
 author = copyright = "the hpcdvc developers"
@@ -19,6 +20,7 @@ version = release = hpcdvc.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
 myst_enable_extensions = ["dollarmath", "amsmath", "substitution"]
 myst_substitutions = {f"curvature_{d}d": f"{ratio:g}" for d, ratio in CURVATURE_THRESHOLD.items()}
+myst_substitutions |= {name: str(value).strip("()") for name, value in vars(control).items() if name.isupper()}
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "generated"]
 default_role = "py:obj"

@@ -15,9 +15,9 @@ from synthetic import Affine, Grey, ShearBand, SplineTexture, image_texture, pai
 from hpcdvc import register_multiscale
 from hpcdvc.fields.grid import Grid, make_grid
 from hpcdvc.fields.phi import at_points
-from hpcdvc.fields.status import STATUS_TEXT, Status
+from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.output.graph import draw_iterations
-from hpcdvc.registration.api import Registration
+from hpcdvc.registration.multiscale import RegistrationResult
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 
@@ -104,13 +104,13 @@ def draw_statuses(axis, status: np.ndarray, extent: list[float]) -> None:
     colours = dict(zip(present, palette, strict=False))
     axis.imshow([[to_rgb(colours[s]) for s in line] for line in status], extent=extent)
     words = {1: "max. iterations", -1: "residual grew", -3: "volume ratio", -6: "few voxels", -8: "left im2"}
-    marks = [Patch(color=colours[s], label=f"{s}  {words.get(s, STATUS_TEXT[s][0][:20])}") for s in present]
+    marks = [Patch(color=colours[s], label=f"{s}  {words.get(s, reason_of(s)[:20])}") for s in present]
     axis.legend(handles=marks, loc="upper right", fontsize=8, handlelength=1, framealpha=0.9)
     axis.set_title("return status")
 
 
 @cache
-def tensile_test() -> tuple[list[np.ndarray], Registration]:
+def tensile_test() -> tuple[list[np.ndarray], RegistrationResult]:
     """Two frames of a tensile test and their registration."""
     frames = [tifffile.imread(DATA / f"tensile_{number}.tif")[None] for number in (151, 170)]
     return frames, register_multiscale(*frames, bin_start=8)

@@ -10,7 +10,8 @@ from synthetic import Affine, DisplacementField, Grey, ShearBand, lattice_textur
 
 from hpcdvc import compute_phi, register_multiscale
 from hpcdvc.deformation.images import Deformation
-from hpcdvc.deformation.mappings import MeshMap, NeighbourMap, PhiMap
+from hpcdvc.deformation.mappings import NeighbourMap, PhiMap
+from hpcdvc.deformation.meshes import MeshMap
 from hpcdvc.deformation.residual import norms, residual_of
 from hpcdvc.fields.grid import make_grid
 from hpcdvc.fields.status import Status

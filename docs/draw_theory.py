@@ -10,20 +10,21 @@ from synthetic import Grey, Sine, lattice_texture, pair, rotation, translation
 
 from hpcdvc.fields.field import POINT
 from hpcdvc.fields.status import Status
-from hpcdvc.registration.windows import Settings, register_windows
+from hpcdvc.registration.settings import Interpolation, Settings, Window
+from hpcdvc.registration.windows import register_windows
 
 COLOURS = {1: "#d95f02", 3: "#1b6ca8", 5: "#4d9221"}
 
 
 def measure(
-    im1: np.ndarray, im2: np.ndarray, positions: np.ndarray, half: int | tuple, phi=None, **settings
+    im1: np.ndarray, im2: np.ndarray, positions: np.ndarray, half: int, phi=None, order: int = 3, shape_order="auto"
 ) -> np.ndarray:
     """Rows of windows at `positions` (n, 3), started from `phi` (n, 3, 4) or from no motion."""
     points = np.zeros(len(positions), POINT)
     points["index"], points["position"] = np.arange(len(positions)), positions
     points["Phi"] = np.eye(4)[:3] if phi is None else phi
-    half = half if isinstance(half, tuple) else (half,) * 3
-    return register_windows(im1, im2, points, Settings(half, **settings))
+    settings = Settings(Window((half,) * 3, shape_order=shape_order), interpolation=Interpolation(order))
+    return register_windows(im1, im2, points, settings)
 
 
 def nodes_inside(shape: tuple[int, int, int], spacing: int, away: int) -> np.ndarray:

@@ -6,7 +6,7 @@
 import ast
 import pkgutil
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from inspect import signature
 from itertools import groupby
@@ -75,35 +75,69 @@ def options(command: str) -> str:
 
 
 def statuses() -> str:
-    """Return statuses with reason and advice."""
-    from hpcdvc.fields.status import STATUS_TEXT
+    """Statuses of the nodes of a local DVC."""
+    from hpcdvc.workflows.ldic import ADVICE
 
-    rows = [(f"{int(status)}", reason, advice) for status, (reason, advice) in STATUS_TEXT.items()]
-    return table(("status", "reason", "what to try"), rows)
+    return advised(ADVICE)
 
 
 def failures() -> str:
     """What to try after a registration of whole images that has failed."""
-    from hpcdvc.fields.status import STATUS_TEXT
     from hpcdvc.workflows.reg import ADVICE
 
-    rows = [(f"{int(status)}", STATUS_TEXT[status][0], advice) for status, advice in ADVICE.items()]
+    return advised(ADVICE)
+
+
+def advised(advice: Mapping[int, str]) -> str:
+    """Reasons of statuses, and what a command says that one can try."""
+    from hpcdvc.fields.status import reason_of
+
+    rows = [(f"{int(status)}", reason_of(status), words) for status, words in advice.items()]
     return table(("status", "reason", "what to try"), rows)
+
+
+def all_statuses() -> str:
+    """The one table of statuses: of all commands, also of those to come."""
+    from hpcdvc.fields.status import STATUSES
+
+    rows = []
+    for status, meaning in STATUSES.items():
+        reasons = [meaning.reason, *(f"{reason} ({family})" for family, reason in meaning.reason_in.items())]
+        facts = meaning.set_by, meaning.measured_again or "(no `-skp` there)", meaning.corrected, f"{meaning.for_peer}"
+        rows.append((f"{int(status)}", "; ".join(reasons), *facts))
+    head = ("status", "reason", "set by", "`-skp` measures it again", "filters may correct it", "for spam")
+    return table(head, rows)
 
 
 def columns() -> str:
     """Arrays of the result file."""
-    from hpcdvc.output.schema import COLUMNS
+    from hpcdvc.output.columns import COLUMNS
 
-    rows = [(code(c.name), " ".join(c.components), code(c.dtype), c.unit, c.meaning) for c in COLUMNS]
-    return table(("array", "components", "type", "unit", "meaning"), rows)
+    rows = []
+    for column in COLUMNS:
+        meaning = f"{column.meaning}; NaN where not measured" if column.blank else column.meaning
+        components, kinds = " ".join(column.components.names), ", ".join(column.kinds)
+        rows.append((code(column.name), components, code(column.dtype), column.unit, meaning, kinds))
+    return table(("array", "components", "type", "unit", "meaning", "kinds of files"), rows)
+
+
+def shown_columns() -> str:
+    """Where tables, images and legacy VTK files show the columns."""
+    from hpcdvc.output.columns import COLUMNS
+
+    rows = [
+        (code(column.name), *(" ".join(map(code, names)) for names in (column.tsv, column.tif)), code(column.vtk))
+        for column in COLUMNS
+        if column.tsv or column.tif or column.vtk
+    ]
+    return table(("array", "`.tsv`", "`-<name>.tif`", "`.vtk`"), rows)
 
 
 def text_columns() -> str:
-    """Columns of the tab-separated table of a local DVC."""
-    from hpcdvc.output.tsv import COLUMN_SETS, FURTHER
+    """Column sets of the tab-separated tables."""
+    from hpcdvc.output.tsv import COLUMN_SETS
 
-    return f"```text\n{' '.join(COLUMN_SETS['T1'])}\n{' '.join(FURTHER)}\n```\n"
+    return "```text\n" + "\n".join(f"{name}  {' '.join(names)}" for name, names in COLUMN_SETS.items()) + "\n```\n"
 
 
 def modules() -> str:
@@ -158,8 +192,10 @@ def fragments() -> dict[str, str]:
     return {
         **{f"options-{command}.md": options(command) for command in commands()},
         "statuses.md": statuses(),
+        "all-statuses.md": all_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
+        "shown-columns.md": shown_columns(),
         "text-columns.md": text_columns(),
         "modules.md": modules(),
         "names.md": names(),

@@ -19,11 +19,5 @@ class Unfinished(RunError):
     exit_code = 75
 
 
-def agreed(error: Exception) -> Exception:
-    """Mark an error that every rank raises with the same text, so that rank 0 alone speaks."""
-    error.agreed = True
-    return error
-
-
 #: Errors that need no traceback.
 SENTENCES = (UserError, RunError, OSError)

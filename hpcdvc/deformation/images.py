@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from hpcdvc.deformation.mappings import MeshMap, NeighbourMap, PhiMap
+from hpcdvc.deformation.mappings import NeighbourMap, PhiMap
+from hpcdvc.deformation.meshes import MeshMap
 from hpcdvc.errors import UserError
 from hpcdvc.kernels.deform import PLANES, Volume, deform_layer
 from hpcdvc.ranks.progress import Progress
-from hpcdvc.registration.filters import Interpolation
+from hpcdvc.registration.filters import spline_filter
 
 __all__ = [
     "ORDERS",
@@ -34,7 +35,7 @@ class Deformation:
     Parameters
     ----------
     image : (nz, ny, nx) array: u1, i1, u2, i2, u4, i4, f4 or f8, at order 0 any type; 2-D images have nz = 1
-    mapping : PhiMap, NeighbourMap or MeshMap
+    mapping : PhiMap, NeighbourMap or MeshMap, as it is or prepared for the shape of the image
     order : of the interpolation: 0 copies the nearest voxel, 1 is trilinear, 3 and 5 are splines
     mask2 : (nz, ny, nx) uint8 or bool array in the deformed state; voxels with 0 stay 0
 
@@ -56,12 +57,10 @@ class Deformation:
         if order == 0 and getattr(mapping, "grey_for_strain", False):
             raise UserError("interpolation of order 0 copies voxels: it cannot correct grey values for strain")
         self.dtype, self._copies = image.dtype, order == 0
-        self._interpolation = None if self._copies else Interpolation(order)
-        if self._interpolation:
-            self._interpolation.pad = PADS[order]
+        self._interpolation = None if self._copies else spline_filter(order, PADS[order])
         self._image = _volume(image, self._copies)
         self._mask2 = None if mask2 is None else np.ascontiguousarray(mask2).view(np.uint8)
-        self.shape, self._layers = image.shape, mapping.for_image(image.shape)
+        self.shape, self._layers = image.shape, mapping.prepared(image.shape).for_image(image.shape)
 
     def planes(self, first: int, last: int, dtype: np.dtype | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Planes [first, last) of the deformed image; a voxel is the same whatever planes are asked for.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import Family, is_measured
 
 #: One measured point, as the kernels fill it, the shards store it and the ranks exchange it.
 ROW = np.dtype(
@@ -40,8 +41,9 @@ class Field:
     return_status, iterations : (n,) int32 arrays
     error, delta_phi_norm : (n,) float64 arrays
     grid : Grid or None for free points
-    extra : further columns by name, each with n rows: ``zncc``, ``valid_fraction``, ``variance`` (n, 12), ``CC``,
-        ``label``
+    extra : further columns by name, each with n rows, vectors and tensors ZYX: ``zncc``, ``valid_fraction``,
+        ``variance`` (n, 12) and all others that `hpcdvc.output.columns` declares or that were found in a file
+    family : what it was made by
     """
 
     positions: np.ndarray
@@ -52,6 +54,7 @@ class Field:
     delta_phi_norm: np.ndarray
     grid: Grid | None = None
     extra: dict | None = None
+    family: Family = Family.REGISTRATION
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -60,3 +63,14 @@ class Field:
     def displacement(self) -> np.ndarray:
         """(n, 3) displacements, ZYX, voxels."""
         return self.phi[:, :3, 3]
+
+    @property
+    def measured(self) -> np.ndarray:
+        """(n,) bool: which rows are a result; the others keep the last iterate in `phi`."""
+        return is_measured(self.return_status, self.family)
+
+
+def status_counts(return_status: np.ndarray) -> dict[int, int]:
+    """How many points ended with each return status, in the order of falling status."""
+    codes, counts = np.unique(return_status, return_counts=True)
+    return {int(code): int(count) for code, count in zip(codes[::-1], counts[::-1], strict=True)}

@@ -20,10 +20,13 @@ class Grid:
         """Number of nodes."""
         return int(np.prod(self.shape))
 
-    def positions(self) -> np.ndarray:
-        """Positions of all nodes, (n, 3) float64, ZYX, X fastest."""
+    def positions(self, numbers: np.ndarray | None = None) -> np.ndarray:
+        """Positions of nodes, (n, 3) float64, ZYX, X fastest: of all of them, or of those with these numbers."""
         axes = [o + s * np.arange(n) for o, s, n in zip(self.origin, self.spacing, self.shape, strict=True)]
-        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+        if numbers is None:
+            return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+        places = np.unravel_index(numbers, self.shape)
+        return np.stack([axis[place] for axis, place in zip(axes, places, strict=True)], axis=-1)
 
 
 def make_grid(shape: tuple[int, int, int], spacing: tuple[int, int, int]) -> Grid:

@@ -1,11 +1,26 @@
-"""How a point ended: one number, one meaning, in every command and every file."""
+"""How a point ended: one number, one meaning, in every command and every file.
 
-from enum import IntEnum
+What to try next is said by the commands, for it names their options.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+
+
+class Family(StrEnum):
+    """What a field was made by; it decides which rows are measured."""
+
+    REGISTRATION = "registration"  # reg, ldic, ddic, gdic, mmr, shift, localShifts, umpa, align
+    SEARCH = "search"  # pixelSearch, pixelSearchPropagate
+    PASSED = "passed"  # made of other fields: passPhiField, mergePhis, the total of a series
 
 
 class Status(IntEnum):
-    """Return status of a point; 2 is the only one to trust."""
+    """Return status of a point. `is_measured` tells the results from the others."""
 
+    FILTERED = 3
     CONVERGED = 2
     MAX_ITERATIONS = 1
     NOT_EVALUATED = 0
@@ -13,28 +28,168 @@ class Status(IntEnum):
     SINGULAR = -2
     VOLUME_CHANGE = -3
     SINGULAR_PHI = -4
-    GREY_THRESHOLD = -5
+    NO_SPECIMEN = -5
     FEW_VALID_VOXELS = -6
-    BAD_GUESS = -7
+    BAD_START = -7
     LEFT_IMAGE = -8
     DECORRELATED = -9
+    AMBIGUOUS = -10
+    BORDER_OF_RANGE = -11
+    NOT_REACHED = -12
+    TWO_MOTIONS = -13
+    JUDGED_WRONG = -14
+    SATURATED = -15
 
 
-#: status -> (reason, what to try)
-STATUS_TEXT = {
-    Status.CONVERGED: ("converged", ""),
-    Status.MAX_ITERATIONS: (
-        "maximum number of iterations reached",
-        "raise -it or -dp, or give a better start with -pf",
-    ),
-    Status.NOT_EVALUATED: ("nothing evaluated", ""),
-    Status.ERROR_GROWTH: ("the residual grew", "larger -hws, or a better start with -pf"),
-    Status.SINGULAR: ("no texture: the equations are singular", "larger -hws, or skip such windows with -glt"),
-    Status.VOLUME_CHANGE: ("volume ratio outside 0.2 to 3", "larger -hws, or a better start with -pf"),
-    Status.SINGULAR_PHI: ("the deformation function became singular", "a better start with -pf"),
-    Status.GREY_THRESHOLD: ("mean grey value outside -glt and -ght", ""),
-    Status.FEW_VALID_VOXELS: ("fewer valid voxels in the window of im1 than -mc", "lower -mc, or check the mask"),
-    Status.BAD_GUESS: ("the start from -pf is not finite", "filter the start field first"),
-    Status.LEFT_IMAGE: ("left im2, or hit its masked voxels", "lower -mc, or a larger image"),
-    Status.DECORRELATED: ("converged on grey values that do not match", "a better start with -pf"),
-}
+#: family -> the lowest status of its measured rows
+LOWEST_MEASURED = MappingProxyType({Family.REGISTRATION: 2, Family.SEARCH: 1, Family.PASSED: 1})
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a status says.
+
+    Attributes
+    ----------
+    reason : why the point ended so
+    set_by : families and commands that set it
+    measured_again : whether ``-skp`` measures such a point again, in words
+    corrected : whether a filter may correct it, in words
+    for_peer : its number in a table for spam
+    reason_in : the reason in the families where it is another
+    """
+
+    reason: str
+    set_by: str
+    measured_again: str
+    corrected: str
+    for_peer: int
+    reason_in: Mapping[Family, str] = field(default_factory=dict)
+
+
+_ITERATING = "reg, ldic, ddic, gdic, mmr"
+_WINDOWS = "ldic, ddic, search, localShifts, umpa"
+_PEAKS = "search, shift, localShifts, umpa"
+
+#: the table of all statuses
+STATUSES: Mapping[Status, Meaning] = MappingProxyType(
+    {
+        Status.FILTERED: Meaning(
+            "replaced by a filter", "filterPhiField", "yes, from the value of the filter", "yes", 1
+        ),
+        Status.CONVERGED: Meaning(
+            "converged", "registration, search", "no", "only what -scc, -slqc or -smed judge wrong", 2,
+            {Family.SEARCH: "measured with its sub-voxel part"},
+        ),
+        Status.MAX_ITERATIONS: Meaning(
+            "maximum number of iterations reached", "registration, search, passed", "registration: yes", "yes", 1,
+            {Family.SEARCH: "matched to the whole voxel", Family.PASSED: "interpolated"},
+        ),
+        Status.NOT_EVALUATED: Meaning("nothing evaluated", "all measuring commands", "yes", "yes", 0),
+        Status.ERROR_GROWTH: Meaning("the residual grew", _ITERATING, "yes", "yes", -1),
+        Status.SINGULAR: Meaning(
+            "no texture: the equations are singular", "registration, search", "yes", "yes", -2
+        ),
+        Status.VOLUME_CHANGE: Meaning("volume ratio outside 0.2 to 3", _ITERATING, "yes", "yes", -3),
+        Status.SINGULAR_PHI: Meaning(
+            "the deformation function became singular", "reg, ldic, ddic, mmr", "yes", "yes", -4
+        ),
+        Status.NO_SPECIMEN: Meaning(
+            "mean grey value outside -glt and -ght", _WINDOWS, "no", "only with -nomask", -5
+        ),
+        Status.FEW_VALID_VOXELS: Meaning(
+            "fewer valid voxels in the window of im1 than -mc", _WINDOWS, "yes", "yes", -4
+        ),
+        Status.BAD_START: Meaning(
+            "the start from -pf is not finite", "ldic, ddic, search", "start: yes; missing label: no", "yes", -7
+        ),
+        Status.LEFT_IMAGE: Meaning(
+            "left im2, or hit its masked voxels", "reg, ldic, ddic, gdic, mmr, search", "yes", "yes", -3
+        ),
+        Status.DECORRELATED: Meaning(
+            "converged on grey values that do not match", "registration, search", "yes", "yes", -1
+        ),
+        Status.AMBIGUOUS: Meaning(
+            "the best peak is not unique", f"{_PEAKS}; ldic and ddic where they search their start", "yes", "yes", 0
+        ),
+        Status.BORDER_OF_RANGE: Meaning(
+            "the best score lies on the border of the given range", _PEAKS, "yes", "yes", 0
+        ),
+        Status.NOT_REACHED: Meaning(
+            "not reached: the propagation stopped before it, or no neighbours to interpolate from",
+            "pixelSearchPropagate, passPhiField, filterPhiField, mergePhis", "yes", "yes", 0,
+        ),
+        Status.TWO_MOTIONS: Meaning(
+            "two motions in one window, or something that stays in the picture", "ldic, ddic", "yes", "yes", -1
+        ),
+        Status.JUDGED_WRONG: Meaning(
+            "judged wrong by its neighbours and not replaced", "filterPhiField", "yes", "yes", 0
+        ),
+        Status.SATURATED: Meaning(
+            "saturated or clipped grey values in too much of the window", "shift, localShifts, umpa", "", "yes", 0
+        ),
+    }
+)  # fmt: skip
+
+
+def is_measured(return_status, family: Family):
+    """Whether rows of a field are measured: the only place that decides.
+
+    Parameters
+    ----------
+    return_status : a number, or an array of them
+    family : of the field
+
+    Returns
+    -------
+    bool, or a bool array of the same shape
+    """
+    return return_status >= LOWEST_MEASURED[family]
+
+
+def reason_of(status: int, family: Family = Family.REGISTRATION) -> str:
+    """Why a point ended with this status."""
+    if status not in STATUSES:
+        return "unknown status"
+    meaning = STATUSES[Status(status)]
+    return meaning.reason_in.get(family, meaning.reason)
+
+
+def explain_counts(
+    counts: Mapping[int, int], advice: Mapping[int, str], family: Family = Family.REGISTRATION
+) -> dict[str, dict]:
+    """How many points ended how, as it is stored in a file, in the order of falling status.
+
+    Parameters
+    ----------
+    counts : number of points by status
+    advice : what to try, by status, as the command says it
+    family : of the field
+    """
+    return {
+        str(code): {"count": counts[code], "reason": reason_of(code, family), "advice": advice.get(code, "")}
+        for code in sorted(counts, reverse=True)
+    }
+
+
+def status_table(explained: Mapping[str, Mapping]) -> str:
+    """Table of how the points ended, for people.
+
+    Parameters
+    ----------
+    explained : from `explain_counts`, or from a file
+
+    Returns
+    -------
+    str : lines of status, points, percentage, reason and what to try; the converged first, then the most frequent
+    """
+    total = max(sum(entry["count"] for entry in explained.values()), 1)
+    rows = [("status", "points", "%", "reason", "what to try")]
+    found = [(int(code), entry) for code, entry in explained.items() if entry["count"]]
+    for status, entry in sorted(found, key=lambda s: (s[0] != Status.CONVERGED, -s[1]["count"], s[0])):
+        share = f"{100 * entry['count'] / total:.2f}"
+        rows.append((str(status), str(entry["count"]), share, entry["reason"], entry["advice"]))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    numbers = [[word.rjust(width) for word, width in zip(row[:3], widths, strict=False)] for row in rows]
+    texts = [[word.ljust(width) for word, width in zip(row[3:], widths[3:], strict=True)] for row in rows]
+    return "\n".join("  ".join(n + t).rstrip() for n, t in zip(numbers, texts, strict=True))

@@ -1,7 +1,20 @@
-"""Volumes: what a file holds (`describe`), and one read-only copy of it per node (`open_volume`)."""
+"""Volumes: what a file holds (`describe`), and one read-only copy of it per node (`open_volume`).
+
+May import `errors`, `kernels`, `options`, `fields`. Begin reading with `volume`, then `opening`.
+"""
 
 from hpcdvc.images.masks import open_mask
-from hpcdvc.images.opening import describe, open_volume
+from hpcdvc.images.opening import OpenVolumes, describe, open_volume
 from hpcdvc.images.volume import VolumeInfo, check_mask, check_pair, identity, memory_text
 
-__all__ = ["VolumeInfo", "check_mask", "check_pair", "describe", "identity", "memory_text", "open_mask", "open_volume"]
+__all__ = [
+    "OpenVolumes",
+    "VolumeInfo",
+    "check_mask",
+    "check_pair",
+    "describe",
+    "identity",
+    "memory_text",
+    "open_mask",
+    "open_volume",
+]

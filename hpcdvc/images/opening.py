@@ -134,3 +134,25 @@ def open_volume(info: VolumeInfo, team: "Team | None" = None) -> np.ndarray:
         volume = _map(info) if team is None else team.agree_all(lambda: _map(info))
     volume.flags.writeable = False
     return volume
+
+
+class OpenVolumes:
+    """Volumes that are open: call it with headers, get voxels. Collective.
+
+    Those of the call before are used again; what is not wanted any more is freed before another is read.
+
+    Parameters
+    ----------
+    team : the ranks of this run
+    """
+
+    def __init__(self, team: "Team") -> None:
+        self._team = team
+        self._open: dict[VolumeInfo, np.ndarray] = {}
+
+    def __call__(self, *wanted: VolumeInfo) -> list[np.ndarray]:
+        self._open = {info: array for info, array in self._open.items() if info in wanted}
+        for info in wanted:
+            if info not in self._open:
+                self._open[info] = open_volume(info, self._team)
+        return [self._open[info] for info in wanted]

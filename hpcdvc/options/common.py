@@ -14,8 +14,8 @@ class ImagePair(OptionSet):
 
     group: ClassVar[str] = "images"
 
-    im1: str = option(REQUIRED, help="reference image: TIFF, folder of slices, file.h5:/dataset, .npy")
-    im2: str = option(REQUIRED, help="deformed image")
+    im1: str = option(REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .npy")
+    im2: str = option(REQUIRED, reads="volume", help="deformed image")
 
 
 @option_group
@@ -27,6 +27,7 @@ class ImageSeries(OptionSet):
     images: tuple[str, ...] = option(
         REQUIRED,
         metavar="im1 im2 [im3 ...]",
+        reads="volume",
         help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, .npy",
     )
     series_incremental: bool = option(
@@ -59,6 +60,7 @@ class PhiFile(OptionSet):
         "-pf",
         "-phiFile",
         metavar="FILE",
+        reads="table",
         help="result of a registration (one row) or a field on the same nodes (.tsv or .hdf) to start from",
     )
     phi_file_bin_ratio: float = option(

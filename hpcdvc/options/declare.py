@@ -36,6 +36,7 @@ class Declaration(typing.NamedTuple):
     at_most: float | None = None
     in_key: bool = True
     note: str | None = None
+    reads: str | None = None
     name: str = ""
     default: typing.Any = None
 
@@ -66,7 +67,8 @@ def option(default: typing.Any = REQUIRED, *flags: str, help: str, **details: ty
     **details : fields of `Declaration`: `unit`; `type`, `nargs` (both follow from the annotation), `choices`,
         `metavar`, `group` (heading in the help, default: `group` of the class); limits `at_least`, `above`, `at_most`;
         `in_key=False` when it cannot change what is measured (not compared by `--resume`);
-        `note`, a sentence to tell whoever uses it
+        `note`, a sentence to tell whoever uses it; `reads`, what the file is that it names: "volume" (images, masks),
+        "table" or "mesh"; files count by their contents, not by their path
 
     Returns
     -------
@@ -120,9 +122,19 @@ def one_of(options: OptionSet, *names: str, required: bool = False) -> typing.An
 
 
 def as_parameters(options: OptionSet, key_only: bool = False) -> dict[str, typing.Any]:
-    """Options as a dictionary for strict JSON (no inf or nan); `key_only` leaves out what cannot change the result."""
-    chosen = [declared.name for declared in declarations(type(options)) if declared.in_key or not key_only]
+    """Options as a dictionary for strict JSON (no inf or nan).
+
+    `key_only` leaves out those that cannot change the result, and those that name files.
+    """
+    chosen = [d.name for d in declarations(type(options)) if not key_only or (d.in_key and d.reads is None)]
     return {name: _plain(getattr(options, name)) for name in chosen}
+
+
+def named_files(options: OptionSet) -> dict[str, typing.Any]:
+    """The files that options name, as they are given."""
+    return {
+        declared.name: getattr(options, declared.name) for declared in declarations(type(options)) if declared.reads
+    }
 
 
 def notes(options: OptionSet) -> list[str]:

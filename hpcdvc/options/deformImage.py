@@ -16,12 +16,17 @@ class Images(OptionSet):
 
     group = "images"
 
-    im1: str = option(help="image to deform: TIFF, folder of slices, file.h5:/dataset, .npy")
+    im1: str = option(reads="volume", help="image to deform: TIFF, folder of slices, file.h5:/dataset, .npy")
     residual: str | None = option(
-        None, "--residual", metavar="im2", help="write im1(Phi) - im2 as well, and say how large it is"
+        None, "--residual", metavar="im2", reads="volume", help="write im1(Phi) - im2 as well, and say how large it is"
     )
     mask2: str | None = option(
-        None, "-mf2", "--maskFile2", metavar="FILE", help="mask of im2: where it is 0, the deformed image is 0"
+        None,
+        "-mf2",
+        "--maskFile2",
+        metavar="FILE",
+        reads="volume",
+        help="mask of im2: where it is 0, the deformed image is 0",
     )
 
 

@@ -37,7 +37,12 @@ class Selection(OptionSet):
     group: ClassVar[str] = "selection of voxels"
 
     mask1: str | None = option(
-        None, "-mf1", "--maskFile1", metavar="FILE", help="mask of im1: where it is 0, voxels are left out"
+        None,
+        "-mf1",
+        "--maskFile1",
+        metavar="FILE",
+        reads="volume",
+        help="mask of im1: where it is 0, voxels are left out",
     )
     margin: float | None = option(
         None, "-m", "-mar", "--margin", at_least=0, unit="voxel",

@@ -22,10 +22,19 @@ class MotionOptions(OptionSet):
     group = "deformation"
 
     phi_file: str | None = option(
-        None, "-pf", "-phiFile", metavar="FILE", help="a registration (one row) or a field (.tsv or .hdf) to apply"
+        None,
+        "-pf",
+        "-phiFile",
+        metavar="FILE",
+        reads="table",
+        help="a registration (one row) or a field (.tsv or .hdf) to apply",
     )
     mesh: str | None = option(
-        None, "--mesh", metavar="FILE", help="a mesh with displacements at its nodes (.hdf, .h5, .vtk, .vtu) to apply"
+        None,
+        "--mesh",
+        metavar="FILE",
+        reads="mesh",
+        help="a mesh with displacements at its nodes (.hdf, .h5, .vtk, .vtu) to apply",
     )
     phi_file_bin_ratio: float = option(
         1.0,
@@ -35,8 +44,11 @@ class MotionOptions(OptionSet):
         help="factor on the positions and displacements of -pf, e.g. 2 when it was measured on images binned by 2",
     )
     rigid: bool = option(False, "-rr", "--rigid", help="registration: apply its rotation and displacement only")
-    return_status_threshold: int = option(
-        2, "-rst", "--return-status-threshold", help="field: use the rows with at least this return status"
+    return_status_threshold: int | None = option(
+        None,
+        "-rst",
+        "--return-status-threshold",
+        help="field: use the rows with at least this return status, not those that are measured",
     )
     radius: float | None = option(
         None,

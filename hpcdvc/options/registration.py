@@ -60,7 +60,12 @@ class WindowSelection(OptionSet):
     group: ClassVar[str] = "selection of windows"
 
     mask1: str | None = option(
-        None, "-mf1", "--maskFile1", metavar="FILE", help="mask of im1: where it is 0, voxels are left out"
+        None,
+        "-mf1",
+        "--maskFile1",
+        metavar="FILE",
+        reads="volume",
+        help="mask of im1: where it is 0, voxels are left out",
     )
     mask_coverage: float = option(
         0.5,

@@ -1,25 +1,29 @@
 """The result file: VTKHDF, which ParaView opens by itself, with everything of ours under ``/hpcdvc``.
 
 A regular grid becomes ImageData, one with a single layer (two dimensions) an UnstructuredGrid of squares between the
-nodes, free points one of vertices. Arrays are listed in `hpcdvc.output.schema`.
+nodes, free points one of vertices. Arrays are declared in `hpcdvc.output.columns`.
 """
 
 import json
-import math
 import traceback
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
 from hpcdvc.errors import RunError, UserError
-from hpcdvc.fields.field import Field
+from hpcdvc.fields.field import Field, status_counts
 from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import Family, explain_counts
 from hpcdvc.output import files, schema, vtkhdf
+from hpcdvc.output.columns import KINDS, Column, columns_of, components_named, to_memory
+from hpcdvc.output.contents import Block, write_contents
 from hpcdvc.output.transports import CollectiveFile, GatheredFile, choose_transport
 
 if TYPE_CHECKING:
@@ -30,24 +34,7 @@ __all__ = ["choose_transport", "read_field", "read_metadata", "write_field", "wr
 #: bytes of an HDF5 file beside its arrays, with room for metadata
 OVERHEAD = 1 << 20
 #: attributes of ``/hpcdvc`` that are stored as they are; all others are JSON
-PLAIN_ATTRIBUTES = ("schema", "schema_version", "component_order", "array_order")
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Rows `start`, `start` + 1, ... of a field of `total` points."""
-
-    rows: np.ndarray
-    start: int
-    total: int
-    grid: Grid | None
-    positions: np.ndarray | None
-    extra: dict
-
-    @property
-    def lead(self) -> tuple[int, ...]:
-        """Leading dimensions of every array: those of an image, or the number of points."""
-        return self.grid.shape if vtkhdf.is_image(self.grid) else (self.total,)
+PLAIN_ATTRIBUTES = ("schema", "schema_version", "component_order", "array_order", "kind", "family")
 
 
 def write_field(
@@ -60,6 +47,9 @@ def write_field(
     transport: str = "gather",
     positions: np.ndarray | None = None,
     extra: dict[str, np.ndarray] | None = None,
+    tables: dict[str, np.ndarray] | None = None,
+    family: Family = Family.REGISTRATION,
+    advice: Mapping[int, str] = MappingProxyType({}),
 ) -> None:
     """Write a field; all ranks call this together. The file exists whole under its name, or not at all.
 
@@ -74,16 +64,22 @@ def write_field(
     team : ranks of the run, None = serial
     transport : "gather" or "parallel", see `choose_transport`
     positions : (n, 3) ZYX, voxels, of `rows`, where there is no grid
-    extra : columns of the schema that are not in the rows ("CC", "label"), for `rows`, in the order of the file
+    extra : columns that are not in the rows ("CC", "label"), for `rows`, ZYX; each is declared in
+        `hpcdvc.output.columns`
+    tables : what else is kept under ``/hpcdvc``, structured arrays by name, the same on all ranks
+    family : what the field was made by: it decides which rows are measured
+    advice : what to try, by status, which the file stores with the reasons
 
     Raises
     ------
     RunError : no space left, or the file cannot be written; on every rank
+    UserError : such a file has no column of one of the names in `extra`; on every rank
     """
+    block = Block(rows, start, grid.size if grid else len(rows), grid, positions, extra or {}, tables or {}, family)
     if transport == "parallel" and team is not None:
-        return _write_together(path, rows, start, grid, metadata, team, positions, extra or {})
-    block = _Block(rows, start, grid.size if grid else len(rows), grid, positions, extra or {})
-    return team.agree(lambda: _write_alone(path, block, metadata)) if team else _write_alone(path, block, metadata)
+        return _write_together(path, block, metadata, advice, team)
+    agree = team.agree if team else lambda write: write()
+    return agree(lambda: _write_alone(path, block, metadata, advice))
 
 
 def write_series(path: str | Path, names: list[str], times: list[float]) -> None:
@@ -106,7 +102,9 @@ def read_field(path: str | Path) -> Field:
 
     Returns
     -------
-    Field : `extra` holds `zncc`, `valid_fraction`, `variance` (n, 12; ZYX) and what else the file has (`CC`, `label`)
+    Field : `extra` holds all further columns of the file, ZYX: `zncc`, `valid_fraction`, `variance` (n, 12), ...
+        Those that this version does not know keep their name, and the order of their components where that is
+        unknown, too
 
     Raises
     ------
@@ -116,15 +114,30 @@ def read_field(path: str | Path) -> Field:
         root = file["VTKHDF"]
         grid = _read_grid(file)
         positions = None if grid else root["Points"][...][:, ::-1]
-        lead = 3 if vtkhdf.is_image(grid) else 1
-        arrays = {
-            name: data[...].reshape(-1, *data.shape[lead:])
+        family = Family(file["hpcdvc"].attrs.get("family", Family.REGISTRATION))
+        known = {column.name: column for column in columns_of(_read_kind(file))}
+        members = {
+            known[name].made_from if name in known else name: _read_column(data, known.get(name), grid)
             for name, data in root["PointData"].items()
-            if name not in schema.DERIVED
+            if name not in known or not known[name].derived
         }
-    measured = {column.name for column in schema.COLUMNS if column.from_rows}
-    extra = {name: array for name, array in arrays.items() if name not in measured}
-    return schema.field_of_rows(schema.rows_of_arrays(arrays), grid, positions, extra)
+    for name in ("Phi", "return_status"):
+        if name not in members:
+            raise UserError(f"{path} holds no field: it has no column {name}")
+    return schema.field_of_members(members, grid, positions, family)
+
+
+def _read_kind(file: h5py.File) -> str:
+    """Kind of the file, or one that has all columns of points where the file does not say it, or says a new one."""
+    kind = file["hpcdvc"].attrs.get("kind")
+    return kind if kind in KINDS else "labels"
+
+
+def _read_column(data: h5py.Dataset, column: Column | None, grid: Grid | None) -> np.ndarray:
+    """(n, ...), ZYX."""
+    array = data[...].reshape(-1, *data.shape[3 if vtkhdf.is_image(grid) else 1 :])
+    components = column.components if column else components_named(data.attrs.get("components", ""))
+    return to_memory(array, components) if components else array
 
 
 def read_metadata(path: str | Path) -> dict:
@@ -138,6 +151,19 @@ def read_metadata(path: str | Path) -> dict:
         attributes = dict(file["hpcdvc"].attrs)
     attributes["schema_version"] = int(attributes["schema_version"])
     return {k: v if k in PLAIN_ATTRIBUTES else json.loads(v) for k, v in attributes.items()}
+
+
+def read_table(path: str | Path, name: str) -> np.ndarray:
+    """A table that a file of ours keeps beside its columns.
+
+    Raises
+    ------
+    UserError : no such file, not one of ours, or without this table
+    """
+    with _opened(path) as file:
+        if name not in file["hpcdvc"]:
+            raise UserError(f"{path} holds no {name}: it was made by an older version; --force makes it again")
+        return file["hpcdvc"][name][...]
 
 
 @contextmanager
@@ -164,25 +190,25 @@ def _read_grid(file: "h5py.File") -> Grid | None:
     return Grid(**{name: tuple(values) for name, values in grid.items()}) if grid else None
 
 
-def _write_alone(path: str | Path, block: _Block, metadata: dict) -> None:
+def _write_alone(path: str | Path, block: Block, metadata: dict, advice: Mapping[int, str]) -> None:
+    schema.check_known(block.extra, block.kind)
+    explained = explain_counts(status_counts(block.rows["return_status"]), advice, block.family)
     with files.whole_file(path, _size(block)) as temporary, GatheredFile(temporary) as out:
-        _write_contents(out, block, metadata, schema.status_counts(block.rows["return_status"]))
+        write_contents(out, block, metadata, explained)
 
 
-def _write_together(path, rows, start, grid, metadata, team, positions, extra) -> None:
-    grid, metadata = team.broadcast((grid, metadata))  # an attribute that differs between ranks is a silent race
-    shares = team.all_gather((len(rows), schema.status_counts(rows["return_status"])))
-    total = sum(count for count, _ in shares)
-    counts: dict[int, int] = {}
-    for _, share in shares:
-        for code, count in share.items():
-            counts[code] = counts.get(code, 0) + count
-    block = _Block(rows, start, total, grid, positions, extra)
+def _write_together(path: str | Path, block: Block, metadata: dict, advice: Mapping[int, str], team: "Team") -> None:
+    grid, metadata = team.broadcast((block.grid, metadata))  # an attribute that differs between ranks is a silent race
+    shares = team.all_gather((len(block.rows), status_counts(block.rows["return_status"])))
+    counts = sum((Counter(share) for _, share in shares), Counter())
+    block = replace(block, grid=grid, total=sum(count for count, _ in shares))
+    team.agree_all(lambda: schema.check_known(block.extra, block.kind))
+    explained = team.broadcast(explain_counts(counts, advice, block.family))
     team.agree(lambda: _prepare(path, _size(block)))
     try:
         with files.disk_errors(path):
             out = CollectiveFile(files.temporary_name(path), team.comm)
-            _write_contents(out, block, metadata, counts)
+            write_contents(out, block, metadata, explained)
             out.file.flush()
             out.file.close()
     except Exception as error:
@@ -206,48 +232,7 @@ def _settle(path: str | Path) -> None:
         files.settle(path)
 
 
-def _size(block: _Block) -> int:
+def _size(block: Block) -> int:
     geometry = 0 if block.grid else 3 * 8 + 8 + 8 + 1
-    per_point = sum(column.row_bytes for column in schema.columns(block.extra)) + geometry + 1
-    return block.total * per_point + OVERHEAD
-
-
-def _write_contents(out: GatheredFile | CollectiveFile, block: _Block, metadata: dict, counts: dict[int, int]) -> None:
-    ours = out.file.create_group("hpcdvc")
-    ours.attrs["schema"] = schema.SCHEMA
-    ours.attrs["schema_version"] = schema.SCHEMA_VERSION
-    ours.attrs["component_order"] = "xyz"
-    ours.attrs["array_order"] = "zyx"
-    grid = asdict(block.grid) if block.grid else None
-    for name, value in {**metadata, "grid": grid, "statuses": schema.status_table(counts)}.items():
-        ours.attrs[name] = json.dumps(_finite(value))
-    root = out.file.create_group("VTKHDF")
-    root.attrs["Version"] = np.array([1, 0], "i8")
-    _write_geometry(out, block)
-    data = root.create_group("PointData")
-    data.attrs["Vectors"] = np.bytes_("displacement")
-    data.attrs["Scalars"] = np.bytes_("error")
-    for column in schema.columns(block.extra):
-        values = schema.values(column, block.rows, block.extra)
-        out.put(f"VTKHDF/PointData/{column.name}", values, block.start, block.lead + values.shape[1:])
-    done = (block.rows["index"] >= 0).astype("u1")
-    out.put("hpcdvc/done", done, block.start, (block.total,))
-
-
-def _write_geometry(out: GatheredFile | CollectiveFile, block: _Block) -> None:
-    if vtkhdf.is_image(block.grid):
-        return vtkhdf.write_image(out.file["VTKHDF"], block.grid)
-    positions, (cells, kind) = block.positions, vtkhdf.vertices(block.total)
-    if block.grid:
-        positions = block.grid.positions()[block.start : block.start + len(block.rows)]
-        cells, kind = vtkhdf.flat_cells(block.grid.shape)
-    return vtkhdf.write_mesh(out, np.asarray(positions), block.start, block.total, cells, kind)
-
-
-def _finite(value):
-    """The same value with infinities and NaN as strings: JSON has none."""
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    per_point = sum(column.row_bytes for column in block.columns) + geometry + 1
+    return block.total * per_point + sum(table.nbytes for table in block.tables.values()) + OVERHEAD

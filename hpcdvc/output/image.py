@@ -101,6 +101,17 @@ class ImageFile:
         """Delete what an unfinished run has left, on one rank."""
         files.temporary_name(self.path).unlink(missing_ok=True)
 
+    def view_paths(self) -> list[str]:
+        """Files beside it: none."""
+        return []
+
+    def write_views(self) -> None:
+        """Nothing: an image is its own view."""
+
+    def summary(self) -> str | None:
+        """Nothing to be said that the work has not said."""
+        return None
+
 
 class ImageWriter:
     """The planes of an `ImageFile`, for the rank that fills some of them.

@@ -8,27 +8,23 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from hpcdvc import __version__
+from hpcdvc import __version__, kernels
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW
 from hpcdvc.fields.grid import Grid
-from hpcdvc.kernels.registration import instruction_set
-from hpcdvc.output import files, hdf5, tiff, tsv, vtk
+from hpcdvc.fields.status import status_table
+from hpcdvc.output import files
 
+#: View -> end of the name of its file.
+END_OF_VIEW = {"tsv": ".tsv", "vtk": ".vtk", "graph": "-iterations.png", "journal": "-iterations.npy"}
 #: Bytes per point: shards and the HDF5 file hold about one ROW and a half each, a line of text 300.
-BYTES_PER_POINT = {"hdf": 4 * ROW.itemsize, "tsv": 300, "vtk": 120, "tif": 28}
-
-
-def estimate_bytes(points: int, views: tuple[str, ...]) -> int:
-    """Disk space that a result takes while it is made: shards, HDF5 file, views."""
-    return points * (BYTES_PER_POINT["hdf"] + sum(BYTES_PER_POINT[view] for view in views)) + hdf5.OVERHEAD
+BYTES_PER_POINT = {"hdf": 4 * ROW.itemsize, "tsv": 300, "vtk": 120, "tif": 28, "graph": 2**20, "journal": 2**17}
 
 
 def stem_of(folder: str | None, name: str, suffix: str, im1: str) -> str:
@@ -37,85 +33,122 @@ def stem_of(folder: str | None, name: str, suffix: str, im1: str) -> str:
 
 
 @dataclass(frozen=True)
-class Result:
-    """Where a field goes.
+class FieldFile:
+    """A field to be written: an HDF5 file, and the views that are made from it.
 
     Attributes
     ----------
     stem : path without extension
-    views : which of "tsv", "vtk", "tif" are written beside the .hdf file
+    points : how many there are
+    metadata : what to remember, anything JSON can hold; "key" tells this run from others
+    views : which of "tsv", "vtk", "tif", and of a registration "graph" and "journal", are written beside the .hdf file
+    half_window_size : of the windows, ZYX, voxels; for the cells of the .vtk file
+    transport : "gather" or "parallel", see `hpcdvc.output.transports`
+    advice : what to try, by status, which the file stores with the reasons
     """
 
     stem: str
-    views: tuple[str, ...]
+    points: int
+    metadata: dict
+    views: tuple[str, ...] = ("tsv",)
+    half_window_size: tuple[int, int, int] = (0, 0, 0)
+    transport: str = "gather"
+    advice: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
         """The HDF5 file."""
         return f"{self.stem}.hdf"
 
-    def check(self, key: str, force: bool, resume: bool) -> bool:
-        """Find out, before anything is computed, whether the files are wanted.
+    @property
+    def file_bytes(self) -> int:
+        """Disk space that it takes while it is made: shards, HDF5 file, views."""
+        from hpcdvc.output.hdf5 import OVERHEAD
 
-        Parameters
-        ----------
-        key : of the parameters of this run
-        force : overwrite what is there
-        resume : complete what is there; with `force`, only where it is of this run
+        return self.points * (BYTES_PER_POINT["hdf"] + sum(BYTES_PER_POINT[view] for view in self.views)) + OVERHEAD
 
-        Returns
-        -------
-        bool
-            True if the HDF5 file is there already, whole and from the same parameters (only with `resume`).
+    def is_ours(self) -> bool:
+        """Whether the file was made by a run with this key; UserError if it is none of hpcdvc."""
+        from hpcdvc.output.hdf5 import read_metadata
 
-        Raises
-        ------
-        UserError
-            There are such files already, and they are not to be overwritten or completed.
-        """
-        if is_finished(self.path, lambda: hdf5.read_metadata(self.path).get("key") == key, force, resume):
-            return True
-        for path in () if force else self._view_paths():
-            if os.path.exists(path):
-                raise UserError(f"{path} exists: --force overwrites it, -pre or -od give another name")
+        return read_metadata(self.path).get("key") == self.metadata["key"]
+
+    def begun(self) -> bool:
+        """Whether an earlier run has reserved its disk space."""
         return False
 
-    def _view_paths(self) -> list[str]:
-        paths = [f"{self.stem}.{view}" for view in self.views if view != "tif"]
-        return paths + [f"{self.stem}-{name}.tif" for name in tiff.LOCAL if "tif" in self.views]
+    def discard(self) -> None:
+        """Delete what an unfinished run has left, on one rank."""
+        files.temporary_name(self.path).unlink(missing_ok=True)
+
+    def view_paths(self) -> list[str]:
+        """Files beside it."""
+        from hpcdvc.output.tiff import image_names
+
+        paths = [f"{self.stem}{END_OF_VIEW[view]}" for view in self.views if view != "tif"]
+        return paths + [f"{self.stem}-{name}.tif" for name in image_names() if "tif" in self.views]
 
     def write(
         self,
         rows: np.ndarray,
-        start: int,
         grid: Grid | None,
-        metadata: dict,
         team,
-        transport: str,
         positions: np.ndarray | None = None,
+        iterations: np.ndarray | None = None,
     ) -> None:
-        """Write the HDF5 file. Collective; see `hpcdvc.output.hdf5.write_field`."""
-        hdf5.write_field(self.path, rows, start, grid, metadata, team, transport, positions)
+        """Write the HDF5 file from the rows that the ranks have. Collective.
 
-    def write_views(self, half_window_size: tuple[int, int, int] = (0, 0, 0)) -> list[str]:
-        """Write what was asked for beside the HDF5 file, from that file (one rank); returns the paths."""
+        Parameters
+        ----------
+        rows : ``ROW`` records of this rank, in any order; together the ranks hold each index once
+        grid : of the nodes, or None for free points
+        team : hpcdvc.ranks.team.Team
+        positions : (n, 3) ZYX, voxels, of the rows of this rank, where there is no grid
+        iterations : records of how a registration came to its end, the same on all ranks
+        """
+        from hpcdvc.output.hdf5 import write_field
+
+        spread = self.transport == "parallel"
+        if grid is not None:
+            rows, first = team.collect(rows, self.points, spread=spread)
+        else:
+            first = 0 if team.rank == 0 else self.points
+        tables = {} if iterations is None else {"iterations": iterations}
+        how = {"positions": positions, "tables": tables, "advice": self.advice}
+        write_field(self.path, rows, first, grid, self.metadata, team, self.transport, **how)
+
+    def write_views(self) -> None:
+        """Write what was asked for beside the HDF5 file, from that file (one rank)."""
         if not self.views:
-            return []
-        field = hdf5.read_field(self.path)
-        paths = []
-        if "tsv" in self.views:
-            paths.append(f"{self.stem}.tsv")
-            tsv.write_tsv(paths[-1], field)
-        if "vtk" in self.views:
-            paths.append(f"{self.stem}.vtk")
-            vtk.write_vtk(paths[-1], field, half_window_size)
-        if "tif" in self.views:
-            paths += map(str, tiff.write_tiffs(self.stem, field))
-        return paths
+            return
+        from hpcdvc.output import hdf5, tiff, tsv, vtk
 
-    def write_record(self, record: dict, team) -> None:
-        """Write `<stem>.run.json`; see `write_record`."""
-        write_record(self.stem, record, team)
+        field = hdf5.read_field(self.path)
+        if {"graph", "journal"} & set(self.views):
+            self.write_iterations(hdf5.read_table(self.path, "iterations"))
+        if "tsv" in self.views:
+            tsv.write_tsv(f"{self.stem}.tsv", field)
+        if "vtk" in self.views:
+            vtk.write_vtk(f"{self.stem}.vtk", field, self.half_window_size)
+        if "tif" in self.views:
+            tiff.write_tiffs(self.stem, field)
+
+    def write_iterations(self, iterations: np.ndarray) -> None:
+        """Draw and save, where asked for, how a registration came to its end (one rank)."""
+        from hpcdvc.output import graph
+
+        if "graph" in self.views:
+            graph.draw_iterations(f"{self.stem}{END_OF_VIEW['graph']}", iterations)
+        if "journal" in self.views:
+            graph.save_iterations(f"{self.stem}{END_OF_VIEW['journal']}", iterations)
+
+    def summary(self) -> str | None:
+        """How the points ended, from the file, as a table (one rank); None for a single one."""
+        from hpcdvc.output.hdf5 import read_metadata
+
+        if self.points == 1:
+            return None
+        return status_table(read_metadata(self.path)["statuses"])
 
 
 def is_finished(path: str, is_ours: Callable[[], bool], force: bool, resume: bool) -> bool:
@@ -167,6 +200,8 @@ def write_record(stem: str, record: dict, team) -> None:
 
     Times, ranks and machine stand here and not in the result, which is the same for any number of ranks.
     """
+    import h5py
+
     facts = {
         "argv": sys.argv,
         "hpcdvc": __version__,
@@ -175,7 +210,7 @@ def write_record(stem: str, record: dict, team) -> None:
         "nodes": team.node_count,
         "mpi": team.library(),
         "hdf5": h5py.version.hdf5_version,
-        "instruction_set": instruction_set(),
+        "instruction_set": kernels.selected(),
         "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     text = json.dumps({**facts, **record}, indent=1)

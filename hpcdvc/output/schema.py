@@ -1,162 +1,118 @@
-"""What a result file holds: one table, from which the writers, the readers and the page of the file format are made.
+"""Between the rows that are measured, the columns of a file and a `Field` in memory."""
 
-In the file vectors are (x, y, z) and tensors row-major xx, xy, xz, yx, ... so that viewers show them as they are; in
-memory (`hpcdvc.fields.field`) everything is ZYX.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW, Field
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.status import STATUS_TEXT, Status
+from hpcdvc.fields.status import Family, is_measured
+from hpcdvc.output import columns as declared
+from hpcdvc.output.columns import Column, columns_of
 
 SCHEMA = "hpcdvc-phi-field"
 SCHEMA_VERSION = 1
 
-VECTOR = ("x", "y", "z")
-TENSOR = tuple(i + j for i in VECTOR for j in VECTOR)
-#: F bordered by the displacement t
-PHI = (*(f"F{i}{j}" if j else f"t{i}" for i in VECTOR for j in (*VECTOR, "")), "0", "0", "0", "1")
+#: member of ``ROW`` -> attribute of `Field`; the others are in `Field.extra`
+ATTRIBUTES = ("return_status", "error", "iterations", "delta_phi_norm")
 
 
-@dataclass(frozen=True)
-class Column:
-    """One array of the file.
-
-    Attributes
-    ----------
-    name : name of the dataset in ``/VTKHDF/PointData``
-    dtype : NumPy type
-    unit : physical unit; lengths are voxels
-    meaning : one line for the documentation
-    components : names of the components, in the order of the file; empty for a scalar
-    from_rows : makes the array (n,) or (n, components) from ``ROW`` records; None where the caller gives it
-    blank : NaN at points that did not converge
-    """
-
-    name: str
-    dtype: str
-    unit: str
-    meaning: str
-    components: tuple[str, ...] = ()
-    from_rows: Callable[[np.ndarray], np.ndarray] | None = None
-    blank: bool = False
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes per point."""
-        return np.dtype(self.dtype).itemsize * max(len(self.components), 1)
-
-
-def _phi(rows: np.ndarray) -> np.ndarray:
-    phi = np.zeros((len(rows), 4, 4))
-    phi[:, :3, :3] = rows["Phi"][:, ::-1, 2::-1]
-    phi[:, :3, 3] = rows["Phi"][:, ::-1, 3]
-    phi[:, 3, 3] = 1
-    return phi.reshape(-1, 16)
-
-
-def _phi_variance(rows: np.ndarray) -> np.ndarray:
-    return _variance(rows)[:, ::-1, [2, 1, 0, 3]].reshape(-1, 12)
-
-
-def _variance(rows: np.ndarray) -> np.ndarray:
-    return rows["variance"].reshape(-1, 3, 4)
-
-
-def _displacement(rows: np.ndarray) -> np.ndarray:
-    return rows["Phi"][:, ::-1, 3]
-
-
-def _displacement_std(rows: np.ndarray) -> np.ndarray:
-    return np.sqrt(_variance(rows)[:, ::-1, 3])
-
-
-def _gradient(rows: np.ndarray) -> np.ndarray:
-    return rows["Phi"][:, ::-1, 2::-1].reshape(-1, 9)
-
-
-def _gradient_std(rows: np.ndarray) -> np.ndarray:
-    return np.sqrt(_variance(rows)[:, ::-1, 2::-1]).reshape(-1, 9)
-
-
-def _member(name: str) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda rows: rows[name]
-
-
-_NAN = "NaN where not converged"
-
-COLUMNS = (
-    Column("displacement", "f8", "voxel", f"from im1 to im2; {_NAN}", VECTOR, _displacement, blank=True),
-    Column("Phi", "f8", "1, voxel", "4x4 deformation function; the last iterate where not converged", PHI, _phi),
-    Column("F", "f8", "1", f"transformation gradient; {_NAN}", TENSOR, _gradient, blank=True),
-    Column("returnStatus", "i4", "", "2 = converged, others: see statuses", from_rows=_member("return_status")),
-    Column("error", "f8", "grey value", f"sum of squared residuals / sum of the grey values of im1; {_NAN}",
-           from_rows=_member("error"), blank=True),
-    Column("iterations", "i4", "", "number of iterations", from_rows=_member("iterations")),
-    Column("deltaPhiNorm", "f8", "", "norm of the last change of Phi", from_rows=_member("delta_phi_norm")),
-    Column("zncc", "f8", "", "zero-mean normalised correlation of the two windows", from_rows=_member("zncc")),
-    Column("valid_fraction", "f8", "", "part of the window that took part", from_rows=_member("valid_fraction")),
-    Column("displacement_std", "f8", "voxel", f"standard deviation of the displacement; {_NAN}", VECTOR,
-           _displacement_std, blank=True),
-    Column("F_std", "f8", "1", f"standard deviation of F; {_NAN}", TENSOR, _gradient_std, blank=True),
-    Column("Phi_variance", "f8", "1, voxel^2", "variances of the first three rows of Phi", PHI[:12], _phi_variance),
-    Column("CC", "f8", "", "normalised correlation of a whole-voxel search"),
-    Column("label", "u4", "", "label of the particle"),
-)  # fmt: skip
-
-#: columns made of others for viewers; a reader takes them from Phi, which is never blank
-DERIVED = ("displacement", "F", "displacement_std", "F_std")
-
-
-def columns(extra: dict | None = None) -> list[Column]:
-    """Columns of a file: those made from the rows, and those given in `extra`."""
-    return [c for c in COLUMNS if c.from_rows or c.name in (extra or {})]
-
-
-def values(column: Column, rows: np.ndarray, extra: dict | None = None) -> np.ndarray:
-    """Contents of one column.
+def kind_of(grid: Grid | None, count: int, names: Iterable[str]) -> str:
+    """Kind of the file of a field.
 
     Parameters
     ----------
-    column : one of `COLUMNS`
-    rows : (n,) ``ROW`` records
-    extra : columns that are not in the rows, by name
-
-    Returns
-    -------
-    (n,) or (n, components) array in the order of the file
+    grid : its grid, or None
+    count : number of its points
+    names : of its columns that are not in the rows
     """
-    source = column.from_rows(rows) if column.from_rows else extra[column.name]
-    result = np.ascontiguousarray(source, dtype=column.dtype)
+    if grid:
+        return "grid"
+    if "label" in names:
+        return "labels"
+    return "registration" if count == 1 else "points"
+
+
+def check_known(names: Iterable[str], kind: str) -> None:
+    """Make sure that nothing is lost: every name is that of a column which such a file takes beside the rows.
+
+    Raises
+    ------
+    UserError
+        One is not.
+    """
+    for name in sorted(set(names) - {column.made_from for column in columns_of(kind) if not in_rows(column)}):
+        known = [column for column in declared.COLUMNS if column.made_from == name]
+        if not known:
+            raise UserError(f"nothing is written: the column {name} is not declared in hpcdvc.output.columns")
+        if in_rows(known[0]):
+            raise UserError(f"nothing is written: the column {name} stands in the rows, it is not given beside them")
+        raise UserError(f"nothing is written: a file of kind {kind} has no column {name}")
+
+
+def in_rows(column: Column) -> bool:
+    """Whether a column is made from the rows."""
+    return column.made_from in ROW.names
+
+
+def members_of_rows(rows: np.ndarray, extra: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the columns are made from: members of ``ROW`` records, and columns that are not in them."""
+    return {**extra, **{name: rows[name] for name in ROW.names}}
+
+
+def members_of_field(field: Field) -> dict[str, np.ndarray]:
+    """What the columns are made from, of a field."""
+    return {"Phi": field.phi[:, :3], **{name: getattr(field, name) for name in ATTRIBUTES}, **(field.extra or {})}
+
+
+def present(members: Mapping[str, np.ndarray], kind: str) -> list[Column]:
+    """Columns of a kind of file that can be made from these members."""
+    return [column for column in columns_of(kind) if column.made_from in members]
+
+
+def values(column: Column, members: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Contents of a column, also of rows that are not measured; (n, ...), ZYX."""
+    return column.make(members[column.made_from]) if column.make else members[column.made_from]
+
+
+def shown_values(column: Column, members: Mapping[str, np.ndarray], family: Family) -> np.ndarray:
+    """Contents of a column, NaN where its declaration says so; (n, ...), ZYX."""
+    made = values(column, members)
     if column.blank:
-        result = result.copy() if np.shares_memory(result, rows) else result
-        result[rows["return_status"] != Status.CONVERGED] = np.nan
-    return result
+        made = np.array(made, column.dtype)
+        made[~is_measured(members["return_status"], family)] = np.nan
+    return made
 
 
-def status_counts(return_status: np.ndarray) -> dict[int, int]:
-    """How many points ended with each return status, converged first."""
-    codes, counts = np.unique(return_status, return_counts=True)
-    return {int(code): int(count) for code, count in zip(codes[::-1], counts[::-1], strict=True)}
+def field_of_members(
+    members: Mapping[str, np.ndarray],
+    grid: Grid | None = None,
+    positions: np.ndarray | None = None,
+    family: Family = Family.REGISTRATION,
+) -> Field:
+    """Field of what its columns are made from.
 
-
-def status_table(counts: dict[int, int]) -> dict[str, dict]:
-    """Counts with the reason and what to try, as stored in the file."""
-    table = {}
-    for code in sorted(counts, reverse=True):
-        reason, advice = STATUS_TEXT.get(code, ("unknown", ""))
-        table[str(code)] = {"count": counts[code], "reason": reason, "advice": advice}
-    return table
+    Parameters
+    ----------
+    members : arrays of n rows by name, ZYX: `Phi` (n, 4, 4) and `return_status` must be there
+    grid : grid of n nodes, or None
+    positions : (n, 3) ZYX, voxels, where there is no grid
+    family : what the field was made by
+    """
+    rest = dict(members)
+    count, phi = len(members["Phi"]), rest.pop("Phi")
+    status, error, iterations, change = (
+        rest.pop(name, np.zeros(count, ROW[name])).astype(ROW[name]) for name in ATTRIBUTES
+    )
+    positions = grid.positions() if grid else np.asarray(positions, dtype=float)
+    return Field(positions, phi, status, error, iterations, change, grid, rest, family)
 
 
 def field_of_rows(
     rows: np.ndarray, grid: Grid | None = None, positions: np.ndarray | None = None, extra: dict | None = None
 ) -> Field:
-    """Field of measured rows.
+    """Field of measured rows; it does not change with them.
 
     Parameters
     ----------
@@ -165,35 +121,7 @@ def field_of_rows(
     positions : (n, 3) ZYX, voxels, where there is no grid
     extra : further columns by name, each with n rows
     """
-    phi = np.zeros((len(rows), 4, 4))
+    members = {name: rows[name].copy() for name in ROW.names if name != "index"}
+    phi = np.tile(np.eye(4), (len(rows), 1, 1))
     phi[:, :3] = rows["Phi"]
-    phi[:, 3, 3] = 1
-    return Field(
-        positions=grid.positions() if grid else np.asarray(positions, dtype=float),
-        phi=phi,
-        return_status=rows["return_status"].copy(),
-        error=rows["error"].copy(),
-        iterations=rows["iterations"].copy(),
-        delta_phi_norm=rows["delta_phi_norm"].copy(),
-        grid=grid,
-        extra={name: rows[name].copy() for name in ("zncc", "valid_fraction", "variance")} | dict(extra or {}),
-    )
-
-
-def rows_of_arrays(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """``ROW`` records of the columns of a file; the inverse of `values`.
-
-    Parameters
-    ----------
-    arrays : columns by name, (n,) or (n, components), in the order of the file; `Phi` and `returnStatus` must be there
-    """
-    phi = arrays["Phi"].reshape(-1, 4, 4)
-    rows = np.zeros(len(phi), ROW)
-    rows["index"] = np.arange(len(phi))
-    rows["Phi"] = phi[:, 2::-1][:, :, [2, 1, 0, 3]]
-    variance = arrays.get("Phi_variance")
-    rows["variance"] = np.nan if variance is None else variance.reshape(-1, 3, 4)[:, ::-1, [2, 1, 0, 3]].reshape(-1, 12)
-    names = {"return_status": "returnStatus", "delta_phi_norm": "deltaPhiNorm"}
-    for name in ("return_status", "iterations", "error", "delta_phi_norm", "zncc", "valid_fraction"):
-        rows[name] = arrays.get(names.get(name, name), 0)
-    return rows
+    return field_of_members(members | {"Phi": phi} | dict(extra or {}), grid, positions)

@@ -25,20 +25,16 @@ LIBVER = ("earliest", "v110")
 
 
 def choose_transport(team: "Team | None" = None) -> str:
-    """How the result is written: "gather", or "parallel" if the environment variable HPCDVC_HDF5 says so.
+    """How the result is written, on one rank: "gather", or "parallel" if the environment variable HPCDVC_HDF5 says so.
 
     Parameters
     ----------
-    team : ranks of the run, None = serial. Rank 0 decides for all.
+    team : ranks of the run, None = serial
 
     Raises
     ------
     UserError : HPCDVC_HDF5 is neither, or asks for what this h5py cannot do
     """
-    return team.agree(lambda: _choose(team)) if team else _choose(None)
-
-
-def _choose(team: "Team | None") -> str:
     wanted = os.environ.get("HPCDVC_HDF5") or "gather"
     if wanted not in ("gather", "parallel"):
         raise UserError(f"HPCDVC_HDF5={wanted} is not known; use HPCDVC_HDF5=parallel or HPCDVC_HDF5=gather")

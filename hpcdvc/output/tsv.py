@@ -12,12 +12,13 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.status import Status
-from hpcdvc.output import files, views
+from hpcdvc.fields.status import Family, Status
+from hpcdvc.output import columns as declared
+from hpcdvc.output import files, schema, views
 
 _DISPLACEMENT = ("Zdisp", "Ydisp", "Xdisp")
 _GRADIENT = tuple(f"F{i}{j}" for i in "zyx" for j in "zyx")
-_PHI = ("Fzz", "Fzy", "Fzx", "Zdisp", "Fyz", "Fyy", "Fyx", "Ydisp", "Fxz", "Fxy", "Fxx", "Xdisp")
+_PHI = next(column.tsv for column in declared.COLUMNS if column.name == "Phi")
 
 #: column sets: T1 registration and local DVC, T2 search and fields made of fields, T3 labels
 COLUMN_SETS = MappingProxyType(
@@ -33,8 +34,6 @@ COLUMN_SETS = MappingProxyType(
         ),
     }
 )
-#: columns of ours, written after those of the set where the field has them
-FURTHER = ("Zdisp_std", "Ydisp_std", "Xdisp_std", "zncc", "validFraction")
 #: names in files of older versions, and T3's own name for the correlation coefficient
 OTHER_NAMES = MappingProxyType(
     {f"F{k // 4 + 1}{k % 4 + 1}": name for k, name in enumerate(_PHI)}
@@ -45,29 +44,42 @@ OTHER_NAMES = MappingProxyType(
         "PSCC": "pixelSearchCC",
     }
 )
-_INTEGERS = ("NodeNumber", "Label", "iterations", "returnStatus", "LabelDilate")
 #: bytes of one number, to compare with the free space
 _NUMBER_BYTES = 12
 
 
-def write_tsv(path: str | Path, field: Field, kind: str = "T1") -> None:
-    """Write a field as text with nine significant digits; points that did not converge keep their last iterate.
+def column_set_of(field: Field) -> str:
+    """The column set of a field, which tells its family to readers."""
+    if field.family != Family.REGISTRATION:
+        return "T2"
+    return "T3" if "label" in (field.extra or {}) else "T1"
+
+
+def write_tsv(path: str | Path, field: Field, column_set: str | None = None) -> None:
+    """Write a field as text with nine significant digits; points that are not measured keep their last iterate.
 
     Parameters
     ----------
     path : file to write; an existing one is replaced
     field : n points
-    kind : column set, "T1", "T2" or "T3"
+    column_set : "T1", "T2" or "T3"; by default that of the family. Further columns that are declared for tables
+        stand behind it
 
     Raises
     ------
     RunError : no space left, or the file cannot be written
+    UserError : the field has a column that is not declared
     """
-    names = [*COLUMN_SETS[kind], *(name for name in FURTHER if views.has_column(field, name))]
-    if names[0] == "NodeNumber" and kind == "T2" and views.has_column(field, "Label"):
+    table = views.table_columns(field)
+    column_set = column_set or column_set_of(field)
+    names = list(COLUMN_SETS[column_set])
+    if column_set == "T2" and "Label" in table:
         names[0] = "Label"
-    columns = [views.column(field, name) for name in names]
-    formats = ["%d" if name in _INTEGERS else "%.9g" for name in names]
+    taken = {"NodeNumber", *(OTHER_NAMES.get(name, name) for name in names)}
+    names += [name for name in table if name not in taken]
+    zeros = np.zeros(len(field))  # what a set has and the field has not
+    columns = [table.get(OTHER_NAMES.get(name, name), zeros) for name in names]
+    formats = ["%d" if column.dtype.kind in "iu" else "%.9g" for column in columns]
     with (
         files.whole_file(path, len(field) * len(names) * _NUMBER_BYTES) as temporary,
         open(temporary, "w", encoding="ascii", newline="\n") as stream,
@@ -86,54 +98,56 @@ def read_tsv(path: str | Path) -> Field:
     Returns
     -------
     Field : `grid` is set where the points are numbered nodes of a regular grid. F is the identity and the status
-        "converged" where the file has no such columns. `extra` holds what else is known: `label`, `CC`,
-        `label_dilate`, `zncc`, `valid_fraction`, `variance` (n, 12; those of F are NaN)
+        "converged" where the file has no such columns. The column set tells the family. `extra` holds all other
+        columns: those declared in `hpcdvc.output.columns` by their names there, as `label`, `CC`, `zncc`, `variance`
+        (n, 12; those of F are NaN); others by the name in the table
 
     Raises
     ------
     UserError : no such file, or not such a table; the sentence names the file and the line
     """
     names, table = _read_table(Path(path))
-    columns = dict(zip(names, table.T, strict=True))
+    family = _family_of(names)
+    columns = dict(zip([OTHER_NAMES.get(name, name) for name in names], table.T, strict=True))
     missing = [name for name in (*views.POSITIONS, *_DISPLACEMENT) if name not in columns]
     gradient = [name for name in _GRADIENT if name not in columns]
     missing += gradient if len(gradient) < len(_GRADIENT) else []
     if missing:
         raise UserError(f"{path} is not a table of displacements: no column {', '.join(missing)}")
 
-    count = len(table)
-    phi = np.tile(np.eye(4), (count, 1, 1))
-    for name in _PHI:
+    positions = np.stack([columns.pop(name) for name in views.POSITIONS], axis=1)
+    grid = _grid_of(positions) if columns.pop("NodeNumber", None) is not None else None
+    phi = np.tile(np.eye(4), (len(table), 1, 1))
+    for k, name in enumerate(_PHI):
         if name in columns:
-            phi[:, *views.PHI_ENTRIES[name]] = columns[name]
-    positions = np.stack([columns[name] for name in views.POSITIONS], axis=1)
-    zeros, converged = np.zeros(count), np.full(count, float(Status.CONVERGED))
-    return Field(
-        positions=positions,
-        phi=phi,
-        return_status=_integers(path, "returnStatus", columns.get("returnStatus", converged)),
-        error=columns.get("error", zeros).copy(),
-        iterations=_integers(path, "iterations", columns.get("iterations", zeros)),
-        delta_phi_norm=columns.get("deltaPhiNorm", zeros).copy(),
-        grid=_grid_of(positions) if "NodeNumber" in columns else None,
-        extra=_extra(path, columns),
-    )
+            phi[:, k // 4, k % 4] = columns.pop(name)
+    members = {"Phi": phi, "return_status": np.full(len(table), Status.CONVERGED), **_declared(path, columns)}
+    return schema.field_of_members(members, grid, positions, family)
 
 
-def _extra(path: str | Path, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    extra = {}
-    for name, key in views.EXTRAS.items():
-        if name in columns:
-            extra[key] = _integers(path, name, columns[name]) if name in _INTEGERS else columns[name].copy()
-    if all(name in columns for name in views.DEVIATIONS):
-        extra["variance"] = np.full((len(columns["Zpos"]), 12), np.nan)
-        for name, entry in views.DEVIATIONS.items():
-            extra["variance"][:, entry] = columns[name] ** 2
-    return extra
+def _family_of(names: list[str]) -> Family:
+    """That of the column set: T2 is the one with the status before the error, in the names of today."""
+    if {"pixelSearchCC", "returnStatus", "error"} <= set(names) and names.index("returnStatus") < names.index("error"):
+        return Family.SEARCH
+    return Family.REGISTRATION
+
+
+def _declared(path: str | Path, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Columns of a table by the name of what they are made from; those that are not declared as they are."""
+    left, found = dict(columns), {}
+    for column in declared.COLUMNS:
+        if column.tsv and all(name in left for name in column.tsv):
+            parts = [_of_type(path, name, left.pop(name), np.dtype(column.dtype)) for name in column.tsv]
+            array = np.stack(parts, axis=1).reshape(-1, *column.components.shape)
+            if not column.derived:
+                found[column.made_from] = array
+            elif column.unmake:
+                found[column.made_from] = column.unmake(array)
+    return found | left
 
 
 def _read_table(path: Path) -> tuple[list[str], np.ndarray]:
-    """Names of the columns, and the numbers (rows, columns)."""
+    """Names of the columns as they stand there, and the numbers (rows, columns)."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
@@ -143,7 +157,7 @@ def _read_table(path: Path) -> tuple[list[str], np.ndarray]:
                 raise UserError(f"{path} is empty" if not path.stat().st_size else f"{path} has no header line")
             if not any(line.strip() for line in stream):
                 raise UserError(f"{path} has a header line, but no rows")
-        names = [OTHER_NAMES.get(name.strip(), name.strip()) for name in header.split("\t")]
+        names = [name.strip() for name in header.split("\t")]
         table = np.loadtxt(str(path), delimiter="\t", comments=None, skiprows=1, ndmin=2, encoding="utf-8")
     except UnicodeDecodeError:
         raise UserError(f"{path} is not a text file") from None
@@ -153,8 +167,9 @@ def _read_table(path: Path) -> tuple[list[str], np.ndarray]:
         raise UserError(next(_faults(path), f"{path} is not a table of numbers: {error}")) from None
     if table.shape[1] != len(names):
         raise UserError(f"{path}, line 2: {table.shape[1]} columns, but the header names {len(names)}")
-    if len(set(names)) < len(names):
-        raise UserError(f"{path} names the column {max(names, key=names.count)} twice")
+    today = [OTHER_NAMES.get(name, name) for name in names]
+    if len(set(today)) < len(today):
+        raise UserError(f"{path} names the column {max(today, key=today.count)} twice")
     return names, table
 
 
@@ -173,11 +188,16 @@ def _faults(path: Path) -> Iterator[str]:
                     yield f"{path}, line {number}: {entry.strip()!r} is not a number"
 
 
-def _integers(path: str | Path, name: str, values: np.ndarray) -> np.ndarray:
-    bad = np.flatnonzero(~(np.abs(values) < 2**31))
+def _of_type(path: str | Path, name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The numbers of a column in its own type."""
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    bad = np.flatnonzero(~((values >= limits.min) & (values <= limits.max)))
     if bad.size:
-        raise UserError(f"{path}, row {bad[0] + 1}: {name} is {values[bad[0]]:g}, not a whole number")
-    return values.astype(np.int32)
+        what = "a whole number" if dtype.kind == "i" else f"a whole number from 0 to {limits.max}"
+        raise UserError(f"{path}, row {bad[0] + 1}: {name} is {values[bad[0]]:g}, not {what}")
+    return values.astype(dtype)
 
 
 def _grid_of(positions: np.ndarray) -> Grid | None:

@@ -1,60 +1,59 @@
-"""Column names of the text and image views, as users of spam know them, and where a `Field` keeps each."""
+"""What the text and image views show of a `Field`: columns by the names that users of spam know."""
 
-from types import MappingProxyType
+from collections.abc import Iterator
+from math import prod
 
 import numpy as np
 
-from hpcdvc.fields.field import Field
+from hpcdvc.fields.field import ROW, Field
+from hpcdvc.output import schema
+from hpcdvc.output.columns import VECTOR, Column
 
-#: entry (row, column) of Phi, ZYX
-PHI_ENTRIES = MappingProxyType(
-    {f"F{i}{j}": (r, c) for r, i in enumerate("zyx") for c, j in enumerate("zyx")}
-    | {f"{i}disp": (r, 3) for r, i in enumerate("ZYX")}
-)
 POSITIONS = ("Zpos", "Ypos", "Xpos")
-#: name -> attribute of `Field`
-ATTRIBUTES = MappingProxyType(
-    {
-        "error": "error",
-        "iterations": "iterations",
-        "returnStatus": "return_status",
-        "deltaPhiNorm": "delta_phi_norm",
-    }
-)
-#: name -> key of `Field.extra`
-EXTRAS = MappingProxyType(
-    {
-        "Label": "label",
-        "pixelSearchCC": "CC",
-        "PSCC": "CC",
-        "LabelDilate": "label_dilate",
-        "zncc": "zncc",
-        "validFraction": "valid_fraction",
-    }
-)
-#: name -> entry of the twelve variances of Phi
-DEVIATIONS = MappingProxyType({"Zdisp_std": 3, "Ydisp_std": 7, "Xdisp_std": 11})
 
 
-def has_column(field: Field, name: str) -> bool:
-    """Whether the field knows this column, beyond a default."""
-    if name in DEVIATIONS:
-        return "variance" in (field.extra or {})
-    return name not in EXTRAS or EXTRAS[name] in (field.extra or {})
+def kind_of(field: Field) -> str:
+    """Kind of the file that the field would be written to."""
+    return schema.kind_of(field.grid, len(field), field.extra or {})
 
 
-def column(field: Field, name: str) -> np.ndarray:
-    """One column of a field by its name in the views, (n,); zeros where the field lacks an extra column."""
-    if name == "NodeNumber":
-        return np.arange(len(field)) + (len(field) == 1)  # a registration is node 1
-    if name in POSITIONS:
-        return field.positions[:, POSITIONS.index(name)]
-    if name in PHI_ENTRIES:
-        return field.phi[:, *PHI_ENTRIES[name]]
-    if name in ATTRIBUTES:
-        return getattr(field, ATTRIBUTES[name])
-    if not has_column(field, name):
-        return np.zeros(len(field))
-    if name in DEVIATIONS:
-        return np.sqrt(field.extra["variance"][:, DEVIATIONS[name]])
-    return field.extra[EXTRAS[name]]
+def table_columns(field: Field) -> dict[str, np.ndarray]:
+    """All that a table shows of a field, (n,) by name; the last iterate of rows that are not measured, too.
+
+    Raises
+    ------
+    UserError
+        The field has a column that is not declared: it would be lost.
+    """
+    members = schema.members_of_field(field)
+    kind = kind_of(field)
+    schema.check_known(set(field.extra or {}) - set(ROW.names), kind)
+    table = {"NodeNumber": np.arange(len(field)) + (len(field) == 1)}  # a registration is node 1
+    table |= dict(zip(POSITIONS, field.positions.T, strict=True))
+    for column in schema.present(members, kind):
+        if column.tsv:
+            table |= _by_name(column.tsv, schema.values(column, members))
+    return table
+
+
+def _by_name(names: tuple[str, ...], array: np.ndarray) -> dict[str, np.ndarray]:
+    return dict(zip(names, array.reshape(len(array), prod(array.shape[1:])).T, strict=False))
+
+
+def images(field: Field) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and values (n,) of the images of a field, NaN where a row is not measured; no z of vectors in 2-D."""
+    members = schema.members_of_field(field)
+    # the nodes of an image in two dimensions stand at z = 0, those of a volume never do
+    flat = field.grid is not None and field.grid.shape[0] == 1 and field.grid.origin[0] == 0
+    for column in schema.present(members, kind_of(field)):
+        if column.tif:
+            named = _by_name(column.tif, schema.shown_values(column, members, field.family))
+            yield from list(named.items())[1 if flat and column.components is VECTOR else 0 :]
+
+
+def vtk_arrays(field: Field) -> Iterator[tuple[Column, np.ndarray]]:
+    """Columns that legacy VTK files show, and their values (n,) or (n, components), XYZ, NaN where not measured."""
+    members = schema.members_of_field(field)
+    for column in schema.present(members, kind_of(field)):
+        if column.vtk:
+            yield column, column.to_file(schema.shown_values(column, members, field.family))

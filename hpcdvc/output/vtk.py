@@ -8,19 +8,21 @@ import numpy as np
 
 from hpcdvc.fields.field import Field
 from hpcdvc.output import files, views
+from hpcdvc.output.columns import SYMMETRIC
 
-#: what a local DVC writes
-LOCAL = ("error", "iterations", "returnStatus", "deltaPhiNorm")
 VTK_VERTEX = 1
+#: keyword and line below it by the number of components
+HEADS = {1: ("SCALARS", "LOOKUP_TABLE default\n"), 3: ("VECTORS", ""), 9: ("TENSORS", "")}
+#: xx xy xz yx ... of a symmetric tensor xx yy zz xy yz xz
+WHOLE = (0, 3, 5, 3, 1, 4, 5, 4, 2)
 
 
 def write_vtk(
     path: str | Path,
     field: Field,
     half_window_size: Sequence[float] = (0, 0, 0),
-    names: Sequence[str] = LOCAL,
 ) -> None:
-    """Write displacements and scalars of a field.
+    """Write the columns of a field that are declared for such files (`vtk`).
 
     Nodes of a grid become cells of the size of the node spacing, the first of which begins at the first node minus
     `half_window_size`; free points become vertices.
@@ -30,13 +32,16 @@ def write_vtk(
     path : file to write; an existing one is replaced
     field : n points
     half_window_size : ZYX, voxels
-    names : scalars, columns as in the TSV
 
     Raises
     ------
     RunError : no space left, or the file cannot be written
     """
-    size = len(field) * (3 + len(names)) * 16 + (0 if field.grid else len(field) * 60)
+    arrays = [
+        (column.vtk, values[:, WHOLE] if column.components is SYMMETRIC else values)
+        for column, values in views.vtk_arrays(field)
+    ]
+    size = sum(values.size for _, values in arrays) * 16 + (0 if field.grid else len(field) * 60)
     with (
         files.whole_file(path, size) as temporary,
         open(temporary, "w", encoding="ascii", newline="\n") as stream,
@@ -46,11 +51,11 @@ def write_vtk(
             _write_cells(stream, field, half_window_size)
         else:
             _write_vertices(stream, field)
-        stream.write("\nVECTORS displacements float\n")
-        _write_numbers(stream, field.displacement[:, ::-1])
-        for name in names:
-            stream.write(f"\nSCALARS {name} float\nLOOKUP_TABLE default\n")
-            _write_numbers(stream, views.column(field, name)[:, None])
+        for name, values in arrays:
+            table = values if values.ndim > 1 else values[:, None]
+            keyword, below = HEADS[table.shape[1]]
+            stream.write(f"\n{keyword} {name} float\n{below}")
+            _write_numbers(stream, table)
 
 
 def _write_cells(stream: IO[str], field: Field, half_window_size: Sequence[float]) -> None:

@@ -19,38 +19,34 @@ BLOCKS_PER_NODE = 128
 
 
 class Queue:
-    """Points to be measured, cut into chunks; each chunk goes to one rank. Creating it is collective.
+    """Numbers of points, from 0 on, cut into chunks; each chunk goes to one rank. Creating it is collective.
 
-    The chunks are dealt to the nodes in blocks, in proportion to their ranks. Rank 0 sends every node its share once;
-    the ranks of a node then pull chunk after chunk by a counter they share, so a rank with easy points takes more of
-    them. Iterate over it once, on every rank.
+    The chunks are dealt to the nodes in blocks, in proportion to their ranks: every rank knows the share of its
+    node, and nothing is sent. The ranks of a node pull chunk after chunk by a counter they share, so a rank with easy
+    points takes more of them. Iterate over it once, on every rank.
 
     Parameters
     ----------
     team : Team
-    points : structured array or None
-        On rank 0; what the others pass is ignored.
+    total : int
+        Number of points, the same on every rank.
     chunk : int
-        Points per chunk; best worth 2 to 20 ms.
+        Points per chunk, the same on every rank; best worth 2 to 20 ms.
 
     Yields
     ------
-    points : structured array, read-only
+    range
         The points of one chunk.
     """
 
-    def __init__(self, team, points: np.ndarray | None, chunk: int):
-        self._team, self._chunk = team, max(int(chunk), 1)
-        known = (len(points), points.dtype) if team.rank == 0 else None
-        self.total, dtype = team.broadcast(known)
-        self._points = team.shared_array(self._share_size(), dtype)
-        self._scatter(points)
+    def __init__(self, team, total: int, chunk: int):
+        self._team, self.total, self._chunk = team, int(total), max(int(chunk), 1)
+        self._chunks = self._chunks_of(team.node_index)
         self._next = team.agree_all(lambda: shared_counter(team.node))
         # one row per rank of the node, a cache line apart: points done, asked to stop
         self._state = team.shared_array((team.node_size, 8), np.int64)
         self._own = self._state[team.node_rank]
         team.node_barrier()
-        self._points.flags.writeable = False
 
     def _chunks_of(self, node: int) -> np.ndarray:
         """Numbers of the chunks of a node."""
@@ -61,38 +57,19 @@ class Queue:
         block = np.arange(chunks) // max(chunks // (BLOCKS_PER_NODE * len(sizes)), 1)
         return np.flatnonzero(turns[block % len(turns)] == node)
 
-    def _share_size(self) -> int:
-        """Number of points of this node."""
-        starts = self._chunks_of(self._team.node_index) * self._chunk
-        return int(np.minimum(self.total - starts, self._chunk).sum())
+    def _points_of(self, chunk: int) -> range:
+        return range(chunk * self._chunk, min((chunk + 1) * self._chunk, self.total))
 
-    def _scatter(self, points: np.ndarray | None) -> None:
-        team = self._team
-        if team.rank == 0:
-            for node in range(1, team.node_count):
-                share = self._share_of(points, node)
-                with team.row_type(share.dtype) as row:
-                    team.leaders.Send([share.view(np.uint8), len(share), row], node)
-            self._points[:] = self._share_of(points, 0)
-        elif team.node_rank == 0:
-            with team.row_type(self._points.dtype) as row:
-                team.leaders.Recv([self._points.view(np.uint8), len(self._points), row], 0)
-
-    def _share_of(self, points: np.ndarray, node: int) -> np.ndarray:
-        chunks, whole = self._chunks_of(node), len(points) // self._chunk
-        full = points[: whole * self._chunk].reshape(whole, self._chunk)[chunks[chunks < whole]].reshape(-1)
-        return np.concatenate([full, points[whole * self._chunk :]]) if whole in chunks else full
-
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[range]:
         while True:
             if self._team.stop_requested:
                 self.stop()
             if self._state[:, 1].any():
                 return
-            start = self._next() * self._chunk
-            points = self._points[start : start + self._chunk]
-            if len(points) == 0:
+            number = self._next()
+            if number >= len(self._chunks):
                 return
+            points = self._points_of(int(self._chunks[number]))
             yield points
             self._own[0] += len(points)
 
@@ -106,7 +83,9 @@ class Queue:
 
     def total_in_node(self) -> int:
         """Number of points of this node."""
-        return len(self._points)
+        missing = self._chunk * -(-self.total // self._chunk) - self.total  # in the last chunk
+        last = len(self._chunks) > 0 and self._points_of(int(self._chunks[-1])).stop == self.total
+        return self._chunk * len(self._chunks) - missing * bool(last)
 
     def left(self) -> int:
         """Number of points that no rank has finished: above 0 when the queue was stopped. Collective."""

@@ -1,9 +1,9 @@
-"""How far a run is, and how its points ended."""
+"""How far a run is."""
 
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -92,30 +92,6 @@ class Progress:
 
     def _converged_text(self) -> str:
         return "" if self.converged is None else f"  {self.converged:.1%} converged"
-
-
-def status_table(counts: Mapping[int, int]) -> str:
-    """Table of how the points ended.
-
-    Parameters
-    ----------
-    counts : number of points by return status
-
-    Returns
-    -------
-    str : lines of status, points, percentage, reason and what to try; the converged first, then the most frequent
-    """
-    from hpcdvc.fields.status import STATUS_TEXT, Status
-
-    total = max(sum(counts.values()), 1)
-    rows = [("status", "points", "%", "reason", "what to try")]
-    for status in sorted(filter(counts.get, counts), key=lambda s: (s != Status.CONVERGED, -counts[s], s)):
-        reason, advice = STATUS_TEXT.get(status, ("unknown status", ""))
-        rows.append((str(int(status)), str(counts[status]), f"{100 * counts[status] / total:.2f}", reason, advice))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    numbers = [[word.rjust(width) for word, width in zip(row[:3], widths, strict=False)] for row in rows]
-    texts = [[word.ljust(width) for word, width in zip(row[3:], widths[3:], strict=True)] for row in rows]
-    return "\n".join("  ".join(n + t).rstrip() for n, t in zip(numbers, texts, strict=True))
 
 
 def duration(seconds: float) -> str:

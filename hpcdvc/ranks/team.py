@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from hpcdvc.errors import SENTENCES, UserError
-from hpcdvc.ranks import launch
+from hpcdvc.ranks import launch, tables
 from hpcdvc.ranks.exchange import Queue, collect, fill_planes
 from hpcdvc.ranks.sharedmem import shared_array
 
@@ -123,10 +123,11 @@ class Team:
         """Run `function` on rank 0 and return its result on every rank. Collective.
 
         A UserError, RunError, OSError or SystemExit there is raised on every rank, with the same text and the
-        attribute ``agreed`` set. A call inside `function` just runs.
+        attribute ``agreed`` set. Large arrays in the result are shared by the ranks of a node and read-only; see
+        `hpcdvc.ranks.tables`. `function` itself must do nothing collective: the other ranks are not in it.
         """
         if self._deciding:
-            return function()
+            raise RuntimeError("agree within agree: the other ranks wait outside")
         value = error = None
         if self.rank == 0:
             self._deciding = True
@@ -134,7 +135,15 @@ class Team:
                 value, error = _outcome(function)
             finally:
                 self._deciding = False
-        return self._share_outcome(value, error, root=0)
+        value, remote = tables.broadcast(self, (value, error))
+        if remote is not None:
+            self.fail(error or remote)
+        return value
+
+    def fail(self, error: BaseException) -> NoReturn:
+        """Raise an error that every rank raises at this place, so that rank 0 alone tells it. Collective."""
+        error.agreed = True
+        raise error
 
     def on_root(self, function: Callable[[], Any]) -> Any:
         """Run `function` on rank 0; its result there, None elsewhere. Collective; errors as in `agree`."""
@@ -150,16 +159,10 @@ class Team:
         value, error = _outcome(function)
         failed = self.max(0 if error is None else self.size - self.rank)
         if failed:
-            self._share_outcome(None, error, root=self.size - failed)
+            root = self.size - failed
+            remote = self.broadcast(error, root)
+            self.fail(error if self.rank == root else remote)
         return value
-
-    def _share_outcome(self, value: Any, error: BaseException | None, root: int) -> Any:
-        shared, remote = self.broadcast((value, error), root)
-        if remote is not None:
-            own = error if self.rank == root else remote
-            own.agreed = True
-            raise own
-        return value if self.rank == root else shared
 
     def library(self) -> str | None:
         """Name and version of the MPI library; None in a serial run."""
@@ -238,9 +241,9 @@ class Team:
 
     # work and rows
 
-    def queue(self, points: np.ndarray | None, chunk: int) -> Queue:
-        """Points to be measured, dealt to the nodes and pulled by their ranks; see `hpcdvc.ranks.exchange.Queue`."""
-        return Queue(self, points, chunk)
+    def queue(self, total: int, chunk: int) -> Queue:
+        """Numbers of points, dealt to the nodes and pulled by their ranks; see `hpcdvc.ranks.exchange.Queue`."""
+        return Queue(self, total, chunk)
 
     def collect(self, rows: np.ndarray, total: int, spread: bool = False) -> tuple[np.ndarray, int]:
         """Rows of all ranks ordered by index, on rank 0 or spread; see `hpcdvc.ranks.exchange.collect`."""

@@ -1,4 +1,7 @@
-"""Registration of whole images, for Python users."""
+"""Registration of whole images, for Python users: arrays in, RegistrationResult out.
+
+The defaults of these functions are their own, those that users of spam know; the commands have theirs.
+"""
 
 import logging
 from dataclasses import replace
@@ -9,17 +12,9 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.levels import Level, as_volume, centre_of_mass
-from hpcdvc.registration.multiscale import (
-    Journal,
-    Registration,
-    Task,
-    coarsest,
-    levels_between,
-    power_of_two,
-    register_levels,
-    settings_for,
-)
-from hpcdvc.registration.windows import Settings
+from hpcdvc.registration.multiscale import Journal, RegistrationResult, levels_between, register_levels
+from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Settings, dimensions_of
+from hpcdvc.registration.task import Task, coarsest, power_of_two
 
 log = logging.getLogger("hpcdvc")
 
@@ -42,7 +37,7 @@ def register(
     gradient_method: str | None = None,
     gaussian_sigma: float = 1.0,
     comm=None,
-) -> Registration:
+) -> RegistrationResult:
     """Measure the one deformation function that brings im2 onto im1: im1(x) = im2(c + t + F (x - c)).
 
     Parameters
@@ -67,7 +62,7 @@ def register(
 
     Returns
     -------
-    Registration
+    RegistrationResult
         With a `return_status` other than 2 where it has failed.
 
     Raises
@@ -109,7 +104,7 @@ def register_multiscale(
     gradient_method: str | None = None,
     gaussian_sigma: float = 1.0,
     comm=None,
-) -> Registration:
+) -> RegistrationResult:
     """Register on binned copies of the images first, then on finer and finer ones.
 
     Parameters
@@ -123,7 +118,7 @@ def register_multiscale(
 
     Returns
     -------
-    Registration
+    RegistrationResult
         Of the last level, in voxels of the images themselves.
 
     Raises
@@ -156,7 +151,7 @@ def _register(
     at_mask: bool,
     verbose: bool,
     comm,
-) -> Registration:
+) -> RegistrationResult:
     team = Team(comm)
     one, two = as_volume(im1), as_volume(im2)
     if (one.shape[0] == 1) != (two.shape[0] == 1) or (np.array(two.shape) < one.shape).any():
@@ -206,22 +201,11 @@ def _settings(
     update_gradient: bool,
     rigid: bool,
 ) -> Settings:
-    if order not in (1, 3, 5):
-        raise UserError(f"an interpolation of order {order} is not known: 1, 3 or 5")
-    if criterion not in ("znssd", "ssd"):
-        raise UserError(f"the criterion {criterion!r} is not known: znssd or ssd")
-    if gradient not in (None, "finite_differences", "spline", "gaussian"):
-        raise UserError(f"the gradient {gradient!r} is not known: finite_differences, spline or gaussian")
     if not (max_iterations >= 1 and delta_phi_min > 0 and 0 < sigma <= 8):
         raise UserError("max_iterations, delta_phi_min and gaussian_sigma must be positive, gaussian_sigma at most 8")
-    return settings_for(
-        as_volume(im1).shape,
-        order=order,
-        criterion=criterion,
-        gradient=gradient,
-        gaussian_sigma=sigma,
-        max_iterations=int(max_iterations),
-        min_delta_phi=delta_phi_min,
-        update_gradient=update_gradient,
-        rigid=rigid,
+    return Settings(
+        dimensions=dimensions_of(as_volume(im1).shape),
+        iterations=Iterations(int(max_iterations), delta_phi_min, rigid, update_gradient),
+        interpolation=Interpolation(order, criterion),
+        gradient=Gradient(gradient, sigma),
     )

@@ -1,4 +1,4 @@
-"""A large rotation and displacement between two images, found without a start.
+"""Candidates for a large rotation and displacement between two images, found without a start.
 
 Both images are reduced to coarse copies that hold little but texture. That of im1 is turned by every rotation of a
 fixed list and correlated with that of im2 at all displacements (FFT); the best matches are registered, still on the
@@ -12,7 +12,8 @@ import numpy as np
 
 from hpcdvc.fields.field import POINT
 from hpcdvc.fields.phi import rotation_matrix
-from hpcdvc.registration.windows import Settings, register_windows
+from hpcdvc.registration.settings import Iterations, Settings, Window, dimensions_of
+from hpcdvc.registration.windows import register_windows
 
 # By dimensions of the images
 LONGEST = {2: 65, 3: 25}  # points of the coarse copies along the longest axis, odd
@@ -290,8 +291,8 @@ def polish(one: np.ndarray, two: np.ndarray, starts: list[np.ndarray]) -> list[t
     for point, start in zip(points, starts, strict=True):
         point["Phi"] = start
         point["Phi"][:, 3] += between
-    half = tuple(n // 2 for n in one.shape)
-    settings = Settings(half, max_iterations=15, min_delta_phi=1e-2, margin=3, rigid=True, min_valid=0.01)
+    whole = Window(tuple(n // 2 for n in one.shape), min_valid=0.01, read_margin=3)
+    settings = Settings(whole, dimensions_of(one.shape), Iterations(15, 1e-2, rigid=True))
     rows = register_windows(one, two, points, settings)
     significance = np.nan_to_num(rows["zncc"] * np.sqrt(rows["valid_fraction"] * one.size))
     rows["Phi"][..., 3] -= between

@@ -1,12 +1,18 @@
-"""Filters of grey values: spline interpolation, gradients, and what they make of white noise."""
+"""Filters of grey values as numbers, made for the kernels: splines, gradients, and what they make of white noise.
+
+Which of them a registration takes is decided in kernel_settings.py.
+"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+#: By order: voxels that a prefilter needs to forget how it began; what is left of that is small beside noise.
+PADS = {1: 0, 3: 6, 5: 10}
+
 
 @dataclass(frozen=True)
-class Gradient:
+class GradientFilter:
     """Filters of one gradient component: taps h[0..R] along its axis (odd) and along the others (even)."""
 
     derivative: np.ndarray
@@ -22,7 +28,7 @@ class Gradient:
             even[radius + k] = even[radius - k] = h
         return odd, even
 
-    def covariance(self, other: "Gradient", dimensions: int) -> float:
+    def covariance(self, other: "GradientFilter", dimensions: int) -> float:
         """Covariance of two gradient components of the same unit white noise."""
         radius = max(len(t) for g in (self, other) for t in (g.derivative, g.smoothing))
         (odd_a, even_a), (odd_b, even_b) = self.kernel(radius), other.kernel(radius)
@@ -75,25 +81,25 @@ def prefilter_poles(order: int) -> list[float]:
     return sorted(root for root in np.roots(interpolation_samples(order, k)).real.tolist() if abs(root) < 1)
 
 
-def spline_gradient(order: int) -> Gradient:
+def spline_gradient(order: int) -> GradientFilter:
     """Derivative at the voxels of the interpolating spline (central differences at order 1)."""
     if order == 1:
-        return Gradient(np.array([0, 0.5]), np.ones(1))
+        return GradientFilter(np.array([0, 0.5]), np.ones(1))
     k = np.arange(-(order // 2) - 1, order // 2 + 2)
     w = 2 * np.pi * np.fft.fftfreq(512)
     shift = np.exp(-1j * np.outer(w, k))
     slopes = spline_samples(order - 1, k + 0.5) - spline_samples(order - 1, k - 0.5)
     transfer = (shift @ slopes) / (shift @ spline_samples(order, k))
     h = -_taps(transfer, 6 if order == 3 else 9)
-    return Gradient(h / (2 * (np.arange(len(h)) * h).sum()), np.ones(1))
+    return GradientFilter(h / (2 * (np.arange(len(h)) * h).sum()), np.ones(1))
 
 
-def gaussian_gradient(sigma: float) -> Gradient:
+def gaussian_gradient(sigma: float) -> GradientFilter:
     """Derivative of a Gaussian along its axis, the Gaussian along the others, exact for a linear ramp."""
     k = np.arange(int(np.ceil(4 * sigma)) + 1)
     even = np.exp(-0.5 * (k / sigma) ** 2)
     odd = k * even
-    return Gradient(odd / (2 * (k * odd).sum()), even / (even[0] + 2 * even[1:].sum()))
+    return GradientFilter(odd / (2 * (k * odd).sum()), even / (even[0] + 2 * even[1:].sum()))
 
 
 def interpolation_noise(order: int, fractions: np.ndarray) -> np.ndarray:
@@ -112,17 +118,34 @@ def keys_noise(fractions: np.ndarray) -> np.ndarray:
     return sum(w**2 for w in outer + inner)
 
 
-class Interpolation:
-    """A spline that interpolates im2: its order, its prefilter, and what it leaves of white noise."""
+@dataclass(frozen=True)
+class SplineFilter:
+    """A spline that interpolates im2.
 
-    def __init__(self, order: int):
-        self.order = order
-        self.poles, self.pad = prefilter_poles(order), {1: 0, 3: 6, 5: 10}[order]
-        recursive = np.prod([(1 - pole) ** 4 for pole in self.poles])  # two axes, each there and back
-        self.along_x = prefilter_taps(order) * recursive
-        self.noise = interpolation_noise(order, np.arange(16) / 16)
+    Attributes
+    ----------
+    order : 1, 3 or 5
+    pad : voxels that the recursive prefilter needs to forget how it began
+    poles : of that filter, along z and y
+    along_x : taps h[0..R] of the filter along x, with the gain of the recursion along the two others
+    noise : (16,) variance that it leaves of unit white noise at sixteenths of a voxel, along one axis
+    """
+
+    order: int
+    pad: int
+    poles: list[float]
+    along_x: np.ndarray
+    noise: np.ndarray
 
 
-def with_noise(gradient: Gradient, dimensions: int) -> Gradient:
+def spline_filter(order: int, pad: int | None = None) -> SplineFilter:
+    """The spline of an order; pad: by default what registration needs."""
+    poles = prefilter_poles(order)
+    recursive = np.prod([(1 - pole) ** 4 for pole in poles])  # two axes, each there and back
+    along_x, noise = prefilter_taps(order) * recursive, interpolation_noise(order, np.arange(16) / 16)
+    return SplineFilter(order, PADS[order] if pad is None else pad, poles, along_x, noise)
+
+
+def with_noise(gradient: GradientFilter, dimensions: int) -> GradientFilter:
     """The gradient with the variance that it makes of unit white noise."""
     return replace(gradient, noise=gradient.covariance(gradient, dimensions))

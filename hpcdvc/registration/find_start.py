@@ -1,24 +1,28 @@
-"""A start for the registration of two images that lie far apart: candidates, and the one that matches best."""
+"""A start for the registration of two images that lie far apart: of all candidates the one that matches best.
+
+candidates.py finds them on coarse copies; here each is registered for a few iterations, and the best ones to the end.
+"""
 
 import logging
 from dataclasses import replace
 
 import numpy as np
 
-from hpcdvc.errors import RunError, agreed
+from hpcdvc.errors import RunError
 from hpcdvc.fields.phi import at_points
-from hpcdvc.fields.status import STATUS_TEXT, Status
+from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.registration.candidates import pitch_of, rough_starts
 from hpcdvc.registration.levels import Level, halved
-from hpcdvc.registration.multiscale import Journal, Registration, Task, from_level, register_levels
-from hpcdvc.registration.windows import Settings
+from hpcdvc.registration.multiscale import Journal, RegistrationResult, from_level, register_levels
+from hpcdvc.registration.settings import Settings
+from hpcdvc.registration.task import Task
 
 log = logging.getLogger("hpcdvc")
 
 #: Most voxels per axis of the copies that the candidates are tried on, by dimensions.
 LONGEST = {2: 512, 3: 128}
-#: Iterations that tell which candidates are worth more, and how many of them are.
-FEW, FINALISTS = 5, 2
+#: Iterations that tell which candidates are worth more of them, and how many candidates are.
+FIRST_ITERATIONS, FINALISTS = 5, 2
 
 
 def find_start(levels: dict[int, Level], task: Task, team) -> tuple[np.ndarray, np.ndarray, dict[int, Level]]:
@@ -46,12 +50,15 @@ def find_start(levels: dict[int, Level], task: Task, team) -> tuple[np.ndarray, 
     centre = level.first + level.step * (np.array(level.im1.shape) - 1) / 2
     found = [start for copy in _distinct(level, levels[max(levels)]) for start in _candidates(copy, team)]
     starts = [at_points(phi, about, centre[None])[0] for phi, about in found]
-    settings = replace(task.settings, order=1, rigid=True, update_gradient=False, max_iterations=50, min_delta_phi=1e-3)
-    tried = _try(level, replace(settings, max_iterations=FEW), starts, centre, team)
+    ends, interpolation = task.settings.iterations, replace(task.settings.interpolation, order=1)
+    ends = replace(ends, rigid=True, update_gradient=False, max_iterations=50, min_delta_phi=1e-3)
+    settings = replace(task.settings, iterations=ends, interpolation=interpolation)
+    first = replace(settings, iterations=replace(ends, max_iterations=FIRST_ITERATIONS))
+    tried = _try(level, first, starts, centre, team)
     finalists = [one.phi for one in sorted(tried, key=_merit, reverse=True)[:FINALISTS]]
     best = max(_try(level, settings, finalists, centre, team), key=_merit, default=None)
-    if best is None or _merit(best) < settings.min_zncc:
-        raise agreed(RunError("--auto found no start: nowhere do the images match; give a start with -pf"))
+    if best is None or _merit(best) < ends.min_zncc:
+        team.fail(RunError("--auto found no start: nowhere do the images match; give a start with -pf"))
     log.info("--auto: %d starts tried, the best correlates with zncc %.3f", len(starts), best.zncc)
     return best.phi, centre, {factor: levels[factor] for factor in levels if factor <= max(pitch, min(levels))}
 
@@ -79,14 +86,16 @@ def _candidates(level: Level, team) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(from_level(phi[:3], level), about) for phi in rough_starts(one, two, level.mask1, team)]
 
 
-def _try(level: Level, settings: Settings, starts: list[np.ndarray], centre: np.ndarray, team) -> list[Registration]:
+def _try(
+    level: Level, settings: Settings, starts: list[np.ndarray], centre: np.ndarray, team
+) -> list[RegistrationResult]:
     """Register one level from every start."""
     trial, quiet = Task(settings, margin=(0, 0, 0)), Journal(quiet=True)
-    return [register_levels({level.factor: level}, trial, phi, centre, team, replace(quiet, rows=[])) for phi in starts]
+    return [register_levels({level.factor: level}, trial, phi, centre, team, quiet) for phi in starts]
 
 
-def _merit(tried: Registration) -> float:
+def _merit(tried: RegistrationResult) -> float:
     if tried.return_status in (Status.CONVERGED, Status.MAX_ITERATIONS):
         return tried.zncc
-    log.debug("a start led nowhere: %s", STATUS_TEXT[tried.return_status][0])
+    log.debug("a start led nowhere: %s", reason_of(tried.return_status))
     return -1.0

@@ -1,4 +1,8 @@
-"""Gauss-Newton iterations on the sums over two whole images."""
+"""Gauss-Newton iterations on whole images at one level: from sums over all blocks to the next phi, and when they end.
+
+The sums come from pair.py; rank 0 makes the step, all ranks get it. The kernel of windows has a loop of its own
+(docs/theory/registration.md, "One control, two loops").
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -7,11 +11,10 @@ import numpy as np
 
 from hpcdvc.fields.phi import rotation_of
 from hpcdvc.fields.status import Status
+from hpcdvc.registration.control import GROWTH, LEAST_CONTRAST, LEAST_VARIANCE, NEAR, VOLUME_RATIO
 from hpcdvc.registration.pair import SAMPLE, Pair, Totals
-from hpcdvc.registration.windows import Settings
+from hpcdvc.registration.settings import Iterations
 
-#: Norm of the step from which on the residual is mostly noise and interpolation error.
-NEAR = 0.1
 #: Correlation from which on the residual is too small for a difference of float32 sums.
 ALIKE = 0.9995
 #: Standard deviations of the correlation of unrelated textures that a match must have, and a limit for few voxels.
@@ -93,8 +96,8 @@ class Iterate:
         return cls(**{name: row[name].copy() if row[name].ndim else row[name].item() for name in cls.__annotations__})
 
 
-def iterations(
-    pair: Pair, state: Iterate, start: np.ndarray, settings: Settings, team, valid: int, rough: bool = False
+def iterate(
+    pair: Pair, state: Iterate, start: np.ndarray, settings: Iterations, team, valid: int, sample_suffices: bool = False
 ) -> Iterator[Iterate]:
     """Gauss-Newton iterations until phi has settled. Collective: every rank gets every state.
 
@@ -103,9 +106,9 @@ def iterations(
     pair : images at this level
     state : to go on from
     start : (3, 4) array, phi before the first iteration
-    settings : max_iterations, min_delta_phi, min_zncc
+    settings : when they end
     valid : number of voxels of im1 that could take part
-    rough : a phi that the sample of the blocks has settled on will do
+    sample_suffices : a phi that the sample of the blocks has settled on will do
 
     Yields
     ------
@@ -129,7 +132,7 @@ def iterations(
 
         after = team.agree(next_state)
         settled = after.status == Status.CONVERGED
-        enough = (rough and settled) or after.status == Status.MAX_ITERATIONS
+        enough = (sample_suffices and settled) or after.status == Status.MAX_ITERATIONS
         if state.sampled and after.status and not enough:  # all blocks will do better, or fail for good
             phi = after.phi if settled else start
             after = replace(after, sampled=False, status=0, phi=phi, delta=np.full(12, np.nan))
@@ -140,11 +143,11 @@ def iterations(
 def _contrast_loss(totals: Totals) -> float:
     """Standard deviation of the trilinearly interpolated im2 / that without interpolation."""
     m = totals.match
-    if not m["few"] > 0:
+    if not m["contrast_n"] > 0:
         return 1.0
-    of_mean = m["sum_of_few"] ** 2 / m["few"]
-    loss = np.sqrt(min((m["squares_of_few"] - of_mean) / (m["interpolated_squares"] - of_mean), 1.0))
-    return float(loss) if loss > 0.5 else 1.0
+    of_mean = m["contrast_b"] ** 2 / m["contrast_n"]
+    loss = np.sqrt(min((m["contrast_bb"] - of_mean) / (m["interpolated_bb"] - of_mean), 1.0))
+    return float(loss) if loss > LEAST_CONTRAST else 1.0
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ def _match(pair: Pair, totals: Totals, contrast_loss: float) -> _Match | None:
     n = r["n"]
     mean_a, mean_b = r["a"] / n, m["b"] / n
     aa, bb, ab = r["aa"] - n * mean_a**2, m["bb"] - n * mean_b**2, m["ab"] - n * mean_a * mean_b
-    if not min(aa, bb) > 1e-10 * n:
+    if not min(aa, bb) > LEAST_VARIANCE * n:
         return None
     gain, shift_a, shift_b = np.sqrt(aa / bb) * np.nan_to_num(contrast_loss, nan=1.0), mean_a, mean_b
     squares = aa + gain**2 * bb - 2 * gain * ab
@@ -176,7 +179,7 @@ def _match(pair: Pair, totals: Totals, contrast_loss: float) -> _Match | None:
     return _Match(max(float(squares), 0.0), zncc, float(gain), shift, right)
 
 
-def _step(pair: Pair, totals: Totals, last: Iterate, valid: int, settings: Settings, exact: bool) -> Iterate:
+def _step(pair: Pair, totals: Totals, last: Iterate, valid: int, settings: Iterations, exact: bool) -> Iterate:
     """One Gauss-Newton step from the sums; `exact`: the sum of squares is among them."""
     r, number = totals.reference, last.number + 1
     n = float(r["n"])
@@ -240,7 +243,7 @@ def _chance(reference: np.void, n: float) -> float:
     return float(min(CHANCE[0] * np.sqrt(speckle / n), CHANCE[1]))
 
 
-def _verdict(pair: Pair, state: Iterate, last: Iterate, settings: Settings) -> int:
+def _verdict(pair: Pair, state: Iterate, last: Iterate, settings: Iterations) -> int:
     """Why the iterations end here; 0: they go on."""
     comparable = np.isfinite(last.delta).all()  # not with what other blocks say
     if comparable and state.number > settings.max_iterations / 2 and _has_grown(pair, state, last):
@@ -253,8 +256,8 @@ def _verdict(pair: Pair, state: Iterate, last: Iterate, settings: Settings) -> i
 def _has_grown(pair: Pair, state: Iterate, last: Iterate) -> bool:
     """Whether the images match clearly worse than before; `error` depends on the gain as well, `zncc` does not."""
     if pair.znssd:
-        return 0.8 * (1 - state.zncc) > 1 - last.zncc + 1 - ALIKE
-    return 0.8 * abs(state.error) > abs(last.error)
+        return GROWTH * (1 - state.zncc) > 1 - last.zncc + 1 - ALIKE
+    return GROWTH * abs(state.error) > abs(last.error)
 
 
 def _solve(basis: np.ndarray, matrix: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -281,4 +284,4 @@ def compose(phi: np.ndarray, delta: np.ndarray, rigid: bool) -> tuple[np.ndarray
     if rigid and abs(np.linalg.det(result[:, :3])) > 1e-6:
         result[:, :3] = rotation_of(result[:, :3])
     ratio = np.linalg.det(result[:, :3])
-    return result, 0 if 0.2 < ratio < 3 else Status.VOLUME_CHANGE
+    return result, 0 if VOLUME_RATIO[0] < ratio < VOLUME_RATIO[1] else Status.VOLUME_CHANGE

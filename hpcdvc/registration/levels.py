@@ -1,4 +1,4 @@
-"""Coarse copies of volumes: means of cells of voxels."""
+"""Coarse copies of volumes, made by all ranks: means of cells of voxels, where the cells lie, and grey values."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,7 @@
 """Registration of whole images, from coarse copies to the images themselves: one Phi for all of im1.
 
-im1(x) = im2(c + t + F (x - c)), arrays ZYX, lengths in voxels of the images themselves.
+im1(x) = im2(c + t + F (x - c)), arrays ZYX, lengths in voxels of the images themselves. What happens at one level is in
+gauss_newton.py, what there is to do in task.py; here are the way from level to level, and the `RegistrationResult`.
 """
 
 import logging
@@ -9,34 +10,32 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hpcdvc.errors import UserError, agreed
+from hpcdvc.errors import UserError
 from hpcdvc.fields.decomposition import decompose_phi
 from hpcdvc.fields.phi import part_of
-from hpcdvc.fields.status import STATUS_TEXT, Status
-from hpcdvc.registration.gauss_newton import ITERATE, Iterate, iterations
+from hpcdvc.fields.status import Status, reason_of
+from hpcdvc.registration.gauss_newton import ITERATE, Iterate, iterate
 from hpcdvc.registration.levels import GreyValues, Level, grey_values, halved
 from hpcdvc.registration.pair import Pair
-from hpcdvc.registration.windows import Settings
+from hpcdvc.registration.task import Task
 
 log = logging.getLogger("hpcdvc")
 
-#: Voxels that a level must have on each axis.
-LEAST_VOXELS = 8
 #: A level before the last one has converged when the norm of the change of Phi is below this.
 COARSE_DELTA_PHI = 1e-3
-#: Statuses of a level that has not gone astray.
-ARRIVED = (Status.CONVERGED, Status.MAX_ITERATIONS, Status.DECORRELATED)
+#: Statuses of a level whose phi may be a start for the next one.
+USABLE = (Status.CONVERGED, Status.MAX_ITERATIONS, Status.DECORRELATED)
 
 
 @dataclass(frozen=True)
-class Registration:
+class RegistrationResult:
     """The deformation function of a whole image.
 
     Attributes
     ----------
     phi : (4, 4) float64 array, ZYX; maps im1 to im2 about `centre`
     centre : (3,) point of im1, ZYX, voxels
-    return_status : 2 converged; others see hpcdvc.fields.field.STATUS_TEXT
+    return_status : 2 converged; others see hpcdvc.fields.status
     error : sum of squared residuals / sum of the grey values of im1
     iterations : of the last level
     delta_phi_norm : norm of the last change of phi, in voxels of the last level
@@ -67,63 +66,35 @@ class Registration:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is to be registered, on all levels.
+class Journal:
+    """What is done with the iterations.
 
     Attributes
     ----------
-    settings : of the iterations
-    first, last : binning of the first and the last level, powers of two
-    margin : voxels (ZYX) of im1 left out at each side; None: a tenth of the image
-    force : go on to the next level from one that has not converged
-    names : of the images, for messages
-    rough : this is to make a start only
+    keep : is called with each of them, one record of gauss_newton.ITERATE
+    earlier : (n,) records of an earlier run: what it has done is not done again
+    quiet : show nothing
     """
-
-    settings: Settings
-    first: int = 1
-    last: int = 1
-    margin: tuple[float, float, float] | None = None
-    force: bool = False
-    names: tuple[str, str] = ("im1", "im2")
-    rough: bool = False
-
-
-@dataclass
-class Journal:
-    """The iterations so far, and what to do with each: `earlier` ones are not done again, `quiet` ones not shown."""
 
     keep: Callable[[np.ndarray], None] = lambda row: None
     earlier: np.ndarray = field(default_factory=lambda: np.empty(0, ITERATE))
     quiet: bool = False
-    rows: list[np.ndarray] = field(default_factory=list)
 
-    def state(self, factor: int, phi: np.ndarray, sampled: bool) -> Iterate:
-        """Where the iterations of a level start: at phi, or at the last earlier one."""
-        rows = self.earlier[self.earlier["factor"] == factor]
-        self.rows += list(rows[:, None])
-        return Iterate.of_row(rows[-1]) if len(rows) else Iterate(0, 0, sampled, phi)
+    def done(self, factor: int) -> np.ndarray:
+        """Earlier iterations of a level."""
+        return self.earlier[self.earlier["factor"] == factor]
 
-    def add(self, state: Iterate, factor: int) -> None:
-        """Keep one iteration."""
-        self.rows.append(state.row(len(self.rows), factor))
+    def add(self, state: Iterate, index: int, factor: int) -> np.ndarray:
+        """Keep and show one iteration; its record."""
+        row = state.row(index, factor)
         self.say(line(state))
-        self.keep(self.rows[-1])
+        self.keep(row)
+        return row
 
     def say(self, text: str, level: int = logging.INFO) -> None:
         """Show a line."""
         if not self.quiet:
             log.log(level, text)
-
-
-def settings_for(shape: tuple[int, int, int], **details: object) -> Settings:
-    """Settings of whole images, of which only the dimensions count; `details` are those of `Settings`.
-
-    Parameters
-    ----------
-    shape : (nz, ny, nx) of im1
-    """
-    return Settings(half_window_size=(int(shape[0] > 1), 1, 1), margin=0, shape_order="1", **details)
 
 
 def levels_between(level: Level, first: int, last: int, team) -> dict[int, Level]:
@@ -134,33 +105,6 @@ def levels_between(level: Level, first: int, last: int, team) -> dict[int, Level
     return {factor: made[factor] for factor in sorted(made, reverse=True) if factor >= last}
 
 
-def coarsest(shape: tuple[int, int, int]) -> int:
-    """The largest power of two by which an image may be binned: 8 voxels must remain on each axis."""
-    smallest, factor = min((n for n in shape if n > 1), default=1), 1
-    while smallest // (2 * factor) >= LEAST_VOXELS:
-        factor *= 2
-    return factor
-
-
-def power_of_two(value: int) -> int:
-    """The power of two nearest to a number, on a logarithmic scale."""
-    return 2 ** round(np.log2(value))
-
-
-def default_margin(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """A tenth of the smallest side and one voxel more, on each axis; none in z of a 2-D image."""
-    margin = 1 + int(0.1 * min((n for n in shape if n > 1), default=1))
-    return tuple(margin if n > 1 else 0 for n in shape)
-
-
-def level_margin(task: Task, level: Level) -> tuple[int, int, int]:
-    """Margin in voxels of a level."""
-    shape = level.im1.shape
-    if task.margin is None:
-        return default_margin(shape)
-    return tuple(0 if n == 1 else int(m // level.factor) for n, m in zip(shape, task.margin, strict=True))
-
-
 def register_levels(
     levels: dict[int, Level],
     task: Task,
@@ -168,7 +112,7 @@ def register_levels(
     centre: np.ndarray,
     team,
     journal: Journal | None = None,
-) -> Registration:
+) -> RegistrationResult:
     """Register from the coarsest level to the finest, each starting where the one before ended. Collective.
 
     A coarse level that fails is passed over; the last one decides.
@@ -184,24 +128,26 @@ def register_levels(
     """
     journal = journal or Journal()
     grey = grey_of(levels, task.names, team)
+    ends, history = task.settings.iterations, np.empty(0, ITERATE)
     # a coarse level is only to make a start for the next one
-    enough = replace(task.settings, min_delta_phi=max(task.settings.min_delta_phi, COARSE_DELTA_PHI))
-    coarse = replace(task, settings=enough, rough=True)
-    phi = part_of(start, "rigid" if task.settings.rigid else "all")
+    enough = replace(ends, min_delta_phi=max(ends.min_delta_phi, COARSE_DELTA_PHI))
+    coarse = replace(task, settings=replace(task.settings, iterations=enough), sample_suffices=True)
+    phi = part_of(start, "rigid" if ends.rigid else "all")
     for factor, level in levels.items():
         last = factor == min(levels)
-        state, valid = _register_level(level, task if last else coarse, grey, phi, centre, team, journal)
-        useful = state.status in ARRIVED and state.zncc >= task.settings.min_zncc
+        one = task if last else coarse
+        state, valid, history = _register_level(level, one, grey, phi, centre, team, journal, history)
+        useful = state.status in USABLE and state.zncc >= ends.min_zncc
         if not (useful or last or task.force):
-            journal.say(f"binning {factor}: {STATUS_TEXT[state.status][0]}; its result is not used", logging.WARNING)
+            journal.say(f"binning {factor}: {reason_of(state.status)}; its result is not used", logging.WARNING)
         if useful or last or task.force:
             phi = from_level(state.phi, level)
     voxels = levels[factor].step
     variance = state.variance.reshape(3, 4).copy()
     variance[:, 3] *= voxels**2
-    return Registration(
+    return RegistrationResult(
         phi, centre, state.status, state.error, state.number, state.delta_phi_norm, state.zncc,
-        state.voxels / valid if valid else 0.0, variance.ravel(), factor, np.concatenate(journal.rows)
+        state.voxels / valid if valid else 0.0, variance.ravel(), factor, history
     )  # fmt: skip
 
 
@@ -213,18 +159,22 @@ def _register_level(
     centre: np.ndarray,
     team,
     journal: Journal,
-) -> tuple[Iterate, int]:
-    """Last state at one level, and how many voxels of im1 could take part."""
-    margin, at = level_margin(task, level), (centre - level.first) / level.step
+    history: np.ndarray,
+) -> tuple[Iterate, int, np.ndarray]:
+    """Last state at one level, how many voxels of im1 could take part, and the history up to here."""
+    margin, at = task.level_margin(level.im1.shape, level.factor), (centre - level.first) / level.step
     start, valid = _to_level(phi, level), _count_valid(level, margin, team)
     pair = Pair(level.im1, level.im2, task.settings, *grey, level.mask1, margin, at, team, start)
-    state = journal.state(level.factor, start, pair.has_sample)
+    rows = [history, done := journal.done(level.factor)]
+    first = len(history) + len(done)
+    state = Iterate.of_row(done[-1]) if len(done) else Iterate(0, 0, pair.has_sample, start)
     size = " x ".join(map(str, level.im1.shape))
     journal.say(f"binning {level.factor}: {size} voxels (ZYX), margin {' '.join(map(str, margin))}")
-    for after in iterations(pair, state, start, task.settings, team, valid, task.rough):
+    states = iterate(pair, state, start, task.settings.iterations, team, valid, task.sample_suffices)
+    for index, after in enumerate(states, first):
         state = after
-        journal.add(state, level.factor)
-    return state, valid
+        rows.append(journal.add(state, index, level.factor))
+    return state, valid, np.concatenate(rows)
 
 
 def grey_of(levels: dict[int, Level], names: tuple[str, str], team) -> tuple[GreyValues, GreyValues]:
@@ -244,7 +194,7 @@ def grey_of(levels: dict[int, Level], names: tuple[str, str], team) -> tuple[Gre
     for name, values in zip(names, grey, strict=True):
         if not _has_contrast(values):
             what = "no finite value" if np.isnan(values.mean) else f"the same grey value {values.mean:g} everywhere"
-            raise agreed(UserError(f"{name} has {what}: there is nothing to register"))
+            team.fail(UserError(f"{name} has {what}: there is nothing to register"))
     return grey
 
 

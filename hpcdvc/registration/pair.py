@@ -4,23 +4,25 @@ The image is cut into blocks that do not depend on the ranks; every rank sums ov
 of all blocks in their order. So the number of ranks changes no bit.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from hpcdvc.kernels.whole import Sums, Volume
+from hpcdvc.registration.kernel_settings import FIVE_POINTS, KernelSettings
 from hpcdvc.registration.levels import GreyValues
-from hpcdvc.registration.windows import Plan, Settings
+from hpcdvc.registration.settings import Settings, dimensions_of
 
 #: as hpcdvc_reference of cython/whole.h: `known` tells that the sums are of the whole block and up to date
 REFERENCE = np.dtype(
     [(name, "f8") for name in ("known", "n", "a", "aa")] + [("g", "f8", 12), ("ag", "f8", 12), ("M", "f8", (12, 12))]
 )
-#: as hpcdvc_match; the `few` are voxels of some planes that stand for all
+#: as hpcdvc_match; the last four are over every third plane and tell what interpolation takes of the contrast: voxels,
+#: sums of b and b^2, and of b^2 that was squared before it was interpolated
 MATCH = np.dtype(
     [(name, "f8") for name in ("b", "bb", "ab")]
     + [("bg", "f8", 12)]
-    + [(name, "f8") for name in ("residual", "few", "sum_of_few", "squares_of_few", "interpolated_squares")]
+    + [(name, "f8") for name in ("residual", "contrast_n", "contrast_b", "contrast_bb", "interpolated_bb")]
 )
 #: Voxels (ZYX) of the tiles that the kernel works on, at most, by order; those of a spline are larger because its
 #: prefilter reaches far beyond them. A block is one tile high and this many tiles deep.
@@ -46,7 +48,7 @@ class Trial:
     shift: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class Totals:
     """Sums over all blocks."""
 
@@ -60,7 +62,7 @@ class Pair:
     Parameters
     ----------
     im1, im2 : (nz, ny, nx) arrays of grey values
-    settings : of the registration; its window size is of no account but for z: 0 in 2-D
+    settings : of the registration; without a window
     grey1, grey2 : mean and standard deviation of the images
     mask1 : (nz, ny, nx) uint8 array, 0 = voxel of im1 that does not count
     margin : voxels (ZYX) of im1 left out at each side
@@ -83,23 +85,22 @@ class Pair:
         start: np.ndarray | None = None,
     ):
         low, high = np.array(margin), np.array(im1.shape) - margin
-        tile = TILES[settings.order] if im1.shape[0] > 1 else (1, 64, 512)
+        order, dimensions = settings.interpolation.order, dimensions_of(im1.shape)
+        tile = TILES[order] if dimensions == 3 else (1, 64, 512)
         tile = tuple(int(n) for n in np.minimum((*tile[:2], _tile_length(start)), high - low))
         blocks, sampled = _blocks(low, high, tile)
         mine = slice(*team.spans(len(blocks)))
         self._blocks, self._sampled, self.has_sample = blocks[mine], sampled[mine], len(blocks) >= LEAST_BLOCKS
-        if settings.gradient is None and self.has_sample:  # shorter filters, more iterations on the sample
-            settings = replace(settings, gradient="five_points")
-        self._plan, self._team = Plan(settings), team
-        self._plan.adaptive = self._plan.calibrate = False  # the sums know one gradient only
-        self._sums = Sums(Volume(im1, mask1), Volume(im2), self._plan, tile)
+        # a shorter filter costs more iterations, on the sample
+        short = FIVE_POINTS if settings.gradient.method is None and self.has_sample else None
+        kernel = KernelSettings(settings, short)
+        self._team, self._sums = team, Sums(Volume(im1, mask1), Volume(im2), kernel, tile)
         self._grey1, self._grey2, self.centre = grey1, grey2, np.asarray(centre, float)
-        self.znssd, self.basis, self.rigid = settings.criterion == "znssd", self._plan.basis, settings.rigid
-        dimensions = 3 if im1.shape[0] > 1 else 2
+        self.znssd, self.basis, self.rigid = kernel.znssd, kernel.basis, kernel.rigid
         # what white noise of unit variance becomes: sum of squares of the gradient, variance of the interpolated im2
-        self.gradient_noise = 0.0 if settings.update_gradient else dimensions * self._plan.gradient.noise
-        self.interpolation_noise = np.mean(self._plan.interpolation.noise) ** dimensions
-        self.loses_contrast = self.znssd and settings.order == 1 and not settings.update_gradient
+        self.gradient_noise = 0.0 if kernel.update_gradient else dimensions * kernel.gradient.noise
+        self.interpolation_noise = np.mean(kernel.interpolation.noise) ** dimensions
+        self.loses_contrast = self.znssd and order == 1 and not kernel.update_gradient
         self._references = np.zeros(len(self._blocks), REFERENCE)
         self._last: bool | None = None
         self._all: list[np.ndarray] = [self._references[:0]] * team.size
@@ -121,7 +122,9 @@ class Pair:
         contrast: bool = False,
         greys: tuple[float, float] | None = None,
     ) -> Totals | None:
-        """Sums over the blocks with im2 under phi; None if that is beyond reason. On rank 0. Collective.
+        """Sums over the blocks with im2 under phi, on rank 0. Collective.
+
+        None on the other ranks, and where phi spreads a tile of im1 over more than four times its length of im2.
 
         Parameters
         ----------
@@ -140,9 +143,9 @@ class Pair:
         status = self._sums(trial, self._blocks[chosen], references, matches)
         self._references[chosen] = references
         # what has not changed since it was sent is not sent again
-        news = None if known.all() and (references["known"] > 0).all() and sampled == self._last else references
+        changed = None if known.all() and (references["known"] > 0).all() and sampled == self._last else references
         self._last = sampled
-        parts = self._team.gather((status, news, matches))
+        parts = self._team.gather((status, changed, matches))
         if parts is None or any(status for status, _, _ in parts):
             return None
         self._all = [old if new is None else new for old, (_, new, _) in zip(self._all, parts, strict=True)]

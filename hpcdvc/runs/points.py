@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hpcdvc.errors import Unfinished, agreed
+from hpcdvc.errors import Unfinished
 from hpcdvc.fields.status import Status
 from hpcdvc.ranks.progress import Progress
 from hpcdvc.runs.checkpoint import Checkpoint
@@ -29,7 +29,7 @@ def chunk_size(seconds_per_point: float, points: int, ranks: int) -> int:
 
 def measure_points(
     team,
-    points: np.ndarray | None,
+    points: int | np.ndarray,
     measure: Callable[[np.ndarray], np.ndarray],
     seconds_per_point: float,
     checkpoint: Checkpoint,
@@ -41,10 +41,11 @@ def measure_points(
     Parameters
     ----------
     team : hpcdvc.ranks.team.Team
-    points : structured array with a field ``index`` on rank 0, None elsewhere
-    measure : from some of the points to as many rows, of the dtype of the checkpoint
+    points : how many there are, 0 to `points` - 1; or the numbers of those that are to be measured, (n,) integers,
+        ascending, the same on all ranks
+    measure : from the numbers of some points, (m,) int64, to as many rows, of the dtype of the checkpoint
     seconds_per_point : rough cost, to size the chunks
-    checkpoint : the shards, checked already
+    checkpoint : where the rows are kept
     quiet : show no progress
     earlier : rows of earlier runs that count, on rank 0; by default all that the shards hold
 
@@ -57,35 +58,50 @@ def measure_points(
     Unfinished
         On every rank, when the run was asked to leave; what was measured is in the shards.
     """
+    unit = checkpoint.shards.unit
     earlier = checkpoint.load() if earlier is None else earlier
-    todo = points[~np.isin(points["index"], earlier["index"])] if team.rank == 0 else None
-    done, left = team.broadcast((len(earlier), len(todo)) if team.rank == 0 else None)
+    done, left = team.agree(lambda: (len(earlier), _without(points, earlier["index"])))
+    total = _count(left)
     if done:
-        log.info("%d %s were measured before, %d are left", done, checkpoint.unit, left)
+        log.info("%d %s were measured before, %d are left", done, unit, total)
     checkpoint.open()
-    queue = team.queue(todo, chunk_size(seconds_per_point, left, team.size))
-    with Progress(done + left, done, quiet=quiet or team.rank > 0, unit=checkpoint.unit) as progress:
-        rows = [earlier, *_measure_chunks(queue, measure, checkpoint, progress)]
+    queue = team.queue(total, chunk_size(seconds_per_point, total, team.size))
+    with Progress(done + total, done, quiet=quiet or team.rank > 0, unit=unit) as progress:
+        rows = [earlier, *_measure_chunks(queue, left, measure, checkpoint, progress)]
         checkpoint.close()
         missing = queue.left()
-        progress.update(done + left - missing)
+        progress.update(done + total - missing)
     if missing:
-        raise agreed(
+        team.fail(
             Unfinished(
-                f"left on request with {missing} of {done + left} {checkpoint.unit} to do; the others are safe, "
+                f"left on request with {missing} of {done + total} {unit} to do; the others are safe, "
                 "run again with --resume"
             )
         )
-    return np.concatenate(rows, dtype=checkpoint.dtype)
+    return np.concatenate(rows, dtype=checkpoint.shards.dtype)
 
 
-def _measure_chunks(queue, measure: Callable, checkpoint: Checkpoint, progress: Progress) -> list[np.ndarray]:
+def _count(points: int | np.ndarray) -> int:
+    return points if isinstance(points, int) else len(points)
+
+
+def _without(points: int | np.ndarray, measured: np.ndarray) -> int | np.ndarray:
+    """The points that are left; a number where these are all."""
+    if len(measured) == 0:
+        return points
+    return np.setdiff1d(np.arange(points) if isinstance(points, int) else points, measured, assume_unique=True)
+
+
+def _measure_chunks(
+    queue, points: int | np.ndarray, measure: Callable, checkpoint: Checkpoint, progress: Progress
+) -> list[np.ndarray]:
     """Rows of the chunks that this rank has pulled, one array per chunk; each is in the shards before the next."""
     rows: list[np.ndarray] = []
     converged, mine, done, left = 0, 0, progress.done, progress.total - progress.done
-    can_fail = "return_status" in checkpoint.dtype.names
+    can_fail = "return_status" in checkpoint.shards.dtype.names
     for chunk in queue:
-        rows.append(measure(chunk))
+        numbers = np.arange(chunk.start, chunk.stop) if isinstance(points, int) else points[chunk.start : chunk.stop]
+        rows.append(measure(numbers))
         checkpoint.append(rows[-1])
         if can_fail:
             converged += np.count_nonzero(rows[-1]["return_status"] == Status.CONVERGED)

@@ -7,6 +7,7 @@ import numpy as np
 from hpcdvc.output.image import ImageFile, ImageWriter
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.points import measure_points
+from hpcdvc.runs.shards import Shards
 
 #: A slab that is in the files: its number, the checksums of its planes in each file, and sums over its voxels.
 SLAB = np.dtype([("index", "<i8"), ("checksum", "<u8", (2,)), ("sums", "<f8", (3,))], align=True)
@@ -42,7 +43,7 @@ def write_slabs(
     depth : planes per slab
     make : gives the planes of a slab
     seconds_per_slab : rough cost
-    checkpoint : of rows of `SLAB`, checked already; the shards are left to the caller
+    checkpoint : of rows of `SLAB`; the shards are left to the caller
     quiet : show no progress
 
     Returns
@@ -58,13 +59,13 @@ def write_slabs(
         On every rank, when the files cannot be created or written.
     """
     planes = images[0].shape[0]
-    slabs = np.zeros(-(-planes // depth), SLAB)
-    slabs["index"] = np.arange(len(slabs))
-    places, earlier = team.agree(lambda: _begin(images, checkpoint))
+    slabs = -(-planes // depth)
+    places, earlier = team.agree(lambda: _begin(images, checkpoint.shards))
     writers = team.agree_all(lambda: [ImageWriter(*pair) for pair in zip(images, places, strict=True)])
 
     def write(numbers: np.ndarray) -> np.ndarray:
-        rows = numbers.copy()
+        rows = np.zeros(len(numbers), SLAB)
+        rows["index"] = numbers
         for row in rows:
             _write_slab(row, depth, planes, make, writers)
         return rows
@@ -72,14 +73,14 @@ def write_slabs(
     earlier = _intact(team, earlier, lambda row: _is_intact(row, depth, planes, writers))
     rows = measure_points(team, slabs, write, seconds_per_slab, checkpoint, quiet, earlier)
     team.agree_all(lambda: [writer.close() for writer in writers])
-    rows, _ = team.collect(rows, len(slabs))
+    rows, _ = team.collect(rows, slabs)
     team.agree(lambda: [image.settle() for image in images])
     return rows["sums"].sum(axis=0)
 
 
-def _begin(images: list[ImageFile], checkpoint: Checkpoint) -> tuple[list[tuple[str, int]], np.ndarray]:
+def _begin(images: list[ImageFile], shards: Shards) -> tuple[list[tuple[str, int]], np.ndarray]:
     """Files and offsets, and the slabs that are in them, on one rank: those of an earlier run, or new ones."""
-    rows = checkpoint.load()
+    rows = shards.load()
     places = [image.begun() for image in images] if len(rows) else [None]
     if None in places:
         return [image.create() for image in images], rows[:0]

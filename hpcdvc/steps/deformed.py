@@ -1,6 +1,7 @@
 """im1 as a registration deforms it, written beside the result of the registration."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,9 +9,12 @@ from hpcdvc.deformation.images import PLANES, Deformation
 from hpcdvc.deformation.mappings import PhiMap
 from hpcdvc.deformation.residual import residual_of
 from hpcdvc.images import VolumeInfo, open_volume
-from hpcdvc.output.hdf5 import read_field, read_metadata
+from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.image import ImageFile
-from hpcdvc.runs.checkpoint import Checkpoint, key_of
+from hpcdvc.output.result import FieldFile
+from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.job import Job
+from hpcdvc.runs.shards import key_of
 from hpcdvc.runs.slabs import SLAB, Maker, slab_depth, write_slabs
 
 #: Rough core time per voxel by order, s.
@@ -32,26 +36,45 @@ def slab_maker(deformation: Deformation, im1: np.ndarray, im2: np.ndarray | None
     return make
 
 
-def write_deformed(result: str, path: str, info: VolumeInfo, order: int, team, quiet: bool) -> str:
-    """Write im1 as the registration in a result file deforms it; returns the path. Collective.
+@dataclass(frozen=True)
+class DeformedImage:
+    """im1, and the .hdf file of the registration that deforms it."""
+
+    im1: VolumeInfo
+    registration: str
+    order: int
+
+
+def deformed_job(stem: str, registration: FieldFile, im1: VolumeInfo, order: int) -> Job:
+    """The job that writes im1 as a registration deforms it.
 
     Parameters
     ----------
-    result : .hdf file of the registration
-    path : of the image, replaced if it exists
-    info : im1
+    stem : of the image
+    registration : file of a job that comes before
+    im1 : the image
     order : of the interpolation
+    """
+    parameters = {"registration": registration.metadata["key"], "order": order}
+    image = ImageFile(f"{stem}.tif", im1.shape, im1.dtype, {"key": key_of(parameters)})
+    task = DeformedImage(im1, registration.path, order)
+    return Job(stem=stem, parameters=parameters, files=(image,), task=task, dtype=SLAB, unit="slabs")
+
+
+def write_deformed(job: Job, checkpoint: Checkpoint, team, quiet: bool) -> None:
+    """Write im1 as the registration deforms it. Collective.
+
+    Parameters
+    ----------
+    job : from `deformed_job`
+    checkpoint : its shards
     team : hpcdvc.ranks.team.Team
     quiet : show no progress
     """
-    field, key = team.agree(lambda: (read_field(result), read_metadata(result)["key"]))
-    parameters = {"registration": key, "order": order}
-    image = ImageFile(path, info.shape, info.dtype, {"key": key_of(parameters)})
-    shards = Checkpoint(path.removesuffix(".tif"), parameters, team, 10.0, SLAB, "slabs")
-    im1 = open_volume(info, team)
-    deformation = Deformation(im1, PhiMap(field.phi[0], field.positions[0]), order)
-    depth = slab_depth(info.shape, PLANES)
-    seconds = SECONDS_PER_VOXEL[order] * depth * info.shape[1] * info.shape[2]
-    write_slabs(team, [image], depth, slab_maker(deformation, im1), seconds, shards, quiet)
-    team.agree(shards.clear)
-    return path
+    task: DeformedImage = job.task
+    field = team.agree(lambda: read_field(task.registration))
+    im1, shape = open_volume(task.im1, team), task.im1.shape
+    deformation = Deformation(im1, PhiMap(field.phi[0], field.positions[0]), task.order)
+    depth = slab_depth(shape, PLANES)
+    seconds = SECONDS_PER_VOXEL[task.order] * depth * shape[1] * shape[2]
+    write_slabs(team, list(job.files), depth, slab_maker(deformation, im1), seconds, checkpoint, quiet)

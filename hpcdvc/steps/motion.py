@@ -4,11 +4,12 @@ import logging
 
 import numpy as np
 
-from hpcdvc.deformation.mappings import MeshMap, NeighbourMap, PhiMap
+from hpcdvc.deformation.mappings import NeighbourMap, PhiMap
+from hpcdvc.deformation.meshes import MeshMap
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.phi import part_of
-from hpcdvc.fields.status import STATUS_TEXT, Status
+from hpcdvc.fields.status import reason_of
 from hpcdvc.fields.triangulation import triangulate
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.motion import OF_FIELDS, MotionOptions
@@ -63,8 +64,8 @@ def read_motion(options: MotionOptions, image: VolumeInfo) -> tuple[str, Mapping
 
 def _registration(options: MotionOptions, field: Field) -> PhiMap:
     status = int(field.return_status[0])
-    if status != Status.CONVERGED:
-        reason = STATUS_TEXT.get(status, ("unknown status",))[0]
+    if not field.measured[0]:
+        reason = reason_of(status, field.family)
         log.warning("the registration in %s has return status %d (%s)", options.phi_file, status, reason)
     return PhiMap(part_of(field.phi[0], "rigid" if options.rigid else "all"), field.positions[0])
 

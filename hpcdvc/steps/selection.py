@@ -5,20 +5,19 @@ import logging
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.fields.field import Field
+from hpcdvc.fields.field import Field, status_counts
 from hpcdvc.images import VolumeInfo
-from hpcdvc.output.schema import status_counts
 
 log = logging.getLogger("hpcdvc")
 
 
-def usable_rows(field: Field, threshold: int, path: str) -> np.ndarray:
-    """Numbers of the rows with a return status of at least `threshold` and a finite position and Phi.
+def usable_rows(field: Field, threshold: int | None, path: str) -> np.ndarray:
+    """Numbers of the rows that are wanted and have a finite position and Phi.
 
     Parameters
     ----------
     field : n rows
-    threshold : `-rst`
+    threshold : `-rst`, the lowest return status; None takes the rows that are measured
     path : where the field comes from, for messages
 
     Raises
@@ -27,12 +26,15 @@ def usable_rows(field: Field, threshold: int, path: str) -> np.ndarray:
         There is no such row; the sentence says which statuses there are.
     """
     finite = np.isfinite(field.phi).all(axis=(1, 2)) & np.isfinite(field.positions).all(axis=1)
-    good = field.return_status >= threshold
+    good = field.measured if threshold is None else field.return_status >= threshold
     if not good.any():
         found = ", ".join(f"{count} of status {code}" for code, count in status_counts(field.return_status).items())
+        if threshold is None:
+            raise UserError(f"no row of {path} is measured: it holds {found}; -rst takes rows that are not")
         raise UserError(f"no row of {path} has a return status of at least -rst {threshold}: it holds {found}")
     if not (good & finite).any():
-        raise UserError(f"no row of {path} with a return status of at least -rst {threshold} is finite")
+        which = "that is measured" if threshold is None else f"with a return status of at least -rst {threshold}"
+        raise UserError(f"no row of {path} {which} is finite")
     return np.flatnonzero(good & finite)
 
 

@@ -1,13 +1,60 @@
-"""Options of the registration of whole images, and the task that they describe."""
+"""From options to the settings of a registration, of windows and of whole images."""
 
 import logging
 
 from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.declare import OptionSet
-from hpcdvc.registration.multiscale import Task, coarsest, power_of_two, settings_for
+from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Settings, Window
+from hpcdvc.registration.task import Task, coarsest, power_of_two
 
 log = logging.getLogger("hpcdvc")
+
+
+def settings_of(options: OptionSet, image: VolumeInfo, window: Window | None = None) -> Settings:
+    """Settings that options ask for.
+
+    Parameters
+    ----------
+    options : with those of `Iterations` and `Interpolation` (hpcdvc.options.registration)
+    image : im1
+    window : see `window_of`; None for whole images
+    """
+    o = options
+    return Settings(
+        window=window,
+        dimensions=2 if image.two_dimensional else 3,
+        iterations=Iterations(o.max_iterations, o.min_delta_phi, o.rigid, o.update_gradient),
+        interpolation=Interpolation(o.interpolation_order, o.criterion),
+        gradient=Gradient(o.gradient_method, o.gaussian_sigma),
+    )
+
+
+def window_of(options: OptionSet, image: VolumeInfo) -> Window:
+    """The window that options ask for.
+
+    Parameters
+    ----------
+    options : with those of `WindowSize`, `WindowSelection` and `WindowShape` (hpcdvc.options.registration)
+    image : im1
+
+    Raises
+    ------
+    UserError
+        The window does not fit into the image.
+    """
+    flat = image.two_dimensional
+    half = tuple(0 if flat and name == "Z" else h for name, h in zip("ZYX", options.half_window, strict=True))
+    for name, h, n in zip("ZYX", half, image.shape, strict=True):
+        if 2 * h + 1 > n:
+            raise UserError(
+                f"a window of {2 * h + 1} voxels (-hws {h}) is larger than {image.spec}: {n} voxels in {name}"
+            )
+        if h == 0 and not (flat and name == "Z"):
+            raise UserError(f"-hws3 {' '.join(map(str, half))}: at least 1 voxel is needed in {name}")
+    return Window(
+        half, options.mask_coverage, options.grey_low_threshold, options.grey_high_threshold, options.shape_order
+    )
 
 
 def task_of(options: OptionSet, image: VolumeInfo) -> Task:
@@ -34,18 +81,7 @@ def task_of(options: OptionSet, image: VolumeInfo) -> Task:
     for name, n, m in zip("ZYX", image.shape, margin or (), strict=False):
         if n > 1 and n - 2 * int(min(m, n)) < 4:
             raise UserError(f"a margin of {m:g} voxels leaves nothing of {image.spec}: {n} voxels in {name}")
-    settings = settings_for(
-        image.shape,
-        order=options.interpolation_order,
-        criterion=options.criterion,
-        gradient=options.gradient_method,
-        gaussian_sigma=options.gaussian_sigma,
-        max_iterations=options.max_iterations,
-        min_delta_phi=options.min_delta_phi,
-        update_gradient=options.update_gradient,
-        rigid=options.rigid,
-    )
-    return Task(settings, begin, end, margin, names=(options.im1, options.im2))
+    return Task(settings_of(options, image), begin, end, margin, names=(options.im1, options.im2))
 
 
 def _binning(value: int, flag: str, most: int, image: VolumeInfo) -> int:

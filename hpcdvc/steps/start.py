@@ -1,5 +1,7 @@
 """Where a measurement on nodes starts from: the field or the registration that `-pf` names."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hpcdvc.errors import UserError
@@ -83,30 +85,48 @@ def _words(grid: Grid) -> str:
     return f"{' x '.join(map(str, grid.shape))} from {origin} every {spacing}"
 
 
-def start_points(grid: Grid, start: Field | None, apply_f: str = "all") -> np.ndarray:
-    """Points to be measured, each with the deformation function to start from.
+@dataclass(frozen=True)
+class StartPoints:
+    """Nodes of a grid, each with the deformation function to start from; made when they are asked for.
 
-    Parameters
+    Attributes
     ----------
     grid : the nodes
     start : None (no motion), a registration (one row, applied at every node) or a field on these nodes
     apply_f : part of F of a registration to use: "all", "rigid" or "no"; its displacement is always that of all of F
-
-    Returns
-    -------
-    structured array of hpcdvc.fields.field.POINT
     """
-    points = np.zeros(grid.size, POINT)
-    points["index"] = np.arange(grid.size)
-    points["position"] = grid.positions()
-    if start is None:
-        points["Phi"] = np.eye(4)[:3]
-    elif len(start) == 1:
-        phi = at_points(start.phi[0], start.positions[0], points["position"])
-        points["Phi"] = part_of(phi, apply_f)[:, :3]
-    else:
-        points["Phi"] = start.phi[:, :3]
-    return points
+
+    grid: Grid
+    start: Field | None
+    apply_f: str = "all"
+
+    def __call__(self, numbers: np.ndarray) -> np.ndarray:
+        """Some of the points.
+
+        Parameters
+        ----------
+        numbers : (n,) numbers of nodes
+
+        Returns
+        -------
+        (n,) structured array of hpcdvc.fields.field.POINT; a point is the same whichever others are asked for
+        """
+        points = np.zeros(len(numbers), POINT)
+        points["index"] = numbers
+        points["position"] = self.grid.positions(numbers)
+        if self.start is None:
+            points["Phi"] = np.eye(4)[:3]
+        elif len(self.start) == 1:
+            phi = at_points(self.start.phi[0], self.start.positions[0], points["position"])
+            points["Phi"] = part_of(phi, self.apply_f)[:, :3]
+        else:
+            points["Phi"] = self.start.phi[numbers, :3]
+        return points
+
+
+def redone(start: Field) -> np.ndarray:
+    """Numbers of the rows of a field that `-skp` measures again: those that failed in the iterations."""
+    return np.flatnonzero(np.isin(start.return_status, REDONE))
 
 
 def kept_rows(start: Field) -> np.ndarray:

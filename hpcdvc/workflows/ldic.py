@@ -2,7 +2,6 @@
 
 import logging
 import os
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,36 +9,56 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
-from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask, open_volume
+from hpcdvc.fields.status import Status
+from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask
+from hpcdvc.options.declare import named_files
 from hpcdvc.options.ldic import Options
-from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
-from hpcdvc.output.result import Result, check_folder, estimate_bytes, stem_of
-from hpcdvc.ranks.progress import duration, status_table
-from hpcdvc.registration.windows import Registration, Settings, seconds_per_window
-from hpcdvc.runs.checkpoint import Checkpoint, key_of
+from hpcdvc.output.hdf5 import choose_transport, write_series
+from hpcdvc.output.result import FieldFile, stem_of
+from hpcdvc.ranks.progress import duration
+from hpcdvc.registration.settings import Settings
+from hpcdvc.registration.windows import WindowRegistration, seconds_per_window
+from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
-from hpcdvc.runs.provenance import metadata_of, parameters_of
-from hpcdvc.steps.start import grid_for, kept_rows, read_start, start_points
+from hpcdvc.steps.settings import settings_of, window_of
+from hpcdvc.steps.start import StartPoints, grid_for, kept_rows, read_start, redone
 
 log = logging.getLogger("hpcdvc")
 
-
-#: Options that name files.
-PATHS = ("images", "mask1", "phi_file")
+#: Statuses that a node ends with, and what to try then.
+ADVICE = {
+    Status.CONVERGED: "",
+    Status.MAX_ITERATIONS: "raise -it or -dp, or give a better start with -pf",
+    Status.NOT_EVALUATED: "",
+    Status.ERROR_GROWTH: "larger -hws, or a better start with -pf",
+    Status.SINGULAR: "larger -hws, or skip such windows with -glt",
+    Status.VOLUME_CHANGE: "larger -hws, or a better start with -pf",
+    Status.SINGULAR_PHI: "a better start with -pf",
+    Status.NO_SPECIMEN: "",
+    Status.FEW_VALID_VOXELS: "lower -mc, or check the mask",
+    Status.BAD_START: "filter the start field first",
+    Status.LEFT_IMAGE: "lower -mc, or a larger image",
+    Status.DECORRELATED: "a better start with -pf",
+}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One pair of images, what is measured in it, and where that goes."""
+    """One pair of images, and what is measured in it."""
 
     im1: VolumeInfo
     im2: VolumeInfo
     mask: VolumeInfo | None
-    grid: Grid
     settings: Settings
-    parameters: dict
-    result: Result
-    done: bool
+    points: StartPoints
+    keep: Field | None
+
+    @property
+    def grid(self) -> Grid:
+        """The nodes."""
+        return self.points.grid
 
 
 def run(options: Options, team) -> list[str]:
@@ -52,167 +71,93 @@ def run(options: Options, team) -> list[str]:
     """
     if options.prefix and len(options.images) > 2:
         log.warning("-pre names only the list of the steps: the files of a series are named after its images")
-    transport = choose_transport(team)
-    start = team.on_root(lambda: read_start(options.phi_file, options.phi_file_bin_ratio))
-    steps = team.agree(lambda: plan(options, start, team))
-    if options.dry_run:
-        log.info(estimate(steps, team.size, team.node_size))
-        return []
-    volumes: dict[VolumeInfo, np.ndarray] = {}
-    paths = []
-    for step in steps:
-        if not step.done:
-            volumes = open_pair(step, volumes, team)
-            measure(step, options, start, volumes, transport, team)
-        paths += team.agree(lambda step=step: finish(step))
-    if len(steps) > 1:
-        paths += team.agree(lambda: write_steps(options, steps))
+    volumes = OpenVolumes(team)
+    paths = carry_out(
+        options,
+        team,
+        lambda inputs: plan(options, inputs, team),
+        lambda job, checkpoint: measure(job, checkpoint, options, volumes, team),
+        lambda jobs: estimate(jobs, team.size, team.node_size),
+    )
+    if paths and len(options.images) > 2:
+        paths.append(team.agree(lambda: write_steps(options, paths)))
     return paths
 
 
-def plan(options: Options, start: Field | None, team) -> list[Step]:
-    """Check all that can be checked without reading a volume, on rank 0.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """One job for each pair of the series, on one rank.
 
     Raises
     ------
     UserError
-        With one sentence, when something is missing, does not fit or cannot be written.
+        With one sentence, when something is missing or does not fit.
     """
-    infos = {spec: describe(spec) for spec in options.images}
-    mask = describe(options.mask1) if options.mask1 else None
-    first = infos[options.images[0]]
-    for spec in options.images[1:]:
-        check_pair(first, infos[spec])
+    images, mask = inputs.volumes["images"], inputs.volume("mask1")
+    first = images[0]
+    for other in images[1:]:
+        check_pair(first, other)
     if mask:
         check_mask(first, mask)
-    settings = settings_of(options, first)
+    settings = settings_of(options, first, window_of(options, first))
+    start = read_start(options.phi_file, options.phi_file_bin_ratio)
     grid = grid_for(first.shape, options.spacing, start, options.phi_file)
     if options.skip and (start is None or len(start) == 1):
         raise UserError(f"-skp needs a field of {grid.size} nodes to complete, {options.phi_file} holds one row")
-    steps = [_step(options, infos[a], infos[b], mask, grid, settings) for a, b in options.pairs]
-    _check_places(options, steps, team)
-    return steps
+    points, keep = StartPoints(grid, start, options.apply_f), start if options.skip else None
+    transport = choose_transport(team)
+    pairs = [(images[k] if options.series_incremental else first, images[k + 1]) for k in range(len(images) - 1)]
+    steps = [Step(im1, im2, mask, settings, points, keep) for im1, im2 in pairs]
+    return [_job(options, inputs, step, transport) for step in steps]
 
 
-def _check_places(options: Options, steps: list[Step], team) -> None:
-    stems = [step.result.stem for step in steps]
-    for stem in stems:
-        if stems.count(stem) > 1:
-            raise UserError(f"two pairs would be written to {stem}.hdf: the images need different names")
-    left = [step for step in steps if not step.done]
-    if not options.force or options.resume:
-        for step in left:
-            Checkpoint(step.result.stem, step.parameters, team).check(options.resume)
-    need = sum(estimate_bytes(step.grid.size, step.result.views) for step in left)
-    check_folder(os.path.dirname(stems[0]), need, make=not options.dry_run)
-
-
-def settings_of(options: Options, image: VolumeInfo) -> Settings:
-    """Settings of the registration that the options ask for.
-
-    Raises
-    ------
-    UserError
-        The window does not fit into the image.
-    """
-    half = tuple(
-        0 if name == "Z" and image.two_dimensional else h for name, h in zip("ZYX", options.half_window, strict=True)
-    )
-    for name, h, n in zip("ZYX", half, image.shape, strict=True):
-        if 2 * h + 1 > n:
-            raise UserError(
-                f"a window of {2 * h + 1} voxels (-hws {h}) is larger than {image.spec}: {n} voxels in {name}"
-            )
-        if h == 0 and not (name == "Z" and image.two_dimensional):
-            raise UserError(f"-hws3 {' '.join(map(str, half))}: at least 1 voxel is needed in {name}")
-    return Settings(
-        half_window_size=half,
-        order=options.interpolation_order,
-        criterion=options.criterion,
-        gradient=options.gradient_method,
-        gaussian_sigma=options.gaussian_sigma,
-        max_iterations=options.max_iterations,
-        min_delta_phi=options.min_delta_phi,
-        min_valid=options.mask_coverage,
-        grey_low=options.grey_low_threshold,
-        grey_high=options.grey_high_threshold,
-        update_gradient=options.update_gradient,
-        rigid=options.rigid,
-        shape_order=options.shape_order,
-    )
-
-
-def _step(
-    options: Options, im1: VolumeInfo, im2: VolumeInfo, mask: VolumeInfo | None, grid: Grid, settings: Settings
-) -> Step:
-    nodes = [grid.origin, grid.spacing, grid.shape]
-    parameters = parameters_of(options, PATHS, {"im1": im1, "im2": im2, "mask1": mask}, grid=nodes)
-    views = [view for view in ("tsv", "vtk", "tif") if getattr(options, view)]
+def _job(options: Options, inputs: Inputs, step: Step, transport: str) -> Job:
+    nodes = {"grid": [step.grid.origin, step.grid.spacing, step.grid.shape]}
+    parameters = parameters_of(options, inputs.identities(im1=step.im1, im2=step.im2) | nodes)
+    metadata = metadata_of("ldic", parameters, named_files(options) | {"images": [step.im1.spec, step.im2.spec]})
+    views = tuple(view for view in ("tsv", "vtk", "tif") if getattr(options, view))
     prefix = options.prefix if len(options.images) == 2 else None
-    result = Result(stem_of(options.out_dir, prefix or f"{im1.stem}-{im2.stem}", "ldic", im1.path), tuple(views))
-    done = result.check(key_of(parameters), options.force, options.resume)
-    return Step(im1, im2, mask, grid, settings, parameters, result, done)
+    stem = stem_of(options.out_dir, prefix or f"{step.im1.stem}-{step.im2.stem}", "ldic", step.im1.path)
+    file = FieldFile(stem, step.grid.size, metadata, views, step.settings.window.half_size, transport, ADVICE)
+    return Job(stem=stem, parameters=parameters, files=(file,), task=step)
 
 
-def open_pair(step: Step, volumes: dict, team) -> dict[VolumeInfo, np.ndarray]:
-    """The two volumes of a step, those of the step before being used again. Collective."""
-    wanted = dict.fromkeys((step.im1, step.im2))
-    kept = {info: array for info, array in volumes.items() if info in wanted}
-    volumes.clear()  # frees what is not wanted before the next is read
-    return {info: kept[info] if info in kept else open_volume(info, team) for info in wanted}
-
-
-def measure(step: Step, options: Options, start: Field | None, volumes: dict, transport: str, team) -> None:
+def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:
     """Measure one pair and write its HDF5 file. Collective."""
-    began = time.time()
-    checkpoint = Checkpoint(step.result.stem, step.parameters, team, options.checkpoint_interval)
-    if options.force and not options.resume:
-        checkpoint.remove()
+    step: Step = job.task
     log.info("%s -> %s: %d nodes", step.im1.spec, step.im2.spec, step.grid.size)
+    im1, im2 = volumes(step.im1, step.im2)
     mask = open_mask(step.mask, team) if step.mask else None
-    registration = Registration(volumes[step.im1], volumes[step.im2], step.settings, mask)
-    kept = team.on_root(lambda: kept_rows(start)) if options.skip else None
-    points = team.on_root(lambda: start_points(step.grid, start, options.apply_f))
-    if kept is not None:
-        points = np.delete(points, kept["index"])
+    registration = WindowRegistration(im1, im2, step.settings, mask)
+    numbers = step.grid.size if step.keep is None else redone(step.keep)
     seconds = seconds_per_window(step.settings)
-    rows = measure_points(team, points, registration, seconds, checkpoint, options.quiet)
-    rows = rows if kept is None else np.concatenate([rows, kept])
-    rows, first = team.collect(rows, step.grid.size, spread=transport == "parallel")
-    paths = {"images": [step.im1.spec, step.im2.spec], "mask1": options.mask1, "phi_file": options.phi_file}
-    metadata = metadata_of("ldic", step.parameters, paths)
-    step.result.write(rows, first, step.grid, metadata, team, transport)
-    record = {"seconds": round(time.time() - began, 3), "transport": transport}
-    team.agree(lambda: step.result.write_record(record, team))
+    rows = measure_points(
+        team, numbers, lambda some: registration(step.points(some)), seconds, checkpoint, options.quiet
+    )
+    if step.keep is not None and team.rank == 0:
+        rows = np.concatenate([rows, kept_rows(step.keep)])
+    (file,) = job.files
+    file.write(rows, step.grid, team)
+    return {"transport": file.transport}
 
 
-def finish(step: Step) -> list[str]:
-    """Write the views beside the HDF5 file, say how the points ended, clear the shards; on one rank."""
-    paths = [step.result.path, *step.result.write_views(step.settings.half_window_size)]
-    statuses = read_metadata(step.result.path)["statuses"]
-    log.info(status_table({int(code): entry["count"] for code, entry in statuses.items()}))
-    Checkpoint(step.result.stem, step.parameters, team=None).clear()
-    return paths
+def write_steps(options: Options, paths: list[str]) -> str:
+    """Write the list of the steps that ParaView plays, on one rank; returns its path."""
+    results = [path for path in paths if path.endswith(".hdf")]
+    name = options.prefix or f"{describe(options.images[0]).stem}-series"
+    path = stem_of(options.out_dir, name, "ldic", options.images[0]) + ".hdf.series"
+    write_series(path, [os.path.basename(result) for result in results], list(range(1, len(results) + 1)))
+    return path
 
 
-def write_steps(options: Options, steps: list[Step]) -> list[str]:
-    """Write the list of the steps that ParaView plays; on one rank."""
-    name = options.prefix or f"{steps[0].im1.stem}-series"
-    path = stem_of(options.out_dir, name, "ldic", steps[0].im1.path) + ".hdf.series"
-    write_series(path, [os.path.basename(step.result.path) for step in steps], list(range(1, len(steps) + 1)))
-    return [path]
-
-
-def estimate(steps: list[Step], ranks: int, ranks_per_node: int) -> str:
+def estimate(jobs: list[Job], ranks: int, ranks_per_node: int) -> str:
     """What the run will take, as text: points, memory, core time, disk."""
-    step = steps[0]
-    seconds = seconds_per_window(step.settings) * step.grid.size * len(steps)
-    rows = estimate_bytes(step.grid.size, step.result.views) / 1e6
+    step: Step = jobs[0].task
+    seconds = seconds_per_window(step.settings) * step.grid.size * len(jobs)
     return (
-        f"{len(steps)} pair{'s' * (len(steps) > 1)} of {step.grid.size} nodes {step.grid.shape} (ZYX)\n"
+        f"{len(jobs)} pair{'s' * (len(jobs) > 1)} of {step.grid.size} nodes {step.grid.shape} (ZYX)\n"
         f"per node: {memory_text((step.im1, step.im2, step.mask))}\n"
         f"per rank: about 50 MB; rank 0 also {step.grid.size * 3 * 240 / 1e6:.1f} MB of rows\n"
         f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
         f"{ranks_per_node} per node\n"
-        f"disk: about {rows * len(steps):.1f} MB for the results"
+        f"disk: about {sum(file.file_bytes for job in jobs for file in job.files) / 1e6:.1f} MB for the results"
     )

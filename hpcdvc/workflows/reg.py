@@ -1,28 +1,31 @@
 """hpcdvc-reg: one deformation function for a whole image, from coarse copies to the image itself."""
 
 import logging
-import os
-import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from hpcdvc.errors import RunError, Unfinished, UserError, agreed
+from hpcdvc.errors import RunError, Unfinished, UserError
 from hpcdvc.fields.field import ROW, Field
 from hpcdvc.fields.phi import at_points
-from hpcdvc.fields.status import STATUS_TEXT, Status
-from hpcdvc.images import VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask, open_volume
+from hpcdvc.fields.status import Status, reason_of
+from hpcdvc.images import VolumeInfo, check_mask, check_pair, memory_text, open_mask, open_volume
+from hpcdvc.options.declare import named_files
 from hpcdvc.options.reg import Options
 from hpcdvc.output import graph
 from hpcdvc.output.hdf5 import choose_transport
-from hpcdvc.output.result import Result, check_folder, check_inputs_stay, estimate_bytes, stem_of
+from hpcdvc.output.result import FieldFile, stem_of
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.gauss_newton import ITERATE
 from hpcdvc.registration.levels import Level, centre_of_mass
-from hpcdvc.registration.multiscale import Journal, Registration, Task, grey_of, levels_between, register_levels
-from hpcdvc.registration.windows import Settings
-from hpcdvc.runs.checkpoint import Checkpoint, key_of
-from hpcdvc.runs.provenance import metadata_of, parameters_of
+from hpcdvc.registration.multiscale import Journal, RegistrationResult, grey_of, levels_between, register_levels
+from hpcdvc.registration.settings import Iterations
+from hpcdvc.registration.task import Task
+from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
+from hpcdvc.steps.deformed import DeformedImage, deformed_job, write_deformed
 from hpcdvc.steps.settings import task_of
 from hpcdvc.steps.start import read_start
 
@@ -41,22 +44,15 @@ ADVICE = {
 }
 
 
-#: Options that name files.
-PATHS = ("im1", "im2", "mask1", "phi_file")
-
-
 @dataclass(frozen=True)
-class Plan:
-    """What is registered, and where that goes."""
+class Pair:
+    """What is registered."""
 
     im1: VolumeInfo
     im2: VolumeInfo
     mask: VolumeInfo | None
     start: Field | None
     task: Task
-    parameters: dict
-    result: Result
-    done: bool
 
 
 def run(options: Options, team) -> list[str]:
@@ -72,35 +68,26 @@ def run(options: Options, team) -> list[str]:
     RunError
         The registration has not converged; the sentence says why and what to try.
     """
-    transport = choose_transport(team)
-    plan = team.agree(lambda: make_plan(options, team))
-    if options.dry_run:
-        log.info(estimate(plan, team.size, team.node_size))
-        return []
-    if not plan.done:
-        register(plan, options, transport, team)
-    paths = team.agree(lambda: [plan.result.path, *plan.result.write_views()])
-    if options.deformed:
-        from hpcdvc.steps.deformed import write_deformed  # what is not needed delays the start
 
-        order = plan.task.settings.order
-        paths.append(
-            write_deformed(plan.result.path, _deformed(options, plan.im1), plan.im1, order, team, options.quiet)
-        )
-    team.agree(lambda: _shards(plan, team=None).clear())
-    return paths
+    def work(job: Job, checkpoint: Checkpoint) -> dict | None:
+        if isinstance(job.task, DeformedImage):
+            return write_deformed(job, checkpoint, team, options.quiet)
+        return register(job, checkpoint, options, team)
+
+    return carry_out(
+        options, team, partial(plan, options, team), work, lambda jobs: estimate(jobs[0], team.size, team.node_size)
+    )
 
 
-def make_plan(options: Options, team) -> Plan:
-    """Check all that can be checked without reading a volume, on rank 0.
+def plan(options: Options, team, inputs: Inputs) -> list[Job]:
+    """The registration and, where it is asked for, the deformed image, on one rank.
 
     Raises
     ------
     UserError
-        With one sentence, when something is missing, does not fit or cannot be written.
+        With one sentence, when something is missing or does not fit.
     """
-    im1, im2 = describe(options.im1), describe(options.im2)
-    mask = describe(options.mask1) if options.mask1 else None
+    im1, im2, mask = (inputs.volume(name) for name in ("im1", "im2", "mask1"))
     check_pair(im1, im2)
     if mask:
         check_mask(im1, mask)
@@ -114,85 +101,65 @@ def make_plan(options: Options, team) -> Plan:
     if options.graph:
         graph.check()
     task = task_of(options, im1)
-    parameters = parameters_of(options, PATHS, {"im1": im1, "im2": im2, "mask1": mask})
-    result = Result(
-        stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "registration", im1.path), ("tsv",)
-    )
-    done = result.check(key_of(parameters), options.force, options.resume)
+    parameters = parameters_of(options, inputs.identities())
+    metadata = metadata_of("reg", parameters, named_files(options))
+    stem = stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "registration", im1.path)
+    views = ("tsv", *(name for name in ("graph", "journal") if getattr(options, name)))
+    file = FieldFile(stem, 1, metadata, views, transport=choose_transport(team))
+    pair = Pair(im1, im2, mask, start, task)
+    jobs = [Job(stem=stem, parameters=parameters, files=(file,), task=pair, dtype=ITERATE, unit="iterations")]
     if options.deformed:
-        _check_deformed(_deformed(options, im1), options, [info.path for info in (im1, im2, mask) if info])
-    plan = Plan(im1, im2, mask, start, task, parameters, result, done)
-    if not done and (not options.force or options.resume):
-        _shards(plan, team).check(options.resume)
-    need = estimate_bytes(1, ("tsv",)) + (im1.voxel_bytes if options.deformed else 0)
-    check_folder(os.path.dirname(result.stem), need, make=not options.dry_run)
-    return plan
+        stem = stem_of(options.out_dir, options.prefix or im1.stem, "reg-def", im1.path)
+        jobs.append(deformed_job(stem, file, im1, options.interpolation_order))
+    return jobs
 
 
-def _deformed(options: Options, im1: VolumeInfo) -> str:
-    """Path of the deformed im1."""
-    return stem_of(options.out_dir, options.prefix or im1.stem, "reg-def", im1.path) + ".tif"
-
-
-def _check_deformed(path: str, options: Options, inputs: list[str]) -> None:
-    check_inputs_stay([path], inputs)
-    if os.path.exists(path) and not (options.force or options.resume):
-        raise UserError(f"{path} exists: --force overwrites it, -pre or -od give another name")
-
-
-def _shards(plan: Plan, team, interval: float = 10.0) -> Checkpoint:
-    return Checkpoint(plan.result.stem, plan.parameters, team, interval, ITERATE, "iterations")
-
-
-def register(plan: Plan, options: Options, transport: str, team) -> None:
+def register(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     """Register the pair and write its HDF5 file. Collective."""
-    began = time.time()
-    shards = _shards(plan, team, options.checkpoint_interval)
-    if options.force and not options.resume:
-        shards.remove()
-    log.info("%s -> %s", plan.im1.spec, plan.im2.spec)
-    im1, im2 = open_volume(plan.im1, team), open_volume(plan.im2, team)
-    mask = open_mask(plan.mask, team) if plan.mask else None
-    image_centre = (np.array(plan.im1.shape) - 1) / 2
+    pair: Pair = job.task
+    (file,) = job.files
+    log.info("%s -> %s", pair.im1.spec, pair.im2.spec)
+    im1, im2 = open_volume(pair.im1, team), open_volume(pair.im2, team)
+    mask = open_mask(pair.mask, team) if pair.mask else None
+    image_centre = (np.array(pair.im1.shape) - 1) / 2
     centre = image_centre if mask is None else centre_of_mass(mask, team)
     if centre is None:
-        raise agreed(UserError(f"the mask {plan.mask.spec} is 0 everywhere: no voxel is left to register"))
-    earlier = team.broadcast(shards.load())
-    levels = levels_between(Level.of(im1, im2, mask), plan.task.first, plan.task.last, team)
+        team.fail(UserError(f"the mask {pair.mask.spec} is 0 everywhere: no voxel is left to register"))
+    earlier = team.broadcast(checkpoint.load())
+    levels = levels_between(Level.of(im1, im2, mask), pair.task.first, pair.task.last, team)
     phi, about = np.eye(4), image_centre
     if options.auto:
         from hpcdvc.registration.find_start import find_start  # what is not needed delays the start
 
-        grey_of(levels, plan.task.names, team)  # first: that --auto finds no start is not the fault of constant images
-        phi, about, levels = find_start(levels, plan.task, team)
-    elif plan.start:
-        phi, about = plan.start.phi[0], plan.start.positions[0]
-    journal = Journal(lambda row: _keep(row, shards, team), earlier)
-    outcome = register_levels(levels, plan.task, at_points(phi, about, centre[None])[0], centre, team, journal)
-    shards.close()
-    team.agree(lambda: write_history(plan, options, outcome))
+        grey_of(levels, pair.task.names, team)  # first: that --auto finds no start is not the fault of constant images
+        phi, about, levels = find_start(levels, pair.task, team)
+    elif pair.start:
+        phi, about = pair.start.phi[0], pair.start.positions[0]
+    journal = Journal(lambda row: _keep(row, checkpoint, team), earlier)
+    outcome = register_levels(levels, pair.task, at_points(phi, about, centre[None])[0], centre, team, journal)
+    checkpoint.close()
     if outcome.return_status != Status.CONVERGED:
-        team.agree(shards.clear)
-        raise agreed(RunError(failure(outcome)))
+        team.agree(lambda: file.write_iterations(outcome.history))
+        team.agree(checkpoint.shards.clear)
+        team.fail(RunError(failure(outcome)))
     at = centre if options.return_mask_centre else image_centre
     rows = row_of(outcome, at)
-    metadata = metadata_of("reg", plan.parameters, {name: getattr(options, name) for name in PATHS})
-    spread = team.rank > 0
-    plan.result.write(rows[spread:], int(spread), None, metadata, team, transport, at[None][spread:])
-    team.agree(lambda: plan.result.write_record({"seconds": round(time.time() - began, 3)}, team))
+    mine = slice(0, 1 if team.rank == 0 else 0)
+    file.write(rows[mine], None, team, at[None][mine], outcome.history)
+    return {}
 
 
-def _keep(row: np.ndarray, shards: Checkpoint, team) -> None:
+def _keep(row: np.ndarray, checkpoint: Checkpoint, team) -> None:
     """Bring an iteration to the disk; leave if that was asked for. Collective."""
-    if not shards.opened:  # not before: what fails without an iteration leaves nothing to be resumed
-        shards.open(alone=True)
-    team.agree(lambda: shards.append(row))
+    if not checkpoint.opened:  # not before: what fails without an iteration leaves nothing to be resumed
+        checkpoint.open(alone=True)
+    team.agree(lambda: checkpoint.append(row))
     if team.any(team.stop_requested):
-        shards.close()
-        raise agreed(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
+        checkpoint.close()
+        team.fail(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
 
 
-def row_of(outcome: Registration, point: np.ndarray) -> np.ndarray:
+def row_of(outcome: RegistrationResult, point: np.ndarray) -> np.ndarray:
     """The registration as one record, its displacement at a point."""
     row = np.zeros(1, ROW)
     row["Phi"] = at_points(outcome.phi, outcome.centre, point[None])[:, :3]
@@ -202,22 +169,10 @@ def row_of(outcome: Registration, point: np.ndarray) -> np.ndarray:
     return row
 
 
-def write_history(plan: Plan, options: Options, outcome: Registration) -> None:
-    """Write what was asked for about the iterations; on one rank."""
-    for wanted, write, ending in (
-        (options.graph, graph.draw_iterations, "iterations.png"),
-        (options.journal, graph.save_iterations, "iterations.npy"),
-    ):
-        if wanted:
-            path = f"{plan.result.stem}-{ending}"
-            write(path, outcome.history)
-            log.info("wrote %s", path)
-
-
-def failure(outcome: Registration) -> str:
+def failure(outcome: RegistrationResult) -> str:
     """Why the registration has failed and what to try, as a sentence."""
-    reason = STATUS_TEXT[outcome.return_status][0]
-    lost = outcome.zncc < Settings.min_zncc
+    reason = reason_of(outcome.return_status)
+    lost = outcome.zncc < Iterations.min_zncc
     advice = ADVICE[Status.DECORRELATED if lost else outcome.return_status]
     return (
         f"the registration has failed at binning {outcome.factor}, iteration {outcome.iterations}: {reason} "
@@ -225,14 +180,15 @@ def failure(outcome: Registration) -> str:
     )
 
 
-def estimate(plan: Plan, ranks: int, ranks_per_node: int) -> str:
+def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
     """What the run will take, as text: memory and core time."""
-    voxels = float(np.prod(plan.im1.shape))
-    binned = 8 * voxels * sum(1 / 8**k for k in range(1, plan.task.first.bit_length())) / 1e6
-    seconds = 1e-9 * voxels * {1: 8, 3: 15, 5: 40}[plan.task.settings.order]
+    pair: Pair = job.task
+    voxels = float(np.prod(pair.im1.shape))
+    binned = 8 * voxels * sum(1 / 8**k for k in range(1, pair.task.first.bit_length())) / 1e6
+    seconds = 1e-9 * voxels * {1: 8, 3: 15, 5: 40}[pair.task.settings.interpolation.order]
     return (
-        f"levels: binning {plan.task.first} to {plan.task.last}\n"
-        f"per node: {memory_text((plan.im1, plan.im2, plan.mask))}, {binned:.1f} MB of binned images\n"
+        f"levels: binning {pair.task.first} to {pair.task.last}\n"
+        f"per node: {memory_text((pair.im1, pair.im2, pair.mask))}, {binned:.1f} MB of binned images\n"
         f"per rank: about 70 MB\n"
         f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
         f"{ranks_per_node} per node"

@@ -125,10 +125,10 @@ def test_tables(what, refused):
 
 
 def test_rows_without_a_result(refused):
-    """A field of a whole-voxel search (status 1) says which threshold it needs; a failed one that nothing is there."""
+    """A field whose iterations were used up (status 1) is not measured; in a failed one nothing is there."""
     positions = nodes()
-    save_field("search.tsv", FIELD, positions, return_status=np.ones(len(positions), "i4"))
-    refused(("-pf", "search.tsv"), "no row of search.tsv", "at least -rst 2", "150 of status 1")
+    save_field("ended.tsv", FIELD, positions, return_status=np.ones(len(positions), "i4"))
+    refused(("-pf", "ended.tsv"), "no row of ended.tsv is measured", "150 of status 1", "-rst")
     nothing = np.full((len(positions), 4, 4), np.nan)
     save_field("nan.tsv", FIELD, positions, phi=nothing)
     refused(("-pf", "nan.tsv"), "no row of nan.tsv", "is finite")

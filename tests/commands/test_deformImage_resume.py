@@ -18,8 +18,7 @@ from rank_scripts import finish, start
 from reg_ends import is_one_sentence
 from shared_memory import remove_abandoned_memory
 
-from hpcdvc.ranks.team import Team
-from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.shards import Shards
 from hpcdvc.runs.slabs import SLAB
 
 KILLS = int(os.environ.get("HPCDVC_TORTURE", "8"))
@@ -95,7 +94,7 @@ def results(out: Path) -> dict[str, bytes]:
 
 
 def safe_slabs(out: Path) -> int:
-    return len(Checkpoint(str(out / "im1-def"), {}, Team(), dtype=SLAB).load())
+    return len(Shards(str(out / "im1-def"), {}, SLAB).load())
 
 
 @pytest.fixture(scope="module")

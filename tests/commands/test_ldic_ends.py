@@ -18,7 +18,7 @@ GRID = ("-ns", 4, "-hws", 6)
 SABOTAGE = """
 import os, resource, signal, sys
 from hpcdvc import cli
-from hpcdvc.runs import checkpoint
+from hpcdvc.runs import checkpoint, shards
 from hpcdvc.output import files, result
 
 def die(*words, **more):
@@ -33,11 +33,11 @@ def limited(method, size):
 
 how = sys.argv.pop(1)
 if how == "before the views":
-    result.Result.write_views = die
+    result.FieldFile.write_views = die
 if how == "before the rename":
     files.settle = die
 if how == "before the shards go":
-    checkpoint.Checkpoint.clear = die
+    shards.Shards.clear = die
 if how == "no room for shards":
     checkpoint.Checkpoint.append = limited(checkpoint.Checkpoint.append, 60_000)
 if how == "no room for the file":

@@ -15,7 +15,7 @@ from synthetic import lattice_texture, render, translation
 from hpcdvc.errors import Unfinished, UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.output.hdf5 import read_field
-from hpcdvc.output.result import Result
+from hpcdvc.runs import job
 
 GRID = ("-ns", 10, "-hws", 5)
 SHIFT = np.array([0.4, -0.3, 0.5])  # of every step
@@ -147,10 +147,10 @@ def test_goes_on_and_overwrites():
 def test_asked_to_leave_between_steps(monkeypatch):
     """A signal that comes while a file is written ends the run before the next step."""
 
-    def write_record(self, *words):
+    def write_record(*words):
         os.kill(os.getpid(), signal.SIGUSR1)
 
-    monkeypatch.setattr(Result, "write_record", write_record)
+    monkeypatch.setattr(job, "write_record", write_record)
     with pytest.raises(Unfinished, match="36 of 36 points to do.*--resume"):
         run_here(*NAMES[:3], *GRID)
     assert os.path.exists("s0-s1-ldic.tsv") and not os.path.exists("s0-s2-ldic.hdf")

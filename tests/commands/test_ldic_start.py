@@ -25,7 +25,7 @@ from hpcdvc.fields.grid import make_grid
 from hpcdvc.fields.status import Status
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.tsv import read_tsv, write_tsv
-from hpcdvc.steps.start import start_points
+from hpcdvc.steps.start import StartPoints
 
 GRID = ("-ns", 10, "-hws", 5)
 #: Too large a motion to be found without a start.
@@ -77,7 +77,7 @@ def test_part_of_f():
     phi = np.eye(4)[None].copy()
     phi[0, :3] = LARGE.phi(LARGE.centre[None])[0]
     start = Field(LARGE.centre[None], phi, *(np.zeros(1),) * 4)
-    u, v, w = (start_points(grid, start, part)["Phi"] for part in ("all", "rigid", "no"))
+    u, v, w = (StartPoints(grid, start, part)(np.arange(grid.size))["Phi"] for part in ("all", "rigid", "no"))
     assert np.allclose(u[:, :, 3], LARGE.displacement(NODES))
     assert (u[:, :, 3] == v[:, :, 3]).all() and (u[:, :, 3] == w[:, :, 3]).all()
     assert np.allclose(u[:, :, :3], LARGE.F) and (w[:, :, :3] == np.eye(3)).all()
@@ -242,5 +242,5 @@ def test_rows_of_the_start_that_are_not_finite():
     field.phi[5, 0, 3] = np.nan
     write_tsv("start.tsv", field)
     measured = measure(*GRID, "-pf", "start.tsv")
-    assert measured.return_status[5] == Status.BAD_GUESS
+    assert measured.return_status[5] == Status.BAD_START
     assert converged(measured) == len(NODES) - 1

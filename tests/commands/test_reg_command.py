@@ -88,6 +88,7 @@ def test_prefix_and_folder():
     paths = run_here(*PAIR, "-pre", "mine", "-od", "new/folder", "-def", "-g", "-j")
     assert {Path(path).name for path in paths} == {
         *("mine-registration.hdf", "mine-registration.tsv", "mine-reg-def.tif"),
+        *("mine-registration-iterations.png", "mine-registration-iterations.npy"),
     }
     assert {path.name for path in Path("new/folder").iterdir()} == {
         *(f"mine-registration{ending}" for ending in (".hdf", ".tsv", ".run.json")),

@@ -12,9 +12,8 @@ from reg_cases import RESULT, pair_of
 from reg_ends import is_one_sentence
 from shared_memory import remove_abandoned_memory
 
-from hpcdvc.ranks.team import Team
 from hpcdvc.registration.gauss_newton import ITERATE
-from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.shards import Shards
 
 #: Many iterations, on two levels; the first on the finest are on a sample of the blocks.
 WORDS = ("im1.tif", "im2.tif", "-bb", 2, "-o", 1, "-j", "-q")
@@ -25,7 +24,7 @@ FILES = {*RESULT, f"{STEM}-iterations.npy"}
 SABOTAGE = """
 import os, sys
 from hpcdvc import cli
-from hpcdvc.output.result import Result
+from hpcdvc.output.result import FieldFile
 from hpcdvc.workflows import reg
 
 step, number, rank = sys.argv.pop(1), int(sys.argv.pop(1)), int(sys.argv.pop(1))
@@ -46,9 +45,9 @@ if step == "kill":
 elif step == "leave":
     reg._keep = signalled(reg._keep, 10, number)
 elif step == "before the result":
-    Result.write = lambda *words: os.kill(os.getpid(), 9)
+    FieldFile.write = lambda *words: os.kill(os.getpid(), 9)
 elif step == "before the table":
-    Result.write_views = lambda *words: os.kill(os.getpid(), 9)
+    FieldFile.write_views = lambda *words: os.kill(os.getpid(), 9)
 raise SystemExit(cli.main("reg"))
 """
 
@@ -79,7 +78,7 @@ def results(out: Path) -> list[str]:
 
 def safe(out: Path) -> int:
     """Iterations in the shards."""
-    return len(Checkpoint(str(out / STEM), {}, Team(), dtype=ITERATE).load())
+    return len(Shards(str(out / STEM), {}, ITERATE).load())
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,11 @@ from scipy import ndimage
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
 REPOSITORY = HERE.parent.parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(REPOSITORY)]
+sys.path[:0] = [str(HERE), str(HERE.parent / "support"), str(REPOSITORY)]
 
 import pictures  # noqa: E402
 from synthetic import Affine, Grey, ShearBand, image_texture, render, rotation  # noqa: E402
 
-from hpcdvc.fields.status import Status  # noqa: E402
 from hpcdvc.output.hdf5 import read_field  # noqa: E402
 
 OUT = Path("demo-output")
@@ -93,7 +92,7 @@ def cement() -> None:
     run("hpcdvc-ldic", *images, "-hws", HALF_WINDOW, "-ns", SPACING, "-od", OUT, "-pre", "cement", "--force")
     field = read_field(OUT / "cement-ldic.hdf")
     errors = np.linalg.norm(field.displacement - TRUTH.displacement(field.positions), axis=1)
-    converged = field.return_status == Status.CONVERGED
+    converged = field.measured
     inside = np.abs(BAND.distance(field.positions)) < HALF_WINDOW + BAND.width
     print(f"\nError against the truth (voxel), slip {np.linalg.norm(BAND.slip):.1f} across {4 * BAND.width:.0f} voxels")
     print(f"  {'':<28}{'nodes':>6}{'converged':>11}{'median':>10}{'95 %':>10}{'largest':>10}{'own estimate':>14}")
@@ -115,7 +114,7 @@ def tensile() -> None:
     print(f"  the middle has moved by {phi[1, 3]:.2f} pixels, and the bar is {100 * (phi[1, 1] - 1):.1f} % longer")
     run("hpcdvc-ldic", *shown, "-pf", OUT / "tensile-registration.hdf", "-hws", 20, "-ns", 10, *place)
     field = read_field(OUT / "tensile-ldic.hdf")
-    converged = field.return_status == Status.CONVERGED
+    converged = field.measured
     u, std = field.displacement[converged, 1], np.sqrt(field.extra["variance"][converged, 7])
     print(f"\n  axial displacement {u.min():.1f} to {u.max():.1f} pixels, random error about {np.median(std):.4f}")
     where("tensile-ldic", *pictures.bar(OUT, field, [tifffile.imread(f) for f in frames]))

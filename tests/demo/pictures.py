@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
-from hpcdvc.fields.status import STATUS_TEXT, Status
+from hpcdvc.fields.status import reason_of
 
 plt.rcParams.update({"font.size": 9, "axes.titlesize": 10, "figure.constrained_layout.use": True})
 RUBY, TEAL, SAND, SLATE = "#b5304a", "#2a9d8f", "#e9c46a", "#264653"
@@ -45,7 +45,7 @@ def show_status(figure, axes, status, **how):
     axes.imshow(index, cmap=ListedColormap([*colours, "black"]), norm=norm, interpolation="nearest", **how)
     axes.set_title("return status")
     for value, colour in zip(present, colours, strict=True):
-        label = f"{value}: {STATUS_TEXT[Status(value)][0]} ({np.mean(status == value):.1%})"
+        label = f"{value}: {reason_of(value)} ({np.mean(status == value):.1%})"
         axes.plot([], [], "s", color=colour, markeredgecolor="0.5", label=label)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 
@@ -57,7 +57,7 @@ def volume(out: Path, field, truth, band, slices) -> list[Path]:
     half = np.array(grid.spacing) / 2
     last = np.array(grid.origin) + (np.array(grid.shape) - 1) * grid.spacing
     extent = (grid.origin[2] - half[2], last[2] + half[2], last[0] + half[0], grid.origin[0] - half[0])
-    converged = field.return_status == Status.CONVERGED
+    converged = field.measured
     measured = np.where(converged[:, None], field.displacement, np.nan)
     error = measured - truth.displacement(field.positions)
     limit = max(0.01, float(np.nanpercentile(np.abs(error), 98)))
@@ -126,7 +126,7 @@ def bar(out: Path, field, frames) -> list[Path]:
     half = np.array(grid.spacing) / 2
     last = np.array(grid.origin) + (np.array(grid.shape) - 1) * grid.spacing
     extent = (grid.origin[2] - half[2], last[2] + half[2], last[1] + half[1], grid.origin[1] - half[1])
-    converged = (field.return_status == Status.CONVERGED).reshape(grid.shape)[0]
+    converged = field.measured.reshape(grid.shape)[0]
     u = np.where(converged, field.displacement[:, 1].reshape(grid.shape)[0], np.nan)
     strain = np.where(converged, 100 * (field.phi[:, 1, 1].reshape(grid.shape)[0] - 1), np.nan)
     figure, axes = plt.subplots(1, 5, figsize=(11.5, 8), width_ratios=(1, 1.3, 1.3, 1, 1.6))

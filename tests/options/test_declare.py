@@ -251,9 +251,10 @@ def test_parameters_are_strict_json():
 def test_key_holds_what_changes_the_result():
     base = as_parameters(parse(Local, IMAGES), key_only=True)
     same = "-np 2 --resume --force --dry-run -q -vtk -tif -notsv -od x -pre y -lazy -shift -m 9 --checkpoint-interval 1"
+    same += " -pf p -mf1 m"  # files count by what is in them
     assert as_parameters(parse(Local, [*IMAGES, *same.split()]), key_only=True) == base
-    others = "-o 1", "-crit ssd", "-gm gaussian", "-gs 2", "-it 9", "-dp .1", "-ug", "-rig", "-F no", "-pf p", "-ns 9"
-    for change in (*others, "-pfb 2", "-mf1 m", "-mc .1", "-glt 1", "-ght 1", "-skp", "-hws 6"):
+    others = "-o 1", "-crit ssd", "-gm gaussian", "-gs 2", "-it 9", "-dp .1", "-ug", "-rig", "-F no", "-ns 9"
+    for change in (*others, "-pfb 2", "-mc .1", "-glt 1", "-ght 1", "-skp", "-hws 6"):
         assert as_parameters(parse(Local, [*IMAGES, *change.split()]), key_only=True) != base, change
 
 

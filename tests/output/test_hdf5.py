@@ -10,8 +10,10 @@ import pytest
 from affine_field import GRID, GRID_2D, METADATA, G, affine_rows, displacement
 
 from hpcdvc.errors import RunError, UserError
+from hpcdvc.fields.field import ROW
 from hpcdvc.fields.status import Status
 from hpcdvc.output import files, hdf5, schema
+from hpcdvc.output.columns import columns_of
 from hpcdvc.output.transports import boxes
 
 FAILED = [3, 17]
@@ -20,7 +22,7 @@ FAILED = [3, 17]
 @pytest.fixture
 def grid_file(tmp_path):
     path = tmp_path / "im1-im2-ldic.hdf"
-    hdf5.write_field(path, affine_rows(GRID.positions(), FAILED), 0, GRID, METADATA)
+    hdf5.write_field(path, affine_rows(GRID.positions(), FAILED), 0, GRID, METADATA, advice={1: "raise -it"})
     return path
 
 
@@ -43,11 +45,14 @@ def test_layout_of_a_grid(grid_file):
         assert root.attrs["Origin"].tolist() == [30, 50, 100] and root.attrs["Spacing"].tolist() == [5, 10, 20]
         assert root.attrs["Direction"].tolist() == [1, 0, 0, 0, 1, 0, 0, 0, 1]
         data = root["PointData"]
-        assert set(data) == {column.name for column in schema.columns()}
-        for column in schema.columns():
-            components = (len(column.components),) if column.components else ()
-            assert data[column.name].shape == (nz, ny, nx, *components)
+        written = [column for column in columns_of("grid") if schema.in_rows(column)]
+        assert set(data) == {column.name for column in written}
+        for column in written:
+            names = column.components.names
+            assert data[column.name].shape == (nz, ny, nx, *([len(names)] if names else []))
             assert data[column.name].dtype == np.dtype(column.dtype)
+            assert data[column.name].attrs.get("unit", "") == column.unit
+            assert data[column.name].attrs.get("components", "") == " ".join(names)
         k, j, i = 3, 1, 4  # node (k, j, i), not one of FAILED
         z, y, x = 100 + 20 * k, 50 + 10 * j, 30 + 5 * i
         np.testing.assert_allclose(data["displacement"][k, j, i], displacement([z, y, x])[::-1], rtol=1e-14)
@@ -113,7 +118,11 @@ def test_metadata_comes_back_as_json(grid_file):
     assert (metadata["component_order"], metadata["array_order"]) == ("xyz", "zyx")
     assert metadata["provenance"] == METADATA["provenance"]
     assert metadata["parameters"] == METADATA["parameters"] | {"glt": "-inf"}
-    assert metadata["statuses"]["1"]["count"] == len(FAILED) and "-it" in metadata["statuses"]["1"]["advice"]
+    assert (metadata["kind"], metadata["family"]) == ("grid", "registration")
+    assert metadata["statuses"] == {
+        "2": {"count": GRID.size - len(FAILED), "reason": "converged", "advice": ""},
+        "1": {"count": len(FAILED), "reason": "maximum number of iterations reached", "advice": "raise -it"},
+    }
     with h5py.File(grid_file) as file:
         json.loads(file["hpcdvc"].attrs["parameters"], parse_constant=pytest.fail)
 
@@ -129,8 +138,9 @@ def test_points_not_yet_measured_are_not_done(tmp_path):
 
 
 def test_same_field_same_bytes(grid_file, tmp_path):
-    hdf5.write_field(tmp_path / "again.hdf", affine_rows(GRID.positions(), FAILED), 0, GRID, METADATA)
-    assert (tmp_path / "again.hdf").read_bytes() == grid_file.read_bytes()
+    again = tmp_path / "again.hdf"
+    hdf5.write_field(again, affine_rows(GRID.positions(), FAILED), 0, GRID, METADATA, advice={1: "raise -it"})
+    assert again.read_bytes() == grid_file.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -214,7 +224,7 @@ def test_million_nodes_need_little_memory(tmp_path):
     """Columns are made one by one: the peak stays below the rows and two columns of Phi."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     grid = type(GRID)((0.0,) * 3, (1.0,) * 3, (50, 50, 100))
-    rows = np.zeros(grid.size, schema.ROW)
+    rows = np.zeros(grid.size, ROW)
     hdf5.write_field(tmp_path / "a.hdf", rows, 0, grid, {})
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     assert grown < rows.nbytes + 2 * grid.size * 128 + 20e6

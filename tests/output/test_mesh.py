@@ -1,6 +1,9 @@
 """Meshes with displacements, from our files, plain HDF5 and those that meshio reads."""
 
+import sys
+
 import h5py
+import meshio
 import numpy as np
 import pytest
 from plain_mesh import CELLS, DISPLACEMENTS, POINTS, write_plain
@@ -19,6 +22,11 @@ def write_vtkhdf(path, kind=b"UnstructuredGrid", cell_type=10, displacement="dis
         root["Types"] = np.full(len(cells), cell_type, "u1")
         data = root.create_group("PointData")
         data[displacement] = DISPLACEMENTS[:, ::-1]
+
+
+def write_meshio(path, blocks, **point_data) -> None:
+    """A .vtk or .vtu file of blocks of cells; vectors of nodes are given ZYX."""
+    meshio.Mesh(POINTS[:, ::-1], blocks, {name: data[:, ::-1] for name, data in point_data.items()}).write(path)
 
 
 def check(path, cells=CELLS, tolerance=0.0) -> None:
@@ -44,15 +52,14 @@ def test_plain_hdf5(tmp_path):
 @pytest.mark.parametrize("name", ["displacement", "displacements"])
 @pytest.mark.parametrize("ending", ["vtk", "vtu"])
 def test_meshio(tmp_path, name, ending):
-    meshio = pytest.importorskip("meshio", reason="meshio is not installed: pip install meshio")
-    mesh = meshio.Mesh(POINTS[:, ::-1], [("tetra", CELLS)], {name: DISPLACEMENTS[:, ::-1]})
     path = tmp_path / f"mesh.{ending}"
-    mesh.write(path)
-    check(path, tolerance=1e-12)
+    mixed = [("vertex", CELLS[:, :1]), ("triangle", CELLS[:, :3]), ("tetra", CELLS)]
+    for blocks, expected in ((mixed[2:], CELLS), (mixed[1:2], CELLS[:, :3]), (mixed, CELLS)):
+        write_meshio(path, blocks, **{name: DISPLACEMENTS, "other": POINTS})
+        check(path, expected, tolerance=1e-12)
 
 
 def test_mesh_of_the_peer(shared):
-    pytest.importorskip("meshio", reason="meshio is not installed: pip install meshio")
     path = shared / "oracle" / "spam" / "gdic-cube" / "tex1-tex2-field-GDIC.vtk"
     points, cells, displacements = read_mesh(path)
     assert points.shape == displacements.shape == (104, 3) and cells.shape == (321, 4)
@@ -81,8 +88,28 @@ def test_refused(tmp_path, write, words):
         read_mesh(path)
 
 
+@pytest.mark.parametrize("ending", ["vtk", "vtu"])
+def test_meshio_refused(tmp_path, ending):
+    path = tmp_path / f"mesh.{ending}"
+    write_meshio(path, [("tetra", CELLS)], u=DISPLACEMENTS)
+    with pytest.raises(UserError, match="a mesh without displacements: there is no point data `displacement`"):
+        read_mesh(path)
+    write_meshio(path, [("vertex", CELLS[:, :1])], displacement=DISPLACEMENTS)
+    with pytest.raises(UserError, match="no tetrahedra and no triangles"):
+        read_mesh(path)
+
+
+def test_without_meshio(tmp_path, monkeypatch):
+    """It is optional: who has none is told, and other files are read."""
+    write_meshio(tmp_path / "mesh.vtu", [("tetra", CELLS)], displacement=DISPLACEMENTS)
+    write_plain(tmp_path / "mesh.h5")
+    monkeypatch.setitem(sys.modules, "meshio", None)
+    with pytest.raises(UserError, match="mesh.vtu is no HDF5 file: to read other meshes, pip install meshio"):
+        read_mesh(tmp_path / "mesh.vtu")
+    check(tmp_path / "mesh.h5", tolerance=1e-5)
+
+
 def test_text_named_vtk(tmp_path, capfd):
-    pytest.importorskip("meshio", reason="meshio is not installed: pip install meshio")
     path = tmp_path / "mesh.vtk"
     path.write_text("what is this?")
     with pytest.raises(UserError, match="mesh.vtk is no mesh that can be read"):

@@ -65,7 +65,7 @@ GRID_HALF = tuple(spacing / 2 for spacing in GRID.spacing)
 def test_vtk_reads_free_points(pyvista, tmp_path):
     positions = GRID.positions()[::7] + 0.25
     field = schema.field_of_rows(affine_rows(positions), positions=positions)
-    vtk.write_vtk(tmp_path / "a.vtk", field, names=("returnStatus",))
+    vtk.write_vtk(tmp_path / "a.vtk", field)
     mesh = pyvista.read(tmp_path / "a.vtk")
     assert mesh.n_cells == len(positions)
     np.testing.assert_allclose(mesh.points, positions[:, ::-1], rtol=1e-6)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hpcdvc.errors import RunError
-from hpcdvc.fields.field import POINT, ROW
+from hpcdvc.fields.field import ROW
 from hpcdvc.ranks import exchange
 from hpcdvc.ranks.team import Team
 
@@ -19,25 +19,14 @@ def nodes(request, team):
     return Team(team.comm, request.param)
 
 
-def make_points(team, n):
-    """Points with random positions on rank 0."""
-    if team.rank:
-        return None
-    points = np.zeros(n, POINT)
-    points["index"] = np.arange(n)
-    points["position"] = np.random.default_rng(1).random((n, 3))
-    return points
-
-
 @pytest.mark.parametrize(("n", "chunk"), [(0, 5), (1, 5), (5, 5), (23, 1), (1003, 10), (60, 7)])
 def test_each_point_is_handed_out_once(nodes, n, chunk):
-    queue = nodes.queue(make_points(nodes, n), chunk)
-    pulled = [points.copy() for points in queue]
+    queue = nodes.queue(n, chunk)
+    pulled = list(queue)
     assert all(1 <= len(points) <= chunk for points in pulled)
-    together = np.concatenate([np.zeros(0, POINT), *sum(nodes.all_gather(pulled), [])])
-    assert queue.total == n == len(together)
-    whole = nodes.broadcast(make_points(nodes, n))
-    assert together[np.argsort(together["index"])].tobytes() == whole.tobytes()
+    together = [number for points in sum(nodes.all_gather(pulled), []) for number in points]
+    assert queue.total == n
+    assert sorted(together) == list(range(n))
     assert queue.left() == 0
     assert queue.done_in_node() == queue.total_in_node()
 
@@ -45,8 +34,7 @@ def test_each_point_is_handed_out_once(nodes, n, chunk):
 @pytest.mark.parametrize("n", [95, 4000])
 def test_nodes_get_chunks_in_proportion_to_their_ranks(nodes, n):
     """Whole chunks, and of any beginning of the points a fair part."""
-    queue = nodes.queue(make_points(nodes, n), 10)
-    mine = np.concatenate([np.zeros(0, POINT), *[points.copy() for points in queue]])["index"]
+    mine = np.array([number for points in nodes.queue(n, 10) for number in points], int)
     for points in np.split(np.sort(mine), np.flatnonzero(np.diff(np.sort(mine)) > 1) + 1):
         assert len(points) == 0 or points[0] % 10 == 0
     for half in (n // 2, n):
@@ -59,17 +47,11 @@ def test_nodes_get_chunks_in_proportion_to_their_ranks(nodes, n):
         assert abs(in_node - fair) <= 10 * (1 + n // 10 // 128)
 
 
-def test_points_of_a_chunk_are_read_only(nodes):
-    for points in nodes.queue(make_points(nodes, 10), 3):
-        with pytest.raises(ValueError, match="read-only"):
-            points["index"] = 0
-
-
 def test_a_slow_rank_takes_less(team):
     """Ranks of a node share the work by pulling, not by counting."""
     if team.node_size == 1:
         pytest.skip("needs ranks that share a node")
-    queue = team.queue(make_points(team, 40), 1)
+    queue = team.queue(40, 1)
     mine = 0
     if team.node_rank == 0:  # starts when the others are through
         team.node_barrier()
@@ -83,7 +65,7 @@ def test_a_slow_rank_takes_less(team):
 
 
 def test_stop_on_one_rank_stops_its_node(nodes):
-    queue = nodes.queue(make_points(nodes, 300), 1)
+    queue = nodes.queue(300, 1)
     pulled = 0
     if nodes.node_rank == nodes.node_size - 1 and nodes.node_index == 0:
         for _ in queue:
@@ -103,7 +85,7 @@ def test_stop_on_one_rank_stops_its_node(nodes):
 
 
 def test_a_signalled_rank_stops_its_node(team):
-    queue = team.queue(make_points(team, 50), 1)
+    queue = team.queue(50, 1)
     last = team.node_rank == team.node_size - 1
     team.stop_requested = last
     try:
@@ -119,7 +101,7 @@ def test_a_signalled_rank_stops_its_node(team):
 
 def test_progress_counts_finished_chunks():
     team = Team()
-    queue = team.queue(make_points(team, 10), 4)
+    queue = team.queue(10, 4)
     assert [(len(points), queue.done_in_node()) for points in queue] == [(4, 0), (4, 4), (2, 8)]
     assert queue.left() == 0
 
@@ -186,8 +168,8 @@ def test_collect_refuses_what_is_not_a_field(team, change, sentence, spread):
 @pytest.mark.parametrize("spread", [False, True])
 def test_collect_does_not_depend_on_who_measured(nodes, spread):
     """Queue and collect together: the same bytes for any number of ranks and nodes."""
-    queue = nodes.queue(make_points(nodes, 333), 4)
-    measured = [make_rows(points["index"]) for points in queue]
+    queue = nodes.queue(333, 4)
+    measured = [make_rows(points) for points in queue]
     rows, start = nodes.collect(np.concatenate([make_rows([]), *measured]), 333, spread)
     assert rows.tobytes() == make_rows(np.arange(start, start + len(rows))).tobytes()
     assert nodes.sum(len(rows)) == 333

@@ -210,7 +210,7 @@ def test_a_serial_run_does_not_import_mpi(tmp_path):
         "rows = np.zeros(5, ROW)\n"
         "rows['index'] = np.arange(5)\n"
         "shared = team.shared_array(3, 'f4', fill=1)\n"
-        "chunks = [len(points) for points in team.queue(rows, 2)]\n"
+        "chunks = [len(points) for points in team.queue(5, 2)]\n"
         "whole, start = team.collect(rows[::-1], 5, spread=True)\n"
         "team.barrier(), team.node_barrier(), team.agree(int), team.any(True), team.all_gather(1)\n"
         "print(chunks, whole['index'].tolist(), start, shared.sum(), team.library())\n"

@@ -4,8 +4,7 @@ import io
 
 import pytest
 
-from hpcdvc.fields.status import STATUS_TEXT, Status
-from hpcdvc.ranks.progress import Progress, duration, status_table
+from hpcdvc.ranks.progress import Progress, duration
 
 
 class Clock:
@@ -114,24 +113,3 @@ def test_an_exception_leaves_the_terminal_on_a_new_line_without_a_summary():
 )
 def test_duration(seconds, text):
     assert duration(seconds) == text
-
-
-def test_status_table():
-    lines = status_table({-5: 10, 2: 7980, 1: 3, -6: 0, 17: 7}).splitlines()
-    assert lines[0].split() == ["status", "points", "%", "reason", "what", "to", "try"]
-    assert [line.split()[0] for line in lines[1:]] == ["2", "-5", "17", "1"]
-    assert lines[1].split() == ["2", "7980", "99.75", "converged"]
-    assert "mean grey value outside -glt and -ght" in lines[2]
-    assert "unknown status" in lines[3]
-    assert lines[4].endswith(STATUS_TEXT[1][1])
-    assert lines[4].split()[:3] == ["1", "3", "0.04"]
-
-
-def test_status_table_knows_every_status():
-    table = status_table(dict.fromkeys(Status, 1))
-    assert "unknown" not in table
-    assert all(STATUS_TEXT[status][0] in table and STATUS_TEXT[status][1] in table for status in Status)
-
-
-def test_status_table_of_nothing():
-    assert status_table({}).split() == ["status", "points", "%", "reason", "what", "to", "try"]

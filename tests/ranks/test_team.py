@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hpcdvc.errors import RunError, Unfinished, UserError
+from hpcdvc.ranks import tables
 from hpcdvc.ranks.team import Team
 
 pytestmark = pytest.mark.mpi
@@ -65,8 +66,42 @@ def test_agree_shares_sys_exit(team):
     assert caught.value.code == 4
 
 
-def test_agree_within_agree_just_runs(team):
-    assert team.agree(lambda: team.agree(lambda: 5) + 1) == 6
+def test_agree_within_agree_is_refused():
+    """With more ranks it would hang: the others are not in it."""
+    serial = Team()
+    with pytest.raises(RuntimeError, match="agree within agree"):
+        serial.agree(lambda: serial.agree(lambda: 5))
+    assert serial.agree(lambda: 5) == 5
+
+
+def test_fail_is_agreed(team):
+    with pytest.raises(RunError, match="lost") as caught:
+        team.fail(RunError("lost"))
+    assert caught.value.agreed
+
+
+@pytest.mark.parametrize("nodes", [None, 1, 2])
+@pytest.mark.parametrize("block", [2**30, 1000])
+def test_large_tables_come_once_a_node(team, nodes, block, monkeypatch):
+    """What `agree` returns is the same on all ranks; large arrays lie in memory that a node shares, read-only."""
+    if nodes and (team.comm is None or nodes > team.size):
+        pytest.skip("fewer ranks than nodes")
+    parted = Team(team.comm, nodes) if nodes else team
+    monkeypatch.setattr(tables, "SHARED_FROM", 4000)
+    monkeypatch.setattr(tables, "BLOCK", block)
+    large, small = np.arange(3000.0).reshape(3, 1000), np.arange(10)
+    made = []
+    monkeypatch.setattr(parted, "shared_array", lambda *size: made.append(Team.shared_array(parted, *size)) or made[-1])
+    found = parted.agree(lambda: {"a": [large, small], "again": large, "text": "x"})
+    assert found["text"] == "x"
+    np.testing.assert_array_equal(found["a"][0], large)
+    np.testing.assert_array_equal(found["a"][1], small)
+    assert found["again"] is found["a"][0]
+    if team.comm is not None:
+        assert [len(array) for array in made] == [large.nbytes]
+        assert np.shares_memory(found["a"][0], made[0])
+        assert not found["a"][0].flags.writeable
+        assert found["a"][1].flags.writeable
 
 
 def test_on_root_keeps_the_result_there(team):

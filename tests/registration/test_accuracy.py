@@ -5,6 +5,7 @@ error of all windows; the windows do not overlap, so every one is an independent
 bound has a standard error of 1 / sqrt(2 n): 2 % or less here.
 """
 
+from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
@@ -16,7 +17,8 @@ from synthetic import Affine, BlobTexture, Grey, Sine, lattice_texture, render, 
 
 from hpcdvc.fields.field import POINT
 from hpcdvc.fields.status import Status
-from hpcdvc.registration.windows import Settings, register_windows
+from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Settings, Window
+from hpcdvc.registration.windows import register_windows
 
 CONTRAST = 5000.0
 SIZE = 136  # of the images of the random error: 6^3 windows of 21^3 voxels
@@ -69,6 +71,10 @@ def tiling(size, half, count, edge=5):
     return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3).astype(float)
 
 
+def settings_of(order=3, criterion="znssd"):
+    return Settings(Window((10,) * 3), interpolation=Interpolation(order, criterion))
+
+
 def start_points(nodes, phi=None):
     points = np.zeros(len(nodes), POINT)
     points["index"], points["position"] = np.arange(len(nodes)), nodes
@@ -84,7 +90,7 @@ def errors(im1, im2, nodes, field, settings, phi=None, converged=0.99):
     return rows["Phi"][good] - field.phi(nodes[good]), rows[good], good
 
 
-def ratios_to_bound(name, half, noise, repeats, count=None, **settings):
+def ratios_to_bound(name, half, noise, repeats, count=None):
     """Random error / bound of the displacement and of F, and the mean error (voxels), over windows and noise."""
     field, nodes = FIELDS[name], tiling(SIZE, half, count)
     bound, scaled = phi_std_bound(stored_gradient(), nodes, half, noise), []
@@ -93,7 +99,7 @@ def ratios_to_bound(name, half, noise, repeats, count=None, **settings):
     means = []
     for repeat in range(repeats):
         im1, im2 = add_noise(clean("zero"), noise, 2 * repeat), add_noise(clean(name), noise, 2 * repeat + 1)
-        error, _, good = errors(im1, im2, nodes, field, Settings((half,) * 3, **settings), start)
+        error, _, good = errors(im1, im2, nodes, field, Settings(Window((half,) * 3)), start)
         scaled.append(error / bound[good])
         means.append(error.mean(axis=0))
     scaled = np.concatenate(scaled)
@@ -141,7 +147,7 @@ def test_random_error_of_images():
     points = start_points(np.insert(plane, 0, 0.0, axis=1))
     for repeat in range(6):
         im1, im2 = (add_noise(image, 0.05, 2 * repeat + i) for i, image in enumerate(moved))
-        rows = register_windows(im1, im2, points, Settings((0, half, half)))
+        rows = register_windows(im1, im2, points, Settings(Window((0, half, half)), dimensions=2))
         assert (rows["return_status"] == Status.CONVERGED).all()
         error = rows["Phi"][:, 1:, 1:] - np.column_stack([np.eye(2), shift])
         scaled.append(error / bound)
@@ -164,7 +170,7 @@ def mean_errors(make, order, size=100):
     im1, moved = shifted_pairs(make, size)
     nodes, result = tiling(size, 10, None), {}
     for shift, im2 in moved:
-        error = errors(im1, im2, nodes, translation(shift), Settings((10,) * 3, order=order))[0]
+        error = errors(im1, im2, nodes, translation(shift), settings_of(order))[0]
         result.update(zip(shift, error[:, :, 3].mean(axis=0).round(6).tolist(), strict=True))
     print(f"order {order}:", result)
     return np.abs(list(result.values()))
@@ -189,7 +195,7 @@ def test_windows_follow_a_sine():
     im1, im2 = (render(texture(), (size,) * 3, f, Grey(noise=0.05), i) for i, f in enumerate((None, field)))
     axis = np.arange(15, size - 15, 10.0)
     nodes = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-    error = errors(im1, im2, nodes, field, Settings((10,) * 3))[0][:, 2, 3]
+    error = errors(im1, im2, nodes, field, Settings(Window((10,) * 3)))[0][:, 2, 3]
     true = field.displacement(nodes)[:, 2]
     gain = 1 + error @ true / (true @ true)
     print(f"gain {gain:.3f}")
@@ -198,7 +204,8 @@ def test_windows_follow_a_sine():
 
 @pytest.mark.parametrize("order", [1, 3])
 def test_gain_and_offset_change_nothing(order):
-    nodes, settings = tiling(SIZE, 10, 4), Settings((10,) * 3, order=order, min_delta_phi=1e-5)
+    nodes = tiling(SIZE, 10, 4)
+    settings = replace(settings_of(order), iterations=Iterations(min_delta_phi=1e-5))
     im1, im2 = add_noise(clean("zero"), 0.05, 0), add_noise(clean("subvoxel"), 0.05, 1)
     changed = np.rint(0.9 * im2 + 0.1 * CONTRAST).astype("u2")
     plain, other = (register_windows(im1, im, start_points(nodes), settings) for im in (im2, changed))
@@ -215,7 +222,7 @@ def test_predicted_std_is_the_scatter_of_repeated_noise(name, noise, order):
     nodes, phi, predicted = tiling(74, 10, 3), [], []
     for repeat in range(40):
         im1, im2 = (add_noise(clean(n)[window], noise, 2 * repeat + i) for i, n in enumerate(("zero", name)))
-        rows = register_windows(im1, im2, start_points(nodes), Settings((10,) * 3, order=order))
+        rows = register_windows(im1, im2, start_points(nodes), settings_of(order))
         assert (rows["return_status"] == Status.CONVERGED).all()
         phi.append(rows["Phi"].reshape(-1, 12))
         predicted.append(rows["variance"])
@@ -237,7 +244,7 @@ def differences_from_twin(grey, order, criterion):
     """Differences (voxel) of the displacements of the kernel from those of its slow twin in float64."""
     im1, im2 = (render(texture(), (64,) * 3, f, grey, i) for i, f in enumerate((None, SUBVOXEL)))
     settings = Settings(
-        (8,) * 3, order, criterion, gradient="spline", shape_order="1", min_delta_phi=1e-6, max_iterations=100
+        Window((8,) * 3, shape_order="1"), 3, Iterations(100, 1e-6), Interpolation(order, criterion), Gradient("spline")
     )
     nodes = np.array([[30, 31, 32], [33, 30, 31]])
     rows = register_windows(im1, im2, start_points(nodes), settings)
@@ -277,7 +284,7 @@ def test_half_voxel_shifts_of_real_ct(shared, material, order):
     im1, ours = tifffile.imread(folder / "psf_ref.tif"), []
     for shift in SHIFTS:
         im2, field = tifffile.imread(folder / f"psf_def_{shift}.tif"), translation([float(u) for u in shift.split("_")])
-        error = errors(im1, im2, nodes, field, Settings((10,) * 3, order, criterion))[0][:, :, 3]
+        error = errors(im1, im2, nodes, field, settings_of(order, criterion))[0][:, :, 3]
         ours.append((np.sqrt((error.std(axis=0) ** 2).mean()), np.abs(error.mean(axis=0)).max()))
     print(
         f"{material}, order {order}: random and mean error", np.round(ours, 5).tolist(), "peer", PEER[material, order]

@@ -13,20 +13,11 @@ from hpcdvc.ranks.team import Team
 from hpcdvc.registration.api import register_multiscale
 from hpcdvc.registration.gauss_newton import ITERATE
 from hpcdvc.registration.levels import Level
-from hpcdvc.registration.multiscale import (
-    Journal,
-    Task,
-    coarsest,
-    default_margin,
-    from_level,
-    level_margin,
-    levels_between,
-    power_of_two,
-    register_levels,
-)
-from hpcdvc.registration.windows import Settings
+from hpcdvc.registration.multiscale import Journal, from_level, levels_between, register_levels
+from hpcdvc.registration.settings import Iterations, Settings
+from hpcdvc.registration.task import Task, coarsest, default_margin, power_of_two
 
-SETTINGS = Settings((1, 1, 1), margin=0, min_delta_phi=1e-4)
+SETTINGS = Settings(iterations=Iterations(min_delta_phi=1e-4))
 
 
 def test_power_of_two():
@@ -60,13 +51,11 @@ def test_margins():
     assert default_margin((100, 120, 99)) == (10, 10, 10)
     assert default_margin((100, 120, 101)) == (11, 11, 11)
     assert default_margin((1, 60, 44)) == (0, 5, 5)
-    level = Level.of(*(np.zeros((40, 60, 80), "u1"),) * 2)
-    half = levels_between(level, 2, 2, Team())[2]
-    assert level_margin(Task(SETTINGS), level) == (5, 5, 5) and level_margin(Task(SETTINGS), half) == (3, 3, 3)
-    task = Task(SETTINGS, margin=(3.9, 0, 8))
-    assert level_margin(task, level) == (3, 0, 8) and level_margin(task, half) == (1, 0, 4)
-    flat = Level.of(*(np.zeros((1, 60, 80), "u1"),) * 2)
-    assert level_margin(task, flat) == (0, 0, 8)
+    level, half, flat = ((40, 60, 80), 1), ((20, 30, 40), 2), ((1, 60, 80), 1)
+    plain, task = Task(SETTINGS), Task(SETTINGS, margin=(3.9, 0, 8))
+    assert plain.level_margin(*level) == (5, 5, 5) and plain.level_margin(*half) == (3, 3, 3)
+    assert task.level_margin(*level) == (3, 0, 8) and task.level_margin(*half) == (1, 0, 4)
+    assert task.level_margin(*flat) == (0, 0, 8)
 
 
 @pytest.mark.parametrize(("first", "last", "factors"), [(1, 1, [1]), (4, 1, [4, 2, 1]), (8, 2, [8, 4, 2]), (2, 2, [2])])

@@ -11,7 +11,7 @@ from hpcdvc import register, register_multiscale
 from hpcdvc.errors import UserError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Status
-from hpcdvc.registration.multiscale import Registration
+from hpcdvc.registration.multiscale import RegistrationResult
 
 MASK = np.ones(SHAPE, bool)
 MASK[:10, 20:] = MASK[20:24, 30:36, 10:20] = False
@@ -27,7 +27,7 @@ def start_of(field: Affine, scale: float = 1.0) -> np.ndarray:
 @pytest.mark.parametrize("order", [1, 3, 5])
 def test_register(order):
     found = register(*pair_of(), interpolation_order=order, max_iterations=50)
-    assert isinstance(found, Registration) and found.return_status == Status.CONVERGED
+    assert isinstance(found, RegistrationResult) and found.return_status == Status.CONVERGED
     assert worst_corner(found.phi, found.centre, FIELD, SHAPE) < {1: 0.025, 3: 0.001, 5: 0.0003}[order]
     assert found.centre.tolist() == CENTRE.tolist() and found.phi.shape == (4, 4) and found.variance.shape == (12,)
 

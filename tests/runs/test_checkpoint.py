@@ -10,7 +10,8 @@ from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.field import ROW
 from hpcdvc.ranks.team import Team
 from hpcdvc.runs import checkpoint
-from hpcdvc.runs.checkpoint import Checkpoint, key_of
+from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.shards import Shards, key_of
 
 PARAMETERS = {"options": {"half_window_size": [8, 8, 8], "order": 3}, "im1": {"path": "a.tif", "bytes": 12}}
 mpi = pytest.mark.mpi
@@ -30,11 +31,12 @@ def stem(tmp_path):
 
 def write(stem, *batches, parameters=PARAMETERS, team=None):
     """A run that appends some batches of rows and closes its shard."""
-    shards = Checkpoint(stem, parameters, team or Team())
-    shards.open()
+    shards = Shards(stem, parameters)
+    run = Checkpoint(shards, team or Team())
+    run.open()
     for index in batches:
-        shards.append(make_rows(index))
-    shards.close()
+        run.append(make_rows(index))
+    run.close()
     return shards
 
 
@@ -55,12 +57,13 @@ def test_rows_come_back_in_order(stem):
 
 
 def test_nothing_there(stem):
-    shards = Checkpoint(stem, PARAMETERS, Team())
+    shards = Shards(stem, PARAMETERS)
     assert not shards.existing()
     shards.check(resume=False)
     shards.check(resume=True)
     assert len(shards.load()) == 0
-    shards.remove()
+    assert shards.instruction_set() is None
+    shards.clear()
 
 
 def test_every_run_starts_a_new_file(stem):
@@ -74,13 +77,13 @@ def test_every_run_starts_a_new_file(stem):
 
 def test_the_first_measurement_of_a_point_counts(stem):
     for error in (1.0, 2.0):
-        shards = Checkpoint(stem, PARAMETERS, Team())
-        shards.open()
+        run = Checkpoint(Shards(stem, PARAMETERS), Team())
+        run.open()
         rows = make_rows([7])
         rows["error"] = error
-        shards.append(rows)
-        shards.close()
-    assert shards.load()["error"].tolist() == [1.0]
+        run.append(rows)
+        run.close()
+    assert run.shards.load()["error"].tolist() == [1.0]
 
 
 @pytest.mark.parametrize("lost", [1, 7, 240, 247, 500, 727, 730, 735, 736])
@@ -110,17 +113,18 @@ def test_rows_of_another_layout_are_not_believed(stem):
     write(stem, [0, 1])
     swapped = np.dtype([*ROW.descr[:3], *ROW.descr[4:5], *ROW.descr[3:4], *ROW.descr[5:]])
     assert swapped.itemsize == ROW.itemsize
-    assert len(Checkpoint(stem, PARAMETERS, Team(), dtype=swapped).load()) == 0
+    assert len(Shards(stem, PARAMETERS, swapped).load()) == 0
 
 
 def test_other_rows(stem):
     """A run may keep what it likes, as long as each row has an index."""
     dtype = np.dtype([("index", "<i8"), ("sums", "<f8", (3,))])
-    shards = Checkpoint(stem, PARAMETERS, Team(), dtype=dtype, unit="slabs")
+    shards = Shards(stem, PARAMETERS, dtype, "slabs")
     rows = np.array([(3, (1, 2, 3)), (1, (4, 5, 6))], dtype)
-    shards.open()
-    shards.append(rows)
-    shards.close()
+    run = Checkpoint(shards, Team())
+    run.open()
+    run.append(rows)
+    run.close()
     assert shards.load().tobytes() == rows[::-1].tobytes()
     with pytest.raises(UserError, match=r"\.parts holds 2 slabs of an unfinished run"):
         shards.check(resume=False)
@@ -149,7 +153,7 @@ def test_other_parameters_are_named(stem):
     changed["im1"] = {"path": "b.tif", "bytes": 12}
     changed["mask"] = None
     with pytest.raises(UserError) as caught:
-        Checkpoint(stem, changed, Team()).check(resume=True)
+        Shards(stem, changed).check(resume=True)
     text = str(caught.value)
     assert "options.half_window_size was [8, 8, 8], is [10, 10, 10]" in text
     assert 'im1.path was "a.tif", is "b.tif"' in text
@@ -159,7 +163,7 @@ def test_other_parameters_are_named(stem):
 
 def test_tuples_and_lists_are_the_same_parameters(stem):
     write(stem, [4], parameters={"spacing": (5, 5, 5)})
-    Checkpoint(stem, {"spacing": [5, 5, 5]}, Team()).check(resume=True)
+    Shards(stem, {"spacing": [5, 5, 5]}).check(resume=True)
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", '{"parameters": 3}'])
@@ -171,77 +175,83 @@ def test_an_unreadable_key_is_one_sentence(stem, content):
         shards.check(resume=True)
 
 
-def test_remove_takes_everything(stem):
+def test_clear_takes_everything(stem):
     shards = write(stem, [4])
-    shards.open()
-    shards.remove()
+    shards.clear()
     assert not os.path.exists(f"{stem}.parts")
     assert not shards.existing()
-    shards.remove()
+    shards.clear()
+
+
+def test_the_instruction_set_is_remembered(stem):
+    run = Checkpoint(Shards(stem, PARAMETERS), Team(), instruction_set="v3")
+    run.open()
+    run.close()
+    assert Shards(stem, PARAMETERS).instruction_set() == "v3"
 
 
 @pytest.mark.parametrize(("interval", "syncs"), [(0.0, 3), (1000.0, 0)])
 def test_written_through_every_interval(stem, monkeypatch, interval, syncs):
     calls = []
-    shards = Checkpoint(stem, PARAMETERS, Team(), interval)
-    shards.open()
+    run = Checkpoint(Shards(stem, PARAMETERS), Team(), interval)
+    run.open()
     monkeypatch.setattr(os, "fsync", calls.append)
     for k in range(3):
-        shards.append(make_rows([k]))
+        run.append(make_rows([k]))
     assert len(calls) == syncs
-    shards.close()
+    run.close()
     assert len(calls) == syncs + 1
 
 
 def test_one_write_per_chunk(stem, monkeypatch):
     sizes = []
     real = os.write
-    shards = Checkpoint(stem, PARAMETERS, Team())
-    shards.open()
+    run = Checkpoint(Shards(stem, PARAMETERS), Team())
+    run.open()
     monkeypatch.setattr(os, "write", lambda file, data: sizes.append(len(data)) or real(file, data))
-    shards.append(make_rows(range(100)))
+    run.append(make_rows(range(100)))
     assert sizes == [16 + 100 * ROW.itemsize]
-    shards.close()
+    run.close()
 
 
 def test_a_write_taken_in_parts_is_completed(stem, monkeypatch):
     real = os.write
-    shards = Checkpoint(stem, PARAMETERS, Team())
-    shards.open()
+    run = Checkpoint(Shards(stem, PARAMETERS), Team())
+    run.open()
     monkeypatch.setattr(os, "write", lambda file, data: real(file, data[:100]))
-    shards.append(make_rows(range(3)))
+    run.append(make_rows(range(3)))
     monkeypatch.undo()
-    shards.close()
-    assert shards.load().tobytes() == make_rows(range(3)).tobytes()
+    run.close()
+    assert run.shards.load().tobytes() == make_rows(range(3)).tobytes()
 
 
 def test_a_full_disk_is_one_sentence_and_loses_nothing(stem):
-    shards = Checkpoint(stem, PARAMETERS, Team())
-    shards.open()
+    run = Checkpoint(Shards(stem, PARAMETERS), Team())
+    run.open()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
         with pytest.raises(RunError, match=r"\.parts: File too large; .* --resume"):
             for k in range(10):
-                shards.append(make_rows(range(3 * k, 3 * k + 3)))
+                run.append(make_rows(range(3 * k, 3 * k + 3)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    shards.close()
+    run.close()
     assert shard_files(stem)[0].stat().st_size == 5000
-    assert shards.load().tobytes() == make_rows(range(18)).tobytes()
+    assert run.shards.load().tobytes() == make_rows(range(18)).tobytes()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="cannot write into"):
-        Checkpoint(tmp_path / "x", PARAMETERS, Team()).open()
+        Checkpoint(Shards(tmp_path / "x", PARAMETERS), Team()).open()
 
 
 def test_a_file_in_the_way(stem):
     Path(f"{stem}.parts").write_text("mine")
     with pytest.raises(UserError, match=r"cannot write into .*\.parts: "):
-        Checkpoint(stem, PARAMETERS, Team()).open()
+        Checkpoint(Shards(stem, PARAMETERS), Team()).open()
 
 
 # with any number of ranks
@@ -251,12 +261,12 @@ def test_a_file_in_the_way(stem):
 def test_ranks_write_their_own_files(team, shared_tmp_path):
     shards = write(shared_tmp_path / "field", [team.rank, team.rank + 100], team=team)
     team.barrier()
-    rows = shards.load()
+    rows = Checkpoint(shards, team).load()
     expected = sorted([*range(team.size), *range(100, 100 + team.size)])
     assert rows["index"].tolist() == (expected if team.rank == 0 else [])
     assert len(shard_files(shared_tmp_path / "field")) == team.size
     team.barrier()
-    shards.remove()
+    team.agree(shards.clear)
     assert not os.path.exists(f"{shared_tmp_path}/field.parts")
 
 
@@ -264,9 +274,9 @@ def test_ranks_write_their_own_files(team, shared_tmp_path):
 def test_errors_are_the_same_on_all_ranks(team, shared_tmp_path):
     shards = write(shared_tmp_path / "field", [team.rank], team=team)
     team.barrier()
-    for other, resume in ((shards, False), (Checkpoint(shared_tmp_path / "field", {}, team), True)):
+    for other, resume in ((shards, False), (Shards(shared_tmp_path / "field", {}), True)):
         with pytest.raises(UserError) as caught:
-            other.check(resume)
+            team.agree(lambda other=other, resume=resume: other.check(resume))
         assert caught.value.agreed
         assert len(set(team.all_gather(str(caught.value)))) == 1
 
@@ -276,7 +286,7 @@ def test_a_rank_that_cannot_open_its_file_stops_all(team, shared_tmp_path, monke
     if team.rank == team.size - 1:
         monkeypatch.setattr(checkpoint, "_create", lambda path: _refuse(path))
     with pytest.raises(UserError, match=f"{team.size - 1:05d}.rec"):
-        Checkpoint(shared_tmp_path / "field", PARAMETERS, team).open()
+        Checkpoint(Shards(shared_tmp_path / "field", PARAMETERS), team).open()
 
 
 def _refuse(path):

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from rank_scripts import finish, run, start
 
-from hpcdvc.ranks.team import Team
-from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.shards import Shards
 
 TOY = Path(__file__).parents[1] / "support" / "toy_run.py"
 KILLS = int(os.environ.get("HPCDVC_TORTURE", "6"))
@@ -37,7 +36,7 @@ def result(stem):
 
 
 def safe_points(stem):
-    return len(Checkpoint(stem, {}, Team()).load())
+    return len(Shards(stem, {}).load())
 
 
 def left_over(stem):

@@ -11,6 +11,7 @@ from hpcdvc.images import describe, open_volume
 from hpcdvc.output.image import ImageFile
 from hpcdvc.ranks.team import Team
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.shards import Shards
 from hpcdvc.runs.slabs import SLAB, VOXELS, slab_depth, write_slabs
 
 mpi = pytest.mark.mpi
@@ -41,12 +42,12 @@ def run(team, shared_tmp_path):
     team.stop_requested = False
 
     def go(make: Maker, resume: bool = True) -> np.ndarray:
-        shards = Checkpoint(str(shared_tmp_path / "a"), PARAMETERS, team, dtype=SLAB, unit="slabs")
-        shards.check(resume)
+        shards = Shards(str(shared_tmp_path / "a"), PARAMETERS, SLAB, "slabs")
+        team.agree(lambda: shards.check(resume))
         kinds = {"a.tif": np.dtype("u2"), "a-second.tif": np.dtype("f4")}
         images = [ImageFile(str(shared_tmp_path / name), SHAPE, t, {"key": "k"}) for name, t in kinds.items()]
-        sums = write_slabs(team, images, DEPTH, make, 0.001, shards, quiet=True)
-        shards.remove()
+        sums = write_slabs(team, images, DEPTH, make, 0.001, Checkpoint(shards, team), quiet=True)
+        team.agree(shards.clear)
         return sums
 
     yield go
@@ -79,13 +80,13 @@ def test_on_several_nodes(team, shared_tmp_path, nodes):
     """The ranks of a node share their slabs, not those of another."""
     parted = Team(team.comm, min(nodes, team.size)) if team.comm is not None else team
     image = ImageFile(str(shared_tmp_path / "a.tif"), SHAPE, np.dtype("u2"), {"key": "k"})
-    shards = Checkpoint(str(shared_tmp_path / "a"), PARAMETERS, parted, dtype=SLAB, unit="slabs")
+    shards = Shards(str(shared_tmp_path / "a"), PARAMETERS, SLAB, "slabs")
 
     def make(first, last):
         return ((planes[:1], sums) for planes, sums in Maker()(first, last))
 
-    sums = write_slabs(parted, [image], DEPTH, make, 0.001, shards, quiet=True)
-    shards.remove()
+    sums = write_slabs(parted, [image], DEPTH, make, 0.001, Checkpoint(shards, parted), quiet=True)
+    team.agree(shards.clear)
     if team.rank == 0:
         assert sums[0] == SHAPE[0]
         np.testing.assert_array_equal(open_volume(describe(image.path)), VALUES.astype("u2"))

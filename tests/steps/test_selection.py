@@ -9,6 +9,7 @@ import pytest
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
+from hpcdvc.fields.status import Family
 from hpcdvc.steps.selection import check_in_image, usable_rows, within_radius
 
 IMAGE = SimpleNamespace(spec="im1.tif", shape=(20, 30, 40))
@@ -25,6 +26,8 @@ def test_rows_by_status():
     assert usable_rows(found, 2, "f.tsv").tolist() == [0, 3]
     assert usable_rows(found, 1, "f.tsv").tolist() == [0, 1, 3]
     assert usable_rows(found, -9, "f.tsv").tolist() == [0, 1, 2, 3, 4]
+    assert usable_rows(found, None, "f.tsv").tolist() == [0, 3], "those of a registration that are measured"
+    assert usable_rows(replace(found, family=Family.SEARCH), None, "f.tsv").tolist() == [0, 1, 3]
 
 
 def test_rows_that_are_not_finite():
@@ -32,6 +35,8 @@ def test_rows_that_are_not_finite():
     found.phi[1, 0, 3], found.positions[2, 0] = np.nan, np.inf
     assert usable_rows(found, 2, "f.tsv").tolist() == [0]
     found = replace(found, return_status=np.array([1, 2, 2]))
+    with pytest.raises(UserError, match="no row of f.tsv that is measured is finite"):
+        usable_rows(found, None, "f.tsv")
     with pytest.raises(UserError, match="no row of f.tsv with a return status of at least -rst 2 is finite"):
         usable_rows(found, 2, "f.tsv")
 
@@ -39,6 +44,8 @@ def test_rows_that_are_not_finite():
 def test_no_row_says_what_there_is():
     with pytest.raises(UserError, match=r"no row of f.tsv .* at least -rst 2: it holds 3 of status 1, 1 of status -5"):
         usable_rows(field(1, 1, -5, 1), 2, "f.tsv")
+    with pytest.raises(UserError, match=r"no row of f.tsv is measured: it holds 3 of status 1, 1 of status -5"):
+        usable_rows(field(1, 1, -5, 1), None, "f.tsv")
 
 
 def test_radius_is_about_the_axis_along_z():

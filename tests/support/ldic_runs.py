@@ -10,8 +10,7 @@ from ldic_cases import digest
 from rank_scripts import clean_environment
 from running import command_line
 
-from hpcdvc.ranks.team import Team
-from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.shards import Shards
 
 NAMES = {"im1-im2-ldic.hdf", "im1-im2-ldic.tsv", "im1-im2-ldic.run.json"}
 
@@ -47,7 +46,7 @@ def shard_bytes(out: Path) -> int:
 
 
 def safe_points(out: Path) -> int:
-    return len(Checkpoint(str(out / "im1-im2-ldic"), {}, Team()).load())
+    return len(Shards(str(out / "im1-im2-ldic"), {}).load())
 
 
 def ranks_of(process: subprocess.Popen, command: str = "hpcdvc-ldic") -> list[int]:

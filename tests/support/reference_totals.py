@@ -50,8 +50,9 @@ class Voxels:
     def contrast(self, chosen: np.ndarray) -> dict[str, float]:
         """What is measured on some planes, over the chosen voxels that count."""
         ok = self.ok & chosen
-        few = {"few": ok.sum(), "sum_of_few": self.b[ok].sum(), "squares_of_few": (self.b[ok] ** 2).sum()}
-        return {**few, "interpolated_squares": self.squares[ok].sum()}
+        sums = {"n": ok.sum(), "b": self.b[ok].sum(), "bb": (self.b[ok] ** 2).sum()}
+        sums = {f"contrast_{name}": value for name, value in sums.items()}
+        return {**sums, "interpolated_bb": self.squares[ok].sum()}
 
 
 def central_differences(image: np.ndarray) -> np.ndarray:

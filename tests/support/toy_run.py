@@ -12,42 +12,40 @@ from pathlib import Path
 
 import numpy as np
 
-from hpcdvc.fields.field import POINT, ROW
+from hpcdvc.fields.field import ROW
 from hpcdvc.ranks import guard
 from hpcdvc.ranks import team as parallel
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.points import measure_points
+from hpcdvc.runs.shards import Shards
 
 STEM, POINTS, RESUME = sys.argv[1], int(sys.argv[2]), "--resume" in sys.argv
 SECONDS = float(os.environ.get("TOY_SECONDS", "0.004"))
 PIDS = Path(f"{STEM}.pids")
+POSITIONS = np.random.default_rng(0).random((POINTS, 3))
 
 
-def measure(points: np.ndarray) -> np.ndarray:
+def measure(numbers: np.ndarray) -> np.ndarray:
     """Rows full of digits."""
-    time.sleep(SECONDS * len(points))
-    rows = np.zeros(len(points), ROW)
-    rows["index"] = points["index"]
-    rows["Phi"] = points["position"][:, None, :1] + np.sin(np.arange(12.0).reshape(3, 4) * rows["index"][:, None, None])
+    time.sleep(SECONDS * len(numbers))
+    rows = np.zeros(len(numbers), ROW)
+    rows["index"] = numbers
+    rows["Phi"] = POSITIONS[numbers, None, :1] + np.sin(np.arange(12.0).reshape(3, 4) * rows["index"][:, None, None])
     rows["error"] = np.sqrt(rows["index"])
     return rows
 
 
 def work(team: parallel.Team) -> None:
     """What a workflow does."""
-    points = None
-    if team.rank == 0:
-        points = np.zeros(POINTS, POINT)
-        points["index"] = np.arange(POINTS)
-        points["position"] = np.random.default_rng(0).random((POINTS, 3))
-    checkpoint = Checkpoint(STEM, {"points": POINTS}, team, interval=0.2)
-    checkpoint.check(RESUME)
+    shards = Shards(STEM, {"points": POINTS})
+    team.agree(lambda: shards.check(RESUME))
+    checkpoint = Checkpoint(shards, team, interval=0.2)
     earlier = len(checkpoint.load())
-    rows = measure_points(team, points, measure, 0.001, checkpoint, quiet=True)
+    rows = measure_points(team, POINTS, measure, 0.001, checkpoint, quiet=True)
     (PIDS / f"{os.getpid()}.measured").write_text(str(len(rows) - earlier))
     rows, _ = team.collect(rows, POINTS)
     team.on_root(lambda: save(rows))
-    checkpoint.remove()
+    team.agree(shards.clear)
 
 
 def save(rows: np.ndarray) -> None:

@@ -1,0 +1,187 @@
+"""The columns of the result files, each declared once: writers, readers, views and the documentation follow this list.
+
+A command that has something new to say adds a line to `COLUMNS`, and nothing else.
+
+In the file vectors are (x, y, z) and tensors row-major xx, xy, xz, yx, ... so that viewers show them as they are; in
+memory (`hpcdvc.fields.field`) and in tables everything is ZYX.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+#: what a file holds: nodes of a grid, free points, labelled particles, one registration, nodes of a mesh, a dense image
+KINDS = ("grid", "points", "labels", "registration", "mesh", "image")
+_ROWS = KINDS[:4]  # those with a row of `hpcdvc.fields.field.ROW` per point
+
+
+@dataclass(frozen=True)
+class Components:
+    """The numbers that a column has at each point.
+
+    Attributes
+    ----------
+    names : in the order of the file, the one in which ParaView names them by itself
+    order : number k of the file is number order[k] in memory, counted in C order
+    shape : of the numbers of one point in memory
+    constant : how many of them, the last ones in memory, are the same everywhere and in no table
+    """
+
+    names: tuple[str, ...]
+    order: tuple[int, ...]
+    shape: tuple[int, ...]
+    constant: int = 0
+
+
+_XYZ = ("x", "y", "z")
+_TENSOR = tuple(i + j for i in _XYZ for j in _XYZ)
+#: F bordered by the displacement t
+_PHI = (*(f"F{i}{j}" if j else f"t{i}" for i in _XYZ for j in (*_XYZ, "")), "0", "0", "0", "1")
+_PHI_ORDER = tuple(4 * row + column for row in (2, 1, 0, 3) for column in (2, 1, 0, 3))
+
+SCALAR = Components((), (0,), ())
+VECTOR = Components(_XYZ, (2, 1, 0), (3,))
+TENSOR = Components(_TENSOR, tuple(range(8, -1, -1)), (3, 3))
+#: in memory zz, zy, zx, yy, yx, xx
+SYMMETRIC = Components(("xx", "yy", "zz", "xy", "yz", "xz"), (5, 3, 0, 4, 1, 2), (6,))
+PHI = Components(_PHI, _PHI_ORDER, (4, 4), constant=4)
+PHI_ROWS = Components(_PHI[:12], _PHI_ORDER[:12], (12,))
+#: what viewers and legacy VTK know by themselves
+SHOWN = (SCALAR, VECTOR, TENSOR, SYMMETRIC)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One array of a file.
+
+    Attributes
+    ----------
+    name : name of the dataset
+    dtype : NumPy type; empty for the voxels of an image, which keep theirs
+    unit : physical unit; lengths are voxels; empty for a number without one
+    meaning : one line for the documentation
+    components : what stands at each point
+    kinds : kinds of files that may hold it
+    source : what it is made from, a member of ``ROW`` or a key of `Field.extra`, where that is not `name`
+    make : makes the array (n, ...), ZYX, from the source; default the source itself
+    unmake : makes the source, as far as it can be told, from a table's (n, ...)
+    blank : NaN where a row is not measured (`hpcdvc.fields.status.is_measured`)
+    tsv : names of its components in tables, ZYX; empty where tables do not have it
+    tif : names of its components as images, ZYX; empty where it is not shown
+    vtk : its name in legacy VTK files; empty where it is not shown
+    """
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+    components: Components = SCALAR
+    kinds: tuple[str, ...] = _ROWS
+    source: str = ""
+    make: Callable[[np.ndarray], np.ndarray] | None = None
+    unmake: Callable[[np.ndarray], np.ndarray] | None = None
+    blank: bool = False
+    tsv: tuple[str, ...] = ()
+    tif: tuple[str, ...] = ()
+    vtk: str = ""
+
+    def __post_init__(self) -> None:
+        told = prod(self.components.shape) - self.components.constant
+        for names in filter(None, (self.tsv, self.tif)):
+            if len(names) != told:
+                raise ValueError(f"column {self.name} has {told} components, but {len(names)} names: {names}")
+        if self.vtk and self.components not in SHOWN:
+            raise ValueError(f"column {self.name}: legacy VTK files show scalars, vectors and tensors")
+        if self.blank and np.dtype(self.dtype).kind != "f":
+            raise ValueError(f"column {self.name} is {self.dtype}: NaN needs floating point")
+
+    @property
+    def made_from(self) -> str:
+        """Member of ``ROW`` or key of `Field.extra`."""
+        return self.source or self.name
+
+    @property
+    def derived(self) -> bool:
+        """Whether it is made of another column, for viewers; a reader leaves it."""
+        return self.make is not None and self.made_from != self.name
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes per point."""
+        return np.dtype(self.dtype).itemsize * prod(self.components.shape)
+
+    def to_file(self, values: np.ndarray) -> np.ndarray:
+        """(n, ...) of memory -> (n,) or (n, components) of the file; ValueError if these are other numbers."""
+        width = prod(self.components.shape)
+        if np.size(values) != len(values) * width:
+            raise ValueError(f"column {self.name} has {width} numbers at each point, not {np.shape(values)[1:]}")
+        values = np.ascontiguousarray(values, self.dtype)
+        return values.reshape(len(values), width).take(self.components.order, axis=1) if width > 1 else values
+
+
+def to_memory(values: np.ndarray, components: Components) -> np.ndarray:
+    """(n,) or (n, components) of a file -> (n, ...) of memory."""
+    if not components.shape:
+        return values
+    return values.take(np.argsort(components.order), axis=1).reshape(-1, *components.shape)
+
+
+def _bordered(phi: np.ndarray) -> np.ndarray:
+    result = np.zeros((len(phi), 4, 4))
+    result[:, :3] = phi
+    result[:, 3, 3] = 1
+    return result
+
+
+def _deviations(variance: np.ndarray, part: slice | int) -> np.ndarray:
+    return np.sqrt(variance.reshape(-1, 3, 4)[:, :, part])
+
+
+def _variance_of(displacement_std: np.ndarray) -> np.ndarray:
+    variance = np.full((len(displacement_std), 12), np.nan)
+    variance[:, 3::4] = displacement_std**2
+    return variance
+
+
+_DISPLACEMENTS = ("Zdisp", "Ydisp", "Xdisp")
+_PHI_NAMES = tuple(f"F{i}{j}" if j else f"{i.upper()}disp" for i in "zyx" for j in (*"zyx", ""))
+
+COLUMNS = (
+    Column("displacement", "f8", "voxel", "from im1 to im2", VECTOR, KINDS[:5], "Phi",
+           lambda phi: phi[:, :, 3], blank=True, tif=_DISPLACEMENTS, vtk="displacements"),
+    Column("Phi", "f8", "1, voxel", "4x4 deformation function; the last iterate where not measured", PHI,
+           make=_bordered, tsv=_PHI_NAMES),
+    Column("F", "f8", "1", "transformation gradient", TENSOR, source="Phi", make=lambda phi: phi[:, :, :3], blank=True),
+    Column("error", "f8", "grey value", "sum of squared residuals / sum of the grey values of im1",
+           blank=True, tsv=("error",), tif=("error",), vtk="error"),
+    Column("iterations", "i4", "", "number of iterations", tsv=("iterations",), tif=("iterations",), vtk="iterations"),
+    Column("returnStatus", "i4", "", "how the point ended: see statuses", source="return_status",
+           tsv=("returnStatus",), tif=("returnStatus",), vtk="returnStatus"),
+    Column("deltaPhiNorm", "f8", "", "norm of the last change of Phi", source="delta_phi_norm",
+           tsv=("deltaPhiNorm",), tif=("deltaPhiNorm",), vtk="deltaPhiNorm"),
+    Column("displacement_std", "f8", "voxel", "standard deviation of the displacement", VECTOR, source="variance",
+           make=lambda variance: _deviations(variance, 3), unmake=_variance_of, blank=True,
+           tsv=("Zdisp_std", "Ydisp_std", "Xdisp_std")),
+    Column("F_std", "f8", "1", "standard deviation of F", TENSOR, source="variance",
+           make=lambda variance: _deviations(variance, slice(3)), blank=True),
+    Column("Phi_variance", "f8", "1, voxel^2", "variances of the first three rows of Phi", PHI_ROWS, source="variance"),
+    Column("zncc", "f8", "", "zero-mean normalised correlation of the two windows", tsv=("zncc",)),
+    Column("valid_fraction", "f8", "", "part of the window that took part", tsv=("validFraction",)),
+    Column("CC", "f8", "", "normalised correlation of a whole-voxel search", tsv=("pixelSearchCC",),
+           tif=("CC",), vtk="pixelSearchCC"),
+    Column("label", "u4", "", "label of the particle", kinds=_ROWS[:3], tsv=("Label",)),
+    Column("label_dilate", "i4", "voxel", "how far the label was dilated", kinds=("labels",), tsv=("LabelDilate",)),
+    Column("grey", "", "", "grey values", kinds=("image",)),
+)  # fmt: skip
+
+
+def columns_of(kind: str) -> tuple[Column, ...]:
+    """Columns that a kind of file may hold."""
+    return tuple(column for column in COLUMNS if kind in column.kinds)
+
+
+def components_named(names: str) -> Components | None:
+    """The components of these names, separated by spaces as in a file; None if this version knows none such."""
+    return next((known for known in (*SHOWN, PHI, PHI_ROWS) if " ".join(known.names) == names), None)

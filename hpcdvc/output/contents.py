@@ -1,0 +1,103 @@
+"""What stands in a result file: facts, geometry and columns, written by one rank or by all together."""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import Family
+from hpcdvc.output import schema, vtkhdf
+from hpcdvc.output.columns import Column
+from hpcdvc.output.transports import CollectiveFile, GatheredFile
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows `start`, `start` + 1, ... of a field of `total` points."""
+
+    rows: np.ndarray
+    start: int
+    total: int
+    grid: Grid | None
+    positions: np.ndarray | None
+    extra: dict
+    tables: dict
+    family: Family
+
+    @property
+    def kind(self) -> str:
+        """Kind of the file."""
+        return schema.kind_of(self.grid, self.total, self.extra)
+
+    @property
+    def columns(self) -> list[Column]:
+        """What is written."""
+        return schema.present(schema.members_of_rows(self.rows, self.extra), self.kind)
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """Leading dimensions of every array: those of an image, or the number of points."""
+        return self.grid.shape if vtkhdf.is_image(self.grid) else (self.total,)
+
+
+def write_contents(
+    out: GatheredFile | CollectiveFile, block: Block, metadata: dict, explained: dict[str, dict]
+) -> None:
+    """Fill an open file; all ranks of a collective one call this with the same facts.
+
+    Parameters
+    ----------
+    out : the file
+    block : rows of this rank
+    metadata : what to remember, by name
+    explained : how many points ended how, see `hpcdvc.fields.status.explain_counts`
+    """
+    ours = out.file.create_group("hpcdvc")
+    ours.attrs["schema"] = schema.SCHEMA
+    ours.attrs["schema_version"] = schema.SCHEMA_VERSION
+    ours.attrs["component_order"] = "xyz"
+    ours.attrs["array_order"] = "zyx"
+    ours.attrs["kind"] = block.kind
+    ours.attrs["family"] = block.family.value
+    grid = asdict(block.grid) if block.grid else None
+    for name, value in {**metadata, "grid": grid, "statuses": explained}.items():
+        ours.attrs[name] = json.dumps(_finite(value))
+    root = out.file.create_group("VTKHDF")
+    root.attrs["Version"] = np.array([1, 0], "i8")
+    _write_geometry(out, block)
+    data = root.create_group("PointData")
+    data.attrs["Vectors"] = np.bytes_("displacement")
+    data.attrs["Scalars"] = np.bytes_("error")
+    members = schema.members_of_rows(block.rows, block.extra)
+    for column in block.columns:
+        values = column.to_file(schema.shown_values(column, members, block.family))
+        out.put(f"VTKHDF/PointData/{column.name}", values, block.start, block.lead + values.shape[1:])
+        facts = {"unit": column.unit, "components": " ".join(column.components.names)}
+        for name, fact in facts.items():
+            if fact:
+                data[column.name].attrs[name] = fact
+    done = (block.rows["index"] >= 0).astype("u1")
+    out.put("hpcdvc/done", done, block.start, (block.total,))
+    for name, table in block.tables.items():
+        out.put(f"hpcdvc/{name}", table if block.start == 0 else table[:0], 0, table.shape)
+
+
+def _write_geometry(out: GatheredFile | CollectiveFile, block: Block) -> None:
+    if vtkhdf.is_image(block.grid):
+        return vtkhdf.write_image(out.file["VTKHDF"], block.grid)
+    positions, (cells, kind) = block.positions, vtkhdf.vertices(block.total)
+    if block.grid:
+        positions = block.grid.positions()[block.start : block.start + len(block.rows)]
+        cells, kind = vtkhdf.flat_cells(block.grid.shape)
+    return vtkhdf.write_mesh(out, np.asarray(positions), block.start, block.total, cells, kind)
+
+
+def _finite(value):
+    """The same value with infinities and NaN as strings: JSON has none."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,163 @@
+"""What a run has measured so far, on the disk: safe from a kill of any rank at any time.
+
+``<stem>.parts/`` holds ``key.json``, the parameters of the run, and one new append-only file ``<run>.<rank>.rec``
+per run and rank. A shard is a sequence of frames: a header (magic, number of rows, CRC-32 of the rows) and the rows.
+What follows the last whole frame is a torn tail and is not read.
+
+Nothing here is collective; `hpcdvc.runs.checkpoint` is what the ranks do with it.
+"""
+
+import glob
+import hashlib
+import json
+import os
+import shutil
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.fields.field import ROW
+
+_HEADER = struct.Struct("<8sII")
+_MAGIC = b"hpcdvc1\n"
+
+
+def key_of(parameters: dict) -> str:
+    """SHA-256 (hexadecimal) of parameters that JSON can hold; the order of their names does not matter."""
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
+
+
+class Shards:
+    """The shards of one result.
+
+    Parameters
+    ----------
+    stem : path of the result without its extension; the shards go to ``<stem>.parts/``
+    parameters : everything that the rows depend on; what JSON can hold
+    dtype : of the rows; with a field ``index``
+    unit : what a row is about, for messages
+    """
+
+    def __init__(self, stem: str, parameters: dict, dtype: np.dtype = ROW, unit: str = "points"):
+        self.folder = f"{stem}.parts"
+        self.parameters = json.loads(json.dumps(parameters))
+        self.dtype, self.unit = dtype, unit
+        # start of every CRC: rows of another layout (another version) do not pass for ours
+        self._layout = zlib.crc32(repr(dtype.descr).encode())
+
+    def existing(self) -> bool:
+        """Whether an earlier run has left shards."""
+        return bool(self._paths())
+
+    def check(self, resume: bool) -> None:
+        """Make sure that shards of an earlier run are wanted, and belong to the same parameters.
+
+        Raises
+        ------
+        UserError
+            There are shards and `resume` is False, or the parameters differ.
+        """
+        if not self.existing():
+            return
+        if not resume:
+            rows = sum(len(frame) for frame in self._frames())
+            raise UserError(
+                f"{self.folder} holds {rows} {self.unit} of an unfinished run: type --resume to go on with it, "
+                "or --force to start anew"
+            )
+        try:
+            earlier = self._key()["parameters"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{self._key_path} cannot be read: --force starts anew") from error
+        if key_of(earlier) != key_of(self.parameters):
+            changes = ", ".join(_differences(earlier, self.parameters))
+            raise UserError(
+                f"{self.folder} was measured with other parameters ({changes}): "
+                "--resume needs the same ones, --force starts anew"
+            )
+
+    def load(self) -> np.ndarray:
+        """Rows of earlier runs, ordered by index, each index once."""
+        frames = [np.empty(0, self.dtype), *self._frames()]
+        rows = np.concatenate(frames)
+        del frames
+        # in the order of the names of the shards: the first measurement of a point counts
+        return rows[np.unique(rows["index"], return_index=True)[1]]
+
+    def instruction_set(self) -> str | None:
+        """That of the run which began the shards; None if there are none."""
+        try:
+            return self._key().get("instruction_set") if self.existing() else None
+        except (OSError, ValueError, AttributeError):
+            return None
+
+    def begin(self, instruction_set: str | None = None) -> str:
+        """Write the key, on one rank; returns the name of a new run.
+
+        Raises
+        ------
+        UserError
+            The folder cannot be written.
+        """
+        known = {"key": key_of(self.parameters), "instruction_set": instruction_set, "parameters": self.parameters}
+        try:
+            os.makedirs(self.folder, exist_ok=True)
+            temporary = f"{self._key_path}.tmp"
+            with open(temporary, "w", encoding="utf-8") as file:
+                json.dump(known, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self._key_path)
+        except OSError as error:
+            raise UserError(f"cannot write into {self.folder}: {error.strerror}") from error
+        return f"{time.time_ns():020d}"
+
+    def clear(self) -> None:
+        """Delete the shards: the result is on the disk, or the earlier run is not wanted."""
+        if os.path.isdir(self.folder):
+            shutil.rmtree(self.folder)
+
+    @property
+    def _key_path(self) -> str:
+        return os.path.join(self.folder, "key.json")
+
+    def _key(self) -> dict:
+        with open(self._key_path, encoding="utf-8") as file:
+            return json.load(file)
+
+    def _paths(self) -> list[str]:
+        return sorted(glob.glob(os.path.join(glob.escape(self.folder), "*.rec")))
+
+    def frame(self, rows: np.ndarray) -> bytes:
+        """Rows as they are appended to a shard."""
+        data = np.ascontiguousarray(rows, self.dtype).tobytes()
+        return _HEADER.pack(_MAGIC, len(rows), zlib.crc32(data, self._layout)) + data
+
+    def _frames(self) -> Iterator[np.ndarray]:
+        """Rows of all whole frames of all shards."""
+        for path in self._paths():
+            with open(path, "rb") as file:
+                data = file.read()
+            start = 0
+            while start + _HEADER.size <= len(data):
+                magic, count, crc = _HEADER.unpack_from(data, start)
+                start += _HEADER.size
+                rows = memoryview(data)[start : start + count * self.dtype.itemsize]
+                whole = len(rows) == count * self.dtype.itemsize
+                if magic != _MAGIC or not whole or zlib.crc32(rows, self._layout) != crc:
+                    break
+                yield np.frombuffer(rows, self.dtype)
+                start += len(rows)
+
+
+def _differences(earlier: object, now: object, name: str = "") -> Iterator[str]:
+    """Sentences such as ``half_window_size was 8, is 10``, for every entry that differs."""
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        for key in sorted(earlier.keys() | now.keys()):
+            yield from _differences(earlier.get(key), now.get(key), f"{name}.{key}" if name else key)
+    elif earlier != now:
+        yield f"{name} was {json.dumps(earlier)}, is {json.dumps(now)}"
