@@ -65,6 +65,6 @@ def _mpi() -> str:
 
 
 def _instruction_set() -> str:
-    from hpcdvc.kernels.registration import instruction_set
+    from hpcdvc.kernels import INSTRUCTION_SETS, selected
 
-    return instruction_set()
+    return INSTRUCTION_SETS[selected()]
