@@ -3,30 +3,37 @@ VENV := $(or $(HPCDVC_VENV),.venv)
 BIN := $(VENV)/bin
 PYTHON_HERE := $(BIN)/python
 
-.PHONY: setup demo test lint unit mpi slow bench docs clean
+.PHONY: setup demo extras tools test lint unit mpi slow bench docs clean
 .NOTPARALLEL:
 
 setup:
 	@.ci/bootstrap.sh
+
+# Every optional part.
+extras:
+	@.ci/bootstrap.sh all
+
+tools:
+	@.ci/bootstrap.sh test
 
 demo: setup
 	@$(PYTHON_HERE) tests/demo/demo.py
 
 test: lint unit mpi
 
-lint: setup
+lint: tools
 	$(BIN)/ruff check .
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cython
 
 # ParaView and SLURM are system packages: .ci/run installs them and runs their tests.
-unit: setup
-	$(PYTHON_HERE) -m pytest -m "not mpi and not slow" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
+unit: tools
+	$(PYTHON_HERE) -m pytest -n auto --dist load -m "not mpi and not slow" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
 
 # Many runs that are killed and gone on with.
-slow: setup
-	$(PYTHON_HERE) -m pytest -m "slow and not mpi" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
+slow: tools
+	$(PYTHON_HERE) -m pytest -n auto --dist load -m "slow and not mpi" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
 
-mpi: setup
+mpi: tools
 	@for ranks in 1 2 3; do \
 	    echo "MPI suite, $$ranks rank(s)"; \
 	    $(BIN)/mpiexec -n $$ranks $(PYTHON_HERE) -m pytest --with-mpi -m mpi -p no:cacheprovider || exit 1; \
@@ -36,6 +43,7 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/ldic.py
 	@$(PYTHON_HERE) benchmarks/reg.py
 	@$(PYTHON_HERE) benchmarks/deform.py
+	@$(PYTHON_HERE) benchmarks/star.py
 
 docs:
 	@.ci/bootstrap.sh docs

@@ -1,7 +1,17 @@
-"""Build of the compiled kernels; everything else about the package is in pyproject.toml."""
+"""Build of the compiled kernels; everything else about the package is in pyproject.toml.
+
+The rule: `cython/<group>/<name>.pyx` becomes the extension `hpcdvc.kernels.<name>`. A file `<name>_kernels.c` beside
+it is compiled once per instruction set and linked into it. Headers are found in the folder of the group and in
+`cython/common/`, and `records.h` is made of `hpcdvc/kernels/records.py`. A new group needs its files, and nothing here.
+"""
 
 import os
 import platform
+import re
+import runpy
+import sys
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from glob import glob
 
 from setuptools import Extension, setup
@@ -10,23 +20,21 @@ from setuptools.modified import newer_group
 
 PACKAGES = sorted(os.path.dirname(path).replace(os.sep, ".") for path in glob("hpcdvc/**/__init__.py", recursive=True))
 
-# No -ffast-math, which computes something else, and no -march=native: a build runs on every machine of a cluster.
-FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-ffp-contract=fast", "-Wno-psabi"]
-
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 
-# Instruction sets: name -> (vector length in floats, flags). The kernel picks one at run time.
-VARIANTS = {"v1": (4, [])}
-if X86:
-    VARIANTS["v3"] = (8, ["-march=x86-64-v3"])
-    VARIANTS["v4"] = (8, ["-march=x86-64-v4", "-mprefer-vector-width=256"])
+# No -ffast-math, which computes something else, and no -march=native: a build runs on every machine of a cluster.
+FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-ffp-contract=fast", "-Wno-psabi"]
+WRAPPER_FLAGS = ["-O1", "-g0"]
 
-# Extensions that link a C source compiled once per instruction set.
-VARIANT_SOURCES = {
-    "hpcdvc.kernels.deform": "cython/tiles.c",
-    "hpcdvc.kernels.registration": "cython/correlate.c",
-    "hpcdvc.kernels.whole": "cython/sums.c",
-}
+# Instruction sets: name -> (vector length in floats, flags). One is picked at run time.
+INSTRUCTION_SETS = {"v1": (4, [])}
+if X86:
+    INSTRUCTION_SETS["v3"] = (8, ["-march=x86-64-v3"])
+    INSTRUCTION_SETS["v4"] = (8, ["-march=x86-64-v4", "-mprefer-vector-width=256"])
+
+RECORDS = "hpcdvc/kernels/records.py"
+# Not the build_temp of setuptools, which editable installs make anew each time.
+FOLDER = os.path.join("build", f"kernels-{sysconfig.get_platform()}-{sys.implementation.cache_tag}")
 
 
 def listed(pattern):
@@ -37,53 +45,109 @@ def listed(pattern):
     return files
 
 
+def depends_on(source, folders):
+    """The file and all that it includes."""
+    found, waiting = set(), [source]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        with open(path, encoding="utf-8") as file:
+            names = re.findall(r'^\s*(?:#include|include|cdef extern from) "(.+)"', file.read(), re.MULTILINE)
+        for name in names:
+            paths = [os.path.join(folder, name) for folder in folders]
+            waiting += [path for path in paths if os.path.exists(path)][:1] if name != "records.h" else [RECORDS]
+    return sorted(found)
+
+
 def extensions():
-    """One extension per .pyx file; an edit of any shared header or of the flags rebuilds them."""
-    shared = sorted(glob("cython/*.px[di]") + glob("cython/*.h")) + ["setup.py"]
+    """One extension per .pyx file, with the C source that is compiled once per instruction set as `variants`."""
     result = []
-    for source in listed("cython/*.pyx"):
-        name = "hpcdvc.kernels." + os.path.basename(source).removesuffix(".pyx")
-        variant_sources = [VARIANT_SOURCES[name]] if name in VARIANT_SOURCES else []
-        result.append(
-            Extension(
-                name,
-                [source],
-                depends=shared + variant_sources,
-                include_dirs=["cython"],
-                define_macros=[("HPCDVC_X86", "1")] if X86 else [],
-                extra_compile_args=FLAGS,
-            )
+    for source in listed("cython/*/*.pyx"):
+        stem, folders = source.removesuffix(".pyx"), [os.path.dirname(source), "cython/common"]
+        variants = glob(stem + "_kernels.c")
+        files = {path for part in (source, *variants) for path in depends_on(part, folders)}
+        extension = Extension(
+            "hpcdvc.kernels." + os.path.basename(stem),
+            [source],
+            depends=[*sorted(files), "setup.py"],
+            include_dirs=[*dict.fromkeys(folders), FOLDER],
+            define_macros=[("HPCDVC_X86", "1")] if X86 else [],
         )
+        extension.variants = variants
+        result.append(extension)
     return result
 
 
 class BuildKernels(build_ext):
-    """build_ext that first compiles the variants of an extension's C source and links them into it."""
+    """build_ext that compiles all files of all extensions side by side, and only what has changed."""
 
-    def finalize_options(self):
-        """Keep the generated C out of cython/; an option of setup() would be forgotten by editable installs."""
-        super().finalize_options()
-        self.cython_c_in_temp = True
+    def build_extensions(self):
+        """Compile what is out of date, then link."""
+        stale = [e for e in self.extensions if self.is_stale([*e.sources, *e.depends], self.get_ext_fullpath(e.name))]
+        self.write_records()
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
+            try:
+                self.build_all(stale, pool)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
-    def build_extension(self, extension):
-        """Compile the variants that are out of date, then the extension."""
-        source = VARIANT_SOURCES.get(extension.name)
-        if source:
-            extension.extra_objects = [self.compile_variant(extension, source, name) for name in VARIANTS]
-        super().build_extension(extension)
+    def is_stale(self, sources, target):
+        """Whether a file is older than what it is made of."""
+        return self.force or newer_group(sources, target, "newer")
 
-    def compile_variant(self, extension, source, name):
-        """Compile the source for one instruction set; returns the path of the object file."""
-        length, flags = VARIANTS[name]
-        folder = os.path.join(self.build_temp, name)
-        (target,) = self.compiler.object_filenames([source], output_dir=folder)
-        if self.force or newer_group([source, *extension.depends], target):
+    def write_records(self):
+        """Make records.h; its date stays where nothing has changed."""
+        os.makedirs(FOLDER, exist_ok=True)
+        path, text = os.path.join(FOLDER, "records.h"), runpy.run_path(RECORDS)["c_header"]()
+        if not os.path.exists(path) or open(path, encoding="utf-8").read() != text:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+
+    def build_all(self, stale, pool):
+        """Compile by the pool, while Cython makes further C files here."""
+        from Cython.Build import cythonize
+
+        objects = {
+            extension.name: [
+                pool.submit(self.compile_variant, extension, name) for name in INSTRUCTION_SETS if extension.variants
+            ]
+            for extension in stale
+        }
+        for extension in stale:
+            (made,) = cythonize(
+                extension, build_dir=FOLDER, include_path=extension.include_dirs, force=self.force, quiet=True
+            )
+            objects[extension.name].append(pool.submit(self.compile_wrapper, extension, made.sources))
+        for extension in stale:
+            path = self.get_ext_fullpath(extension.name)
+            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+            self.compiler.link_shared_object([job.result() for job in objects[extension.name]], path, target_lang="c")
+
+    def compile_variant(self, extension, name):
+        """Compile the C source for one instruction set; returns the path of the object file."""
+        length, flags = INSTRUCTION_SETS[name]
+        macros = [("VL", str(length)), ("VARIANT", name)]
+        return self.compile_one(extension, extension.variants, extension.depends, name, macros, FLAGS + flags)
+
+    def compile_wrapper(self, extension, sources):
+        """Compile what Cython has made; returns the path of the object file."""
+        macros = [(f"HPCDVC_WITH_{name.upper()}", "1") for name in INSTRUCTION_SETS] if extension.variants else []
+        return self.compile_one(extension, sources, [*sources, *extension.depends], "", macros, WRAPPER_FLAGS)
+
+    def compile_one(self, extension, sources, depends, folder, macros, flags):
+        """Compile a file if it is out of date."""
+        folder = os.path.join(FOLDER, "objects", folder)
+        (target,) = self.compiler.object_filenames(sources, output_dir=folder)
+        if self.is_stale(depends, target):
             self.compiler.compile(
-                [source],
+                sources,
                 output_dir=folder,
-                macros=[*extension.define_macros, ("VL", str(length)), ("VARIANT", name)],
+                macros=[*extension.define_macros, *macros],
                 include_dirs=extension.include_dirs,
-                extra_postargs=FLAGS + flags,
+                extra_postargs=flags,
             )
         return target
 

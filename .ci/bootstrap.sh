@@ -1,7 +1,8 @@
 #!/bin/sh
-# Make or update the private environment: bootstrap.sh [extra]
+# Make or update the private environment: bootstrap.sh [extra ...]
 #   Python packages, compiled kernels and a launcher `bin/mpiexec` that works, in $HPCDVC_VENV (default .venv).
-#   PYTHON names the interpreter, MPIEXEC the launcher to use; `extra` is a further set of packages, such as docs.
+#   PYTHON names the interpreter, MPIEXEC the launcher to use; an `extra` is a further set of packages of pyproject.toml,
+#   such as docs, and `all` is every one that users may want.
 # Each step is skipped when its stamp says that nothing has changed. No root needed, nothing outside the folder touched.
 set -eu
 cd "$(dirname "$0")/.."
@@ -55,6 +56,17 @@ check_compiler() {
         die "$CC finds no C headers of Python; 'apt-get install libc6-dev python3-dev' as root brings them."
 }
 
+# What pyproject.toml lists: core, or the name of an extra.
+wanted() {
+    "$venv/bin/python" - "$1" <<'END'
+import sys, tomllib
+
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+print(*(project["dependencies"] if sys.argv[1] == "core" else project["optional-dependencies"][sys.argv[1]]), sep="\n")
+END
+}
+
+# The kernels are compiled while the packages come.
 install_packages() {
     state=$(cat setup.py pyproject.toml bin/hpcdvc-* | cksum)
     changed packages "$state" || return 0
@@ -62,17 +74,19 @@ install_packages() {
     rm -f "$stamps/packages"
     say "installing the Python packages and compiling the kernels (a minute)"
     quietly "$venv/bin/python" -m pip install --upgrade "setuptools>=77" "Cython>=3.1"
-    quietly "$venv/bin/python" -m pip install --no-build-isolation --editable ".[test]"
-    touch "$stamps/kernels"
+    touch "$stamps/compiling"
+    "$venv/bin/python" setup.py -q build_ext --inplace >"$stamps/compiler" 2>&1 &
+    compiler=$!
+    wanted core >"$stamps/wanted"
+    quietly "$venv/bin/python" -m pip install --requirement "$stamps/wanted"
+    wait $compiler || { cat "$stamps/compiler" >&2; die "the kernels do not compile"; }
+    mv "$stamps/compiling" "$stamps/kernels"
+    quietly "$venv/bin/python" -m pip install --no-build-isolation --no-deps --editable .
     stamp packages "$state"
 }
 
 install_extra() {
-    "$venv/bin/python" - "$1" >"$stamps/wanted" <<'END'
-import sys, tomllib
-
-print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
-END
+    wanted "$1" >"$stamps/wanted"
     state=$(cat "$stamps/wanted")
     changed "extra-$1" "$state" || return 0
     say "installing the packages for '$1'"
@@ -80,10 +94,16 @@ END
     stamp "extra-$1" "$state"
 }
 
+# cupy is for NVIDIA cards only.
+install_all() {
+    for extra in gui fits notebook formats; do install_extra $extra; done
+    if command -v nvidia-smi >/dev/null; then install_extra gpu; fi
+}
+
 kernels_are_fresh() {
-    [ -z "$(find cython setup.py -newer "$stamps/kernels" 2>&1)" ] || return 1
+    [ -z "$(find cython setup.py hpcdvc/kernels/records.py -newer "$stamps/kernels" 2>&1)" ] || return 1
     suffix=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
-    for source in cython/*.pyx; do
+    for source in cython/*/*.pyx; do
         name=${source##*/}
         [ -e "hpcdvc/kernels/${name%.pyx}$suffix" ] || return 1
     done
@@ -170,4 +190,9 @@ mkdir -p "$stamps"
 install_packages
 build_kernels
 install_launcher
-if [ $# -gt 0 ]; then install_extra "$1"; fi
+for extra; do
+    case $extra in
+        all) install_all ;;
+        *) install_extra "$extra" ;;
+    esac
+done

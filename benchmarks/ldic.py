@@ -1,6 +1,6 @@
-"""hpcdvc-ldic measured: beside spam-ldic, and alone (kernel, start-up, two ranks, memory, rows, precision).
+"""hpcdvc-ldic measured: beside spam-ldic and al-dvc, and alone (kernel, start-up, two ranks, memory, rows, precision).
 
-    python benchmarks/ldic.py                       500^3, 8000 nodes, some 15 minutes
+    python benchmarks/ldic.py                       500^3, 8000 nodes, some 20 minutes
     python benchmarks/ldic.py --size 200 --rounds 1 a first look
 
 The result goes to benchmarks/results/ldic-<date>-<machine>.md and .json. CPU is user + system time of all processes
@@ -13,10 +13,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import aldvc  # noqa: E402
 import comparison  # noqa: E402
 import facts  # noqa: E402
 import kernel  # noqa: E402
 import machine  # noqa: E402
+import peer  # noqa: E402
 import reporting  # noqa: E402
 import targets  # noqa: E402
 
@@ -44,7 +46,8 @@ def measure(o: argparse.Namespace) -> dict:
     print("memory, rows, precision", flush=True)
     results["memory"] = facts.memory(o.size, o.spacing, HALF_WINDOW)
     if not o.no_peer:
-        results["peer_memory"] = comparison.peer_memory(o.size, HALF_WINDOW, o.spacing)
+        for key, program, order in (("peer_memory", "peer", 1), ("al_dvc_memory", "al-dvc", 3)):
+            results[key] = comparison.peer_memory(program, order, o.size, HALF_WINDOW, o.spacing)
     results["rows"] = facts.million_rows(o.rows)
     results["precision"] = facts.precision(o.size)
     results["load average at the end"] = machine.load()
@@ -57,7 +60,8 @@ def report(results: dict) -> str:
     intro = (
         f"Speckle pair of {o['size']}^3 uint16 (texture evaluated at moved points, strain 0.4 %, noise 1 % of the "
         f"mean grey value), hws {HALF_WINDOW}, ns {o['spacing']}, {o['rounds']} round(s), interleaved; medians. CPU = "
-        "user + system time of all processes."
+        "user + system time of all processes. peer: spam-ldic. al-dvc: its local step with cubic B-spline, started at "
+        "zero, threads instead of processes."
     )
     sections = {
         "Goals": targets.table(targets.ldic(results)),
@@ -86,7 +90,7 @@ def _two_ranks(efficiency: dict, start: dict) -> str:
 def _memory_table(results: dict) -> str:
     found = {"ours, mapped images": results["memory"]["mapped"], "ours, packed TIFF": results["memory"]["decoded"]}
     if "peer_memory" in results:
-        found["peer"] = results["peer_memory"]
+        found |= {"peer": results["peer_memory"], "al-dvc": results["al_dvc_memory"]}
     columns = {
         "anonymous, largest process": "anonymous_per_process",
         "anonymous, all": "anonymous",
@@ -104,4 +108,4 @@ def _rows_line(rows: dict) -> str:
 
 
 if __name__ == "__main__":
-    reporting.run("ldic", options(), measure, report)
+    reporting.run("ldic", options(), measure, report, (peer, aldvc))

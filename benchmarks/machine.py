@@ -8,7 +8,9 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import aldvc
 import peer
+import pyvale2d
 from processes import ROOT, mpiexec
 
 
@@ -29,6 +31,8 @@ def facts() -> dict:
         "Python": platform.python_version(),
         "commit": _first_line(["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]),
         "spam": peer.VERSION,
+        "al-dvc": aldvc.VERSION,
+        "pyvale": pyvale2d.VERSION,
         "MPI": _mpi(),
         **{name: _version(name) for name in ("numpy", "h5py", "mpi4py")},
         "instruction set": _instruction_set(),
@@ -61,6 +65,6 @@ def _mpi() -> str:
 
 
 def _instruction_set() -> str:
-    from hpcdvc.kernels.registration import instruction_set
+    from hpcdvc.kernels import INSTRUCTION_SETS, selected
 
-    return instruction_set()
+    return INSTRUCTION_SETS[selected()]

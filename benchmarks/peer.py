@@ -1,26 +1,16 @@
 """spam, the program that users of local DVC have today: installed from PyPI into its own environment, run as it is."""
 
-import subprocess
-import sys
 from pathlib import Path
 
+import environments
 import numpy as np
-from processes import ROOT
 
 VERSION = "0.9.1"
-ENVIRONMENT = ROOT / "benchmarks" / ".venv-spam"
 
 
 def install() -> Path:
     """Folder of its commands; installed on the first call."""
-    folder = ENVIRONMENT / "bin"
-    if not (folder / "spam-ldic").exists():
-        print(f"installing spam {VERSION} into {ENVIRONMENT.relative_to(ROOT)}, once", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)], check=True)
-        pip = [str(folder / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        if subprocess.run([*pip, f"spam=={VERSION}"]).returncode:
-            raise SystemExit(f"spam {VERSION} cannot be installed here: pip says why; --no-peer runs without it")
-    return folder
+    return environments.install("spam", VERSION)
 
 
 def ldic(im1: Path, im2: Path, out: Path, spacing: int, half: int, order: int, ranks: int) -> list[str]:
@@ -64,12 +54,16 @@ def error(path: Path, field) -> dict:
     position, found = (np.stack([t[axis + what] for axis in "ZYX"], axis=1) for what in ("pos", "disp"))
     good = t["returnStatus"] == 2
     difference = (found - field.displacement(position))[good]
+    return {**totals(difference, len(good)), "iterations": float(t["iterations"][good].mean())}
+
+
+def totals(difference: np.ndarray, nodes: int) -> dict:
+    """Displacement - truth (n, 3) of the converged ones of some nodes, in figures; voxel."""
     return {
-        "nodes": len(good),
-        "converged": int(good.sum()),
+        "nodes": nodes,
+        "converged": len(difference),
         "rms": float(np.sqrt((difference**2).mean())),
         "worst": float(np.linalg.norm(difference, axis=1).max()),
-        "iterations": float(t["iterations"][good].mean()),
     }
 
 

@@ -37,10 +37,11 @@ def command(name: str, *arguments, ranks: int = 1) -> list[str]:
 
 
 def environment(more: dict | None = None) -> dict:
-    """Variables that all measured processes run with."""
+    """Variables that all measured processes run with. Compiled modules are kept, as for users."""
     from hpcdvc.ranks.launch import launcher_environment
 
-    return {**os.environ, **launcher_environment(), **ENVIRONMENT, "PYTHONPATH": str(ROOT), **(more or {})}
+    own = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""}
+    return {**os.environ, **launcher_environment(), **ENVIRONMENT, **own, **(more or {})}
 
 
 def timed(words: list[str], timeout: float = 1800, env: dict | None = None, images: tuple = ()) -> Run:

@@ -4,6 +4,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from types import ModuleType
 
 import machine
 import peer
@@ -14,21 +15,27 @@ RESULTS = ROOT / "benchmarks" / "results"
 SIZE = 500
 
 
-def parser(doc: str) -> argparse.ArgumentParser:
+def common_parser(doc: str) -> argparse.ArgumentParser:
     """The options that all benchmarks have; `doc` is the text of the module."""
     result = argparse.ArgumentParser(
         description=doc.split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    result.add_argument("--size", type=int, default=SIZE, help="voxels along an edge of the images, 200 or more")
     result.add_argument("--rounds", type=int, default=3, help="how often each run is repeated, one after the other")
-    result.add_argument("--no-peer", action="store_true", help="do not install and run spam")
+    result.add_argument("--no-peer", action="store_true", help="do not install and run other programs")
+    return result
+
+
+def parser(doc: str) -> argparse.ArgumentParser:
+    """The options of the benchmarks on the speckle pair."""
+    result = common_parser(doc)
+    result.add_argument("--size", type=int, default=SIZE, help="voxels along an edge of the images, 200 or more")
     return result
 
 
 def parse(words: argparse.ArgumentParser) -> argparse.Namespace:
     """The command line, checked."""
     found = words.parse_args()
-    if found.size < 200 or found.rounds < 1:
+    if vars(found).get("size", SIZE) < 200 or found.rounds < 1:
         words.error("--size must be 200 or more and --rounds 1 or more")
     return found
 
@@ -57,20 +64,23 @@ def begin(options: argparse.Namespace) -> dict:
     return {"options": vars(options), "machine": machine.facts()}
 
 
-def run(name: str, options: argparse.Namespace, measure: Callable, report: Callable) -> None:
+def run(
+    name: str, options: argparse.Namespace, measure: Callable, report: Callable, peers: tuple[ModuleType, ...] = (peer,)
+) -> None:
     """Get what is needed, measure, print and keep: `measure` makes results of the options, `report` a text of these."""
     speckle_pair(options.size)
     if not options.no_peer:
-        peer.install()
+        for other in peers:
+            other.install()
     results = measure(options)
-    write(name, results, report(results))
+    write(name, results, report(results), options.size == SIZE and not options.no_peer)
 
 
-def write(name: str, results: dict, text: str) -> None:
-    """Print the text; keep it, and all figures, if it is what the documentation tells of."""
+def write(name: str, results: dict, text: str, whole: bool) -> None:
+    """Print the text; keep it, and all figures, if it is the `whole` that the documentation tells of."""
     print(text)
-    if results["options"]["size"] != SIZE or results["options"]["no_peer"]:
-        print(f"not kept in benchmarks/results: that is for images of {SIZE}^3, beside spam")
+    if not whole:
+        print("not kept in benchmarks/results: that is for all of it in full size, beside the other programs")
         return
     stem = f"{name}-{time.strftime('%Y-%m-%d')}-{results['machine']['machine']}"
     RESULTS.mkdir(exist_ok=True)

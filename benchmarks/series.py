@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -21,12 +21,14 @@ class Case:
     words : the command, from the folder for its results
     read : what is to be known of the results, from that folder
     repeats : runs per round
+    environment : more variables to run with
     """
 
     name: str
     words: Callable[[Path], list[str]]
     read: Callable[[Path], dict] = lambda folder: {}
     repeats: int = 1
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 def run(case: Case, images: tuple = ()) -> tuple[Run, dict]:
@@ -34,7 +36,7 @@ def run(case: Case, images: tuple = ()) -> tuple[Run, dict]:
     CACHE.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="run-"))
     try:
-        found = timed(case.words(folder), images=images)
+        found = timed(case.words(folder), env=case.environment, images=images)
         return found, case.read(folder)
     finally:
         shutil.rmtree(folder)

@@ -15,6 +15,8 @@ def ldic(results: dict) -> list[Figure]:
     """Figures of hpcdvc-ldic."""
     found = []
     for ratio in results.get("ratios", []):
+        if ratio["program"] != "peer":
+            continue  # no goal has been set
         goal, aim = (15, 30) if ratio["order"] == 1 else (60, None)
         what = f"CPU of the peer / ours, -o {ratio['order']}, -np {ratio['ranks']}"
         what += ", peer scaled per node" if ratio["scaled"] else ""

@@ -108,7 +108,7 @@ def all_statuses() -> str:
     rows = []
     for status, meaning in STATUSES.items():
         reasons = [meaning.reason, *(f"{reason} ({family})" for family, reason in meaning.reason_in.items())]
-        facts = meaning.set_by, meaning.measured_again or "(no `-skp` there)", meaning.corrected, f"{meaning.for_peer}"
+        facts = meaning.set_by, meaning.measured_again or "(no `-skp` there)", meaning.corrected, str(meaning.for_peer)
         rows.append((f"{int(status)}", "; ".join(reasons), *facts))
     head = ("status", "reason", "set by", "`-skp` measures it again", "filters may correct it", "for spam")
     return table(head, rows)
@@ -216,6 +216,7 @@ def fragments() -> dict[str, str]:
         "speed.md": results("ldic-*.md"),
         "speed-reg.md": results("reg-*.md"),
         "speed-deform.md": results("deform-*.md"),
+        "speed-star.md": results("star-*.md"),
         "accuracy.md": results("accuracy.md"),
         "scaling.md": results("scaling.txt"),
     }

@@ -3,9 +3,12 @@
 What only ranks need is imported once the command line is read: `--help`, mistakes and `-np` shall answer at once.
 """
 
+import gc
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -47,8 +50,9 @@ def main(name: str, argv: list[str] | None = None) -> int:
         if not launch.under_launcher():
             options = _read(name, argv, program)
             _relaunch(options, again)
-        from hpcdvc.ranks import guard
-        from hpcdvc.ranks import team as parallel
+        with _loading():
+            from hpcdvc.ranks import guard
+            from hpcdvc.ranks import team as parallel
 
         team = parallel.connect()
     except UserError as error:
@@ -84,7 +88,10 @@ def _refuse(program: str, error: UserError) -> int:
 
 
 def _run(name: str, options: OptionSet | None, argv: list[str], program: str, team: "Team") -> None:
-    workflow = _module("workflows", name)  # by all ranks at once, before they wait for rank 0 to read the command line
+    with _loading():  # by all ranks at once, before they wait for rank 0 to read the command line
+        # most ranks never use it, and hundreds would read its files at once
+        sys.modules.setdefault("h5py", _LoadedWhenUsed("h5py"))
+        workflow = _module("workflows", name)
     if options is None:
         options = team.agree(lambda: _read(name, argv, program))
     from hpcdvc.ranks import messages
@@ -96,6 +103,26 @@ def _run(name: str, options: OptionSet | None, argv: list[str], program: str, te
         team.agree(lambda: workflow.check(options))
     for path in workflow.run(options, team) or ():
         log.info("wrote %s", path)
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Modules hold no garbage: looking for it among them, now or later, would take a tenth of the start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+class _LoadedWhenUsed(ModuleType):
+    """Stands for a package until something of it is used; `import` alone does not load it."""
+
+    def __getattr__(self, name: str) -> object:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
 
 
 def _say_first(log: "logging.Logger", options: OptionSet, size: int) -> None:

@@ -5,7 +5,8 @@ import numpy as np
 from hpcdvc.deformation.mappings import NeighbourMap, PhiMap
 from hpcdvc.deformation.meshes import MeshMap
 from hpcdvc.errors import UserError
-from hpcdvc.kernels.deform import PLANES, Volume, deform_layer
+from hpcdvc.kernels.deformation import PLANES, deform_layer
+from hpcdvc.kernels.volume import Volume
 from hpcdvc.ranks.progress import Progress
 from hpcdvc.registration.filters import spline_filter
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.kernels.deform import Mapping
+from hpcdvc.kernels.mapping import Mapping
 
 SINGULAR = 1e-12  # of the volume that vectors of the same lengths can span
 NODES_PER_CELL = 2.0  # of the search for neighbours
@@ -172,6 +172,6 @@ class NodeTables:
             low=self.low,
             cell=self.cell,
             neighbours=self.neighbours,
-            still=self.displacement_only,
+            displacement_only=self.displacement_only,
         )
         return lambda first, last: mapping

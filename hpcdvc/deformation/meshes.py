@@ -6,7 +6,7 @@ import numpy as np
 
 from hpcdvc.deformation.mappings import Layers, singular
 from hpcdvc.errors import UserError
-from hpcdvc.kernels.deform import Mapping
+from hpcdvc.kernels.mapping import Mapping
 
 PART = 65536  # tetrahedra looked at together
 

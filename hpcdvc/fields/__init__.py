@@ -1,4 +1,4 @@
 """Deformation functions, rows, grids, their statuses and their algebra: arrays only.
 
-May import `errors`. Begin reading with `field`, then `grid` and `phi`.
+May import `errors`, `kernels` (their records). Begin reading with `field`, then `grid` and `phi`.
 """

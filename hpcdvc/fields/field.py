@@ -9,25 +9,13 @@ import numpy as np
 
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family, is_measured
+from hpcdvc.kernels.records import dtype
 
 #: One measured point, as the kernels fill it, the shards store it and the ranks exchange it.
-ROW = np.dtype(
-    [
-        ("index", "<i8"),  # row number in the field
-        ("Phi", "<f8", (3, 4)),  # first three rows of the 4x4 deformation function, ZYX
-        ("variance", "<f8", (12,)),  # variances of the twelve entries of Phi
-        ("error", "<f8"),  # sum of squared residuals / sum of grey values of im1
-        ("delta_phi_norm", "<f8"),  # norm of the last change of Phi
-        ("zncc", "<f8"),  # zero-mean normalised correlation of the two windows
-        ("valid_fraction", "<f8"),  # part of the window that took part
-        ("return_status", "<i4"),
-        ("iterations", "<i4"),
-    ],
-    align=True,
-)
+ROW = dtype("row")
 
 #: One point to be measured: where, and the deformation function to start from.
-POINT = np.dtype([("index", "<i8"), ("position", "<f8", (3,)), ("Phi", "<f8", (3, 4))], align=True)
+POINT = dtype("point")
 
 
 @dataclass

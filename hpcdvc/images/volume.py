@@ -164,7 +164,7 @@ def memory_text(volumes: Iterable[VolumeInfo | None]) -> str:
 
 
 #: Bytes of a block, and blocks of a file, that tell it from others.
-BLOCK, BLOCKS = 2**14, 8
+BLOCK, BLOCKS = 2**16, 16
 
 
 def identity(info: VolumeInfo) -> dict:
@@ -202,10 +202,13 @@ def _sample(paths: list[str]) -> tuple[int, str]:
     """Size of files together, and a hash of blocks spread over them and of where each file ends."""
     ends = list(itertools.accumulate(os.path.getsize(path) for path in paths))
     total, found = (ends or [0])[-1], hashlib.sha256(repr(ends).encode())
-    for place in sorted({(total - BLOCK) * k // (BLOCKS - 1) for k in range(BLOCKS)}):
-        number = bisect.bisect_right(ends, max(place, 0))
-        if number < len(paths):
+    for start in sorted({max((total - BLOCK) * k // (BLOCKS - 1), 0) for k in range(BLOCKS)}):
+        stop = min(start + BLOCK, total)
+        for number in range(bisect.bisect_right(ends, start), len(paths)):
+            if start >= stop:
+                break
             with open(paths[number], "rb") as file:
-                file.seek(max(place, 0) - (ends[number - 1] if number else 0))
-                found.update(file.read(BLOCK))
+                file.seek(start - (ends[number - 1] if number else 0))
+                found.update(file.read(stop - start))
+            start = ends[number]
     return total, found.hexdigest()

@@ -127,13 +127,13 @@ def read_field(path: str | Path) -> Field:
     return schema.field_of_members(members, grid, positions, family)
 
 
-def _read_kind(file: h5py.File) -> str:
+def _read_kind(file: "h5py.File") -> str:
     """Kind of the file, or one that has all columns of points where the file does not say it, or says a new one."""
     kind = file["hpcdvc"].attrs.get("kind")
     return kind if kind in KINDS else "labels"
 
 
-def _read_column(data: h5py.Dataset, column: Column | None, grid: Grid | None) -> np.ndarray:
+def _read_column(data: "h5py.Dataset", column: Column | None, grid: Grid | None) -> np.ndarray:
     """(n, ...), ZYX."""
     array = data[...].reshape(-1, *data.shape[3 if vtkhdf.is_image(grid) else 1 :])
     components = column.components if column else components_named(data.attrs.get("components", ""))
@@ -167,7 +167,7 @@ def read_table(path: str | Path, name: str) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[h5py.File]:
+def _opened(path: str | Path) -> "Iterator[h5py.File]":
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file")
     try:
@@ -185,7 +185,7 @@ def _opened(path: str | Path) -> Iterator[h5py.File]:
         yield file
 
 
-def _read_grid(file: h5py.File) -> Grid | None:
+def _read_grid(file: "h5py.File") -> Grid | None:
     grid = json.loads(file["hpcdvc"].attrs["grid"])
     return Grid(**{name: tuple(values) for name, values in grid.items()}) if grid else None
 

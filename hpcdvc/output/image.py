@@ -201,7 +201,7 @@ def _lay_out_hdf(path: Path, image: ImageFile) -> int:
         return _contiguous(data, "grey", image).get_offset()
 
 
-def _contiguous(group: h5py.Group, name: str, image: ImageFile) -> h5py.h5d.DatasetID:
+def _contiguous(group: "h5py.Group", name: str, image: ImageFile) -> "h5py.h5d.DatasetID":
     """Dataset whose place in the file is fixed at once, and which HDF5 does not fill."""
     how = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     how.set_layout(h5py.h5d.CONTIGUOUS)

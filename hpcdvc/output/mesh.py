@@ -51,14 +51,14 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return points.astype(float), connectivity.astype(np.int64), displacements.astype(float)
 
 
-def _read_plain(file: h5py.File, path: str | Path) -> tuple[np.ndarray, ...]:
+def _read_plain(file: "h5py.File", path: str | Path) -> tuple[np.ndarray, ...]:
     missing = [name for name in OURS if not isinstance(file.get(name), h5py.Dataset)]
     if missing:
         raise UserError(f"{path} is no mesh with displacements: it has no dataset {', '.join(missing)}")
     return tuple(file[name][...] for name in OURS)
 
 
-def _read_vtkhdf(file: h5py.File, path: str | Path) -> tuple[np.ndarray, ...]:
+def _read_vtkhdf(file: "h5py.File", path: str | Path) -> tuple[np.ndarray, ...]:
     root = file["VTKHDF"]
     kind = root.attrs.get("Type", b"no type of data")
     kind = kind.decode() if isinstance(kind, bytes) else str(kind)

@@ -86,7 +86,8 @@ class FieldFile:
         from hpcdvc.output.tiff import image_names
 
         paths = [f"{self.stem}{END_OF_VIEW[view]}" for view in self.views if view != "tif"]
-        return paths + [f"{self.stem}-{name}.tif" for name in image_names() if "tif" in self.views]
+        flat = self.half_window_size[0] == 0
+        return paths + [f"{self.stem}-{name}.tif" for name in image_names(flat) if "tif" in self.views]
 
     def write(
         self,

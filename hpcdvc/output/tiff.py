@@ -10,9 +10,9 @@ from hpcdvc.output import files, schema, views
 from hpcdvc.output.columns import columns_of
 
 
-def image_names() -> list[str]:
-    """The ends of the names of the images of a field on a grid, of what stands in the rows."""
-    return [name for column in columns_of("grid") if schema.in_rows(column) for name in column.tif]
+def image_names(flat: bool) -> list[str]:
+    """Ends of the names of the images that are made of the rows of a grid; `flat`: of an image in two dimensions."""
+    return [name for column in columns_of("grid") if schema.in_rows(column) for name in views.names_of(column, flat)]
 
 
 def write_tiffs(stem: str | Path, field: Field) -> list[Path]:

@@ -48,7 +48,12 @@ def images(field: Field) -> Iterator[tuple[str, np.ndarray]]:
     for column in schema.present(members, kind_of(field)):
         if column.tif:
             named = _by_name(column.tif, schema.shown_values(column, members, field.family))
-            yield from list(named.items())[1 if flat and column.components is VECTOR else 0 :]
+            yield from ((name, named[name]) for name in names_of(column, flat))
+
+
+def names_of(column: Column, flat: bool) -> tuple[str, ...]:
+    """Names of the images of a column; `flat`: vectors have no z there."""
+    return column.tif[1:] if flat and column.components is VECTOR else column.tif
 
 
 def vtk_arrays(field: Field) -> Iterator[tuple[Column, np.ndarray]]:

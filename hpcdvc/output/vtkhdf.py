@@ -21,7 +21,7 @@ def is_image(grid: Grid | None) -> bool:
     return grid is not None and min(grid.shape) > 1
 
 
-def write_image(root: h5py.Group, grid: Grid) -> None:
+def write_image(root: "h5py.Group", grid: Grid) -> None:
     """Describe a grid as ImageData: extent, origin at the first node, spacing."""
     nz, ny, nx = grid.shape
     root.attrs["Type"] = np.bytes_("ImageData")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.kernels.whole import Volume, bin_planes, sum_planes
+from hpcdvc.kernels.registration import bin_planes, sum_planes
+from hpcdvc.kernels.volume import Volume
 
 
 @dataclass(frozen=True)

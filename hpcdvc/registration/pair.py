@@ -8,44 +8,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.kernels.whole import Sums, Volume
+from hpcdvc.kernels.arrays import record
+from hpcdvc.kernels.records import dtype
+from hpcdvc.kernels.registration import Sums
+from hpcdvc.kernels.settings import settings_record
+from hpcdvc.kernels.volume import Volume
 from hpcdvc.registration.kernel_settings import FIVE_POINTS, KernelSettings
 from hpcdvc.registration.levels import GreyValues
 from hpcdvc.registration.settings import Settings, dimensions_of
 
-#: as hpcdvc_reference of cython/whole.h: `known` tells that the sums are of the whole block and up to date
-REFERENCE = np.dtype(
-    [(name, "f8") for name in ("known", "n", "a", "aa")] + [("g", "f8", 12), ("ag", "f8", 12), ("M", "f8", (12, 12))]
-)
-#: as hpcdvc_match; the last four are over every third plane and tell what interpolation takes of the contrast: voxels,
-#: sums of b and b^2, and of b^2 that was squared before it was interpolated
-MATCH = np.dtype(
-    [(name, "f8") for name in ("b", "bb", "ab")]
-    + [("bg", "f8", 12)]
-    + [(name, "f8") for name in ("residual", "contrast_n", "contrast_b", "contrast_bb", "interpolated_bb")]
-)
+#: Sums over a block: those of im1, and those that im2 takes part in.
+REFERENCE, MATCH = dtype("reference"), dtype("match")
 #: Voxels (ZYX) of the tiles that the kernel works on, at most, by order; those of a spline are larger because its
 #: prefilter reaches far beyond them. A block is one tile high and this many tiles deep.
 TILES = {1: (8, 32, 512), 3: (16, 32, 512), 5: (16, 32, 512)}
 ROWS_OF_TILES = 2
 #: One block of so many stands for all as long as phi is far from settled, where there are enough of them.
 SAMPLE, LEAST_BLOCKS = 8, 32
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What the kernel is to sum up: grey values are taken as (grey - offset) * scale."""
-
-    phi: np.ndarray
-    centre: np.ndarray
-    offset1: float
-    offset2: float
-    scale: float
-    finite: bool
-    contrast: bool
-    residual: bool
-    gain: float
-    shift: float
 
 
 @dataclass(frozen=True)
@@ -94,7 +73,7 @@ class Pair:
         # a shorter filter costs more iterations, on the sample
         short = FIVE_POINTS if settings.gradient.method is None and self.has_sample else None
         kernel = KernelSettings(settings, short)
-        self._team, self._sums = team, Sums(Volume(im1, mask1), Volume(im2), kernel, tile)
+        self._team, self._sums = team, Sums(Volume(im1, mask1), Volume(im2), settings_record(kernel), tile)
         self._grey1, self._grey2, self.centre = grey1, grey2, np.asarray(centre, float)
         self.znssd, self.basis, self.rigid = kernel.znssd, kernel.basis, kernel.rigid
         # what white noise of unit variance becomes: sum of squares of the gradient, variance of the interpolated im2
@@ -133,10 +112,7 @@ class Pair:
         contrast : measure as well what interpolation takes of it
         greys : sum up as well the squares of im1 - gain im2 - shift, with this gain and shift
         """
-        finite = self._grey1.finite and self._grey2.finite
-        gain, shift = greys or (1.0, 0.0)
-        offsets = self.offsets
-        trial = Trial(phi, self.centre, *offsets, self.scale, finite, contrast, greys is not None, gain, shift)
+        trial = self._trial(phi, contrast, greys)
         chosen = self._sampled if sampled else np.ones(len(self._blocks), bool)
         references, matches = self._references[chosen], np.zeros(np.count_nonzero(chosen), MATCH)
         known = references["known"] > 0
@@ -150,6 +126,13 @@ class Pair:
             return None
         self._all = [old if new is None else new for old, (_, new, _) in zip(self._all, parts, strict=True)]
         return Totals(_total(np.concatenate(self._all)), _total(np.concatenate([m for _, _, m in parts])))
+
+    def _trial(self, phi: np.ndarray, contrast: bool, greys: tuple[float, float] | None) -> np.ndarray:
+        """What the kernel is to sum up."""
+        (offset1, offset2), (gain, shift) = self.offsets, greys or (1.0, 0.0)
+        finite, values = self._grey1.finite and self._grey2.finite, {"gain": gain, "shift": shift}
+        values |= {"offset1": offset1, "offset2": offset2, "scale": self.scale, "finite": finite}
+        return record("trial", phi=phi, centre=self.centre, contrast=contrast, residual=greys is not None, **values)
 
 
 def _tile_length(start: np.ndarray | None) -> int:

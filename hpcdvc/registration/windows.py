@@ -8,7 +8,9 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW
-from hpcdvc.kernels.registration import Volume, register_points
+from hpcdvc.kernels.registration import register_points
+from hpcdvc.kernels.settings import settings_record
+from hpcdvc.kernels.volume import Volume
 from hpcdvc.registration.kernel_settings import KernelSettings
 from hpcdvc.registration.settings import Settings, dimensions_of
 
@@ -33,7 +35,8 @@ class WindowRegistration:
             raise UserError("a window is needed to register windows")
         if {dimensions_of(im1.shape), dimensions_of(im2.shape)} != {settings.dimensions}:
             raise UserError(f"images of {im1.shape} and {im2.shape} voxels have not {settings.dimensions} dimensions")
-        self._im1, self._im2, self._settings = Volume(im1, mask1), Volume(im2), KernelSettings(settings)
+        self._im1, self._im2 = Volume(im1, mask1), Volume(im2)
+        self._settings = settings_record(KernelSettings(settings))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Rows (hpcdvc.fields.field.ROW), one per point (hpcdvc.fields.field.POINT)."""

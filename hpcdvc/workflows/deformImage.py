@@ -30,7 +30,7 @@ SECONDS_PER_NEIGHBOUR, SECONDS_IN_MESH, SECONDS_OF_RESIDUAL = 3e-9, 2e-8, 5e-9
 
 
 @dataclass(frozen=True)
-class Task:
+class DeformImageTask:
     """What is made of which images."""
 
     im1: VolumeInfo
@@ -92,13 +92,13 @@ def plan(options: Options, inputs: Inputs) -> list[Job]:
     files = [ImageFile(f"{stem}.{options.format}", im1.shape, im1.dtype, metadata)]
     if im2:
         files.append(ImageFile(f"{stem}-residual.{options.format}", im1.shape, np.dtype(np.float32), metadata))
-    task = Task(im1, im2, mask, mapping.prepared(im1.shape), options.order)
+    task = DeformImageTask(im1, im2, mask, mapping.prepared(im1.shape), options.order)
     return [Job(stem=stem, parameters=parameters, files=tuple(files), task=task, dtype=SLAB, unit="slabs")]
 
 
 def deform(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     """Make the images. Collective; returns what the record of the run keeps."""
-    task: Task = job.task
+    task: DeformImageTask = job.task
     im1 = open_volume(task.im1, team)
     im2 = open_volume(task.im2, team) if task.im2 else None
     mask = open_mask(task.mask, team) if task.mask else None
@@ -110,7 +110,7 @@ def deform(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     return {**job.files[0].metadata, **_outcome(sums, task, team)}
 
 
-def _outcome(sums: np.ndarray, task: Task, team) -> dict:
+def _outcome(sums: np.ndarray, task: DeformImageTask, team) -> dict:
     """Say how much of the image has a value and, compared with im2, what is left; the same for the record."""
     count, before, after = norms(sums)
     part = count / math.prod(task.im1.shape)
@@ -127,7 +127,7 @@ def _outcome(sums: np.ndarray, task: Task, team) -> dict:
 
 def estimate(job: Job, ranks: int) -> str:
     """What the run will take, as text: memory, core time, disk."""
-    task: Task = job.task
+    task: DeformImageTask = job.task
     slabs = -(-task.im1.shape[0] // task.depth)
     slab = min(task.depth, task.im1.shape[0]) * task.im1.shape[1] * task.im1.shape[2]
     seconds = task.seconds_per_slab * slabs
@@ -142,7 +142,7 @@ def estimate(job: Job, ranks: int) -> str:
     )
 
 
-def _table_bytes(task: Task) -> int:
+def _table_bytes(task: DeformImageTask) -> int:
     """Memory of the nodes or the mesh."""
     holder = task.mapping.mesh if isinstance(task.mapping, MeshLayers) else task.mapping
     return sum(array.nbytes for array in vars(holder).values() if isinstance(array, np.ndarray))

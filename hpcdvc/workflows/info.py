@@ -104,9 +104,9 @@ def _hdf5() -> str:
 
 
 def _instruction_set() -> str:
-    from hpcdvc.kernels import registration
+    from hpcdvc.kernels import INSTRUCTION_SETS, selected
 
-    return registration.instruction_set()
+    return INSTRUCTION_SETS[selected()]
 
 
 def _launcher() -> str:

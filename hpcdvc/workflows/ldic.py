@@ -45,7 +45,7 @@ ADVICE = {
 
 
 @dataclass(frozen=True)
-class Step:
+class LdicTask:
     """One pair of images, and what is measured in it."""
 
     im1: VolumeInfo
@@ -106,11 +106,11 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     points, keep = StartPoints(grid, start, options.apply_f), start if options.skip else None
     transport = choose_transport(team)
     pairs = [(images[k] if options.series_incremental else first, images[k + 1]) for k in range(len(images) - 1)]
-    steps = [Step(im1, im2, mask, settings, points, keep) for im1, im2 in pairs]
+    steps = [LdicTask(im1, im2, mask, settings, points, keep) for im1, im2 in pairs]
     return [_job(options, inputs, step, transport) for step in steps]
 
 
-def _job(options: Options, inputs: Inputs, step: Step, transport: str) -> Job:
+def _job(options: Options, inputs: Inputs, step: LdicTask, transport: str) -> Job:
     nodes = {"grid": [step.grid.origin, step.grid.spacing, step.grid.shape]}
     parameters = parameters_of(options, inputs.identities(im1=step.im1, im2=step.im2) | nodes)
     metadata = metadata_of("ldic", parameters, named_files(options) | {"images": [step.im1.spec, step.im2.spec]})
@@ -123,7 +123,7 @@ def _job(options: Options, inputs: Inputs, step: Step, transport: str) -> Job:
 
 def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:
     """Measure one pair and write its HDF5 file. Collective."""
-    step: Step = job.task
+    step: LdicTask = job.task
     log.info("%s -> %s: %d nodes", step.im1.spec, step.im2.spec, step.grid.size)
     im1, im2 = volumes(step.im1, step.im2)
     mask = open_mask(step.mask, team) if step.mask else None
@@ -151,7 +151,7 @@ def write_steps(options: Options, paths: list[str]) -> str:
 
 def estimate(jobs: list[Job], ranks: int, ranks_per_node: int) -> str:
     """What the run will take, as text: points, memory, core time, disk."""
-    step: Step = jobs[0].task
+    step: LdicTask = jobs[0].task
     seconds = seconds_per_window(step.settings) * step.grid.size * len(jobs)
     return (
         f"{len(jobs)} pair{'s' * (len(jobs) > 1)} of {step.grid.size} nodes {step.grid.shape} (ZYX)\n"

@@ -45,7 +45,7 @@ ADVICE = {
 
 
 @dataclass(frozen=True)
-class Pair:
+class RegTask:
     """What is registered."""
 
     im1: VolumeInfo
@@ -106,7 +106,7 @@ def plan(options: Options, team, inputs: Inputs) -> list[Job]:
     stem = stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "registration", im1.path)
     views = ("tsv", *(name for name in ("graph", "journal") if getattr(options, name)))
     file = FieldFile(stem, 1, metadata, views, transport=choose_transport(team))
-    pair = Pair(im1, im2, mask, start, task)
+    pair = RegTask(im1, im2, mask, start, task)
     jobs = [Job(stem=stem, parameters=parameters, files=(file,), task=pair, dtype=ITERATE, unit="iterations")]
     if options.deformed:
         stem = stem_of(options.out_dir, options.prefix or im1.stem, "reg-def", im1.path)
@@ -116,7 +116,7 @@ def plan(options: Options, team, inputs: Inputs) -> list[Job]:
 
 def register(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     """Register the pair and write its HDF5 file. Collective."""
-    pair: Pair = job.task
+    pair: RegTask = job.task
     (file,) = job.files
     log.info("%s -> %s", pair.im1.spec, pair.im2.spec)
     im1, im2 = open_volume(pair.im1, team), open_volume(pair.im2, team)
@@ -182,7 +182,7 @@ def failure(outcome: RegistrationResult) -> str:
 
 def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
     """What the run will take, as text: memory and core time."""
-    pair: Pair = job.task
+    pair: RegTask = job.task
     voxels = float(np.prod(pair.im1.shape))
     binned = 8 * voxels * sum(1 / 8**k for k in range(1, pair.task.first.bit_length())) / 1e6
     seconds = 1e-9 * voxels * {1: 8, 3: 15, 5: 40}[pair.task.settings.interpolation.order]

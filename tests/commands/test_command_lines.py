@@ -1,11 +1,13 @@
-"""Command lines, their mistakes and -np are answered without numpy: on a login node, and before the ranks start."""
+"""What commands load: no numpy before the ranks start, and on ranks above 0 nothing that reads and writes files."""
 
 import json
 import subprocess
 import sys
 
 import pytest
-from rank_scripts import clean_environment
+import tifffile
+from ldic_cases import FIELD, images, save_field
+from rank_scripts import clean_environment, run
 from test_commands import COMMANDS
 
 #: The shortest line that each command takes.
@@ -45,3 +47,52 @@ def test_list_of_commands_needs_no_numpy():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "0 set()", done.stderr
+
+
+MEASUREMENTS = {
+    "ldic": "im1.tif im2.tif -ns 12 -hws 5",
+    "reg": "im1.tif im2.tif",
+    "deformImage": "im1.tif -pf motion.tsv",
+}
+OF_A_RANK = """
+import os, sys
+from hpcdvc.cli import main
+from hpcdvc.ranks.launch import launched_rank
+
+os.chdir(sys.argv[2])
+code = main(sys.argv[1], sys.argv[3:])
+heavy = {"h5py.h5", "matplotlib", "scipy", "tifffile", "numpy.ma", "numpy.polynomial", "numpy.random"}
+if launched_rank() == 1:
+    print(code, sorted(heavy & set(sys.modules)), flush=True)
+raise SystemExit(code)
+"""
+
+
+@pytest.mark.parametrize("command", MEASUREMENTS)
+def test_what_a_rank_above_0_loads(command, tmp_path):
+    """Hundreds of ranks start from one file system. An annotation that names h5py without quotes loads it."""
+    for name, volume in zip(("im1.tif", "im2.tif"), images(), strict=True):
+        tifffile.imwrite(tmp_path / name, volume)
+    save_field(str(tmp_path / "motion.tsv"), FIELD, FIELD.centre[None])
+    (tmp_path / "rank.py").write_text(OF_A_RANK)
+    words = (tmp_path / "rank.py", command, tmp_path, *MEASUREMENTS[command].split(), "-q")
+    assert run(*words, ranks=2, timeout=60)[:2] == (0, "0 []\n")
+
+
+def test_what_is_loaded_when_used():
+    """An import alone does not load the package; the first use does, for all who have imported it before."""
+    program = (
+        "import sys; from hpcdvc import cli; package = sys.modules['h5py'] = cli._LoadedWhenUsed('h5py');"
+        "import h5py; print(h5py is package, 'h5py.h5' in sys.modules);"
+        "from h5py import File; import h5py as again;"
+        "print(File is package.File is again.File, again is sys.modules['h5py'] is not package)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True False\nTrue True\n", done.stderr
+
+
+@pytest.mark.parametrize("words", [["info"], ["info", "--help"]])
+def test_garbage_is_collected_again(words):
+    program = "import gc, sys; from hpcdvc.cli import main; main(sys.argv[1], sys.argv[2:]); print(gc.isenabled())"
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "True", done.stderr

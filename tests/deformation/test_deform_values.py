@@ -10,6 +10,7 @@ import reference_deformation as slow
 from deformation_cases import KINDS, SHAPES, noise, some_mapping, some_phi, sources, whole
 
 from hpcdvc.deformation.images import PLANES, Deformation, PhiMap, apply_phi
+from hpcdvc.kernels import supported
 
 
 def test_identity_keeps_every_bit():
@@ -106,21 +107,21 @@ def test_masked_voxels_only_leave_gaps(kind):
 SCRIPT = """
 import sys, numpy as np
 from deformation_cases import KINDS, SHAPES, noise, some_mapping, whole
-from hpcdvc.kernels.deform import instruction_set
+from hpcdvc.kernels import selected
 shape = SHAPES[3]
 runs = {f"{k}{o}": whole(noise(shape), some_mapping(k, shape), o, dtype="f8")[0] for k in KINDS for o in (1, 3, 5)}
-np.savez(sys.argv[1], name=instruction_set(), **runs)
+np.savez(sys.argv[1], name=selected(), **runs)
 """
 
 
 def test_instruction_sets_agree(tmp_path):
     results = []
-    for level in ("v1", "v3", "v4"):
+    for level in supported():
         env = dict(os.environ, HPCDVC_ISA=level, PYTHONPATH=os.pathsep.join([*sys.path]))
         path = tmp_path / f"{level}.npz"
         subprocess.run([sys.executable, "-c", SCRIPT, str(path)], env=env, check=True, timeout=60)
         results.append(np.load(path))
-    assert str(results[0]["name"]) == "baseline"
+    assert [str(result["name"]) for result in results] == list(supported())
     for other in results[1:]:
         for key in set(other.files) - {"name"}:
             difference = np.abs(other[key] - results[0][key])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpcdvc.errors import RunError, UserError
-from hpcdvc.images import check_mask, check_pair, describe, identity, open_volume, opening
+from hpcdvc.images import check_mask, check_pair, describe, identity, open_volume, opening, volume
 
 h5py = pytest.importorskip("h5py")
 tifffile = pytest.importorskip("tifffile")
@@ -238,7 +238,11 @@ def test_identity(tmp_path):
     assert (known["name"], known["shape"], known["dtype"]) == ("a.npy", [7, 32, 48], "uint16")
     assert known["bytes"] == os.path.getsize(tmp_path / "a.npy")
     os.utime(tmp_path / "a.npy", (1, 1))
-    assert identity(describe(str(tmp_path / "a.npy"))) == {**known, "mtime": 1.0}
+    assert identity(describe(str(tmp_path / "a.npy"))) == known, "another date is not another image"
+    other = VOLUME.copy()
+    other[3, 20, 30] += 1
+    np.save(tmp_path / "a.npy", other)
+    assert identity(describe(str(tmp_path / "a.npy"))) != known
     (tmp_path / "s").mkdir()
     for k in range(3):
         tifffile.imwrite(tmp_path / "s" / f"{k}.tif", VOLUME[k])
@@ -246,4 +250,19 @@ def test_identity(tmp_path):
     known = identity(info)
     assert (known["name"], known["files"]) == ("s", 3) and known["bytes"] > VOLUME[:3].nbytes
     os.utime(tmp_path / "s" / "1.tif", (2e9, 2e9))
-    assert identity(info)["mtime"] == 2e9
+    assert identity(info) == known
+    tifffile.imwrite(tmp_path / "s" / "1.tif", other[3])
+    assert identity(info) != known
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**16, 2**20, 5 * 2**20 + 3])
+def test_identity_samples_the_whole_file(tmp_path, size):
+    """First and last bytes count whatever the size; of a small file all of them."""
+    path, data = tmp_path / "a.raw", bytearray(os.urandom(size))
+    found = set()
+    for place in (None, 0, size // 2 if size <= 2**20 else size * 3 // 10, size - 1):
+        if place is not None and size:
+            data[place] ^= 1
+        path.write_bytes(data)
+        found.add(volume._sample([str(path)]))
+    assert len(found) == (4 if 1 < size <= 2**20 else 3 if size > 2**20 else 2 if size else 1)

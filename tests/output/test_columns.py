@@ -148,7 +148,7 @@ def test_images_show_what_is_named_there(declared, tmp_path):
     field = hdf5.read_field(field_file(tmp_path / "a.hdf"))
     names = [path.stem.removeprefix("a-") for path in tiff.write_tiffs(tmp_path / "a", field)]
     new = [name for column in NEW for name in column.tif]
-    assert names[-len(new) :] == new and names[: -len(new)] == tiff.image_names()
+    assert names[-len(new) :] == new and names[: -len(new)] == tiff.image_names(flat=False)
     expected = contents(GRID.size)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a-Yc.tif").ravel(), expected["centre"][:, 1])
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a-ezx.tif").ravel(), expected["strain"][:, 2])

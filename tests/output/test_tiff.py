@@ -42,6 +42,7 @@ def test_one_image_per_column(tmp_path, grid):
 def test_no_z_in_two_dimensions(tmp_path):
     paths = tiff.write_tiffs(tmp_path / "a", affine_field(GRID_2D))
     assert [path.name for path in paths] == [f"a-{name}.tif" for name in NAMES[1:]]
+    assert tiff.image_names(flat=True) == NAMES[1:] and tiff.image_names(flat=False) == NAMES
     assert tifffile.TiffFile(paths[0]).series[0].shape == GRID_2D.shape
 
 

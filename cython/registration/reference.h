@@ -51,7 +51,7 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     }
     for (int i = 0; i < 12; i++)
         if (!isfinite(p->Phi[i]) || fabs(p->Phi[i]) > 1e9) return BAD_GUESS;
-    grey_sums g = grey(k->im1, k->corner, k->w.n);
+    hpcdvc_grey_sums g = grey(k->im1, k->corner, k->w.n);
     k->in_im1 = (double)g.count;
     if (g.count == 0) return FEW_VALID_VOXELS;
     k->offset1 = g.sum / g.count;

@@ -1,15 +1,13 @@
-/* Sums over a whole image for its registration, block by block; compiled once per instruction set (VL, VARIANT).
+/* Sums over a whole image for its registration, block by block.
  *
  * A block is a range of planes and rows of im1. It is worked through in tiles that fit the caches, by what also
  * registers windows: im1 and im2 are read as they are, and the float32 copies never outgrow a tile. */
-#include "whole.h"
+#ifndef HPCDVC_SUMS_H
+#define HPCDVC_SUMS_H
 
 #include "gradient.h"
 #include "warp.h"
 #include "warped_gradient.h"
-
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
 
 /* Make the window of the job the tile [lo, hi). */
 static void shape_tile(job *k, const int64_t lo[3], const int64_t hi[3], const double centre[3])
@@ -58,8 +56,8 @@ static void add(double *to, const double *from, int n)
 
 static void add_contrast(const job *k, hpcdvc_match *m)
 {
-    m->contrast_bb += sum_planes(&k->w, CONTRAST_SKIP, 2);
-    m->contrast_b += sum_planes(&k->w, CONTRAST_SKIP, 1);
+    m->contrast_bb += sum_of_planes(&k->w, CONTRAST_SKIP, 2);
+    m->contrast_b += sum_of_planes(&k->w, CONTRAST_SKIP, 1);
     m->interpolated_bb += k->interpolated_squares;
     for (int z = 0; z < k->w.n[0]; z += CONTRAST_SKIP)
         for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v++) m->contrast_n += k->w.ok[v];
@@ -92,17 +90,17 @@ static double sum_residual(const window *w, int partial, float gain, float shift
 }
 
 /* Add the sums of one tile. Returns a status, NOT_EVALUATED if all is well. */
-static int sum_tile(job *k, const hpcdvc_pair *pair, const int64_t lo[3], const int64_t hi[3], hpcdvc_reference *r,
+static int sum_tile(job *k, const hpcdvc_trial *trial, const int64_t lo[3], const int64_t hi[3], hpcdvc_reference *r,
                     hpcdvc_match *m)
 {
     const int ug = k->s->update_gradient, thick = k->thick;
     const int64_t from[3] = {lo[0] - (ug && thick), lo[1] - ug, lo[2] - ug};
     const int64_t to[3] = {hi[0] + (ug && thick), hi[1] + ug, hi[2] + ug};
     int partial;
-    shape_tile(k, from, to, pair->centre);
+    shape_tile(k, from, to, trial->centre);
     int status = read_tile(k);
     if (status != NOT_EVALUATED || k->valid_in_im1 == 0) return status;
-    k->have_coefficients = 0, k->bad2 = 0, k->settled = ug || pair->contrast;
+    k->have_coefficients = 0, k->bad2 = 0, k->settled = ug || trial->contrast;
     if (k->settled) memcpy(k->w.was, k->w.in1, k->w.sz * k->w.n[0] * sizeof(float));
     status = warp(k, &partial);
     if (status == LEFT_IMAGE) return NOT_EVALUATED;
@@ -119,20 +117,20 @@ static int sum_tile(job *k, const hpcdvc_pair *pair, const int64_t lo[3], const 
     sum_match(&k->w, &k->m);
     m->b += k->m.b, m->bb += k->m.bb, m->ab += k->m.ab;
     add(m->bg, k->m.bg, 12);
-    if (pair->residual) m->residual += sum_residual(&k->w, partial, (float)pair->gain, (float)pair->shift);
-    if (pair->contrast) add_contrast(k, m);
+    if (trial->residual) m->residual += sum_residual(&k->w, partial, (float)trial->gain, (float)trial->shift);
+    if (trial->contrast) add_contrast(k, m);
     return NOT_EVALUATED;
 }
 
 /* Whether all voxels of a block count, whatever the tiles find. */
-static int block_is_whole(const job *k, const hpcdvc_pair *pair, const int64_t lo[3], const int64_t hi[3])
+static int block_is_whole(const job *k, const hpcdvc_trial *trial, const int64_t lo[3], const int64_t hi[3])
 {
-    if (!pair->finite || k->im1->mask || k->im2->mask || k->s->update_gradient) return 0;
+    if (!trial->finite || k->im1->mask || k->im2->mask || k->s->update_gradient) return 0;
     for (int i = k->thick ? 0 : 1; i < 3; i++) {
-        double low = pair->centre[i] + pair->Phi[4 * i + 3], high = low;
+        double low = trial->centre[i] + trial->phi[4 * i + 3], high = low;
         for (int j = 0; j < 3; j++) {
-            const double a = pair->Phi[4 * i + j] * ((double)lo[j] - pair->centre[j]);
-            const double b = pair->Phi[4 * i + j] * ((double)hi[j] - 1 - pair->centre[j]);
+            const double a = trial->phi[4 * i + j] * ((double)lo[j] - trial->centre[j]);
+            const double b = trial->phi[4 * i + j] * ((double)hi[j] - 1 - trial->centre[j]);
             low += fmin(a, b), high += fmax(a, b);
         }
         if (low < 0 || high > (double)k->im2->shape[i] - 1) return 0;
@@ -140,29 +138,29 @@ static int block_is_whole(const job *k, const hpcdvc_pair *pair, const int64_t l
     return 1;
 }
 
-static int sum_block(job *k, const hpcdvc_pair *pair, const int64_t lo[3], const int64_t hi[3], hpcdvc_reference *r,
+static int sum_block(job *k, const hpcdvc_trial *trial, const int64_t lo[3], const int64_t hi[3], hpcdvc_reference *r,
                      hpcdvc_match *m)
 {
-    const int whole = block_is_whole(k, pair, lo, hi);
+    const int whole = block_is_whole(k, trial, lo, hi);
     hpcdvc_reference *wanted = whole && r->known ? NULL : r;
     memset(m, 0, sizeof *m);
     if (wanted) memset(r, 0, sizeof *r), r->known = whole;
-    for (int64_t z = lo[0]; z < hi[0]; z += pair->tile[0])
-        for (int64_t y = lo[1]; y < hi[1]; y += pair->tile[1])
-            for (int64_t x = lo[2]; x < hi[2]; x += pair->tile[2]) {
+    for (int64_t z = lo[0]; z < hi[0]; z += trial->tile[0])
+        for (int64_t y = lo[1]; y < hi[1]; y += trial->tile[1])
+            for (int64_t x = lo[2]; x < hi[2]; x += trial->tile[2]) {
                 const int64_t first[3] = {z, y, x};
                 int64_t last[3];
-                for (int i = 0; i < 3; i++) last[i] = first[i] + pair->tile[i] < hi[i] ? first[i] + pair->tile[i] : hi[i];
-                const int status = sum_tile(k, pair, first, last, wanted, m);
+                for (int i = 0; i < 3; i++) last[i] = first[i] + trial->tile[i] < hi[i] ? first[i] + trial->tile[i] : hi[i];
+                const int status = sum_tile(k, trial, first, last, wanted, m);
                 if (status != NOT_EVALUATED) return status;
             }
     return NOT_EVALUATED;
 }
 
 /* Sums of the finite voxels of planes [first, last). */
-grey_sums PASTE(hpcdvc_sum_planes_, VARIANT)(const hpcdvc_volume *im, int64_t first, int64_t last)
+static hpcdvc_grey_sums sum_planes(const hpcdvc_volume *im, int64_t first, int64_t last)
 {
-    grey_sums g = {0};
+    hpcdvc_grey_sums g = {0};
     const int64_t row = im->shape[2], size = type_bytes[im->type];
     for (int64_t r = first * im->shape[1]; r < last * im->shape[1]; r++)
         row_sums[im->type]((const char *)im->data + r * row * size, row, &g);
@@ -171,7 +169,7 @@ grey_sums PASTE(hpcdvc_sum_planes_, VARIANT)(const hpcdvc_volume *im, int64_t fi
 
 /* Means of cells of voxels: cell[3] voxels each, the first cell at top[3]; out holds planes [first, last) of n[1] rows of
  * n[2] cells. NaN where a voxel is not finite. Returns 1 if memory ran out. */
-int PASTE(hpcdvc_bin_planes_, VARIANT)(const hpcdvc_volume *im, const int64_t cell[3], const int64_t top[3],
+static int bin_planes(const hpcdvc_volume *im, const int64_t cell[3], const int64_t top[3],
                                        const int64_t n[3], int64_t first, int64_t last, float *out)
 {
     const int64_t columns = n[2] * cell[2], size = type_bytes[im->type];
@@ -202,7 +200,7 @@ int PASTE(hpcdvc_bin_planes_, VARIANT)(const hpcdvc_volume *im, const int64_t ce
     return failed;
 }
 
-void *PASTE(hpcdvc_start_sums_, VARIANT)(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s,
+static void *start_sums(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s,
                                          const int64_t tile[3])
 {
     job *k = malloc(sizeof *k);
@@ -215,21 +213,23 @@ void *PASTE(hpcdvc_start_sums_, VARIANT)(const hpcdvc_volume *im1, const hpcdvc_
     return k;
 }
 
-void PASTE(hpcdvc_end_sums_, VARIANT)(void *sums)
+static void end_sums(void *sums)
 {
     job_end(sums);
     free(sums);
 }
 
-int PASTE(hpcdvc_sum_blocks_, VARIANT)(void *sums, const hpcdvc_pair *pair, const int64_t *blocks, int64_t count,
+static int sum_blocks(void *sums, const hpcdvc_trial *trial, const int64_t *blocks, int64_t count,
                                        hpcdvc_reference *references, hpcdvc_match *matches)
 {
     job *k = sums;
     int status = NOT_EVALUATED;
-    k->spline = &k->s->interpolation, k->offset_is_given = 1, k->contrast_due = pair->contrast, k->contrast_loss = 1;
-    k->offset1 = pair->offset1, k->offset2 = pair->offset2, k->scale = pair->scale;
-    memcpy(k->Phi, pair->Phi, sizeof k->Phi);
+    k->spline = &k->s->interpolation, k->offset_is_given = 1, k->contrast_due = trial->contrast, k->contrast_loss = 1;
+    k->offset1 = trial->offset1, k->offset2 = trial->offset2, k->scale = trial->scale;
+    memcpy(k->Phi, trial->phi, sizeof k->Phi);
     for (int64_t b = 0; b < count && status == NOT_EVALUATED; b++)
-        status = sum_block(k, pair, blocks + 6 * b, blocks + 6 * b + 3, references + b, matches + b);
+        status = sum_block(k, trial, blocks + 6 * b, blocks + 6 * b + 3, references + b, matches + b);
     return status;
 }
+
+#endif

@@ -2,7 +2,7 @@
 #ifndef HPCDVC_TILE_H
 #define HPCDVC_TILE_H
 
-#include "deform.h"
+#include "deformation.h"
 #include "spline.h"
 
 #define EDGE 1e-6 /* voxels outside that still count as inside */
@@ -113,7 +113,7 @@ static double near_mean(const tile *t, const int64_t origin[3], const int n[3])
     if (t->im->type <= TYPE_I2) return 0;
     const int64_t middle[3] = {origin[0] + (n[0] - 1) / 2, origin[1], origin[2]};
     const int plane[3] = {1, n[1], n[2]};
-    const grey_sums g = grey(t->im, middle, plane);
+    const hpcdvc_grey_sums g = grey(t->im, middle, plane);
     const double mean = g.count ? rint(g.sum / g.count) : 0, square = g.count ? g.sum_squares / g.count : 0;
     return t->im->type == TYPE_F4 && mean * mean < 0.99 * square ? 0 : mean;
 }

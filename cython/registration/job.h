@@ -3,11 +3,12 @@
 #define HPCDVC_JOB_H
 
 #include "normal.h"
+#include "registration.h"
 #include "spline.h"
 
 enum { CONVERGED = 2, MAX_ITERATIONS = 1, NOT_EVALUATED = 0, ERROR_GROWTH = -1, SINGULAR = -2, VOLUME_CHANGE = -3,
        SINGULAR_PHI = -4, GREY_THRESHOLD = -5, FEW_VALID_VOXELS = -6, BAD_GUESS = -7, LEFT_IMAGE = -8,
-       DECORRELATED = -9, NO_MEMORY = -99 };
+       DECORRELATED = -9 };
 
 typedef struct {
     const hpcdvc_volume *im1, *im2;
@@ -71,7 +72,7 @@ static void job_end(job *k)
 #define CONTRAST_SKIP 3 /* planes that stand for so many when contrast is measured */
 
 /* Sum of b, or of b^2, over every `skip`-th plane of a window. */
-INLINE double sum_planes(const window *w, int skip, int power)
+INLINE double sum_of_planes(const window *w, int skip, int power)
 {
     double sum = 0;
     for (int z = 0; z < w->n[0]; z += skip) {

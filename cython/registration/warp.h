@@ -59,7 +59,7 @@ static int cover(job *k)
         /* any value near the mean will do: it only keeps float32 sums small */
         const int64_t middle[3] = {(from[0] + to[0]) / 2, from[1], from[2]};
         const int plane[3] = {1, n[1], n[2]};
-        grey_sums g = grey(k->im2, middle, plane);
+        hpcdvc_grey_sums g = grey(k->im2, middle, plane);
         k->offset2 = g.count ? (float)(g.sum / g.count) : 0;
     }
     const int filtered = k->spline->poles > 0;
@@ -151,7 +151,7 @@ INLINE void sample_window(job *k, int taps, int thick, int power, int skip, int 
 static void sum_interpolated_squares(job *k, int partial)
 {
     SAMPLE(2, 2, CONTRAST_SKIP);
-    k->interpolated_squares = sum_planes(&k->w, CONTRAST_SKIP, 1);
+    k->interpolated_squares = sum_of_planes(&k->w, CONTRAST_SKIP, 1);
 }
 
 /* Fill b with im2 under Phi. *partial tells whether some voxels do not count. Returns a status. */

@@ -1,15 +1,16 @@
-/* Gauss-Newton registration of correlation windows; compiled once per instruction set (VL, VARIANT).
+/* Gauss-Newton registration of correlation windows.
  *
  * The gradient comes from im1 (or from the warped im2 with update_gradient) and Phi <- Phi (I + delta): the
  * forward compositional scheme of Baker & Matthews 2004 (doi 10.1023/B:VISI.0000011205.11775.fd) with the
  * zero-mean normalised criterion (Pan, Xie & Wang 2010, doi 10.1364/AO.49.005501), whose gain and offset are
  * eliminated in every window. */
+#ifndef HPCDVC_WINDOWS_H
+#define HPCDVC_WINDOWS_H
+
 #include "curvature.h"
 #include "warp.h"
 #include "warped_gradient.h"
 
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
 
 /* Bring the sums over im1 up to date with the voxels that count now. Returns a status. */
 static int refresh(job *k, int partial)
@@ -106,9 +107,8 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     row->valid_fraction = k->r.n / voxels;
 }
 
-int PASTE(hpcdvc_register_, VARIANT)(const hpcdvc_volume *im1, const hpcdvc_volume *im2,
-                                     const hpcdvc_settings *settings, const hpcdvc_point *points, hpcdvc_row *rows,
-                                     int64_t count)
+static int register_windows(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,
+                            const hpcdvc_point *points, hpcdvc_row *rows, int64_t count)
 {
     job k;
     int n[3];
@@ -121,3 +121,5 @@ int PASTE(hpcdvc_register_, VARIANT)(const hpcdvc_volume *im1, const hpcdvc_volu
     job_end(&k);
     return failed;
 }
+
+#endif

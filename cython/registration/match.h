@@ -19,8 +19,8 @@ static int evaluate(job *k, double A[12])
     if (k->s->znssd) {
         if (k->contrast_due) {
             const double n = r->n * ((k->w.n[0] + CONTRAST_SKIP - 1) / CONTRAST_SKIP) / k->w.n[0];
-            const double sum = sum_planes(&k->w, CONTRAST_SKIP, 1), of_mean = sum * sum / n;
-            k->contrast_loss = sqrt(fmin((sum_planes(&k->w, CONTRAST_SKIP, 2) - of_mean) / (k->interpolated_squares - of_mean), 1));
+            const double sum = sum_of_planes(&k->w, CONTRAST_SKIP, 1), of_mean = sum * sum / n;
+            k->contrast_loss = sqrt(fmin((sum_of_planes(&k->w, CONTRAST_SKIP, 2) - of_mean) / (k->interpolated_squares - of_mean), 1));
             if (!(k->contrast_loss > k->s->least_contrast)) k->contrast_loss = 1; /* hardly any texture in these planes */
             k->contrast_due = 0;
         }

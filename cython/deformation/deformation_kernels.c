@@ -1,11 +1,11 @@
 /* Deformed images, tile by tile; compiled once per instruction set (VL, VARIANT). */
+#include "deformation.h"
+
 #include "neighbours.h"
 #include "sampling.h"
 #include "tetrahedra.h"
 
 #define LARGEST_BOX (1 << 20) /* voxels; a tile that needs more is taken in parts */
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
 
 /* Voxels that the mask leaves. Returns 0 if there are none. */
 static int take_mask(tile *t)
@@ -73,7 +73,7 @@ static int deform_tile(tile *t, search *k, uint8_t *taken)
 static int tile_start(tile *t, const hpcdvc_slab *s)
 {
     memset(t, 0, sizeof *t);
-    t->s = s, t->im = s->im;
+    t->s = s, t->im = s->image;
     t->state = malloc(TILE);
     int failed = !t->state;
     if (s->map->kind != BY_PHI || s->spline->taps == 1)
@@ -90,7 +90,7 @@ static void tile_end(tile *t)
     free(t->raw.v), free(t->coefficients.v), free(t->valid.v), free(t->scratch.v);
 }
 
-int PASTE(hpcdvc_deform_, VARIANT)(const hpcdvc_slab *s)
+static int deform(const hpcdvc_slab *s)
 {
     tile t;
     search k;
@@ -98,10 +98,10 @@ int PASTE(hpcdvc_deform_, VARIANT)(const hpcdvc_slab *s)
     int failed = tile_start(&t, s) | search_start(&k, s->map) | !taken;
     const int size[3] = {TILE_Z, TILE_Y, TILE_X};
     t.at[0] = s->first / TILE_Z * TILE_Z;
-    for (t.at[1] = 0; t.at[1] < s->im->shape[1] && !failed; t.at[1] += TILE_Y)
-        for (t.at[2] = 0; t.at[2] < s->im->shape[2] && !failed; t.at[2] += TILE_X) {
+    for (t.at[1] = 0; t.at[1] < s->image->shape[1] && !failed; t.at[1] += TILE_Y)
+        for (t.at[2] = 0; t.at[2] < s->image->shape[2] && !failed; t.at[2] += TILE_X) {
             for (int i = 0; i < 3; i++) {
-                const int64_t left = s->im->shape[i] - t.at[i];
+                const int64_t left = s->image->shape[i] - t.at[i];
                 t.n[i] = left < size[i] ? (int)left : size[i];
             }
             failed = deform_tile(&t, &k, taken);
@@ -109,3 +109,5 @@ int PASTE(hpcdvc_deform_, VARIANT)(const hpcdvc_slab *s)
     tile_end(&t), search_end(&k), free(taken);
     return failed;
 }
+
+const hpcdvc_deformation_kernels FUNCTIONS(hpcdvc_deformation) = {.deform = deform};

@@ -5,7 +5,7 @@
 #ifndef HPCDVC_NORMAL_H
 #define HPCDVC_NORMAL_H
 
-#include "window.h"
+#include "box.h"
 
 typedef struct {
     int n[3];

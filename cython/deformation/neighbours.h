@@ -87,7 +87,7 @@ static vf last_nearest(const search *k, vf bound)
 }
 
 /* Weighted mean displacement of VL voxels, relative to the shift of the block, and of how many nodes. */
-INLINE vi mean_displacement(const search *k, float z, float y, vf x, vf limit, int still, vf u[3])
+INLINE vi mean_displacement(const search *k, float z, float y, vf x, vf limit, int displacement_only, vf u[3])
 {
     vf sum = splat(0), p = sum, q = sum, r = sum;
     vi count = {0};
@@ -98,7 +98,7 @@ INLINE vi mean_displacement(const search *k, float z, float y, vf x, vf limit, i
         if (!any(near)) continue;
         const vf w = (vf)((vi)(1.0f / (root(d) + (float)SOFT)) & near);
         sum += w, count -= near;
-        if (still) {
+        if (displacement_only) {
             p += w * f[3], q += w * f[4], r += w * f[5];
         } else {
             p += w * (f[3] + G[0] * z + G[1] * y + G[2] * x);
@@ -168,7 +168,7 @@ static void place_columns(tile *t, search *k, const range *r, int column)
             before = all ? bound : one_farther(limit);
             if (row_y == r->lo[1]) above = before;
             vf u[3];
-            const vi count = m->still ? mean_displacement(k, z, y, x, limit, 1, u)
+            const vi count = m->displacement_only ? mean_displacement(k, z, y, x, limit, 1, u)
                                       : mean_displacement(k, z, y, x, limit, 0, u);
             const int place = voxel_of(row_z, row_y) + column;
             for (int l = 0; l < VL; l++) {

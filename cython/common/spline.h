@@ -7,7 +7,7 @@
 #ifndef HPCDVC_SPLINE_H
 #define HPCDVC_SPLINE_H
 
-#include "window.h"
+#include "filter.h"
 
 /* Kinds of interpolation: 2, 4 and 6 are the splines of so many taps; KEYS has four and takes grey values instead of
  * coefficients (Keys 1981, doi 10.1109/TASSP.1981.1163711). */
