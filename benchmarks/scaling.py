@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402
 from processes import ROOT, environment, mpiexec  # noqa: E402
 from simulation import Rule, bytes_touched, makespan, node_sizes  # noqa: E402
 
-from hpcdvc.fields.field import POINT, ROW  # noqa: E402
+from hpcdvc.fields.field import ROW  # noqa: E402
 from hpcdvc.ranks.exchange import BLOCKS_PER_NODE  # noqa: E402
 from hpcdvc.registration.settings import Interpolation, Settings, Window  # noqa: E402
 from hpcdvc.registration.windows import seconds_per_window  # noqa: E402
@@ -132,14 +132,14 @@ def parts(costs: Costs, edge: int, ranks: int, rule: Rule) -> dict[str, float]:
     reading = max(
         touched / a["storage, bytes/s to one node"], touched * len(sizes) / a["storage, bytes/s to all nodes"]
     )
-    rows, points = count * ROW.itemsize, count * POINT.itemsize
+    rows = count * ROW.itemsize
     network, message = a["network, bytes/s into or out of one rank"], a["network, s per message"]
     return {
         "start-up": costs.start[2]
         + a["Python and libraries from shared storage, s"]
         + ranks * a["launcher, s per rank"],
         "reading": reading,
-        "dealing": points / network + len(sizes) * message + ranks / a["storage, new files/s"],
+        "dealing": len(sizes) * message + ranks / a["storage, new files/s"],
         "touching": costs.touch * 2 * bytes_touched(edge, SPACING, HALF_WINDOW, rule, ranks),
         "tasks": makespan(each, sizes, rule, costs.call + costs.fetch, np.zeros(ranks)),
         "gathering": max(rows / network, rows * costs.gather) + ranks * message,
