@@ -24,7 +24,7 @@ def few_speckles(seed: int) -> np.ndarray:
 @pytest.mark.parametrize("seed", [3, 8, 15, 20, 22])
 def test_few_speckles_match_by_chance(seed):
     """Unrelated textures of few speckles find a place where they correlate by far more than 0.3: that is no match."""
-    found = register(few_speckles(seed), few_speckles(seed + 1), phi_rigid=True, margin=2, max_iterations=50)
+    found = register(few_speckles(seed), few_speckles(seed + 1), phi_rigid=True, margin=2, max_iterations=200)
     assert found.delta_phi_norm <= 1e-3 and 0.7 < found.zncc < found.history["chance"][-1]
     assert found.return_status == Status.DECORRELATED
 
