@@ -22,12 +22,8 @@ static int refresh(job *k, int partial)
     }
     if (partial != k->partial || (partial && memcmp(k->w.ok, k->w.was, size * sizeof(float)))) k->stale = 1;
     if (!k->stale) return NOT_EVALUATED;
-    if (partial) {
-        sum_reference(&k->w, 1, &k->r);
-        memcpy(k->w.was, k->w.ok, size * sizeof(float));
-    } else {
-        sum_reference(&k->w, 0, &k->r);
-    }
+    sum_reference(&k->w, partial, &k->r);
+    if (partial) memcpy(k->w.was, k->w.ok, size * sizeof(float));
     k->stale = 0, k->partial = partial;
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
     if (k->in_im1 * k->r.n < k->s->min_valid * voxels * k->valid_in_im1 || k->r.n < k->s->unknowns + 3)
