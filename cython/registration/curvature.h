@@ -153,7 +153,9 @@ static int sample_for_curvature(job *k, int *partial)
     double A[12];
     k->spline = &k->s->curvature_interpolation;
     k->have_coefficients = 0, k->contrast_loss = 1;
-    return warp(k, partial) != NOT_EVALUATED || evaluate(k, A) != NOT_EVALUATED;
+    const int status = warp(k, partial);
+    k->no_memory = status == NO_MEMORY;
+    return status != NOT_EVALUATED || evaluate(k, A) != NOT_EVALUATED;
 }
 
 /* Terms of a 2-D or 3-D window as indices (i, q); returns how many. */
@@ -223,6 +225,7 @@ static void correct_curvature(job *k, int partial, double variance[12])
     int found = 1;
     if (k->spline->taps < k->s->curvature_interpolation.taps) {
         found = !sample_for_curvature(k, &partial);
+        if (k->no_memory) return;
         curvature_residual(k, partial, B);
     }
     memcpy(new_variance, variance, sizeof new_variance);

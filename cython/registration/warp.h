@@ -115,30 +115,40 @@ static void drop_bad_cells(const job *k, const double p[3], int first, int last,
     }
 }
 
+/* Columns [first, last) of row (z, y) that lie in im2, and in `ok` which of them count. Out of line, as few rows need it:
+ * beside the loops of the interpolation it would cost all of them registers. */
+static __attribute__((noinline)) void mark_row(const job *k, int z, int y, const double p[3], int *first, int *last)
+{
+    const int64_t at = z * k->w.sz + y * k->w.sy;
+    float *ok = k->w.ok + at;
+    columns_inside(k, p, first, last);
+    memcpy(ok, k->w.in1 + at, k->w.sy * sizeof(float));
+    clear_ends(ok, *first, *last, k->w.sy);
+    if (k->settled) /* no voxel comes back, or some would come and go for ever */
+        for (int x = 0; x < k->w.n[2]; x++) ok[x] *= k->w.was[at + x];
+    if (k->bad2) drop_bad_cells(k, p, *first, *last, ok);
+}
+
+static __attribute__((noinline)) void clear_unmarked(const float *ok, int first, int last, float *b)
+{
+    for (int x = first; x < last; x++) b[x] = ok[x] > 0 ? b[x] : 0;
+}
+
 /* Every `skip`-th plane of the window. Inlined for every kind of interpolation: its loops are unrolled. */
 INLINE void sample_planes(job *k, int partial, int taps, int thick, int power, int skip)
 {
     const double slope[3] = {k->Phi[2], k->Phi[6], k->Phi[10]};
     for (int z = 0; z < k->w.n[0]; z += skip)
         for (int y = 0; y < k->w.n[1]; y++) {
-            const int64_t at = z * k->w.sz + y * k->w.sy;
-            float *b = k->w.b + at, *ok = k->w.ok + at;
+            float *b = k->w.b + z * k->w.sz + y * k->w.sy;
             int first = 0, last = k->w.n[2];
             double p[3], q[3];
             row_start(k, z, y, p);
-            if (partial) {
-                columns_inside(k, p, &first, &last);
-                memcpy(ok, k->w.in1 + at, k->w.sy * sizeof(float));
-                clear_ends(ok, first, last, k->w.sy);
-                if (k->settled) /* no voxel comes back, or some would come and go for ever */
-                    for (int x = 0; x < k->w.n[2]; x++) ok[x] *= k->w.was[at + x];
-                if (k->bad2) drop_bad_cells(k, p, first, last, ok);
-            }
+            if (partial) mark_row(k, z, y, p, &first, &last);
             for (int i = 0; i < 3; i++) q[i] = p[i] - k->coefficients.origin[i];
             sample_row(&k->coefficients, q, slope, first, last, taps, thick, power, b);
             clear_ends(b, first, last, k->w.sy);
-            if (partial)
-                for (int x = first; x < last; x++) b[x] = ok[x] > 0 ? b[x] : 0;
+            if (partial) clear_unmarked(k->w.ok + (b - k->w.b), first, last, b);
         }
 }
 

@@ -62,6 +62,7 @@ static int iterate(job *k, hpcdvc_row *row)
             k->settled = partial;
             looked = 1;
             if (choose_gradient(k) || k->contrast_due) row->delta_phi_norm = INFINITY;
+            if (k->no_memory) return NO_MEMORY;
         }
     }
     if (row->delta_phi_norm > s->min_delta_phi) {
@@ -71,6 +72,7 @@ static int iterate(job *k, hpcdvc_row *row)
     }
     variances(k, row->variance);
     if (s->curvature_threshold > 0) correct_curvature(k, partial, row->variance);
+    if (k->no_memory) return NO_MEMORY;
     return k->zncc < s->min_zncc ? DECORRELATED : CONVERGED;
 }
 
