@@ -120,9 +120,7 @@ class BuildKernels(build_ext):
         from Cython.Build import cythonize
 
         objects = {
-            extension.name: [
-                pool.submit(self.compile_variant, extension, name) for name in sets_of(extension)
-            ]
+            extension.name: [pool.submit(self.compile_variant, extension, name) for name in sets_of(extension)]
             for extension in stale
         }
         for extension in stale:

@@ -61,9 +61,7 @@ def test_all_extensions_obey():
 
 
 def test_import_costs_neither_numpy_nor_an_extension():
-    script = (
-        "import sys, hpcdvc.kernels; print([m for m in sys.modules if 'numpy' in m or 'kernels.' in m])"
-    )
+    script = "import sys, hpcdvc.kernels; print([m for m in sys.modules if 'numpy' in m or 'kernels.' in m])"
     path = os.pathsep.join(sys.path)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env={"PYTHONPATH": path})
     assert done.stdout.strip() == "[]", done.stderr
