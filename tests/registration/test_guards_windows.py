@@ -1,6 +1,7 @@
 """Windows: the cases that the conditions of the kernel are there for. Each would go wrong without one of them."""
 
 import numpy as np
+import pytest
 from synthetic import Affine, Grey, Sine, lattice_texture, pair, render, translation
 
 from hpcdvc.fields.field import POINT
@@ -132,3 +133,15 @@ def test_curvature_at_the_border():
     good = converged(rows, affine)
     assert good.mean() > 0.95
     assert rms(errors(rows, positions, field)[good]) < 0.8 * rms(errors(affine, positions, field)[good])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"gradient": "finite_differences"}, {"gradient": "gaussian"}, {"gradient": "gaussian", "order": 5}],
+    ids=str,
+)
+def test_windows_know_nothing_of_those_before(options):
+    """The same window a thousand times in one call is the same to the last bit."""
+    rows = measure(*images(SHIFT, (60, 60)), np.tile([0.0, 30, 30], (1000, 1)), 4, **options)
+    rows["index"] = 0
+    assert len(np.unique(rows.view(f"V{rows.itemsize}"))) == 1 and converged(rows).all()
