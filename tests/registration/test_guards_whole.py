@@ -48,6 +48,15 @@ def test_steps_that_are_too_long_at_first(criterion):
     assert found.return_status == Status.CONVERGED and worst_corner(found.phi, found.centre, field, (60, 60)) < 0.01
 
 
+def test_steps_as_short_as_a_smooth_gradient_wants_them():
+    """A gradient of a fifth of its length needs steps of a fifth."""
+    field = translation([0.3, 0.4, 0.2])
+    one, two = pair(lattice_texture(1, 2.2, 3, 32), (24, 24, 24), field, GREY)
+    found = register(one, two, gradient_method="gaussian", gaussian_sigma=4.0)
+    assert found.return_status == Status.CONVERGED and found.history["step"].min() < 0.25
+    assert worst_corner(found.phi, found.centre, field, one.shape) < 0.05
+
+
 @pytest.mark.parametrize("spacing", [3.0, 4.0])
 def test_coarse_levels_without_correlation_make_no_start(spacing):
     """What survives binning moved in no common way: where a coarse level rests uncorrelated is wrong."""
