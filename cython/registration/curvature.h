@@ -217,7 +217,7 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
 static void correct_curvature(job *k, int partial, double variance[12])
 {
     const double squares = k->squares, zncc = k->zncc, seen = 2 * k->noise;
-    double B[3 * TERMS], correction[12], before[12], new_variance[12], size = 0;
+    double B[3 * TERMS], correction[12], before[12], new_variance[12];
     if (!(seen > 0) || k->r.n < 3 * TERMS + 10) return;
     curvature_residual(k, partial, B);
     const double suspicious = k->spline->taps > 2 ? 0.7 * believed(k, squares) : SUSPICIOUS;
@@ -232,8 +232,6 @@ static void correct_curvature(job *k, int partial, double variance[12])
     found = found && find_correction(k, partial, B, seen, correction, new_variance);
     k->squares = squares, k->zncc = zncc;
     if (!found) return;
-    for (int i = 0; i < 3; i++) size += correction[4 * i + 3] * correction[4 * i + 3];
-    if (size > 0.25) return; /* no small correction: leave the affine optimum */
     memcpy(before, k->Phi, sizeof before);
     if (compose(k, correction) == NOT_EVALUATED) memcpy(variance, new_variance, sizeof new_variance);
     else memcpy(k->Phi, before, sizeof before);
