@@ -15,7 +15,8 @@
 
 #define TERMS 10
 #define SURE 2.0                 /* F of white noise is 1 +- 0.33 */
-#define SUSPICIOUS (k->thick ? 10.0 : 8.0) /* rough F of a trilinear residual that is worth a closer look */
+/* Rough F of a trilinear residual, in 2-D and 3-D, that is worth a closer look. */
+static const double suspicious_ratio[2] = {8.0, 10.0};
 #define INTERPOLATION_ERROR 1e-3 /* of a cubic spline beside the texture, both squared; CT with a point spread */
 #define MOST_INFLATION 9 /* of the variance of the displacement; 4.75 where the texture is alike all over */
 
@@ -129,7 +130,7 @@ static double rough_ratio(const job *k, const double B[3 * TERMS], double noise)
 {
     double sum = 0;
     int count = 0;
-    for (int i = k->thick ? 0 : 1; i < 3; i++)
+    for (int i = k->is_3d ? 0 : 1; i < 3; i++)
         for (int q = 4; q < TERMS; q++) {
             if (k->w.n[0] == 1 && exponents[q][0]) continue;
             const double square = q < 7 ? 4.0 / 45 : 1.0 / 9, mean = q < 7 ? B[TERMS * i + 3] / 3 : 0;
@@ -220,7 +221,7 @@ static void correct_curvature(job *k, int partial, double variance[12])
     double B[3 * TERMS], correction[12], before[12], new_variance[12], size = 0;
     if (!(seen > 0) || k->r.n < 3 * TERMS + 10) return;
     curvature_residual(k, partial, B);
-    const double suspicious = k->spline->taps > 2 ? 0.7 * believed(k, squares) : SUSPICIOUS;
+    const double suspicious = k->spline->taps > 2 ? 0.7 * believed(k, squares) : suspicious_ratio[k->is_3d];
     if (!partial && rough_ratio(k, B, 2 * residual_variance(k)) < suspicious) return;
     int found = 1;
     if (k->spline->taps < k->s->curvature_interpolation.taps) {

@@ -13,11 +13,11 @@ static int filter_radius(const hpcdvc_gradient *d)
 static int take_gradient(job *k, const hpcdvc_gradient *d, float *const g[3])
 {
     const box *f = &k->grey1;
-    const int R = (f->n[1] - k->w.n[1]) / 2, thick = k->thick;
-    for (int i = thick ? 0 : 1; i < 3; i++) {
+    const int R = (f->n[1] - k->w.n[1]) / 2, is_3d = k->is_3d;
+    for (int i = is_3d ? 0 : 1; i < 3; i++) {
         if (d->smoothing.radius == 0) {
             int64_t step = i == 0 ? f->sz : i == 1 ? f->sy : 1;
-            filter(f->v + (thick ? R : 0) * f->sz + R * f->sy + R, f->sz, f->sy, step, &d->derivative, 1, g[i],
+            filter(f->v + (is_3d ? R : 0) * f->sz + R * f->sy + R, f->sz, f->sy, step, &d->derivative, 1, g[i],
                    k->w.sz, k->w.sy, k->w.n);
             continue;
         }
@@ -27,7 +27,7 @@ static int take_gradient(job *k, const hpcdvc_gradient *d, float *const g[3])
         if (box_shape(&k->step1, first) || box_shape(&k->step2, second)) return 1;
         filter(f->v + R * f->sy, f->sz, f->sy, f->sy, t[1], i == 1, k->step1.v, k->step1.sz, k->step1.sy, first);
         const box *last = &k->step1;
-        if (thick) {
+        if (is_3d) {
             filter(k->step1.v + R * k->step1.sz, k->step1.sz, k->step1.sy, k->step1.sz, t[0], i == 0, k->step2.v,
                    k->step2.sz, k->step2.sy, second);
             last = &k->step2;
@@ -52,7 +52,7 @@ static void clear_excluded(job *k, float *array)
 /* 1 in in1 for the voxels of the window inside im1 that `dropped` ones are not among; returns how many. */
 static double mark_window(job *k, int64_t dropped)
 {
-    const int R = (k->grey1.n[1] - k->w.n[1]) / 2, Rz = k->thick ? R : 0;
+    const int R = (k->grey1.n[1] - k->w.n[1]) / 2, Rz = k->is_3d ? R : 0;
     int lo[3] = {0}, hi[3] = {0};
     double count = 0;
     inside(k->im1, k->corner, k->w.n, lo, hi);
@@ -73,7 +73,7 @@ static double mark_window(job *k, int64_t dropped)
 static void take_window(job *k, int64_t dropped)
 {
     const box *f = &k->grey1;
-    const int R = (f->n[1] - k->w.n[1]) / 2, Rz = k->thick ? R : 0;
+    const int R = (f->n[1] - k->w.n[1]) / 2, Rz = k->is_3d ? R : 0;
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
     for (int z = 0; z < k->w.n[0]; z++)
         for (int y = 0; y < k->w.n[1]; y++)

@@ -14,7 +14,7 @@ typedef struct {
     const hpcdvc_volume *im1, *im2;
     const hpcdvc_settings *s;
     const hpcdvc_interpolation *spline; /* in use */
-    int thick;                   /* 3-D */
+    int is_3d;
     window w;
     float *store, *second[3];    /* all arrays of the window; the second gradient */
     box grey1, step1, step2;     /* im1 with room for the filters, and filter steps */
@@ -37,7 +37,7 @@ typedef struct {
     int contrast_due;            /* measure it again */
     double squares, zncc;        /* sum of squared residuals in units of scale, correlation */
     double gain, shift;          /* residual = a - gain b - shift */
-    double longer;               /* (sum of g.true gradient) / (sum of g.g) as it looks with all noise */
+    double length_ratio;               /* (sum of g.true gradient) / (sum of g.g) as it looks with all noise */
     double noise;                /* variance of that of one image, in units of scale, when last looked at */
     double step_used;            /* factor on the last step */
     double step_gain;            /* (sum of g.g) / (sum of g.true gradient): noise makes g too long, smoothing too short */
@@ -49,12 +49,12 @@ typedef struct {
 static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s, const int n[3])
 {
     memset(k, 0, sizeof *k);
-    k->im1 = im1, k->im2 = im2, k->s = s, k->thick = s->dimensions == 3;
+    k->im1 = im1, k->im2 = im2, k->s = s, k->is_3d = s->dimensions == 3;
     memcpy(k->w.n, n, sizeof k->w.n);
     k->w.sy = PADDED(k->w.n[2]);
     k->w.sz = k->w.sy * k->w.n[1];
     const int64_t size = k->w.sz * k->w.n[0] + 2 * VL;
-    float **arrays[] = {&k->w.a, &k->w.b, &k->w.g[0], &k->w.g[1], &k->w.g[2], &k->w.in1, &k->w.ok, &k->w.was,
+    float **arrays[] = {&k->w.a, &k->w.b, &k->w.g[0], &k->w.g[1], &k->w.g[2], &k->w.in1, &k->w.ok, &k->w.counted,
                         &k->second[0], &k->second[1], &k->second[2]};
     const int count = sizeof arrays / sizeof *arrays - (s->adaptive || s->calibrate ? 0 : 3); /* no second gradient */
     if (posix_memalign((void **)&k->store, 64, count * PADDED(size) * sizeof(float))) return 1;

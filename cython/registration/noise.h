@@ -8,7 +8,7 @@
 /* Variance that interpolation leaves of unit white noise of im2, mean over the window. `table`: at 16 fractions. */
 static double interpolated_noise(const job *k, const double table[16])
 {
-    const int n[3] = {k->thick ? 4 : 1, 4, 4};
+    const int n[3] = {k->is_3d ? 4 : 1, 4, 4};
     double sum = 0;
     for (int z = 0; z < n[0]; z++)
         for (int y = 0; y < n[1]; y++)
@@ -33,17 +33,17 @@ static double interpolated_noise(const job *k, const double table[16])
  * unlike the trilinear residual it is nearly free of interpolation error. */
 static double keys_residual(job *k)
 {
-    const int thick = k->thick, edge = 2, last = k->w.n[2] - edge;
+    const int is_3d = k->is_3d, edge = 2, last = k->w.n[2] - edge;
     const double slope[3] = {k->Phi[2], k->Phi[6], k->Phi[10]};
     double sum = 0, squares = 0, n = 0;
-    for (int z = thick ? edge : 0; z < k->w.n[0] - edge * thick; z += 3)
+    for (int z = is_3d ? edge : 0; z < k->w.n[0] - edge * is_3d; z += 3)
         for (int y = edge; y < k->w.n[1] - edge; y += 3) {
             const float *a = k->w.a + z * k->w.sz + y * k->w.sy;
             float *b = k->w.ok; /* free in a whole window */
             double p[3];
             row_start(k, z, y, p);
             for (int i = 0; i < 3; i++) p[i] -= k->coefficients.origin[i];
-            if (thick) sample_row(&k->coefficients, p, slope, edge, last, KEYS, 1, 1, b);
+            if (is_3d) sample_row(&k->coefficients, p, slope, edge, last, KEYS, 1, 1, b);
             else sample_row(&k->coefficients, p, slope, edge, last, KEYS, 0, 1, b);
             float row_sum = 0, row_squares = 0;
             for (int x = edge; x < last; x++) b[x] = a[x] - (float)k->gain * b[x] - (float)k->shift;
@@ -71,7 +71,7 @@ static double noise_variance(job *k, int partial)
 /* The smoothed gradient of the window, from im1 read anew, into `second`. Returns 1 if memory ran out. */
 static int take_smooth_gradient(job *k)
 {
-    const int R = filter_radius(&k->s->smooth_gradient), Rz = k->thick ? R : 0;
+    const int R = filter_radius(&k->s->smooth_gradient), Rz = k->is_3d ? R : 0;
     const int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
     const int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
     if (read_box(k->im1, origin, n, k->offset1, k->scale, &k->grey1, &k->valid1, &k->scratch) == -1
@@ -97,17 +97,17 @@ static int choose_gradient(job *k)
 {
     const hpcdvc_settings *s = k->s;
     if (k->smoothed) return 0;
-    const double noise = k->noise * k->valid_in_im1 * (k->thick ? 3 : 2);
+    const double noise = k->noise * k->valid_in_im1 * (k->is_3d ? 3 : 2);
     const double *M = k->r.M, all = (M[39] + M[91] + M[143]) * k->valid_in_im1 / k->r.n; /* dot(g, g), whole window */
     const double noise_in_g = noise * s->gradient.noise;
-    const double along = s->calibrate ? k->longer * all - noise * s->noise_with_true : all - noise_in_g;
-    const double longer = along / fmax(all - noise_in_g, 1e-30); /* true gradient / noise-free g */
+    const double along = s->calibrate ? k->length_ratio * all - noise * s->noise_with_true : all - noise_in_g;
+    const double length_ratio = along / fmax(all - noise_in_g, 1e-30); /* true gradient / noise-free g */
     judge_gradient(k, all, along, noise_in_g);
     if (!s->adaptive || noise_in_g < 0.04 * all) return 0;
     k->no_memory = take_smooth_gradient(k);
     if (k->no_memory) return 0;
     const double gs = dot(k, k->second, k->second, 1), noise_in_s = noise * s->smooth_gradient.noise;
-    const double along_s = longer * (dot(k, k->second, k->w.g, 1) - noise * s->noise_with_smooth);
+    const double along_s = length_ratio * (dot(k, k->second, k->w.g, 1) - noise * s->noise_with_smooth);
     if (!(along_s > 0)) return 0;
     if (along_s * along_s / (gs - 0.5 * noise_in_s) < 1.04 * along * along / (all * k->noise_excess)) return 0;
     judge_gradient(k, gs, along_s, noise_in_s);

@@ -8,7 +8,7 @@
 static double dot(const job *k, float *const g[3], float *const h[3], int skip)
 {
     double sum = 0;
-    for (int i = k->thick ? 0 : 1; i < 3; i++)
+    for (int i = k->is_3d ? 0 : 1; i < 3; i++)
         for (int z = 0; z * skip < k->w.n[0]; z++) {
             const float *of_g = g[i] + z * skip * k->w.sz, *of_h = h[i] + z * k->w.sz;
             vf plane = splat(0);
@@ -18,15 +18,15 @@ static double dot(const job *k, float *const g[3], float *const h[3], int skip)
     return sum;
 }
 
-/* How much longer the true gradient is than g along g, from every third plane; g is 0 where a voxel does not count. */
-static double missing_length(job *k)
+/* How much length_ratio the true gradient is than g along g, from every third plane; g is 0 where a voxel does not count. */
+static double true_length_ratio(job *k)
 {
-    const int skip = 3, R = (k->grey1.n[1] - k->w.n[1]) / 2, thick = k->thick;
+    const int skip = 3, R = (k->grey1.n[1] - k->w.n[1]) / 2, is_3d = k->is_3d;
     const int n[3] = {(k->w.n[0] + skip - 1) / skip, k->w.n[1], k->w.n[2]};
     const int64_t step[3] = {k->grey1.sz, k->grey1.sy, 1};
-    const float *first = row_of(&k->grey1, thick ? R : 0, R) + R;
+    const float *first = row_of(&k->grey1, is_3d ? R : 0, R) + R;
     double squares = 0;
-    for (int i = thick ? 0 : 1; i < 3; i++) {
+    for (int i = is_3d ? 0 : 1; i < 3; i++) {
         filter(first, k->grey1.sz * skip, k->grey1.sy, step[i], &k->s->true_gradient.derivative, 1, k->second[i], k->w.sz,
                k->w.sy, n);
         for (int z = 0; z < k->w.n[0]; z += skip) {
@@ -63,7 +63,7 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     k->scale = 1 / sqrt(variance);
     int R = filter_radius(&s->gradient);
     if (s->calibrate && filter_radius(&s->true_gradient) > R) R = filter_radius(&s->true_gradient);
-    int Rz = k->thick ? R : 0, n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
+    int Rz = k->is_3d ? R : 0, n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
     int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
     int64_t dropped = read_box(k->im1, origin, n, k->offset1, k->scale, &k->grey1, &k->valid1, &k->scratch);
     if (dropped == -1) return NO_MEMORY;
@@ -71,7 +71,7 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     if (k->valid_in_im1 < s->unknowns) return FEW_VALID_VOXELS;
     if (take_gradient(k, &s->gradient, k->w.g)) return NO_MEMORY;
     for (int i = 0; i < 3; i++) clear_excluded(k, k->w.g[i]);
-    k->longer = s->calibrate ? missing_length(k) : 1;
+    k->length_ratio = s->calibrate ? true_length_ratio(k) : 1;
     return NOT_EVALUATED;
 }
 

@@ -25,7 +25,7 @@ static void shape_tile(job *k, const int64_t lo[3], const int64_t hi[3], const d
 static int read_tile(job *k)
 {
     const hpcdvc_settings *s = k->s;
-    const int R = filter_radius(&s->gradient), Rz = k->thick ? R : 0;
+    const int R = filter_radius(&s->gradient), Rz = k->is_3d ? R : 0;
     const int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
     const int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
     const int64_t dropped = read_box(k->im1, origin, n, k->offset1, k->scale, &k->grey1, &k->valid1, &k->scratch);
@@ -38,12 +38,12 @@ static int read_tile(job *k)
 }
 
 /* The outermost voxels of the tile were read for the gradient only. */
-static void drop_halo(window *w, int thick)
+static void drop_halo(window *w, int is_3d)
 {
     for (int z = 0; z < w->n[0]; z++)
         for (int y = 0; y < w->n[1]; y++) {
             const int64_t at = z * w->sz + y * w->sy;
-            const int outer = (thick && (z == 0 || z == w->n[0] - 1)) || y == 0 || y == w->n[1] - 1;
+            const int outer = (is_3d && (z == 0 || z == w->n[0] - 1)) || y == 0 || y == w->n[1] - 1;
             clear_ends(w->ok + at, outer ? w->n[2] : 1, w->n[2] - 1, w->n[2]);
             clear_ends(w->b + at, outer ? w->n[2] : 1, w->n[2] - 1, w->n[2]);
         }
@@ -93,21 +93,21 @@ static double sum_residual(const window *w, int partial, float gain, float shift
 static int sum_tile(job *k, const hpcdvc_trial *trial, const int64_t lo[3], const int64_t hi[3], hpcdvc_reference *r,
                     hpcdvc_match *m)
 {
-    const int ug = k->s->update_gradient, thick = k->thick;
-    const int64_t from[3] = {lo[0] - (ug && thick), lo[1] - ug, lo[2] - ug};
-    const int64_t to[3] = {hi[0] + (ug && thick), hi[1] + ug, hi[2] + ug};
+    const int ug = k->s->update_gradient, is_3d = k->is_3d;
+    const int64_t from[3] = {lo[0] - (ug && is_3d), lo[1] - ug, lo[2] - ug};
+    const int64_t to[3] = {hi[0] + (ug && is_3d), hi[1] + ug, hi[2] + ug};
     int partial;
     shape_tile(k, from, to, trial->centre);
     int status = read_tile(k);
     if (status != NOT_EVALUATED || k->valid_in_im1 == 0) return status;
     k->have_coefficients = 0, k->bad2 = 0, k->settled = ug || trial->contrast;
-    if (k->settled) memcpy(k->w.was, k->w.in1, k->w.sz * k->w.n[0] * sizeof(float));
+    if (k->settled) memcpy(k->w.counted, k->w.in1, k->w.sz * k->w.n[0] * sizeof(float));
     status = warp(k, &partial);
     if (status == LEFT_IMAGE) return NOT_EVALUATED;
     if (status != NOT_EVALUATED) return status;
     if (ug) {
         gradient_of_warped(k, 1);
-        drop_halo(&k->w, thick);
+        drop_halo(&k->w, is_3d);
     }
     if (r) {
         sum_reference(&k->w, partial, &k->r);
@@ -126,7 +126,7 @@ static int sum_tile(job *k, const hpcdvc_trial *trial, const int64_t lo[3], cons
 static int block_is_whole(const job *k, const hpcdvc_trial *trial, const int64_t lo[3], const int64_t hi[3])
 {
     if (!trial->finite || k->im1->mask || k->im2->mask || k->s->update_gradient) return 0;
-    for (int i = k->thick ? 0 : 1; i < 3; i++) {
+    for (int i = k->is_3d ? 0 : 1; i < 3; i++) {
         double low = trial->centre[i] + trial->phi[4 * i + 3], high = low;
         for (int j = 0; j < 3; j++) {
             const double a = trial->phi[4 * i + j] * ((double)lo[j] - trial->centre[j]);

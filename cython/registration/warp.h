@@ -15,7 +15,7 @@ INLINE void row_start(const job *k, int z, int y, double p[3])
 }
 
 /* Smallest and largest coordinates of the warped window. */
-static void bounds(const job *k, double low[3], double high[3])
+static void window_bounds(const job *k, double low[3], double high[3])
 {
     double p[3];
     row_start(k, 0, 0, p);
@@ -29,28 +29,28 @@ static void bounds(const job *k, double low[3], double high[3])
 }
 
 /* Make sure that the coefficients cover the warped window. Returns a status, NOT_EVALUATED if all is well. */
-static int cover(job *k)
+static int cover_window(job *k)
 {
-    const int taps = k->spline->taps, thick = k->thick;
+    const int taps = k->spline->taps, is_3d = k->is_3d;
     double low[3], high[3];
     int64_t from[3], to[3];
     int covered = k->have_coefficients, n[3], wide[3];
     const int longest = k->w.n[0] > k->w.n[1] ? k->w.n[0] : k->w.n[1];
     const int64_t most = 4 * (int64_t)(longest > k->w.n[2] ? longest : k->w.n[2]) + 32; /* a flat window may be turned */
-    bounds(k, low, high);
+    window_bounds(k, low, high);
     for (int i = 0; i < 3; i++) {
         const double last = (double)k->im2->shape[i] - 1;
         if (!(high[i] >= 0) || !(low[i] <= last)) return LEFT_IMAGE;
         from[i] = (int64_t)floor(low[i] < 0 ? 0 : low[i]) - taps / 2; /* one spare: rounding below an integer */
         to[i] = (int64_t)floor(high[i] > last ? last : high[i]) + taps / 2 + 1;
-        if (i == 0 && !thick) from[i] = 0, to[i] = 1;
+        if (i == 0 && !is_3d) from[i] = 0, to[i] = 1;
         covered = covered && from[i] >= k->coefficients.origin[i]
                   && to[i] <= k->coefficients.origin[i] + k->coefficients.n[i];
     }
     if (covered) return NOT_EVALUATED;
     int64_t origin[3];
     for (int i = 0; i < 3; i++) {
-        const int in_use = i > 0 || thick, R = in_use * (i == 2 ? k->spline->prefilter.radius : k->spline->pad);
+        const int in_use = i > 0 || is_3d, R = in_use * (i == 2 ? k->spline->prefilter.radius : k->spline->pad);
         from[i] -= in_use * k->s->margin, to[i] += in_use * k->s->margin;
         if (to[i] - from[i] > most) return VOLUME_CHANGE;
         n[i] = (int)(to[i] - from[i]), wide[i] = n[i] + 2 * R, origin[i] = from[i] - R;
@@ -71,7 +71,7 @@ static int cover(job *k)
     if (filtered) {
         if (box_shape(&k->coefficients, n)) return NO_MEMORY;
         memcpy(k->coefficients.origin, from, sizeof from);
-        prefilter(k->spline, thick ? k->spline->pad : 0, raw, &k->coefficients);
+        prefilter(k->spline, is_3d ? k->spline->pad : 0, raw, &k->coefficients);
     }
     k->bad2 = dropped > 0, k->have_coefficients = 1;
     return NOT_EVALUATED;
@@ -81,7 +81,7 @@ static int cover(job *k)
 static void columns_inside(const job *k, const double p[3], int *first, int *last)
 {
     double lo = 0, hi = k->w.n[2] - 1;
-    for (int i = k->thick ? 0 : 1; i < 3; i++) {
+    for (int i = k->is_3d ? 0 : 1; i < 3; i++) {
         const double slope = k->Phi[4 * i + 2], end = (double)k->im2->shape[i] - 1 + 1e-6, start = p[i];
         if (fabs(slope) < 1e-12) {
             if (start < -1e-6 || start > end) hi = -1;
@@ -99,7 +99,7 @@ static void columns_inside(const job *k, const double p[3], int *first, int *las
 static void drop_bad_cells(const job *k, const double p[3], int first, int last, float *ok)
 {
     const box *v = &k->valid2;
-    const int layers = k->thick ? 2 : 1;
+    const int layers = k->is_3d ? 2 : 1;
     for (int x = first; x < last; x++) {
         int64_t c[3];
         for (int i = 0; i < 3; i++) {
@@ -125,7 +125,7 @@ static __attribute__((noinline)) void mark_row(const job *k, int z, int y, const
     memcpy(ok, k->w.in1 + at, k->w.sy * sizeof(float));
     clear_ends(ok, *first, *last, k->w.sy);
     if (k->settled) /* no voxel comes back, or some would come and go for ever */
-        for (int x = 0; x < k->w.n[2]; x++) ok[x] *= k->w.was[at + x];
+        for (int x = 0; x < k->w.n[2]; x++) ok[x] *= k->w.counted[at + x];
     if (k->bad2) drop_bad_cells(k, p, *first, *last, ok);
 }
 
@@ -135,7 +135,7 @@ static __attribute__((noinline)) void clear_unmarked(const float *ok, int first,
 }
 
 /* Every `skip`-th plane of the window. Inlined for every kind of interpolation: its loops are unrolled. */
-INLINE void sample_planes(job *k, int partial, int taps, int thick, int power, int skip)
+INLINE void sample_planes(job *k, int partial, int taps, int is_3d, int power, int skip)
 {
     const double slope[3] = {k->Phi[2], k->Phi[6], k->Phi[10]};
     for (int z = 0; z < k->w.n[0]; z += skip)
@@ -146,7 +146,7 @@ INLINE void sample_planes(job *k, int partial, int taps, int thick, int power, i
             row_start(k, z, y, p);
             if (partial) mark_row(k, z, y, p, &first, &last);
             for (int i = 0; i < 3; i++) q[i] = p[i] - k->coefficients.origin[i];
-            sample_row(&k->coefficients, q, slope, first, last, taps, thick, power, b);
+            sample_row(&k->coefficients, q, slope, first, last, taps, is_3d, power, b);
             clear_ends(b, first, last, k->w.sy);
             if (partial) clear_unmarked(k->w.ok + (b - k->w.b), first, last, b);
         }
@@ -155,7 +155,7 @@ INLINE void sample_planes(job *k, int partial, int taps, int thick, int power, i
 /* The window by trilinear interpolation of im2 or, with power 2, of its squares. */
 INLINE void sample_linear(job *k, int partial, int power, int skip)
 {
-    if (k->thick) sample_planes(k, partial, 2, 1, power, skip);
+    if (k->is_3d) sample_planes(k, partial, 2, 1, power, skip);
     else sample_planes(k, partial, 2, 0, power, skip);
 }
 
@@ -164,11 +164,11 @@ static void sample_window(job *k, int partial)
     switch (k->spline->taps) {
     case 2: sample_linear(k, partial, 1, 1); break;
     case 4:
-        if (k->thick) sample_planes(k, partial, 4, 1, 1, 1);
+        if (k->is_3d) sample_planes(k, partial, 4, 1, 1, 1);
         else sample_planes(k, partial, 4, 0, 1, 1);
         break;
     default:
-        if (k->thick) sample_planes(k, partial, 6, 1, 1, 1);
+        if (k->is_3d) sample_planes(k, partial, 6, 1, 1, 1);
         else sample_planes(k, partial, 6, 0, 1, 1);
     }
 }
@@ -184,10 +184,10 @@ static void sum_interpolated_squares(job *k, int partial)
 /* Fill b with im2 under Phi. *partial tells whether some voxels do not count. Returns a status. */
 static int warp(job *k, int *partial_out)
 {
-    int status = cover(k);
+    int status = cover_window(k);
     if (status != NOT_EVALUATED) return status;
     double low[3], high[3];
-    bounds(k, low, high);
+    window_bounds(k, low, high);
     int partial = k->partial1 || k->bad2 || k->settled;
     for (int i = 0; i < 3; i++) partial |= low[i] < -1e-6 || high[i] > (double)k->im2->shape[i] - 1 + 1e-6;
     if (k->spline->taps == 2 && k->contrast_due) sum_interpolated_squares(k, partial);

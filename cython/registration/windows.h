@@ -20,10 +20,10 @@ static int refresh(job *k, int partial)
         gradient_of_warped(k, partial);
         k->stale = 1;
     }
-    if (partial != k->partial || (partial && memcmp(k->w.ok, k->w.was, size * sizeof(float)))) k->stale = 1;
+    if (partial != k->partial || (partial && memcmp(k->w.ok, k->w.counted, size * sizeof(float)))) k->stale = 1;
     if (!k->stale) return NOT_EVALUATED;
     sum_reference(&k->w, partial, &k->r);
-    if (partial) memcpy(k->w.was, k->w.ok, size * sizeof(float));
+    if (partial) memcpy(k->w.counted, k->w.ok, size * sizeof(float));
     k->stale = 0, k->partial = partial;
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
     if (k->in_im1 * k->r.n < k->s->min_valid * voxels * k->valid_in_im1 || k->r.n < k->s->unknowns + 3)
@@ -37,7 +37,7 @@ static int iterate(job *k, hpcdvc_row *row)
     const hpcdvc_settings *s = k->s;
     double previous = INFINITY;
     int status = NOT_EVALUATED, partial = 0, looked = 0;
-    k->noise_excess = 1, k->step_gain = k->longer > 0.05 ? 1 / k->longer : 1;
+    k->noise_excess = 1, k->step_gain = k->length_ratio > 0.05 ? 1 / k->length_ratio : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], delta[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
