@@ -48,11 +48,16 @@ INLINE void filter_rows(const float *in, int64_t in_sz, int64_t in_sy, int64_t s
 INLINE void filter_parity(const float *in, int64_t in_sz, int64_t in_sy, int64_t step, const hpcdvc_taps *taps, int odd,
                           float *out, int64_t out_sz, int64_t out_sy, const int n[3])
 {
-    /* the radii of our own filters, so that their loops are unrolled */
-#define RADIUS(r) case r: filter_rows(in, in_sz, in_sy, step, taps->h, r, odd, out, out_sz, out_sy, n); return;
-    switch (taps->radius) { RADIUS(1) RADIUS(4) RADIUS(6) RADIUS(9) RADIUS(11) RADIUS(16) }
-#undef RADIUS
-    filter_rows(in, in_sz, in_sy, step, taps->h, taps->radius, odd, out, out_sz, out_sy, n);
+    const float *h = taps->h;
+    switch (taps->radius) { /* the radii of our own filters, so that their loops are unrolled */
+    case 1: filter_rows(in, in_sz, in_sy, step, h, 1, odd, out, out_sz, out_sy, n); break;
+    case 4: filter_rows(in, in_sz, in_sy, step, h, 4, odd, out, out_sz, out_sy, n); break;
+    case 6: filter_rows(in, in_sz, in_sy, step, h, 6, odd, out, out_sz, out_sy, n); break;
+    case 9: filter_rows(in, in_sz, in_sy, step, h, 9, odd, out, out_sz, out_sy, n); break;
+    case 11: filter_rows(in, in_sz, in_sy, step, h, 11, odd, out, out_sz, out_sy, n); break;
+    case 16: filter_rows(in, in_sz, in_sy, step, h, 16, odd, out, out_sz, out_sy, n); break;
+    default: filter_rows(in, in_sz, in_sy, step, h, taps->radius, odd, out, out_sz, out_sy, n);
+    }
 }
 
 /* Filter along one axis: out[i] = sum_k h[k] (in[i + k] +- in[i - k]); `in` points at the first output voxel. */

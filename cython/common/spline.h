@@ -83,7 +83,7 @@ INLINE vf interpolate(const float *p, int64_t sz, int64_t sy, int kind, int laye
 
 /* Columns [first, last) of one row: position start + x * slope (ZYX, relative to the coefficient box). */
 INLINE void sample_row(const box *c, const double start[3], const double slope[3], int first, int last, int kind,
-                       int thick, int power, float *out)
+                       int is_3d, int power, float *out)
 {
     const int taps = TAPS(kind);
     const vf lane = lanes();
@@ -96,12 +96,12 @@ INLINE void sample_row(const box *c, const double start[3], const double slope[3
             i[k] = (int64_t)f, t[k] = p - f;
             n = run_length(t[k], k == 2 ? slope[2] - 1 : slope[k], n);
         }
-        const float *base = c->v + (thick ? (i[0] - taps / 2 + 1) * c->sz : 0) + (i[1] - taps / 2 + 1) * c->sy
+        const float *base = c->v + (is_3d ? (i[0] - taps / 2 + 1) * c->sz : 0) + (i[1] - taps / 2 + 1) * c->sy
                             + i[2] - taps / 2 + 1;
         vf tz = (float)t[0] + (float)slope[0] * lane, ty = (float)t[1] + (float)slope[1] * lane;
         vf tx = (float)t[2] + (float)(slope[2] - 1) * lane;
         for (int v = 0; v < n; v += VL) {
-            store(out + x + v, interpolate(base + v, c->sz, c->sy, kind, thick ? taps : 1, power, tz, ty, tx));
+            store(out + x + v, interpolate(base + v, c->sz, c->sy, kind, is_3d ? taps : 1, power, tz, ty, tx));
             tz += splat((float)(slope[0] * VL)), ty += splat((float)(slope[1] * VL));
             tx += splat((float)((slope[2] - 1) * VL));
         }

@@ -37,12 +37,12 @@ static void place_by_phi(tile *t)
 static int fill(tile *t, const range *r)
 {
     double low[3], high[3];
-    if (!bounds(t, r, low, high)) return 0;
+    if (!source_bounds(t, r, low, high)) return 0;
     int longest = 0;
     for (int i = 1; i < 3; i++)
         if (r->hi[i] - r->lo[i] > r->hi[longest] - r->lo[longest]) longest = i;
     const int middle = (r->lo[longest] + r->hi[longest]) / 2, single = middle == r->lo[longest];
-    switch (cover(t, low, high, single ? INT32_MAX : LARGEST_BOX)) {
+    switch (cover_sources(t, low, high, single ? INT32_MAX : LARGEST_BOX)) {
     case READY: sample(t, r); return 0;
     case FAILED: return 1;
     }

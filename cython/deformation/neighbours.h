@@ -47,12 +47,13 @@ INLINE vf squared(const float *node, float z, float y, vf x)
     return dx * dx + (dz * dz + dy * dy);
 }
 
-/* Keep the smaller of b and d in b and pass the larger on. */
-#define INSERT(b)                                                                                                      \
-    {                                                                                                                  \
-        const vf least = smaller(b, d);                                                                                \
-        d = larger(b, d), b = least;                                                                                   \
-    }
+/* Keep the smaller of b and d in b; returns the larger. */
+INLINE vf insert(vf *b, vf d)
+{
+    const vf more = larger(*b, d);
+    *b = smaller(*b, d);
+    return more;
+}
 
 /* Note the candidates that are not farther than the bound from one of VL voxels. No branch: none would be foreseen. */
 static void note_near(search *k, float z, float y, vf x, vf bound)
@@ -73,7 +74,8 @@ static vf last_nearest(const search *k, vf bound)
         vf a = bound, b = bound, c = bound, e = bound, f = bound, g = bound, h = bound, i = bound;
         for (int n = 0; n < k->near_count; n++) {
             vf d = k->distance[n];
-            INSERT(a) INSERT(b) INSERT(c) INSERT(e) INSERT(f) INSERT(g) INSERT(h)
+            d = insert(&a, d), d = insert(&b, d), d = insert(&c, d), d = insert(&e, d);
+            d = insert(&f, d), d = insert(&g, d), d = insert(&h, d);
             i = smaller(i, d);
         }
         return i;
@@ -81,7 +83,7 @@ static vf last_nearest(const search *k, vf bound)
     for (int i = 0; i < k->wanted; i++) k->nearest[i] = bound;
     for (int n = 0; n < k->near_count; n++) {
         vf d = k->distance[n];
-        for (int i = 0; i < k->wanted; i++) INSERT(k->nearest[i])
+        for (int i = 0; i < k->wanted; i++) d = insert(k->nearest + i, d);
     }
     return k->nearest[k->wanted - 1];
 }

@@ -26,7 +26,7 @@ static void columns_in(const hpcdvc_volume *im, const double p[3], const double 
 }
 
 /* A row whose sources are affine. */
-INLINE void sample_affine(tile *t, int z, int y, int first, int last, int taps, int thick)
+INLINE void sample_affine(tile *t, int z, int y, int first, int last, int taps, int is_3d)
 {
     const double *A = t->s->map->affine, slope[3] = {A[2], A[6], A[10]};
     uint8_t *state = t->state + voxel_of(z, y);
@@ -36,7 +36,7 @@ INLINE void sample_affine(tile *t, int z, int y, int first, int last, int taps, 
     columns_in(t->im, p, slope, &from, &to);
     for (int x = first; x < last; x++) state[x] = x >= from && x < to && state[x] ? WANTED : NOT_WANTED;
     for (int i = 0; i < 3; i++) q[i] = p[i] - (double)t->coefficients.origin[i];
-    sample_row(&t->coefficients, q, slope, from, to, taps, thick, 1, t->line);
+    sample_row(&t->coefficients, q, slope, from, to, taps, is_3d, 1, t->line);
     if (t->invalid > 0)
         for (int x = from; x < to; x++) {
             const double at[3] = {p[0] + x * slope[0], p[1] + x * slope[1], p[2] + x * slope[2]};
@@ -93,7 +93,7 @@ INLINE vf interpolate_any(const float *c, const int32_t *place, int64_t sz, int6
 }
 
 /* A row of voxels that each have their own source. */
-INLINE void sample_any(tile *t, int z, int y, int first, int last, int taps, int thick)
+INLINE void sample_any(tile *t, int z, int y, int first, int last, int taps, int is_3d)
 {
     const box *c = &t->coefficients;
     const int at = voxel_of(z, y);
@@ -102,7 +102,7 @@ INLINE void sample_any(tile *t, int z, int y, int first, int last, int taps, int
     float f[3][TILE_X + VL];
     uint8_t *state = t->state + at;
     for (int i = 0; i < 3; i++) {
-        const double *p = t->p[i] + at, origin = (double)(c->origin[i] + (i > 0 || thick ? taps / 2 - 1 : 0));
+        const double *p = t->p[i] + at, origin = (double)(c->origin[i] + (i > 0 || is_3d ? taps / 2 - 1 : 0));
         double q[TILE_X];
         for (int x = first; x < last; x++) q[x] = p[x] >= origin ? p[x] - origin : 0; /* nan to 0 */
         for (int x = first; x < last; x++) {
@@ -111,7 +111,7 @@ INLINE void sample_any(tile *t, int z, int y, int first, int last, int taps, int
         }
     }
     for (int x = first; x < last; x += VL)
-        store(t->line + x, interpolate_any(c->v, place + x, c->sz, c->sy, taps, thick ? taps : 1, load(f[0] + x),
+        store(t->line + x, interpolate_any(c->v, place + x, c->sz, c->sy, taps, is_3d ? taps : 1, load(f[0] + x),
                                            load(f[1] + x), load(f[2] + x)));
     if (t->invalid > 0)
         for (int x = first; x < last; x++) {
@@ -120,19 +120,26 @@ INLINE void sample_any(tile *t, int z, int y, int first, int last, int taps, int
         }
 }
 
-INLINE void sample_rows(tile *t, const range *r, int taps, int thick, int exact)
+INLINE void sample_rows(tile *t, const range *r, int taps, int is_3d, int exact)
 {
     for (int z = r->lo[0]; z < r->hi[0]; z++)
         for (int y = r->lo[1]; y < r->hi[1]; y++) {
-            if (exact) sample_any(t, z, y, r->lo[2], r->hi[2], taps, thick);
-            else sample_affine(t, z, y, r->lo[2], r->hi[2], taps, thick);
+            if (exact) sample_any(t, z, y, r->lo[2], r->hi[2], taps, is_3d);
+            else sample_affine(t, z, y, r->lo[2], r->hi[2], taps, is_3d);
             put_row(t, z, y, r->lo[2], r->hi[2]);
         }
 }
 
-#define SAMPLE_ROWS(TAPS)                                                                                              \
-    (t->im->shape[0] > 1 ? (t->exact ? sample_rows(t, r, TAPS, 1, 1) : sample_rows(t, r, TAPS, 1, 0))                  \
-                         : (t->exact ? sample_rows(t, r, TAPS, 0, 1) : sample_rows(t, r, TAPS, 0, 0)))
+INLINE void sample_kind(tile *t, const range *r, int taps)
+{
+    if (t->im->shape[0] > 1) {
+        if (t->exact) sample_rows(t, r, taps, 1, 1);
+        else sample_rows(t, r, taps, 1, 0);
+    } else {
+        if (t->exact) sample_rows(t, r, taps, 0, 1);
+        else sample_rows(t, r, taps, 0, 0);
+    }
+}
 
 /* The planes of the range that belong to the slab. */
 static void sample(tile *t, const range *whole)
@@ -142,9 +149,9 @@ static void sample(tile *t, const range *whole)
     if (r->lo[0] < first) r->lo[0] = (int)first;
     if (r->hi[0] > last) r->hi[0] = (int)last;
     switch (t->s->spline->taps) {
-    case 2: SAMPLE_ROWS(2); break;
-    case 4: SAMPLE_ROWS(4); break;
-    default: SAMPLE_ROWS(6);
+    case 2: sample_kind(t, r, 2); break;
+    case 4: sample_kind(t, r, 4); break;
+    default: sample_kind(t, r, 6);
     }
 }
 

@@ -57,9 +57,19 @@ static void put_row(tile *t, int z, int y, int first, int last)
     for (int x = first; x < last; x++) s->inside[to + x - first] = t->state[at + x] == WANTED;
 }
 
-#define COPY_ROW(TYPE)                                                                                                  \
-    for (int x = first; x < last; x++)                                                                                  \
-        if (state[x]) ((TYPE *)s->values)[to + x] = ((const TYPE *)t->im->data)[from[x]];
+#define COPIERS(BYTES, TYPE)                                                                                            \
+    static void copy_##BYTES(const void *voxels, const int64_t *from, const uint8_t *state, int n, void *out)          \
+    {                                                                                                                  \
+        const TYPE *v = voxels;                                                                                        \
+        TYPE *o = out;                                                                                                 \
+        for (int x = 0; x < n; x++)                                                                                    \
+            if (state[x]) o[x] = v[from[x]];                                                                           \
+    }
+
+COPIERS(1, uint8_t)
+COPIERS(2, uint16_t)
+COPIERS(4, uint32_t)
+COPIERS(8, uint64_t)
 
 /* Order 0: copy the nearest voxels of a row, by their size and not by what they mean. */
 static void copy_row(tile *t, int z, int y, int first, int last)
@@ -73,11 +83,13 @@ static void copy_row(tile *t, int z, int y, int first, int last)
     for (int x = first; x < last; x++) { /* sources are >= 0: to truncate is to round down */
         from[x] = state[x] ? (int64_t)(pz[x] + 0.5) * sz + (int64_t)(py[x] + 0.5) * sy + (int64_t)(px[x] + 0.5) : 0;
     }
-    switch (type_bytes[s->type]) {
-    case 1: COPY_ROW(uint8_t) break;
-    case 2: COPY_ROW(uint16_t) break;
-    case 4: COPY_ROW(uint32_t) break;
-    default: COPY_ROW(uint64_t)
+    const int bytes = type_bytes[s->type], n = last - first;
+    char *out = (char *)s->values + (to + first) * bytes;
+    switch (bytes) {
+    case 1: copy_1(t->im->data, from + first, state + first, n, out); break;
+    case 2: copy_2(t->im->data, from + first, state + first, n, out); break;
+    case 4: copy_4(t->im->data, from + first, state + first, n, out); break;
+    default: copy_8(t->im->data, from + first, state + first, n, out);
     }
     for (int x = first; x < last; x++) s->inside[to + x] = state[x] == WANTED;
 }

@@ -99,7 +99,7 @@ static void bounds_of_corners(const tile *t, const range *r, double low[3], doub
 }
 
 /* Bounds of the sources that lie in the image. Returns 0 if there are none. */
-static int bounds(const tile *t, const range *r, double low[3], double high[3])
+static int source_bounds(const tile *t, const range *r, double low[3], double high[3])
 {
     if (t->exact) bounds_of_voxels(t, r, low, high);
     else bounds_of_corners(t, r, low, high);
@@ -121,14 +121,14 @@ static double near_mean(const tile *t, const int64_t origin[3], const int n[3])
 enum { READY, TOO_LARGE, FAILED };
 
 /* Coefficients for all sources between low and high. */
-static int cover(tile *t, const double low[3], const double high[3], int64_t largest)
+static int cover_sources(tile *t, const double low[3], const double high[3], int64_t largest)
 {
     const hpcdvc_interpolation *s = t->s->spline;
-    const int half = s->taps / 2, thick = t->im->shape[0] > 1, filtered = s->poles > 0;
+    const int half = s->taps / 2, is_3d = t->im->shape[0] > 1, filtered = s->poles > 0;
     int64_t from[3], origin[3], size = 1;
-    int n[3], wide[3], pad[3] = {thick ? s->pad : 0, s->pad, filtered ? s->prefilter.radius : 0};
+    int n[3], wide[3], pad[3] = {is_3d ? s->pad : 0, s->pad, filtered ? s->prefilter.radius : 0};
     for (int i = 0; i < 3; i++) {
-        const int in_use = i > 0 || thick; /* one spare voxel: rounding below an integer */
+        const int in_use = i > 0 || is_3d; /* one spare voxel: rounding below an integer */
         const int64_t last = (int64_t)floor(high[i]) + in_use * (half + 1);
         from[i] = (int64_t)floor(low[i]) - in_use * half;
         origin[i] = from[i] - pad[i];

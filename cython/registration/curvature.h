@@ -15,7 +15,8 @@
 
 #define TERMS 10
 #define SURE 2.0                 /* F of white noise is 1 +- 0.33 */
-#define SUSPICIOUS (k->thick ? 10.0 : 8.0) /* rough F of a trilinear residual that is worth a closer look */
+/* Rough F of a trilinear residual, in 2-D and 3-D, that is worth a closer look. */
+static const double suspicious_ratio[2] = {8.0, 10.0};
 #define INTERPOLATION_ERROR 1e-3 /* of a cubic spline beside the texture, both squared; CT with a point spread */
 #define MOST_INFLATION 9 /* of the variance of the displacement; 4.75 where the texture is alike all over */
 
@@ -97,7 +98,7 @@ INLINE void sum_residual_terms(const job *k, int partial, double B[3 * TERMS])
             const vf yc = splat(uy * (float)(w->first[1] + y));
             vf row[3][3] = {{{0}}}, xc = (lanes() + (float)w->first[2]) * ux;
             for (int x = 0; x < w->n[2]; x += VL, xc += splat(VL * ux)) {
-                vf r = load(w->a + at + x) - (float)k->gain * load(w->b + at + x) - (float)k->shift;
+                vf r = load(w->a + at + x) - (float)k->state.gain * load(w->b + at + x) - (float)k->state.shift;
                 if (partial) r *= load(w->ok + at + x);
                 for (int i = 0; i < 3; i++) {
                     vf v = r * load(w->g[i] + at + x);
@@ -129,12 +130,12 @@ static double rough_ratio(const job *k, const double B[3 * TERMS], double noise)
 {
     double sum = 0;
     int count = 0;
-    for (int i = k->thick ? 0 : 1; i < 3; i++)
+    for (int i = k->is_3d ? 0 : 1; i < 3; i++)
         for (int q = 4; q < TERMS; q++) {
             if (k->w.n[0] == 1 && exponents[q][0]) continue;
             const double square = q < 7 ? 4.0 / 45 : 1.0 / 9, mean = q < 7 ? B[TERMS * i + 3] / 3 : 0;
             const double b = B[TERMS * i + q] - mean;
-            sum += b * b / (square * k->r.M[13 * (4 * i + 3)]), count++;
+            sum += b * b / (square * k->ref.sums.M[13 * (4 * i + 3)]), count++;
         }
     return sum / count / noise;
 }
@@ -143,7 +144,7 @@ static double rough_ratio(const job *k, const double B[3 * TERMS], double noise)
  * F up to `curvature_threshold`, but it is small beside the texture: where the residual is larger than that, it is noise. */
 static double believed(const job *k, double squares)
 {
-    const double beside_texture = squares / k->r.n; /* the texture of im1 has unit variance */
+    const double beside_texture = squares / k->ref.sums.n; /* the texture of im1 has unit variance */
     return SURE + (k->s->curvature_threshold - SURE) * fmin(1, INTERPOLATION_ERROR / beside_texture);
 }
 
@@ -151,10 +152,10 @@ static double believed(const job *k, double squares)
 static int sample_for_curvature(job *k, int *partial)
 {
     double A[12];
-    k->spline = &k->s->curvature_interpolation;
-    k->have_coefficients = 0, k->contrast_loss = 1;
+    k->target.spline = &k->s->curvature_interpolation;
+    k->target.is_read = 0, k->target.contrast_loss = 1;
     const int status = warp(k, partial);
-    k->no_memory = status == NO_MEMORY;
+    k->state.no_memory = status == NO_MEMORY;
     return status != NOT_EVALUATED || evaluate(k, A) != NOT_EVALUATED;
 }
 
@@ -187,22 +188,22 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
     double explained = 0, by_affine = 0;
     for (int i = 0; i < n; i++) explained += solution[i] * B[which[i]];
     for (int m = 0; m < 12; m++) A[m] = B[TERMS * (m / 4) + m % 4] * unit[m % 4];
-    solve(&k->f, k->s, A, affine);
+    solve(&k->ref.factor, k->s, A, affine);
     for (int m = 0; m < 12; m++) by_affine += A[m] * affine[m];
-    const double rest = fmax(k->squares - explained, 1e-12 * k->r.n); /* rounding can make it negative */
-    const double left = rest / (k->r.n - n - 2) / (1 + interpolated_noise(k, k->spline->noise));
+    const double rest = fmax(k->state.squares - explained, 1e-12 * k->ref.sums.n); /* rounding can make it negative */
+    const double left = rest / (k->ref.sums.n - n - 2) / (1 + interpolated_noise(k, k->target.spline->noise));
     const double ratio = (explained - by_affine) / (flat ? 6 : 18) / (2 * left);
     const double threshold = believed(k, rest);
     if (!(ratio > threshold)) return 0;
     const double part = 1 - threshold / ratio;
-    for (int m = 0; m < 12; m++) correction[m] = -part * k->step_gain * affine[m], wide[m] = 0;
+    for (int m = 0; m < 12; m++) correction[m] = -part * k->state.step_gain * affine[m], wide[m] = 0;
     for (int i = 0; i < n; i++) {
         const int q = which[i] % TERMS, m = 4 * (which[i] / TERMS) + q;
         double v[30] = {0};
         if (q > 3) continue;
-        correction[m] += part * k->step_gain * solution[i] / unit[q];
+        correction[m] += part * k->state.step_gain * solution[i] / unit[q];
         v[i] = 1 / unit[q];
-        wide[m] = 2 * left * k->step_gain * k->step_gain * k->noise_excess * cholesky_form(matrix, n, scale, v);
+        wide[m] = 2 * left * k->state.step_gain * k->state.step_gain * k->state.noise_excess * cholesky_form(matrix, n, scale, v);
         /* texture on one side only: the quadratic terms would extrapolate from there */
         if (q == 3 && wide[m] > MOST_INFLATION * variance[m] * 2 * left / seen) return 0;
     }
@@ -216,25 +217,25 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
 /* Correct Phi and its variances for the curvature of the field inside the window. */
 static void correct_curvature(job *k, int partial, double variance[12])
 {
-    const double squares = k->squares, zncc = k->zncc, seen = 2 * k->noise;
+    const double squares = k->state.squares, zncc = k->state.zncc, seen = 2 * k->state.noise;
     double B[3 * TERMS], correction[12], before[12], new_variance[12];
-    if (!(seen > 0) || k->r.n < 3 * TERMS + 10) return;
+    if (!(seen > 0) || k->ref.sums.n < 3 * TERMS + 10) return;
     curvature_residual(k, partial, B);
-    const double suspicious = k->spline->taps > 2 ? 0.7 * believed(k, squares) : SUSPICIOUS;
+    const double suspicious = k->target.spline->taps > 2 ? 0.7 * believed(k, squares) : suspicious_ratio[k->is_3d];
     if (!partial && rough_ratio(k, B, 2 * residual_variance(k)) < suspicious) return;
     int found = 1;
-    if (k->spline->taps < k->s->curvature_interpolation.taps) {
+    if (k->target.spline->taps < k->s->curvature_interpolation.taps) {
         found = !sample_for_curvature(k, &partial);
-        if (k->no_memory) return;
+        if (k->state.no_memory) return;
         curvature_residual(k, partial, B);
     }
     memcpy(new_variance, variance, sizeof new_variance);
     found = found && find_correction(k, partial, B, seen, correction, new_variance);
-    k->squares = squares, k->zncc = zncc;
+    k->state.squares = squares, k->state.zncc = zncc;
     if (!found) return;
-    memcpy(before, k->Phi, sizeof before);
+    memcpy(before, k->state.Phi, sizeof before);
     if (compose(k, correction) == NOT_EVALUATED) memcpy(variance, new_variance, sizeof new_variance);
-    else memcpy(k->Phi, before, sizeof before);
+    else memcpy(k->state.Phi, before, sizeof before);
 }
 
 #endif

@@ -12,25 +12,25 @@ static int filter_radius(const hpcdvc_gradient *d)
 /* Gradient of im1 by three one-dimensional filters per component, into g[3] (window layout). */
 static int take_gradient(job *k, const hpcdvc_gradient *d, float *const g[3])
 {
-    const box *f = &k->grey1;
-    const int R = (f->n[1] - k->w.n[1]) / 2, thick = k->thick;
-    for (int i = thick ? 0 : 1; i < 3; i++) {
+    const box *f = &k->ref.grey;
+    const int R = (f->n[1] - k->w.n[1]) / 2, is_3d = k->is_3d;
+    for (int i = is_3d ? 0 : 1; i < 3; i++) {
         if (d->smoothing.radius == 0) {
             int64_t step = i == 0 ? f->sz : i == 1 ? f->sy : 1;
-            filter(f->v + (thick ? R : 0) * f->sz + R * f->sy + R, f->sz, f->sy, step, &d->derivative, 1, g[i],
+            filter(f->v + (is_3d ? R : 0) * f->sz + R * f->sy + R, f->sz, f->sy, step, &d->derivative, 1, g[i],
                    k->w.sz, k->w.sy, k->w.n);
             continue;
         }
         const hpcdvc_taps *t[3];
         for (int j = 0; j < 3; j++) t[j] = j == i ? &d->derivative : &d->smoothing;
         int first[3] = {f->n[0], k->w.n[1], f->n[2]}, second[3] = {k->w.n[0], k->w.n[1], f->n[2]};
-        if (box_shape(&k->step1, first) || box_shape(&k->step2, second)) return 1;
-        filter(f->v + R * f->sy, f->sz, f->sy, f->sy, t[1], i == 1, k->step1.v, k->step1.sz, k->step1.sy, first);
-        const box *last = &k->step1;
-        if (thick) {
-            filter(k->step1.v + R * k->step1.sz, k->step1.sz, k->step1.sy, k->step1.sz, t[0], i == 0, k->step2.v,
-                   k->step2.sz, k->step2.sy, second);
-            last = &k->step2;
+        if (box_shape(&k->ref.step1, first) || box_shape(&k->ref.step2, second)) return 1;
+        filter(f->v + R * f->sy, f->sz, f->sy, f->sy, t[1], i == 1, k->ref.step1.v, k->ref.step1.sz, k->ref.step1.sy, first);
+        const box *last = &k->ref.step1;
+        if (is_3d) {
+            filter(k->ref.step1.v + R * k->ref.step1.sz, k->ref.step1.sz, k->ref.step1.sy, k->ref.step1.sz, t[0], i == 0, k->ref.step2.v,
+                   k->ref.step2.sz, k->ref.step2.sy, second);
+            last = &k->ref.step2;
         }
         filter(last->v + R, last->sz, last->sy, 1, t[2], i == 2, g[i], k->w.sz, k->w.sy, k->w.n);
     }
@@ -44,7 +44,7 @@ static void clear_excluded(job *k, float *array)
         for (int y = 0; y < k->w.n[1]; y++) {
             float *r = array + z * k->w.sz + y * k->w.sy, *in1 = k->w.in1 + z * k->w.sz + y * k->w.sy;
             clear_ends(r, 0, k->w.n[2], k->w.sy);
-            if (k->partial1)
+            if (k->ref.partial)
                 for (int x = 0; x < k->w.n[2]; x++) r[x] *= in1[x];
         }
 }
@@ -52,17 +52,17 @@ static void clear_excluded(job *k, float *array)
 /* 1 in in1 for the voxels of the window inside im1 that `dropped` ones are not among; returns how many. */
 static double mark_window(job *k, int64_t dropped)
 {
-    const int R = (k->grey1.n[1] - k->w.n[1]) / 2, Rz = k->thick ? R : 0;
+    const int R = (k->ref.grey.n[1] - k->w.n[1]) / 2, Rz = k->is_3d ? R : 0;
     int lo[3] = {0}, hi[3] = {0};
     double count = 0;
-    inside(k->im1, k->corner, k->w.n, lo, hi);
+    inside(k->im1, k->ref.corner, k->w.n, lo, hi);
     for (int z = 0; z < k->w.n[0]; z++)
         for (int y = 0; y < k->w.n[1]; y++) {
             float *in1 = k->w.in1 + z * k->w.sz + y * k->w.sy;
             int row = z >= lo[0] && z < hi[0] && y >= lo[1] && y < hi[1];
             for (int x = 0; x < k->w.sy; x++) {
                 in1[x] = row && x >= lo[2] && x < hi[2];
-                if (dropped && in1[x] > 0) in1[x] = row_of(&k->valid1, z + Rz, y + R)[x + R];
+                if (dropped && in1[x] > 0) in1[x] = row_of(&k->ref.valid, z + Rz, y + R)[x + R];
                 count += in1[x];
             }
         }
@@ -72,17 +72,17 @@ static double mark_window(job *k, int64_t dropped)
 /* Which voxels of the window count in im1; copies the grey values beside. */
 static void take_window(job *k, int64_t dropped)
 {
-    const box *f = &k->grey1;
-    const int R = (f->n[1] - k->w.n[1]) / 2, Rz = k->thick ? R : 0;
+    const box *f = &k->ref.grey;
+    const int R = (f->n[1] - k->w.n[1]) / 2, Rz = k->is_3d ? R : 0;
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
     for (int z = 0; z < k->w.n[0]; z++)
         for (int y = 0; y < k->w.n[1]; y++)
             memcpy(k->w.a + z * k->w.sz + y * k->w.sy, row_of(f, z + Rz, y + R) + R, k->w.n[2] * sizeof(float));
-    int lo[3], hi[3], whole = inside(k->im1, k->corner, k->w.n, lo, hi) && !dropped;
+    int lo[3], hi[3], whole = inside(k->im1, k->ref.corner, k->w.n, lo, hi) && !dropped;
     for (int i = 0; i < 3 && whole; i++) whole = lo[i] == 0 && hi[i] == k->w.n[i];
-    if (!whole || !k->in1_is_whole) k->valid_in_im1 = mark_window(k, dropped);
-    k->in1_is_whole = whole;
-    k->partial1 = k->valid_in_im1 < voxels;
+    if (!whole || !k->ref.is_whole) k->ref.counted = mark_window(k, dropped);
+    k->ref.is_whole = whole;
+    k->ref.partial = k->ref.counted < voxels;
     clear_excluded(k, k->w.a);
 }
 

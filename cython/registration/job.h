@@ -10,52 +10,71 @@ enum { CONVERGED = 2, MAX_ITERATIONS = 1, NOT_EVALUATED = 0, ERROR_GROWTH = -1, 
        SINGULAR_PHI = -4, GREY_THRESHOLD = -5, FEW_VALID_VOXELS = -6, BAD_GUESS = -7, LEFT_IMAGE = -8,
        DECORRELATED = -9 };
 
+/* The window of im1, made ready once. */
 typedef struct {
-    const hpcdvc_volume *im1, *im2;
-    const hpcdvc_settings *s;
+    int64_t corner[3];           /* first voxel of the window */
+    double offset, scale;        /* grey values are taken as (grey - offset) * scale */
+    box grey, step1, step2;      /* im1 with room for the filters, and filter steps */
+    box valid;
+    double in_image, counted;    /* voxels: finite and unmasked; those that also have a gradient */
+    int partial, is_whole;       /* voxels are left out; the window lies in im1 and all of it counts */
+    float *second[3];            /* the second gradient */
+    int smoothed;                /* it is in use */
+    double length_ratio;         /* (sum of g.true gradient) / (sum of g.g) as it looks with all noise */
+    reference_sums sums;
+    int stale, sums_partial;     /* the sums must be made again; they left voxels out */
+    factor factor;               /* of their normal matrix */
+} reference_part;
+
+/* The part of im2 that the window is mapped to. */
+typedef struct {
     const hpcdvc_interpolation *spline; /* in use */
-    int thick;                   /* 3-D */
-    window w;
-    float *store, *second[3];    /* all arrays of the window; the second gradient */
-    box grey1, step1, step2;     /* im1 with room for the filters, and filter steps */
-    box coefficients;            /* of im2, around the window */
-    box valid1, valid2, scratch;
-    int64_t corner[3];           /* first voxel of the window in im1 */
-    double Phi[12];              /* about the point */
-    double offset1, offset2, scale;
-    int offset_is_given;         /* that of im2; else it is chosen near the mean of what is read */
-    double in_im1, valid_in_im1; /* voxels: finite and unmasked; those that also have a gradient */
-    int partial1, in1_is_whole, bad2, have_coefficients;
-    int settled;                 /* near the end with voxels left out: the others may only become fewer */
-    int stale, partial;          /* the reference sums must be made again; they left voxels out */
-    int smoothed;                /* the second gradient is in use */
-    reference_sums r;
-    match_sums m;
-    factor f;
+    box coefficients, valid;
+    int is_read, has_invalid;
+    double offset;
+    int offset_is_given;         /* else it is chosen near the mean of what is read */
     double interpolated_squares; /* sum of im2^2, interpolated, over every third plane */
     double contrast_loss;        /* standard deviation of the interpolated window / without interpolation */
     int contrast_due;            /* measure it again */
+} target_part;
+
+/* Where the iterations are. */
+typedef struct {
+    double Phi[12];              /* about the point */
+    match_sums sums;
     double squares, zncc;        /* sum of squared residuals in units of scale, correlation */
     double gain, shift;          /* residual = a - gain b - shift */
-    double longer;               /* (sum of g.true gradient) / (sum of g.g) as it looks with all noise */
     double noise;                /* variance of that of one image, in units of scale, when last looked at */
     double step_used;            /* factor on the last step */
     double step_gain;            /* (sum of g.g) / (sum of g.true gradient): noise makes g too long, smoothing too short */
     double noise_excess;         /* part of the normal matrix that counts in the variance */
+    int settled;                 /* near the end with voxels left out: the others may only become fewer */
     int no_memory;               /* memory ran out where no status is returned */
+} iteration_state;
+
+typedef struct {
+    const hpcdvc_volume *im1, *im2;
+    const hpcdvc_settings *s;
+    int is_3d;
+    window w;
+    float *store;                /* all arrays of the window and of the second gradient */
+    box scratch;
+    reference_part ref;
+    target_part target;
+    iteration_state state;
 } job;
 
 /* n: the largest window. Returns 1 if memory ran out. */
 static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s, const int n[3])
 {
     memset(k, 0, sizeof *k);
-    k->im1 = im1, k->im2 = im2, k->s = s, k->thick = s->dimensions == 3;
+    k->im1 = im1, k->im2 = im2, k->s = s, k->is_3d = s->dimensions == 3;
     memcpy(k->w.n, n, sizeof k->w.n);
     k->w.sy = PADDED(k->w.n[2]);
     k->w.sz = k->w.sy * k->w.n[1];
     const int64_t size = k->w.sz * k->w.n[0] + 2 * VL;
-    float **arrays[] = {&k->w.a, &k->w.b, &k->w.g[0], &k->w.g[1], &k->w.g[2], &k->w.in1, &k->w.ok, &k->w.was,
-                        &k->second[0], &k->second[1], &k->second[2]};
+    float **arrays[] = {&k->w.a, &k->w.b, &k->w.g[0], &k->w.g[1], &k->w.g[2], &k->w.in1, &k->w.ok, &k->w.ok_before,
+                        &k->ref.second[0], &k->ref.second[1], &k->ref.second[2]};
     const int count = sizeof arrays / sizeof *arrays - (s->adaptive || s->calibrate ? 0 : 3); /* no second gradient */
     if (posix_memalign((void **)&k->store, 64, count * PADDED(size) * sizeof(float))) return 1;
     memset(k->store, 0, count * PADDED(size) * sizeof(float));
@@ -65,7 +84,7 @@ static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2,
 
 static void job_end(job *k)
 {
-    box *boxes[] = {&k->grey1, &k->step1, &k->step2, &k->coefficients, &k->valid1, &k->valid2, &k->scratch};
+    box *boxes[] = {&k->ref.grey, &k->ref.step1, &k->ref.step2, &k->target.coefficients, &k->ref.valid, &k->target.valid, &k->scratch};
     for (unsigned i = 0; i < sizeof boxes / sizeof *boxes; i++) free(boxes[i]->v);
     free(k->store);
 }

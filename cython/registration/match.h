@@ -7,33 +7,33 @@
 /* Residual, correlation and the right-hand side of the normal equations. Returns a status. */
 static int evaluate(job *k, double A[12])
 {
-    sum_match(&k->w, &k->m);
-    const reference_sums *r = &k->r;
-    const match_sums *m = &k->m;
+    sum_match(&k->w, &k->state.sums);
+    const reference_sums *r = &k->ref.sums;
+    const match_sums *m = &k->state.sums;
     const double mean_a = r->a / r->n, mean_b = m->b / r->n;
     const double aa = r->aa - r->n * mean_a * mean_a, bb = m->bb - r->n * mean_b * mean_b;
     const double ab = m->ab - r->n * mean_a * mean_b, least = k->s->least_variance * r->n;
     if (!(aa > least) || !(bb > least)) return SINGULAR;
-    k->zncc = ab / sqrt(aa * bb);
+    k->state.zncc = ab / sqrt(aa * bb);
     double gain = 1, shift_a = mean_a, shift_b = mean_b;
     if (k->s->znssd) {
-        if (k->contrast_due) {
+        if (k->target.contrast_due) {
             const double n = r->n * ((k->w.n[0] + CONTRAST_SKIP - 1) / CONTRAST_SKIP) / k->w.n[0];
             const double sum = sum_of_planes(&k->w, CONTRAST_SKIP, 1), of_mean = sum * sum / n;
-            k->contrast_loss = sqrt(fmin((sum_of_planes(&k->w, CONTRAST_SKIP, 2) - of_mean) / (k->interpolated_squares - of_mean), 1));
-            if (!(k->contrast_loss > k->s->least_contrast)) k->contrast_loss = 1; /* hardly any texture in these planes */
-            k->contrast_due = 0;
+            k->target.contrast_loss = sqrt(fmin((sum_of_planes(&k->w, CONTRAST_SKIP, 2) - of_mean) / (k->target.interpolated_squares - of_mean), 1));
+            if (!(k->target.contrast_loss > k->s->least_contrast)) k->target.contrast_loss = 1; /* hardly any texture in these planes */
+            k->target.contrast_due = 0;
         }
-        gain = sqrt(aa / bb) * k->contrast_loss;
-        k->squares = aa + gain * gain * bb - 2 * gain * ab;
+        gain = sqrt(aa / bb) * k->target.contrast_loss;
+        k->state.squares = aa + gain * gain * bb - 2 * gain * ab;
     } else {
-        shift_a = 0, shift_b = (k->offset1 - k->offset2) * k->scale;
+        shift_a = 0, shift_b = (k->ref.offset - k->target.offset) * k->ref.scale;
         const double d = mean_a - mean_b + shift_b;
-        k->squares = aa + bb - 2 * ab + r->n * d * d;
+        k->state.squares = aa + bb - 2 * ab + r->n * d * d;
     }
-    k->gain = gain, k->shift = shift_a - gain * shift_b;
+    k->state.gain = gain, k->state.shift = shift_a - gain * shift_b;
     for (int i = 0; i < 12; i++) A[i] = r->ag[i] - shift_a * r->g[i] - gain * (m->bg[i] - shift_b * r->g[i]);
-    if (k->squares < 0) k->squares = 0;
+    if (k->state.squares < 0) k->state.squares = 0;
     return NOT_EVALUATED;
 }
 

@@ -40,11 +40,11 @@ static int compose(job *k, const double delta[12])
     double P[12];
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 4; j++) {
-            P[4 * i + j] = k->Phi[4 * i + j];
-            for (int q = 0; q < 3; q++) P[4 * i + j] += k->Phi[4 * i + q] * delta[4 * q + j];
+            P[4 * i + j] = k->state.Phi[4 * i + j];
+            for (int q = 0; q < 3; q++) P[4 * i + j] += k->state.Phi[4 * i + q] * delta[4 * q + j];
         }
-    memcpy(k->Phi, P, sizeof P);
-    if (k->s->rigid && rigid_part(k->Phi)) return SINGULAR_PHI;
+    memcpy(k->state.Phi, P, sizeof P);
+    if (k->s->rigid && rigid_part(k->state.Phi)) return SINGULAR_PHI;
     double det = P[0] * (P[5] * P[10] - P[6] * P[9]) - P[1] * (P[4] * P[10] - P[6] * P[8])
                  + P[2] * (P[4] * P[9] - P[5] * P[8]);
     if (!isfinite(det) || !isfinite(P[3] + P[7] + P[11])) return SINGULAR_PHI;

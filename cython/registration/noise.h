@@ -8,7 +8,7 @@
 /* Variance that interpolation leaves of unit white noise of im2, mean over the window. `table`: at 16 fractions. */
 static double interpolated_noise(const job *k, const double table[16])
 {
-    const int n[3] = {k->thick ? 4 : 1, 4, 4};
+    const int n[3] = {k->is_3d ? 4 : 1, 4, 4};
     double sum = 0;
     for (int z = 0; z < n[0]; z++)
         for (int y = 0; y < n[1]; y++)
@@ -18,7 +18,7 @@ static double interpolated_noise(const job *k, const double table[16])
                                       k->w.first[2] + x * (k->w.n[2] - 1) / 3};
                 double gain = 1;
                 for (int i = n[0] > 1 ? 0 : 1; i < 3; i++) {
-                    const double *F = k->Phi + 4 * i;
+                    const double *F = k->state.Phi + 4 * i;
                     double p = F[3] + F[0] * at[0] + F[1] * at[1] + F[2] * at[2] - k->w.first[i], t = (p - floor(p)) * 16;
                     int cell = (int)t & 15;
                     t -= floor(t);
@@ -33,20 +33,20 @@ static double interpolated_noise(const job *k, const double table[16])
  * unlike the trilinear residual it is nearly free of interpolation error. */
 static double keys_residual(job *k)
 {
-    const int thick = k->thick, edge = 2, last = k->w.n[2] - edge;
-    const double slope[3] = {k->Phi[2], k->Phi[6], k->Phi[10]};
+    const int is_3d = k->is_3d, edge = 2, last = k->w.n[2] - edge;
+    const double slope[3] = {k->state.Phi[2], k->state.Phi[6], k->state.Phi[10]};
     double sum = 0, squares = 0, n = 0;
-    for (int z = thick ? edge : 0; z < k->w.n[0] - edge * thick; z += 3)
+    for (int z = is_3d ? edge : 0; z < k->w.n[0] - edge * is_3d; z += 3)
         for (int y = edge; y < k->w.n[1] - edge; y += 3) {
             const float *a = k->w.a + z * k->w.sz + y * k->w.sy;
             float *b = k->w.ok; /* free in a whole window */
             double p[3];
             row_start(k, z, y, p);
-            for (int i = 0; i < 3; i++) p[i] -= k->coefficients.origin[i];
-            if (thick) sample_row(&k->coefficients, p, slope, edge, last, KEYS, 1, 1, b);
-            else sample_row(&k->coefficients, p, slope, edge, last, KEYS, 0, 1, b);
+            for (int i = 0; i < 3; i++) p[i] -= k->target.coefficients.origin[i];
+            if (is_3d) sample_row(&k->target.coefficients, p, slope, edge, last, KEYS, 1, 1, b);
+            else sample_row(&k->target.coefficients, p, slope, edge, last, KEYS, 0, 1, b);
             float row_sum = 0, row_squares = 0;
-            for (int x = edge; x < last; x++) b[x] = a[x] - (float)k->gain * b[x] - (float)k->shift;
+            for (int x = edge; x < last; x++) b[x] = a[x] - (float)k->state.gain * b[x] - (float)k->state.shift;
             for (int x = edge; x < last; x++) row_sum += b[x], row_squares += b[x] * b[x];
             sum += row_sum, squares += row_squares, n += last - edge;
         }
@@ -56,28 +56,28 @@ static double keys_residual(job *k)
 /* The part of the residual that one image has brought in, if both are equally noisy. */
 static double residual_variance(const job *k)
 {
-    const double degrees = k->r.n - k->s->unknowns - 2;
-    return degrees > 0 ? k->squares / degrees / (1 + interpolated_noise(k, k->spline->noise)) : 0;
+    const double degrees = k->ref.sums.n - k->s->unknowns - 2;
+    return degrees > 0 ? k->state.squares / degrees / (1 + interpolated_noise(k, k->target.spline->noise)) : 0;
 }
 
 /* Noise variance of one image, in units of scale. */
 static double noise_variance(job *k, int partial)
 {
-    const double degrees = k->r.n - k->s->unknowns - 2;
-    if (k->spline->taps > 2 || partial || degrees <= 0 || k->w.n[1] <= 4 || k->w.n[2] <= 4) return residual_variance(k);
-    return keys_residual(k) * k->r.n / degrees / (1 + interpolated_noise(k, k->s->keys_noise));
+    const double degrees = k->ref.sums.n - k->s->unknowns - 2;
+    if (k->target.spline->taps > 2 || partial || degrees <= 0 || k->w.n[1] <= 4 || k->w.n[2] <= 4) return residual_variance(k);
+    return keys_residual(k) * k->ref.sums.n / degrees / (1 + interpolated_noise(k, k->s->keys_noise));
 }
 
 /* The smoothed gradient of the window, from im1 read anew, into `second`. Returns 1 if memory ran out. */
 static int take_smooth_gradient(job *k)
 {
-    const int R = filter_radius(&k->s->smooth_gradient), Rz = k->thick ? R : 0;
+    const int R = filter_radius(&k->s->smooth_gradient), Rz = k->is_3d ? R : 0;
     const int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
-    const int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
-    if (read_box(k->im1, origin, n, k->offset1, k->scale, &k->grey1, &k->valid1, &k->scratch) == -1
-        || take_gradient(k, &k->s->smooth_gradient, k->second))
+    const int64_t origin[3] = {k->ref.corner[0] - Rz, k->ref.corner[1] - R, k->ref.corner[2] - R};
+    if (read_box(k->im1, origin, n, k->ref.offset, k->ref.scale, &k->ref.grey, &k->ref.valid, &k->scratch) == -1
+        || take_gradient(k, &k->s->smooth_gradient, k->ref.second))
         return 1;
-    for (int i = 0; i < 3; i++) clear_excluded(k, k->second[i]);
+    for (int i = 0; i < 3; i++) clear_excluded(k, k->ref.second[i]);
     return 0;
 }
 
@@ -86,8 +86,8 @@ static int take_smooth_gradient(job *k)
  * of it sums to nothing, as the filters are odd; multiplied with the noise of im2 it remains. */
 static void judge_gradient(job *k, double all, double along, double noise_in_g)
 {
-    k->step_gain = along > 0.05 * all ? all / along : 20;
-    k->noise_excess = 1 - 0.5 * fmin(noise_in_g / all, 1);
+    k->state.step_gain = along > 0.05 * all ? all / along : 20;
+    k->state.noise_excess = 1 - 0.5 * fmin(noise_in_g / all, 1);
 }
 
 /* The variance of Phi is 1 / efficiency of what the true gradient would give:
@@ -96,26 +96,26 @@ static void judge_gradient(job *k, double all, double along, double noise_in_g)
 static int choose_gradient(job *k)
 {
     const hpcdvc_settings *s = k->s;
-    if (k->smoothed) return 0;
-    const double noise = k->noise * k->valid_in_im1 * (k->thick ? 3 : 2);
-    const double *M = k->r.M, all = (M[39] + M[91] + M[143]) * k->valid_in_im1 / k->r.n; /* dot(g, g), whole window */
+    if (k->ref.smoothed) return 0;
+    const double noise = k->state.noise * k->ref.counted * (k->is_3d ? 3 : 2);
+    const double *M = k->ref.sums.M, all = (M[39] + M[91] + M[143]) * k->ref.counted / k->ref.sums.n; /* dot(g, g), whole window */
     const double noise_in_g = noise * s->gradient.noise;
-    const double along = s->calibrate ? k->longer * all - noise * s->noise_with_true : all - noise_in_g;
-    const double longer = along / fmax(all - noise_in_g, 1e-30); /* true gradient / noise-free g */
+    const double along = s->calibrate ? k->ref.length_ratio * all - noise * s->noise_with_true : all - noise_in_g;
+    const double length_ratio = along / fmax(all - noise_in_g, 1e-30); /* true gradient / noise-free g */
     judge_gradient(k, all, along, noise_in_g);
     if (!s->adaptive || noise_in_g < 0.04 * all) return 0;
-    k->no_memory = take_smooth_gradient(k);
-    if (k->no_memory) return 0;
-    const double gs = dot(k, k->second, k->second, 1), noise_in_s = noise * s->smooth_gradient.noise;
-    const double along_s = longer * (dot(k, k->second, k->w.g, 1) - noise * s->noise_with_smooth);
+    k->state.no_memory = take_smooth_gradient(k);
+    if (k->state.no_memory) return 0;
+    const double gs = dot(k, k->ref.second, k->ref.second, 1), noise_in_s = noise * s->smooth_gradient.noise;
+    const double along_s = length_ratio * (dot(k, k->ref.second, k->w.g, 1) - noise * s->noise_with_smooth);
     if (!(along_s > 0)) return 0;
-    if (along_s * along_s / (gs - 0.5 * noise_in_s) < 1.04 * along * along / (all * k->noise_excess)) return 0;
+    if (along_s * along_s / (gs - 0.5 * noise_in_s) < 1.04 * along * along / (all * k->state.noise_excess)) return 0;
     judge_gradient(k, gs, along_s, noise_in_s);
     for (int i = 0; i < 3; i++) {
         float *g = k->w.g[i];
-        k->w.g[i] = k->second[i], k->second[i] = g;
+        k->w.g[i] = k->ref.second[i], k->ref.second[i] = g;
     }
-    k->smoothed = k->stale = 1;
+    k->ref.smoothed = k->ref.stale = 1;
     return 1;
 }
 
@@ -123,10 +123,10 @@ static int choose_gradient(job *k)
  * interpolation takes from the texture it takes from the noise of im2 where it matters, too. */
 static void variances(const job *k, double variance[12])
 {
-    const double both = k->noise * (1 + k->contrast_loss * k->contrast_loss);
-    const double scatter = both * k->step_gain * k->step_gain * k->noise_excess;
+    const double both = k->state.noise * (1 + k->target.contrast_loss * k->target.contrast_loss);
+    const double scatter = both * k->state.step_gain * k->state.step_gain * k->state.noise_excess;
     for (int i = 0; i < 12; i++)
-        variance[i] = scatter * cholesky_form(k->f.L, k->s->unknowns, k->f.scale, k->s->basis + 12 * i);
+        variance[i] = scatter * cholesky_form(k->ref.factor.L, k->s->unknowns, k->ref.factor.scale, k->s->basis + 12 * i);
 }
 
 #endif

@@ -11,7 +11,7 @@ typedef struct {
     int n[3];
     int64_t sz, sy;         /* float strides; rows are padded with zeros */
     float *a, *b, *g[3];    /* im1, warped im2, gradient: 0 where a voxel does not count */
-    float *in1, *ok, *was;  /* voxel counts: in im1 alone, now, at the last reference sums */
+    float *in1, *ok, *ok_before;  /* voxel counts: in im1 alone, now, at the last reference sums */
     double first[3];        /* first voxel relative to the point */
 } window;
 

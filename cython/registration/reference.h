@@ -8,7 +8,7 @@
 static double dot(const job *k, float *const g[3], float *const h[3], int skip)
 {
     double sum = 0;
-    for (int i = k->thick ? 0 : 1; i < 3; i++)
+    for (int i = k->is_3d ? 0 : 1; i < 3; i++)
         for (int z = 0; z * skip < k->w.n[0]; z++) {
             const float *of_g = g[i] + z * skip * k->w.sz, *of_h = h[i] + z * k->w.sz;
             vf plane = splat(0);
@@ -18,16 +18,16 @@ static double dot(const job *k, float *const g[3], float *const h[3], int skip)
     return sum;
 }
 
-/* How much longer the true gradient is than g along g, from every third plane; g is 0 where a voxel does not count. */
-static double missing_length(job *k)
+/* How much length_ratio the true gradient is than g along g, from every third plane; g is 0 where a voxel does not count. */
+static double true_length_ratio(job *k)
 {
-    const int skip = 3, R = (k->grey1.n[1] - k->w.n[1]) / 2, thick = k->thick;
+    const int skip = 3, R = (k->ref.grey.n[1] - k->w.n[1]) / 2, is_3d = k->is_3d;
     const int n[3] = {(k->w.n[0] + skip - 1) / skip, k->w.n[1], k->w.n[2]};
-    const int64_t step[3] = {k->grey1.sz, k->grey1.sy, 1};
-    const float *first = row_of(&k->grey1, thick ? R : 0, R) + R;
+    const int64_t step[3] = {k->ref.grey.sz, k->ref.grey.sy, 1};
+    const float *first = row_of(&k->ref.grey, is_3d ? R : 0, R) + R;
     double squares = 0;
-    for (int i = thick ? 0 : 1; i < 3; i++) {
-        filter(first, k->grey1.sz * skip, k->grey1.sy, step[i], &k->s->true_gradient.derivative, 1, k->second[i], k->w.sz,
+    for (int i = is_3d ? 0 : 1; i < 3; i++) {
+        filter(first, k->ref.grey.sz * skip, k->ref.grey.sy, step[i], &k->s->true_gradient.derivative, 1, k->ref.second[i], k->w.sz,
                k->w.sy, n);
         for (int z = 0; z < k->w.n[0]; z += skip) {
             vf plane = splat(0);
@@ -35,7 +35,7 @@ static double missing_length(job *k)
             squares += total(plane);
         }
     }
-    return squares > 0 ? dot(k, k->w.g, k->second, skip) / squares : 1;
+    return squares > 0 ? dot(k, k->w.g, k->ref.second, skip) / squares : 1;
 }
 
 /* Read the window of im1 about a point. Returns a status, NOT_EVALUATED if all is well. */
@@ -46,32 +46,32 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     for (int i = 0; i < 3; i++) {
         if (!isfinite(p->position[i]) || fabs(p->position[i]) > 1e9) return BAD_GUESS;
         double nearest = nearbyint(p->position[i]);
-        k->corner[i] = (int64_t)nearest - s->half[i];
+        k->ref.corner[i] = (int64_t)nearest - s->half[i];
         k->w.first[i] = nearest - p->position[i] - s->half[i];
     }
     for (int i = 0; i < 12; i++)
         if (!isfinite(p->Phi[i]) || fabs(p->Phi[i]) > 1e9) return BAD_GUESS;
-    hpcdvc_grey_sums g = grey(k->im1, k->corner, k->w.n);
-    k->in_im1 = (double)g.count;
+    hpcdvc_grey_sums g = grey(k->im1, k->ref.corner, k->w.n);
+    k->ref.in_image = (double)g.count;
     if (g.count == 0) return FEW_VALID_VOXELS;
-    k->offset1 = g.sum / g.count;
-    if (!(k->offset1 > s->grey_low && k->offset1 < s->grey_high)) return GREY_THRESHOLD;
+    k->ref.offset = g.sum / g.count;
+    if (!(k->ref.offset > s->grey_low && k->ref.offset < s->grey_high)) return GREY_THRESHOLD;
     if (g.count < s->min_valid * voxels) return FEW_VALID_VOXELS;
-    double variance = g.sum_squares / g.count - k->offset1 * k->offset1;
-    if (!(variance > 1e-12 * k->offset1 * k->offset1)) return SINGULAR;
-    k->offset1 = (float)k->offset1; /* as the row readers subtract it */
-    k->scale = 1 / sqrt(variance);
+    double variance = g.sum_squares / g.count - k->ref.offset * k->ref.offset;
+    if (!(variance > 1e-12 * k->ref.offset * k->ref.offset)) return SINGULAR;
+    k->ref.offset = (float)k->ref.offset; /* as the row readers subtract it */
+    k->ref.scale = 1 / sqrt(variance);
     int R = filter_radius(&s->gradient);
     if (s->calibrate && filter_radius(&s->true_gradient) > R) R = filter_radius(&s->true_gradient);
-    int Rz = k->thick ? R : 0, n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
-    int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
-    int64_t dropped = read_box(k->im1, origin, n, k->offset1, k->scale, &k->grey1, &k->valid1, &k->scratch);
+    int Rz = k->is_3d ? R : 0, n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
+    int64_t origin[3] = {k->ref.corner[0] - Rz, k->ref.corner[1] - R, k->ref.corner[2] - R};
+    int64_t dropped = read_box(k->im1, origin, n, k->ref.offset, k->ref.scale, &k->ref.grey, &k->ref.valid, &k->scratch);
     if (dropped == -1) return NO_MEMORY;
     take_window(k, dropped);
-    if (k->valid_in_im1 < s->unknowns) return FEW_VALID_VOXELS;
+    if (k->ref.counted < s->unknowns) return FEW_VALID_VOXELS;
     if (take_gradient(k, &s->gradient, k->w.g)) return NO_MEMORY;
     for (int i = 0; i < 3; i++) clear_excluded(k, k->w.g[i]);
-    k->longer = s->calibrate ? missing_length(k) : 1;
+    k->ref.length_ratio = s->calibrate ? true_length_ratio(k) : 1;
     return NOT_EVALUATED;
 }
 

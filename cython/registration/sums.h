@@ -15,8 +15,8 @@ static void shape_tile(job *k, const int64_t lo[3], const int64_t hi[3], const d
     window *w = &k->w;
     for (int i = 0; i < 3; i++) {
         const int n = (int)(hi[i] - lo[i]);
-        if (n != w->n[i]) k->in1_is_whole = 0;
-        w->n[i] = n, k->corner[i] = lo[i], w->first[i] = (double)lo[i] - centre[i];
+        if (n != w->n[i]) k->ref.is_whole = 0;
+        w->n[i] = n, k->ref.corner[i] = lo[i], w->first[i] = (double)lo[i] - centre[i];
     }
     w->sy = PADDED(w->n[2]), w->sz = w->sy * w->n[1];
 }
@@ -25,25 +25,25 @@ static void shape_tile(job *k, const int64_t lo[3], const int64_t hi[3], const d
 static int read_tile(job *k)
 {
     const hpcdvc_settings *s = k->s;
-    const int R = filter_radius(&s->gradient), Rz = k->thick ? R : 0;
+    const int R = filter_radius(&s->gradient), Rz = k->is_3d ? R : 0;
     const int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
-    const int64_t origin[3] = {k->corner[0] - Rz, k->corner[1] - R, k->corner[2] - R};
-    const int64_t dropped = read_box(k->im1, origin, n, k->offset1, k->scale, &k->grey1, &k->valid1, &k->scratch);
+    const int64_t origin[3] = {k->ref.corner[0] - Rz, k->ref.corner[1] - R, k->ref.corner[2] - R};
+    const int64_t dropped = read_box(k->im1, origin, n, k->ref.offset, k->ref.scale, &k->ref.grey, &k->ref.valid, &k->scratch);
     if (dropped == -1) return NO_MEMORY;
     take_window(k, dropped);
-    if (k->valid_in_im1 == 0 || s->update_gradient) return NOT_EVALUATED;
+    if (k->ref.counted == 0 || s->update_gradient) return NOT_EVALUATED;
     if (take_gradient(k, &s->gradient, k->w.g)) return NO_MEMORY;
     for (int i = 0; i < 3; i++) clear_excluded(k, k->w.g[i]);
     return NOT_EVALUATED;
 }
 
 /* The outermost voxels of the tile were read for the gradient only. */
-static void drop_halo(window *w, int thick)
+static void drop_halo(window *w, int is_3d)
 {
     for (int z = 0; z < w->n[0]; z++)
         for (int y = 0; y < w->n[1]; y++) {
             const int64_t at = z * w->sz + y * w->sy;
-            const int outer = (thick && (z == 0 || z == w->n[0] - 1)) || y == 0 || y == w->n[1] - 1;
+            const int outer = (is_3d && (z == 0 || z == w->n[0] - 1)) || y == 0 || y == w->n[1] - 1;
             clear_ends(w->ok + at, outer ? w->n[2] : 1, w->n[2] - 1, w->n[2]);
             clear_ends(w->b + at, outer ? w->n[2] : 1, w->n[2] - 1, w->n[2]);
         }
@@ -58,7 +58,7 @@ static void add_contrast(const job *k, hpcdvc_match *m)
 {
     m->contrast_bb += sum_of_planes(&k->w, CONTRAST_SKIP, 2);
     m->contrast_b += sum_of_planes(&k->w, CONTRAST_SKIP, 1);
-    m->interpolated_bb += k->interpolated_squares;
+    m->interpolated_bb += k->target.interpolated_squares;
     for (int z = 0; z < k->w.n[0]; z += CONTRAST_SKIP)
         for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v++) m->contrast_n += k->w.ok[v];
 }
@@ -93,30 +93,30 @@ static double sum_residual(const window *w, int partial, float gain, float shift
 static int sum_tile(job *k, const hpcdvc_trial *trial, const int64_t lo[3], const int64_t hi[3], hpcdvc_reference *r,
                     hpcdvc_match *m)
 {
-    const int ug = k->s->update_gradient, thick = k->thick;
-    const int64_t from[3] = {lo[0] - (ug && thick), lo[1] - ug, lo[2] - ug};
-    const int64_t to[3] = {hi[0] + (ug && thick), hi[1] + ug, hi[2] + ug};
+    const int ug = k->s->update_gradient, is_3d = k->is_3d;
+    const int64_t from[3] = {lo[0] - (ug && is_3d), lo[1] - ug, lo[2] - ug};
+    const int64_t to[3] = {hi[0] + (ug && is_3d), hi[1] + ug, hi[2] + ug};
     int partial;
     shape_tile(k, from, to, trial->centre);
     int status = read_tile(k);
-    if (status != NOT_EVALUATED || k->valid_in_im1 == 0) return status;
-    k->have_coefficients = 0, k->bad2 = 0, k->settled = ug || trial->contrast;
-    if (k->settled) memcpy(k->w.was, k->w.in1, k->w.sz * k->w.n[0] * sizeof(float));
+    if (status != NOT_EVALUATED || k->ref.counted == 0) return status;
+    k->target.is_read = 0, k->target.has_invalid = 0, k->state.settled = ug || trial->contrast;
+    if (k->state.settled) memcpy(k->w.ok_before, k->w.in1, k->w.sz * k->w.n[0] * sizeof(float));
     status = warp(k, &partial);
     if (status == LEFT_IMAGE) return NOT_EVALUATED;
     if (status != NOT_EVALUATED) return status;
     if (ug) {
         gradient_of_warped(k, 1);
-        drop_halo(&k->w, thick);
+        drop_halo(&k->w, is_3d);
     }
     if (r) {
-        sum_reference(&k->w, partial, &k->r);
-        r->n += k->r.n, r->a += k->r.a, r->aa += k->r.aa;
-        add(r->g, k->r.g, 12), add(r->ag, k->r.ag, 12), add(r->M, k->r.M, 144);
+        sum_reference(&k->w, partial, &k->ref.sums);
+        r->n += k->ref.sums.n, r->a += k->ref.sums.a, r->aa += k->ref.sums.aa;
+        add(r->g, k->ref.sums.g, 12), add(r->ag, k->ref.sums.ag, 12), add(r->M, k->ref.sums.M, 144);
     }
-    sum_match(&k->w, &k->m);
-    m->b += k->m.b, m->bb += k->m.bb, m->ab += k->m.ab;
-    add(m->bg, k->m.bg, 12);
+    sum_match(&k->w, &k->state.sums);
+    m->b += k->state.sums.b, m->bb += k->state.sums.bb, m->ab += k->state.sums.ab;
+    add(m->bg, k->state.sums.bg, 12);
     if (trial->residual) m->residual += sum_residual(&k->w, partial, (float)trial->gain, (float)trial->shift);
     if (trial->contrast) add_contrast(k, m);
     return NOT_EVALUATED;
@@ -126,7 +126,7 @@ static int sum_tile(job *k, const hpcdvc_trial *trial, const int64_t lo[3], cons
 static int block_is_whole(const job *k, const hpcdvc_trial *trial, const int64_t lo[3], const int64_t hi[3])
 {
     if (!trial->finite || k->im1->mask || k->im2->mask || k->s->update_gradient) return 0;
-    for (int i = k->thick ? 0 : 1; i < 3; i++) {
+    for (int i = k->is_3d ? 0 : 1; i < 3; i++) {
         double low = trial->centre[i] + trial->phi[4 * i + 3], high = low;
         for (int j = 0; j < 3; j++) {
             const double a = trial->phi[4 * i + j] * ((double)lo[j] - trial->centre[j]);
@@ -224,9 +224,9 @@ static int sum_blocks(void *sums, const hpcdvc_trial *trial, const int64_t *bloc
 {
     job *k = sums;
     int status = NOT_EVALUATED;
-    k->spline = &k->s->interpolation, k->offset_is_given = 1, k->contrast_due = trial->contrast, k->contrast_loss = 1;
-    k->offset1 = trial->offset1, k->offset2 = trial->offset2, k->scale = trial->scale;
-    memcpy(k->Phi, trial->phi, sizeof k->Phi);
+    k->target.spline = &k->s->interpolation, k->target.offset_is_given = 1, k->target.contrast_due = trial->contrast, k->target.contrast_loss = 1;
+    k->ref.offset = trial->offset1, k->target.offset = trial->offset2, k->ref.scale = trial->scale;
+    memcpy(k->state.Phi, trial->phi, sizeof k->state.Phi);
     for (int64_t b = 0; b < count && status == NOT_EVALUATED; b++)
         status = sum_block(k, trial, blocks + 6 * b, blocks + 6 * b + 3, references + b, matches + b);
     return status;

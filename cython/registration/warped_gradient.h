@@ -9,7 +9,7 @@ static void gradient_of_warped(job *k, int partial)
 {
     const window *w = &k->w;
     const int64_t step[3] = {w->sz, w->sy, 1};
-    for (int i = k->thick ? 0 : 1; i < 3; i++)
+    for (int i = k->is_3d ? 0 : 1; i < 3; i++)
         for (int z = 0; z < w->n[0]; z++)
             for (int y = 0; y < w->n[1]; y++)
                 for (int x = 0; x < w->n[2]; x++) {

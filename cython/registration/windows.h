@@ -18,17 +18,17 @@ static int refresh(job *k, int partial)
     const int64_t size = k->w.sz * k->w.n[0];
     if (k->s->update_gradient) {
         gradient_of_warped(k, partial);
-        k->stale = 1;
+        k->ref.stale = 1;
     }
-    if (partial != k->partial || (partial && memcmp(k->w.ok, k->w.was, size * sizeof(float)))) k->stale = 1;
-    if (!k->stale) return NOT_EVALUATED;
-    sum_reference(&k->w, partial, &k->r);
-    if (partial) memcpy(k->w.was, k->w.ok, size * sizeof(float));
-    k->stale = 0, k->partial = partial;
+    if (partial != k->ref.sums_partial || (partial && memcmp(k->w.ok, k->w.ok_before, size * sizeof(float)))) k->ref.stale = 1;
+    if (!k->ref.stale) return NOT_EVALUATED;
+    sum_reference(&k->w, partial, &k->ref.sums);
+    if (partial) memcpy(k->w.ok_before, k->w.ok, size * sizeof(float));
+    k->ref.stale = 0, k->ref.sums_partial = partial;
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
-    if (k->in_im1 * k->r.n < k->s->min_valid * voxels * k->valid_in_im1 || k->r.n < k->s->unknowns + 3)
+    if (k->ref.in_image * k->ref.sums.n < k->s->min_valid * voxels * k->ref.counted || k->ref.sums.n < k->s->unknowns + 3)
         return LEFT_IMAGE;
-    return factorise(k->r.M, k->s, &k->f) ? SINGULAR : NOT_EVALUATED;
+    return factorise(k->ref.sums.M, k->s, &k->ref.factor) ? SINGULAR : NOT_EVALUATED;
 }
 
 /* The iterations on a prepared window. Returns a status. */
@@ -37,72 +37,72 @@ static int iterate(job *k, hpcdvc_row *row)
     const hpcdvc_settings *s = k->s;
     double previous = INFINITY;
     int status = NOT_EVALUATED, partial = 0, looked = 0;
-    k->noise_excess = 1, k->step_gain = k->longer > 0.05 ? 1 / k->longer : 1;
+    k->state.noise_excess = 1, k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], delta[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
         if ((status = refresh(k, partial)) != NOT_EVALUATED) return status;
         if ((status = evaluate(k, A)) != NOT_EVALUATED) return status;
-        solve(&k->f, s, A, delta);
-        k->step_used = k->step_gain;
+        solve(&k->ref.factor, s, A, delta);
+        k->state.step_used = k->state.step_gain;
         for (int i = 0; i < 12; i++) {
-            delta[i] *= k->step_used;
+            delta[i] *= k->state.step_used;
             norm += delta[i] * delta[i];
         }
         if (!isfinite(norm)) return SINGULAR;
         row->delta_phi_norm = sqrt(norm);
         const int look = row->delta_phi_norm <= s->min_delta_phi || (!looked && row->delta_phi_norm < s->near);
-        if (look) k->noise = noise_variance(k, partial);
+        if (look) k->state.noise = noise_variance(k, partial);
         if ((status = compose(k, delta)) != NOT_EVALUATED) return status;
-        if (row->iterations > s->max_iterations / 2 && s->growth * k->squares / k->r.n > previous) return ERROR_GROWTH;
-        previous = k->squares / k->r.n;
+        if (row->iterations > s->max_iterations / 2 && s->growth * k->state.squares / k->ref.sums.n > previous) return ERROR_GROWTH;
+        previous = k->state.squares / k->ref.sums.n;
         row->iterations++;
         if (look) {
-            k->contrast_due = !looked && k->spline->taps == 2;
-            k->settled = partial;
+            k->target.contrast_due = !looked && k->target.spline->taps == 2;
+            k->state.settled = partial;
             looked = 1;
-            if (choose_gradient(k) || k->contrast_due) row->delta_phi_norm = INFINITY;
-            if (k->no_memory) return NO_MEMORY;
+            if (choose_gradient(k) || k->target.contrast_due) row->delta_phi_norm = INFINITY;
+            if (k->state.no_memory) return NO_MEMORY;
         }
     }
     if (row->delta_phi_norm > s->min_delta_phi) {
-        k->noise = residual_variance(k);
+        k->state.noise = residual_variance(k);
         variances(k, row->variance);
         return MAX_ITERATIONS;
     }
     variances(k, row->variance);
     if (s->curvature_threshold > 0) correct_curvature(k, partial, row->variance);
-    if (k->no_memory) return NO_MEMORY;
-    return k->zncc < s->min_zncc ? DECORRELATED : CONVERGED;
+    if (k->state.no_memory) return NO_MEMORY;
+    return k->state.zncc < s->min_zncc ? DECORRELATED : CONVERGED;
 }
 
 static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
 {
     memset(row, 0, sizeof *row);
-    k->spline = &k->s->interpolation;
+    k->target.spline = &k->s->interpolation;
     row->index = p->index;
     row->delta_phi_norm = row->error = INFINITY;
-    k->have_coefficients = k->smoothed = k->bad2 = 0, k->stale = 1, k->settled = 0, k->contrast_due = 0, k->contrast_loss = 1;
-    k->squares = k->zncc = k->r.n = NAN;
+    k->target.is_read = k->ref.smoothed = k->target.has_invalid = 0, k->ref.stale = 1, k->state.settled = 0, k->target.contrast_due = 0, k->target.contrast_loss = 1;
+    k->state.squares = k->state.zncc = k->ref.sums.n = NAN;
     row->return_status = prepare_reference(k, p);
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
-    row->valid_fraction = row->return_status == BAD_GUESS ? NAN : k->in_im1 / voxels;
+    row->valid_fraction = row->return_status == BAD_GUESS ? NAN : k->ref.in_image / voxels;
     for (int i = 0; i < 12; i++) row->variance[i] = row->Phi[i] = NAN;
     row->zncc = NAN;
     if (row->return_status != NOT_EVALUATED) {
         for (int i = 0; i < 12; i++) row->Phi[i] = i % 4 == 3 ? NAN : i % 5 == 0;
         return;
     }
-    memcpy(k->Phi, p->Phi, sizeof k->Phi);
-    if (k->s->rigid && rigid_part(k->Phi))
+    memcpy(k->state.Phi, p->Phi, sizeof k->state.Phi);
+    if (k->s->rigid && rigid_part(k->state.Phi))
         row->return_status = SINGULAR_PHI;
     else
         row->return_status = iterate(k, row);
-    memcpy(row->Phi, k->Phi, sizeof row->Phi);
-    if (!isfinite(k->squares)) return;
-    row->zncc = k->zncc;
-    row->error = k->squares / k->scale / (k->r.a + k->r.n * k->offset1 * k->scale);
-    row->valid_fraction = k->r.n / voxels;
+    memcpy(row->Phi, k->state.Phi, sizeof row->Phi);
+    if (!isfinite(k->state.squares)) return;
+    row->zncc = k->state.zncc;
+    row->error = k->state.squares / k->ref.scale / (k->ref.sums.a + k->ref.sums.n * k->ref.offset * k->ref.scale);
+    row->valid_fraction = k->ref.sums.n / voxels;
 }
 
 static int register_windows(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,
