@@ -4,12 +4,12 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from affine_field import GRID, METADATA, affine_rows
+from affine_field import GRID, METADATA, affine_rows, field_of_rows
 from test_hdf5_transports import needs_parallel_hdf5, objects
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Family
-from hpcdvc.output import columns, hdf5, schema, tiff, tsv, vtk
+from hpcdvc.output import columns, hdf5, tiff, tsv, vtk
 from hpcdvc.output.columns import SYMMETRIC, TENSOR, VECTOR, Column, Components
 
 ZYX = tuple(i + j for i in "zyx" for j in "zyx")
@@ -59,7 +59,7 @@ def test_an_undeclared_column_is_refused_by_name(tmp_path):
     extra = {"vol": np.zeros(GRID.size)}
     with pytest.raises(UserError, match="the column vol is not declared"):
         hdf5.write_field(tmp_path / "a.hdf", affine_rows(GRID.positions()), 0, GRID, METADATA, extra=extra)
-    field = schema.field_of_rows(affine_rows(GRID.positions()), GRID, extra=extra)
+    field = field_of_rows(affine_rows(GRID.positions()), GRID, extra=extra)
     with pytest.raises(UserError, match="the column vol is not declared"):
         tsv.write_tsv(tmp_path / "a.tsv", field)
     assert list(tmp_path.iterdir()) == []
@@ -250,7 +250,7 @@ def test_files_and_tables_tell_the_family(tmp_path, family, label, kind):
 def test_a_registration_that_searched_its_start_stays_one(tmp_path):
     """The search column alone makes no T2."""
     extra = {"CC": np.linspace(0, 1, GRID.size)}
-    tsv.write_tsv(tmp_path / "a.tsv", schema.field_of_rows(affine_rows(GRID.positions()), GRID, extra=extra))
+    tsv.write_tsv(tmp_path / "a.tsv", field_of_rows(affine_rows(GRID.positions()), GRID, extra=extra))
     found = tsv.read_tsv(tmp_path / "a.tsv")
     assert found.family == Family.REGISTRATION
     np.testing.assert_allclose(found.extra["CC"], extra["CC"], rtol=5e-9)
