@@ -8,9 +8,11 @@ from affine_field import GRID, METADATA, affine_rows, field_of_rows
 from test_hdf5_transports import needs_parallel_hdf5, objects
 
 from hpcdvc.errors import UserError
+from hpcdvc.fields.field import ROW, row_with
 from hpcdvc.fields.status import Family
 from hpcdvc.output import columns, hdf5, tiff, tsv, vtk
 from hpcdvc.output.columns import SYMMETRIC, TENSOR, VECTOR, Column, Components
+from hpcdvc.output.result import FieldFile
 
 ZYX = tuple(i + j for i in "zyx" for j in "zyx")
 SYMMETRIC_ZYX = ("zz", "zy", "zx", "yy", "yx", "xx")
@@ -260,3 +262,27 @@ def test_old_tables_with_a_search_column_are_registrations(tmp_path):
     names = "NodeNumber Zpos Ypos Xpos Zdisp Ydisp Xdisp pixelSearchCC SubPixReturnStat error".split()
     (tmp_path / "a.tsv").write_text("\t".join(names) + "\n" + "\t".join("1234567819") + "\n")
     assert tsv.read_tsv(tmp_path / "a.tsv").family == Family.REGISTRATION
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("transport", ["gather", pytest.param("parallel", marks=needs_parallel_hdf5)])
+def test_rows_of_a_run_take_further_columns_along(team, shared_tmp_path, monkeypatch, transport):
+    """From the ranks that measured them to the file and its views; the family, too."""
+    monkeypatch.setattr(columns, "COLUMNS", (*columns.COLUMNS, *NEW))
+    dtype = row_with(("vol", "f8"), ("centre", "f4", 3))
+    rows = np.zeros(GRID.size, dtype)
+    for name, values in {name: affine_rows(GRID.positions(), FAILED)[name] for name in ROW.names}.items():
+        rows[name] = values
+    rows["vol"], rows["centre"] = contents(GRID.size)["vol"], contents(GRID.size)["centre"]
+    stem = str(shared_tmp_path / "a")
+    views = ("tsv", "tif")
+    file = FieldFile(stem, GRID.size, {"key": ""}, views, (2, 2, 2), transport, dtype=dtype, family=Family.SEARCH)
+    file.write(rows[team.rank :: team.size], GRID, team)
+    team.agree(file.write_views)
+    field = hdf5.read_field(file.path)
+    assert field.family == Family.SEARCH
+    for name in ("vol", "centre"):
+        np.testing.assert_array_equal(field.extra[name], rows[name], err_msg=name)
+    assert sorted(map(str, shared_tmp_path.glob("*"))) == sorted([file.path, *file.view_paths()])
+    assert f"{stem}-vol.tif" in file.view_paths() and f"{stem}-Zc.tif" in file.view_paths()
+    assert file.file_bytes > FieldFile(stem, GRID.size, {}, views).file_bytes
