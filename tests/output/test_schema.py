@@ -90,7 +90,7 @@ def test_field_of_rows_is_zyx():
 def test_what_a_file_has_no_column_for_is_refused():
     schema.check_known(["CC", "label", "label_dilate"], "labels")
     for names, kind, words in (
-        (["CC", "vol"], "grid", "the column vol is not declared"),
+        (["CC", "toy"], "grid", "the column toy is not declared"),
         (["label_dilate"], "grid", "a file of kind grid has no column label_dilate"),
         (["zncc"], "points", "the column zncc stands in the rows"),
     ):
