@@ -1,6 +1,7 @@
 """hpcdvc: Digital Volume Correlation on any number of MPI ranks.
 
-The functions for Python users are imported when they are first asked for, so that commands start without numpy.
+The functions for Python users are imported when they are first asked for, so that commands start without numpy. Each
+package says what lives there; begin reading with `cli`, `workflows.ldic` and `runs.job`, or with docs/architecture.md.
 """
 
 from importlib import import_module

@@ -17,7 +17,7 @@ from hpcdvc.workflows.ldic import ADVICE
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if not {"_build", "generated"} & set(p.relative_to(DOCS).parts))
-TEXTS = [ROOT / "README.md", *PAGES]
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
 COMMANDS = sorted(path.name.removeprefix("hpcdvc-") for path in (ROOT / "bin").iterdir())
 
 sys.path.append(str(DOCS))
@@ -163,6 +163,7 @@ def test_options_that_are_named_exist(path):
         "--signal",
         "--help",
         "--version",
+        "--with-mpi",
     }
     text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
     for word in re.findall(r"`(--?[A-Za-z][\w=-]*)", text):
@@ -174,6 +175,29 @@ def test_python_examples_import_what_exists(path):
     for module, names in re.findall(r"^ *from (hpcdvc[\w.]*) import (.+)$", path.read_text(), re.M):
         for name in names.split(", "):
             assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=label)
+def test_files_and_modules_that_are_named_exist(path):
+    """`hpcdvc/runs/job.py`, or `runs/job.py` for short, `hpcdvc.runs.job`, and names in modules; not what is built."""
+    words = re.findall(r"`([\w./*]+)`", path.read_text())
+    made = ("docs/_build", "docs/generated", "docs/pictures/")
+    for word in words:
+        if re.match(r"(hpcdvc|cython|tests|docs|benchmarks|slurm|bin|\.ci)/", word) and not word.startswith(made):
+            assert list(ROOT.glob(word)), word
+        elif re.search(r"\w/\w+\.py$", word):
+            assert (ROOT / "hpcdvc" / word).exists(), word
+        elif word.startswith("hpcdvc."):
+            assert exists(word), word
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is that of a module, or of something in one."""
+    module, _, rest = name.rpartition(".")
+    try:
+        return bool(importlib.import_module(name))
+    except ModuleNotFoundError:
+        return bool(module) and hasattr(importlib.import_module(module), rest)
 
 
 @pytest.mark.skipif(not (ROOT / "benchmarks" / "results").is_dir(), reason="no results of benchmarks in this tree")

@@ -76,10 +76,11 @@ static int64_t drop_invalid(const hpcdvc_volume *im, box *b, box *valid, const i
     return dropped;
 }
 
-/* Mark the direct neighbours of invalid voxels invalid too: their gradient saw a made-up value. */
-static void grow_invalid(box *valid, box *scratch)
+/* Mark the direct neighbours of invalid voxels invalid too: their gradient saw a made-up value. Returns 1 if memory
+ * ran out. */
+static int grow_invalid(box *valid, box *scratch)
 {
-    if (box_shape(scratch, valid->n)) return;
+    if (box_shape(scratch, valid->n)) return 1;
     memcpy(scratch->v, valid->v, valid->sz * valid->n[0] * sizeof(float));
     for (int z = 0; z < valid->n[0]; z++)
         for (int y = 0; y < valid->n[1]; y++)
@@ -92,6 +93,7 @@ static void grow_invalid(box *valid, box *scratch)
                 if (x > 0) row_of(valid, z, y)[x - 1] = 0;
                 if (x < valid->n[2] - 1) row_of(valid, z, y)[x + 1] = 0;
             }
+    return 0;
 }
 
 /* Read [origin, origin + n) as (grey - offset) * scale, continued past the image.
@@ -102,6 +104,8 @@ static int64_t read_box(const hpcdvc_volume *im, const int64_t origin[3], const 
     int lo[3], hi[3];
     if (box_shape(b, n)) return -1;
     memcpy(b->origin, origin, sizeof b->origin);
+    /* Filters run over what lies behind a row, too: filtered from window to window it would grow beyond all limits. */
+    for (int row = 0; row < n[0] * n[1]; row++) memset(b->v + row * b->sy + n[2], 0, (b->sy - n[2]) * sizeof(float));
     if (!inside(im, origin, n, lo, hi)) return -2;
     for (int z = lo[0]; z < hi[0]; z++) {
         prefetch_plane(im, origin, z + 1, lo, hi);
@@ -110,7 +114,7 @@ static int64_t read_box(const hpcdvc_volume *im, const int64_t origin[3], const 
                                 hi[2] - lo[2], offset, scale, row_of(b, z, y) + lo[2]);
     }
     int64_t dropped = drop_invalid(im, b, valid, lo, hi);
-    if (dropped > 0) grow_invalid(valid, scratch);
+    if (dropped < 0 || (dropped > 0 && grow_invalid(valid, scratch))) return -1;
     int from[3] = {lo[0], lo[1], lo[2]}, to[3] = {hi[0], hi[1], hi[2]};
     for (int axis = 2; axis >= 0; axis--) {
         if (lo[axis] > 0 || hi[axis] < n[axis]) extend(b, axis, lo[axis], hi[axis], from, to);

@@ -84,7 +84,7 @@ INLINE void curvature_matrix(const job *k, int partial, double N[3 * TERMS][3 * 
 }
 
 /* Right-hand side of all terms: B[(i, q)] = sum of residual g_i x^q. */
-INLINE void curvature_residual(const job *k, int partial, double B[3 * TERMS])
+INLINE void sum_residual_terms(const job *k, int partial, double B[3 * TERMS])
 {
     const window *w = &k->w;
     const float ux = 1.0f / k->s->half[2], uy = 1.0f / k->s->half[1];
@@ -118,6 +118,12 @@ INLINE void curvature_residual(const job *k, int partial, double B[3 * TERMS])
     }
 }
 
+static void curvature_residual(const job *k, int partial, double B[3 * TERMS])
+{
+    if (partial) sum_residual_terms(k, 1, B);
+    else sum_residual_terms(k, 0, B);
+}
+
 /* Rough F by a diagonal matrix: gradients taken as alike all over the window. Saves the matrix where F is small. */
 static double rough_ratio(const job *k, const double B[3 * TERMS], double noise)
 {
@@ -147,7 +153,9 @@ static int sample_for_curvature(job *k, int *partial)
     double A[12];
     k->spline = &k->s->curvature_interpolation;
     k->have_coefficients = 0, k->contrast_loss = 1;
-    return warp(k, partial) != NOT_EVALUATED || evaluate(k, A) != NOT_EVALUATED;
+    const int status = warp(k, partial);
+    k->no_memory = status == NO_MEMORY;
+    return status != NOT_EVALUATED || evaluate(k, A) != NOT_EVALUATED;
 }
 
 /* Terms of a 2-D or 3-D window as indices (i, q); returns how many. */
@@ -211,15 +219,14 @@ static void correct_curvature(job *k, int partial, double variance[12])
     const double squares = k->squares, zncc = k->zncc, seen = 2 * k->noise;
     double B[3 * TERMS], correction[12], before[12], new_variance[12], size = 0;
     if (!(seen > 0) || k->r.n < 3 * TERMS + 10) return;
-    if (partial) curvature_residual(k, 1, B);
-    else curvature_residual(k, 0, B);
+    curvature_residual(k, partial, B);
     const double suspicious = k->spline->taps > 2 ? 0.7 * believed(k, squares) : SUSPICIOUS;
     if (!partial && rough_ratio(k, B, 2 * residual_variance(k)) < suspicious) return;
     int found = 1;
     if (k->spline->taps < k->s->curvature_interpolation.taps) {
         found = !sample_for_curvature(k, &partial);
-        if (partial) curvature_residual(k, 1, B);
-        else curvature_residual(k, 0, B);
+        if (k->no_memory) return;
+        curvature_residual(k, partial, B);
     }
     memcpy(new_variance, variance, sizeof new_variance);
     found = found && find_correction(k, partial, B, seen, correction, new_variance);

@@ -42,6 +42,7 @@ typedef struct {
     double step_used;            /* factor on the last step */
     double step_gain;            /* (sum of g.g) / (sum of g.true gradient): noise makes g too long, smoothing too short */
     double noise_excess;         /* part of the normal matrix that counts in the variance */
+    int no_memory;               /* memory ran out where no status is returned */
 } job;
 
 /* n: the largest window. Returns 1 if memory ran out. */

@@ -103,7 +103,9 @@ static int choose_gradient(job *k)
     const double along = s->calibrate ? k->longer * all - noise * s->noise_with_true : all - noise_in_g;
     const double longer = along / fmax(all - noise_in_g, 1e-30); /* true gradient / noise-free g */
     judge_gradient(k, all, along, noise_in_g);
-    if (!s->adaptive || noise_in_g < 0.04 * all || take_smooth_gradient(k)) return 0;
+    if (!s->adaptive || noise_in_g < 0.04 * all) return 0;
+    k->no_memory = take_smooth_gradient(k);
+    if (k->no_memory) return 0;
     const double gs = dot(k, k->second, k->second, 1), noise_in_s = noise * s->smooth_gradient.noise;
     const double along_s = longer * (dot(k, k->second, k->w.g, 1) - noise * s->noise_with_smooth);
     if (!(along_s > 0)) return 0;

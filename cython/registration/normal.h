@@ -24,7 +24,7 @@ typedef struct {
 } match_sums;
 
 /* The sums that do not change with Phi: grey values of im1, gradient, normal matrix. */
-INLINE void sum_reference(const window *w, int partial, reference_sums *r)
+INLINE void sum_products(const window *w, int partial, reference_sums *r)
 {
     static const int pi[6] = {0, 1, 2, 0, 0, 1}, pj[6] = {0, 1, 2, 1, 2, 2};
     double moments[6][10] = {{0}}; /* of g_i g_j: 1 x xx y xy yy z xz yz zz */
@@ -86,8 +86,14 @@ INLINE void sum_reference(const window *w, int partial, reference_sums *r)
             }
 }
 
+static void sum_reference(const window *w, int partial, reference_sums *r)
+{
+    if (partial) sum_products(w, 1, r);
+    else sum_products(w, 0, r);
+}
+
 /* The sums that hold the warped im2; b must be 0 where a voxel does not count. */
-INLINE void sum_match(const window *w, match_sums *s)
+static void sum_match(const window *w, match_sums *s)
 {
     memset(s, 0, sizeof *s);
     for (int z = 0; z < w->n[0]; z++) {

@@ -115,42 +115,69 @@ static void drop_bad_cells(const job *k, const double p[3], int first, int last,
     }
 }
 
-/* Every `skip`-th plane of the window. */
-INLINE void sample_window(job *k, int taps, int thick, int power, int skip, int partial)
+/* Columns [first, last) of row (z, y) that lie in im2, and in `ok` which of them count. Out of line, as few rows need it:
+ * beside the loops of the interpolation it would cost all of them registers. */
+static __attribute__((noinline)) void mark_row(const job *k, int z, int y, const double p[3], int *first, int *last)
+{
+    const int64_t at = z * k->w.sz + y * k->w.sy;
+    float *ok = k->w.ok + at;
+    columns_inside(k, p, first, last);
+    memcpy(ok, k->w.in1 + at, k->w.sy * sizeof(float));
+    clear_ends(ok, *first, *last, k->w.sy);
+    if (k->settled) /* no voxel comes back, or some would come and go for ever */
+        for (int x = 0; x < k->w.n[2]; x++) ok[x] *= k->w.was[at + x];
+    if (k->bad2) drop_bad_cells(k, p, *first, *last, ok);
+}
+
+static __attribute__((noinline)) void clear_unmarked(const float *ok, int first, int last, float *b)
+{
+    for (int x = first; x < last; x++) b[x] = ok[x] > 0 ? b[x] : 0;
+}
+
+/* Every `skip`-th plane of the window. Inlined for every kind of interpolation: its loops are unrolled. */
+INLINE void sample_planes(job *k, int partial, int taps, int thick, int power, int skip)
 {
     const double slope[3] = {k->Phi[2], k->Phi[6], k->Phi[10]};
     for (int z = 0; z < k->w.n[0]; z += skip)
         for (int y = 0; y < k->w.n[1]; y++) {
-            const int64_t at = z * k->w.sz + y * k->w.sy;
-            float *b = k->w.b + at, *ok = k->w.ok + at;
+            float *b = k->w.b + z * k->w.sz + y * k->w.sy;
             int first = 0, last = k->w.n[2];
             double p[3], q[3];
             row_start(k, z, y, p);
-            if (partial) {
-                columns_inside(k, p, &first, &last);
-                memcpy(ok, k->w.in1 + at, k->w.sy * sizeof(float));
-                clear_ends(ok, first, last, k->w.sy);
-                if (k->settled) /* no voxel comes back, or some would come and go for ever */
-                    for (int x = 0; x < k->w.n[2]; x++) ok[x] *= k->w.was[at + x];
-                if (k->bad2) drop_bad_cells(k, p, first, last, ok);
-            }
+            if (partial) mark_row(k, z, y, p, &first, &last);
             for (int i = 0; i < 3; i++) q[i] = p[i] - k->coefficients.origin[i];
             sample_row(&k->coefficients, q, slope, first, last, taps, thick, power, b);
             clear_ends(b, first, last, k->w.sy);
-            if (partial)
-                for (int x = first; x < last; x++) b[x] = ok[x] > 0 ? b[x] : 0;
+            if (partial) clear_unmarked(k->w.ok + (b - k->w.b), first, last, b);
         }
 }
 
-#define SAMPLE(TAPS, POWER, SKIP)                                                                                       \
-    (k->thick ? (partial ? sample_window(k, TAPS, 1, POWER, SKIP, 1) : sample_window(k, TAPS, 1, POWER, SKIP, 0))  \
-                   : (partial ? sample_window(k, TAPS, 0, POWER, SKIP, 1) : sample_window(k, TAPS, 0, POWER, SKIP, 0)))
+/* The window by trilinear interpolation of im2 or, with power 2, of its squares. */
+INLINE void sample_linear(job *k, int partial, int power, int skip)
+{
+    if (k->thick) sample_planes(k, partial, 2, 1, power, skip);
+    else sample_planes(k, partial, 2, 0, power, skip);
+}
+
+static void sample_window(job *k, int partial)
+{
+    switch (k->spline->taps) {
+    case 2: sample_linear(k, partial, 1, 1); break;
+    case 4:
+        if (k->thick) sample_planes(k, partial, 4, 1, 1, 1);
+        else sample_planes(k, partial, 4, 0, 1, 1);
+        break;
+    default:
+        if (k->thick) sample_planes(k, partial, 6, 1, 1, 1);
+        else sample_planes(k, partial, 6, 0, 1, 1);
+    }
+}
 
 /* Sum over every third plane of the interpolated squares of im2: beside that of the squares of the interpolated im2 it
  * tells how much contrast trilinear interpolation took away. */
 static void sum_interpolated_squares(job *k, int partial)
 {
-    SAMPLE(2, 2, CONTRAST_SKIP);
+    sample_linear(k, partial, 2, CONTRAST_SKIP);
     k->interpolated_squares = sum_of_planes(&k->w, CONTRAST_SKIP, 1);
 }
 
@@ -164,12 +191,7 @@ static int warp(job *k, int *partial_out)
     int partial = k->partial1 || k->bad2 || k->settled;
     for (int i = 0; i < 3; i++) partial |= low[i] < -1e-6 || high[i] > (double)k->im2->shape[i] - 1 + 1e-6;
     if (k->spline->taps == 2 && k->contrast_due) sum_interpolated_squares(k, partial);
-    if (k->spline->taps == 2)
-        SAMPLE(2, 1, 1);
-    else if (k->spline->taps == 4)
-        SAMPLE(4, 1, 1);
-    else
-        SAMPLE(6, 1, 1);
+    sample_window(k, partial);
     *partial_out = partial;
     return NOT_EVALUATED;
 }

@@ -22,12 +22,8 @@ static int refresh(job *k, int partial)
     }
     if (partial != k->partial || (partial && memcmp(k->w.ok, k->w.was, size * sizeof(float)))) k->stale = 1;
     if (!k->stale) return NOT_EVALUATED;
-    if (partial) {
-        sum_reference(&k->w, 1, &k->r);
-        memcpy(k->w.was, k->w.ok, size * sizeof(float));
-    } else {
-        sum_reference(&k->w, 0, &k->r);
-    }
+    sum_reference(&k->w, partial, &k->r);
+    if (partial) memcpy(k->w.was, k->w.ok, size * sizeof(float));
     k->stale = 0, k->partial = partial;
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
     if (k->in_im1 * k->r.n < k->s->min_valid * voxels * k->valid_in_im1 || k->r.n < k->s->unknowns + 3)
@@ -66,6 +62,7 @@ static int iterate(job *k, hpcdvc_row *row)
             k->settled = partial;
             looked = 1;
             if (choose_gradient(k) || k->contrast_due) row->delta_phi_norm = INFINITY;
+            if (k->no_memory) return NO_MEMORY;
         }
     }
     if (row->delta_phi_norm > s->min_delta_phi) {
@@ -75,6 +72,7 @@ static int iterate(job *k, hpcdvc_row *row)
     }
     variances(k, row->variance);
     if (s->curvature_threshold > 0) correct_curvature(k, partial, row->variance);
+    if (k->no_memory) return NO_MEMORY;
     return k->zncc < s->min_zncc ? DECORRELATED : CONVERGED;
 }
 

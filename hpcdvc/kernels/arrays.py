@@ -37,7 +37,7 @@ def address(array: np.ndarray, kind: str, shape: tuple, what: str, *, fill: bool
         raise ValueError(f"{what}: a C-contiguous and aligned array is needed")
     if fill and not array.flags.writeable:
         raise ValueError(f"{what}: an array that can be written to is needed")
-    return array.__array_interface__["data"][0]
+    return array.ctypes.data
 
 
 def record(name: str, /, **values) -> np.ndarray:

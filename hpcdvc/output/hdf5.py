@@ -29,7 +29,7 @@ from hpcdvc.output.transports import CollectiveFile, GatheredFile, choose_transp
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
 
-__all__ = ["choose_transport", "read_field", "read_metadata", "write_field", "write_series"]
+__all__ = ["choose_transport", "read_field", "read_metadata", "read_table", "write_field", "write_series"]
 
 #: bytes of an HDF5 file beside its arrays, with room for metadata
 OVERHEAD = 1 << 20

@@ -21,8 +21,6 @@ ALIKE = 0.9995
 CHANCE = (6.0, 0.95)
 #: Part of the squared gradient of im1 that is taken for noise, at most.
 MOST_NOISE = 0.75
-#: Least and greatest factor on a change.
-STEPS = (0.3, 1.2)
 #: Least part of the voxels of im1 that must meet im2.
 MIN_OVERLAP = 0.1
 
@@ -225,7 +223,7 @@ def _step_length(last: Iterate, delta: np.ndarray, matrix: np.ndarray) -> float:
         return last.step
     before = last.delta @ matrix @ last.delta
     left = (delta @ matrix @ last.delta) / before if before > 0 else 0.0
-    return float(np.clip(last.step / (1 - left), *STEPS)) if left < 0.5 else max(last.step, 1.0)
+    return float(last.step / (1 - left)) if left < 0.5 else max(last.step, 1.0)
 
 
 def _chance(reference: np.void, n: float) -> float:

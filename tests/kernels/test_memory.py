@@ -1,0 +1,90 @@
+"""Memory that runs out, wherever that is, is an error: an allocator that fails at one call after the other."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+ALLOCATOR = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stddef.h>
+long calls_until_failure = -1;
+int posix_memalign(void **p, size_t alignment, size_t size)
+{
+    static int (*real)(void **, size_t, size_t);
+    if (!real) real = (int (*)(void **, size_t, size_t))dlsym(RTLD_NEXT, "posix_memalign");
+    if (calls_until_failure >= 0 && calls_until_failure-- == 0) return ENOMEM;
+    return real(p, alignment, size);
+}
+"""
+
+SCRIPT = """
+import ctypes, sys
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from hpcdvc.deformation.images import Deformation
+from hpcdvc.deformation.mappings import NeighbourMap
+from hpcdvc.fields.field import POINT
+from hpcdvc.ranks.team import Team
+from hpcdvc.registration.levels import grey_values
+from hpcdvc.registration.pair import Pair
+from hpcdvc.registration.settings import Interpolation, Settings, Window
+from hpcdvc.registration.windows import WindowRegistration
+
+left = ctypes.c_long.in_dll(ctypes.CDLL(None), "calls_until_failure")
+rng = np.random.default_rng(0)
+texture = gaussian_filter(rng.normal(size=(40, 40, 40)), 1.3) * 1000
+z, y, x = np.indices(texture.shape)
+one = (texture + rng.normal(0, 20, texture.shape)).astype("f4")
+two = (np.roll(texture, 1, 2) + rng.normal(0, 20, texture.shape)).astype("f4")
+two = np.where(x > 20, np.roll(two, 1, 1), two)  # the field is curved there
+one[20, 20, 20] = two[18, 20, 22] = np.nan
+points = np.zeros(2, POINT)
+points["position"], points["Phi"][:, :, :3], points["Phi"][:, 2, 3] = [[20, 20, 20], [18, 18, 22]], np.eye(3), 1
+windows = WindowRegistration(one, two, Settings(Window((8, 8, 8), min_valid=0.2), interpolation=Interpolation(1)))
+team, whole = Team(), Settings(None, interpolation=Interpolation(3))
+greys = [grey_values(image, team) for image in (one, two)]
+nodes = rng.uniform(0, 40, (30, 3))
+jobs = {
+    "windows": lambda: windows(points),
+    "whole": lambda: Pair(one, two, whole, *greys, None, (2, 2, 2), np.full(3, 20.0), team).totals(np.eye(4)[:3]),
+    "field": lambda: Deformation(one, NeighbourMap(nodes, np.tile(np.eye(4), (30, 1, 1))), 3).planes(0, 16),
+}
+job = jobs[sys.argv[1]]
+job()
+left.value = 10**6
+job()
+needed = 10**6 - left.value
+assert needed > 3, needed
+for n in range(needed):
+    left.value = n
+    try:
+        job()
+    except MemoryError:
+        continue
+    raise SystemExit(f"call {n} of {needed} failed, and nobody was told")
+left.value = -1
+job()
+print(needed)
+"""
+
+
+@pytest.mark.parametrize("what", ["windows", "whole", "field"])
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="LD_PRELOAD is needed")
+def test_no_failure_is_swallowed(tmp_path, what):
+    compiler = os.environ.get("CC") or sysconfig.get_config_var("CC").split()[0]
+    if not shutil.which(compiler):
+        pytest.skip("no C compiler")
+    (tmp_path / "failing.c").write_text(ALLOCATOR)
+    library = tmp_path / "failing.so"
+    words = [compiler, "-shared", "-fPIC", "-o", library, tmp_path / "failing.c", "-ldl"]
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    env = {**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-c", SCRIPT, what]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
