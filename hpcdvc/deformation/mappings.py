@@ -131,8 +131,8 @@ class NeighbourMap:
         if planar:
             x[:, 0] = t[:, 0] = 0
             f = planar_part(f)
-        still = np.full(len(f), self.displacement_only) | singular(f)
-        f = np.where(still[:, None, None], np.eye(3), f)
+        undeformed = np.full(len(f), self.displacement_only) | singular(f)
+        f = np.where(undeformed[:, None, None], np.eye(3), f)
         return np.column_stack([x + t, t, (np.linalg.inv(f) - np.eye(3)).reshape(-1, 9)])
 
 

@@ -18,6 +18,11 @@ ROW = dtype("row")
 POINT = dtype("point")
 
 
+def row_with(*columns: tuple) -> np.dtype:
+    """Rows of `ROW` with further columns, each (name, type) or (name, type, shape), at the end."""
+    return np.dtype([*((name, ROW[name]) for name in ROW.names), *columns], align=True)
+
+
 @dataclass
 class Field:
     """Deformation functions at points.

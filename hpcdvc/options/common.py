@@ -42,11 +42,10 @@ class ImageSeries(OptionSet):
         if len(self.images) < 2:
             raise UserError(f"at least two images are needed, only {self.images[0]!r} is given")
 
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """(reference, deformed) of every step."""
-        first = self.images[:-1] if self.series_incremental else self.images[:1] * (len(self.images) - 1)
-        return list(zip(first, self.images[1:], strict=True))
+    def pairs(self, images: tuple) -> list[tuple]:
+        """(reference, deformed) of every step, of the images or of what is known of each of them."""
+        first = images[:-1] if self.series_incremental else images[:1] * (len(images) - 1)
+        return list(zip(first, images[1:], strict=True))
 
 
 @option_group

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import ImageSeries, Needless, Output, RunControl, StartField
 from hpcdvc.options.declare import option
-from hpcdvc.options.registration import Interpolation, Iterations, NodeSpacing, WindowSelection, WindowShape, WindowSize
+from hpcdvc.options.registration import (
+    InterpolationOptions,
+    IterationOptions,
+    NodeSpacing,
+    WindowSelection,
+    WindowShape,
+    WindowSize,
+)
 
 DESCRIPTION = "Measure the deformation function in a window about every node of a regular grid, by image correlation."
 
@@ -17,8 +24,8 @@ class Options(
     NodeSpacing,
     WindowSize,
     WindowSelection,
-    Iterations,
-    Interpolation,
+    IterationOptions,
+    InterpolationOptions,
     WindowShape,
     Output,
     RunControl,

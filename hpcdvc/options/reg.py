@@ -5,14 +5,22 @@ from dataclasses import dataclass
 from hpcdvc.options.common import ImagePair, NeedlessLazyLoad, NeedlessShift, RunControl
 from hpcdvc.options.declare import option
 from hpcdvc.options.images import Files, Selection, Start
-from hpcdvc.options.registration import Interpolation, Iterations
+from hpcdvc.options.registration import InterpolationOptions, IterationOptions
 
 DESCRIPTION = "Measure one deformation function for a whole image: how it moved, turned and deformed as one."
 
 
 @dataclass(kw_only=True)
 class Options(
-    ImagePair, Start, Selection, Iterations, Interpolation, Files, RunControl, NeedlessLazyLoad, NeedlessShift
+    ImagePair,
+    Start,
+    Selection,
+    IterationOptions,
+    InterpolationOptions,
+    Files,
+    RunControl,
+    NeedlessLazyLoad,
+    NeedlessShift,
 ):
     """Options of hpcdvc-reg."""
 

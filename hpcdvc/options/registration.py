@@ -89,7 +89,7 @@ class WindowSelection(OptionSet):
 
 
 @option_group
-class Iterations(OptionSet):
+class IterationOptions(OptionSet):
     """The iterations of a registration."""
 
     group: ClassVar[str] = "registration"
@@ -105,7 +105,7 @@ class Iterations(OptionSet):
 
 
 @option_group
-class Interpolation(OptionSet):
+class InterpolationOptions(OptionSet):
     """Grey levels and gradients between voxels, and how two images are compared."""
 
     group: ClassVar[str] = "registration"

@@ -18,13 +18,13 @@ from hpcdvc import __version__, kernels
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.status import status_table
+from hpcdvc.fields.status import Family, status_table
 from hpcdvc.output import files
 
 #: View -> end of the name of its file.
 END_OF_VIEW = {"tsv": ".tsv", "vtk": ".vtk", "graph": "-iterations.png", "journal": "-iterations.npy"}
-#: Bytes per point: shards and the HDF5 file hold about one ROW and a half each, a line of text 300.
-BYTES_PER_POINT = {"hdf": 4 * ROW.itemsize, "tsv": 300, "vtk": 120, "tif": 28, "graph": 2**20, "journal": 2**17}
+#: Bytes per point: a line of text has 300.
+BYTES_PER_POINT = {"tsv": 300, "vtk": 120, "tif": 28, "graph": 2**20, "journal": 2**17}
 
 
 def stem_of(folder: str | None, name: str, suffix: str, im1: str) -> str:
@@ -45,6 +45,9 @@ class FieldFile:
     half_window_size : of the windows, ZYX, voxels; for the cells of the .vtk file
     transport : "gather" or "parallel", see `hpcdvc.output.transports`
     advice : what to try, by status, which the file stores with the reasons
+    dtype : of the rows: ROW, or from hpcdvc.fields.field.row_with, whose further columns are declared in
+        hpcdvc.output.columns
+    family : what the field is made by: it decides which rows are measured
     """
 
     stem: str
@@ -54,6 +57,13 @@ class FieldFile:
     half_window_size: tuple[int, int, int] = (0, 0, 0)
     transport: str = "gather"
     advice: Mapping[int, str] = field(default_factory=dict)
+    dtype: np.dtype = field(default_factory=lambda: ROW)
+    family: Family = Family.REGISTRATION
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that a row holds beside those of every row."""
+        return tuple(name for name in self.dtype.names if name not in ROW.names)
 
     @property
     def path(self) -> str:
@@ -65,7 +75,9 @@ class FieldFile:
         """Disk space that it takes while it is made: shards, HDF5 file, views."""
         from hpcdvc.output.hdf5 import OVERHEAD
 
-        return self.points * (BYTES_PER_POINT["hdf"] + sum(BYTES_PER_POINT[view] for view in self.views)) + OVERHEAD
+        # shards and HDF5 file hold a row or two each
+        per_point = 4 * self.dtype.itemsize + sum(BYTES_PER_POINT[view] for view in self.views)
+        return self.points * per_point + OVERHEAD
 
     def is_ours(self) -> bool:
         """Whether the file was made by a run with this key; UserError if it is none of hpcdvc."""
@@ -87,7 +99,8 @@ class FieldFile:
 
         paths = [f"{self.stem}{END_OF_VIEW[view]}" for view in self.views if view != "tif"]
         flat = self.half_window_size[0] == 0
-        return paths + [f"{self.stem}-{name}.tif" for name in image_names(flat) if "tif" in self.views]
+        images = image_names(flat, self.columns) if "tif" in self.views else ()
+        return paths + [f"{self.stem}-{name}.tif" for name in images]
 
     def write(
         self,
@@ -101,7 +114,7 @@ class FieldFile:
 
         Parameters
         ----------
-        rows : ``ROW`` records of this rank, in any order; together the ranks hold each index once
+        rows : records of this rank, of `dtype`, in any order; together the ranks hold each index once
         grid : of the nodes, or None for free points
         team : hpcdvc.ranks.team.Team
         positions : (n, 3) ZYX, voxels, of the rows of this rank, where there is no grid
@@ -115,7 +128,8 @@ class FieldFile:
         else:
             first = 0 if team.rank == 0 else self.points
         tables = {} if iterations is None else {"iterations": iterations}
-        how = {"positions": positions, "tables": tables, "advice": self.advice}
+        extra = {name: rows[name] for name in self.columns}
+        how = {"positions": positions, "extra": extra, "tables": tables, "family": self.family, "advice": self.advice}
         write_field(self.path, rows, first, grid, self.metadata, team, self.transport, **how)
 
     def write_views(self) -> None:

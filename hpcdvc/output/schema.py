@@ -107,21 +107,3 @@ def field_of_members(
     )
     positions = grid.positions() if grid else np.asarray(positions, dtype=float)
     return Field(positions, phi, status, error, iterations, change, grid, rest, family)
-
-
-def field_of_rows(
-    rows: np.ndarray, grid: Grid | None = None, positions: np.ndarray | None = None, extra: dict | None = None
-) -> Field:
-    """Field of measured rows; it does not change with them.
-
-    Parameters
-    ----------
-    rows : (n,) ``ROW`` records, ordered by index
-    grid : grid of n nodes, or None
-    positions : (n, 3) ZYX, voxels, where there is no grid
-    extra : further columns by name, each with n rows
-    """
-    members = {name: rows[name].copy() for name in ROW.names if name != "index"}
-    phi = np.tile(np.eye(4), (len(rows), 1, 1))
-    phi[:, :3] = rows["Phi"]
-    return field_of_members(members | {"Phi": phi} | dict(extra or {}), grid, positions)

@@ -1,5 +1,6 @@
 """Fields as float32 TIFF images, one voxel per node of the grid."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,16 @@ from hpcdvc.output import files, schema, views
 from hpcdvc.output.columns import columns_of
 
 
-def image_names(flat: bool) -> list[str]:
-    """Ends of the names of the images that are made of the rows of a grid; `flat`: of an image in two dimensions."""
-    return [name for column in columns_of("grid") if schema.in_rows(column) for name in views.names_of(column, flat)]
+def image_names(flat: bool, extra: Iterable[str] = ()) -> list[str]:
+    """Ends of the names of the images that are made of the rows of a grid.
+
+    Parameters
+    ----------
+    flat : of an image in two dimensions
+    extra : columns that the rows hold beside those of every row
+    """
+    shown = [column for column in columns_of("grid") if schema.in_rows(column) or column.made_from in extra]
+    return [name for column in shown for name in views.names_of(column, flat)]
 
 
 def write_tiffs(stem: str | Path, field: Field) -> list[Path]:

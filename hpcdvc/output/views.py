@@ -12,7 +12,7 @@ from hpcdvc.output.columns import VECTOR, Column
 POSITIONS = ("Zpos", "Ypos", "Xpos")
 
 
-def kind_of(field: Field) -> str:
+def kind_of_field(field: Field) -> str:
     """Kind of the file that the field would be written to."""
     return schema.kind_of(field.grid, len(field), field.extra or {})
 
@@ -26,7 +26,7 @@ def table_columns(field: Field) -> dict[str, np.ndarray]:
         The field has a column that is not declared: it would be lost.
     """
     members = schema.members_of_field(field)
-    kind = kind_of(field)
+    kind = kind_of_field(field)
     schema.check_known(set(field.extra or {}) - set(ROW.names), kind)
     table = {"NodeNumber": np.arange(len(field)) + (len(field) == 1)}  # a registration is node 1
     table |= dict(zip(POSITIONS, field.positions.T, strict=True))
@@ -45,7 +45,7 @@ def images(field: Field) -> Iterator[tuple[str, np.ndarray]]:
     members = schema.members_of_field(field)
     # the nodes of an image in two dimensions stand at z = 0, those of a volume never do
     flat = field.grid is not None and field.grid.shape[0] == 1 and field.grid.origin[0] == 0
-    for column in schema.present(members, kind_of(field)):
+    for column in schema.present(members, kind_of_field(field)):
         if column.tif:
             named = _by_name(column.tif, schema.shown_values(column, members, field.family))
             yield from ((name, named[name]) for name in names_of(column, flat))
@@ -59,6 +59,6 @@ def names_of(column: Column, flat: bool) -> tuple[str, ...]:
 def vtk_arrays(field: Field) -> Iterator[tuple[Column, np.ndarray]]:
     """Columns that legacy VTK files show, and their values (n,) or (n, components), XYZ, NaN where not measured."""
     members = schema.members_of_field(field)
-    for column in schema.present(members, kind_of(field)):
+    for column in schema.present(members, kind_of_field(field)):
         if column.vtk:
             yield column, column.to_file(schema.shown_values(column, members, field.family))

@@ -19,7 +19,7 @@ from hpcdvc.steps.start import read_start
 
 log = logging.getLogger("hpcdvc")
 
-Mapping = PhiMap | NeighbourMap | MeshMap
+Motion = PhiMap | NeighbourMap | MeshMap
 #: What deforms the image -> end of the names of the files.
 KINDS = {
     "registration": "reg-def",
@@ -30,7 +30,7 @@ KINDS = {
 }
 
 
-def read_motion(options: MotionOptions, image: VolumeInfo) -> tuple[str, Mapping]:
+def read_motion(options: MotionOptions, image: VolumeInfo) -> tuple[str, Motion]:
     """Read the file of the deformation.
 
     Parameters

@@ -16,7 +16,7 @@ def settings_of(options: OptionSet, image: VolumeInfo, window: Window | None = N
 
     Parameters
     ----------
-    options : with those of `Iterations` and `Interpolation` (hpcdvc.options.registration)
+    options : with those of `IterationOptions` and `InterpolationOptions` (hpcdvc.options.registration)
     image : im1
     window : see `window_of`; None for whole images
     """
@@ -62,7 +62,7 @@ def task_of(options: OptionSet, image: VolumeInfo) -> Task:
 
     Parameters
     ----------
-    options : with those of `Start`, `Selection`, `Iterations` and `Interpolation`
+    options : with those of `Start`, `Selection`, `IterationOptions` and `InterpolationOptions`
     image : im1
 
     Raises

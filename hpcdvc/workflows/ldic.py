@@ -105,8 +105,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         raise UserError(f"-skp needs a field of {grid.size} nodes to complete, {options.phi_file} holds one row")
     points, keep = StartPoints(grid, start, options.apply_f), start if options.skip else None
     transport = choose_transport(team)
-    pairs = [(images[k] if options.series_incremental else first, images[k + 1]) for k in range(len(images) - 1)]
-    steps = [LdicTask(im1, im2, mask, settings, points, keep) for im1, im2 in pairs]
+    steps = [LdicTask(im1, im2, mask, settings, points, keep) for im1, im2 in options.pairs(images)]
     return [_job(options, inputs, step, transport) for step in steps]
 
 

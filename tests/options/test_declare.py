@@ -12,7 +12,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.options.common import ImagePair, ImageSeries, Needless, Output, RunControl, StartField
 from hpcdvc.options.declare import REQUIRED, OptionSet, as_parameters, declarations, notes, option, options_table
 from hpcdvc.options.parser import parse
-from hpcdvc.options.registration import Interpolation, Iterations, NodeSpacing, WindowSelection, WindowSize
+from hpcdvc.options.registration import InterpolationOptions, IterationOptions, NodeSpacing, WindowSelection, WindowSize
 
 
 @dataclass(kw_only=True)
@@ -22,8 +22,8 @@ class Local(
     NodeSpacing,
     WindowSize,
     WindowSelection,
-    Iterations,
-    Interpolation,
+    IterationOptions,
+    InterpolationOptions,
     Needless,
     Output,
     RunControl,
@@ -43,7 +43,7 @@ class Search(ImagePair, StartField, NodeSpacing, WindowSize, WindowSelection, Ou
 
 
 @dataclass(kw_only=True)
-class Whole(ImagePair, Iterations, Output):
+class Whole(ImagePair, IterationOptions, Output):
     """A registration: another default, a float margin."""
 
     min_delta_phi: float = option(1e-4, "-dp", "--min-delta-phi", above=0, help="converged below this")
@@ -220,9 +220,9 @@ def test_the_last_of_two_values_wins():
 
 def test_series():
     options = Local(images=["a", "b", "c"], half_window_size=5)
-    assert options.pairs == [("a", "b"), ("a", "c")]
+    assert options.pairs(options.images) == [("a", "b"), ("a", "c")]
     options = Local(images=["a", "b", "c"], half_window_size=5, series_incremental=True)
-    assert options.pairs == [("a", "b"), ("b", "c")]
+    assert options.pairs(options.images) == [("a", "b"), ("b", "c")]
 
 
 def test_python_users_get_the_same_checks():

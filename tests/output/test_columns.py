@@ -4,26 +4,32 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from affine_field import GRID, METADATA, affine_rows
+from affine_field import GRID, METADATA, affine_rows, field_of_rows
 from test_hdf5_transports import needs_parallel_hdf5, objects
 
 from hpcdvc.errors import UserError
+from hpcdvc.fields.field import ROW, row_with
 from hpcdvc.fields.status import Family
-from hpcdvc.output import columns, hdf5, schema, tiff, tsv, vtk
+from hpcdvc.output import columns, hdf5, tiff, tsv, vtk
 from hpcdvc.output.columns import SYMMETRIC, TENSOR, VECTOR, Column, Components
+from hpcdvc.output.result import FieldFile
 
 ZYX = tuple(i + j for i in "zyx" for j in "zyx")
 SYMMETRIC_ZYX = ("zz", "zy", "zx", "yy", "yx", "xx")
+#: no command will ever have these
 NEW = (
-    Column("vol", "f8", "1", "volumetric strain", blank=True, tsv=("vol",), tif=("vol",), vtk="vol"),
-    Column("volume", "u4", "voxel^3", "a count", tsv=("Volume",)),
-    Column("reason", "i4", "", "a number without a name in tables", tif=("why",)),
-    Column("centre", "f4", "voxel", "a vector", VECTOR, tsv=("Zc", "Yc", "Xc"), tif=("Zc", "Yc", "Xc"), vtk="centre"),
-    Column("counts", "i4", "", "a vector of whole numbers", VECTOR, vtk="counts"),
-    Column("gradient", "f8", "1", "a tensor", TENSOR, tsv=tuple(f"G{ij}" for ij in ZYX), vtk="gradient", blank=True),
-    Column("strain", "f8", "1", "a symmetric tensor", SYMMETRIC, tsv=tuple(f"e{ij}" for ij in SYMMETRIC_ZYX),
-           tif=tuple(f"e{ij}" for ij in SYMMETRIC_ZYX), vtk="strain"),
-    Column("principal", "f8", "1", "three numbers that are no vector", Components(("1", "2", "3"), (0, 1, 2), (3,))),
+    Column("toy_vol", "f8", "1", "volumetric strain", blank=True, tsv=("toyVol",), tif=("toyVol",), vtk="toy_vol"),
+    Column("toy_volume", "u4", "voxel^3", "a count", tsv=("toyVolume",)),
+    Column("toy_reason", "i4", "", "a number without a name in tables", tif=("toyWhy",)),
+    Column("toy_centre", "f4", "voxel", "a vector", VECTOR, tsv=("toyZ", "toyY", "toyX"),
+           tif=("toyZ", "toyY", "toyX"), vtk="toy_centre"),
+    Column("toy_counts", "i4", "", "a vector of whole numbers", VECTOR, vtk="toy_counts"),
+    Column("toy_gradient", "f8", "1", "a tensor", TENSOR, tsv=tuple(f"toyG{ij}" for ij in ZYX),
+           vtk="toy_gradient", blank=True),
+    Column("toy_strain", "f8", "1", "a symmetric tensor", SYMMETRIC, tsv=tuple(f"toyE{ij}" for ij in SYMMETRIC_ZYX),
+           tif=tuple(f"toyE{ij}" for ij in SYMMETRIC_ZYX), vtk="toy_strain"),
+    Column("toy_principal", "f8", "1", "three numbers that are no vector",
+           Components(("1", "2", "3"), (0, 1, 2), (3,))),
 )  # fmt: skip
 #: component of the file -> where it stands in memory
 PLACES = {
@@ -55,12 +61,12 @@ def field_file(path, **arguments):
 
 
 def test_an_undeclared_column_is_refused_by_name(tmp_path):
-    """Without a declaration `vol` would vanish."""
-    extra = {"vol": np.zeros(GRID.size)}
-    with pytest.raises(UserError, match="the column vol is not declared"):
+    """Without a declaration `toy_vol` would vanish."""
+    extra = {"toy_vol": np.zeros(GRID.size)}
+    with pytest.raises(UserError, match="the column toy_vol is not declared"):
         hdf5.write_field(tmp_path / "a.hdf", affine_rows(GRID.positions()), 0, GRID, METADATA, extra=extra)
-    field = schema.field_of_rows(affine_rows(GRID.positions()), GRID, extra=extra)
-    with pytest.raises(UserError, match="the column vol is not declared"):
+    field = field_of_rows(affine_rows(GRID.positions()), GRID, extra=extra)
+    with pytest.raises(UserError, match="the column toy_vol is not declared"):
         tsv.write_tsv(tmp_path / "a.tsv", field)
     assert list(tmp_path.iterdir()) == []
 
@@ -150,9 +156,9 @@ def test_images_show_what_is_named_there(declared, tmp_path):
     new = [name for column in NEW for name in column.tif]
     assert names[-len(new) :] == new and names[: -len(new)] == tiff.image_names(flat=False)
     expected = contents(GRID.size)
-    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a-Yc.tif").ravel(), expected["centre"][:, 1])
-    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a-ezx.tif").ravel(), expected["strain"][:, 2])
-    assert np.flatnonzero(np.isnan(tifffile.imread(tmp_path / "a-vol.tif"))).tolist() == FAILED
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a-toyY.tif").ravel(), expected["toy_centre"][:, 1])
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a-toyEzx.tif").ravel(), expected["toy_strain"][:, 2])
+    assert np.flatnonzero(np.isnan(tifffile.imread(tmp_path / "a-toyVol.tif"))).tolist() == FAILED
     assert np.flatnonzero(np.isnan(tifffile.imread(tmp_path / "a-Zdisp.tif"))).tolist() == FAILED
 
 
@@ -170,16 +176,18 @@ def test_legacy_vtk_shows_what_is_named_there(declared, tmp_path):
     vtk.write_vtk(tmp_path / "a.vtk", hdf5.read_field(field_file(tmp_path / "a.hdf")))
     found = vtk_numbers(tmp_path / "a.vtk")
     usual = {"displacements", "error", "iterations", "returnStatus", "deltaPhiNorm"}
-    assert set(found) == usual | {"vol", "centre", "counts", "gradient", "strain"}
+    assert set(found) == usual | {"toy_vol", "toy_centre", "toy_counts", "toy_gradient", "toy_strain"}
     expected = contents(GRID.size)
     point = 5
-    assert found["vol"][0] == "SCALARS" and found["vol"][1][point] == expected["vol"][point]
-    assert found["counts"][0] == "VECTORS" and found["counts"][1][point].tolist() == [502, 501, 500]
-    keyword, tensors = found["gradient"]
-    assert keyword == "TENSORS" and tensors[point].tolist() == expected["gradient"][point, ::-1, ::-1].ravel().tolist()
-    keyword, tensors = found["strain"]  # zz zy zx yy yx xx in memory
+    assert found["toy_vol"][0] == "SCALARS" and found["toy_vol"][1][point] == expected["toy_vol"][point]
+    assert found["toy_counts"][0] == "VECTORS" and found["toy_counts"][1][point].tolist() == [502, 501, 500]
+    keyword, tensors = found["toy_gradient"]
+    assert (
+        keyword == "TENSORS" and tensors[point].tolist() == expected["toy_gradient"][point, ::-1, ::-1].ravel().tolist()
+    )
+    keyword, tensors = found["toy_strain"]  # zz zy zx yy yx xx in memory
     assert keyword == "TENSORS" and (tensors[point] - 500).tolist() == [5, 4, 2, 4, 3, 1, 2, 1, 0]
-    for name in ("vol", "gradient", "displacements"):
+    for name in ("toy_vol", "toy_gradient", "displacements"):
         assert not found[name][1][FAILED].any(), "what is no number becomes 0"
 
 
@@ -187,9 +195,9 @@ def test_viewers_name_the_components(declared, tmp_path):
     pyvista = pytest.importorskip("pyvista", reason="pyvista is not installed: pip install pyvista")
     mesh, expected = pyvista.read(field_file(tmp_path / "a.hdf")), contents(GRID.size)
     assert {column.name for column in NEW} <= set(mesh.point_data)
-    np.testing.assert_array_equal(mesh["centre"][5], expected["centre"][5, ::-1])
-    np.testing.assert_array_equal(mesh["gradient"][5], expected["gradient"][5, ::-1, ::-1].ravel())
-    assert mesh["volume"].dtype == np.uint32 and mesh["strain"].shape == (GRID.size, 6)
+    np.testing.assert_array_equal(mesh["toy_centre"][5], expected["toy_centre"][5, ::-1])
+    np.testing.assert_array_equal(mesh["toy_gradient"][5], expected["toy_gradient"][5, ::-1, ::-1].ravel())
+    assert mesh["toy_volume"].dtype == np.uint32 and mesh["toy_strain"].shape == (GRID.size, 6)
 
 
 @pytest.mark.mpi
@@ -212,8 +220,8 @@ def test_ranks_write_the_same_file(declared, transport, team, shared_tmp_path):
 def test_all_ranks_are_told_of_an_undeclared_column(transport, team, shared_tmp_path):
     start, stop = ((0, GRID.size) if team.rank == 0 else (0, 0)) if transport == "gather" else team.spans(GRID.size)
     rows = affine_rows(GRID.positions())[start:stop]
-    extra = {"vol": np.zeros(stop - start)}
-    with pytest.raises(UserError, match="the column vol is not declared"):
+    extra = {"toy_vol": np.zeros(stop - start)}
+    with pytest.raises(UserError, match="the column toy_vol is not declared"):
         hdf5.write_field(shared_tmp_path / "a.hdf", rows, start, GRID, METADATA, team, transport, extra=extra)
     team.barrier()
 
@@ -250,7 +258,7 @@ def test_files_and_tables_tell_the_family(tmp_path, family, label, kind):
 def test_a_registration_that_searched_its_start_stays_one(tmp_path):
     """The search column alone makes no T2."""
     extra = {"CC": np.linspace(0, 1, GRID.size)}
-    tsv.write_tsv(tmp_path / "a.tsv", schema.field_of_rows(affine_rows(GRID.positions()), GRID, extra=extra))
+    tsv.write_tsv(tmp_path / "a.tsv", field_of_rows(affine_rows(GRID.positions()), GRID, extra=extra))
     found = tsv.read_tsv(tmp_path / "a.tsv")
     assert found.family == Family.REGISTRATION
     np.testing.assert_allclose(found.extra["CC"], extra["CC"], rtol=5e-9)
@@ -260,3 +268,27 @@ def test_old_tables_with_a_search_column_are_registrations(tmp_path):
     names = "NodeNumber Zpos Ypos Xpos Zdisp Ydisp Xdisp pixelSearchCC SubPixReturnStat error".split()
     (tmp_path / "a.tsv").write_text("\t".join(names) + "\n" + "\t".join("1234567819") + "\n")
     assert tsv.read_tsv(tmp_path / "a.tsv").family == Family.REGISTRATION
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("transport", ["gather", pytest.param("parallel", marks=needs_parallel_hdf5)])
+def test_rows_of_a_run_take_further_columns_along(team, shared_tmp_path, monkeypatch, transport):
+    """From the ranks that measured them to the file and its views; the family, too."""
+    monkeypatch.setattr(columns, "COLUMNS", (*columns.COLUMNS, *NEW))
+    dtype = row_with(("toy_vol", "f8"), ("toy_centre", "f4", 3))
+    rows = np.zeros(GRID.size, dtype)
+    for name, values in {name: affine_rows(GRID.positions(), FAILED)[name] for name in ROW.names}.items():
+        rows[name] = values
+    rows["toy_vol"], rows["toy_centre"] = contents(GRID.size)["toy_vol"], contents(GRID.size)["toy_centre"]
+    stem = str(shared_tmp_path / "a")
+    views = ("tsv", "tif")
+    file = FieldFile(stem, GRID.size, {"key": ""}, views, (2, 2, 2), transport, dtype=dtype, family=Family.SEARCH)
+    file.write(rows[team.rank :: team.size], GRID, team)
+    team.agree(file.write_views)
+    field = hdf5.read_field(file.path)
+    assert field.family == Family.SEARCH
+    for name in ("toy_vol", "toy_centre"):
+        np.testing.assert_array_equal(field.extra[name], rows[name], err_msg=name)
+    assert sorted(map(str, shared_tmp_path.glob("*"))) == sorted([file.path, *file.view_paths()])
+    assert f"{stem}-toyVol.tif" in file.view_paths() and f"{stem}-toyZ.tif" in file.view_paths()
+    assert file.file_bytes > FieldFile(stem, GRID.size, {}, views).file_bytes

@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from affine_field import GRID, GRID_2D, METADATA, G, affine_rows, displacement
+from affine_field import GRID, GRID_2D, METADATA, G, affine_rows, displacement, field_of_rows
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.field import ROW
@@ -93,7 +93,7 @@ def test_field_comes_back(tmp_path, grid):
     rows = affine_rows(grid.positions(), FAILED)
     hdf5.write_field(tmp_path / "a.hdf", rows, 0, grid, METADATA)
     field = hdf5.read_field(tmp_path / "a.hdf")
-    expected = schema.field_of_rows(rows, grid)
+    expected = field_of_rows(rows, grid)
     assert field.grid == grid
     np.testing.assert_array_equal(field.positions, grid.positions())
     np.testing.assert_array_equal(field.phi, expected.phi, err_msg="Phi keeps the last iterate")
@@ -176,7 +176,7 @@ def test_too_little_space_is_found_before_writing(grid_file, monkeypatch):
 
 LIMITED = """
 import resource
-from affine_field import GRID, affine_rows
+from affine_field import GRID, affine_rows, field_of_rows
 from hpcdvc.errors import RunError
 from hpcdvc.output import hdf5
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from affine_field import GRID, affine_rows, displacement
+from affine_field import GRID, affine_rows, displacement, field_of_rows
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW
@@ -66,7 +66,7 @@ def test_field_comes_back_from_the_columns_of_a_file():
     rows = affine_rows(GRID.positions(), failed=[3, 17])
     columns = [column for column in OF_ROWS if not column.derived]
     members = {c.made_from: to_memory(in_file(c, rows), c.components) for c in columns}
-    back, expected = schema.field_of_members(members, GRID), schema.field_of_rows(rows, GRID)
+    back, expected = schema.field_of_members(members, GRID), field_of_rows(rows, GRID)
     expected.error[[3, 17]] = np.nan
     for name in ("phi", "positions", *schema.ATTRIBUTES):
         np.testing.assert_array_equal(getattr(back, name), getattr(expected, name), err_msg=name)
@@ -77,7 +77,7 @@ def test_field_comes_back_from_the_columns_of_a_file():
 
 def test_field_of_rows_is_zyx():
     rows = affine_rows(GRID.positions(), failed=[5])
-    field = schema.field_of_rows(rows, GRID, extra={"label": np.arange(len(rows))})
+    field = field_of_rows(rows, GRID, extra={"label": np.arange(len(rows))})
     np.testing.assert_array_equal(field.displacement, displacement(GRID.positions()))
     np.testing.assert_array_equal(field.phi[:, 3], np.tile([0, 0, 0, 1], (len(rows), 1)))
     assert field.return_status[5] == Status.MAX_ITERATIONS and set(field.extra) == {
@@ -90,7 +90,7 @@ def test_field_of_rows_is_zyx():
 def test_what_a_file_has_no_column_for_is_refused():
     schema.check_known(["CC", "label", "label_dilate"], "labels")
     for names, kind, words in (
-        (["CC", "vol"], "grid", "the column vol is not declared"),
+        (["CC", "toy"], "grid", "the column toy is not declared"),
         (["label_dilate"], "grid", "a file of kind grid has no column label_dilate"),
         (["zncc"], "points", "the column zncc stands in the rows"),
     ):

@@ -1,17 +1,17 @@
 import numpy as np
 import pytest
 import tifffile
-from affine_field import GRID, GRID_2D, affine_rows, displacement
+from affine_field import GRID, GRID_2D, affine_rows, displacement, field_of_rows
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.grid import Grid
-from hpcdvc.output import schema, tiff, tsv
+from hpcdvc.output import tiff, tsv
 
 NAMES = ["Zdisp", "Ydisp", "Xdisp", "error", "iterations", "returnStatus", "deltaPhiNorm"]
 
 
 def affine_field(grid):
-    return schema.field_of_rows(affine_rows(grid.positions(), failed=[2]), grid)
+    return field_of_rows(affine_rows(grid.positions(), failed=[2]), grid)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_no_z_in_two_dimensions(tmp_path):
 
 def test_free_points_have_no_image(tmp_path):
     positions = GRID.positions()[:5]
-    field = schema.field_of_rows(affine_rows(positions), positions=positions)
+    field = field_of_rows(affine_rows(positions), positions=positions)
     with pytest.raises(UserError, match="5 points form none"):
         tiff.write_tiffs(tmp_path / "a", field)
 

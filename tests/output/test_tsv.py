@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from affine_field import GRID, GRID_2D, affine_rows, displacement
+from affine_field import GRID, GRID_2D, affine_rows, displacement, field_of_rows
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.status import Status
-from hpcdvc.output import files, schema, tsv
+from hpcdvc.output import files, tsv
 
 T1 = (
     "NodeNumber Zpos Ypos Xpos Fzz Fzy Fzx Zdisp Fyz Fyy Fyx Ydisp Fxz Fxy Fxx Xdisp "
@@ -13,7 +13,7 @@ T1 = (
 
 
 def affine_field(grid=GRID, failed=(), **extra):
-    return schema.field_of_rows(affine_rows(grid.positions(), failed), grid, extra=extra)
+    return field_of_rows(affine_rows(grid.positions(), failed), grid, extra=extra)
 
 
 def peer_reads(path):
@@ -80,7 +80,7 @@ def test_sets_of_labels(tmp_path, kind):
     count = 5
     positions = np.random.default_rng(0).uniform(0, 100, (count, 3))
     extra = {"label": np.arange(count) + 10, "CC": np.linspace(0, 1, count)}
-    field = schema.field_of_rows(affine_rows(positions), positions=positions, extra=extra)
+    field = field_of_rows(affine_rows(positions), positions=positions, extra=extra)
     tsv.write_tsv(tmp_path / "a.tsv", field, kind)
     header = (tmp_path / "a.tsv").read_text().split("\n")[0].split("\t")
     assert header[0] == "Label" and header[: len(tsv.COLUMN_SETS[kind])][1:] == list(tsv.COLUMN_SETS[kind][1:])
@@ -130,7 +130,7 @@ def shuffled(positions):
 )
 def test_irregular_points_are_no_grid(tmp_path, change):
     positions = change(GRID.positions())
-    field = schema.field_of_rows(affine_rows(positions), positions=positions)
+    field = field_of_rows(affine_rows(positions), positions=positions)
     tsv.write_tsv(tmp_path / "a.tsv", field)
     back = tsv.read_tsv(tmp_path / "a.tsv")
     assert back.grid is None and len(back) == len(positions)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from affine_field import GRID, GRID_2D, affine_rows, displacement
+from affine_field import GRID, GRID_2D, affine_rows, displacement, field_of_rows
 
 from hpcdvc.errors import RunError
-from hpcdvc.output import schema, tsv, vtk
+from hpcdvc.output import tsv, vtk
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def parse(path):
 
 @pytest.mark.parametrize("grid", [GRID, GRID_2D], ids=["3-D", "2-D"])
 def test_cells_of_the_size_of_the_spacing(tmp_path, grid):
-    field = schema.field_of_rows(affine_rows(grid.positions()), grid)
+    field = field_of_rows(affine_rows(grid.positions()), grid)
     half = (0 if grid is GRID_2D else 7, 6, 5)
     vtk.write_vtk(tmp_path / "a.vtk", field, half)
     header, arrays = parse(tmp_path / "a.vtk")
@@ -41,7 +41,7 @@ def test_cells_of_the_size_of_the_spacing(tmp_path, grid):
 
 
 def test_what_is_no_number_becomes_zero(tmp_path):
-    field = schema.field_of_rows(affine_rows(GRID.positions()), GRID)
+    field = field_of_rows(affine_rows(GRID.positions()), GRID)
     field.phi[3, 1, 3] = np.nan
     field.error[4] = np.inf
     vtk.write_vtk(tmp_path / "a.vtk", field)
@@ -51,7 +51,7 @@ def test_what_is_no_number_becomes_zero(tmp_path):
 
 
 def test_vtk_reads_the_grid(pyvista, tmp_path):
-    vtk.write_vtk(tmp_path / "a.vtk", schema.field_of_rows(affine_rows(GRID.positions()), GRID), GRID_HALF)
+    vtk.write_vtk(tmp_path / "a.vtk", field_of_rows(affine_rows(GRID.positions()), GRID), GRID_HALF)
     mesh = pyvista.read(tmp_path / "a.vtk")
     # with windows of half the spacing every node stands in the middle of its cell
     np.testing.assert_allclose(mesh.cell_centers().points[:, ::-1], GRID.positions())
@@ -64,7 +64,7 @@ GRID_HALF = tuple(spacing / 2 for spacing in GRID.spacing)
 
 def test_vtk_reads_free_points(pyvista, tmp_path):
     positions = GRID.positions()[::7] + 0.25
-    field = schema.field_of_rows(affine_rows(positions), positions=positions)
+    field = field_of_rows(affine_rows(positions), positions=positions)
     vtk.write_vtk(tmp_path / "a.vtk", field)
     mesh = pyvista.read(tmp_path / "a.vtk")
     assert mesh.n_cells == len(positions)
@@ -75,7 +75,7 @@ def test_vtk_reads_free_points(pyvista, tmp_path):
 
 def test_missing_directory(tmp_path):
     with pytest.raises(RunError, match=r"a\.vtk was not written"):
-        vtk.write_vtk(tmp_path / "nowhere" / "a.vtk", schema.field_of_rows(affine_rows(GRID.positions()), GRID))
+        vtk.write_vtk(tmp_path / "nowhere" / "a.vtk", field_of_rows(affine_rows(GRID.positions()), GRID))
 
 
 @pytest.mark.parametrize(("case", "half"), [("ldic-tex-field", (8, 8, 8)), ("ldic-2d", (0, 10, 10))])

@@ -5,6 +5,7 @@ import numpy as np
 from hpcdvc.fields.field import ROW
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Status
+from hpcdvc.output.schema import field_of_members
 
 #: gradient and offset of the displacement, ZYX
 G = np.array([[0.01, 0.02, 0.03], [-0.04, 0.05, 0.06], [0.07, -0.08, 0.09]])
@@ -39,3 +40,11 @@ def affine_rows(positions, failed=()):
     rows["iterations"] = 3 + rows["index"] % 5
     rows["return_status"][list(failed)] = Status.MAX_ITERATIONS
     return rows
+
+
+def field_of_rows(rows, grid=None, positions=None, extra=None):
+    """Field of ROW records ordered by index, on a grid or at positions (n, 3) ZYX, with further columns by name."""
+    members = {name: rows[name].copy() for name in ROW.names if name != "index"}
+    phi = np.tile(np.eye(4), (len(rows), 1, 1))
+    phi[:, :3] = rows["Phi"]
+    return field_of_members(members | {"Phi": phi} | dict(extra or {}), grid, positions)
