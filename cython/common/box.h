@@ -105,7 +105,7 @@ static int64_t read_box(const hpcdvc_volume *im, const int64_t origin[3], const 
     if (box_shape(b, n)) return -1;
     memcpy(b->origin, origin, sizeof b->origin);
     /* Filters run over what lies behind a row, too: filtered from window to window it would grow beyond all limits. */
-    for (int row = 0; row < n[0] * n[1]; row++) memset(b->v + row * b->sy + n[2], 0, (b->sy - n[2]) * sizeof(float));
+    for (int row = 1; row <= n[0] * n[1]; row++) store(b->v + row * b->sy - VL, splat(0));
     if (!inside(im, origin, n, lo, hi)) return -2;
     for (int z = lo[0]; z < hi[0]; z++) {
         prefetch_plane(im, origin, z + 1, lo, hi);
