@@ -9,9 +9,7 @@ from hpcdvc.kernels.records import RECORDS
 ENTRIES = 12
 _MADE = ("half", "unknowns", "basis")
 #: Fields that are copied as they are.
-NAMES = [
-    name for name, kind, *_ in RECORDS["settings"] if kind not in RECORDS and name not in ("half", "unknowns", "basis")
-]
+NAMES = [name for name, kind, *_ in RECORDS["settings"] if kind not in RECORDS and name not in _MADE]
 
 
 def settings_record(settings) -> np.ndarray:
