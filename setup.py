@@ -2,7 +2,8 @@
 
 The rule: `cython/<group>/<name>.pyx` becomes the extension `hpcdvc.kernels.<name>`. A file `<name>_kernels.c` beside
 it is compiled once per instruction set and linked into it. Headers are found in the folder of the group and in
-`cython/common/`, and `records.h` is made of `hpcdvc/kernels/records.py`. A new group needs its files, and nothing here.
+`cython/common/`; `records_<group>.h` is made of `hpcdvc/kernels/records.py`. A new group needs its files, and nothing
+here.
 """
 
 import os
@@ -60,13 +61,25 @@ def depends_on(source, folders):
         with open(path, encoding="utf-8") as file:
             names = re.findall(r'^\s*(?:#include|include|cdef extern from) "(.+)"', file.read(), re.MULTILINE)
         for name in names:
-            paths = [os.path.join(folder, name) for folder in folders]
-            waiting += [path for path in paths if os.path.exists(path)][:1] if name != "records.h" else [RECORDS]
+            paths = [os.path.join(folder, name) for folder in (*folders, FOLDER)]
+            waiting += [path for path in paths if os.path.exists(path)][:1]
     return sorted(found)
+
+
+def write_records():
+    """Make the headers of records; the date of one stays where nothing in it has changed."""
+    os.makedirs(FOLDER, exist_ok=True)
+    declared = runpy.run_path(RECORDS)
+    for group in declared["GROUPS"]:
+        path, text = os.path.join(FOLDER, f"records_{group}.h"), declared["c_header"](group)
+        if not os.path.exists(path) or open(path, encoding="utf-8").read() != text:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
 
 
 def extensions():
     """One extension per .pyx file, with the C source that is compiled once per instruction set as `variants`."""
+    write_records()
     result = []
     for source in listed("cython/*/*.pyx"):
         stem, folders = source.removesuffix(".pyx"), [os.path.dirname(source), "cython/common"]
@@ -95,7 +108,6 @@ class BuildKernels(build_ext):
     def build_extensions(self):
         """Compile what is out of date, then link."""
         stale = [e for e in self.extensions if self.is_stale([*e.sources, *e.depends], self.get_ext_fullpath(e.name))]
-        self.write_records()
         with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
             try:
                 self.build_all(stale, pool)
@@ -106,14 +118,6 @@ class BuildKernels(build_ext):
     def is_stale(self, sources, target):
         """Whether a file is older than what it is made of."""
         return self.force or newer_group(sources, target, "newer")
-
-    def write_records(self):
-        """Make records.h; its date stays where nothing has changed."""
-        os.makedirs(FOLDER, exist_ok=True)
-        path, text = os.path.join(FOLDER, "records.h"), runpy.run_path(RECORDS)["c_header"]()
-        if not os.path.exists(path) or open(path, encoding="utf-8").read() != text:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
 
     def build_all(self, stale, pool):
         """Compile by the pool, while Cython makes further C files here."""

@@ -4,10 +4,12 @@ from hpcdvc import kernels as _kernels
 from hpcdvc.kernels import records as _records
 from hpcdvc.kernels.arrays import address
 
-cdef extern from "records.h":
+# of the records_<group>.h that the header of the extension includes
+cdef extern from *:
     unsigned int HPCDVC_RECORDS
+    const char *HPCDVC_GROUP
 
-if HPCDVC_RECORDS != _records.checksum():
+if HPCDVC_RECORDS != _records.checksum(HPCDVC_GROUP.decode()):
     raise ImportError("the kernels were compiled for other records than hpcdvc.kernels.records has: compile them anew")
 
 

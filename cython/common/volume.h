@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "records.h"
+#include "records_common.h"
 
 /* Row readers, one pair per type. WIDE: holds the square of a voxel; REAL: holds a voxel without rounding. */
 #define ROW_READERS(NAME, TYPE, WIDE, REAL, FINITE)                                                        \

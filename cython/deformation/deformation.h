@@ -2,7 +2,7 @@
 #ifndef HPCDVC_DEFORMATION_H
 #define HPCDVC_DEFORMATION_H
 
-#include "records.h"
+#include "records_deformation.h"
 #include "table.h"
 
 /* Tiles of the deformed image, worked on one after the other. They lie on multiples of their size, so that no result

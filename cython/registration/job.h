@@ -7,7 +7,7 @@
 #include "spline.h"
 
 enum { CONVERGED = 2, MAX_ITERATIONS = 1, NOT_EVALUATED = 0, ERROR_GROWTH = -1, SINGULAR = -2, VOLUME_CHANGE = -3,
-       SINGULAR_PHI = -4, GREY_THRESHOLD = -5, FEW_VALID_VOXELS = -6, BAD_GUESS = -7, LEFT_IMAGE = -8,
+       SINGULAR_PHI = -4, NO_SPECIMEN = -5, FEW_VALID_VOXELS = -6, BAD_START = -7, LEFT_IMAGE = -8,
        DECORRELATED = -9 };
 
 /* The window of im1, made ready once. */

@@ -44,18 +44,18 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     const hpcdvc_settings *s = k->s;
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
     for (int i = 0; i < 3; i++) {
-        if (!isfinite(p->position[i]) || fabs(p->position[i]) > 1e9) return BAD_GUESS;
+        if (!isfinite(p->position[i]) || fabs(p->position[i]) > 1e9) return BAD_START;
         double nearest = nearbyint(p->position[i]);
         k->ref.corner[i] = (int64_t)nearest - s->half[i];
         k->w.first[i] = nearest - p->position[i] - s->half[i];
     }
     for (int i = 0; i < 12; i++)
-        if (!isfinite(p->Phi[i]) || fabs(p->Phi[i]) > 1e9) return BAD_GUESS;
+        if (!isfinite(p->Phi[i]) || fabs(p->Phi[i]) > 1e9) return BAD_START;
     hpcdvc_grey_sums g = grey(k->im1, k->ref.corner, k->w.n);
     k->ref.in_image = (double)g.count;
     if (g.count == 0) return FEW_VALID_VOXELS;
     k->ref.offset = g.sum / g.count;
-    if (!(k->ref.offset > s->grey_low && k->ref.offset < s->grey_high)) return GREY_THRESHOLD;
+    if (!(k->ref.offset > s->grey_low && k->ref.offset < s->grey_high)) return NO_SPECIMEN;
     if (g.count < s->min_valid * voxels) return FEW_VALID_VOXELS;
     double variance = g.sum_squares / g.count - k->ref.offset * k->ref.offset;
     if (!(variance > 1e-12 * k->ref.offset * k->ref.offset)) return SINGULAR;

@@ -2,7 +2,7 @@
 #ifndef HPCDVC_REGISTRATION_H
 #define HPCDVC_REGISTRATION_H
 
-#include "records.h"
+#include "records_registration.h"
 #include "table.h"
 
 typedef struct {

@@ -86,7 +86,7 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     k->state.squares = k->state.zncc = k->ref.sums.n = NAN;
     row->return_status = prepare_reference(k, p);
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
-    row->valid_fraction = row->return_status == BAD_GUESS ? NAN : k->ref.in_image / voxels;
+    row->valid_fraction = row->return_status == BAD_START ? NAN : k->ref.in_image / voxels;
     for (int i = 0; i < 12; i++) row->variance[i] = row->Phi[i] = NAN;
     row->zncc = NAN;
     if (row->return_status != NOT_EVALUATED) {
