@@ -184,5 +184,7 @@ def _planned(options: RunControl, plan: Plan) -> list[Job]:
             raise UserError(f"two results would be written to {job.files[0].path}: the images need different names")
         check_inputs_stay(job.paths, inputs.paths)
         job.check(options)
-    check_folder(os.path.dirname(stems[0]), sum(job.room(options) for job in jobs), make=not options.dry_run)
+    for folder in dict.fromkeys(map(os.path.dirname, stems)):
+        need = sum(job.room(options) for job in jobs if os.path.dirname(job.stem) == folder)
+        check_folder(folder, need, make=not options.dry_run)
     return jobs
