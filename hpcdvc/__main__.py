@@ -4,6 +4,8 @@ import pkgutil
 import sys
 
 from hpcdvc import __version__, cli, workflows
+from hpcdvc.errors import UserError
+from hpcdvc.ranks import launch
 
 
 def main(argv: list[str]) -> int:
@@ -13,11 +15,12 @@ def main(argv: list[str]) -> int:
         sys.argv[0] = f"hpcdvc-{argv[0]}"
         return cli.main(argv[0], argv[1:])
     if argv in (["--version"], ["-h"], ["--help"]):
-        print(f"hpcdvc {__version__}" if argv == ["--version"] else f"usage: python -m hpcdvc {'|'.join(commands)} ...")
+        text = f"hpcdvc {__version__}" if argv == ["--version"] else f"usage: python -m hpcdvc {'|'.join(commands)} ..."
+        if launch.launched_rank() == 0:
+            print(text)
         return 0
     problem = f"unknown command {argv[0]!r}" if argv else "no command is given"
-    print(f"hpcdvc: {problem}, the commands are {', '.join(commands)}", file=sys.stderr)
-    return 2
+    return cli.refuse("hpcdvc", UserError(f"{problem}, the commands are {', '.join(commands)}"))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def main(name: str, argv: list[str] | None = None) -> int:
 
         team = parallel.connect()
     except UserError as error:
-        return _refuse(program, error)
+        return refuse(program, error)
     except SystemExit as leave:  # --help, --version
         return leave.code or 0
     return guard.run_guarded(team, lambda: _run(name, options, argv, program, team))
@@ -78,8 +78,8 @@ def _relaunch(options: OptionSet, again: list[str]) -> None:
         launch.relaunch(processes, again)
 
 
-def _refuse(program: str, error: UserError) -> int:
-    """Say once what is wrong, before the ranks know each other."""
+def refuse(program: str, error: UserError) -> int:
+    """Say once what is wrong, before the ranks know each other; returns the exit code."""
     if launch.launched_rank() == 0:
         print(f"{program}: {error}", file=sys.stderr, flush=True)
     else:

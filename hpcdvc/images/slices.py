@@ -8,15 +8,9 @@ import numpy as np
 
 import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import UserError
-from hpcdvc.images.volume import VolumeInfo, make_info, reading
+from hpcdvc.images.volume import VolumeInfo, make_info, reading, slice_paths
 
 log = logging.getLogger(__name__)
-
-
-def _slice_paths(folder: str) -> list[str]:
-    """The TIFF files of a folder, hidden ones left out, in alphabetical order."""
-    names = [n for n in os.listdir(folder) if n.lower().endswith((".tif", ".tiff")) and not n.startswith(".")]
-    return [os.path.join(folder, name) for name in sorted(names)]
 
 
 def _number_order(path: str) -> list:
@@ -31,7 +25,7 @@ def _describe_slice(path: str) -> VolumeInfo:
 
 def describe(spec: str, path: str) -> VolumeInfo:
     """Header of a folder of slices; see `hpcdvc.images.describe`."""
-    paths = _slice_paths(path)
+    paths = slice_paths(path)
     if not paths:
         raise UserError(f"{spec} is a folder without .tif slices")
     if paths != sorted(paths, key=_number_order):
@@ -52,7 +46,7 @@ def describe(spec: str, path: str) -> VolumeInfo:
 
 def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     """Read slices start to stop into volume (nz, ny, nx)."""
-    paths = _slice_paths(info.path)
+    paths = slice_paths(info.path)
     if len(paths) != info.shape[0]:
         raise UserError(f"{info.spec} had {info.shape[0]} slices and now has {len(paths)}")
     for k in range(start, stop):

@@ -163,6 +163,12 @@ def memory_text(volumes: Iterable[VolumeInfo | None]) -> str:
     return f"images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory"
 
 
+def slice_paths(folder: str) -> list[str]:
+    """The TIFF files of a folder, hidden ones left out, in alphabetical order."""
+    names = [n for n in os.listdir(folder) if n.lower().endswith((".tif", ".tiff")) and not n.startswith(".")]
+    return [os.path.join(folder, name) for name in sorted(names)]
+
+
 #: Bytes of a block, and blocks of a file, that tell it from others.
 BLOCK, BLOCKS = 2**16, 16
 
@@ -174,7 +180,7 @@ def identity(info: VolumeInfo) -> dict:
     -------
     dict
         Name, dataset, shape (ZYX), dtype, bytes, and the SHA-256 of some blocks of the file, the first and the last
-        among them; of a folder also the number of entries, and blocks of all of them together.
+        among them; of a folder also the number of slices, and blocks of all of them together.
 
     Raises
     ------
@@ -190,7 +196,7 @@ def identity(info: VolumeInfo) -> dict:
     try:
         paths = [info.path]
         if os.path.isdir(info.path):
-            paths = sorted(entry.path for entry in os.scandir(info.path) if entry.is_file())
+            paths = slice_paths(info.path)
             known["files"] = len(paths)
         known["bytes"], known["sample"] = _sample(paths)
     except OSError as error:

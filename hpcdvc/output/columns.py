@@ -113,11 +113,14 @@ class Column:
         return np.dtype(self.dtype).itemsize * prod(self.components.shape)
 
     def to_file(self, values: np.ndarray) -> np.ndarray:
-        """(n, ...) of memory -> (n,) or (n, components) of the file; ValueError if these are other numbers."""
+        """(n, ...) of memory -> (n,) or (n, components) of the file; ValueError if these are not such numbers."""
         width = prod(self.components.shape)
         if np.size(values) != len(values) * width:
             raise ValueError(f"column {self.name} has {width} numbers at each point, not {np.shape(values)[1:]}")
-        values = np.ascontiguousarray(values, self.dtype)
+        given = np.asarray(values)
+        values = np.ascontiguousarray(given, self.dtype)
+        if values.dtype.kind in "iu" and values.dtype != given.dtype and not np.array_equal(values, given):
+            raise ValueError(f"column {self.name} holds {values.dtype}, and not all of its values are such numbers")
         return values.reshape(len(values), width).take(self.components.order, axis=1) if width > 1 else values
 
 

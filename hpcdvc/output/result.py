@@ -197,17 +197,26 @@ def is_finished(path: str, is_ours: Callable[[], bool], force: bool, resume: boo
 
 
 def check_inputs_stay(results: list[str], inputs: list[str | None]) -> None:
-    """Make sure that no result takes the place of a file that it is made from.
+    """Make sure that no result takes the place of a file that it is made from, or comes between slices.
 
     Raises
     ------
     UserError
         One would.
     """
+    for folder in {os.path.dirname(result) or "." for result in results}:
+        for path in filter(os.path.isdir, filter(None, inputs)):
+            if os.path.isdir(folder) and os.path.samefile(path, folder):
+                raise UserError(f"the results would come between the slices of {path}: give another -od")
     for result in filter(os.path.exists, results):
         for path in filter(None, inputs):
             if os.path.samefile(path, result):
                 raise UserError(f"the result would replace {path}, from which it is made: give it another -pre or -od")
+
+
+def record_path(stem: str) -> str:
+    """File of the record of a run."""
+    return f"{stem}.run.json"
 
 
 def write_record(stem: str, record: dict, team) -> None:
@@ -229,7 +238,7 @@ def write_record(stem: str, record: dict, team) -> None:
         "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     text = json.dumps({**facts, **record}, indent=1)
-    with files.whole_file(f"{stem}.run.json", len(text)) as temporary:
+    with files.whole_file(record_path(stem), len(text)) as temporary:
         temporary.write_text(text + "\n")
 
 

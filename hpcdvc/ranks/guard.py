@@ -54,6 +54,8 @@ def run_guarded(team: "Team", function: Callable[[], int | None]) -> int:
         return getattr(error, "exit_code", 1)
     except BaseException as error:
         _end(team, error)
+    finally:
+        team.ignore_stop()
 
 
 def _tell(text: str) -> None:

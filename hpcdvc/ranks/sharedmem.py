@@ -81,17 +81,20 @@ def _folders() -> list[str]:
 def _shared_file(node, size: int, flags: int = 0) -> int:
     """Descriptor of a file of `size` bytes that all ranks of the node have open and that has no name any more."""
     problems = []
+    node.Barrier()  # a file that waits for a late rank would be left by a kill
     for folder in node.bcast(_folders()):
         path = os.path.join(folder, f"hpcdvc-{node.bcast(uuid.uuid4().hex)}")
         problem = node.bcast(_create(path, size, node.size) if node.rank == 0 else None)
         descriptor = None
         try:
             if problem is None:
-                descriptor, mine = _open(path, size, flags, node.rank, node.size)
-                problem = next(filter(None, node.allgather(mine)), None)
+                descriptor, mine = _open(path, flags)
+                problem = _first(node, mine)
         finally:
             if node.rank == 0 and os.path.exists(path):
                 os.unlink(path)
+        if problem is None:  # after the name is gone: for a large volume this takes long
+            problem = _first(node, _reserve(descriptor, size, node.rank, node.size))
         if problem is None:
             return descriptor
         if descriptor is not None:
@@ -119,16 +122,25 @@ def _create(path: str, size: int, ranks: int) -> str | None:
     return None
 
 
-def _open(path: str, size: int, flags: int, rank: int, ranks: int) -> tuple[int | None, str | None]:
-    """Open the file and reserve this rank's part of it, so that pages lie near the ranks: (descriptor, problem)."""
+def _first(node, problem: str | None) -> str | None:
+    """The problem of the first rank that has one."""
+    return next(filter(None, node.allgather(problem)), None)
+
+
+def _open(path: str, flags: int) -> tuple[int | None, str | None]:
+    """Open the file: (descriptor, problem)."""
     try:
-        descriptor = os.open(path, os.O_RDWR | flags)
+        return os.open(path, os.O_RDWR | flags), None
     except OSError as error:
         return None, error.strerror
+
+
+def _reserve(descriptor: int, size: int, rank: int, ranks: int) -> str | None:
+    """Reserve this rank's part of the file, so that pages lie near the ranks; what hinders it, or None."""
     start, stop = size * rank // ranks, size * (rank + 1) // ranks
     try:
         if stop > start and hasattr(os, "posix_fallocate"):  # macOS has none
             os.posix_fallocate(descriptor, start, stop - start)
     except OSError as error:
-        return descriptor, error.strerror
-    return descriptor, None
+        return error.strerror
+    return None

@@ -265,6 +265,11 @@ class Team:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGUSR1, self._on_stop)
 
+    def ignore_stop(self) -> None:
+        """From now on SIGUSR1 changes nothing: all is done, and a process about to end would crash on it."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
     def _on_stop(self, number: int, frame: object) -> None:
         self.stop_requested = True
 

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from hpcdvc import kernels
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW
 from hpcdvc.options.common import RunControl
 from hpcdvc.options.declare import as_parameters
+from hpcdvc.output.files import temporary_name
 from hpcdvc.output.image import ImageFile
-from hpcdvc.output.result import FieldFile, check_folder, check_inputs_stay, is_finished, write_record
+from hpcdvc.output.result import FieldFile, check_folder, check_inputs_stay, is_finished, record_path, write_record
 from hpcdvc.ranks.background import Background
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -134,6 +136,7 @@ class Job:
             summary = file.summary()
             if summary:
                 log.info(summary)
+        temporary_name(record_path(self.stem)).unlink(missing_ok=True)  # of a run that was killed while it wrote it
         self.shards.clear()
 
 
@@ -157,6 +160,7 @@ def carry_out(options: RunControl, team, plan: Plan, work: Work, estimate: Calla
     UserError
         On every rank: a mistake, found before anything is computed.
     """
+    team.agree_all(kernels.supported)  # first: a wrong HPCDVC_ISA shall change nothing on the disk
     jobs = team.agree(lambda: _planned(options, plan))
     if options.dry_run:
         log.info(estimate(jobs))
@@ -180,5 +184,7 @@ def _planned(options: RunControl, plan: Plan) -> list[Job]:
             raise UserError(f"two results would be written to {job.files[0].path}: the images need different names")
         check_inputs_stay(job.paths, inputs.paths)
         job.check(options)
-    check_folder(os.path.dirname(stems[0]), sum(job.room(options) for job in jobs), make=not options.dry_run)
+    for folder in dict.fromkeys(map(os.path.dirname, stems)):
+        need = sum(job.room(options) for job in jobs if os.path.dirname(job.stem) == folder)
+        check_folder(folder, need, make=not options.dry_run)
     return jobs

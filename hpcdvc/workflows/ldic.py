@@ -144,7 +144,8 @@ def write_steps(options: Options, paths: list[str]) -> str:
     results = [path for path in paths if path.endswith(".hdf")]
     name = options.prefix or f"{describe(options.images[0]).stem}-series"
     path = stem_of(options.out_dir, name, "ldic", options.images[0]) + ".hdf.series"
-    write_series(path, [os.path.basename(result) for result in results], list(range(1, len(results) + 1)))
+    names = [os.path.relpath(result, os.path.dirname(path) or ".") for result in results]
+    write_series(path, names, list(range(1, len(results) + 1)))
     return path
 
 

@@ -221,9 +221,9 @@ def test_ranks_that_do_not_see_each_other(probe):
 
 
 def test_python_m():
-    def run(*arguments):
+    def run(*arguments, **more):
         words = [sys.executable, "-m", "hpcdvc", *arguments]
-        return subprocess.run(words, capture_output=True, text=True, timeout=60)
+        return subprocess.run(words, capture_output=True, text=True, timeout=60, env={**os.environ, **more})
 
     assert run("--version").stdout == f"hpcdvc {__version__}\n"
     assert run("info", "--version").stdout == f"hpcdvc-info {__version__}\n"
@@ -232,5 +232,7 @@ def test_python_m():
     for wrong in ([], ["nonsense"]):
         done = run(*wrong)
         assert done.returncode == 2 and "the commands are" in done.stderr and done.stderr.count("\n") == 1
+        second = run(*wrong, PMI_SIZE="2", PMI_RANK="1")  # under a launcher, rank 0 says it
+        assert (second.returncode, second.stderr) == (2, "")
     done = run("info", "-zz")
     assert (done.returncode, done.stderr) == (2, "hpcdvc-info: unknown option -zz (all options: hpcdvc-info --help)\n")

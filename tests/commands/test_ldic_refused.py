@@ -175,6 +175,25 @@ def test_output_folder(refused):
     refused((*PAIR, *GRID, "-od", "file", "--dry-run"), "output folder file cannot be written")
 
 
+@pytest.mark.parametrize("more", [("-tif",), ("--force",)])
+def test_output_among_slices(refused, more):
+    Path("slices").mkdir()
+    for z, plane in enumerate(tifffile.imread("im1.tif")):
+        tifffile.imwrite(f"slices/{z:03d}.tif", plane)
+    words = ("slices", "im2.tif", *GRID)
+    refused((*words, "-od", "slices", *more), "come between the slices of slices", "-od")
+    assert main("ldic", [*map(str, words), "-od", "slices/results", "--dry-run"]) == 0
+
+
+def test_instruction_set(refused, monkeypatch):
+    """Found before shards are cleared and folders made."""
+    Path("im1-im2-ldic.parts").mkdir()
+    write("im1-im2-ldic.parts/1.0.rec", b"some bytes")
+    monkeypatch.setenv("HPCDVC_ISA", "nonsense")
+    refused((*PAIR, *GRID, "--force"), "HPCDVC_ISA=nonsense is no instruction set")
+    refused((*PAIR, *GRID, "-od", "new"), "HPCDVC_ISA=nonsense is no instruction set")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_output_folder_without_permission(refused):
     Path("closed").mkdir(mode=0o500)

@@ -67,6 +67,20 @@ def test_in_its_folder_with_views():
     assert all(os.path.exists(path) for path in paths)
 
 
+def test_steps_of_several_folders(monkeypatch):
+    """Results lie beside the first image of their step; the list finds them, and all folders are looked at first."""
+    os.mkdir("later")
+    for name in NAMES[1:3]:
+        os.rename(name, f"later/{name}")
+    looked = []
+    monkeypatch.setattr(job, "check_folder", lambda folder, *_, **__: looked.append(folder))
+    words = (NAMES[0], f"later/{NAMES[1]}", f"later/{NAMES[2]}", *GRID, "-sei", "-notsv")
+    paths = run_here(*words)
+    assert paths == ["s0-s1-ldic.hdf", "later/s1-s2-ldic.hdf", "s0-series-ldic.hdf.series"]
+    assert played(paths[-1]) == paths[:2]
+    assert looked == ["", "later"]
+
+
 def test_prefix_names_the_list(caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("hpcdvc"), "propagate", True)
     paths = run_here(*NAMES[:3], *GRID, "-pre", "week", "-notsv")

@@ -250,7 +250,9 @@ def test_identity(tmp_path):
     known = identity(info)
     assert (known["name"], known["files"]) == ("s", 3) and known["bytes"] > VOLUME[:3].nbytes
     os.utime(tmp_path / "s" / "1.tif", (2e9, 2e9))
-    assert identity(info) == known
+    for name in (".DS_Store", "notes.txt", ".1.tif"):
+        (tmp_path / "s" / name).write_text("no slice")
+    assert identity(info) == known, "what is no slice does not count"
     tifffile.imwrite(tmp_path / "s" / "1.tif", other[3])
     assert identity(info) != known
 

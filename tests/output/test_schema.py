@@ -137,6 +137,14 @@ def test_numbers_that_do_not_fit_the_declaration():
             Column("a", "f8", "", "a", VECTOR).to_file(values)
 
 
+@pytest.mark.parametrize("value", [-1, 1.5, 2**40])
+def test_integers_are_not_changed(value):
+    column = Column("a", "u4", "", "a")
+    assert column.to_file([1.0, 2.0]).tolist() == [1, 2]
+    with pytest.raises(ValueError, match="column a holds uint32"):
+        column.to_file(np.array([1, value]))
+
+
 @pytest.mark.parametrize("components", [VECTOR, TENSOR, SYMMETRIC, PHI])
 def test_file_and_memory_order_are_inverse(components):
     """Number zy of memory stands where the file says zy."""

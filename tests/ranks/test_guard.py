@@ -248,3 +248,19 @@ def test_exit_codes_of_a_serial_team(capsys, monkeypatch):
     assert raising(SystemExit(3)) == 3
     assert raising(SystemExit()) == 0
     assert raising(SystemExit("words")) == 1
+
+
+def test_asked_to_leave_when_all_is_done(tmp_path):
+    """SIGUSR1 comes when it wants to: also while Python ends, where its own handler crashes."""
+    script = tmp_path / "late.py"
+    script.write_text(
+        "import os, subprocess\n"
+        "from hpcdvc.ranks import guard\n"
+        "from hpcdvc.ranks import team as parallel\n"
+        "code = guard.run_guarded(parallel.connect(), lambda: None)\n"
+        "again = f'for i in $(seq 30000); do kill -USR1 {os.getpid()} || exit; done'\n"
+        "subprocess.Popen(['sh', '-c', again], stderr=subprocess.DEVNULL)\n"
+        "raise SystemExit(code)\n"
+    )
+    for _ in range(3):
+        assert run(script)[0] == 0

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 import pytest
@@ -181,3 +182,28 @@ def test_the_64_megabytes_of_a_container(tmp_path):
     done = subprocess.run(["unshare", "-m", "sh", "-c", command], env=environment, capture_output=True, timeout=60)
     assert done.stdout.count(b"True") == 2, done.stderr  # launchers may join the lines of two ranks
     assert done.returncode == 0
+
+
+@mpi
+def test_nothing_waits_under_a_name(team, monkeypatch, shared_tmp_path):
+    """Killed while a rank is late, or while much is reserved, a run would leave a file with a name."""
+    if team.node is None or team.node_size == 1:
+        pytest.skip("nobody waits")
+    monkeypatch.setattr(tempfile, "tempdir", str(shared_tmp_path))
+    monkeypatch.setenv("HPCDVC_SHM", "file")
+    seen = []
+    real = getattr(os, "posix_fallocate", None)
+
+    def reserve(*words):
+        seen.extend(os.listdir(shared_tmp_path))
+        real(*words)
+
+    if real and team.node_rank == 0:  # the rank that takes the name away; the others may be before it
+        monkeypatch.setattr(os, "posix_fallocate", reserve)
+    team.barrier()
+    if team.rank == team.size - 1:
+        time.sleep(0.5)
+        seen.extend(os.listdir(shared_tmp_path))
+    sharedmem.shared_array(team.node, 1000, np.uint8)
+    assert not any(team.all_gather(seen))
+    team.barrier()

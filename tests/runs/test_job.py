@@ -82,6 +82,14 @@ def test_pictures_of_a_finished_registration(here):
         read_table("im1-im2-registration.hdf", "strains")
 
 
+def test_no_half_record_is_left(here):
+    """By a run that was killed while it wrote it, after the result."""
+    run_here("im1.tif", "im2.tif", *GRID)
+    os.rename("im1-im2-ldic.run.json", "im1-im2-ldic.run.json.tmp")
+    run_here("im1.tif", "im2.tif", *GRID, "--resume")
+    assert not os.path.exists("im1-im2-ldic.run.json.tmp")
+
+
 def test_missing_table_is_one_sentence(here):
     with pytest.raises(UserError, match=r"nowhere\.tsv: no such file"):
         run_here("im1.tif", "im2.tif", *GRID, "-pf", "nowhere.tsv")
