@@ -9,10 +9,12 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from hpcdvc.errors import RunError
-from hpcdvc.ranks.sharedmem import shared_counter
+from hpcdvc.ranks.sharedmem import SharedPlanes, shared_counter
 
 #: Rows travel to rank 0 in blocks of at most this many bytes, the only memory it needs besides the result.
 _BLOCK = 2**26
+#: Bytes of planes that are made before they are written: they are still in the cache then.
+_IN_CACHE = 2**20
 #: Chunks in a row go to the same node in so many blocks: few enough that a node reads a part of the images only, many
 #: enough that no node has all the hard points.
 BLOCKS_PER_NODE = 128
@@ -179,21 +181,52 @@ def _exchange_spread(team, rows: np.ndarray, total: int) -> Iterator[np.ndarray]
     yield block
 
 
-def fill_planes(team, array: np.ndarray, fill: Callable[[int, int], None]) -> None:
-    """Fill an array that is shared on each node: every rank of the run some planes, the nodes then exchange.
-
-    Collective.
+def shared_planes(
+    team, shape: tuple[int, ...], dtype: np.dtype, fill: Callable[[int, int, np.ndarray], None]
+) -> np.ndarray:
+    """An array once a node: every rank of the run makes some planes, the nodes then exchange. Collective.
 
     Parameters
     ----------
     team : hpcdvc.ranks.team.Team
-    array : from `Team.shared_array`, of the same shape on all nodes
-    fill : called with (start, stop), fills array[start:stop]
+    shape : (n, ...) of the array
+    dtype : of the array
+    fill : called with (start, stop, planes), fills all of `planes`, which are start to stop - 1
+
+    Returns
+    -------
+    read-only array
+
+    Raises
+    ------
+    RunError
+        On every rank, when a node has no room for it.
     """
-    ends = [0, *(len(array) * ranks // team.size for ranks in accumulate(team.node_sizes))]
+    if team.size == 1:
+        array = np.empty(shape, dtype)
+        fill(0, len(array), array)
+    else:
+        array = _by_all_ranks(team, shape, np.dtype(dtype), fill)
+    array.flags.writeable = False
+    return array
+
+
+def _by_all_ranks(team, shape: tuple[int, ...], dtype: np.dtype, fill: Callable) -> np.ndarray:
+    ends = [0, *(shape[0] * ranks // team.size for ranks in accumulate(team.node_sizes))]
     first, last = ends[team.node_index : team.node_index + 2]
     start, stop = (first + k for k in team.node_span(last - first))
-    team.agree_all(lambda: fill(start, stop) if stop > start else None)
+    shared = team.agree_all(lambda: SharedPlanes(team.node, shape, dtype, reserve=team.node_count > 1))
+    step = max(_IN_CACHE // max(dtype.itemsize * int(np.prod(shape[1:])), 1), 1)
+
+    def write() -> None:
+        buffer = np.empty((min(step, stop - start), *shape[1:]), dtype)
+        for z in range(start, stop, step):
+            planes = buffer[: min(step, stop - z)]
+            fill(z, z + len(planes), planes)
+            shared.write(z, planes)
+
+    team.agree_all(write)
+    array = shared.mapped()
     team.node_barrier()
     if team.node_count > 1:
         if team.node_rank == 0:
@@ -202,3 +235,4 @@ def fill_planes(team, array: np.ndarray, fill: Callable[[int, int], None]) -> No
                 for node, (a, b) in enumerate(pairwise(ends)):
                     team.leaders.Bcast([rows[a * per_plane : b * per_plane], (b - a) * per_plane, row], node)
         team.node_barrier()
+    return array

@@ -17,7 +17,7 @@ import numpy as np
 
 from hpcdvc.errors import SENTENCES, UserError
 from hpcdvc.ranks import launch, tables
-from hpcdvc.ranks.exchange import Queue, collect, fill_planes
+from hpcdvc.ranks.exchange import Queue, collect, shared_planes
 from hpcdvc.ranks.sharedmem import shared_array
 
 
@@ -235,9 +235,9 @@ class Team:
         """(start, stop) of the slabs that this rank fills of `n` in an array shared on the node."""
         return n * self.node_rank // self.node_size, n * (self.node_rank + 1) // self.node_size
 
-    def fill_planes(self, array: np.ndarray, fill: Callable[[int, int], None]) -> None:
-        """Fill an array shared on each node, every rank some planes of it; see `hpcdvc.ranks.exchange.fill_planes`."""
-        fill_planes(self, array, fill)
+    def shared_planes(self, shape: tuple[int, ...], dtype: np.dtype, fill: Callable) -> np.ndarray:
+        """Read-only array, one copy per node, every rank having filled some planes; see `exchange.shared_planes`."""
+        return shared_planes(self, shape, dtype, fill)
 
     # work and rows
 

@@ -158,19 +158,19 @@ def halved(level: Level, team) -> Level:
 
 def _halve(volume: np.ndarray, team) -> tuple[np.ndarray, Cells]:
     cells = cells_of(volume.shape, 2)
-    result = team.shared_array(cells.count, np.float32)
     source = Volume(volume)
-    team.fill_planes(result, lambda a, b: bin_planes(source, cells.size, cells.top, a, result[a:b]))
-    result.flags.writeable = False
-    return result, cells
+
+    def fill(first: int, last: int, planes: np.ndarray) -> None:
+        bin_planes(source, cells.size, cells.top, first, planes)
+
+    return team.shared_planes(cells.count, np.float32, fill), cells
 
 
 def _halve_mask(mask: np.ndarray, team) -> np.ndarray:
     """A cell counts where at least half of its voxels do."""
     cells = cells_of(mask.shape, 2)
-    result = team.shared_array(cells.count, np.uint8)
 
-    def fill(first: int, last: int) -> None:
+    def fill(first: int, last: int, planes: np.ndarray) -> None:
         inside = tuple(
             slice(t, t + n * s) for t, n, s in zip(cells.top[1:], cells.count[1:], cells.size[1:], strict=True)
         )
@@ -178,11 +178,9 @@ def _halve_mask(mask: np.ndarray, team) -> np.ndarray:
             start = cells.top[0] + z * cells.size[0]
             flags = (mask[start : start + cells.size[0], *inside] != 0).sum(axis=0, dtype=np.uint8)
             count = flags.reshape(cells.count[1], 2, cells.count[2], 2).sum(axis=(1, 3))
-            result[z] = 2 * count >= np.prod(cells.size)
+            planes[z - first] = 2 * count >= np.prod(cells.size)
 
-    team.fill_planes(result, fill)
-    result.flags.writeable = False
-    return result
+    return team.shared_planes(cells.count, np.uint8, fill)
 
 
 #: Planes whose sums are added up one after another, whoever computes them.

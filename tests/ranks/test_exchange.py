@@ -1,3 +1,6 @@
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -173,3 +176,33 @@ def test_collect_does_not_depend_on_who_measured(nodes, spread):
     rows, start = nodes.collect(np.concatenate([make_rows([]), *measured]), 333, spread)
     assert rows.tobytes() == make_rows(np.arange(start, start + len(rows))).tobytes()
     assert nodes.sum(len(rows)) == 333
+
+
+@pytest.mark.parametrize("shape", [(7, 4), (1, 3, 5), (23, 2, 3)])
+def test_shared_planes(nodes, shape, monkeypatch):
+    """Every plane is made once, by some rank, and all have all of them."""
+    monkeypatch.setattr(exchange, "_IN_CACHE", 100)
+    whole = np.random.default_rng(3).random(shape)
+    made = []
+
+    def fill(start, stop, planes):
+        made.extend(range(start, stop))
+        planes[:] = whole[start:stop]
+
+    assert nodes.shared_planes(shape, np.float64, fill).tobytes() == whole.tobytes()
+    assert sorted(sum(nodes.all_gather(made), [])) == list(range(shape[0]))
+
+
+def test_shared_planes_without_room(team, monkeypatch):
+    """A disk that is full says so on all ranks."""
+    if team.size == 1:
+        pytest.skip("one rank shares nothing")
+    if team.rank == team.size - 1:
+        monkeypatch.setattr(os, "pwrite", lambda *_: _full())
+    with pytest.raises(RunError, match=r"no room for 0\.0 MB .*No space left on device.*TMPDIR") as caught:
+        team.shared_planes((9, 3), np.float32, lambda start, stop, planes: planes.fill(1))
+    assert caught.value.agreed
+
+
+def _full():
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

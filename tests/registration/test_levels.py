@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hpcdvc.errors import UserError
+from hpcdvc.ranks import exchange
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.levels import Level, binning, cells_of, centre_of_mass, grey_values, halved
 
@@ -164,15 +165,17 @@ def test_halved(any_team, shape):
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("planes", [1, 2, 7, 64])
-def test_planes_filled_by_all_ranks(any_team, planes):
-    array = any_team.shared_array((planes, 5, 3), np.float32)
+def test_planes_filled_by_all_ranks(any_team, planes, monkeypatch):
     seen = []
 
-    def fill(first, last):
+    def fill(first, last, some):
+        assert some.shape == (last - first, 5, 3) and some.dtype == np.float32
         seen.append((first, last))
-        array[first:last] = np.arange(first, last)[:, None, None]
+        some[:] = np.arange(first, last)[:, None, None]
 
-    any_team.fill_planes(array, fill)
+    monkeypatch.setattr(exchange, "_IN_CACHE", 200)
+    array = any_team.shared_planes((planes, 5, 3), np.float32, fill)
+    assert not array.flags.writeable
     assert (array == np.arange(planes)[:, None, None]).all()
     spans = sorted(span for some in any_team.all_gather(seen) for span in some)
     assert [a for a, _ in spans] == [0, *(b for _, b in spans[:-1])] and spans[-1][1] == planes
