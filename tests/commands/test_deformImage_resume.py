@@ -31,7 +31,7 @@ import os, resource, signal, sys, time
 from hpcdvc import cli
 from hpcdvc.deformation import images as deform
 from hpcdvc.output import files, image
-from hpcdvc.workflows import deformImage
+from hpcdvc.runs import job, shards
 
 planes = deform.Deformation.planes
 def slowly(*words):
@@ -55,9 +55,9 @@ if how == "between the renames":
     settle = image.ImageFile.settle
     image.ImageFile.settle = lambda self: die() if "residual" in self.path else settle(self)
 if how == "before the record":
-    deformImage.write_record = die
+    job.write_record = die
 if how == "before the shards go":
-    deformImage.clear = die
+    shards.Shards.clear = die
 if how == "no room":
     image.ImageWriter.write = limited(image.ImageWriter.write, 100_000)
 raise SystemExit(cli.main("deformImage"))
