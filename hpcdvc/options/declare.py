@@ -37,6 +37,7 @@ class Declaration(typing.NamedTuple):
     in_key: bool = True
     note: str | None = None
     reads: str | None = None
+    alone: str | None = None
     name: str = ""
     default: typing.Any = None
 
@@ -68,7 +69,8 @@ def option(default: typing.Any = REQUIRED, *flags: str, help: str, **details: ty
         `metavar`, `group` (heading in the help, default: `group` of the class); limits `at_least`, `above`, `at_most`;
         `in_key=False` when it cannot change what is measured (not compared by `--resume`);
         `note`, a sentence to tell whoever uses it; `reads`, what the file is that it names: "volume" (images, masks),
-        "table" or "mesh"; files count by their contents, not by their path
+        "table" or "mesh"; files count by their contents, not by their path; `alone`, the value when the flag stands
+        alone: another one is taken with ``=`` only, so that the flag swallows no file
 
     Returns
     -------

@@ -99,14 +99,20 @@ def _spelled_out(argv: Sequence[str], options_class: type[OptionSet], prog: str)
             return [*words, *argv[position:]]
         flag, equals, value = word.partition("=")
         if not word.startswith("-") or word == "-" or flag in owners:
-            words.append(word)
+            words.append(_with_value(word, declared))
         elif _is_number(word):
             words.append(f" {word}")  # argparse would take -1e-3 and -inf for options; not so with a space
         elif _has_value_attached(word, declared):
             words.append(word)
         else:
-            words.append(_full_flag(flag, owners, prog) + equals + value)
+            words.append(_with_value(_full_flag(flag, owners, prog) + equals + value, declared))
     return words
+
+
+def _with_value(word: str, declared: dict[str, Declaration]) -> str:
+    """The word; a flag that may stand alone gets the value that it has then."""
+    option = declared.get(word)
+    return f"{word}={option.alone}" if option is not None and option.alone else word
 
 
 def _full_flag(flag: str, owners: dict[str, str], prog: str) -> str:

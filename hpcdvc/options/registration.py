@@ -159,5 +159,37 @@ class WindowShape(OptionSet):
     )
 
 
+@option_group
+class RegistrationFirst(OptionSet):
+    """A registration of the whole images first, from which all points start."""
+
+    group: ClassVar[str] = "start"
+
+    register: bool = option(
+        False,
+        "--register",
+        in_key=False,
+        help="register the images as a whole first, and start from that, in a series at each step; short for "
+        "-regbb 4 -regbe 1",
+    )
+    register_begin: int | None = option(
+        None,
+        "-regbb",
+        "--registration-binning-begin",
+        at_least=1,
+        help="the same, with the binning to begin with; less where the image is small",
+    )
+    register_end: int | None = option(
+        None, "-regbe", "--registration-binning-end", at_least=1, help="the same, with the binning to end with"
+    )
+
+    def check(self) -> None:
+        if self.register or self.register_begin is not None or self.register_end is not None:
+            self.register, self.register_end = True, self.register_end or 1
+            self.register_begin = self.register_begin or max(4, self.register_end)
+            if self.register_begin < self.register_end:
+                raise UserError(f"-regbb {self.register_begin} is less than -regbe {self.register_end}")
+
+
 def _three(value: int | None) -> ZYX | None:
     return None if value is None else (value,) * 3
