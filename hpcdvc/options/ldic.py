@@ -9,6 +9,7 @@ from hpcdvc.options.registration import (
     InterpolationOptions,
     IterationOptions,
     NodeSpacing,
+    RegistrationFirst,
     WindowSelection,
     WindowShape,
     WindowSize,
@@ -17,10 +18,15 @@ from hpcdvc.options.registration import (
 DESCRIPTION = "Measure the deformation function in a window about every node of a regular grid, by image correlation."
 
 
+#: Value of -skp without statuses: all that the table of statuses marks.
+MARKED = "marked"
+
+
 @dataclass(kw_only=True)
 class Options(
     ImageSeries,
     StartField,
+    RegistrationFirst,
     NodeSpacing,
     WindowSize,
     WindowSelection,
@@ -33,14 +39,48 @@ class Options(
 ):
     """Options of hpcdvc-ldic."""
 
-    skip: bool = option(
-        False,
+    start_from: str = option(
+        "previous",
+        "--start-from",
+        choices=("first", "previous", "file"),
+        in_key=False,
+        group="start",
+        help="what the steps of a series after the first start from: the result of the first step, what the steps "
+        "before lead to, or -pf (no motion without it) like the first",
+    )
+    skip: str | None = option(
+        None,
         "-skp",
         "--skip",
+        alone=MARKED,
+        metavar="[=STATUSES]",
         group="start",
-        help="keep the rows of -pf, measure only those that failed before (return status 1, -1, -2 or -3)",
+        help="keep the rows of -pf and measure those that failed again, from what their neighbours have measured; "
+        "-skp=-1,-9 those of these return statuses alone",
+    )
+    total: bool = option(
+        False,
+        "--total",
+        in_key=False,
+        group="output",
+        help="-sei: write the motion of the points of the first image up to each image as well, in a second file",
     )
 
     def check(self) -> None:
-        if self.skip and self.phi_file is None:
+        if self.skip is not None and self.phi_file is None:
             raise UserError("-skp needs the earlier result, give it with -pf")
+        if self.skip is not None and len(self.images) > 2:
+            raise UserError(f"-skp completes one result: it takes two images, not {len(self.images)}")
+        if self.total and not self.series_incremental:
+            raise UserError("--total needs -sei: without it every result is a total already")
+        _ = self.skipped_statuses
+
+    @property
+    def skipped_statuses(self) -> tuple[int, ...] | None:
+        """Return statuses that `-skp` names; None: all that are marked to be measured again."""
+        if self.skip in (None, MARKED):
+            return None
+        try:
+            return tuple(int(word) for word in self.skip.split(","))
+        except ValueError:
+            raise UserError(f"-skp= takes return statuses such as -skp=-1,-9, not {self.skip!r}") from None

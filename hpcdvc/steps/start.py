@@ -7,13 +7,14 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import POINT, ROW, Field
 from hpcdvc.fields.grid import Grid, make_grid
+from hpcdvc.fields.neighbours import affine_motion, fit_from_neighbours
 from hpcdvc.fields.phi import at_points, part_of
-from hpcdvc.fields.status import Status
+from hpcdvc.fields.status import STATUSES, Status
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.tsv import read_tsv
 
-#: Rows that -skp measures again.
-REDONE = (Status.MAX_ITERATIONS, Status.ERROR_GROWTH, Status.SINGULAR, Status.VOLUME_CHANGE)
+#: Statuses that -skp measures again where the row is not measured, or was replaced by a filter.
+REDONE = tuple(status for status, meaning in STATUSES.items() if "yes" in meaning.measured_again)
 
 
 def read_start(path: str | None, bin_ratio: float = 1.0) -> Field | None:
@@ -94,11 +95,14 @@ class StartPoints:
     grid : the nodes
     start : None (no motion), a registration (one row, applied at every node) or a field on these nodes
     apply_f : part of F of a registration to use: "all", "rigid" or "no"; its displacement is always that of all of F
+    usable : (n,) bool, rows of a field to start from; the others start from the affine fit of those around them, and
+        from no motion where there are none. None: all rows are taken as they are
     """
 
     grid: Grid
     start: Field | None
     apply_f: str = "all"
+    usable: np.ndarray | None = None
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """Some of the points.
@@ -121,27 +125,62 @@ class StartPoints:
             points["Phi"] = part_of(phi, self.apply_f)[:, :3]
         else:
             points["Phi"] = self.start.phi[numbers, :3]
+            if self.usable is not None:
+                lost = ~self.usable[numbers]
+                fitted = fit_from_neighbours(self.start, self.usable, points["position"][lost])
+                points["Phi"][lost] = np.where(np.isfinite(fitted), fitted, np.eye(4)[:3])
         return points
 
+    def as_one(self, centre: np.ndarray) -> np.ndarray:
+        """(4, 4) Phi about a point (ZYX, voxels): the start as one motion of the whole image."""
+        if self.start is None:
+            return np.eye(4)
+        if len(self.start) == 1:
+            return at_points(self.start.phi[0], self.start.positions[0], centre[None])[0]
+        rows = usable_as_start(self.start) if self.usable is None else self.usable
+        return affine_motion(self.start.positions[rows], self.start.phi[rows], centre) if rows.any() else np.eye(4)
 
-def redone(start: Field) -> np.ndarray:
-    """Numbers of the rows of a field that `-skp` measures again: those that failed in the iterations."""
-    return np.flatnonzero(np.isin(start.return_status, REDONE))
+
+def usable_as_start(field: Field) -> np.ndarray:
+    """(n,) bool: rows that others may start from, those that are measured and finite."""
+    return field.measured & np.isfinite(field.phi).all(axis=(1, 2))
 
 
-def kept_rows(start: Field) -> np.ndarray:
-    """Rows of a field that `-skp` keeps as they are: all but those that failed in the iterations.
+def redone(start: Field, statuses: tuple[int, ...] | None = None) -> np.ndarray:
+    """Which rows of a field `-skp` measures again.
+
+    Parameters
+    ----------
+    start : n rows
+    statuses : those of these statuses; None: all that the table of statuses marks
+
+    Returns
+    -------
+    (n,) bool
+    """
+    if statuses is not None:
+        return np.isin(start.return_status, statuses)
+    kept = start.measured & (start.return_status != Status.FILTERED)
+    return np.isin(start.return_status, REDONE) & ~kept
+
+
+def kept_rows(start: Field, kept: np.ndarray) -> np.ndarray:
+    """Rows of a field that `-skp` keeps as they are.
+
+    Parameters
+    ----------
+    start : n rows
+    kept : (m,) their numbers
 
     Returns
     -------
     structured array of hpcdvc.fields.field.ROW
     """
-    keep = np.flatnonzero(~np.isin(start.return_status, REDONE))
-    rows = np.zeros(len(keep), ROW)
+    rows = np.zeros(len(kept), ROW)
     extra = start.extra or {}
-    rows["index"], rows["Phi"] = keep, start.phi[keep, :3]
+    rows["index"], rows["Phi"] = kept, start.phi[kept, :3]
     for name in ("error", "iterations", "return_status", "delta_phi_norm"):
-        rows[name] = getattr(start, name)[keep]
+        rows[name] = getattr(start, name)[kept]
     for name in ("zncc", "valid_fraction", "variance"):
-        rows[name] = extra[name][keep] if name in extra else np.nan
+        rows[name] = extra[name][kept] if name in extra else np.nan
     return rows

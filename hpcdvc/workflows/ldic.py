@@ -2,12 +2,11 @@
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Status
 from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask
@@ -17,13 +16,17 @@ from hpcdvc.output.hdf5 import choose_transport, write_series
 from hpcdvc.output.result import FieldFile, stem_of
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.settings import Settings
+from hpcdvc.registration.task import Task
 from hpcdvc.registration.windows import WindowRegistration, seconds_per_window
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
+from hpcdvc.steps.register_first import first_task, register_first
+from hpcdvc.steps.series import Earlier, best_start, earlier_steps, possible_starts
 from hpcdvc.steps.settings import settings_of, window_of
-from hpcdvc.steps.start import StartPoints, grid_for, kept_rows, read_start, redone
+from hpcdvc.steps.start import StartPoints, grid_for, kept_rows, read_start, redone, usable_as_start
+from hpcdvc.steps.total import TotalTask, total_job, write_total
 
 log = logging.getLogger("hpcdvc")
 
@@ -46,14 +49,26 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class LdicTask:
-    """One pair of images, and what is measured in it."""
+    """One pair of images, and what is measured in it.
+
+    Attributes
+    ----------
+    im1, im2, mask : headers of the images
+    settings : of the windows
+    points : the nodes, and what they start from in the first step of a series
+    again : which of the nodes are measured, where the rows of the start are kept for the others
+    earlier : steps that this one starts from
+    registration : of the whole images, from which the windows start
+    """
 
     im1: VolumeInfo
     im2: VolumeInfo
     mask: VolumeInfo | None
     settings: Settings
     points: StartPoints
-    keep: Field | None
+    again: np.ndarray | None
+    earlier: Earlier | None
+    registration: Task | None
 
     @property
     def grid(self) -> Grid:
@@ -72,15 +87,21 @@ def run(options: Options, team) -> list[str]:
     if options.prefix and len(options.images) > 2:
         log.warning("-pre names only the list of the steps: the files of a series are named after its images")
     volumes = OpenVolumes(team)
+
+    def work(job: Job, checkpoint: Checkpoint) -> dict | None:
+        if isinstance(job.task, TotalTask):
+            return write_total(job, checkpoint, team, options.quiet)
+        return measure(job, checkpoint, options, volumes, team)
+
     paths = carry_out(
         options,
         team,
         lambda inputs: plan(options, inputs, team),
-        lambda job, checkpoint: measure(job, checkpoint, options, volumes, team),
+        work,
         lambda jobs: estimate(jobs, team.size, team.node_size),
     )
     if paths and len(options.images) > 2:
-        paths.append(team.agree(lambda: write_steps(options, paths)))
+        paths += team.agree(lambda: write_steps(options, paths))
     return paths
 
 
@@ -101,17 +122,42 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     settings = settings_of(options, first, window_of(options, first))
     start = read_start(options.phi_file, options.phi_file_bin_ratio)
     grid = grid_for(first.shape, options.spacing, start, options.phi_file)
-    if options.skip and (start is None or len(start) == 1):
-        raise UserError(f"-skp needs a field of {grid.size} nodes to complete, {options.phi_file} holds one row")
-    points, keep = StartPoints(grid, start, options.apply_f), start if options.skip else None
-    transport = choose_transport(team)
-    steps = [LdicTask(im1, im2, mask, settings, points, keep) for im1, im2 in options.pairs(images)]
-    return [_job(options, inputs, step, transport) for step in steps]
+    points = StartPoints(grid, start, options.apply_f)
+    again = None
+    if options.skip is not None:
+        if len(start) == 1:
+            raise UserError(f"-skp needs a field of {grid.size} nodes to complete, {options.phi_file} holds one row")
+        points, again = replace(points, usable=usable_as_start(start)), redone(start, options.skipped_statuses)
+    elif options.register and start is not None and len(start) > 1:
+        raise UserError(
+            f"give only one of --register and -pf {options.phi_file}, which is a field of {len(start)} rows"
+        )
+    task = LdicTask(first, images[1], mask, settings, points, again, None, None)
+    return _jobs(options, inputs, task, choose_transport(team))
+
+
+def _jobs(options: Options, inputs: Inputs, task: LdicTask, transport: str) -> list[Job]:
+    """Those of all steps, each like `task`; the total follows its increment."""
+    files, total, jobs = [], None, []
+    for im1, im2 in options.pairs(inputs.volumes["images"]):
+        earlier = earlier_steps(options.start_from, options.series_incremental, files)
+        registration = first_task(options, im1, im2) if options.register else None
+        step = replace(task, im1=im1, im2=im2, earlier=earlier, registration=registration)
+        jobs.append(_job(options, inputs, step, transport))
+        files += jobs[-1].files
+        if options.total:
+            prefix = options.prefix if len(options.images) == 2 else None
+            stem = stem_of(options.out_dir, prefix or f"{task.im1.stem}-{im2.stem}", "ldic-total", task.im1.path)
+            total = total_job(stem, "ldic", task.grid, files[-1], total, jobs[-1].parameters["options"])
+            jobs.append(total)
+    return jobs
 
 
 def _job(options: Options, inputs: Inputs, step: LdicTask, transport: str) -> Job:
-    nodes = {"grid": [step.grid.origin, step.grid.spacing, step.grid.shape]}
-    parameters = parameters_of(options, inputs.identities(im1=step.im1, im2=step.im2) | nodes)
+    made_from = {"grid": [step.grid.origin, step.grid.spacing, step.grid.shape]}
+    if step.earlier:
+        made_from["start"] = step.earlier.identity
+    parameters = parameters_of(options, inputs.identities(im1=step.im1, im2=step.im2) | made_from)
     metadata = metadata_of("ldic", parameters, named_files(options) | {"images": [step.im1.spec, step.im2.spec]})
     views = tuple(view for view in ("tsv", "vtk", "tif") if getattr(options, view))
     prefix = options.prefix if len(options.images) == 2 else None
@@ -127,34 +173,61 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     im1, im2 = volumes(step.im1, step.im2)
     mask = open_mask(step.mask, team) if step.mask else None
     registration = WindowRegistration(im1, im2, step.settings, mask)
-    numbers = step.grid.size if step.keep is None else redone(step.keep)
+    points = start_of(step, im1, im2, mask, registration, team)
+    numbers = step.grid.size if step.again is None else np.flatnonzero(step.again)
     seconds = seconds_per_window(step.settings)
-    rows = measure_points(
-        team, numbers, lambda some: registration(step.points(some)), seconds, checkpoint, options.quiet
-    )
-    if step.keep is not None and team.rank == 0:
-        rows = np.concatenate([rows, kept_rows(step.keep)])
+    rows = measure_points(team, numbers, lambda some: registration(points(some)), seconds, checkpoint, options.quiet)
+    if step.again is not None and team.rank == 0:
+        rows = np.concatenate([rows, kept_rows(step.points.start, np.flatnonzero(~step.again))])
     (file,) = job.files
     file.write(rows, step.grid, team)
     return {"transport": file.transport}
 
 
-def write_steps(options: Options, paths: list[str]) -> str:
-    """Write the list of the steps that ParaView plays, on one rank; returns its path."""
-    results = [path for path in paths if path.endswith(".hdf")]
+def start_of(
+    step: LdicTask, im1: np.ndarray, im2: np.ndarray, mask: np.ndarray | None, windows: WindowRegistration, team
+) -> StartPoints:
+    """What the nodes of a step start from. Collective.
+
+    Parameters
+    ----------
+    step : its task
+    im1, im2, mask : its images
+    windows : their registration
+    team : hpcdvc.ranks.team.Team
+    """
+    starts, nodes = {}, None
+    if step.earlier:
+        starts, nodes = team.agree(lambda: possible_starts(step.grid, step.earlier))
+    if not (starts and step.earlier.alone):
+        starts["as the first step"] = step.points
+    if step.registration:
+        found = register_first(step.registration, im1, im2, mask, starts.values(), team)
+        if found:
+            return found
+    return best_start(starts, nodes, windows, team)
+
+
+def write_steps(options: Options, paths: list[str]) -> list[str]:
+    """Write the lists of the steps that ParaView plays, on one rank; returns their paths."""
     name = options.prefix or f"{describe(options.images[0]).stem}-series"
-    path = stem_of(options.out_dir, name, "ldic", options.images[0]) + ".hdf.series"
-    names = [os.path.relpath(result, os.path.dirname(path) or ".") for result in results]
-    write_series(path, names, list(range(1, len(results) + 1)))
-    return path
+    lists = []
+    for end in ("ldic", "ldic-total") if options.total else ("ldic",):
+        path = stem_of(options.out_dir, name, end, options.images[0]) + ".hdf.series"
+        results = [result for result in paths if result.endswith(f"-{end}.hdf")]
+        names = [os.path.relpath(result, os.path.dirname(path) or ".") for result in results]
+        write_series(path, names, list(range(1, len(results) + 1)))
+        lists.append(path)
+    return lists
 
 
 def estimate(jobs: list[Job], ranks: int, ranks_per_node: int) -> str:
     """What the run will take, as text: points, memory, core time, disk."""
     step: LdicTask = jobs[0].task
-    seconds = seconds_per_window(step.settings) * step.grid.size * len(jobs)
+    pairs = sum(isinstance(job.task, LdicTask) for job in jobs)
+    seconds = seconds_per_window(step.settings) * step.grid.size * pairs
     return (
-        f"{len(jobs)} pair{'s' * (len(jobs) > 1)} of {step.grid.size} nodes {step.grid.shape} (ZYX)\n"
+        f"{pairs} pair{'s' * (pairs > 1)} of {step.grid.size} nodes {step.grid.shape} (ZYX)\n"
         f"per node: {memory_text((step.im1, step.im2, step.mask))}\n"
         f"per rank: about 50 MB; rank 0 also {step.grid.size * 3 * 240 / 1e6:.1f} MB of rows\n"
         f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "

@@ -16,6 +16,7 @@ from hpcdvc.errors import Unfinished, UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.runs import job
+from hpcdvc.runs.checkpoint import Checkpoint
 
 GRID = ("-ns", 10, "-hws", 5)
 SHIFT = np.array([0.4, -0.3, 0.5])  # of every step
@@ -92,7 +93,10 @@ def test_start_of_every_step():
     run_here("s0.tif", "s2.tif", *GRID, "-pre", "start")
     alone, started = (
         [read_field(path) for path in run_here(*NAMES[:3], *GRID, "-od", folder, "-notsv", *words)[:2]]
-        for folder, words in (("a", ()), ("b", ("-pf", "start-ldic.hdf")))
+        for folder, words in (
+            ("a", ("--start-from", "file")),
+            ("b", ("--start-from", "file", "-pf", "start-ldic.hdf")),
+        )
     )
     assert (started[1].iterations < alone[1].iterations).all()
     assert np.abs(started[0].displacement - alone[0].displacement).max() < 0.01
@@ -177,3 +181,53 @@ def test_resumed_series_is_that_of_one_run():
     for path in map(Path, whole):
         assert digest(path) == digest(Path("parts") / path.name)
     assert same_rows(read_field(whole[2]), read_field(Path("parts") / Path(whole[2]).name))
+
+
+def test_another_start_is_another_result():
+    run_here(*NAMES, *GRID)
+    run_here(*NAMES, *GRID, "--resume")
+    with pytest.raises(UserError, match="s0-s2-ldic.hdf was made with other parameters"):
+        run_here(*NAMES, *GRID, "--start-from", "file", "--resume")
+    run_here(*NAMES, *GRID, "--start-from", "file", "--resume", "--force")
+    run_here("s0.tif", "s2.tif", *GRID, "--resume")  # without steps before it is that of a pair
+    with pytest.raises(UserError, match="s0-s2-ldic.hdf was made with other parameters"):
+        run_here(*NAMES, *GRID, "--start-from", "first", "--resume")
+
+
+@pytest.mark.parametrize("words", [(), ("-sei", "--total"), ("--register",), ("--start-from", "first")])
+def test_same_on_any_ranks_and_resumed(words, run_command):
+    """Also where nodes have failed, and start from their neighbours: few iterations, small windows."""
+    line = (*NAMES, "-ns", 8, "-hws", 3, "-it", 7, *words, "-q")
+    paths = run_here(*line, "-od", "one")
+    field = read_field(paths[2])
+    assert 0.1 < (field.return_status == Status.CONVERGED).mean() < 1
+    for ranks in (2, 3):
+        result = run_command("ldic", *line, "-od", f"n{ranks}", ranks=ranks)
+        assert (result.returncode, result.stderr) == (0, "")
+    run_here(*NAMES[:3], "-ns", 8, "-hws", 3, "-it", 7, *words, "-q", "-od", "again")
+    run_here(*line, "-od", "again", "--resume")
+    for path in map(Path, paths):
+        if path.suffix == ".hdf":
+            others = {digest(Path(folder) / path.name) for folder in ("n2", "n3", "again")}
+            assert others == {digest(path)}, path
+
+
+def test_resumed_in_the_middle_of_a_step(monkeypatch):
+    """The shards of a step that was begun go on from the same start."""
+    whole = run_here(*NAMES, *GRID, "-od", "whole", "-notsv")
+    append, chunks = Checkpoint.append, []
+
+    def stop(self, rows):
+        append(self, rows)
+        chunks.append(len(rows))
+        if len(chunks) == 25:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    monkeypatch.setattr(Checkpoint, "append", stop)
+    with pytest.raises(Unfinished, match="points to do"):
+        run_here(*NAMES, *GRID, "-od", "parts", "-notsv")
+    monkeypatch.setattr(Checkpoint, "append", append)
+    assert 36 < sum(chunks) < 72 and not os.path.exists("parts/s0-s2-ldic.hdf")
+    run_here(*NAMES, *GRID, "-od", "parts", "-notsv", "--resume")
+    for path in map(Path, whole):
+        assert digest(path) == digest(Path("parts") / path.name)

@@ -164,13 +164,61 @@ def test_skip():
 
 
 def test_which_rows_are_skipped():
-    status = np.resize([2, 1, -1, -2, -3, -4, -5, -6, -7, -8, -9], len(NODES)).astype("i4")
+    status = np.resize([2, 3, 1, 0, -1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -13, -15], len(NODES)).astype("i4")
     save_field("earlier.tsv", FIELD, NODES, return_status=status, iterations=np.full(len(NODES), 77, "i4"))
-    field = measure(*GRID, "-pf", "earlier.tsv", "-skp")
-    again = np.isin(status, (1, -1, -2, -3))
-    assert ((field.iterations == 77) == ~again).all()
-    assert (field.return_status[~again] == status[~again]).all()
-    assert (field.return_status[again] == Status.CONVERGED).all()
+    for words, again in (
+        ("-skp", ~np.isin(status, (2, -5, -15))),
+        ("-skp=-1,-9", np.isin(status, (-1, -9))),
+        ("--skip=2", status == 2),
+    ):
+        field = measure(*GRID, "-pf", "earlier.tsv", words)
+        assert ((field.iterations == 77) == ~again).all()
+        assert (field.return_status[~again] == status[~again]).all()
+        assert (field.return_status[again] == Status.CONVERGED).all()
+
+
+def test_a_value_of_skip_is_no_image():
+    run_here("im1.tif", "im2.tif", *GRID, "-pre", "first")
+    assert run_here("-pf", "first-ldic.hdf", "-skp", "im1.tif", "im2.tif", *GRID, "-pre", "second")
+    for words in ("-skp=", "-skp=some", "-skp=-1;-9"):
+        with pytest.raises(UserError, match="-skp= takes return statuses such as -skp=-1,-9"):
+            measure(*GRID, "-pf", "first-ldic.hdf", words)
+
+
+def hole(status: Status) -> np.ndarray:
+    """A field of LARGE with a hole of diverged nodes in its middle; their numbers."""
+    middle = NODES[in_both()].mean(axis=0)
+    lost = np.argsort(np.linalg.norm(NODES - middle, axis=1))[:6]
+    save_field("earlier.tsv", LARGE, NODES)
+    field = read_tsv("earlier.tsv")
+    field.return_status[lost] = status
+    field.phi[lost, :3] = 2 * np.eye(4)[:3]
+    field.phi[lost[0], 0, 3] = np.nan
+    write_tsv("earlier.tsv", field)
+    return lost
+
+
+@pytest.mark.parametrize("status", [Status.VOLUME_CHANGE, Status.DECORRELATED, Status.BAD_START])
+def test_skipped_rows_start_from_their_neighbours(large, status):
+    """Not from the Phi that diverged, and not from nothing: both find none of them."""
+    lost = hole(status)
+    again = measure(*GRID, "-pf", "earlier.tsv", "-skp")
+    assert (again.return_status[lost] == Status.CONVERGED).all()
+    assert np.abs(again.displacement - LARGE.displacement(NODES))[lost].max() < 0.05
+    for words in (("-pf", "earlier.tsv"), ()):
+        assert (measure(*GRID, *words).return_status[lost] == Status.CONVERGED).sum() <= 2
+
+
+def test_skipped_rows_start_from_a_registration(large):
+    """Where no neighbour is left."""
+    hole(Status.VOLUME_CHANGE)
+    field = read_tsv("earlier.tsv")
+    field.return_status[:] = Status.VOLUME_CHANGE
+    write_tsv("earlier.tsv", field)
+    inner = in_both()
+    alone = measure(*GRID, "-pf", "earlier.tsv", "-skp").return_status[inner]
+    found = measure(*GRID, "-pf", "earlier.tsv", "-skp", "--register").return_status[inner]
+    assert (alone == Status.CONVERGED).mean() < 0.5 and (found == Status.CONVERGED).all()
 
 
 def test_skip_with_ranks_and_with_nothing_to_do(run_command):
