@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 import tifffile
-from ldic_cases import run_here
+from ldic_cases import run_here, save_registration
 from synthetic import Affine, Sine, lattice_texture, render, rotation, translation
 
 from hpcdvc.errors import UserError
@@ -69,6 +69,24 @@ def test_a_steady_motion_is_followed(texture):
         assert error(read_field(path), moved(k)) < 0.05
     paths = run_here(*names[:4], *WORDS, "-pf", "start.tsv", "--start-from", "file", "-od", "file")[:-1]
     assert converged(paths[0]) == 1 and converged(paths[2]) < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("-pf", "start.tsv"), ("--register",)])
+def test_a_steady_motion_of_a_volume_is_followed(words):
+    shape, middle = (72, 84, 150), np.array([36.0, 42.0, 40.0])
+    motions = [rotation(3 * k, middle, (1, 0, 0), (0, 0, 7.0 * k)) for k in range(11)]
+    texture, names = lattice_texture(5, spacing=3.0), [f"im{k}.tif" for k in range(11)]
+    for name, motion in zip(names, motions, strict=True):
+        tifffile.imwrite(name, render(texture, shape, motion))
+    distance = np.linalg.norm(np.indices(shape).T - middle, axis=-1).T
+    tifffile.imwrite("mask.tif", (distance < 30).astype("u1"))
+    save_registration("start.tsv", motions[1])
+    paths = run_here(*names, "-ns", 10, "-hws", 7, "-notsv", "-mf1", "mask.tif", "-mc", 0.9, *words)[:-1]
+    assert [converged(path) for path in paths] == [1.0] * 10
+    for path, motion in zip(paths, motions[1:], strict=True):
+        field = read_field(path)
+        assert np.abs(field.displacement - motion.displacement(field.positions))[field.measured].max() < 0.02
 
 
 @pytest.mark.parametrize("motions", [(0.4, 0.8, 0.4, 0.0, -0.4), (0.4, 0.4, 0.4), (0.4, -0.4, 0.4)])
