@@ -4,7 +4,7 @@
 need_packages gcc openmpi-bin libopenmpi-dev libhdf5-openmpi-dev hdf5-tools pkg-config
 export HPCDVC_VENV=.venv/parallel-hdf5 MPIEXEC=mpiexec.openmpi
 python=$HPCDVC_VENV/bin/python
-make setup
+make tools
 if ! $python -c 'import h5py, sys; sys.exit(not h5py.get_config().mpi)'; then
     $python -m pip install -qq pkgconfig
     # Without isolation, or pip compiles an old mpi4py; without cache, or this build would turn up elsewhere.
