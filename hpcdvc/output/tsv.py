@@ -44,6 +44,8 @@ OTHER_NAMES = MappingProxyType(
         "PSCC": "pixelSearchCC",
     }
 )
+#: columns of whole numbers
+INTEGERS = frozenset(name for column in declared.COLUMNS if column.dtype[:1] in ("i", "u") for name in column.tsv)
 #: bytes of one number, to compare with the free space
 _NUMBER_BYTES = 12
 
@@ -79,13 +81,20 @@ def write_tsv(path: str | Path, field: Field, column_set: str | None = None) -> 
     names += [name for name in table if name not in taken]
     zeros = np.zeros(len(field))  # what a set has and the field has not
     columns = [table.get(OTHER_NAMES.get(name, name), zeros) for name in names]
-    formats = ["%d" if column.dtype.kind in "iu" else "%.9g" for column in columns]
+    formats = [_format(OTHER_NAMES.get(name, name), column) for name, column in zip(names, columns, strict=True)]
     with (
         files.whole_file(path, len(field) * len(names) * _NUMBER_BYTES) as temporary,
         open(temporary, "w", encoding="ascii", newline="\n") as stream,
     ):
         stream.write("\t".join(names) + "\n")
         files.write_table(stream, columns, formats, "\t")
+
+
+def _format(name: str, values: np.ndarray) -> str:
+    """How numbers of a column are written; labels have up to ten digits, whatever type they come in."""
+    if values.dtype.kind in "iu":
+        return "%d"
+    return "%.17g" if name in INTEGERS else "%.9g"
 
 
 def read_tsv(path: str | Path) -> Field:
@@ -104,7 +113,7 @@ def read_tsv(path: str | Path) -> Field:
 
     Raises
     ------
-    UserError : no such file, or not such a table; the sentence names the file and the line
+    UserError : no such file, not such a table, or a point is there twice; the sentence names the file and the line
     """
     names, table = _read_table(Path(path))
     family = _family_of(names)
@@ -121,8 +130,22 @@ def read_tsv(path: str | Path) -> Field:
     for k, name in enumerate(_PHI):
         if name in columns:
             phi[:, k // 4, k % 4] = columns.pop(name)
+    if grid is None:
+        _check_once(path, columns.get("Label"), positions)
     members = {"Phi": phi, "return_status": np.full(len(table), Status.CONVERGED), **_declared(path, columns)}
     return schema.field_of_members(members, grid, positions, family)
+
+
+def _check_once(path: str | Path, labels: np.ndarray | None, positions: np.ndarray) -> None:
+    """Refuse a table that has a particle, or where there are no labels a point, in two rows."""
+    # labels that are nowhere all stand at 0 0 0
+    keys = positions if labels is None else labels[:, None]
+    order = np.lexsort(keys.T[::-1])
+    same = np.flatnonzero((keys[order[1:]] == keys[order[:-1]]).all(axis=1))
+    if same.size:
+        first, second = sorted(int(row) + 1 for row in order[same[0] : same[0] + 2])
+        what = "have the same label" if labels is not None else "are the same point"
+        raise UserError(f"{path}: rows {first} and {second} {what}")
 
 
 def _family_of(names: list[str]) -> Family:
@@ -193,10 +216,10 @@ def _of_type(path: str | Path, name: str, values: np.ndarray, dtype: np.dtype) -
     if dtype.kind == "f":
         return values.astype(dtype)
     limits = np.iinfo(dtype)
-    bad = np.flatnonzero(~((values >= limits.min) & (values <= limits.max)))
+    bad = np.flatnonzero(~((values >= limits.min) & (values <= limits.max) & (values == np.floor(values))))
     if bad.size:
         what = "a whole number" if dtype.kind == "i" else f"a whole number from 0 to {limits.max}"
-        raise UserError(f"{path}, row {bad[0] + 1}: {name} is {values[bad[0]]:g}, not {what}")
+        raise UserError(f"{path}, row {bad[0] + 1}: {name} is {values[bad[0]]:.17g}, not {what}")
     return values.astype(dtype)
 
 

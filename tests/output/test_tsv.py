@@ -124,9 +124,8 @@ def shuffled(positions):
         lambda p: p + [0, 0, 0.3] * (p[:, 2:] > 40),
         lambda p: p.reshape(*GRID.shape, 3).swapaxes(0, 2).reshape(-1, 3),
         lambda p: np.where(np.arange(len(p))[:, None] == 5, np.nan, p),
-        lambda p: np.repeat(p[::2], 2, axis=0),
     ],
-    ids=["a node is missing", "shuffled", "uneven spacing", "Z fastest", "NaN", "twice"],
+    ids=["a node is missing", "shuffled", "uneven spacing", "Z fastest", "NaN"],
 )
 def test_irregular_points_are_no_grid(tmp_path, change):
     positions = change(GRID.positions())
@@ -134,6 +133,38 @@ def test_irregular_points_are_no_grid(tmp_path, change):
     tsv.write_tsv(tmp_path / "a.tsv", field)
     back = tsv.read_tsv(tmp_path / "a.tsv")
     assert back.grid is None and len(back) == len(positions)
+
+
+def test_points_that_are_there_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    positions = GRID.positions()
+    positions[7] = positions[4]
+    tsv.write_tsv("a.tsv", field_of_rows(affine_rows(positions), positions=positions))
+    with pytest.raises(UserError, match=r"^a\.tsv: rows 5 and 8 are the same point$"):
+        tsv.read_tsv("a.tsv")
+
+
+def test_labels_that_are_there_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    positions = np.random.default_rng(0).uniform(0, 100, (5, 3))
+    positions[1] = positions[3] = 0  # where labels are that the image does not have
+    for labels in ([1, 2, 3, 4, 5], [1, 2, 3, 5, 2]):
+        extra = {"label": np.array(labels, "u4")}
+        tsv.write_tsv("a.tsv", field_of_rows(affine_rows(positions), positions=positions, extra=extra))
+        if len(set(labels)) == 5:
+            assert tsv.read_tsv("a.tsv").extra["label"].tolist() == labels
+    with pytest.raises(UserError, match=r"^a\.tsv: rows 2 and 5 have the same label$"):
+        tsv.read_tsv("a.tsv")
+
+
+@pytest.mark.parametrize("dtype", ["u4", "i8", "f8"])
+def test_large_labels_come_back(tmp_path, dtype):
+    labels = [0, 1, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1]
+    positions = np.random.default_rng(0).uniform(0, 100, (6, 3))
+    extra = {"label": np.array(labels, dtype)}
+    tsv.write_tsv(tmp_path / "a.tsv", field_of_rows(affine_rows(positions), positions=positions, extra=extra))
+    back = tsv.read_tsv(tmp_path / "a.tsv").extra["label"]
+    assert back.tolist() == labels and back.dtype == np.uint32
 
 
 HEADER = "\t".join(T1)
@@ -155,7 +186,17 @@ ROW = "\t".join(["1"] * len(T1))
         ("Zpos\tYpos\tXpos\n1\t2\t3\n", "a.tsv is not a table of displacements: no column Zdisp, Ydisp, Xdisp"),
         (f"{HEADER}\n{ROW}\n".replace("Fyx", "F"), "a.tsv is not a table of displacements: no column Fyx"),
         (f"{HEADER}\n{ROW}\n".replace("Fyx", "Fyy"), "a.tsv names the column Fyy twice"),
-        (f"{HEADER}\n{ROW}\n{ROW[:-3]}nan\t1\n", "a.tsv, row 2: returnStatus is nan, not a whole number"),
+        (
+            f"{HEADER}\n{ROW}\n2{ROW[1:-3]}nan\t1\n".replace("\n2\t1", "\n2\t2"),
+            "a.tsv, row 2: returnStatus is nan, not a whole number",
+        ),
+        (f"{HEADER}\n{ROW[:-3]}1.7\t1\n", "a.tsv, row 1: returnStatus is 1.7, not a whole number"),
+        (f"{HEADER}\n{ROW[:-3]}-0.5\t1\n", "a.tsv, row 1: returnStatus is -0.5, not a whole number"),
+        (
+            "Label\tZpos\tYpos\tXpos\tZdisp\tYdisp\tXdisp\n4294967296" + 6 * "\t1" + "\n",
+            "a.tsv, row 1: Label is 4294967296, not a whole number from 0 to 4294967295",
+        ),
+        (f"{HEADER}\n{ROW}\n{ROW}\n", "a.tsv: rows 1 and 2 are the same point"),
     ],
 )
 def test_bad_tables(tmp_path, monkeypatch, text, message):
