@@ -53,14 +53,17 @@ def _kind(spec: str, path: str) -> str:
     raise UserError(f"{spec} is no image that can be read: TIFF, HDF5, .npy or a folder of TIFF slices is needed")
 
 
-def describe(spec: str) -> VolumeInfo:
+def describe(spec: str, every_slice: bool = False) -> VolumeInfo:
     """Read the header of a volume; the format is recognised by content.
 
     Parameters
     ----------
     spec
-        A TIFF, HDF5/NeXus or .npy file, a folder of TIFF slices (alphabetical order), or ``file.h5:/path/of/dataset``.
-        Without a path the NeXus default, or the only 3-D (else 2-D) dataset of the file is taken.
+        A TIFF, HDF5/NeXus or .npy file, a folder of TIFF slices (ordered by their number), or
+        ``file.h5:/path/of/dataset``. Without a path the NeXus default, or the only 3-D (else 2-D) dataset of the file
+        is taken.
+    every_slice
+        Take every slice of a folder, also where numbers are missing or there are several series.
 
     Returns
     -------
@@ -70,8 +73,8 @@ def describe(spec: str) -> VolumeInfo:
     Raises
     ------
     UserError
-        The file is missing, unreadable, damaged, truncated, no grey image or volume, or of another number type; one
-        sentence that names it.
+        The file is missing, unreadable, damaged, truncated, no grey image or volume, or of another number type, or some
+        of its voxels are nowhere; one sentence that names it.
     """
     with reading(spec):
         path, dataset = _split(spec)
@@ -80,13 +83,15 @@ def describe(spec: str) -> VolumeInfo:
             return hdf5.describe(spec, path, dataset)
         if dataset is not None:
             raise UserError(f"{spec}: {path} is no HDF5 file, it has no dataset {dataset}")
+        if kind == "slices":
+            return slices.describe(spec, path, every_slice)
         return _FORMATS[kind].describe(spec, path)
 
 
 def _map(info: VolumeInfo) -> np.ndarray:
     """Memory map of a file; the page cache holds it once per node and loads what is touched."""
     with reading(info.spec):
-        return np.memmap(info.path, info.dtype, "r", info.offset, info.shape).view(np.ndarray)
+        return np.memmap(info.files[0], info.dtype, "r", info.offset, info.shape).view(np.ndarray)
 
 
 def _fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:

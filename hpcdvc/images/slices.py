@@ -1,21 +1,96 @@
-"""A folder of slices: one TIFF file each, in alphabetical order."""
+"""A folder of slices: one TIFF file each, in the order of the number in their names."""
 
-import logging
+import itertools
+import math
 import os
 import re
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import UserError
-from hpcdvc.images.volume import VolumeInfo, make_info, reading, slice_paths
+from hpcdvc.images.volume import VolumeInfo, make_info, reading
 
-log = logging.getLogger(__name__)
+#: What to do about a folder that holds something else than one series of slices without gaps.
+WAY_OUT = "--every-slice takes all that are there, in the order of their names"
 
 
-def _number_order(path: str) -> list:
-    parts = re.split(r"(\d+)", os.path.basename(path))  # every second part is a number
+def _parts(name: str) -> list:
+    """Text and numbers of a name without extension, by turns: ``a01-2.tif`` -> a, 1, -, 2, and an empty text."""
+    parts = re.split(r"(\d+)", os.path.splitext(name)[0])
     return [int(part) if k % 2 else part for k, part in enumerate(parts)]
+
+
+def _numbered(name: str, place: int, number: int) -> str:
+    """The name with another number at a place, as many digits if there were zeros in front."""
+    stem, extension = os.path.splitext(name)
+    parts = re.split(r"(\d+)", stem)
+    parts[place] = str(number).zfill(len(parts[place]))
+    return "".join(parts) + extension
+
+
+def _missing(numbers: Sequence[int]) -> tuple[Iterator[int], int]:
+    """Numbers between the first and the last that are missing, and how many; all may have the same divisor."""
+    ordered = sorted(numbers)
+    step = math.gcd(*(b - a for a, b in itertools.pairwise(ordered))) if len(ordered) > 2 else 1
+    gaps = (range(a + step, b, step) for a, b in itertools.pairwise(ordered))
+    return itertools.chain.from_iterable(gaps), (ordered[-1] - ordered[0]) // step + 1 - len(ordered)
+
+
+def _listed(names: list[str], count: int) -> str:
+    """Some names, and how many more there are."""
+    return ", ".join(names) + (f" and {count - len(names)} more" if count > len(names) else "")
+
+
+def _one_series(spec: str, names: list[str]) -> list[str]:
+    """The slices of a folder in order of their numbers.
+
+    Raises
+    ------
+    UserError
+        Slices are missing, some are there twice, or there are several series.
+    """
+    parts = {name: _parts(name) for name in names}
+    series = {tuple(parts[name][::2]): name for name in reversed(names)}
+    if len(series) > 1:
+        first = sorted(series.values(), key=names.index)
+        raise UserError(f"{spec} holds slices that are not of one series, {_listed(first[:3], len(first))}: {WAY_OUT}")
+    numbers = {place: [parts[name][place] for name in names] for place in range(1, len(parts[names[0]]), 2)}
+    running = [place for place, found in numbers.items() if len(set(found)) > 1]
+    counters = [place for place in running if len(set(numbers[place])) == len(names)]
+    if len(names) > 1 and not counters:
+        raise UserError(f"{spec} holds {' and '.join(_alike(names, numbers, running))} with the same number: {WAY_OUT}")
+    whole = [place for place in counters if not _missing(numbers[place])[1]]
+    if counters and not whole:
+        raise UserError(f"{_no_such(names, counters[-1], numbers[counters[-1]])} missing in {spec}: {WAY_OUT}")
+    orders = [[name for _, name in sorted(zip(numbers[place], names, strict=True))] for place in whole]
+    if any(order != orders[0] for order in orders):
+        raise UserError(f"{spec}: it is not clear which number of {names[0]} is that of the slice: {WAY_OUT}")
+    return orders[0] if orders else names
+
+
+def _alike(names: list[str], numbers: dict[int, list[int]], running: list[int]) -> list[str]:
+    """Two names with the same last number."""
+    found = numbers[running[-1]] if running else [0] * len(names)
+    twice = next(number for k, number in enumerate(found) if number in found[:k])
+    return [name for name, number in zip(names, found, strict=True) if number == twice][:2]
+
+
+def _no_such(names: list[str], place: int, numbers: list[int]) -> str:
+    """The slices that are missing, as the beginning of a sentence."""
+    missing, count = _missing(numbers)
+    named = [_numbered(names[0], place, number) for number in itertools.islice(missing, 3)]
+    return f"{_listed(named, count)} {'is' if count == 1 else 'are'}"
+
+
+def _slice_paths(spec: str, folder: str, every_slice: bool) -> list[str]:
+    """The TIFF files of a folder in order, hidden ones left out."""
+    names = [n for n in os.listdir(folder) if n.lower().endswith((".tif", ".tiff")) and not n.startswith(".")]
+    if not names:
+        raise UserError(f"{spec} is a folder without .tif slices")
+    names.sort(key=lambda name: (_parts(name), name))
+    return [os.path.join(folder, name) for name in (names if every_slice else _one_series(spec, names))]
 
 
 def _describe_slice(path: str) -> VolumeInfo:
@@ -23,13 +98,9 @@ def _describe_slice(path: str) -> VolumeInfo:
         return tiff.describe(path, path, ome=False)
 
 
-def describe(spec: str, path: str) -> VolumeInfo:
+def describe(spec: str, path: str, every_slice: bool = False) -> VolumeInfo:
     """Header of a folder of slices; see `hpcdvc.images.describe`."""
-    paths = slice_paths(path)
-    if not paths:
-        raise UserError(f"{spec} is a folder without .tif slices")
-    if paths != sorted(paths, key=_number_order):
-        log.warning("%s: slices are taken in alphabetical order; fill up their numbers with zeros", spec)
+    paths = _slice_paths(spec, path, every_slice)
     first, *others = map(_describe_slice, paths)
     if not first.two_dimensional:
         raise UserError(
@@ -41,14 +112,14 @@ def describe(spec: str, path: str) -> VolumeInfo:
                 f"slice {other.spec} has shape {other.shape} and type {other.dtype}, "
                 f"but {first.spec} has {first.shape} and {first.dtype}"
             )
-    return make_info(spec, path, (len(paths), *first.shape[1:]), first.dtype, "slices")
+        if other.notes != first.notes:
+            raise UserError(f"slice {other.spec} is not stored as {first.spec}: {(*other.notes, *first.notes)[0]}")
+    shape = (len(paths), *first.shape[1:])
+    return make_info(spec, path, shape, first.dtype, "slices", files=paths, notes=first.notes)
 
 
 def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     """Read slices start to stop into volume (nz, ny, nx)."""
-    paths = slice_paths(info.path)
-    if len(paths) != info.shape[0]:
-        raise UserError(f"{info.spec} had {info.shape[0]} slices and now has {len(paths)}")
     for k in range(start, stop):
-        with reading(paths[k]):
-            tiff.read_slices(paths[k], volume[k : k + 1], 0, 1, ome=False)
+        with reading(info.files[k]):
+            tiff.read_slices(info.files[k], volume[k : k + 1], 0, 1, ome=False)

@@ -6,12 +6,22 @@ programs leave them that append slice after slice.
 
 import logging
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.images.volume import VolumeInfo, make_info
+
+#: Headers that say how the pages make up an image, by the name that tifffile has for them.
+HEADERS = {"ome": "OME", "imagej": "ImageJ", "mmstack": "Micro-Manager"}
+#: Photometric interpretations whose numbers are no grey values from black to white, and how they are taken.
+SHADES = {
+    0: "white is stored as 0, its grey values are taken as they are stored, not inverted",
+    3: "it has a palette, the numbers of the colours are taken as grey values",
+}
+PHOTOMETRIC, ORIENTATION = 262, 274
 
 
 @dataclass(frozen=True)
@@ -42,21 +52,29 @@ def _check_page_chain(tif, spec: str) -> None:
         raise UserError(f"{spec} is truncated: its pages break off after the first {len(tif.pages)}")
 
 
+def _header(series) -> str:
+    """What says how the pages make up an image."""
+    return HEADERS.get(series.kind.lower(), series.kind)
+
+
 def _check_one_image(tif, spec: str) -> None:
     """Refuse a file that is not one volume or one image of grey values."""
     first, *others = tif.series
     shape = first.get_shape(squeeze=True)
-    if tif.is_imagej and first.kind.lower() not in ("imagej", "ome"):
+    if tif.is_imagej and first.kind.lower() not in HEADERS:
         raise UserError(f"{spec} is truncated or damaged: it has fewer slices than its ImageJ header says")
     if first.is_multifile:
-        raise UserError(f"{spec} is one part of an OME image in several files: give a folder of slices instead")
+        raise UserError(
+            f"{spec} is one part of an image in several files ({_header(first)}): give one file or a folder of slices"
+        )
     if "S" in first.get_axes(squeeze=True):
         raise UserError(f"{spec} is a colour image of shape {shape} ({first.dtype}): convert it to grey values")
     if first.keyframe.dtype is None:
         raise UserError(f"{spec} holds {first.keyframe.bitspersample}-bit voxels of a type that cannot be read")
     for other in others:
         alike = other.get_shape(squeeze=True) == shape and other.dtype == first.dtype
-        if not alike or len(shape) != 2 or len(first) != 1 or len(other) != 1:
+        # each image of an OME file is one of its own, at another position
+        if not alike or len(shape) != 2 or len(first) != 1 or len(other) != 1 or _header(first) == "OME":
             raise UserError(
                 f"{spec} holds several images, {shape} ({first.dtype}) and {other.get_shape(squeeze=True)} "
                 f"({other.dtype}): one volume is needed"
@@ -72,6 +90,41 @@ def _layout(tif) -> _Layout:
         return _Layout(shape, stored, first.dataoffset, [])
     pages = [page for series in tif.series for page in series]
     return _Layout((len(pages), *shape) if others else shape, stored, None, pages)
+
+
+def _slots(tif, layout: _Layout) -> int:
+    """How many pages the voxels fill."""
+    return math.prod(layout.shape) // math.prod(tif.series[0].keyframe.shape)
+
+
+def _check_all_pages(tif, layout: _Layout, spec: str) -> None:
+    """Refuse a file with pages that would not be read, or with fewer than its header says."""
+    first, there = tif.series[0], len(tif.pages)
+    taken = len(layout.pages) or _slots(tif, layout)
+    if there != taken and (layout.pages or there > 1):  # one page may be followed by the voxels of all
+        raise UserError(
+            f"{spec} has {there} pages, but its header ({_header(first)}) tells of {taken}: save it anew, so that both "
+            "agree"
+        )
+    if first.kind.lower() == "mmstack" and layout.pages:
+        places = [{None if page is None else page.dataoffsets for page in pages} for pages in (layout.pages, tif.pages)]
+        if places[0] != places[1]:
+            raise UserError(f"{spec} is damaged: the index of Micro-Manager leads elsewhere than its pages")
+
+
+def _notes(tif, taken: int) -> Iterator[str]:
+    """What the user has to know of how the voxels are taken."""
+    for shade in dict.fromkeys(SHADES.get(series.keyframe.tags.valueof(PHOTOMETRIC)) for series in tif.series):
+        if shade:
+            yield shade
+    orientation = tif.series[0].keyframe.tags.valueof(ORIENTATION, 1)
+    if orientation != 1:
+        yield f"its orientation tag ({int(orientation)}) is not applied, rows and columns are taken as they are stored"
+    if tif.series[0].kind.lower() == "mmstack":
+        summary = tif.micromanager_metadata["Summary"]
+        planned = math.prod(int(summary.get(name, 1)) for name in ("Slices", "Frames", "Channels", "Positions"))
+        if planned > taken:
+            yield f"{planned} slices were to be acquired, {taken} are there and taken"
 
 
 def _check_voxels_present(tif, layout: _Layout, spec: str) -> None:
@@ -111,9 +164,11 @@ def describe(spec: str, path: str, ome: bool = True) -> VolumeInfo:
         _check_page_chain(tif, spec)
         _check_one_image(tif, spec)
         layout = _layout(tif)
+        _check_all_pages(tif, layout, spec)
         _check_voxels_present(tif, layout, spec)
         _check_decoder(tif, spec)
-        return make_info(spec, path, layout.shape, layout.stored, "tiff", layout.offset)
+        notes = _notes(tif, _slots(tif, layout))
+        return make_info(spec, path, layout.shape, layout.stored, "tiff", layout.offset, notes=notes)
 
 
 def _read_block(file, offset: int, stored: np.dtype, slices: np.ndarray) -> None:

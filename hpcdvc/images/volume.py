@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -32,6 +32,9 @@ class VolumeInfo:
     offset : byte offset of the first voxel when the file can be memory-mapped (contiguous, uncompressed, native
         byte order, aligned), else None
     kind : ``"tiff"``, ``"slices"``, ``"hdf5"`` or ``"npy"``
+    files : those that hold voxels: the slices of a folder in order; of HDF5 the file of the dataset, behind a link
+        another one than `path`, then the sources of a virtual dataset; `offset` is one of the first
+    notes : what the user has to know of how the voxels are taken, in words that follow a colon
     """
 
     spec: str
@@ -42,6 +45,8 @@ class VolumeInfo:
     two_dimensional: bool
     offset: int | None
     kind: str
+    files: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def voxel_bytes(self) -> int:
@@ -53,8 +58,11 @@ class VolumeInfo:
         """Beginning of the names of files made from this volume: its own name, and that of the dataset if given."""
         name = os.path.basename(os.path.normpath(self.path))
         name = name if self.kind == "slices" else os.path.splitext(name)[0]
-        named = self.dataset is not None and self.spec != self.path
-        return f"{name}-{self.dataset.strip('/').replace('/', '-')}" if named else name
+        if self.dataset is None or self.spec == self.path:
+            return name
+        # behind a link the dataset has another name, in another file
+        dataset = self.dataset if self.files[0] == self.path else self.spec[len(self.path) + 1 :]
+        return f"{name}-{dataset.strip('/').replace('/', '-')}"
 
 
 @contextmanager
@@ -90,15 +98,18 @@ def make_info(
     kind: str,
     offset: int | None = None,
     dataset: str | None = None,
+    files: Iterable[str] = (),
+    notes: Iterable[str] = (),
 ) -> VolumeInfo:
     """Check what a file declares and bring it to (nz, ny, nx) voxels of a native type.
 
     Parameters
     ----------
-    spec, path, kind, dataset : see `VolumeInfo`
+    spec, path, kind, dataset, notes : see `VolumeInfo`
     shape : the shape in the file, ZYX; leading axes of length 1 are dropped
     stored : the number type in the file, in its byte order
     offset : where the voxels start, when they lie in the file as one C-ordered block
+    files : see `VolumeInfo`; by default `path`
 
     Raises
     ------
@@ -118,7 +129,9 @@ def make_info(
         raise UserError(f"{spec} has shape {tuple(shape)}: a 3-D volume or a 2-D image is needed")
     # compiled loops need aligned voxels
     mappable = offset is not None and stored.isnative and offset % dtype.itemsize == 0
-    return VolumeInfo(spec, path, dataset, size, dtype, size[0] == 1, int(offset) if mappable else None, kind)
+    place = int(offset) if mappable else None
+    held = tuple(files) or (path,)
+    return VolumeInfo(spec, path, dataset, size, dtype, size[0] == 1, place, kind, held, tuple(notes))
 
 
 def _size(info: VolumeInfo) -> str:
@@ -163,12 +176,6 @@ def memory_text(volumes: Iterable[VolumeInfo | None]) -> str:
     return f"images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory"
 
 
-def slice_paths(folder: str) -> list[str]:
-    """The TIFF files of a folder, hidden ones left out, in alphabetical order."""
-    names = [n for n in os.listdir(folder) if n.lower().endswith((".tif", ".tiff")) and not n.startswith(".")]
-    return [os.path.join(folder, name) for name in sorted(names)]
-
-
 #: Bytes of a block, and blocks of a file, that tell it from others.
 BLOCK, BLOCKS = 2**16, 16
 
@@ -180,7 +187,7 @@ def identity(info: VolumeInfo) -> dict:
     -------
     dict
         Name, dataset, shape (ZYX), dtype, bytes, and the SHA-256 of some blocks of the file, the first and the last
-        among them; of a folder also the number of slices, and blocks of all of them together.
+        among them; where several files hold the voxels also their number, and blocks of all of them together.
 
     Raises
     ------
@@ -194,17 +201,15 @@ def identity(info: VolumeInfo) -> dict:
         "dtype": info.dtype.name,
     }
     try:
-        paths = [info.path]
-        if os.path.isdir(info.path):
-            paths = slice_paths(info.path)
-            known["files"] = len(paths)
-        known["bytes"], known["sample"] = _sample(paths)
+        if os.path.isdir(info.path) or len(info.files) > 1:
+            known["files"] = len(info.files)
+        known["bytes"], known["sample"] = _sample(info.files)
     except OSError as error:
         raise UserError(f"{info.spec} cannot be read: {error.strerror}") from error
     return known
 
 
-def _sample(paths: list[str]) -> tuple[int, str]:
+def _sample(paths: Sequence[str]) -> tuple[int, str]:
     """Size of files together, and a hash of blocks spread over them and of where each file ends."""
     ends = list(itertools.accumulate(os.path.getsize(path) for path in paths))
     total, found = (ends or [0])[-1], hashlib.sha256(repr(ends).encode())

@@ -9,7 +9,22 @@ ZYX = tuple[int, int, int]
 
 
 @option_group
-class ImagePair(OptionSet):
+class Slices(OptionSet):
+    """How folders of slices are read."""
+
+    group: ClassVar[str] = "images"
+
+    every_slice: bool = option(
+        False,
+        "--every-slice",
+        in_key=False,
+        help="folders of slices: take all that are there, in the order of their names, also where numbers are missing "
+        "or there is more than one series",
+    )
+
+
+@option_group
+class ImagePair(Slices):
     """Reference and deformed image."""
 
     group: ClassVar[str] = "images"
@@ -19,7 +34,7 @@ class ImagePair(OptionSet):
 
 
 @option_group
-class ImageSeries(OptionSet):
+class ImageSeries(Slices):
     """Reference image and one or more deformed ones."""
 
     group: ClassVar[str] = "images"

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import NeedlessLazyLoad, Place, RunControl
-from hpcdvc.options.declare import OptionSet, option, option_group
+from hpcdvc.options.common import NeedlessLazyLoad, Place, RunControl, Slices
+from hpcdvc.options.declare import option, option_group
 from hpcdvc.options.motion import MotionOptions
 
 DESCRIPTION = "Deform an image by a registration, a field or a mesh that was measured, and show what is left of im2."
 
 
 @option_group
-class Images(OptionSet):
+class Images(Slices):
     """What is deformed, and what it is compared with."""
 
     group = "images"

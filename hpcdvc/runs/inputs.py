@@ -1,12 +1,16 @@
 """The files that a command reads: their headers and what tells them from others, before anything is computed."""
 
 import hashlib
+import logging
 import os
 from dataclasses import dataclass
+from functools import partial
 
 from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo, describe, identity
 from hpcdvc.options.declare import OptionSet, declarations
+
+log = logging.getLogger("hpcdvc")
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Inputs:
 
     @classmethod
     def of(cls, options: OptionSet) -> "Inputs":
-        """Look at the files that options name; only headers are read.
+        """Look at the files that options name, and say how their voxels are taken; only headers are read.
 
         Raises
         ------
@@ -32,17 +36,21 @@ class Inputs:
             A file is not there, or not what it should be.
         """
         volumes, tables = {}, {}
+        look = partial(describe, every_slice=getattr(options, "every_slice", False))
         for declared in declarations(type(options)):
             value = getattr(options, declared.name)
             if value is None or declared.reads is None:
                 continue
             if declared.reads == "volume":
-                volumes[declared.name] = tuple(map(describe, value)) if declared.is_list else describe(value)
+                volumes[declared.name] = tuple(map(look, value)) if declared.is_list else look(value)
             elif os.path.isfile(value):
                 tables[declared.name] = value
             else:
                 raise UserError(f"{value}: no such file")
-        return cls(volumes, tables)
+        inputs = cls(volumes, tables)
+        for sentence in dict.fromkeys(f"{info.spec}: {note}" for info in inputs._infos() for note in info.notes):
+            log.warning("%s", sentence)
+        return inputs
 
     def volume(self, option: str) -> VolumeInfo | None:
         """Header of the volume that an option names; None where it names none."""
@@ -51,8 +59,11 @@ class Inputs:
     @property
     def paths(self) -> list[str]:
         """All files."""
+        return [path for info in self._infos() for path in (info.path, *info.files)] + list(self.tables.values())
+
+    def _infos(self) -> list[VolumeInfo]:
         listed = [info if isinstance(info, tuple) else (info,) for info in self.volumes.values()]
-        return [info.path for infos in listed for info in infos] + list(self.tables.values())
+        return [info for infos in listed for info in infos]
 
     def identities(self, **volumes: VolumeInfo) -> dict[str, dict]:
         """What tells the files from others, by option (JSON-able); it does not depend on how a path is written.

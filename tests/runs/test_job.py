@@ -12,6 +12,7 @@ from reg_cases import run_here as register_here
 
 from hpcdvc import kernels
 from hpcdvc.errors import RunError, UserError
+from hpcdvc.images import describe
 from hpcdvc.options.parser import parse
 from hpcdvc.output.hdf5 import read_table
 from hpcdvc.ranks import tables
@@ -48,9 +49,9 @@ def test_a_touched_input_is_the_same(here):
 @pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
 def test_another_input_is_not(here, place):
     run_here("im1.tif", "im2.tif", *GRID)
-    size = os.path.getsize("im1.tif")
+    info = describe("im1.tif")
     with open("im1.tif", "r+b") as file:
-        file.seek(max(400, int(place * (size - 8000))))
+        file.seek(info.offset + int(place * (info.voxel_bytes - 8000)))
         file.write(bytes(8000))
     with pytest.raises(UserError, match="was made with other parameters or images"):
         run_here("im1.tif", "im2.tif", *GRID, "--resume")
