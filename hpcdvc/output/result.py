@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -217,6 +217,26 @@ def check_inputs_stay(results: list[str], inputs: list[str | None]) -> None:
 def record_path(stem: str) -> str:
     """File of the record of a run."""
     return f"{stem}.run.json"
+
+
+def check_names(paths: Iterable[str]) -> None:
+    """Make sure that the file system takes the names of files to be written, and those that they have until then.
+
+    Raises
+    ------
+    UserError
+        One is too long.
+    """
+    for path in paths:
+        temporary = files.temporary_name(path)
+        folder = next(str(folder) for folder in temporary.absolute().parents if os.path.exists(folder))
+        length, most = len(os.fsencode(temporary.name)), os.pathconf(folder, "PC_NAME_MAX")
+        if length > most:
+            name = f"{temporary.name[:20]}...{temporary.name[-40:]}"
+            raise UserError(
+                f"the name of a result is too long, {name} has {length} bytes, {folder} takes {most}: "
+                "give a shorter -pre, or rename the images"
+            )
 
 
 def write_record(stem: str, record: dict, team) -> None:

@@ -21,7 +21,15 @@ from hpcdvc.options.common import RunControl
 from hpcdvc.options.declare import as_parameters
 from hpcdvc.output.files import temporary_name
 from hpcdvc.output.image import ImageFile
-from hpcdvc.output.result import FieldFile, check_folder, check_inputs_stay, is_finished, record_path, write_record
+from hpcdvc.output.result import (
+    FieldFile,
+    check_folder,
+    check_inputs_stay,
+    check_names,
+    is_finished,
+    record_path,
+    write_record,
+)
 from hpcdvc.ranks.background import Background
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -182,6 +190,7 @@ def _planned(options: RunControl, plan: Plan) -> list[Job]:
     for job in jobs:
         if stems.count(job.stem) > 1:
             raise UserError(f"two results would be written to {job.files[0].path}: the images need different names")
+        check_names([*job.paths, record_path(job.stem)])
         check_inputs_stay(job.paths, inputs.paths)
         job.check(options)
     for folder in dict.fromkeys(map(os.path.dirname, stems)):

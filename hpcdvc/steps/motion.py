@@ -50,7 +50,7 @@ def read_motion(options: MotionOptions, image: VolumeInfo) -> tuple[str, Motion]
     """
     if options.mesh:
         return "mesh", _mesh(options, image)
-    field = read_start(options.phi_file, options.phi_file_bin_ratio)
+    field = read_start(options.phi_file, options.phi_file_bin_ratio, image)
     if len(field) == 1:
         options.refuse(OF_FIELDS, f"a registration: {options.phi_file} holds one row, a field has several")
         return "registration", _registration(options, field)

@@ -10,31 +10,37 @@ from hpcdvc.fields.grid import Grid, make_grid
 from hpcdvc.fields.neighbours import affine_motion, fit_from_neighbours
 from hpcdvc.fields.phi import at_points, part_of
 from hpcdvc.fields.status import STATUSES, Status
+from hpcdvc.images import VolumeInfo
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.tsv import read_tsv
 
 #: Statuses that -skp measures again where the row is not measured, or was replaced by a filter.
 REDONE = tuple(status for status, meaning in STATUSES.items() if "yes" in meaning.measured_again)
+#: Motion along z that counts as none, voxels.
+FLAT = 1e-6
 
 
-def read_start(path: str | None, bin_ratio: float = 1.0) -> Field | None:
+def read_start(path: str | None, bin_ratio: float, image: VolumeInfo) -> Field | None:
     """Read the file of `-pf`, a .tsv table or an .hdf file of ours; None without a path.
 
     Parameters
     ----------
     path : the file
     bin_ratio : factor on its positions and displacements (`-pfb`)
+    image : the image that it is for
 
     Raises
     ------
     UserError
-        No such file, no table or file of ours, or a registration (one row) that has no result.
+        No such file, no table or file of ours, one of images in two dimensions for a volume or the other way round, or
+        a registration (one row) that has no result.
     """
     if path is None:
         return None
     field = read_field(path) if path.endswith(".hdf") else read_tsv(path)
     if len(field) == 1 and not (np.isfinite(field.phi).all() and np.isfinite(field.positions).all()):
         raise UserError(f"the registration in {path} is not finite: it has failed, and nothing can start from it")
+    _check_dimensions(field, image, path)
     field.positions = field.positions * bin_ratio
     field.phi[:, :3, 3] *= bin_ratio
     if field.grid and bin_ratio != 1:
@@ -42,6 +48,19 @@ def read_start(path: str | None, bin_ratio: float = 1.0) -> Field | None:
         scaled = [tuple(bin_ratio * v for v in values) for values in (old.origin, old.spacing)]
         field.grid = Grid(*scaled, old.shape)
     return field
+
+
+def _check_dimensions(field: Field, image: VolumeInfo, path: str) -> None:
+    """Make sure that a field of an image in two dimensions is for one, and that of a volume for a volume."""
+    rows = np.isfinite(field.phi).all(axis=(1, 2)) & np.isfinite(field.positions).all(axis=1)
+    positions, phi = field.positions[rows], field.phi[rows]
+    # all that moves along z or with z; nothing does in two dimensions, where every point stands at z = 0
+    moves = np.abs(np.concatenate([phi[:, 0, 1:], phi[:, 1:3, 0]], axis=1)).max(initial=0)
+    if image.two_dimensional and (positions[:, 0].any() or moves > FLAT):
+        raise UserError(f"{path} was measured on volumes, and {image.spec} is a 2-D image")
+    # one row at 0 0 0 is a translation that somebody has typed
+    if not image.two_dimensional and positions.any() and not positions[:, 0].any() and moves == 0:
+        raise UserError(f"{path} was measured on images in two dimensions, and {image.spec} is a volume")
 
 
 def grid_for(shape: tuple[int, int, int], spacing: tuple[int, int, int] | None, start: Field | None, path: str) -> Grid:

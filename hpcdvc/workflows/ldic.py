@@ -13,7 +13,7 @@ from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, descr
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.ldic import Options
 from hpcdvc.output.hdf5 import choose_transport, write_series
-from hpcdvc.output.result import FieldFile, stem_of
+from hpcdvc.output.result import FieldFile, check_names, stem_of
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.task import Task
@@ -119,8 +119,10 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         check_pair(first, other)
     if mask:
         check_mask(first, mask)
+    if len(images) > 2:
+        check_names(steps_paths(options, first).values())
     settings = settings_of(options, first, window_of(options, first))
-    start = read_start(options.phi_file, options.phi_file_bin_ratio)
+    start = read_start(options.phi_file, options.phi_file_bin_ratio, first)
     grid = grid_for(first.shape, options.spacing, start, options.phi_file)
     points = StartPoints(grid, start, options.apply_f)
     again = None
@@ -208,17 +210,21 @@ def start_of(
     return best_start(starts, nodes, windows, team)
 
 
+def steps_paths(options: Options, first: VolumeInfo) -> dict[str, str]:
+    """The lists of the steps, by the end of the names of the results that each holds."""
+    ends = ("ldic", "ldic-total") if options.total else ("ldic",)
+    name = options.prefix or f"{first.stem}-series"
+    return {end: stem_of(options.out_dir, name, end, first.path) + ".hdf.series" for end in ends}
+
+
 def write_steps(options: Options, paths: list[str]) -> list[str]:
     """Write the lists of the steps that ParaView plays, on one rank; returns their paths."""
-    name = options.prefix or f"{describe(options.images[0]).stem}-series"
-    lists = []
-    for end in ("ldic", "ldic-total") if options.total else ("ldic",):
-        path = stem_of(options.out_dir, name, end, options.images[0]) + ".hdf.series"
+    lists = steps_paths(options, describe(options.images[0], options.every_slice))
+    for end, path in lists.items():
         results = [result for result in paths if result.endswith(f"-{end}.hdf")]
         names = [os.path.relpath(result, os.path.dirname(path) or ".") for result in results]
         write_series(path, names, list(range(1, len(results) + 1)))
-        lists.append(path)
-    return lists
+    return list(lists.values())
 
 
 def estimate(jobs: list[Job], ranks: int, ranks_per_node: int) -> str:

@@ -91,7 +91,7 @@ def plan(options: Options, team, inputs: Inputs) -> list[Job]:
     check_pair(im1, im2)
     if mask:
         check_mask(im1, mask)
-    start = read_start(options.phi_file, options.phi_file_bin_ratio)
+    start = read_start(options.phi_file, options.phi_file_bin_ratio, im1)
     if start is not None and len(start) != 1:
         raise UserError(f"{options.phi_file} holds a field of {len(start)} rows: one registration (one row) is needed")
     if start is not None and not np.linalg.det(start.phi[0, :3, :3]) > 1e-3:
