@@ -55,9 +55,9 @@ def draw_registration(path: Path) -> None:
 def residuals(
     im1: np.ndarray, im2: np.ndarray, deformed: np.ndarray, inside: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """im1(Phi) - im2 of a whole image, and the sums of its norms."""
+    """im1(Phi) - im2 of a whole image, 0 where there is no value, and the sums of its norms."""
     parts = [residual_of(*planes) for planes in zip(deformed, inside, im1, im2, strict=True)]
-    return np.stack([part[0] for part in parts]), np.sum([part[1] for part in parts], axis=0)
+    return np.nan_to_num([part[0] for part in parts]), np.sum([part[1] for part in parts], axis=0)
 
 
 def draw_residuals(path: Path) -> None:

@@ -1,11 +1,14 @@
 """What every command does around its workflow: options, ranks, messages, exit code.
 
-What only ranks need is imported once the command line is read: `--help`, mistakes and `-np` shall answer at once.
+Little is imported before `main` looks after Ctrl-C, and what only ranks need once the command line is read: `--help`,
+mistakes and `-np` shall answer at once.
 """
 
 import gc
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +17,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import RunControl
-from hpcdvc.options.declare import OptionSet, notes
-from hpcdvc.options.parser import parse
 from hpcdvc.ranks import launch
 
 if TYPE_CHECKING:
     import logging
 
+    from hpcdvc.options.declare import OptionSet
     from hpcdvc.ranks.team import Team
 
 
@@ -30,7 +31,7 @@ def main(name: str, argv: list[str] | None = None) -> int:
 
     The module hpcdvc.options.<name> has a class `Options` and a text `DESCRIPTION`, and needs no numpy;
     hpcdvc.workflows.<name> has `run(options, team)` that returns the paths it wrote, and perhaps `check(options)`,
-    called by rank 0 before anything is read.
+    called by rank 0 before anything is read, and `judge(paths)`, called by it at the end, when all is written.
 
     Parameters
     ----------
@@ -42,12 +43,17 @@ def main(name: str, argv: list[str] | None = None) -> int:
     0 done; 1 failed; 2 mistake in the command line or the input; 75 left early, `--resume` goes on; 130 interrupted
     """
     program = f"hpcdvc-{name}"
+    with _interrupted_in_a_word(program):
+        return _start(name, argv, program)
+
+
+def _start(name: str, argv: list[str] | None, program: str) -> int:
     again = sys.orig_argv[1:] if argv is None else ["-m", "hpcdvc", name, *argv]
     argv = sys.argv[1:] if argv is None else argv
     options = None
     launch.one_thread_per_rank()
     try:
-        if not launch.under_launcher():
+        if not launch.under_launcher() or launch.alone_in_step():
             options = _read(name, argv, program)
             _relaunch(options, again)
         with _loading():
@@ -66,12 +72,14 @@ def _module(package: str, name: str) -> ModuleType:
     return import_module(f"hpcdvc.{package}.{name.replace('-', '_')}")
 
 
-def _read(name: str, argv: list[str], program: str) -> OptionSet:
+def _read(name: str, argv: list[str], program: str) -> "OptionSet":
+    from hpcdvc.options.parser import parse
+
     declared = _module("options", name)
     return parse(declared.Options, argv, program, declared.DESCRIPTION)
 
 
-def _relaunch(options: OptionSet, again: list[str]) -> None:
+def _relaunch(options: "OptionSet", again: list[str]) -> None:
     """Start this command anew under the launcher when -np asks for it."""
     processes = getattr(options, "processes", None) or 1
     if processes > 1:
@@ -87,11 +95,12 @@ def refuse(program: str, error: UserError) -> int:
     return error.exit_code
 
 
-def _run(name: str, options: OptionSet | None, argv: list[str], program: str, team: "Team") -> None:
+def _run(name: str, options: "OptionSet | None", argv: list[str], program: str, team: "Team") -> None:
     with _loading():  # by all ranks at once, before they wait for rank 0 to read the command line
         # most ranks never use it, and hundreds would read its files at once
         sys.modules.setdefault("h5py", _LoadedWhenUsed("h5py"))
         workflow = _module("workflows", name)
+    _interrupts_raise()
     if options is None:
         options = team.agree(lambda: _read(name, argv, program))
     from hpcdvc.ranks import messages
@@ -101,8 +110,36 @@ def _run(name: str, options: OptionSet | None, argv: list[str], program: str, te
     _say_first(log, options, team.size)
     if hasattr(workflow, "check"):
         team.agree(lambda: workflow.check(options))
-    for path in workflow.run(options, team) or ():
+    paths = workflow.run(options, team) or ()
+    for path in paths:
         log.info("wrote %s", path)
+    if hasattr(workflow, "judge"):
+        team.agree(lambda: workflow.judge(paths))
+
+
+@contextmanager
+def _interrupted_in_a_word(program: str) -> Iterator[None]:
+    """Ctrl-C while modules are loaded ends the process at once: they would turn it into errors of their own."""
+
+    def leave(number: int, frame: object) -> None:
+        if launch.launched_rank() == 0:
+            os.write(2, f"{program}: interrupted\n".encode())
+        os._exit(130)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupts_raise() -> None:
+    """From now on Ctrl-C is an exception, which `hpcdvc.ranks.guard` tells."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
@@ -125,7 +162,10 @@ class _LoadedWhenUsed(ModuleType):
         return getattr(import_module(self.__name__), name)
 
 
-def _say_first(log: "logging.Logger", options: OptionSet, size: int) -> None:
+def _say_first(log: "logging.Logger", options: "OptionSet", size: int) -> None:
+    from hpcdvc.options.common import RunControl
+    from hpcdvc.options.declare import notes
+
     for note in notes(options):
         log.warning(note)
     processes = getattr(options, "processes", None)

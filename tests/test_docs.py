@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import DOCS, PAGES, ROOT, TEXTS, expanded, label, typed
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.status import STATUSES, reason_of
@@ -14,18 +15,10 @@ from hpcdvc.options import parser
 from hpcdvc.options.declare import declarations
 from hpcdvc.workflows.ldic import ADVICE
 
-ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
-PAGES = sorted(p for p in DOCS.rglob("*.md") if not {"_build", "generated"} & set(p.relative_to(DOCS).parts))
-TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
 COMMANDS = sorted(path.name.removeprefix("hpcdvc-") for path in (ROOT / "bin").iterdir())
 
 sys.path.append(str(DOCS))
 generate = importlib.import_module("generate")
-
-
-def label(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 def options_of(command: str) -> type:
@@ -37,19 +30,6 @@ def anchors(path: Path) -> set[str]:
     headings = re.findall(r"^#+ +(.*)$", path.read_text(), re.M)
     slugs = {re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-") for h in headings}
     return slugs | set(re.findall(r"^\(([\w-]+)\)=$", path.read_text(), re.M))
-
-
-def typed(path: Path) -> list[list[str]]:
-    """Words of every line that a reader is told to type (`$ ...`), continuation lines joined, comments dropped."""
-    blocks = re.findall(r"^```console\n(.*?)^```", path.read_text(), re.M | re.S)
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.startswith("$ ")]
-    parts = [part for line in lines for part in line[2:].split("&&")]
-    return [shlex.split(part, comments=True) for part in parts]
-
-
-def expanded(word: str) -> list[str]:
-    """What a shell makes of `load*.tif`."""
-    return [word.replace("*", str(k)) for k in range(3)] if "*" in word else [word]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

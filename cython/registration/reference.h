@@ -38,6 +38,20 @@ static double true_length_ratio(job *k)
     return squares > 0 ? dot(k, k->w.g, k->ref.second, skip) / squares : 1;
 }
 
+/* How many voxels of a box the mask of the image leaves out. */
+static double masked(const hpcdvc_volume *im, const int64_t origin[3], const int n[3])
+{
+    int64_t count = 0;
+    int lo[3], hi[3];
+    if (!im->mask || !inside(im, origin, n, lo, hi)) return 0;
+    for (int z = lo[0]; z < hi[0]; z++)
+        for (int y = lo[1]; y < hi[1]; y++) {
+            const uint8_t *row = im->mask + voxel(im, origin, z, y, lo[2]);
+            for (int x = 0; x < hi[2] - lo[2]; x++) count += !row[x];
+        }
+    return (double)count;
+}
+
 /* Read the window of im1 about a point. Returns a status, NOT_EVALUATED if all is well. */
 static int prepare_reference(job *k, const hpcdvc_point *p)
 {
@@ -53,6 +67,8 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
         if (!isfinite(p->Phi[i]) || fabs(p->Phi[i]) > 1e9) return BAD_START;
     hpcdvc_grey_sums g = grey(k->im1, k->ref.corner, k->w.n);
     k->ref.in_image = (double)g.count;
+    const double unmasked = voxels - masked(k->im1, k->ref.corner, k->w.n);
+    if (unmasked == 0 || unmasked < s->min_valid * voxels) return NO_SPECIMEN;
     if (g.count == 0) return FEW_VALID_VOXELS;
     k->ref.offset = g.sum / g.count;
     if (!(k->ref.offset > s->grey_low && k->ref.offset < s->grey_high)) return NO_SPECIMEN;

@@ -95,10 +95,11 @@ STATUSES: Mapping[Status, Meaning] = MappingProxyType(
             "the deformation function became singular", "reg, ldic, ddic, mmr", "yes", "yes", -4
         ),
         Status.NO_SPECIMEN: Meaning(
-            "mean grey value outside -glt and -ght", _WINDOWS, "no", "only with -nomask", -5
+            "no specimen: more of the window masked than -mc allows, or mean grey value outside -glt and -ght",
+            _WINDOWS, "no", "only with -nomask", -5,
         ),
         Status.FEW_VALID_VOXELS: Meaning(
-            "fewer valid voxels in the window of im1 than -mc", _WINDOWS, "yes", "yes", -4
+            "fewer valid voxels in the window of im1 than -mc: border of the image, or NaN", _WINDOWS, "yes", "yes", -4
         ),
         Status.BAD_START: Meaning(
             "the start from -pf is not finite", "ldic, ddic, search", "start: yes; missing label: no", "yes", -7
@@ -160,15 +161,43 @@ def explain_counts(
 ) -> dict[str, dict]:
     """How many points ended how, as it is stored in a file, in the order of falling status.
 
+    Percentages are of the points that have a specimen; there is none (None) for those that have not.
+
     Parameters
     ----------
     counts : number of points by status
     advice : what to try, by status, as the command says it
     family : of the field
     """
+    specimen = sum(count for code, count in counts.items() if code != Status.NO_SPECIMEN)
     return {
-        str(code): {"count": counts[code], "reason": reason_of(code, family), "advice": advice.get(code, "")}
+        str(code): {
+            "count": counts[code],
+            "percent": None if code == Status.NO_SPECIMEN else 100 * counts[code] / max(specimen, 1),
+            "reason": reason_of(code, family),
+            "advice": advice.get(code, ""),
+        }
         for code in sorted(counts, reverse=True)
+    }
+
+
+def point_counts(explained: Mapping[str, Mapping], family: Family) -> dict[str, int]:
+    """How many points there are, by what they are worth.
+
+    Parameters
+    ----------
+    explained : from `explain_counts`, or from a file
+    family : of the field
+
+    Returns
+    -------
+    dict of ``all``, ``without_specimen`` (status -5) and ``measured``
+    """
+    counts = {int(code): entry["count"] for code, entry in explained.items()}
+    return {
+        "all": sum(counts.values()),
+        "without_specimen": counts.get(Status.NO_SPECIMEN, 0),
+        "measured": sum(count for code, count in counts.items() if is_measured(code, family)),
     }
 
 
@@ -181,13 +210,18 @@ def status_table(explained: Mapping[str, Mapping]) -> str:
 
     Returns
     -------
-    str : lines of status, points, percentage, reason and what to try; the converged first, then the most frequent
+    str : lines of status, points, percentage, reason and what to try; the converged first, then the most frequent, and
+        last, apart and without a percentage, the points that have no specimen
     """
-    total = max(sum(entry["count"] for entry in explained.values()), 1)
+    specimen = sum(entry["count"] for code, entry in explained.items() if int(code) != Status.NO_SPECIMEN)
     rows = [("status", "points", "%", "reason", "what to try")]
     found = [(int(code), entry) for code, entry in explained.items() if entry["count"]]
-    for status, entry in sorted(found, key=lambda s: (s[0] != Status.CONVERGED, -s[1]["count"], s[0])):
-        share = f"{100 * entry['count'] / total:.2f}"
+
+    def place(status: int, entry: Mapping) -> tuple:
+        return status == Status.NO_SPECIMEN, status != Status.CONVERGED, -entry["count"], status
+
+    for status, entry in sorted(found, key=lambda one: place(*one)):
+        share = "-" if status == Status.NO_SPECIMEN else f"{100 * entry['count'] / specimen:.2f}"
         rows.append((str(status), str(entry["count"]), share, entry["reason"], entry["advice"]))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     numbers = [[word.rjust(width) for word, width in zip(row[:3], widths, strict=False)] for row in rows]

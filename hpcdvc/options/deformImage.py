@@ -20,6 +20,13 @@ class Images(Slices):
     residual: str | None = option(
         None, "--residual", metavar="im2", reads="volume", help="write im1(Phi) - im2 as well, and say how large it is"
     )
+    criterion: str = option(
+        "znssd",
+        "-crit",
+        "--criterion",
+        choices=("znssd", "ssd"),
+        help="--residual: znssd first brings mean and contrast of im1 to those of im2, ssd takes them as they are",
+    )
     mask2: str | None = option(
         None,
         "-mf2",
@@ -41,6 +48,9 @@ class Options(Images, MotionOptions, Place, RunControl, NeedlessLazyLoad):
         choices=(0, 1, 3, 5),
         group="deformation",
         help="0 nearest voxel (labels, masks), 1 trilinear, 3 cubic spline (o-MOMS), 5 quintic B-spline",
+    )
+    coverage: bool = option(
+        False, "--coverage", group="output", help="write a mask as well, 1 where the deformed image has a value"
     )
     format: str = option(
         "tif", "--format", choices=("tif", "hdf"), group="output", help="TIFF, or HDF5 that ParaView opens by itself"

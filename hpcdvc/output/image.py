@@ -67,6 +67,14 @@ class ImageFile:
         """
         return _key_in(Path(path or self.path)) == self.metadata["key"]
 
+    def stored(self) -> dict:
+        """What the file says of what it was made from: all that it holds in HDF5, its key alone in TIFF."""
+        if not self.path.endswith(".hdf"):
+            return {"key": _key_in(Path(self.path))}
+        with h5py.File(self.path, "r", locking=False) as file:
+            attributes = file["hpcdvc"].attrs
+            return {name: json.loads(attributes[name]) for name in self.metadata if name in attributes}
+
     def begun(self) -> tuple[str, int] | None:
         """Where an earlier run with this key has put voxels: file, final or temporary, and offset; None if nowhere."""
         for path in (files.temporary_name(self.path), Path(self.path)):
@@ -223,7 +231,9 @@ def _key_in(path: Path) -> str | None:
         with tifffile.TiffFile(path) as tif:
             return (tif.shaped_metadata or ({},))[0].get(KEY)
     except Exception as error:  # the libraries raise anything on a file that is none of theirs
-        raise UserError(f"{path} is no image that hpcdvc has written: --force overwrites it") from error
+        raise UserError(
+            f"{path} is no image that hpcdvc has written: -pre or -od give another name, --force overwrites it"
+        ) from error
 
 
 def _reserve(path: Path) -> None:

@@ -18,7 +18,7 @@ from hpcdvc import __version__, kernels
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.status import Family, status_table
+from hpcdvc.fields.status import Family, point_counts, status_table
 from hpcdvc.output import files
 
 #: View -> end of the name of its file.
@@ -42,7 +42,7 @@ class FieldFile:
     points : how many there are
     metadata : what to remember, anything JSON can hold; "key" tells this run from others
     views : which of "tsv", "vtk", "tif", and of a registration "graph" and "journal", are written beside the .hdf file
-    half_window_size : of the windows, ZYX, voxels; for the cells of the .vtk file
+    half_window_size : of the windows, ZYX, voxels; 0 along z says that the images are 2-D
     transport : "gather" or "parallel", see `hpcdvc.output.transports`
     advice : what to try, by status, which the file stores with the reasons
     dtype : of the rows: ROW, or from hpcdvc.fields.field.row_with, whose further columns are declared in
@@ -84,6 +84,12 @@ class FieldFile:
         from hpcdvc.output.hdf5 import read_metadata
 
         return read_metadata(self.path).get("key") == self.metadata["key"]
+
+    def stored(self) -> dict:
+        """What the file says of what it was made from."""
+        from hpcdvc.output.hdf5 import read_metadata
+
+        return read_metadata(self.path)
 
     def begun(self) -> bool:
         """Whether an earlier run has reserved its disk space."""
@@ -144,7 +150,7 @@ class FieldFile:
         if "tsv" in self.views:
             tsv.write_tsv(f"{self.stem}.tsv", field)
         if "vtk" in self.views:
-            vtk.write_vtk(f"{self.stem}.vtk", field, self.half_window_size)
+            vtk.write_vtk(f"{self.stem}.vtk", field)
         if "tif" in self.views:
             tiff.write_tiffs(self.stem, field)
 
@@ -157,6 +163,12 @@ class FieldFile:
         if "journal" in self.views:
             graph.save_iterations(f"{self.stem}{END_OF_VIEW['journal']}", iterations)
 
+    def counts(self) -> dict[str, int]:
+        """How many points there are, without a specimen, and measured, from the file (one rank)."""
+        from hpcdvc.output.hdf5 import read_metadata
+
+        return point_counts(read_metadata(self.path)["statuses"], self.family)
+
     def summary(self) -> str | None:
         """How the points ended, from the file, as a table (one rank); None for a single one."""
         from hpcdvc.output.hdf5 import read_metadata
@@ -166,7 +178,9 @@ class FieldFile:
         return status_table(read_metadata(self.path)["statuses"])
 
 
-def is_finished(path: str, is_ours: Callable[[], bool], force: bool, resume: bool) -> bool:
+def is_finished(
+    path: str, is_ours: Callable[[], bool], force: bool, resume: bool, changes: Callable[[], str] = str
+) -> bool:
     """Whether a result is there already, whole and from the parameters of this run (only with `resume`).
 
     Parameters
@@ -175,6 +189,7 @@ def is_finished(path: str, is_ours: Callable[[], bool], force: bool, resume: boo
     is_ours : whether the file at `path` is of this run; UserError if it is no file of hpcdvc
     force : overwrite what is there
     resume : complete what is there; with `force`, only where it is of this run
+    changes : parameters by which the file at `path` differs from this run, as text; "" where it does not say
 
     Raises
     ------
@@ -184,7 +199,7 @@ def is_finished(path: str, is_ours: Callable[[], bool], force: bool, resume: boo
     if not os.path.exists(path):
         return False
     if not resume and not force:
-        raise UserError(f"{path} exists: --force overwrites it, --resume completes it, -pre or -od give another name")
+        raise UserError(f"{path} exists: --resume completes it, -pre or -od give another name, --force overwrites it")
     try:
         if resume and is_ours():
             return True
@@ -192,7 +207,11 @@ def is_finished(path: str, is_ours: Callable[[], bool], force: bool, resume: boo
         if not force:
             raise
     if not force:
-        raise UserError(f"{path} was made with other parameters or images: --force overwrites it")
+        found = changes()
+        raise UserError(
+            f"{path} was made with other parameters or images{f' ({found})' * bool(found)}: "
+            "-pre or -od give another name, --force overwrites it"
+        )
     return False
 
 
@@ -237,6 +256,16 @@ def check_names(paths: Iterable[str]) -> None:
                 f"the name of a result is too long, {name} has {length} bytes, {folder} takes {most}: "
                 "give a shorter -pre, or rename the images"
             )
+
+
+def read_record(stem: str) -> dict:
+    """The record of the run that wrote `<stem>`; empty where there is none (one rank)."""
+    try:
+        with open(record_path(stem), encoding="utf-8") as file:
+            record = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def write_record(stem: str, record: dict, team) -> None:

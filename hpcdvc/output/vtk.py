@@ -1,4 +1,4 @@
-"""Fields as legacy VTK text, laid out as the users of spam know it: X Y Z, not-a-number written as 0."""
+"""Fields as legacy VTK text, named and ordered (X Y Z) as the users of spam know them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import IO
 import numpy as np
 
 from hpcdvc.fields.field import Field
+from hpcdvc.fields.grid import Grid
 from hpcdvc.output import files, views
 from hpcdvc.output.columns import SYMMETRIC
 
@@ -17,21 +18,16 @@ HEADS = {1: ("SCALARS", "LOOKUP_TABLE default\n"), 3: ("VECTORS", ""), 9: ("TENS
 WHOLE = (0, 3, 5, 3, 1, 4, 5, 4, 2)
 
 
-def write_vtk(
-    path: str | Path,
-    field: Field,
-    half_window_size: Sequence[float] = (0, 0, 0),
-) -> None:
+def write_vtk(path: str | Path, field: Field) -> None:
     """Write the columns of a field that are declared for such files (`vtk`).
 
-    Nodes of a grid become cells of the size of the node spacing, the first of which begins at the first node minus
-    `half_window_size`; free points become vertices.
+    Nodes of a grid become cells of the size of the node spacing, each with its node in the middle, so that they lie
+    on what the HDF5 file shows; free points become vertices. Not a number stays that.
 
     Parameters
     ----------
     path : file to write; an existing one is replaced
     field : n points
-    half_window_size : ZYX, voxels
 
     Raises
     ------
@@ -48,7 +44,7 @@ def write_vtk(
     ):
         stream.write("# vtk DataFile Version 2.0\nhpcdvc field\nASCII\n\n")
         if field.grid:
-            _write_cells(stream, field, half_window_size)
+            _write_cells(stream, field.grid)
         else:
             _write_vertices(stream, field)
         for name, values in arrays:
@@ -58,13 +54,12 @@ def write_vtk(
             _write_numbers(stream, table)
 
 
-def _write_cells(stream: IO[str], field: Field, half_window_size: Sequence[float]) -> None:
-    grid = field.grid
-    origin = np.subtract(grid.origin, half_window_size)
+def _write_cells(stream: IO[str], grid: Grid) -> None:
+    corner = np.subtract(grid.origin, np.divide(grid.spacing, 2))
     stream.write("DATASET STRUCTURED_POINTS\n")
     stream.write(f"DIMENSIONS {_xyz(np.add(grid.shape, 1))}\n")
     stream.write(f"ASPECT_RATIO {_xyz(grid.spacing)}\n")
-    stream.write(f"ORIGIN {_xyz(origin)}\n")
+    stream.write(f"ORIGIN {_xyz(corner)}\n")
     stream.write(f"\nCELL_DATA {grid.size}\n")
 
 
@@ -80,8 +75,7 @@ def _write_vertices(stream: IO[str], field: Field) -> None:
 
 
 def _write_numbers(stream: IO[str], table: np.ndarray) -> None:
-    finite = np.where(np.isfinite(table), table, 0.0)
-    files.write_table(stream, list(finite.T), ["%.9g"] * finite.shape[1], " ")
+    files.write_table(stream, list(table.T), ["%.9g"] * table.shape[1], " ")
 
 
 def _xyz(values: Sequence[float]) -> str:

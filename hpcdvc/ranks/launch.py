@@ -16,6 +16,13 @@ _SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS", "HPCDVC_RANKS")
 _SRUN_SIZE = "SLURM_STEP_NUM_TASKS"
 #: Variables that only a process started by a launcher has.
 _RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "MPI_LOCALRANKID", "PALS_RANKID")
+#: Variables that only the launchers of the MPI libraries set, srun never.
+_OF_LIBRARIES = ("OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PALS_RANKID", "HPCDVC_RANKS")
+#: What schedulers say of a job: of its machines, and to the process that they have started.
+_OF_SCHEDULERS = ("SLURM", "PBS_", "LSB_", "LSF_", "OAR_", "COBALT_", "LOADL_", "PE_HOSTFILE")
+_OF_STARTED = ("PMI_", "PMI2_", "PMIX_")
+#: Launchers of the kind of MPICH start processes by fork, whatever else is set.
+_BY_FORK = {"HYDRA_LAUNCHER": "fork", "HYDRA_BOOTSTRAP": "fork", "I_MPI_HYDRA_BOOTSTRAP": "fork"}
 
 
 def _count(name: str) -> int:
@@ -32,6 +39,11 @@ def launched_ranks() -> int:
 def under_launcher() -> bool:
     """Whether mpirun, mpiexec or srun has started this process."""
     return launched_ranks() > 1 or any(os.environ.get(name) for name in (*_SIZES, *_RANKS))
+
+
+def alone_in_step() -> bool:
+    """Whether srun has started this process and no other, as the shell of ``srun --pty bash``, or what runs in it."""
+    return _count(_SRUN_SIZE) == 1 and not any(os.environ.get(name) for name in _OF_LIBRARIES)
 
 
 def launched_rank() -> int:
@@ -100,6 +112,20 @@ def launcher_environment() -> dict[str, str]:
     }
 
 
+def environment_here() -> dict[str, str]:
+    """Environment in which a launcher starts all processes on this machine.
+
+    Launchers that find the job of a scheduler start by its means, on its machines. Within a step of Slurm that holds
+    all of the job, they wait for ever.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("PMIX_MCA_") or not name.startswith((*_OF_SCHEDULERS, *_OF_STARTED, "HYDRA_HOST_FILE"))
+    }
+    return {**launcher_environment(), **kept, **_BY_FORK}
+
+
 def one_thread_per_rank() -> None:
     """Keep numerical libraries from starting a thread per core on every rank; before numpy is imported."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -126,7 +152,7 @@ def find_launcher() -> str:
 
 
 def relaunch(ranks: int, argv: list[str]) -> NoReturn:
-    """Replace this process by ``mpiexec -n ranks python argv...``.
+    """Replace this process by ``mpiexec -n ranks python argv...`` on this machine.
 
     Parameters
     ----------
@@ -144,7 +170,7 @@ def relaunch(ranks: int, argv: list[str]) -> NoReturn:
         raise UserError(f"-np {ranks}: the number of processes must be 1 or more")
     launcher = find_launcher()
     # HPCDVC_RANKS: a launcher that sets no variable we know must not be started again by each of its processes
-    environment = {**launcher_environment(), **os.environ, "HPCDVC_RANKS": str(ranks)}
+    environment = {**environment_here(), "HPCDVC_RANKS": str(ranks)}
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(launcher, [launcher, "-n", str(ranks), sys.executable, *argv], environment)

@@ -1,24 +1,34 @@
 """Memory that the ranks of one node share.
 
-Each piece is a file in /dev/shm, or in $TMPDIR when /dev/shm is too small, mapped by every rank of the node and
-unlinked at once: nothing is left behind, however the run ends. Files rather than an MPI window because MPI
+Each piece is a file in /dev/shm, or in $TMPDIR when /dev/shm is too small, mapped by every rank of the node. It never
+has a name, so nothing is left behind, however the run ends: the others open what one rank holds open. Where that cannot
+be (no O_TMPFILE on a file system of the network, no sight of other processes in a container), it has a name until all
+have it open, and what a kill leaves in between is removed by the next run. Files rather than an MPI window because MPI
 libraries do not check the room: they end by SIGBUS, without a word, at the first touch of a page that is not there.
 ``posix_fallocate`` reserves the pages beforehand and reports what is missing.
 
 `node` is everywhere the communicator of the ranks of one node (mpi4py), or None for a serial run.
 """
 
+import contextlib
+import errno
+import glob
 import itertools
 import mmap
 import os
 import tempfile
+import time
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from hpcdvc.errors import RunError
+
+#: Seconds that a file with a name may have it, for all ranks to open it.
+OLD = 60.0
 
 
 def shared_array(node, shape: int | tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -127,26 +137,18 @@ def _folders() -> list[str]:
 
 
 def _shared_file(node, size: int, flags: int = 0, reserve: bool = True) -> int:
-    """Descriptor of a file of `size` bytes that all ranks of the node have open and that has no name any more."""
+    """Descriptor of a file of `size` bytes that all ranks of the node have open and that has no name."""
     problems = []
-    node.Barrier()  # a file that waits for a late rank would be left by a kill
+    node.Barrier()  # a file with a name that waits for a late rank would be left by a kill
     for folder in node.bcast(_folders()):
-        path = os.path.join(folder, f"hpcdvc-{node.bcast(uuid.uuid4().hex)}")
-        problem = node.bcast(_create(path, size, node.size) if node.rank == 0 else None)
-        descriptor = None
-        try:
+        for create in (_create_without_name, _create_with_name):
+            descriptor, problem = _open_together(node, create, folder, size, flags)
             if problem is None:
-                descriptor, mine = _open(path, flags)
-                problem = _first(node, mine)
-        finally:
-            if node.rank == 0 and os.path.exists(path):
-                os.unlink(path)
-        if problem is None and reserve:  # after the name is gone: for a large volume this takes long
-            problem = _first(node, _reserve(descriptor, size, node.rank, node.size))
+                if reserve:
+                    descriptor, problem = _reserve(node, descriptor, size)
+                break
         if problem is None:
             return descriptor
-        if descriptor is not None:
-            os.close(descriptor)
         problems.append(f"{folder}: {problem}")
     raise RunError(
         f"no room for {size / 1e6:.1f} MB that the ranks of {os.uname().nodename} share ({'; '.join(problems)}): "
@@ -154,41 +156,101 @@ def _shared_file(node, size: int, flags: int = 0, reserve: bool = True) -> int:
     )
 
 
-def _create(path: str, size: int, ranks: int) -> str | None:
-    """Create the empty file; what hinders it, or None."""
+def _open_together(node, create: Callable, folder: str, size: int, flags: int) -> tuple[int | None, str | None]:
+    """The file opened by all ranks of the node: (descriptor, problem of one of them)."""
+    with contextlib.ExitStack() as until_open:
+        made = problem = None
+        if node.rank == 0:
+            made, problem = _or_problem(lambda: until_open.enter_context(create(folder, size, node.size)))
+        made, problem = node.bcast((made, problem))
+        if problem is not None:
+            return None, problem
+        descriptor, problem = _or_problem(lambda: _open(*made, flags))
+        problem = next(filter(None, node.allgather(problem)), None)
+    if problem is not None and descriptor is not None:
+        os.close(descriptor)
+    return descriptor, problem
+
+
+def _reserve(node, descriptor: int, size: int) -> tuple[int | None, str | None]:
+    """Reserve the file, each rank its part so that pages lie near the ranks: (descriptor, problem of one of them)."""
+    start, stop = size * node.rank // node.size, size * (node.rank + 1) // node.size
+    problem = None
+    if stop > start and hasattr(os, "posix_fallocate"):  # macOS has none
+        _, problem = _or_problem(lambda: os.posix_fallocate(descriptor, start, stop - start))
+    problem = next(filter(None, node.allgather(problem)), None)
+    if problem is not None:
+        os.close(descriptor)
+        return None, problem
+    return descriptor, None
+
+
+def _or_problem(function: Callable) -> tuple[Any, str | None]:
     try:
-        space = os.statvfs(os.path.dirname(path))
-        free = space.f_bavail * space.f_frsize
-        # the MPI library fills its own part of /dev/shm as it goes, and dies when it cannot
-        margin = (16 + 4 * ranks) * 2**20 if path.startswith("/dev/shm") else 0
-        if size + margin > free:
-            return f"{free / 1e6:.1f} MB free"
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        os.truncate(path, size)
+        return function(), None
     except OSError as error:
-        return error.strerror
-    return None
+        return None, error.strerror or str(error)
 
 
-def _first(node, problem: str | None) -> str | None:
-    """The problem of the first rank that has one."""
-    return next(filter(None, node.allgather(problem)), None)
-
-
-def _open(path: str, flags: int) -> tuple[int | None, str | None]:
-    """Open the file: (descriptor, problem)."""
+@contextlib.contextmanager
+def _create_without_name(folder: str, size: int, ranks: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Create the empty file, on one rank; gives the path by which the others reach it meanwhile, and what it is."""
+    _check_room(folder, size, ranks)
+    if not hasattr(os, "O_TMPFILE"):
+        raise OSError(errno.ENOTSUP, "no files without a name")
+    descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
     try:
-        return os.open(path, os.O_RDWR | flags), None
-    except OSError as error:
-        return None, error.strerror
+        os.truncate(descriptor, size)
+        yield f"/proc/{os.getpid()}/fd/{descriptor}", _identity(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _reserve(descriptor: int, size: int, rank: int, ranks: int) -> str | None:
-    """Reserve this rank's part of the file, so that pages lie near the ranks; what hinders it, or None."""
-    start, stop = size * rank // ranks, size * (rank + 1) // ranks
+@contextlib.contextmanager
+def _create_with_name(folder: str, size: int, ranks: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    """The same with a name, for as long as the others need it."""
+    _remove_abandoned(folder)
+    _check_room(folder, size, ranks)
+    path = os.path.join(folder, f"hpcdvc-{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex}")
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     try:
-        if stop > start and hasattr(os, "posix_fallocate"):  # macOS has none
-            os.posix_fallocate(descriptor, start, stop - start)
-    except OSError as error:
-        return error.strerror
-    return None
+        os.truncate(descriptor, size)
+        yield path, _identity(descriptor)
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _check_room(folder: str, size: int, ranks: int) -> None:
+    space = os.statvfs(folder)
+    free = space.f_bavail * space.f_frsize
+    # the MPI library fills its own part of /dev/shm as it goes, and dies when it cannot
+    margin = (16 + 4 * ranks) * 2**20 if folder == "/dev/shm" else 0
+    if size + margin > free:
+        raise OSError(errno.ENOSPC, f"{free / 1e6:.1f} MB free")
+
+
+def _open(path: str, identity: tuple[int, int], flags: int) -> int:
+    """Open what another rank has created; OSError if the path leads elsewhere, as in a container of its own."""
+    descriptor = os.open(path, os.O_RDWR | flags)
+    if _identity(descriptor) != identity:
+        os.close(descriptor)
+        raise OSError(errno.ESTALE, "another file has this name here")
+    return descriptor
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+def _remove_abandoned(folder: str) -> None:
+    """Remove the files that runs of this machine have left which were killed before they could take the name away."""
+    start = f"hpcdvc-{os.uname().nodename}-"
+    for path in glob.glob(os.path.join(glob.escape(folder), f"{start}*")):
+        process = os.path.basename(path).removeprefix(start).split("-")[0]
+        with contextlib.suppress(OSError):  # of another user, or gone
+            # processes of other containers cannot be seen, and theirs keep a name for less than that
+            if time.time() - os.stat(path).st_ctime > OLD and not os.path.exists(f"/proc/{process}"):
+                os.unlink(path)

@@ -190,8 +190,10 @@ def texture(blocks: Blocks, weights: np.ndarray, pitch: float) -> np.ndarray:
     axes = [step / k + c for step, k, c in zip(steps, size, blocks.centre, strict=True)]
     at = np.stack(np.meshgrid(*axes, indexing="ij"))
     sigma = np.sqrt(np.maximum((SMOOTHING * pitch) ** 2 - (size**2 - 1) / 12, 0)) / size * (n > 1)
-    offset = np.average(blocks.mean, weights=weights) if weights.any() else 0.0
-    values = ndimage.map_coordinates(_smooth(blocks.mean - offset, weights, sigma), at, order=1, mode="nearest")
+    # by a power of two, which changes no digit: squares of large grey values have no room in float32
+    mean = np.ldexp(blocks.mean, -np.frexp(np.abs(blocks.mean).max())[1])
+    offset = np.average(mean, weights=weights) if weights.any() else 0.0
+    values = ndimage.map_coordinates(_smooth(mean - offset, weights, sigma), at, order=1, mode="nearest")
     counts = ndimage.map_coordinates(weights, at, order=1, mode="nearest") > 0.5
     for axis, last in zip(at, n, strict=True):  # of an image thinner than two pitches
         counts &= (axis >= -1) & (axis <= last)
@@ -199,7 +201,7 @@ def texture(blocks: Blocks, weights: np.ndarray, pitch: float) -> np.ndarray:
     values = (values - _smooth(values, counts, width)) * counts
     contrast = np.sqrt(_smooth(values**2, counts, width))
     whole = np.sqrt((values**2).sum() / max(counts.sum(), 1))
-    if whole <= 1e-6 * np.abs(blocks.mean).max():  # nothing but rounding
+    if whole <= 1e-6 * np.abs(mean).max():  # nothing but rounding
         return np.full(points, np.nan, np.float32)
     return np.where(counts > 0, values / (contrast + CONTRAST_FLOOR * whole), np.nan).astype(np.float32)
 

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from hpcdvc.output.result import (
     check_inputs_stay,
     check_names,
     is_finished,
+    read_record,
     record_path,
     write_record,
 )
@@ -34,9 +36,12 @@ from hpcdvc.ranks.background import Background
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.instruction_set import agree_on_instruction_set
-from hpcdvc.runs.shards import Shards, key_of
+from hpcdvc.runs.shards import Shards, differences, key_of
 
 log = logging.getLogger("hpcdvc")
+
+#: What the provenance of a result says beside the files and all else that it was made from.
+ABOUT = ("program", "units")
 
 
 def parameters_of(options: RunControl, made_from: dict) -> dict:
@@ -62,7 +67,7 @@ def metadata_of(command: str, parameters: dict, paths: dict) -> dict:
     return {
         "key": key_of(parameters),
         "parameters": {**parameters["options"], **paths},
-        "provenance": {"program": f"hpcdvc-{command}", "units": "voxel", **parameters["made_from"]},
+        "provenance": {**dict(zip(ABOUT, (f"hpcdvc-{command}", "voxel"), strict=True)), **parameters["made_from"]},
     }
 
 
@@ -89,6 +94,11 @@ class Job:
     done: bool = False
 
     @property
+    def key(self) -> str:
+        """What tells it from a result of other parameters."""
+        return key_of(self.parameters)
+
+    @property
     def shards(self) -> Shards:
         """Where its rows are kept until the result is there."""
         return Shards(self.stem, self.parameters, self.dtype, self.unit)
@@ -106,15 +116,34 @@ class Job:
         UserError
             There is a result, or a part of one, that is not to be replaced or completed.
         """
-        done = [is_finished(file.path, file.is_ours, options.force, options.resume) for file in self.files]
-        self.done = all(done)
+        done = [
+            is_finished(file.path, file.is_ours, options.force, options.resume, partial(self._changes, file))
+            for file in self.files
+        ]
+        # shards without a record: the run was killed between its last file and its end, and is brought there
+        self.done = all(done) and (read_record(self.stem).get("key") == self.key or not self.shards.existing())
         if self.done:
             return
-        for path in () if options.force else [path for file in self.files for path in file.view_paths()]:
+        keep = options.force or all(done)
+        for path in () if keep else [path for file in self.files for path in file.view_paths()]:
             if os.path.exists(path):
-                raise UserError(f"{path} exists: --force overwrites it, -pre or -od give another name")
+                raise UserError(f"{path} exists: -pre or -od give another name, --force overwrites it")
         if options.resume or not options.force:
             self.shards.check(options.resume)
+
+    def _changes(self, file: FieldFile | ImageFile) -> str:
+        """Parameters by which the file that is there differs from this job, as text; "" where it does not say."""
+        stored, record = file.stored(), read_record(self.stem)
+        if "parameters" not in stored and record.get("key") == stored.get("key"):
+            stored = record
+        if "parameters" not in stored or "options" not in self.parameters:
+            return ""
+        options, made_from = self.parameters["options"], stored.get("provenance", {})
+        earlier = {
+            "options": {name: value for name, value in stored["parameters"].items() if name in options},
+            "made_from": {name: value for name, value in made_from.items() if name not in ABOUT},
+        }
+        return ", ".join(differences(earlier, self.parameters))
 
     def room(self, options: RunControl) -> int:
         """Bytes that it will write."""
@@ -128,7 +157,7 @@ class Job:
         instruction_set = agree_on_instruction_set(team, self.shards)
         record = work(self, Checkpoint(self.shards, team, options.checkpoint_interval, instruction_set))
         if record is not None:
-            facts = {"seconds": round(time.time() - began, 3), **record}
+            facts = {"key": self.key, "seconds": round(time.time() - began, 3), **record}
             team.agree(lambda: write_record(self.stem, facts, team))
 
     def finish(self, team, views: Background) -> list[str]:

@@ -97,7 +97,7 @@ def _measure_chunks(
 ) -> list[np.ndarray]:
     """Rows of the chunks that this rank has pulled, one array per chunk; each is in the shards before the next."""
     rows: list[np.ndarray] = []
-    converged, mine, done, left = 0, 0, progress.done, progress.total - progress.done
+    converged, specimen, done, left = 0, 0, progress.done, progress.total - progress.done
     can_fail = "return_status" in checkpoint.shards.dtype.names
     for chunk in queue:
         numbers = np.arange(chunk.start, chunk.stop) if isinstance(points, int) else points[chunk.start : chunk.stop]
@@ -105,8 +105,8 @@ def _measure_chunks(
         checkpoint.append(rows[-1])
         if can_fail:
             converged += np.count_nonzero(rows[-1]["return_status"] == Status.CONVERGED)
-        mine += len(chunk)
+            specimen += np.count_nonzero(rows[-1]["return_status"] != Status.NO_SPECIMEN)
         # nodes have equal shares, so this node tells how far all are
         part = queue.done_in_node() / max(queue.total_in_node(), 1)
-        progress.update(done + round(part * left), converged / mine if can_fail else None)
+        progress.update(done + round(part * left), converged / specimen if specimen else None)
     return rows

@@ -22,6 +22,9 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW
 
+#: Entries of the identity of a file that are a hash.
+CONTENTS = ("sample", "sha256")
+
 _HEADER = struct.Struct("<8sII")
 _MAGIC = b"hpcdvc1\n"
 
@@ -72,12 +75,14 @@ class Shards:
         try:
             earlier = self._key()["parameters"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{self._key_path} cannot be read: --force starts anew") from error
-        if key_of(earlier) != key_of(self.parameters):
-            changes = ", ".join(_differences(earlier, self.parameters))
             raise UserError(
-                f"{self.folder} was measured with other parameters ({changes}): "
-                "--resume needs the same ones, --force starts anew"
+                f"{self._key_path} cannot be read: -pre or -od give another name, --force starts anew"
+            ) from error
+        if key_of(earlier) != key_of(self.parameters):
+            changes = ", ".join(differences(earlier, self.parameters))
+            raise UserError(
+                f"{self.folder} was measured with other parameters ({changes}): --resume needs the same ones, "
+                "-pre or -od give another name, --force starts anew"
             )
 
     def load(self) -> np.ndarray:
@@ -154,10 +159,25 @@ class Shards:
                 start += len(rows)
 
 
-def _differences(earlier: object, now: object, name: str = "") -> Iterator[str]:
-    """Sentences such as ``half_window_size was 8, is 10``, for every entry that differs."""
+def differences(earlier: object, now: object, name: str = "") -> Iterator[str]:
+    """Words such as ``half_window_size was 8, is 10``, for every entry that differs.
+
+    Parameters
+    ----------
+    earlier, now : parameters, as JSON can hold them
+    name : of the entry
+    """
     if isinstance(earlier, dict) and isinstance(now, dict):
         for key in sorted(earlier.keys() | now.keys()):
-            yield from _differences(earlier.get(key), now.get(key), f"{name}.{key}" if name else key)
-    elif earlier != now:
-        yield f"{name} was {json.dumps(earlier)}, is {json.dumps(now)}"
+            yield from differences(earlier.get(key), now.get(key), f"{name}.{key}" if name else key)
+    elif json.dumps(earlier) != json.dumps(now):
+        file, _, entry = name.rpartition(".")
+        if entry in CONTENTS:
+            yield f"{file} has other contents"
+        else:
+            yield f"{name} was {_shown(earlier)}, is {_shown(now)}"
+
+
+def _shown(value: object) -> str:
+    """A parameter as text; a file by its name."""
+    return json.dumps(value.get("name", value) if isinstance(value, dict) else value)

@@ -10,7 +10,7 @@ from hpcdvc.runs.points import measure_points
 from hpcdvc.runs.shards import Shards
 
 #: A slab that is in the files: its number, the checksums of its planes in each file, and sums over its voxels.
-SLAB = np.dtype([("index", "<i8"), ("checksum", "<u8", (2,)), ("sums", "<f8", (3,))], align=True)
+SLAB = np.dtype([("index", "<i8"), ("checksum", "<u8", (3,)), ("sums", "<f8", (3,))], align=True)
 #: Most voxels per slab: what bounds the memory of a rank.
 VOXELS = 2**25
 
@@ -39,7 +39,7 @@ def write_slabs(
     Parameters
     ----------
     team : hpcdvc.ranks.team.Team
-    images : one or two; nothing is there under their final names that is not to be overwritten
+    images : one to three; nothing is there under their final names that is not to be overwritten
     depth : planes per slab
     make : gives the planes of a slab
     seconds_per_slab : rough cost

@@ -7,7 +7,7 @@ import numpy as np
 
 from hpcdvc.deformation.images import PLANES, Deformation
 from hpcdvc.deformation.mappings import PhiMap
-from hpcdvc.deformation.residual import residual_of
+from hpcdvc.deformation.residual import AS_THEY_ARE, GreyFit, fits_of, grey_sums, planes_of_fit, residual_of
 from hpcdvc.images import VolumeInfo, open_volume
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.image import ImageFile
@@ -21,19 +21,53 @@ from hpcdvc.runs.slabs import SLAB, Maker, slab_depth, write_slabs
 SECONDS_PER_VOXEL = {0: 5e-9, 1: 6e-9, 3: 1.5e-8, 5: 2e-8}
 
 
-def slab_maker(deformation: Deformation, im1: np.ndarray, im2: np.ndarray | None = None) -> Maker:
-    """Function that makes the planes of a slab: the deformed image and, with im2, what differs from it."""
+def slab_maker(
+    deformation: Deformation,
+    im1: np.ndarray,
+    im2: np.ndarray | None = None,
+    fits: tuple[GreyFit, GreyFit] = AS_THEY_ARE,
+    coverage: bool = False,
+) -> Maker:
+    """Function that makes the planes of a slab: the deformed image, with im2 what differs from it, where it has values.
+
+    Parameters
+    ----------
+    deformation : of im1
+    im1, im2 : (nz, ny, nx) arrays
+    fits : of the grey values of im1 and of im1(Phi), to those of im2
+    coverage : also a mask, 1 where the deformed image has a value
+    """
 
     def make(first: int, last: int) -> Iterator[tuple[tuple[np.ndarray, ...], np.ndarray]]:
         values, inside = deformation.planes(first, last)
         for k, z in enumerate(range(first, last)):
-            if im2 is None:
-                yield (values[k],), np.array([np.count_nonzero(inside[k]), 0.0, 0.0])
-            else:
-                residual, sums = residual_of(values[k], inside[k], im1[z], im2[z])
-                yield (values[k], residual), sums
+            images, sums = (values[k],), np.array([np.count_nonzero(inside[k]), 0.0, 0.0])
+            if im2 is not None:
+                residual, sums = residual_of(values[k], inside[k], im1[z], im2[z], fits)
+                images += (residual,)
+            yield images + ((inside[k] != 0) & np.isfinite(values[k]),) * coverage, sums
 
     return make
+
+
+def fit_grey(team, deformation: Deformation, im1: np.ndarray, im2: np.ndarray) -> tuple[GreyFit, GreyFit]:
+    """Gain and offset that bring the grey values of im1, and of im1(Phi), to those of im2. Collective.
+
+    From some planes, the same ones on any number of ranks.
+
+    Parameters
+    ----------
+    team : hpcdvc.ranks.team.Team
+    deformation : of im1
+    im1, im2 : (nz, ny, nx) arrays
+    """
+    planes = planes_of_fit(len(im1))
+    mine = {}
+    for z in planes[team.rank :: team.size].tolist():
+        values, inside = deformation.planes(z, z + 1)
+        mine[z] = grey_sums(values[0], inside[0], im1[z], im2[z])
+    found = {z: sums for some in team.all_gather(mine) for z, sums in some.items()}
+    return fits_of(np.sum([found[z] for z in sorted(found)], axis=0))
 
 
 @dataclass(frozen=True)

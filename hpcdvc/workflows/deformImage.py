@@ -9,7 +9,7 @@ import numpy as np
 from hpcdvc.deformation.images import PLANES, Deformation
 from hpcdvc.deformation.mappings import NodeTables, PhiMap
 from hpcdvc.deformation.meshes import MeshLayers
-from hpcdvc.deformation.residual import norms
+from hpcdvc.deformation.residual import AS_THEY_ARE, GreyFit, norms
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, memory_text, open_mask, open_volume
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.deformImage import Options
@@ -20,7 +20,7 @@ from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.slabs import SLAB, slab_depth, write_slabs
-from hpcdvc.steps.deformed import SECONDS_PER_VOXEL, slab_maker
+from hpcdvc.steps.deformed import SECONDS_PER_VOXEL, fit_grey, slab_maker
 from hpcdvc.steps.motion import KINDS, read_motion
 
 log = logging.getLogger("hpcdvc")
@@ -90,8 +90,8 @@ def plan(options: Options, inputs: Inputs) -> list[Job]:
     metadata = metadata_of("deformImage", parameters, named_files(options))
     stem = stem_of(options.out_dir, options.prefix or im1.stem, KINDS[kind], im1.path)
     files = [ImageFile(f"{stem}.{options.format}", im1.shape, im1.dtype, metadata)]
-    if im2:
-        files.append(ImageFile(f"{stem}-residual.{options.format}", im1.shape, np.dtype(np.float32), metadata))
+    for name, dtype in (("residual", np.float32),) * bool(im2) + (("coverage", np.uint8),) * options.coverage:
+        files.append(ImageFile(f"{stem}-{name}.{options.format}", im1.shape, np.dtype(dtype), metadata))
     task = DeformImageTask(im1, im2, mask, mapping.prepared(im1.shape), options.order)
     return [Job(stem=stem, parameters=parameters, files=tuple(files), task=task, dtype=SLAB, unit="slabs")]
 
@@ -105,12 +105,14 @@ def deform(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     deformation = team.agree_all(lambda: Deformation(im1, task.mapping, task.order, mask))
     if isinstance(task.mapping, MeshLayers) and task.mapping.mesh.skipped:
         log.warning("%d cells of the mesh are flat or turned inside out, and left out", task.mapping.mesh.skipped)
-    make = slab_maker(deformation, im1, im2)
+    fitted = im2 is not None and options.criterion == "znssd"
+    fits = fit_grey(team, deformation, im1, im2) if fitted else AS_THEY_ARE
+    make = slab_maker(deformation, im1, im2, fits, options.coverage)
     sums = write_slabs(team, list(job.files), task.depth, make, task.seconds_per_slab, checkpoint, options.quiet)
-    return {**job.files[0].metadata, **_outcome(sums, task, team)}
+    return {**job.files[0].metadata, **_outcome(sums, task, fits[1], team)}
 
 
-def _outcome(sums: np.ndarray, task: DeformImageTask, team) -> dict:
+def _outcome(sums: np.ndarray, task: DeformImageTask, fit: GreyFit, team) -> dict:
     """Say how much of the image has a value and, compared with im2, what is left; the same for the record."""
     count, before, after = norms(sums)
     part = count / math.prod(task.im1.shape)
@@ -121,8 +123,14 @@ def _outcome(sums: np.ndarray, task: DeformImageTask, team) -> dict:
         return {"voxels": count}
     ratio = after / before if before else float("inf") if after else 1.0
     words = "residual, root mean square over these: im1 - im2 %.5g, im1(Phi) - im2 %.5g, ratio %.4f"
+    if fit != GreyFit():
+        log.info(
+            "grey values of im1(Phi) are taken times %.5g plus %.5g; -crit ssd compares them as they are",
+            fit.gain,
+            fit.offset,
+        )
     log.info(words, before, after, ratio)
-    return {"voxels": count, "rms_before": before, "rms_after": after}
+    return {"voxels": count, "gain": fit.gain, "offset": fit.offset, "rms_before": before, "rms_after": after}
 
 
 def estimate(job: Job, ranks: int) -> str:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.status import Status
+from hpcdvc.fields.status import Family, Status, point_counts
 from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.ldic import Options
-from hpcdvc.output.hdf5 import choose_transport, write_series
+from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
 from hpcdvc.output.result import FieldFile, check_names, stem_of
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.settings import Settings
@@ -40,7 +40,7 @@ ADVICE = {
     Status.VOLUME_CHANGE: "larger -hws, or a better start with -pf",
     Status.SINGULAR_PHI: "a better start with -pf",
     Status.NO_SPECIMEN: "",
-    Status.FEW_VALID_VOXELS: "lower -mc, or check the mask",
+    Status.FEW_VALID_VOXELS: "lower -mc",
     Status.BAD_START: "filter the start field first",
     Status.LEFT_IMAGE: "lower -mc, or a larger image",
     Status.DECORRELATED: "a better start with -pf",
@@ -183,7 +183,23 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
         rows = np.concatenate([rows, kept_rows(step.points.start, np.flatnonzero(~step.again))])
     (file,) = job.files
     file.write(rows, step.grid, team)
-    return {"transport": file.transport}
+    return {"transport": file.transport, "points": team.agree(file.counts)}
+
+
+def judge(paths: list[str]) -> None:
+    """Make sure, on one rank, that something was measured.
+
+    Raises
+    ------
+    RunError
+        In one of the results no node was; the sentence says how most of them ended. The files are kept.
+    """
+    for path in (path for path in paths if path.endswith(".hdf")):
+        about = read_metadata(path)
+        if not point_counts(about["statuses"], Family(about["family"]))["measured"]:
+            status, most = max(about["statuses"].items(), key=lambda entry: entry[1]["count"])
+            advice = f"; try: {most['advice']}" * bool(most["advice"])
+            raise RunError(f"{path}: no node has converged, most end with status {status} ({most['reason']}){advice}")
 
 
 def start_of(

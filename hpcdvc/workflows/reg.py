@@ -32,15 +32,16 @@ from hpcdvc.steps.start import read_start
 log = logging.getLogger("hpcdvc")
 
 
+_NEARER = "a start with -pf or --auto, or a larger -bb"
 #: What to try when a registration has failed.
 ADVICE = {
     Status.MAX_ITERATIONS: "a higher -it or -dp",
-    Status.ERROR_GROWTH: "another -bb, or a larger margin -m",
-    Status.SINGULAR: "a mask (-mf1) of what has texture",
-    Status.VOLUME_CHANGE: "a larger margin -m, or a start with -pf or --auto",
-    Status.SINGULAR_PHI: "another -bb, or -ug",
+    Status.ERROR_GROWTH: _NEARER,
+    Status.SINGULAR: "images whose grey values change along every axis",
+    Status.VOLUME_CHANGE: _NEARER,
+    Status.SINGULAR_PHI: _NEARER,
     Status.LEFT_IMAGE: "a start with -pf or --auto: less than a tenth of im1 meets im2",
-    Status.DECORRELATED: "a start with -pf or --auto, or a larger -bb",
+    Status.DECORRELATED: _NEARER,
 }
 
 
@@ -141,7 +142,7 @@ def register(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     if outcome.return_status != Status.CONVERGED:
         team.agree(lambda: file.write_iterations(outcome.history))
         team.agree(checkpoint.shards.clear)
-        team.fail(RunError(failure(outcome)))
+        team.fail(RunError(failure(outcome, options.auto)))
     at = centre if options.return_mask_centre else image_centre
     rows = row_of(outcome, at)
     mine = slice(0, 1 if team.rank == 0 else 0)
@@ -169,11 +170,13 @@ def row_of(outcome: RegistrationResult, point: np.ndarray) -> np.ndarray:
     return row
 
 
-def failure(outcome: RegistrationResult) -> str:
-    """Why the registration has failed and what to try, as a sentence."""
+def failure(outcome: RegistrationResult, auto: bool) -> str:
+    """Why the registration has failed and what to try, as a sentence; `auto`: its start was found by --auto."""
     reason = reason_of(outcome.return_status)
     lost = outcome.zncc < Iterations.min_zncc
     advice = ADVICE[Status.DECORRELATED if lost else outcome.return_status]
+    if auto:
+        advice = advice.replace("-pf or --auto", "-pf")
     return (
         f"the registration has failed at binning {outcome.factor}, iteration {outcome.iterations}: {reason} "
         f"(return status {outcome.return_status}, zncc {outcome.zncc:.3f}); try {advice}"

@@ -1,11 +1,13 @@
 """What surrounds every command: exit codes, who says what, -np, --help; with a command made for the purpose."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from rank_scripts import finish, start
 from running import end_group, find_mpiexec
 
 from hpcdvc import __version__
@@ -218,6 +220,42 @@ def test_ranks_that_do_not_see_each_other(probe):
     assert len(said(errors)) == 1 and "the launcher started 2 processes" in said(errors)[0]
     returned, output, errors = probe("fine", OMPI_COMM_WORLD_SIZE="2", OMPI_COMM_WORLD_RANK="1")
     assert (returned, output, said(errors)) == (2, [], [])
+
+
+SLOW = """
+import sys, time
+
+class Slow:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != sys.argv[1]:
+            return None
+        try:
+            print("LOADING", flush=True)
+            time.sleep(20)
+        except KeyboardInterrupt:
+            raise ImportError("as a compiled module says it that is interrupted")
+
+sys.meta_path.insert(0, Slow)
+from hpcdvc.cli import main
+raise SystemExit(main("info", []))
+"""
+
+
+@pytest.mark.parametrize("ranks", [None, 2])
+@pytest.mark.parametrize("module", ["hpcdvc.ranks.team", "hpcdvc.workflows.info"])
+def test_interrupt_while_modules_are_loaded(tmp_path, module, ranks):
+    """Ctrl-C at the terminal, before the command has begun: no page of Python."""
+    script = tmp_path / "slow.py"
+    script.write_text(SLOW)
+    process = start(script, module, ranks=ranks)
+    for _ in range(ranks or 1):
+        process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    code, _, errors = finish(process, timeout=10)
+    assert code == 130 if ranks is None else code != 0
+    assert "Traceback" not in errors and "ImportError" not in errors
+    assert ranks or errors == "hpcdvc-info: interrupted\n"
 
 
 def test_python_m():

@@ -40,6 +40,10 @@ def pulled_back(image: np.ndarray, matrix: np.ndarray, shift: np.ndarray, centre
     return np.where(inside, values, 0), inside
 
 
+#: What the record says of a residual.
+NUMBERS = ("voxels", "gain", "offset", "rms_before", "rms_after")
+
+
 def middle(image: np.ndarray, border: int = 6) -> np.ndarray:
     return image[tuple(slice(border, n - border) for n in image.shape)]
 
@@ -98,16 +102,31 @@ def test_names(volume):
 
 def test_residual(volume):
     im1, im2 = (image.astype(float) for image in volume)
-    result = deformed("-pf", "field.tsv", "-nn", 4, "--residual", "im2.tif")
+    result = deformed("-pf", "field.tsv", "-nn", 4, "--residual", "im2.tif", "-crit", "ssd", "--coverage")
     residual = tifffile.imread("im1-def-residual.tif")
     record = json.loads(Path("im1-def.run.json").read_text())
-    inside = np.zeros(SHAPE, bool)
-    inside[residual != 0] = True
+    inside = tifffile.imread("im1-def-coverage.tif")
+    assert inside.dtype == np.uint8 and set(np.unique(inside)) == {0, 1}
+    inside = inside == 1
+    assert not result[~inside].any() and np.isnan(residual[~inside]).all()
     assert residual.dtype == np.float32
     np.testing.assert_array_equal(residual[inside], (result - im2)[inside].astype("f4"))
-    assert 0 <= record["voxels"] - inside.sum() < 300, "a residual may be 0 inside too"
+    assert record["voxels"] == inside.sum() and (record["gain"], record["offset"]) == (1, 0)
     assert record["rms_before"] == pytest.approx(rms((im1 - im2)[inside]), rel=1e-3)
     assert record["rms_after"] == pytest.approx(rms((result - im2)[inside]), rel=1e-3)
+
+
+def test_other_grey_values_leave_nothing(volume):
+    """Gain and offset are fitted, so that what is left is what the same grey values leave; not so with ssd."""
+    tifffile.imwrite("im2.tif", (0.5 * volume[1].astype("f4") + 3000))
+    left = {}
+    for words in ((), ("-crit", "ssd")):
+        deformed("-pf", "field.tsv", "-o", 3, "--residual", "im2.tif", *words)
+        left[words] = middle(tifffile.imread("im1-def-residual.tif"))
+    record = json.loads(Path("im1-def.run.json").read_text())
+    assert (record["gain"], record["offset"]) == (1, 0)
+    plain = middle(deformed("-pf", "field.tsv", "-o", 3, "-pre", "plain").astype(float) - volume[1])
+    assert rms(left[()]) < 0.7 * rms(plain) < 0.01 * rms(left["-crit", "ssd"])
 
 
 def test_norms_are_said(volume, run_command):
@@ -128,7 +147,7 @@ def test_mask_in_the_deformed_state(volume):
     whole = deformed("-pf", "field.tsv", "-pre", "whole")
     kept = np.nan_to_num(mask) > 0
     np.testing.assert_array_equal(result, np.where(kept, whole, 0))
-    assert not tifffile.imread("im1-def-residual.tif")[~kept].any()
+    assert np.isnan(tifffile.imread("im1-def-residual.tif")[~kept]).all()
     assert json.loads(Path("im1-def.run.json").read_text())["voxels"] <= kept.sum()
 
 
@@ -227,13 +246,13 @@ def test_any_number_of_ranks(words, run_command):
     save_all((70, 33, 41))
     found, norms = [], []
     for ranks in (None, 1, 2, 3):
-        more = ("--residual", "im2.tif", "-od", f"out{ranks}", "-q")
+        more = ("--residual", "im2.tif", "--coverage", "-od", f"out{ranks}", "-q")
         done = run_command("deformImage", "im1.tif", *words, *more, ranks=ranks)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         found.append(contents(f"out{ranks}"))
         (record,) = Path(f"out{ranks}").glob("*.run.json")
-        norms.append([json.loads(record.read_text())[name] for name in ("voxels", "rms_before", "rms_after")])
-    assert len(found[0]) == 2 and all(images == found[0] for images in found)
+        norms.append([json.loads(record.read_text())[name] for name in NUMBERS])
+    assert len(found[0]) == 3 and all(images == found[0] for images in found)
     assert all(numbers == norms[0] for numbers in norms)
 
 

@@ -242,3 +242,13 @@ def test_file_that_sets_up(cluster, here):
     again = command_line("ldic", *words, "-q", "--resume")
     assert subprocess.run(again, cwd=here, env=clean_environment(), timeout=90).returncode == 0
     assert {path.name for path in (here / "once").iterdir()} == NAMES - {"im1-im2-ldic.tsv"}
+
+
+@pytest.mark.parametrize("start", [("srun", "-N1", "-n1"), ("salloc", "-N2", "-n2")])
+def test_processes_on_this_machine(cluster, here, start):
+    """-np within a step that holds all of its job, and within a job on two machines."""
+    mpi = ("--mpi=pmi2",) if start[0] == "srun" else ()
+    for more in {(), mpi}:
+        command = command_line("info", "-np", 2)
+        text = cluster.call(*start, *more, "env", f"PYTHONPATH={Path(__file__).parents[2]}", *command, cwd=here)
+        assert re.search(r"ranks +2 on 1 node\b", text), text

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from hpcdvc.fields.field import Field, status_counts
-from hpcdvc.fields.status import STATUSES, Family, Status, explain_counts, is_measured, reason_of, status_table
+from hpcdvc.fields.status import (
+    STATUSES,
+    Family,
+    Status,
+    explain_counts,
+    is_measured,
+    point_counts,
+    reason_of,
+    status_table,
+)
 from hpcdvc.workflows import ldic, reg
 
 
@@ -70,21 +79,31 @@ def test_counts_are_explained_in_falling_order():
     codes = np.array([2, 2, -5, 1, 2, -77], "i4")
     explained = explain_counts(status_counts(codes), {1: "more of it"})
     assert list(explained) == ["2", "1", "-5", "-77"]
-    assert explained["2"] == {"count": 3, "reason": "converged", "advice": ""}
-    assert explained["1"] == {"count": 1, "reason": reason_of(1), "advice": "more of it"}
+    assert explained["2"] == {"count": 3, "percent": 60.0, "reason": "converged", "advice": ""}
+    assert explained["1"] == {"count": 1, "percent": 20.0, "reason": reason_of(1), "advice": "more of it"}
+    assert explained["-5"]["percent"] is None
     assert explained["-77"]["reason"] == "unknown status"
     assert explain_counts({1: 4}, {}, Family.SEARCH)["1"]["reason"] == "matched to the whole voxel"
 
 
 def test_table_for_people():
-    lines = status_table(explain_counts({-5: 10, 2: 7980, 1: 3, -6: 0, 17: 7}, ldic.ADVICE)).splitlines()
+    explained = explain_counts({-5: 9000, 2: 7980, 1: 3, -6: 0, -77: 17}, ldic.ADVICE)
+    lines = status_table(explained).splitlines()
     assert lines[0].split() == ["status", "points", "%", "reason", "what", "to", "try"]
-    assert [line.split()[0] for line in lines[1:]] == ["2", "-5", "17", "1"]
+    assert [line.split()[0] for line in lines[1:]] == ["2", "-77", "1", "-5"]
     assert lines[1].split() == ["2", "7980", "99.75", "converged"]
-    assert "mean grey value outside -glt and -ght" in lines[2]
-    assert "unknown status" in lines[3]
-    assert lines[4].endswith(ldic.ADVICE[1])
-    assert lines[4].split()[:3] == ["1", "3", "0.04"]
+    assert "unknown status" in lines[2]
+    assert lines[3].endswith(ldic.ADVICE[1])
+    assert lines[3].split()[:3] == ["1", "3", "0.04"]
+    assert lines[4].split()[:3] == ["-5", "9000", "-"]
+    assert "no specimen" in lines[4] and "mean grey value outside -glt and -ght" in lines[4]
+    assert point_counts(explained, Family.REGISTRATION) == {"all": 17000, "without_specimen": 9000, "measured": 7980}
+
+
+def test_points_without_a_specimen_alone():
+    explained = explain_counts({-5: 7}, {})
+    assert status_table(explained).splitlines()[1].split()[:3] == ["-5", "7", "-"]
+    assert point_counts(explained, Family.REGISTRATION) == {"all": 7, "without_specimen": 7, "measured": 0}
 
 
 def test_table_of_nothing():

@@ -11,7 +11,7 @@ from affine_field import GRID, GRID_2D, METADATA, G, affine_rows, displacement, 
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.field import ROW
-from hpcdvc.fields.status import Status
+from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.output import files, hdf5, schema
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.transports import boxes
@@ -113,15 +113,16 @@ def test_free_points_come_back(points_file):
 
 
 def test_metadata_comes_back_as_json(grid_file):
-    metadata = hdf5.read_metadata(grid_file)
+    metadata, bad = hdf5.read_metadata(grid_file), len(FAILED)
+    good = GRID.size - bad
     assert (metadata["schema"], metadata["schema_version"]) == ("hpcdvc-phi-field", 1)
     assert (metadata["component_order"], metadata["array_order"]) == ("xyz", "zyx")
     assert metadata["provenance"] == METADATA["provenance"]
     assert metadata["parameters"] == METADATA["parameters"] | {"glt": "-inf"}
     assert (metadata["kind"], metadata["family"]) == ("grid", "registration")
     assert metadata["statuses"] == {
-        "2": {"count": GRID.size - len(FAILED), "reason": "converged", "advice": ""},
-        "1": {"count": len(FAILED), "reason": "maximum number of iterations reached", "advice": "raise -it"},
+        "2": {"count": good, "percent": 100 * good / GRID.size, "reason": "converged", "advice": ""},
+        "1": {"count": bad, "percent": 100 * bad / GRID.size, "reason": reason_of(1), "advice": "raise -it"},
     }
     with h5py.File(grid_file) as file:
         json.loads(file["hpcdvc"].attrs["parameters"], parse_constant=pytest.fail)

@@ -3,7 +3,7 @@ import subprocess
 import sys
 
 import pytest
-from rank_scripts import LAUNCHERS, clean_environment
+from rank_scripts import LAUNCHERS, clean_environment, finish
 
 from hpcdvc.errors import UserError
 from hpcdvc.ranks import launch
@@ -103,6 +103,62 @@ def test_relaunch_starts_the_ranks(tmp_path):
     assert done.returncode == 0
     for rank in range(2):
         assert (tmp_path / f"{rank}.txt").read_text() == "2 3 ['two words', '-x']\n"
+
+
+SCRIPT = """
+import os, sys
+from hpcdvc.ranks import launch
+if not launch.under_launcher() or launch.alone_in_step():
+    launch.relaunch(2, sys.orig_argv[1:])
+from hpcdvc.ranks.team import connect
+team = connect()
+with open(f"{team.rank}.txt", "x") as file:
+    print(team.size, team.node_count, "SLURM_JOB_ID" in os.environ, file=file)
+"""
+
+
+@pytest.mark.parametrize("started", [{}, {"PMI_RANK": "0", "PMI_SIZE": "1", "PMI_FD": "9"}, {"PMIX_RANK": "0"}])
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_relaunch_within_a_job_stays_on_this_machine(tmp_path, started, nodes):
+    """The variables of a step of one task: of no use are srun, which waits for the step to end, and other machines."""
+    (tmp_path / "again.py").write_text(SCRIPT)
+    job = {"SLURM_JOB_ID": "7", "SLURM_JOBID": "7", "SLURM_NNODES": str(nodes), "SLURM_TASKS_PER_NODE": f"1(x{nodes})"}
+    job |= dict.fromkeys(("SLURM_NODELIST", "SLURM_JOB_NODELIST"), os.uname().nodename + ",elsewhere" * (nodes - 1))
+    step = {"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0", "PMIX_MCA_gds": "hash", **started}
+    environment = clean_environment(**job, **step, HYDRA_LAUNCHER="slurm")
+    process = subprocess.Popen(
+        [sys.executable, "again.py"], env=environment, cwd=tmp_path, text=True, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    code, _, stderr = finish(process)
+    assert code == 0, stderr
+    for rank in range(2):
+        assert (tmp_path / f"{rank}.txt").read_text() == "2 1 False\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "alone"),
+    [
+        ({}, False),
+        (SALLOC, False),
+        (SRUN_PMI2, False),
+        ({"SLURM_STEP_NUM_TASKS": "1"}, True),
+        ({"SLURM_STEP_NUM_TASKS": "1", "PMI_SIZE": "1", "PMI_RANK": "0"}, True),
+        ({"SLURM_STEP_NUM_TASKS": "1", "OMPI_COMM_WORLD_SIZE": "1"}, False),
+        ({"SLURM_STEP_NUM_TASKS": "1", "MPI_LOCALNRANKS": "1"}, False),
+    ],
+)
+def test_alone_in_a_step(environment, variables, alone):
+    """A launcher may have started its daemons by srun: then it is the launcher that counts."""
+    environment(variables)
+    assert launch.alone_in_step() == alone
+
+
+def test_settings_of_the_user_stay(environment):
+    environment({**SRUN_PMIX, "PMIX_MCA_gds": "hash", "OMPI_MCA_btl": "self"})
+    kept = launch.environment_here()
+    assert (kept["PMIX_MCA_gds"], kept["OMPI_MCA_btl"], kept["PATH"]) == ("hash", "self", os.environ["PATH"])
+    assert not [name for name in kept if name.startswith("SLURM") or name == "PMIX_RANK"]
 
 
 @pytest.mark.parametrize("ranks", [0, -3])

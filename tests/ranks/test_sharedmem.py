@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from rank_scripts import clean_environment
+from rank_scripts import clean_environment, run
 from running import find_mpiexec
 
 from hpcdvc.errors import RunError
@@ -92,7 +92,7 @@ def test_memory_goes_with_the_last_reference(team, place):
 
     def held():
         with open("/proc/self/maps") as maps:
-            return open_files(), sum("hpcdvc-" in line for line in maps)
+            return open_files(), sum("/#" in line or "hpcdvc-" in line for line in maps)
 
     share()
     gc.collect()  # what earlier tests have left
@@ -112,6 +112,59 @@ def test_counter_gives_each_number_once(team, place):
     assert mine == sorted(mine)
     together = sorted(sum(team.node.allgather(mine), []) if team.node else mine)
     assert together == list(range(3000 * team.node_size))
+
+
+@mpi
+def test_ranks_that_do_not_see_each_other_use_a_name(team, place, monkeypatch):
+    """As in containers: there is no such process, or it is another one with another file."""
+    if team.node is None:
+        pytest.skip("a serial run shares nothing")
+    real = os.open
+
+    def elsewhere(path, *arguments, **more):
+        return real("/dev/null" if str(path).startswith("/proc/") else path, *arguments, **more)
+
+    if team.node_rank == team.node_size - 1:
+        monkeypatch.setattr(os, "open", elsewhere)
+    array = sharedmem.shared_array(team.node, team.node_size, np.uint8)
+    monkeypatch.undo()
+    array[team.node_rank] = 1
+    team.node_barrier()
+    assert array.all()
+    assert not glob.glob(f"{place}/hpcdvc-*-{os.getpid()}-*")
+    team.barrier()
+
+
+KILLED = """
+import os, signal, sys
+from hpcdvc.ranks import sharedmem, team as parallel
+team = parallel.connect()
+if sys.argv[1] == "name":
+    del os.O_TMPFILE
+if sys.argv[2] == "kill":
+    sharedmem._open = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+sharedmem.OLD = 0
+array = team.shared_array(2**20, "u1")
+array[team.spans(2**20)[0]] = 1
+team.barrier()
+print("sum", array.sum(), flush=True)
+"""
+
+
+@pytest.mark.parametrize(("how", "left"), [("nameless", 0), ("name", 1)])
+def test_a_kill_leaves_nothing(tmp_path, how, left):
+    """Between creation and the end of its name; what a file with a name leaves the next run removes."""
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    (folder / "hpcdvc-elsewhere-1-0").touch()  # of another machine: not ours to judge
+    more = {"TMPDIR": str(folder), "HPCDVC_SHM": "file"}
+    for ends, expected in (("kill", left), ("well", 0)):
+        code, stdout, stderr = run(script, how, ends, ranks=2, **more)
+        assert (code == 0) == (ends == "well") == ("sum 2" in stdout), stderr
+        names = [path.name for path in folder.glob("hpcdvc-*")]
+        assert len(names) == 1 + expected and "hpcdvc-elsewhere-1-0" in names
 
 
 @mpi

@@ -1,12 +1,15 @@
 """What all commands share: inputs by their contents, results that replace nothing, one instruction set, views."""
 
+import json
 import logging
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from deform_cases import contents, save_all
+from deform_cases import run_here as deform_here
 from ldic_cases import digest, run_here, save_pair
 from reg_cases import run_here as register_here
 
@@ -17,6 +20,7 @@ from hpcdvc.options.parser import parse
 from hpcdvc.output.hdf5 import read_table
 from hpcdvc.ranks import tables
 from hpcdvc.ranks.background import Background
+from hpcdvc.runs import job
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.instruction_set import agree_on_instruction_set
 from hpcdvc.runs.shards import Shards
@@ -53,7 +57,8 @@ def test_another_input_is_not(here, place):
     with open("im1.tif", "r+b") as file:
         file.seek(info.offset + int(place * (info.voxel_bytes - 8000)))
         file.write(bytes(8000))
-    with pytest.raises(UserError, match="was made with other parameters or images"):
+    words = r"was made with other parameters or images \(made_from.im1 has other contents\): -pre or -od"
+    with pytest.raises(UserError, match=words):
         run_here("im1.tif", "im2.tif", *GRID, "--resume")
 
 
@@ -89,6 +94,47 @@ def test_no_half_record_is_left(here):
     os.rename("im1-im2-ldic.run.json", "im1-im2-ldic.run.json.tmp")
     run_here("im1.tif", "im2.tif", *GRID, "--resume")
     assert not os.path.exists("im1-im2-ldic.run.json.tmp")
+
+
+COMMANDS = {
+    "im1-im2-ldic": lambda *words: run_here("im1.tif", "im2.tif", *GRID, *words),
+    "im1-im2-registration": lambda *words: register_here("im1.tif", "im2.tif", *words),
+    "im1-reg-def": lambda *words: deform_here("im1.tif", "-pf", "reg.tsv", "--residual", "im2.tif", *words),
+}
+
+
+@pytest.mark.parametrize("stem", COMMANDS)
+def test_a_run_killed_before_its_record_is_brought_to_its_end(here, monkeypatch, stem):
+    """The result has its name, the record of the run is not there yet: --resume writes it, and changes no result."""
+    save_all()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "write_record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            COMMANDS[stem]()
+    before = {path.name: path.read_bytes() for path in Path().glob(f"{stem}*") if path.is_file()}
+    assert before and f"{stem}.run.json" not in before and Path(f"{stem}.parts").exists()
+    for _ in range(2):
+        COMMANDS[stem]("--resume")
+        record = Path(f"{stem}.run.json").read_bytes()
+        assert json.loads(record)["key"] and not Path(f"{stem}.parts").exists()
+        assert all(Path(name).read_bytes() == data for name, data in before.items())
+    COMMANDS[stem]("--resume")
+    assert Path(f"{stem}.run.json").read_bytes() == record, "a finished run is not done again"
+
+
+@pytest.mark.parametrize("more", [(), ("--force",), ("--resume",)])
+def test_registrations_and_images_replace_nothing_either(here, more):
+    register_here("im1.tif", "im2.tif", "-def")
+    for name in ("im1-im2-registration.hdf", "im1-im2-registration.tsv"):
+        with pytest.raises(UserError, match=f"would replace {name}, from which it is made"):
+            register_here("im1.tif", "im2.tif", "-pf", name, *more)
+    words = ("-pf", "im1-im2-registration.hdf", "--residual", "im1-reg-def.tif", *more)
+    with pytest.raises(UserError, match="would replace im1-reg-def.tif, from which it is made"):
+        deform_here("im1.tif", *words)
 
 
 def test_missing_table_is_one_sentence(here):

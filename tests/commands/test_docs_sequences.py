@@ -1,0 +1,84 @@
+"""What the pages tell people to type works, in the order of each page, on one small series: nothing is refused because
+the line before has left a result of the same name, and what is measured converges."""
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from ldic_cases import save_registration
+from pages import PAGES, ROOT, TEXTS, label, measurements
+from reg_ends import own_folder
+from synthetic import Affine, lattice_texture, render
+
+from hpcdvc.cli import main
+from hpcdvc.output.hdf5 import read_field
+
+SHAPE = (136, 132, 128)
+CENTRE = (np.array(SHAPE) - 1) / 2
+#: What a page takes for granted that another one has told to type.
+BEFORE = {
+    "docs/guide/deformImage.md": (
+        "reg load0.tif load1.tif",
+        "ldic load0.tif load1.tif -pf load0-load1-registration.tsv -ns 16 -hws 10 -od steps",
+    ),
+}
+#: Lines that fail, as their pages say.
+FAILS = {("docs/guide/reg.md", "reg tests/data/tensile_151.tif tests/data/tensile_170.tif -od out")}
+MEASURING = [path for path in TEXTS if measurements(path)]
+
+
+def motion(step: int) -> Affine:
+    """A steady motion, too far for windows without a start from the second step on."""
+    return Affine(np.eye(3) + step * np.diag([0.004, -0.003, 0.002]), step * np.array([2.5, -3.0, 2.0]), CENTRE)
+
+
+@pytest.fixture(scope="module")
+def series():
+    texture = lattice_texture(1)
+    return [render(texture, SHAPE, motion(step) if step else None) for step in range(4)]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, series):
+    """A folder with all files that pages name."""
+    for _ in own_folder(tmp_path, monkeypatch):
+        (tmp_path / "tests").symlink_to(ROOT / "tests")
+        specimen = np.ones(SHAPE, "u1")
+        specimen[:, :, :12] = 0
+        named = {f"load{step}": image for step, image in enumerate(series)}
+        named |= {"im1": series[0], "im2": series[1], "before": series[0], "after": series[1], "specimen": specimen}
+        for name, image in (named | {"labels": specimen}).items():
+            tifffile.imwrite(f"{name}.tif", image, photometric="minisblack")
+        half = motion(2)
+        save_registration("half-registration.tsv", Affine(half.F, half.shift / 2, half.centre / 2))
+        yield
+
+
+def type_in(page: str, name: str, words: list[str], capfd) -> None:
+    line = shlex.join([name, *words])
+    capfd.readouterr()
+    code = main(name, words)
+    stderr = capfd.readouterr().err
+    assert code == ((page, line) in FAILS), f"{page}: {line}: exit code {code}\n{stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", MEASURING, ids=label)
+def test_lines_of_a_page_in_order(path, here, capfd):
+    page = label(path)
+    lines = [(line.split()[0], line.split()[1:]) for line in BEFORE.get(page, ())] + measurements(path)
+    for name, words in lines:
+        type_in(page, name, words, capfd)
+    for result in Path().rglob("*-ldic.hdf"):
+        field = read_field(result)
+        counts = np.isin(field.return_status, (-5, -6, -8), invert=True)
+        assert field.measured[counts].mean() > 0.9, f"{page}: {result}"
+
+
+def test_all_pages_that_measure_are_tested():
+    """A page whose lines are not found would pass."""
+    assert {"README.md", "docs/quickstart.md", "docs/hpc.md"} < {label(path) for path in MEASURING}
+    assert {f"docs/guide/{name}.md" for name in ("reg", "ldic", "deformImage")} < {label(path) for path in MEASURING}
+    assert len(PAGES) > 10 and sum(len(measurements(path)) for path in MEASURING) > 40

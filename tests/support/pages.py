@@ -1,0 +1,43 @@
+"""What the pages of the documentation tell their readers to type."""
+
+import re
+import shlex
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(p for p in DOCS.rglob("*.md") if not {"_build", "generated"} & set(p.relative_to(DOCS).parts))
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
+
+
+def label(path: Path) -> str:
+    """Name of a page, for messages."""
+    return str(path.relative_to(ROOT))
+
+
+def typed(path: Path) -> list[list[str]]:
+    """Words of every line that a reader is told to type (`$ ...`), continuation lines joined, comments dropped."""
+    blocks = re.findall(r"^ *```console\n(.*?)^ *```", path.read_text(), re.M | re.S)
+    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    parts = [part for line in lines if line.startswith("$ ") for part in line[2:].split("&&")]
+    return [shlex.split(part, comments=True) for part in parts]
+
+
+def expanded(word: str) -> list[str]:
+    """What a shell makes of `load*.tif`."""
+    return [word.replace("*", str(k)) for k in range(3)] if "*" in word else [word]
+
+
+def measurements(path: Path) -> list[tuple[str, list[str]]]:
+    """The commands of ours that a page shows with files, in its order: names without prefix, and arguments.
+
+    Job files stand for their commands; how many ranks there are is left out.
+    """
+    found = []
+    for words in typed(path):
+        place = next((i for i, word in enumerate(words) if re.search(r"(^|/)hpcdvc-\w+(\.sbatch)?$", word)), None)
+        if place is None or not any(re.search(r"\.\w{3}$", word) for word in words[place + 1 :]):
+            continue
+        name = re.search(r"hpcdvc-(\w+)", words[place])[1]
+        found.append((name, [part for word in words[place + 1 :] for part in expanded(word)]))
+    return found
