@@ -22,16 +22,8 @@ from hpcdvc.options.common import RunControl
 from hpcdvc.options.declare import as_parameters
 from hpcdvc.output.files import temporary_name
 from hpcdvc.output.image import ImageFile
-from hpcdvc.output.result import (
-    FieldFile,
-    check_folder,
-    check_inputs_stay,
-    check_names,
-    is_finished,
-    read_record,
-    record_path,
-    write_record,
-)
+from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, is_finished
+from hpcdvc.output.result import FieldFile, read_record, record_path, write_record
 from hpcdvc.ranks.background import Background
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs

@@ -14,7 +14,7 @@ from hpcdvc.images import VolumeInfo, check_mask, check_pair, memory_text, open_
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.deformImage import Options
 from hpcdvc.output.image import ImageFile
-from hpcdvc.output.result import stem_of
+from hpcdvc.output.places import stem_of
 from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs

@@ -13,7 +13,8 @@ from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, descr
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.ldic import Options
 from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
-from hpcdvc.output.result import FieldFile, check_names, stem_of
+from hpcdvc.output.places import check_names, stem_of
+from hpcdvc.output.result import FieldFile
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.task import Task

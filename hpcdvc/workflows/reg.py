@@ -15,7 +15,8 @@ from hpcdvc.options.declare import named_files
 from hpcdvc.options.reg import Options
 from hpcdvc.output import graph
 from hpcdvc.output.hdf5 import choose_transport
-from hpcdvc.output.result import FieldFile, stem_of
+from hpcdvc.output.places import stem_of
+from hpcdvc.output.result import FieldFile
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.gauss_newton import ITERATE
 from hpcdvc.registration.levels import Level, centre_of_mass
