@@ -192,7 +192,7 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
     for (int m = 0; m < 12; m++) by_affine += A[m] * affine[m];
     const double rest = fmax(k->state.squares - explained, 1e-12 * k->ref.sums.n); /* rounding can make it negative */
     const double left = rest / (k->ref.sums.n - n - 2) / (1 + interpolated_noise(k, k->target.spline->noise));
-    const double ratio = (explained - by_affine) / (flat ? 6 : 18) / (2 * left);
+    const double priced = fmax(left, rounding_noise(k) / 2), ratio = (explained - by_affine) / (flat ? 6 : 18) / (2 * priced);
     const double threshold = believed(k, rest);
     if (!(ratio > threshold)) return 0;
     const double part = 1 - threshold / ratio;
@@ -203,21 +203,22 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
         if (q > 3) continue;
         correction[m] += part * k->state.step_gain * solution[i] / unit[q];
         v[i] = 1 / unit[q];
-        wide[m] = 2 * left * k->state.step_gain * k->state.step_gain * k->state.noise_excess * cholesky_form(matrix, n, scale, v);
+        wide[m] = 2 * priced * k->state.step_gain * k->state.step_gain * k->state.noise_excess * cholesky_form(matrix, n, scale, v);
         /* texture on one side only: the quadratic terms would extrapolate from there */
-        if (q == 3 && wide[m] > MOST_INFLATION * variance[m] * 2 * left / seen) return 0;
+        if (q == 3 && wide[m] > MOST_INFLATION * variance[m] * 2 * priced / seen) return 0;
     }
     for (int m = 0; m < 12; m++) {
-        const double narrow = variance[m] * 2 * left / seen;
+        const double narrow = variance[m] * 2 * priced / seen;
         variance[m] = narrow + part * part * fmax(wide[m] - narrow, 0);
     }
+    k->state.explained = (explained - by_affine) / k->state.squares;
     return 1;
 }
 
 /* Correct Phi and its variances for the curvature of the field inside the window. */
 static void correct_curvature(job *k, int partial, double variance[12])
 {
-    const double squares = k->state.squares, zncc = k->state.zncc, seen = 2 * k->state.noise;
+    const double squares = k->state.squares, zncc = k->state.zncc, seen = fmax(2 * k->state.noise, rounding_noise(k));
     double B[3 * TERMS], correction[12], before[12], new_variance[12];
     if (!(seen > 0) || k->ref.sums.n < 3 * TERMS + 10) return;
     curvature_residual(k, partial, B);

@@ -10,6 +10,8 @@ enum { CONVERGED = 2, MAX_ITERATIONS = 1, NOT_EVALUATED = 0, ERROR_GROWTH = -1, 
        SINGULAR_PHI = -4, NO_SPECIMEN = -5, FEW_VALID_VOXELS = -6, BAD_START = -7, LEFT_IMAGE = -8,
        DECORRELATED = -9 };
 
+#define ROUNDING 1e-12 /* variance beside the square of the grey values that float32 cannot tell from rounding */
+
 /* The window of im1, made ready once. */
 typedef struct {
     int64_t corner[3];           /* first voxel of the window */
@@ -49,6 +51,8 @@ typedef struct {
     double step_gain;            /* (sum of g.g) / (sum of g.true gradient): noise makes g too long, smoothing too short */
     double noise_excess;         /* part of the normal matrix that counts in the variance */
     int settled;                 /* near the end with voxels left out: the others may only become fewer */
+    int buried;                  /* noise hides the gradient: the length of steps is not known */
+    double explained;            /* part of the squared residuals that curvature explains */
     int no_memory;               /* memory ran out where no status is returned */
 } iteration_state;
 

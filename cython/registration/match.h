@@ -4,6 +4,15 @@
 
 #include "job.h"
 
+#define SMALLEST_SQUARE 1e-30 /* float32 sums of smaller ones lose digits */
+
+/* Whether the sum of squares of im2 about its mean is more than rounding leaves; the grey values of im1 do not matter. */
+static int has_texture(const job *k, double squares)
+{
+    const double n = k->ref.sums.n, level = k->target.offset * k->ref.scale;
+    return squares > k->s->least_variance * k->state.sums.bb && squares > n * (ROUNDING * level * level + SMALLEST_SQUARE);
+}
+
 /* Residual, correlation and the right-hand side of the normal equations. Returns a status. */
 static int evaluate(job *k, double A[12])
 {
@@ -12,8 +21,8 @@ static int evaluate(job *k, double A[12])
     const match_sums *m = &k->state.sums;
     const double mean_a = r->a / r->n, mean_b = m->b / r->n;
     const double aa = r->aa - r->n * mean_a * mean_a, bb = m->bb - r->n * mean_b * mean_b;
-    const double ab = m->ab - r->n * mean_a * mean_b, least = k->s->least_variance * r->n;
-    if (!(aa > least) || !(bb > least)) return SINGULAR;
+    const double ab = m->ab - r->n * mean_a * mean_b;
+    if (!(aa > k->s->least_variance * r->aa) || !has_texture(k, bb)) return SINGULAR;
     k->state.zncc = ab / sqrt(aa * bb);
     double gain = 1, shift_a = mean_a, shift_b = mean_b;
     if (k->s->znssd) {

@@ -5,6 +5,8 @@
 #include "reference.h"
 #include "warp.h"
 
+#define BURIED 0.05 /* part of the squared gradient that must be more than noise */
+
 /* Variance that interpolation leaves of unit white noise of im2, mean over the window. `table`: at 16 fractions. */
 static double interpolated_noise(const job *k, const double table[16])
 {
@@ -60,6 +62,13 @@ static double residual_variance(const job *k)
     return degrees > 0 ? k->state.squares / degrees / (1 + interpolated_noise(k, k->target.spline->noise)) : 0;
 }
 
+/* What rounding to whole grey values adds to the residual of both images, a twelfth of a grey value squared each. */
+static double rounding_noise(const job *k)
+{
+    const double unit = k->ref.scale * k->ref.scale / 12, b = k->state.gain * k->target.contrast_loss;
+    return unit * (k->im1->type < TYPE_F4) + unit * b * b * (k->im2->type < TYPE_F4);
+}
+
 /* Noise variance of one image, in units of scale. */
 static double noise_variance(job *k, int partial)
 {
@@ -86,13 +95,14 @@ static int take_smooth_gradient(job *k)
  * of it sums to nothing, as the filters are odd; multiplied with the noise of im2 it remains. */
 static void judge_gradient(job *k, double all, double along, double noise_in_g)
 {
-    k->state.step_gain = along > 0.05 * all ? all / along : 20;
+    k->state.step_gain = all / along;
     k->state.noise_excess = 1 - 0.5 * fmin(noise_in_g / all, 1);
 }
 
 /* The variance of Phi is 1 / efficiency of what the true gradient would give:
  * efficiency = (sum of g.true)^2 / (sum of true^2) / (sum of g^2, noise counted half).
- * Takes the smoothed gradient where that is clearly better; returns 1 if so. */
+ * Takes the smoothed gradient where that is clearly better; returns 1 if so. A gradient that is nearly all noise says
+ * nothing of its length: steps stay as they are. */
 static int choose_gradient(job *k)
 {
     const hpcdvc_settings *s = k->s;
@@ -101,21 +111,22 @@ static int choose_gradient(job *k)
     const double *M = k->ref.sums.M, all = (M[39] + M[91] + M[143]) * k->ref.counted / k->ref.sums.n; /* dot(g, g), whole window */
     const double noise_in_g = noise * s->gradient.noise;
     const double along = s->calibrate ? k->ref.length_ratio * all - noise * s->noise_with_true : all - noise_in_g;
-    const double length_ratio = along / fmax(all - noise_in_g, 1e-30); /* true gradient / noise-free g */
-    judge_gradient(k, all, along, noise_in_g);
+    k->state.buried = !(all - noise_in_g > BURIED * all) || !(along > BURIED * all);
+    const double length_ratio = k->state.buried ? k->ref.length_ratio : along / (all - noise_in_g); /* true gradient / noise-free g */
+    if (!k->state.buried) judge_gradient(k, all, along, noise_in_g);
     if (!s->adaptive || noise_in_g < 0.04 * all) return 0;
     k->state.no_memory = take_smooth_gradient(k);
     if (k->state.no_memory) return 0;
     const double gs = dot(k, k->ref.second, k->ref.second, 1), noise_in_s = noise * s->smooth_gradient.noise;
     const double along_s = length_ratio * (dot(k, k->ref.second, k->w.g, 1) - noise * s->noise_with_smooth);
-    if (!(along_s > 0)) return 0;
-    if (along_s * along_s / (gs - 0.5 * noise_in_s) < 1.04 * along * along / (all * k->state.noise_excess)) return 0;
+    if (!(along_s > BURIED * gs) || !(gs - noise_in_s > BURIED * gs)) return 0;
+    if (!k->state.buried && along_s * along_s / (gs - 0.5 * noise_in_s) < 1.04 * along * along / (all * k->state.noise_excess)) return 0;
     judge_gradient(k, gs, along_s, noise_in_s);
     for (int i = 0; i < 3; i++) {
         float *g = k->w.g[i];
         k->w.g[i] = k->ref.second[i], k->ref.second[i] = g;
     }
-    k->ref.smoothed = k->ref.stale = 1;
+    k->ref.smoothed = k->ref.stale = 1, k->state.buried = 0;
     return 1;
 }
 
@@ -123,7 +134,7 @@ static int choose_gradient(job *k)
  * interpolation takes from the texture it takes from the noise of im2 where it matters, too. */
 static void variances(const job *k, double variance[12])
 {
-    const double both = k->state.noise * (1 + k->target.contrast_loss * k->target.contrast_loss);
+    const double both = fmax(k->state.noise * (1 + k->target.contrast_loss * k->target.contrast_loss), rounding_noise(k));
     const double scatter = both * k->state.step_gain * k->state.step_gain * k->state.noise_excess;
     for (int i = 0; i < 12; i++)
         variance[i] = scatter * cholesky_form(k->ref.factor.L, k->s->unknowns, k->ref.factor.scale, k->s->basis + 12 * i);

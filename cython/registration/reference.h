@@ -74,7 +74,7 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     if (!(k->ref.offset > s->grey_low && k->ref.offset < s->grey_high)) return NO_SPECIMEN;
     if (g.count < s->min_valid * voxels) return FEW_VALID_VOXELS;
     double variance = g.sum_squares / g.count - k->ref.offset * k->ref.offset;
-    if (!(variance > 1e-12 * k->ref.offset * k->ref.offset)) return SINGULAR;
+    if (!(variance > ROUNDING * k->ref.offset * k->ref.offset)) return SINGULAR;
     k->ref.offset = (float)k->ref.offset; /* as the row readers subtract it */
     k->ref.scale = 1 / sqrt(variance);
     int R = filter_radius(&s->gradient);

@@ -7,6 +7,7 @@
 #ifndef HPCDVC_WINDOWS_H
 #define HPCDVC_WINDOWS_H
 
+#include "chance.h"
 #include "curvature.h"
 #include "warp.h"
 #include "warped_gradient.h"
@@ -31,13 +32,26 @@ static int refresh(job *k, int partial)
     return factorise(k->ref.sums.M, k->s, &k->ref.factor) ? SINGULAR : NOT_EVALUATED;
 }
 
+/* What a window at rest is worth. Returns a status. */
+static int judge(job *k, int partial, double variance[12])
+{
+    residual_look look;
+    if (k->state.buried || k->state.zncc < k->s->min_zncc) return DECORRELATED;
+    look_at_residual(k, partial, &look);
+    const residual_parts parts = interpret(k, &look);
+    if (!better_than_chance(k, &parts)) return DECORRELATED;
+    const double factor = inflation(k, &look, &parts);
+    for (int i = 0; i < 12; i++) variance[i] *= factor;
+    return CONVERGED;
+}
+
 /* The iterations on a prepared window. Returns a status. */
 static int iterate(job *k, hpcdvc_row *row)
 {
     const hpcdvc_settings *s = k->s;
     double previous = INFINITY;
     int status = NOT_EVALUATED, partial = 0, looked = 0;
-    k->state.noise_excess = 1, k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
+    k->state.noise_excess = 1, k->state.buried = 0, k->state.explained = 0, k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], delta[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
@@ -50,7 +64,7 @@ static int iterate(job *k, hpcdvc_row *row)
             norm += delta[i] * delta[i];
         }
         if (!isfinite(norm)) return SINGULAR;
-        row->delta_phi_norm = sqrt(norm);
+        row->delta_phi_norm = sqrt(norm) / fmin(2 * k->state.step_used, 1); /* a step of next to nothing is no rest */
         const int look = row->delta_phi_norm <= s->min_delta_phi || (!looked && row->delta_phi_norm < s->near);
         if (look) k->state.noise = noise_variance(k, partial);
         if ((status = compose(k, delta)) != NOT_EVALUATED) return status;
@@ -73,7 +87,7 @@ static int iterate(job *k, hpcdvc_row *row)
     variances(k, row->variance);
     if (s->curvature_threshold > 0) correct_curvature(k, partial, row->variance);
     if (k->state.no_memory) return NO_MEMORY;
-    return k->state.zncc < s->min_zncc ? DECORRELATED : CONVERGED;
+    return judge(k, partial, row->variance);
 }
 
 static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)

@@ -10,7 +10,8 @@ NEAR = 0.1
 GROWTH = 0.8
 #: Least and greatest det F: no material is squeezed or stretched like that between two images, iterations astray are.
 VOLUME_RATIO = (0.2, 3.0)
-#: Least variance of what is compared, in units of that of im1: below, float32 holds no texture beside its rounding.
+#: Least variance of what is compared, in units of its own mean square about what is subtracted from the image:
+#: below, float32 holds no texture beside its rounding. Each image is judged on its own scale of grey values.
 LEAST_VARIANCE = 1e-10
 #: Least part of the standard deviation that trilinear interpolation can leave; where less is found there is hardly any
 #: texture in the planes that were looked at, and nothing is corrected.

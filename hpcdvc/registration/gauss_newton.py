@@ -165,7 +165,7 @@ def _match(pair: Pair, totals: Totals, contrast_loss: float) -> _Match | None:
     n = r["n"]
     mean_a, mean_b = r["a"] / n, m["b"] / n
     aa, bb, ab = r["aa"] - n * mean_a**2, m["bb"] - n * mean_b**2, m["ab"] - n * mean_a * mean_b
-    if not min(aa, bb) > LEAST_VARIANCE * n:
+    if not (aa > LEAST_VARIANCE * r["aa"] and bb > LEAST_VARIANCE * m["bb"]):
         return None
     gain, shift_a, shift_b = np.sqrt(aa / bb) * np.nan_to_num(contrast_loss, nan=1.0), mean_a, mean_b
     squares = aa + gain**2 * bb - 2 * gain * ab
