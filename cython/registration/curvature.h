@@ -211,7 +211,8 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
         const double narrow = variance[m] * 2 * priced / seen;
         variance[m] = narrow + part * part * fmax(wide[m] - narrow, 0);
     }
-    k->state.explained = (explained - by_affine) / k->state.squares;
+    /* where nothing is left of the residual but rounding, terms explain nothing */
+    k->state.explained = k->state.squares > 0 ? fmin(fmax((explained - by_affine) / k->state.squares, 0), 1) : 0;
     return 1;
 }
 

@@ -151,6 +151,15 @@ print("sum", array.sum(), flush=True)
 """
 
 
+def wait_for_the_dead(folder) -> None:
+    """A killed process may be dying yet when its launcher has ended."""
+    owners = [path.name.split("-")[2] for path in folder.glob(f"hpcdvc-{os.uname().nodename}-*")]
+    for _ in range(200):
+        if not any(os.path.exists(f"/proc/{owner}") for owner in owners):
+            return
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(("how", "left"), [("nameless", 0), ("name", 1)])
 def test_a_kill_leaves_nothing(tmp_path, how, left):
     """Between creation and the end of its name; what a file with a name leaves the next run removes."""
@@ -162,6 +171,7 @@ def test_a_kill_leaves_nothing(tmp_path, how, left):
     more = {"TMPDIR": str(folder), "HPCDVC_SHM": "file"}
     for ends, expected in (("kill", left), ("well", 0)):
         code, stdout, stderr = run(script, how, ends, ranks=2, **more)
+        wait_for_the_dead(folder)
         assert (code == 0) == (ends == "well") == ("sum 2" in stdout), stderr
         names = [path.name for path in folder.glob("hpcdvc-*")]
         assert len(names) == 1 + expected and "hpcdvc-elsewhere-1-0" in names
