@@ -17,6 +17,7 @@ from hpcdvc import kernels
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images import describe
 from hpcdvc.options.parser import parse
+from hpcdvc.output.files import temporary_name
 from hpcdvc.output.hdf5 import read_table
 from hpcdvc.ranks import tables
 from hpcdvc.ranks.background import Background
@@ -91,9 +92,9 @@ def test_pictures_of_a_finished_registration(here):
 def test_no_half_record_is_left(here):
     """By a run that was killed while it wrote it, after the result."""
     run_here("im1.tif", "im2.tif", *GRID)
-    os.rename("im1-im2-ldic.run.json", "im1-im2-ldic.run.json.tmp")
+    os.rename("im1-im2-ldic.run.json", temporary_name("im1-im2-ldic.run.json"))
     run_here("im1.tif", "im2.tif", *GRID, "--resume")
-    assert not os.path.exists("im1-im2-ldic.run.json.tmp")
+    assert os.path.exists("im1-im2-ldic.run.json") and not list(Path().glob("*.tmp"))
 
 
 COMMANDS = {
