@@ -1,8 +1,8 @@
 /* Faults while files are read end the process with one prepared sentence, instead of a crash without a word.
 
-   Two tables: mapped files, whose pages are gone when somebody truncates them, and files whose headers a library reads at
-   this moment, which it may do for ever, or crash over. They are lists whose entries are used again and never freed: a
-   signal handler can walk them at any time. */
+   Two tables: mapped files, whose pages are gone when somebody truncates them, and files whose headers a library reads
+   at this moment, which it may do for ever, or crash over. They are one list whose entries are used again and never
+   freed: a signal handler can walk it at any time. */
 #ifndef HPCDVC_GUARD_H
 #define HPCDVC_GUARD_H
 
@@ -50,8 +50,8 @@ static void guard_leave(int number)
     _exit(1);
 }
 
-/* Only functions that POSIX allows in a handler, but for MPI_Abort: launchers do not agree on how a job ends whose process
-   just leaves. It has two seconds, and is not within MPI here. */
+/* Only functions that POSIX allows in a handler, but for MPI_Abort: launchers do not agree on how a job ends of which a
+   process just leaves. It has two seconds, and this thread is not within MPI. */
 static void guard_end(const guard_text *text)
 {
     nanosleep(&guard_delay, NULL); /* the first rank that speaks has ended the others before their turn comes */

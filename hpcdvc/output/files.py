@@ -16,7 +16,7 @@ from typing import IO
 
 import numpy as np
 
-from hpcdvc.errors import RunError
+from hpcdvc.errors import RunError, UserError
 
 #: rows of text made by one format operation: large enough to hide Python's cost per row, small enough to stay in cache
 ROWS_PER_BLOCK = 4096
@@ -45,17 +45,29 @@ def temporary_files(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
+def sweep(paths: Iterable[str | Path]) -> None:
+    """Delete what runs that were killed have left of files to be written to `paths`, where that is allowed."""
+    for path in temporary_files(paths):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def create(path: str | Path, flags: int = os.O_WRONLY) -> int:
     """Make a file where there is nothing, not even a link that leads nowhere, and open it; FileExistsError else."""
     return os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
 
 
 def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
-    """Open a regular file; OSError where it is a link, a pipe, a device or a folder."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    """Open a file that programs of hpcdvc have made; UserError where it is a link, a pipe, a device or a folder."""
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise UserError(f"{path} is no regular file: remove it") from error
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
+        raise UserError(f"{path} is no regular file: remove it")
     return descriptor
 
 

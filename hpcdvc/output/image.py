@@ -114,8 +114,7 @@ class ImageFile:
 
     def discard(self) -> None:
         """Delete what an unfinished run has left, on one rank."""
-        for path in files.temporary_files([self.path]):
-            path.unlink()
+        files.sweep([self.path])
 
     @property
     def _is_hdf(self) -> bool:

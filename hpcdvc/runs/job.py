@@ -21,7 +21,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW
 from hpcdvc.options.common import RunControl
 from hpcdvc.options.declare import as_parameters
-from hpcdvc.output.files import temporary_files
+from hpcdvc.output.files import sweep
 from hpcdvc.output.image import ImageFile
 from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, check_room, is_finished
 from hpcdvc.output.result import FieldFile, read_record, record_path, write_record
@@ -266,5 +266,4 @@ def _sweep(jobs: list[Job], options: RunControl) -> None:
         goes_on = options.resume and not job.done
         paths += [record_path(job.stem), *(path for file in job.files for path in file.view_paths())]
         paths += [file.path for file in job.files if not (goes_on and isinstance(file, ImageFile))]
-    for path in temporary_files(paths):
-        path.unlink()
+    sweep(paths)

@@ -203,7 +203,7 @@ def _read(path: str) -> bytes | None:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise UserError(f"{path} is in the way, it is no lock of a run: remove it") from error
+            raise UserError(f"{path}, the lock of another run, cannot be read: {error.strerror}") from error
         with open(descriptor, "rb") as file:
             written = file.read(MOST)
         if written:

@@ -1,5 +1,6 @@
 """Images made slab by slab on any number of ranks: the same bytes and sums, also after a stop and after lost pages."""
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from hpcdvc.errors import RunError, Unfinished, UserError
 from hpcdvc.images import describe, open_volume
+from hpcdvc.output import files
 from hpcdvc.output.image import ImageFile
 from hpcdvc.ranks.team import Team
 from hpcdvc.runs.checkpoint import Checkpoint
@@ -155,8 +157,15 @@ def test_killed_between_the_renames(team, run, shared_tmp_path, monkeypatch):
 
 
 @mpi
-def test_file_that_cannot_be_created(team, run, shared_tmp_path):
-    team.agree(lambda: (shared_tmp_path / "a-second.tif.tmp").mkdir())
+def test_file_that_cannot_be_created(team, run, monkeypatch):
+    create = files.create
+
+    def refuse(path, *flags):
+        if "a-second" in str(path):
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+        return create(path, *flags)
+
+    monkeypatch.setattr(files, "create", refuse)
     make = Maker()
     with pytest.raises(RunError, match="a-second.tif was not written"):
         run(make)
