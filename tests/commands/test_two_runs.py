@@ -1,6 +1,7 @@
 """Two runs that would write one result: the second is refused while the first lives, whatever it was told to do."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -34,11 +35,21 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """A folder with images, and what was measured in them."""
-    monkeypatch.chdir(tmp_path)
+    folder, before = tmp_path_factory.mktemp("images"), os.getcwd()
+    os.chdir(folder)
     save_all()
+    os.chdir(before)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(made, tmp_path, monkeypatch):
+    """A copy of it."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     Path("stopped.py").write_text(STOPPED)
 
 
