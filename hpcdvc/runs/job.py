@@ -99,7 +99,7 @@ class Job:
     @property
     def shards(self) -> Shards:
         """Where its rows are kept until the result is there."""
-        times = {name: seen.written for name, seen in self.seen.items()}
+        times = {f"{name} ({seen.identity['name']})": seen.written for name, seen in self.seen.items()}
         return Shards(self.stem, self.parameters, self.dtype, self.unit, times)
 
     @property
