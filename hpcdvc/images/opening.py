@@ -11,6 +11,7 @@ import hpcdvc.images.npy as npy
 import hpcdvc.images.slices as slices
 import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import UserError
+from hpcdvc.images.files import check_size
 from hpcdvc.images.volume import VolumeInfo, reading
 
 if TYPE_CHECKING:
@@ -77,15 +78,22 @@ def describe(spec: str, every_slice: bool = False) -> VolumeInfo:
         of its voxels are nowhere; one sentence that names it.
     """
     with reading(spec):
-        path, dataset = _split(spec)
-        kind = _kind(spec, path)
-        if kind == "hdf5":
-            return hdf5.describe(spec, path, dataset)
-        if dataset is not None:
-            raise UserError(f"{spec}: {path} is no HDF5 file, it has no dataset {dataset}")
-        if kind == "slices":
-            return slices.describe(spec, path, every_slice)
-        return _FORMATS[kind].describe(spec, path)
+        info = _describe(spec, every_slice)
+        check_size(spec, info.voxel_bytes, info.files)
+        return info
+
+
+def _describe(spec: str, every_slice: bool) -> VolumeInfo:
+    """Header of a volume, whose size is not in question yet."""
+    path, dataset = _split(spec)
+    kind = _kind(spec, path)
+    if kind == "hdf5":
+        return hdf5.describe(spec, path, dataset)
+    if dataset is not None:
+        raise UserError(f"{spec}: {path} is no HDF5 file, it has no dataset {dataset}")
+    if kind == "slices":
+        return slices.describe(spec, path, every_slice)
+    return _FORMATS[kind].describe(spec, path)
 
 
 def _map(info: VolumeInfo) -> np.ndarray:
