@@ -11,7 +11,7 @@ from hpcdvc.images.files import is_within
 from hpcdvc.images.hdf5_links import broken, follow
 from hpcdvc.images.hdf5_numbers import block_offset, number_type, read_numbers
 from hpcdvc.images.hdf5_storage import external_folder, files_of, load_filters
-from hpcdvc.images.volume import VolumeInfo, make_info
+from hpcdvc.images.volume import VolumeInfo, header_seconds, make_info, reading
 
 
 def _attribute(node, name: str) -> str | None:
@@ -110,19 +110,28 @@ def describe(spec: str, path: str, name: str | None) -> VolumeInfo:
     """Header of a dataset; see `hpcdvc.images.describe`."""
     import h5py
 
-    with h5py.File(path, "r") as file:
-        data = _dataset(file, spec, name)
-        if not isinstance(data, h5py.Dataset) or data.shape is None:
-            raise UserError(f"{spec} is no dataset of numbers")
-        try:
-            stored, offset = number_type(data), block_offset(data)
-        except TypeError as error:
-            raise UserError(f"{spec} holds voxels of a type that cannot be read ({error}): convert it") from error
-        info = make_info(spec, path, data.shape, stored, "hdf5", offset, data.name)
+    with reading(spec, header_seconds(path)):
+        file = h5py.File(path, "r")
+    with file:
+        with reading(spec, header_seconds(path)):
+            data = _dataset(file, spec, name)
+            info = _header(data, spec, path)
         # a file that is linked to holds the voxels, not the one that is named
         own, *others = files_of(data, spec)
         files = (path if os.path.samefile(path, own) else own, *others)
         return replace(info, files=files, notes=_notes(path, files, external_folder(data) is not None))
+
+
+def _header(data, spec: str, path: str) -> VolumeInfo:
+    """Shape and type of a dataset, and where it may be mapped."""
+    import h5py
+
+    if not isinstance(data, h5py.Dataset) or data.shape is None:
+        raise UserError(f"{spec} is no dataset of numbers")
+    try:
+        return make_info(spec, path, data.shape, number_type(data), "hdf5", block_offset(data), data.name)
+    except TypeError as error:
+        raise UserError(f"{spec} holds voxels of a type that cannot be read ({error}): convert it") from error
 
 
 def _notes(path: str, files: tuple[str, ...], raw: bool) -> tuple[str, ...]:

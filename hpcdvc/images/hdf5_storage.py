@@ -13,6 +13,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.images.files import check_size, is_regular, is_within
 from hpcdvc.images.hdf5_links import find_file, follow
 from hpcdvc.images.hdf5_numbers import is_read_rightly
+from hpcdvc.images.volume import header_seconds, reading
 
 #: Filters by their registered numbers; those of `PLUGGED` come with the package hdf5plugin.
 FILTERS = {
@@ -91,11 +92,10 @@ def files_of(data, spec: str, within: tuple = ()) -> tuple[str, ...]:
         if data in within:
             raise UserError(f"{spec} is damaged: the virtual dataset {data.name} in {own} is made of itself")
         return (own, *_sources(data, spec, (*within, data)))
-    if layout == h5d.CHUNKED:
-        _check_chunks(data, spec)
-    elif layout == h5d.CONTIGUOUS and data.size:
-        return (own, *_raw_files(data, spec))
-    return (own,)
+    with reading(spec, header_seconds(own)):
+        if layout == h5d.CHUNKED:
+            _check_chunks(data, spec)
+        return (own, *(_raw_files(data, spec) if layout == h5d.CONTIGUOUS and data.size else ()))
 
 
 def _check_chunks(data, spec: str) -> None:
@@ -154,7 +154,9 @@ def _raw_files(data, spec: str) -> list[str]:
 def _sources(data, spec: str, within: tuple) -> list[str]:
     """Files of the sources of a virtual dataset, each of which is whole."""
     found, covered = {}, {}
-    for target, file_name, name, source in data.virtual_sources():
+    with reading(spec, header_seconds(data.file.filename)):
+        mapped = data.virtual_sources()
+    for target, file_name, name, source in mapped:
         if "%b" in file_name or "%b" in name:
             raise UserError(f"{spec} is a virtual dataset of numbered sources, {file_name}:{name}: copy it to one file")
         key = (file_name.replace("%%", "%"), name.replace("%%", "%"))
@@ -185,15 +187,14 @@ def _source(
     path = find_file(data.file.filename, file_name, "HDF5_VDS_PREFIX", spec)
     if path is None:
         return None
-    with h5py.File(path, "r") as file:
-        part = follow(file["/"], name, spec)
+    with reading(spec, header_seconds(path)):
+        part = follow(h5py.File(path, "r")["/"], name, spec)
         if not isinstance(part, h5py.Dataset):
             return None
         if external_folder(part) is not None or not is_read_rightly(part, data):
-            raise UserError(
-                f"{spec} is a virtual dataset of {path}:{name}, whose numbers cannot be read from there: copy it to one file"
-            )
-        return part.shape, files_of(part, spec, within)
+            what = f"{path}:{name}, whose numbers cannot be read from there"
+            raise UserError(f"{spec} is a virtual dataset of {what}: copy it to one file")
+    return part.shape, files_of(part, spec, within)
 
 
 def _grows(space) -> bool:

@@ -12,7 +12,7 @@ import hpcdvc.images.slices as slices
 import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import UserError
 from hpcdvc.images.files import check_size
-from hpcdvc.images.volume import VolumeInfo, reading
+from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, VolumeInfo, header_seconds, reading
 
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
@@ -93,7 +93,8 @@ def _describe(spec: str, every_slice: bool) -> VolumeInfo:
         raise UserError(f"{spec}: {path} is no HDF5 file, it has no dataset {dataset}")
     if kind == "slices":
         return slices.describe(spec, path, every_slice)
-    return _FORMATS[kind].describe(spec, path)
+    with reading(spec, header_seconds(path)):
+        return _FORMATS[kind].describe(spec, path)
 
 
 def _map(info: VolumeInfo) -> np.ndarray:
@@ -104,7 +105,7 @@ def _map(info: VolumeInfo) -> np.ndarray:
 
 def _fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     """Decode slices start to stop into their place."""
-    with reading(info.spec):
+    with reading(info.spec, HEADER_SECONDS + info.voxel_bytes / SLOWEST):
         if start < stop:
             _FORMATS[info.kind].fill(info, volume, start, stop)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.errors import RunError, UserError
+from hpcdvc.kernels import guard
 
 #: The number types of voxels; everything else is refused.
 VOXEL_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
@@ -65,11 +66,28 @@ class VolumeInfo:
         return f"{name}-{dataset.strip('/').replace('/', '-')}"
 
 
+#: Seconds of CPU time that a header may take; a slow disk takes none. A second more for so many bytes, which may be pages.
+HEADER_SECONDS, HEADER_RATE = 10.0, 1e9
+#: Bytes of voxels that the slowest decoder gives in a second.
+SLOWEST = 1e6
+
+
+def header_seconds(path: str) -> float:
+    """Seconds of CPU time that reading the header of a file may take."""
+    return HEADER_SECONDS + os.path.getsize(path) / HEADER_RATE
+
+
 @contextmanager
-def reading(spec: str) -> Iterator[None]:
+def reading(spec: str, cpu_seconds: float = 0.0) -> Iterator[None]:
     """Turn what the libraries raise on unreadable files into one sentence.
 
-    They raise anything from struct.error to AttributeError on damaged files, so everything is caught.
+    They raise anything from struct.error to AttributeError on damaged files, so everything is caught. What no exception
+    reports, a crash of a library or that it never comes back, ends the process: see `hpcdvc.kernels.guard`.
+
+    Parameters
+    ----------
+    spec : the file or volume
+    cpu_seconds : most CPU time that reading may take; 0: any
 
     Raises
     ------
@@ -77,7 +95,8 @@ def reading(spec: str) -> Iterator[None]:
         Naming `spec`; RunError when memory runs out. Both pass through unchanged when raised inside.
     """
     try:
-        yield
+        with guard.reading(spec, cpu_seconds):
+            yield
     except (UserError, RunError):
         raise
     except MemoryError as error:
