@@ -21,3 +21,13 @@ class Unfinished(RunError):
 
 #: Errors that need no traceback.
 SENTENCES = (UserError, RunError, OSError)
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """The beginning of a text that somebody else has written, for a message."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def quoted(value: object) -> str:
+    """A value as a message quotes it: in its Python form, which shows control characters, and cut where it is long."""
+    return shortened(repr(value))
