@@ -16,11 +16,14 @@ import h5py
 import numpy as np
 
 from hpcdvc.errors import RunError, UserError, file_error, shortened
+from hpcdvc.kernels import guard
 
 #: Most bytes of a text: parameters have a few thousand.
 LONGEST_TEXT = 2**26
 #: Most bytes that one byte of a file can stand for where its arrays are compressed (deflate: 1032).
 COMPRESSED = 1100
+#: Bytes that HDF5 reads in a second of CPU time at least.
+SLOWEST = 1e8
 
 
 class Stored:
@@ -125,7 +128,8 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Stored]:
-    """Open an HDF5 file to read. Whatever is raised in the ``with`` leaves it as one sentence that names the file.
+    """Open an HDF5 file to read. Whatever is raised in the ``with`` leaves it as one sentence that names the file; what
+    no exception reports ends the process, see `hpcdvc.kernels.guard`.
 
     Raises
     ------
@@ -134,7 +138,8 @@ def opened(path: str | Path) -> Iterator[Stored]:
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file" if not os.path.exists(path) else f"{path} is no regular file")
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        seconds = round(guard.CPU_SECONDS + os.path.getsize(path) / SLOWEST, 1)
+        with guard.reading(path, seconds), h5py.File(path, "r", locking=False) as file:
             yield Stored(file, path)
     except (UserError, RunError):
         raise

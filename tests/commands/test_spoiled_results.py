@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -135,3 +137,20 @@ def test_judged_by_a_changed_file(here):
         file[OURS].attrs["family"] = "friends"
     with pytest.raises(UserError, match="family reads 'friends'"):
         ldic.judge([here])
+
+
+LATE = """
+import sys
+from hpcdvc.kernels import guard
+from hpcdvc.cli import main
+guard.CPU_SECONDS = 0.2
+sys.exit(main("ldic", ["im1.tif", "im2.tif", "-ns", "10", "-hws", "5", "-q", "-pre", "o", "-pf", "hangs.hdf"]))
+"""
+
+
+def test_a_text_that_is_never_read_to_its_end(here, shared):
+    """One byte of a heap of an older result: HDF5 reads it for ever."""
+    shutil.copy(shared / "oracle" / "hostile" / "result-1byte-hang.hdf", "hangs.hdf")
+    ended = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1 and "hangs.hdf cannot be read: 0.2 s of CPU time" in ended.stderr, ended.stderr
