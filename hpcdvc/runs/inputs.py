@@ -46,7 +46,7 @@ class Inputs:
             elif os.path.isfile(value):
                 tables[declared.name] = value
             else:
-                raise UserError(f"{value}: no such file")
+                raise UserError(f"{value} is no regular file" if os.path.exists(value) else f"{value}: no such file")
         inputs = cls(volumes, tables)
         for sentence in dict.fromkeys(f"{info.spec}: {note}" for info in inputs._infos() for note in info.notes):
             log.warning("%s", sentence)

@@ -1,6 +1,7 @@
 """From options to the settings of a registration, of windows and of whole images."""
 
 import logging
+import math
 
 from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo
@@ -9,6 +10,9 @@ from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Se
 from hpcdvc.registration.task import Task, coarsest, power_of_two
 
 log = logging.getLogger("hpcdvc")
+
+#: Most voxels of a window: kernels count them with 32 bits.
+LARGEST_WINDOW = 2**31 - 1
 
 
 def settings_of(options: OptionSet, image: VolumeInfo, window: Window | None = None) -> Settings:
@@ -52,6 +56,9 @@ def window_of(options: OptionSet, image: VolumeInfo) -> Window:
             )
         if h == 0 and not (flat and name == "Z"):
             raise UserError(f"-hws3 {' '.join(map(str, half))}: at least 1 voxel is needed in {name}")
+    voxels = math.prod(2 * h + 1 for h in half)
+    if voxels > LARGEST_WINDOW:
+        raise UserError(f"a window of {voxels} voxels (-hws) is too large: at most {LARGEST_WINDOW} can be counted")
     return Window(
         half, options.mask_coverage, options.grey_low_threshold, options.grey_high_threshold, options.shape_order
     )
