@@ -3,7 +3,7 @@
 import os
 from functools import partial
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, shortened
 from hpcdvc.images.files import is_regular
 
 #: So many links lead from one to the next, as HDF5 has it.
@@ -97,4 +97,4 @@ def broken(group, name: str, spec: str) -> UserError:
         target = b":".join(target)
     target = target if isinstance(target, str) else target.decode(errors="replace")
     place = f"{group.file.filename}:{group.name.rstrip('/')}/{name}"
-    return UserError(f"{spec}: {place} is a link to {target}, which is not there or cannot be read")
+    return UserError(f"{spec}: {place} is a link to {shortened(target)}, which is not there or cannot be read")

@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 from importlib import import_module
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, quoted
 from hpcdvc.images.files import check_size, is_regular, is_within
 from hpcdvc.images.hdf5_links import find_file, follow
 from hpcdvc.images.hdf5_numbers import is_read_rightly
@@ -143,7 +143,9 @@ def _raw_files(data, spec: str) -> list[str]:
         name, offset, size = how.get_external(k)
         path, part = os.path.join(folder, os.fsdecode(name)), min(size, rest)
         if not is_within(path, folder):
-            raise UserError(f"{spec} takes its voxels from {os.fsdecode(name)}, which is not in the folder of {own}")
+            raise UserError(
+                f"{spec} takes its voxels from {quoted(os.fsdecode(name))}, which is not in the folder of {own}"
+            )
         if not is_regular(path, spec) or os.path.getsize(path) < offset + part:
             raise UserError(f"{spec} is not whole: {path}, which holds its voxels, is not there or too short")
         paths.append(path)

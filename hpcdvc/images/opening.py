@@ -10,7 +10,7 @@ import hpcdvc.images.hdf5 as hdf5
 import hpcdvc.images.npy as npy
 import hpcdvc.images.slices as slices
 import hpcdvc.images.tiff as tiff
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.images.files import check_size
 from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, VolumeInfo, header_seconds, reading
 
@@ -112,8 +112,10 @@ def _fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
 
 def _decode(info: VolumeInfo, team: "Team | None") -> np.ndarray:
     """Volume in memory, each rank of the node having read its slab."""
-    with reading(info.spec):
+    try:
         volume = np.empty(info.shape, info.dtype) if team is None else team.shared_array(info.shape, info.dtype)
+    except (MemoryError, OSError) as error:
+        raise RunError(f"not enough memory for the voxels of {info.spec}, {info.voxel_bytes / 1e6:.1f} MB") from error
     if team is None:
         _fill(info, volume, 0, len(volume))
     else:

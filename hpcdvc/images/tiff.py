@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, shortened
 from hpcdvc.images.files import LoneFile
 from hpcdvc.images.tiff_headers import HEADERS, check_headers, check_parts
 from hpcdvc.images.volume import VolumeInfo, make_info
@@ -168,7 +168,7 @@ def _check_decoder(tif, spec: str) -> None:
             TIFF.UNPREDICTORS[page.predictor]
     except KeyError as error:
         raise UserError(
-            f"{spec} cannot be decompressed here, try `pip install imagecodecs` ({error.args[0]})"
+            f"{spec} cannot be decompressed here, try `pip install imagecodecs` ({shortened(str(error.args[0]))})"
         ) from error
 
 

@@ -9,14 +9,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, quoted
 
 #: Headers that say how the pages make up an image, by the name that tifffile has for them.
 HEADERS = {"ome": "OME", "imagej": "ImageJ", "mmstack": "Micro-Manager"}
 
 
 def check_headers(tif, spec: str) -> None:
-    """Refuse a header that tells of more planes than there are, or of planes in other files; to be asked before `series`.
+    """Refuse a header that tells of more planes than there are, or of planes in other files; before `series` is asked.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def _named_elsewhere(root: ElementTree.Element, own_name: str, spec: str) -> str
             own = element.text
             continue
         return (
-            f"{spec} is one part of an image in several files, its header (OME) takes planes from {name or 'another'}: "
+            f"{spec} is one part of an image in several files, its header (OME) takes planes from {quoted(name)}: "
             "give one file or a folder of slices"
         )
     return None

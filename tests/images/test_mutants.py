@@ -40,7 +40,9 @@ def write_hdf5s(folder):
             group["angles"] = np.arange(3.0)
             file["link"] = h5py.SoftLink("/entry/data/image")
         with h5py.File(folder / f"packed-{version}.h5", "w", libver=version) as file:
-            file.create_dataset("d", data=texture(), chunks=(1, 8, 8), compression="gzip", shuffle=True, maxshape=(None, 8, 8))
+            file.create_dataset(
+                "d", data=texture(), chunks=(1, 8, 8), compression="gzip", shuffle=True, maxshape=(None, 8, 8)
+            )
     with h5py.File(folder / "virtual.h5", "w", libver="latest") as file:
         file["part"] = texture()[:2]
         layout = h5py.VirtualLayout((2, 8, 8), "u2")
