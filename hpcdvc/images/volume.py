@@ -137,6 +137,7 @@ def make_info(
     dtype = np.dtype("u1") if stored == np.dtype(bool) else stored.newbyteorder("=")
     if dtype.str[1:] not in VOXEL_TYPES:
         raise UserError(f"{spec} holds {dtype} voxels: convert it to 8, 16 or 32-bit integers or to float32")
+    dtype = np.dtype(dtype.str)  # without names of numbers, which HDF5 gives
     size = tuple(int(n) for n in shape)
     while len(size) > 3 and size[0] == 1:
         size = size[1:]
