@@ -7,7 +7,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.declare import OptionSet
 from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Settings, Window
-from hpcdvc.registration.task import Task, coarsest, power_of_two
+from hpcdvc.registration.task import Task, check_margin, coarsest, power_of_two
 
 log = logging.getLogger("hpcdvc")
 
@@ -85,9 +85,7 @@ def task_of(options: OptionSet, image: VolumeInfo) -> Task:
             raise UserError(f"-bb {begin} is less than -be {end}: the registration begins with the coarser images")
         begin = end
     margin = options.margin3 or (None if options.margin is None else (options.margin,) * 3)
-    for name, n, m in zip("ZYX", image.shape, margin or (), strict=False):
-        if n > 1 and n - 2 * int(min(m, n)) < 4:
-            raise UserError(f"a margin of {m:g} voxels leaves nothing of {image.spec}: {n} voxels in {name}")
+    check_margin(image.shape, margin, image.spec)
     return Task(settings_of(options, image), begin, end, margin, names=(options.im1, options.im2))
 
 

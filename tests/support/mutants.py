@@ -7,6 +7,7 @@ number of each to its standard output before it reads it.
 """
 
 import importlib
+import re
 import resource
 import subprocess
 import sys
@@ -20,8 +21,39 @@ from hpcdvc.errors import RunError, UserError
 PATIENCE, MEMORY = 170, 1 << 30
 
 
+#: What stands in tables where it should not.
+WORDS = (
+    "nan",
+    "inf",
+    "1e999",
+    "1e300",
+    "-1",
+    "",
+    "1\t2",
+    "1\n2",
+    "1\r",
+    "0x1",
+    "1_0",
+    "1.5",
+    "-0",
+    "9" * 40,
+    "\0",
+    "\x1b[2J",
+)
+
+
+def wrong_words(content: bytes, random: np.random.Generator) -> bytes:
+    """A table with one to three entries that are others."""
+    entries = re.split(rb"([\t\n])", content)
+    for _ in range(random.integers(1, 4)):
+        entries[2 * int(random.integers((len(entries) + 1) // 2))] = str(random.choice(WORDS)).encode()
+    return b"".join(entries)
+
+
 def mutant(content: bytes, random: np.random.Generator) -> bytes:
     """A file with one to four faults: bits, bytes, words, copies of other parts, an end that is missing."""
+    if content.isascii() and random.integers(2):
+        return wrong_words(content, random)
     wrong = bytearray(content)
     for _ in range(random.integers(1, 5)):
         place, kind = int(random.integers(len(wrong))), random.integers(8)
