@@ -43,7 +43,7 @@ MISTAKES = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR
 
 def error_number(error: BaseException) -> int:
     """The errno behind an exception, 0 if there is none; HDF5 tells it in its text."""
-    told = re.findall(r"errno = (\d+)", str(error)) if isinstance(error, (OSError, RuntimeError)) else []
+    told = re.findall(r"errno = (\d+)", str(error))
     return int(told[-1]) if told else getattr(error, "errno", None) or 0
 
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, file_error
 from hpcdvc.images import VolumeInfo, describe, identity
 from hpcdvc.options.declare import OptionSet, declarations
 
@@ -83,5 +83,8 @@ class Inputs:
 
 
 def _identity_of_table(path: str) -> dict:
-    with open(path, "rb") as file:
-        return {"name": os.path.basename(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    try:
+        with open(path, "rb") as file:
+            return {"name": os.path.basename(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    except OSError as error:
+        raise (file_error(path, error) or error) from error
