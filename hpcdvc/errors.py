@@ -38,7 +38,10 @@ def quoted(value: object) -> str:
 
 
 #: Errors of the file system that are mistakes of whoever names a file; the others are failures of the machine.
-MISTAKES = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+MISTAKES = (
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
+)
 
 
 def error_number(error: BaseException) -> int:
