@@ -38,12 +38,15 @@ def quoted(value: object) -> str:
 
 
 #: Errors of the file system that are mistakes of whoever names a file; the others are failures of the machine.
-MISTAKES = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+MISTAKES = (
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
+)
 
 
 def error_number(error: BaseException) -> int:
     """The errno behind an exception, 0 if there is none; HDF5 tells it in its text."""
-    told = re.findall(r"errno = (\d+)", str(error)) if isinstance(error, (OSError, RuntimeError)) else []
+    told = re.findall(r"errno = (\d+)", str(error))
     return int(told[-1]) if told else getattr(error, "errno", None) or 0
 
 

@@ -1,8 +1,8 @@
 /* Faults while files are read end the process with one prepared sentence, instead of a crash without a word.
 
-   Two tables: mapped files, whose pages are gone when somebody truncates them, and files whose headers a library reads at
-   this moment, which it may do for ever, or crash over. They are lists whose entries are used again and never freed: a
-   signal handler can walk them at any time. */
+   Two tables: mapped files, whose pages are gone when somebody truncates them, and files whose headers a library reads
+   at this moment, which it may do for ever, or crash over. They are one list whose entries are used again and never
+   freed: a signal handler can walk it at any time. */
 #ifndef HPCDVC_GUARD_H
 #define HPCDVC_GUARD_H
 
@@ -39,10 +39,19 @@ static guard_entry *guard_entries;
 static pthread_mutex_t guard_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned long guard_depth;
 static struct timespec guard_delay;
+static int (*guard_abort)(uintptr_t communicator, int code); /* MPI_Abort, or NULL */
+static uintptr_t guard_communicator;
 static struct sigaction guard_before[3];
 static const int guard_signals[3] = {SIGSEGV, SIGBUS, SIGXCPU};
 
-/* Only functions that POSIX allows in a handler. */
+static void guard_leave(int number)
+{
+    (void)number;
+    _exit(1);
+}
+
+/* Only functions that POSIX allows in a handler, but for MPI_Abort: launchers do not agree on how a job ends of which a
+   process just leaves. It has two seconds, and this thread is not within MPI. */
 static void guard_end(const guard_text *text)
 {
     nanosleep(&guard_delay, NULL); /* the first rank that speaks has ended the others before their turn comes */
@@ -50,6 +59,15 @@ static void guard_end(const guard_text *text)
         ssize_t count = write(2, text->bytes + done, text->length - done);
         if (count <= 0) break;
         done += (size_t)count;
+    }
+    if (guard_abort) {
+        sigset_t alarm_only;
+        signal(SIGALRM, guard_leave);
+        sigemptyset(&alarm_only);
+        sigaddset(&alarm_only, SIGALRM);
+        pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
+        alarm(2);
+        guard_abort(guard_communicator, 1);
     }
     _exit(1);
 }
@@ -203,8 +221,11 @@ static void guard_finish(guard_entry *entry)
     entry->used = 0;
 }
 
-static void guard_wait(double seconds)
+/* Many processes: when this one speaks, and how it ends the others (an address, or 0). */
+static void guard_ranks(double seconds, uintptr_t abort_address, uintptr_t communicator)
 {
+    guard_communicator = communicator;
+    guard_abort = (int (*)(uintptr_t, int))abort_address;
     guard_delay.tv_sec = (time_t)seconds;
     guard_delay.tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9);
 }

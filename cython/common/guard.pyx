@@ -18,7 +18,7 @@ cdef extern from "guard.h" nogil:
     guard_entry *guard_begin(
         const char *fault, size_t fault_length, const char *late, size_t late_length, double seconds)
     void guard_finish(guard_entry *entry)
-    void guard_wait(double seconds)
+    void guard_ranks(double seconds, size_t abort_address, size_t communicator)
 
 #: Seconds of CPU time that reading a header may take.
 CPU_SECONDS = 10.0
@@ -89,6 +89,12 @@ cdef class mapped:
         guard_unmap(self._entry)
 
 
-def speak_after(double seconds):
-    """Wait for that long before a sentence is written: of several ranks with the same fault the first is heard."""
-    guard_wait(seconds)
+def among_ranks(double seconds, size_t abort_address=0, size_t communicator=0):
+    """How this process ends when it is one of several.
+
+    Parameters
+    ----------
+    seconds : it waits that long before it writes: of several ranks with the same fault the first is heard
+    abort_address, communicator : C function MPI_Abort, and its first argument as a number; 0: there is none
+    """
+    guard_ranks(seconds, abort_address, communicator)

@@ -17,8 +17,14 @@ class LoneFile(io.BufferedReader):
     """
 
     def __init__(self, path: str) -> None:
-        super().__init__(io.FileIO(open_regular(path)))
+        self._raw = _Remembering(open_regular(path))
+        super().__init__(self._raw)
         self._path = os.path.realpath(path)
+
+    def check(self) -> None:
+        """Raise the first failure of the disk: libraries take it for an end of the file, or for damage."""
+        if self._raw.failure:
+            raise self._raw.failure
 
     @property
     def name(self) -> str:
@@ -28,6 +34,19 @@ class LoneFile(io.BufferedReader):
     def fileno(self) -> int:
         """None is told."""
         raise io.UnsupportedOperation("fileno")
+
+
+class _Remembering(io.FileIO):
+    """A file that remembers its first failure."""
+
+    failure: OSError | None = None
+
+    def readinto(self, buffer) -> int | None:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
 
 
 def open_regular(path: str) -> int:

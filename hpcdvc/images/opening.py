@@ -2,6 +2,7 @@
 
 import os
 import stat
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images.files import check_size
 from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, VolumeInfo, header_seconds, reading
+from hpcdvc.kernels import guard
 
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
@@ -100,7 +102,10 @@ def _describe(spec: str, every_slice: bool) -> VolumeInfo:
 def _map(info: VolumeInfo) -> np.ndarray:
     """Memory map of a file; the page cache holds it once per node and loads what is touched."""
     with reading(info.spec):
-        return np.memmap(info.files[0], info.dtype, "r", info.offset, info.shape).view(np.ndarray)
+        array = np.memmap(info.files[0], info.dtype, "r", info.offset, info.shape)
+        known = guard.mapped(array.__array_interface__["data"][0], array.nbytes, info.spec)
+        weakref.finalize(array._mmap, known.forget)  # the mapping, which all views of it keep alive
+        return array.view(np.ndarray)
 
 
 def _fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:

@@ -215,7 +215,7 @@ def identity(info: VolumeInfo) -> dict:
     Raises
     ------
     UserError
-        The file is gone.
+        The file is gone; RunError when the disk fails.
     """
     known = {
         "name": os.path.basename(os.path.normpath(info.path)),
@@ -228,7 +228,7 @@ def identity(info: VolumeInfo) -> dict:
             known["files"] = len(info.files)
         known["bytes"], known["sample"] = _sample(info.files)
     except OSError as error:
-        raise UserError(f"{info.spec} cannot be read: {error.strerror}") from error
+        raise (file_error(info.spec, error) or error) from error
     return known
 
 

@@ -115,10 +115,10 @@ def _write_together(path: str | Path, block: Block, metadata: dict, advice: Mapp
     block = replace(block, grid=grid, total=sum(count for count, _ in shares))
     team.agree_all(lambda: schema.check_known(block.extra, block.kind))
     explained = team.broadcast(explain_counts(counts, advice, block.family))
-    team.agree(lambda: _prepare(path, _size(block)))
+    temporary = team.agree(lambda: _prepare(path, _size(block)))
     try:
-        with files.disk_errors(path):
-            out = CollectiveFile(files.temporary_name(path), team.comm)
+        with files.write_errors(path), files.removed_on_errors(temporary):
+            out = CollectiveFile(temporary, team.comm)
             write_contents(out, block, metadata, explained)
             out.file.flush()
             out.file.close()
@@ -128,19 +128,18 @@ def _write_together(path: str | Path, block: Block, metadata: dict, advice: Mapp
         # the other ranks wait inside HDF5 for this one: nothing but an abort reaches them
         traceback.print_exception(error, limit=0 if isinstance(error, RunError) else None, chain=False)
         team.abort(1)
-    team.agree(lambda: _settle(path))
+    team.agree(lambda: _settle(temporary, path))
 
 
-def _prepare(path: str | Path, size: int) -> None:
-    """Find out what can be found out before all ranks enter HDF5 together."""
-    with files.disk_errors(path):
-        files.prepare(path, size)
-        files.temporary_name(path).touch()
+def _prepare(path: str | Path, size: int) -> Path:
+    """Find out what can be found out before all ranks enter HDF5 together; the temporary file."""
+    with files.write_errors(path):
+        return files.prepare(path, size)
 
 
-def _settle(path: str | Path) -> None:
-    with files.disk_errors(path):
-        files.settle(path)
+def _settle(temporary: Path, path: str | Path) -> None:
+    with files.write_errors(path), files.removed_on_errors(temporary):
+        files.settle(temporary, path)
 
 
 def _size(block: Block) -> int:

@@ -84,9 +84,9 @@ class FieldFile:
         """Whether an earlier run has reserved its disk space."""
         return False
 
-    def discard(self) -> None:
-        """Delete what an unfinished run has left, on one rank."""
-        files.temporary_name(self.path).unlink(missing_ok=True)
+    def remembered(self) -> dict:
+        """What the record of the run that made it can say after that run (one rank)."""
+        return {"points": self.counts()}
 
     def view_paths(self) -> list[str]:
         """Files beside it."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from hpcdvc.errors import SENTENCES
+from hpcdvc.kernels import guard
 from hpcdvc.ranks.terminal import one_line, printable, tell
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def install_exception_hooks(team: "Team") -> None:
     """An exception that nobody catches, in the main or another thread, ends all ranks with one traceback."""
+    guard.among_ranks(_turn(team), *team.abort_in_c())
     sys.excepthook = lambda kind, error, trace: _end(team, error)
     threading.excepthook = lambda event: _end(team, event.exc_value or event.exc_type())
 
@@ -70,10 +72,14 @@ def _sentence(error: BaseException) -> str:
     return f"{one_line(f'{os.path.basename(sys.argv[0])}: {error}')}\n"
 
 
+def _turn(team: "Team") -> float:
+    """Seconds until a rank speaks: what all find out is told by the first, which has ended the others before that."""
+    return 0.3 * team.rank.bit_length()
+
+
 def _end(team: "Team", error: BaseException) -> NoReturn:
     """Say what happened, once, and end all ranks."""
-    # a mistake that all ranks make is told by the first, which has ended the others before their turn comes
-    time.sleep(0.3 * team.rank.bit_length())
+    time.sleep(_turn(team))
     if isinstance(error, KeyboardInterrupt):
         _tell(_sentence(RuntimeError("interrupted")))
         team.abort(130)

@@ -57,6 +57,8 @@ def measure_points(
     ------
     Unfinished
         On every rank, when the run was asked to leave; what was measured is in the shards.
+    RunError
+        On every rank, when what was measured is not of the input as the run found it.
     """
     unit = checkpoint.shards.unit
     earlier = checkpoint.load() if earlier is None else earlier
@@ -71,6 +73,7 @@ def measure_points(
         checkpoint.close()
         missing = queue.left()
         progress.update(done + total - missing)
+    team.agree(checkpoint.confirm)
     if missing:
         team.fail(
             Unfinished(

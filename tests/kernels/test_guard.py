@@ -78,7 +78,7 @@ for _ in range(4):
 
 def test_other_ranks_have_time_to_be_silent(tmp_path):
     began = time.monotonic()
-    assert run(f"guard.speak_after(0.5)\nwith guard.reading('b.h5'): {CRASH}", tmp_path)[0] == 1
+    assert run(f"guard.among_ranks(0.5)\nwith guard.reading('b.h5'): {CRASH}", tmp_path)[0] == 1
     assert time.monotonic() - began > 0.5
 
 
