@@ -103,11 +103,9 @@ def reading(spec: str, cpu_seconds: float = 0.0) -> Iterator[None]:
         raise RunError(f"not enough memory to read {spec}") from error
     except Exception as error:
         reason = shortened(" ".join(str(error).split()), 160)
-        what = (
-            "cannot be read:"
-            if isinstance(error, OSError)
-            else f"is damaged and cannot be read: {type(error).__name__}"
-        )
+        what = "cannot be read:"
+        if not isinstance(error, OSError):
+            what = f"is damaged and cannot be read: {type(error).__name__}"
         damaged = UserError(f"{spec} {what} {reason}".rstrip())
         raise file_error(spec, error) or damaged from error
 
