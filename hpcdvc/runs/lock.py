@@ -199,13 +199,13 @@ def _read(path: str) -> bytes | None:
     """What is written in a lock; None where there is none."""
     for _ in range(20):  # one that is being made is empty for a moment
         try:
-            descriptor = files.open_regular(path)
+            with open(files.open_regular(path), "rb") as file:
+                written = file.read(MOST)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise UserError(f"{path}, the lock of another run, cannot be read: {error.strerror}") from error
-        with open(descriptor, "rb") as file:
-            written = file.read(MOST)
+            kind = UserError if isinstance(error, PermissionError) else RunError
+            raise kind(f"{path}, the lock of a run, cannot be read: {error.strerror}") from error
         if written:
             break
         time.sleep(0.05)
@@ -214,7 +214,7 @@ def _read(path: str) -> bytes | None:
 
 def _remove(path: str, written: bytes) -> None:
     """Remove a lock, if this is still what is written in it."""
-    with suppress(OSError, UserError):
+    with suppress(OSError, UserError, RunError):
         if _read(path) == written:
             os.unlink(path)
 

@@ -23,7 +23,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.field import ROW
 from hpcdvc.output import files
 
@@ -85,7 +85,7 @@ class Shards:
         """
         try:
             status = os.lstat(self.folder)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         if not stat.S_ISDIR(status.st_mode):
             raise UserError(f"{self.folder} is no folder: remove it, or give another -pre or -od")
@@ -159,9 +159,12 @@ class Shards:
         return f"{time.time_ns():020d}-{os.urandom(8).hex()}"
 
     def clear(self) -> None:
-        """Delete the shards: the result is on the disk, or the earlier run is not wanted."""
-        if os.path.isdir(self.folder):
-            shutil.rmtree(self.folder)
+        """Delete the shards: the result is on the disk, or the earlier run is not wanted; RunError if that fails."""
+        try:
+            if os.path.isdir(self.folder):
+                shutil.rmtree(self.folder)
+        except OSError as error:
+            raise RunError(f"{self.folder} cannot be removed: {error.strerror}") from error
 
     @property
     def _key_path(self) -> str:
