@@ -16,7 +16,7 @@ from typing import IO
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import RunError, UserError, error_number, shortened
 
 #: rows of text made by one format operation: large enough to hide Python's cost per row, small enough to stay in cache
 ROWS_PER_BLOCK = 4096
@@ -108,7 +108,7 @@ def write_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _is_disk_error(error):
+        if isinstance(error, OSError) or error_number(error):
             raise _write_failure(path, error) from error
         raise
 
@@ -131,18 +131,13 @@ def settle(temporary: Path, path: str | Path) -> None:
         _sync(temporary.parent)
 
 
-def _is_disk_error(error: BaseException) -> bool:
-    """Whether the file system failed; HDF5 reports some of its failures as RuntimeError with the errno in the text."""
-    return isinstance(error, OSError) or (isinstance(error, RuntimeError) and "errno = " in str(error))
-
-
 def _write_failure(path: str | Path, error: BaseException) -> RunError:
     """One sentence that says why `path` was not written."""
-    full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-    reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
-    if full:
-        detail = f" ({reason})" if "are needed" in reason else ""
+    number, own = error_number(error), str(getattr(error, "strerror", None))
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        detail = f" ({own})" if "are needed" in own else ""
         return RunError(f"{path} was not written: no space left on its disk{detail}; free some space and run again")
+    reason = os.strerror(number) if number else shortened(" ".join(str(error).split()) or type(error).__name__)
     return RunError(f"{path} was not written: {reason}")
 
 

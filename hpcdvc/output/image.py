@@ -23,7 +23,8 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.grid import Grid
 from hpcdvc.images import describe
 from hpcdvc.output import files, vtkhdf
-from hpcdvc.output.transports import LIBVER
+from hpcdvc.output.stored import opened
+from hpcdvc.output.transports import LIBVER, put_text
 
 #: Bytes of voxels from which on a TIFF file is a BigTIFF: offsets of the other kind have 32 bits.
 BIG_TIFF = 2**32 - 2**25
@@ -73,9 +74,9 @@ class ImageFile:
         """What the file says of what it was made from: all that it holds in HDF5, its key alone in TIFF."""
         if not self._is_hdf:
             return {"key": self._key_in(self.path)}
-        with h5py.File(self.path, "r", locking=False) as file:
-            attributes = file["hpcdvc"].attrs
-            return {name: json.loads(attributes[name]) for name in self.metadata if name in attributes}
+        with opened(self.path) as stored:
+            found = {name: stored.json("hpcdvc", name) for name in self.metadata}
+        return {name: value for name, value in found.items() if value is not None}
 
     def remembered(self) -> dict:
         """What the record of the run that made it can say after that run (one rank)."""
@@ -210,10 +211,10 @@ def _lay_out_hdf(path: Path, image: ImageFile) -> int:
     flat = nz == 1
     with h5py.File(path, "w", libver=LIBVER) as file:
         ours = file.create_group("hpcdvc")
-        ours.attrs["schema"] = "hpcdvc-image"
-        ours.attrs[KEY] = image.metadata["key"]
+        put_text(ours, "schema", "hpcdvc-image")
+        put_text(ours, KEY, image.metadata["key"])
         for name, value in image.metadata.items():
-            ours.attrs[name] = json.dumps(value)
+            put_text(ours, name, json.dumps(value))
         root = file.create_group("VTKHDF")
         root.attrs["Version"] = np.array([1, 0], "i8")
         grid = Grid((-0.5,) * 3, (1.0,) * 3, (2, ny + 1, nx + 1)) if flat else Grid((0.0,) * 3, (1.0,) * 3, image.shape)
@@ -255,8 +256,8 @@ def _only_ours(path: str | Path) -> Iterator[None]:
 
 def _key_in_hdf(path: str | Path) -> str | None:
     """Key that an image holds; None where it was not written here."""
-    with _only_ours(path), h5py.File(path, "r", locking=False) as file:
-        return file["hpcdvc"].attrs.get(KEY) if "hpcdvc" in file else None
+    with _only_ours(path), opened(path) as stored:
+        return stored.text("hpcdvc", KEY)
 
 
 def _key_in_tiff(path: str | Path) -> str | None:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import MISTAKES, RunError, UserError
 from hpcdvc.output import files
 
 
@@ -98,7 +98,7 @@ def check_folder(folder: str | Path) -> None:
     Raises
     ------
     UserError
-        The folder cannot be made or written.
+        The folder cannot be made or written; RunError when the disk fails.
     """
     with _said(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def check_room(folder: str | Path, need: int) -> None:
     Raises
     ------
     UserError
-        The folder cannot be written, or its disk is too small.
+        The folder cannot be written, or its disk is too small; RunError when that fails.
     """
     folder = Path(folder)
     with _said(folder):
@@ -132,7 +132,8 @@ def _said(folder: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"the output folder {Path(folder)} cannot be written: {error.strerror}") from error
+        kind = UserError if error.errno in MISTAKES else RunError
+        raise kind(f"the output folder {Path(folder)} cannot be written: {error.strerror}") from error
 
 
 def _size(number: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from hpcdvc.errors import SENTENCES
 from hpcdvc.kernels import guard
+from hpcdvc.ranks.terminal import one_line, printable, tell
 
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
@@ -62,14 +63,13 @@ def run_guarded(team: "Team", function: Callable[[], int | None]) -> int:
 
 def _tell(text: str) -> None:
     # as one write: what follows a line may be lost when the launcher ends the job
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    tell(text, sys.stderr)
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         error = f"{error.filename}: {error.strerror}"
-    return f"{os.path.basename(sys.argv[0])}: {error}\n"
+    return f"{one_line(f'{os.path.basename(sys.argv[0])}: {error}')}\n"
 
 
 def _turn(team: "Team") -> float:
@@ -83,5 +83,5 @@ def _end(team: "Team", error: BaseException) -> NoReturn:
     if isinstance(error, KeyboardInterrupt):
         _tell(_sentence(RuntimeError("interrupted")))
         team.abort(130)
-    _tell(_sentence(error) if isinstance(error, SENTENCES) else "".join(traceback.format_exception(error)))
+    _tell(_sentence(error) if isinstance(error, SENTENCES) else printable("".join(traceback.format_exception(error))))
     team.abort(getattr(error, "exit_code", 1))

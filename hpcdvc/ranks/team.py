@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from hpcdvc.errors import SENTENCES, UserError
-from hpcdvc.ranks import launch, tables
+from hpcdvc.ranks import launch, tables, terminal
 from hpcdvc.ranks.exchange import Queue, collect, shared_planes
 from hpcdvc.ranks.sharedmem import shared_array
 
@@ -278,8 +278,7 @@ class Team:
 
     def abort(self, code: int) -> NoReturn:
         """End all ranks at once, with this exit code."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+        terminal.flush()
         self.before_abort()
         if self.comm is not None:
             time.sleep(0.2)  # launchers drop output that they have not yet read

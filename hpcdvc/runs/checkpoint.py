@@ -95,13 +95,14 @@ class Checkpoint:
         self._run = None
         if self._descriptor is None:
             return
+        descriptor, self._descriptor = self._descriptor, None
         try:
-            self._sync()
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise RunError(f"cannot write into {self.shards.folder}: {error.strerror}") from error
-        finally:
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 def _create(path: str) -> int:

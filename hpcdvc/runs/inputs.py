@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from functools import partial
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import RunError, UserError, file_error
 from hpcdvc.images import VolumeInfo, describe, identity
 from hpcdvc.options.declare import OptionSet, declarations
 
@@ -101,7 +101,7 @@ class Inputs:
             elif os.path.isfile(value):
                 tables[declared.name] = value
             else:
-                raise UserError(f"{value}: no such file")
+                raise UserError(f"{value} is no regular file" if os.path.exists(value) else f"{value}: no such file")
         inputs = cls(volumes, tables)
         for sentence in dict.fromkeys(f"{info.spec}: {note}" for info in inputs._infos() for note in info.notes):
             log.warning("%s", sentence)
@@ -155,5 +155,8 @@ class Inputs:
 
 
 def _identity_of_table(path: str) -> dict:
-    with open(path, "rb") as file:
-        return {"name": os.path.basename(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    try:
+        with open(path, "rb") as file:
+            return {"name": os.path.basename(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    except OSError as error:
+        raise (file_error(path, error) or error) from error

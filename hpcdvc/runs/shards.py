@@ -110,7 +110,7 @@ class Shards:
             )
         try:
             earlier = self._key()["parameters"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{self._key_path} cannot be read: -pre or -od give another name, --force starts anew"
             ) from error
@@ -139,7 +139,7 @@ class Shards:
         """That of the run which began the shards; None if there are none."""
         try:
             return self._key().get("instruction_set") if self.existing() else None
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             return None
 
     def begin(self, instruction_set: str | None = None) -> str:

@@ -107,7 +107,7 @@ def test_hdf5(tmp_path, shape):
         assert data.chunks is None and data.compression is None
         assert file["VTKHDF"].attrs["Type"] == b"ImageData" and file["VTKHDF"].attrs["Direction"].size == 9
         assert file.id.get_create_plist().get_version()[0] == 0
-        assert file["hpcdvc"].attrs["parameters"] == '{"order": 1}'
+        assert file["hpcdvc"].attrs["parameters"] == b'{"order": 1}'
 
 
 @pytest.mark.parametrize("shape", [(5, 6, 7), (1, 6, 7)])
