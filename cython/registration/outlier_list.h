@@ -34,6 +34,24 @@ static outlier *known_outlier(const outlier_list *list, const int64_t at[3])
     return NULL;
 }
 
+static int same_outliers(const outlier_list *a, const outlier_list *b)
+{
+    int same = a->count == b->count;
+    for (int i = 0; same && i < a->count; i++) same = !memcmp(a->of[i].at, b->of[i].at, sizeof a->of[i].at);
+    return same;
+}
+
+/* Sum of squares that outliers brought in. */
+static double squares_brought(const outlier_list *list)
+{
+    double sum = 0;
+    for (int i = 0; i < list->count; i++) {
+        const double d = list->of[i].was - list->of[i].now;
+        sum += d * d;
+    }
+    return sum;
+}
+
 /* Place of voxel `at` in a box of this origin and size, or -1. */
 INLINE int64_t place_in(const box *b, const int64_t at[3])
 {
