@@ -127,24 +127,22 @@ static int is_unlike(const job *k, int back, const box *other, const outlier *o,
     return residual / (back ? gain : 1) / (o->now - o->was) > UNLIKE_IN_OTHER && fabs(residual) > SURELY_NO_NOISE * noise;
 }
 
-/* Keep the voxels that the other image has nothing like; all are texture unless these are most of what stands out and explain
- * some of the residual. What stands out by less than `far` must be unlike the other image both as it is and without what
- * stands out of it; what stands out further only the latter: outliers of both images that meet are no match. */
-static void compare_with_other(const job *k, int back, const box *raw, const box *clean, double noise, double far, outlier_list *list)
+/* Keep the voxels that the other image has nothing like. What stands out by less than `far` must be unlike the other image both
+ * as it is and without what stands out of it; what stands out further only the latter: outliers of both images that meet are no
+ * match. Adds up squares of what stands out and has its like there or has not, in units of im1. */
+static void compare_with_other(const job *k, int back, const box *raw, const box *clean, double noise, double far,
+                               outlier_list *list, double squares[2])
 {
-    const double gain = back ? k->state.gain : 1, window = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
-    double like = 0, unlike = 0;
+    const double gain = back ? k->state.gain : 1;
     int kept = 0;
     for (int i = 0; i < list->count; i++) {
         const outlier *o = list->of + i;
         const double out = gain * (o->was - o->now);
         const int as_it_is = is_unlike(k, back, raw, o, noise);
-        if (as_it_is == 1) unlike += out * out;
-        if (as_it_is == 0) like += out * out;
+        if (as_it_is >= 0) squares[as_it_is] += out * out;
         if ((as_it_is || fabs(o->was - o->now) > far) && is_unlike(k, back, clean, o, noise) == 1) list->of[kept++] = *o;
     }
-    const int believed = unlike > MOSTLY * like && unlike * window / voxels_of(clean) > EXPLAINS * k->state.squares;
-    list->count = believed ? kept : 0;
+    list->count = kept;
 }
 
 /* The boxes of both images that are searched: all that the window and the filters before it see, with room for motion. */
@@ -165,35 +163,55 @@ static int place_search(job *k, int reach)
     return 1;
 }
 
-/* Search the boxes, `compare`d by the match under Phi or not; grey values become those of the images. Returns how many outliers
- * are found. */
-static int search_boxes(job *k, int compare)
+/* List what stands out of both boxes, by how many grey values neighbours differ there at least into `step`. Returns 0 if that is
+ * not worth a trial. */
+static int list_both(job *k, int compare, box *const raw[2], box *const clean[2], double step[2])
 {
-    box *raw[2] = {&k->ref.grey, &k->target.coefficients}, *clean[2] = {&k->ref.step1, &k->ref.step2};
     box *valid[2] = {&k->ref.valid, &k->target.valid};
     const hpcdvc_volume *im[2] = {k->im1, k->im2};
-    const double offset[2] = {k->ref.offset, k->target.offset}, noise = compare ? usual_residual(k) : 0;
+    const double offset[2] = {k->ref.offset, k->target.offset};
     outlier_list *found = k->search.found;
-    int worth = compare, count = 0;
-    double step[2];
+    int worth = compare;
     for (int i = 0; i < 2; i++) {
         const int64_t dropped = read_box(im[i], k->search.origin[i], k->search.n[i], offset[i], k->ref.scale, raw[i], valid[i], &k->scratch);
-        if (dropped == -2) return 0;
         k->state.no_memory = dropped == -1;
-        if (k->state.no_memory) return 0;
+        if (dropped < 0) return 0;
         step[i] = median_step(raw[i]);
-        const double squares = compare ? 0 : squares_of(raw[i]);
+        const double squares = compare ? 0 : squares_of(im[i], raw[i]);
         const double contrast = !compare ? sqrt(squares / voxels_of(raw[i])) : i ? 1 / k->state.gain : 1;
         const double least = fmax((compare ? STANDS_OUT : STANDS_FAR_OUT) * step[i], MATTERS * contrast);
         k->state.no_memory = list_what_stands_out(k, im[i], raw[i], clean[i], (float)least, found + i);
         if (k->state.no_memory || found[i].count > MOST_OUTLIERS * voxels_of(raw[i])) return 0;
         worth = worth || squares_brought(found + i) > WORTH_A_TRIAL * squares;
     }
-    for (int i = 0; i < 2 && worth; i++) {
-        if (compare) compare_with_other(k, i, raw[!i], clean[!i], noise, STANDS_FAR_OUT * step[i], found + i);
-        count += found[i].count;
-        for (outlier *o = found[i].of; o < found[i].of + found[i].count; o++)
-            o->was = o->was / k->ref.scale + offset[i], o->now = o->now / k->ref.scale + offset[i];
+    return worth;
+}
+
+/* Keep what stands out of one image only. Returns 0 if it is the texture: unless it is most of what stands out and explains some
+ * of the residual. */
+static int compare_both(job *k, box *const raw[2], box *const clean[2], const double step[2])
+{
+    const double noise = usual_residual(k), part = (double)k->w.n[0] * k->w.n[1] * k->w.n[2] / voxels_of(raw[0]);
+    double squares[2] = {0}; /* like the other image, unlike it */
+    for (int i = 0; i < 2; i++)
+        compare_with_other(k, i, raw[!i], clean[!i], noise, STANDS_FAR_OUT * step[i], k->search.found + i, squares);
+    return squares[1] > MOSTLY * squares[0] && squares[1] * part > EXPLAINS * k->state.squares;
+}
+
+/* Search the boxes, `compare`d by the match under Phi or not. Returns how many outliers are found. */
+static int search_boxes(job *k, int compare)
+{
+    box *raw[2] = {&k->ref.grey, &k->target.coefficients}, *clean[2] = {&k->ref.step1, &k->ref.step2};
+    const double offset[2] = {k->ref.offset, k->target.offset};
+    double step[2];
+    int worth = list_both(k, compare, raw, clean, step), count = 0;
+    if (worth && compare) worth = compare_both(k, raw, clean, step);
+    for (int i = 0; i < 2; i++) {
+        outlier_list *found = k->search.found + i;
+        if (!worth) found->count = 0;
+        count += found->count;
+        for (outlier *o = found->of; o < found->of + found->count; o++)
+            o->was = o->was / k->ref.scale + offset[i], o->now = o->now / k->ref.scale + offset[i]; /* grey values */
     }
     return count;
 }

@@ -44,16 +44,19 @@ static float median_step(const box *b)
 
 static double voxels_of(const box *b) { return (double)b->n[0] * b->n[1] * b->n[2]; }
 
-/* Sum of squares about the mean. */
-static double squares_of(const box *b)
+/* Sum of squares about the mean, of the part that lies in the image. */
+static double squares_of(const hpcdvc_volume *im, const box *b)
 {
-    double sum = 0, squares = 0;
-    for (int row = 0; row < b->n[0] * b->n[1]; row++)
-        for (int x = 0; x < b->n[2]; x++) {
-            const double v = b->v[row * b->sy + x];
-            sum += v, squares += v * v;
+    double sum = 0, squares = 0, count = 0;
+    int lo[3], hi[3];
+    if (!inside(im, b->origin, b->n, lo, hi)) return 0;
+    for (int z = lo[0]; z < hi[0]; z++)
+        for (int y = lo[1]; y < hi[1]; y++) {
+            const float *v = row_of(b, z, y);
+            for (int x = lo[2]; x < hi[2]; x++) sum += v[x], squares += (double)v[x] * v[x];
+            count += hi[2] - lo[2];
         }
-    return squares - sum * sum / voxels_of(b);
+    return squares - sum * sum / count;
 }
 
 /* A voxel, and the median of its four or six neighbours in its place. */

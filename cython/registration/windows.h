@@ -125,30 +125,27 @@ static void attempt(job *k, const hpcdvc_point *p, const double start[12], hpcdv
     row->valid_fraction = k->ref.sums.n / voxels;
 }
 
-#define ATTEMPTS 4    /* with outliers found anew from the match of the one before */
+#define ATTEMPTS 5     /* with outliers found anew from the match of the one before */
 #define GOOD_MATCH 0.9 /* zncc of one that tells outliers for good */
 
 static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
 {
-    const double *start = (const double *)p->Phi;
+    const double *start = p->Phi;
+    double zncc = 1; /* of the match that told the outliers */
+    int blind = 0;
     k->search.list[0].count = k->search.list[1].count = k->search.placed = 0;
     attempt(k, p, start, row);
-    if (!k->target.is_read || row->return_status == NO_MEMORY) return;
-    if (row->return_status == CONVERGED && !k->state.heavy_tails) return;
-    if (row->return_status != CONVERGED) {
-        const hpcdvc_row first = *row;
-        if (find_outliers(k, start, 0)) attempt(k, p, start, row);
-        if (row->return_status != CONVERGED && row->return_status != NO_MEMORY) *row = first;
-        k->state.heavy_tails = 1;
-    }
-    double zncc = 1;
-    for (int i = 0; i < ATTEMPTS && row->return_status == CONVERGED; i++) {
-        if (!k->state.heavy_tails && zncc > GOOD_MATCH) break;
-        zncc = row->zncc;
-        if (!find_outliers(k, (const double *)row->Phi, 1)) break;
-        attempt(k, p, (const double *)row->Phi, row);
+    if (!k->target.is_read) return;
+    const hpcdvc_row first = *row;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        const int compare = row->return_status == CONVERGED;
+        if (row->return_status == NO_MEMORY || (compare ? !k->state.heavy_tails && zncc > GOOD_MATCH : blind)) break;
+        zncc = compare ? row->zncc : 0, blind |= !compare;
+        if (!find_outliers(k, compare ? row->Phi : start, compare)) break;
+        attempt(k, p, compare ? row->Phi : start, row);
     }
     if (k->state.no_memory) row->return_status = NO_MEMORY;
+    if (row->return_status != CONVERGED && row->return_status != NO_MEMORY) *row = first;
 }
 
 static int register_windows(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,
