@@ -34,20 +34,17 @@ static int has_heavy_tails(const job *k, int partial)
     const int skip = 1 + w->n[0] / 5, planes = (w->n[0] + skip - 1) / skip;
     const vf gain = splat((float)k->state.gain), shift = splat((float)k->state.shift);
     double squares = 0, fourth = 0;
+    vf row_end;
+    for (int i = 0; i < VL; i++) row_end[i] = i < (w->n[2] - 1) % VL + 1;
     for (int z = 0; z < w->n[0]; z += skip) {
         vf two = {0}, four = {0};
         for (int y = 0; y < w->n[1]; y++) {
             const int64_t at = z * w->sz + y * w->sy;
-            int x = 0;
-            for (; x + VL <= w->n[2]; x += VL) {
+            for (int x = 0; x < w->n[2]; x += VL) {
                 vf r = load(w->a + at + x) - gain * load(w->b + at + x) - shift;
                 if (partial) r *= load(w->ok + at + x);
+                else if (x + VL > w->n[2]) r *= row_end;
                 r *= r, two += r, four += r * r;
-            }
-            for (; x < w->n[2]; x++) {
-                float r = w->a[at + x] - gain[0] * w->b[at + x] - shift[0];
-                if (partial) r *= w->ok[at + x];
-                r *= r, two[0] += r, four[0] += r * r;
             }
         }
         squares += total(two), fourth += total(four);
@@ -60,7 +57,7 @@ static int has_heavy_tails(const job *k, int partial)
 static int has_outlier_beside(const job *k)
 {
     const box *b = &k->ref.grey;
-    return peak_of(b->v, b->sz * b->n[0]) > FAR_ABOVE * peak_of(k->w.a, k->w.sz * k->w.n[0]);
+    return peak_square(b->v, b->sz * b->n[0]) > FAR_ABOVE * FAR_ABOVE * peak_square(k->w.a, k->w.sz * k->w.n[0]);
 }
 
 /* Robust standard deviation of the residual. */

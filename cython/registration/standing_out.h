@@ -20,12 +20,15 @@ static float median(float *of, int count)
     return count ? of[count / 2] : 0;
 }
 
-/* Greatest distance from 0. */
-static float peak_of(const float *v, int64_t count)
+/* Greatest square; four at a time, so that none waits for the one before. */
+static float peak_square(const float *v, int64_t count)
 {
-    vf most = {0};
-    for (int64_t i = 0; i + VL <= count; i += VL) most = larger(most, larger(load(v + i), -load(v + i)));
-    return greatest(most);
+    vf most[4] = {{0}};
+    int64_t i = 0;
+    for (; i + 4 * VL <= count; i += 4 * VL)
+        for (int j = 0; j < 4; j++) most[j] = larger(load(v + i + j * VL) * load(v + i + j * VL), most[j]);
+    for (; i + VL <= count; i += VL) most[0] = larger(load(v + i) * load(v + i), most[0]);
+    return greatest(larger(larger(most[0], most[1]), larger(most[2], most[3])));
 }
 
 /* Median difference of neighbours along x. */

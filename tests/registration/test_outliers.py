@@ -1,4 +1,4 @@
-"""Outlying voxels: zingers, salt and pepper. They are left out of a window; bright speckles on a dark ground are not."""
+"""Outlying voxels (zingers, salt and pepper) are left out of a window; bright speckles on a dark ground are not."""
 
 from functools import cache
 
@@ -32,8 +32,9 @@ def with_outliers(image, part=0.01, seed=0, least=3, most=50, contrast=CONTRAST,
     by = np.exp(rng.uniform(np.log(least), np.log(most), chosen.sum()))
     result = image.astype(float)
     result[chosen] += contrast * by * (sign or rng.choice([-1, 1], chosen.sum()))
-    limits = (np.iinfo(image.dtype) if image.dtype.kind == "u" else None) and (0, np.iinfo(image.dtype).max)
-    return (result if limits is None else np.rint(result).clip(*limits)).astype(image.dtype)
+    if image.dtype.kind == "u":
+        result = np.rint(result).clip(0, np.iinfo(image.dtype).max)
+    return result.astype(image.dtype)
 
 
 def grid(image, half: int, edge: int = 4) -> np.ndarray:
@@ -160,7 +161,10 @@ def test_unrelated_textures_do_not_match_without_their_outliers():
 def beads(sigma: float, density: float, size: int = 200) -> list[np.ndarray]:
     """Two images of bright Gaussian beads on a ground without anything, as sharp as voxels can show."""
     rng = np.random.default_rng(5)
-    centres, brightness = rng.uniform(0, size, (int(density * size**2), 2)), rng.uniform(0.5, 1.5, int(density * size**2))
+    centres, brightness = (
+        rng.uniform(0, size, (int(density * size**2), 2)),
+        rng.uniform(0.5, 1.5, int(density * size**2)),
+    )
     images, axis = [], np.arange(size)
     for shift in (0, SHIFT[2]):
         rows, columns = (np.exp(-0.5 * ((axis - c[:, None]) / sigma) ** 2) for c in (centres + shift).T)
