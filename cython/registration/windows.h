@@ -10,6 +10,7 @@
 #include "chance.h"
 #include "curvature.h"
 #include "outliers.h"
+#include "parts.h"
 #include "warp.h"
 #include "warped_gradient.h"
 
@@ -43,8 +44,11 @@ static int judge(job *k, int partial, double variance[12])
     if (!better_than_chance(k, &parts)) return DECORRELATED;
     k->state.heavy_tails = k->ref.outlier_beside || has_heavy_tails(k, partial);
     const double factor = inflation(k, &look, &parts);
-    for (int i = 0; i < 12; i++) variance[i] *= factor;
-    return CONVERGED;
+    double by_parts[12];
+    memcpy(by_parts, variance, sizeof by_parts);
+    const int status = compare_parts(k, partial, by_parts);
+    for (int i = 0; i < 12; i++) variance[i] = fmax(factor * variance[i], by_parts[i]);
+    return status == CONVERGED && is_doubtful(k, &parts, factor, variance) ? TWO_MOTIONS : status;
 }
 
 /* The iterations on a prepared window. Returns a status. */
@@ -53,7 +57,7 @@ static int iterate(job *k, hpcdvc_row *row)
     const hpcdvc_settings *s = k->s;
     double previous = INFINITY;
     int status = NOT_EVALUATED, partial = 0, looked = 0;
-    k->state.noise_excess = 1, k->state.buried = 0, k->state.explained = 0, k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
+    k->state.noise_excess = 1, k->state.buried = 0, k->state.explained = 0, memset(k->state.curvature, 0, sizeof k->state.curvature), k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], delta[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
@@ -138,7 +142,7 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     if (!k->target.is_read) return;
     const hpcdvc_row first = *row;
     for (int i = 0; i < ATTEMPTS; i++) {
-        const int compare = row->return_status == CONVERGED;
+        const int compare = row->return_status == CONVERGED || (row->return_status == TWO_MOTIONS && k->state.heavy_tails);
         if (row->return_status == NO_MEMORY || (compare ? !k->state.heavy_tails && zncc > GOOD_MATCH : blind)) break;
         zncc = compare ? row->zncc : 0, blind |= !compare;
         if (!find_outliers(k, compare ? row->Phi : start, compare)) break;
