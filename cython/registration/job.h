@@ -53,6 +53,7 @@ typedef struct {
     int settled;                 /* near the end with voxels left out: the others may only become fewer */
     int buried;                  /* noise hides the gradient: the length of steps is not known */
     double explained;            /* part of the squared residuals that curvature explains */
+    double curvature_part;       /* of the correction for curvature that is taken */
     int no_memory;               /* memory ran out where no status is returned */
 } iteration_state;
 
