@@ -82,10 +82,10 @@ def _measured(rows: np.ndarray) -> np.ndarray:
     # a window that has lost its one side misses something else
     whole = np.clip(5 * rows["valid_fraction"] - 4, 0, 1)
     table["left"] = (1 - rows["curvature_part"]) * whole
-    finite = [
-        np.isfinite(table[name]).reshape(len(rows), -1).all(axis=1) for name in ("displacement", "gradient", "variance")
-    ]
-    table["usable"] = (rows["return_status"] == Status.CONVERGED) & np.all(finite, axis=0)
+    finite = np.isfinite(table["displacement"] + table["variance"]).all(axis=1) & np.isfinite(table["gradient"]).all(
+        (1, 2)
+    )
+    table["usable"] = (rows["return_status"] == Status.CONVERGED) & finite
     return table
 
 
