@@ -108,7 +108,7 @@ class _Component:
     def pooled(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Weighted mean over the neighbours, without the margin; 0 where there is none."""
         gaussian = self.near.gaussian(POOL)
-        total = _filtered(np.where(weights > 0, weights * values, 0), gaussian)[self.inner]
+        total = _filtered(weights * values, gaussian)[self.inner]
         return total / np.maximum(_filtered(weights, gaussian)[self.inner], TINY)
 
 
@@ -138,9 +138,8 @@ def curvature_lost(
     smooth, sharp = zip(*(_band(near, width) for width in WIDTHS), strict=True)
     component = _with_margin(displacement, gradient, variance, usable, near, [len(taps) // 2 for taps in sharp[0]])
     usable, known = component.usable.astype(float), [component.known(taps) for taps in smooth]
-    rest = Filter(
-        ((1.0, UNIT.terms[0][1]), (-2.0, smooth[-1]), (1.0, [np.convolve(taps, taps) for taps in smooth[-1]]))
-    )
+    twice = [np.convolve(taps, taps) for taps in smooth[-1]]
+    rest = Filter(((1.0, UNIT.terms[0][1]), (-2.0, smooth[-1]), (1.0, twice)))
     left, left_by_noise = component.pooled(rest(component.field) ** 2, known[-1]), near.covariance(rest, rest)
     noise = component.pooled(component.variance, usable)
     grain = np.maximum(1, left / np.maximum(left_by_noise * noise, TINY))
@@ -160,8 +159,7 @@ def curvature_lost(
     calm = 1 / np.maximum(component.pooled(1 / np.maximum(component.variance, TINY), usable), TINY)
     squares = np.maximum(component.pooled(whole**2, known[-1]), TINY)
     beside = np.sqrt(np.maximum(left - GRAIN * left_by_noise * calm, 0) / squares)
-    none, full = (_left_of_wave(near, smooth[-1], sharp[-1], length) for length in (SHORT, LONG))
-    certain = np.clip((none - beside) / (none - full), 0, 1)
+    certain = _smoothness(near, smooth[-1], sharp[-1], beside)
     return lost * certain, price * certain
 
 
@@ -186,15 +184,16 @@ def _window_mean(half: int, spacing: float) -> np.ndarray:
     return np.convolve(linear, [-excess, 1 + 2 * excess, -excess])
 
 
-def _left_of_wave(near: Neighbourhood, smooth: Taps, sharp: Taps, length: float) -> float:
-    """(1 - G)^2 beside G / T - G for a wave along the axis where that is least; length in windows."""
+def _smoothness(near: Neighbourhood, smooth: Taps, sharp: Taps, beside: np.ndarray) -> np.ndarray:
+    """1 for what (1 - G)^2 leaves beside G / T - G of long waves, 0 for what it leaves of short ones and of jumps."""
 
-    def at(axis: int) -> float:
+    def left_of_wave(length: float, axis: int) -> float:
         angle = 2 * np.pi / (length * near.window(axis))
         g, inverse = (taps[axis] @ np.cos(angle * _places(taps[axis])) for taps in (smooth, sharp))
         return (1 - g) ** 2 / (inverse - g)
 
-    return min(at(axis) for axis in near.axes)
+    none, full = (min(left_of_wave(length, axis) for axis in near.axes) for length in (SHORT, LONG))
+    return np.clip((none - beside) / (none - full), 0, 1)
 
 
 def _with_margin(
@@ -219,8 +218,8 @@ def _with_margin(
         total += _filtered(np.pad(np.where(usable, gradient[..., axis], 0), margin), ways)
     field = total / np.maximum(weight, TINY)
     field[inner] = np.where(usable, displacement, field[inner])
-    usable = np.pad(usable, margin)
-    return _Component(near, field, usable, np.pad(variance, margin), inner)
+    variance = np.pad(np.where(usable, variance, 0), margin)
+    return _Component(near, field, np.pad(usable, margin), variance, inner)
 
 
 def _gaussian(width: float) -> np.ndarray:

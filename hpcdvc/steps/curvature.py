@@ -78,14 +78,14 @@ def corrected_by_neighbours(rows: np.ndarray, grid: Grid, near: Neighbourhood, t
 def _measured(rows: np.ndarray) -> np.ndarray:
     table = np.zeros(len(rows), _MEASURED)
     table["index"], table["displacement"] = rows["index"], rows["Phi"][:, :, 3] - rows["curvature"]
-    table["gradient"], table["variance"] = rows["Phi"][:, :, :3] - np.eye(3), rows["variance"][:, 3::4]
+    with np.errstate(over="ignore", invalid="ignore"):  # what has diverged may be too large for f4: it does not count
+        table["gradient"], table["variance"] = rows["Phi"][:, :, :3] - np.eye(3), rows["variance"][:, 3::4]
     # a window that has lost its one side misses something else
     whole = np.clip(5 * rows["valid_fraction"] - 4, 0, 1)
     table["left"] = (1 - rows["curvature_part"]) * whole
-    finite = np.isfinite(table["displacement"] + table["variance"]).all(axis=1) & np.isfinite(table["gradient"]).all(
-        (1, 2)
-    )
-    table["usable"] = (rows["return_status"] == Status.CONVERGED) & finite
+    known = np.isfinite(table["displacement"]).all(axis=1) & np.isfinite(table["gradient"]).all(axis=(1, 2))
+    certain = (np.isfinite(table["variance"]) & (table["variance"] >= 0)).all(axis=1)
+    table["usable"] = (rows["return_status"] == Status.CONVERGED) & known & certain
     return table
 
 
@@ -100,7 +100,7 @@ def _found(measured: np.ndarray, grid: Grid, near: Neighbourhood) -> np.ndarray:
             measured[name][:, component].reshape(*grid.shape, *measured[name].shape[2:])
             for name in ("displacement", "gradient", "variance")
         )
-        lost, price = curvature_lost(displacement, gradient, variance.astype(float), usable, near)
+        lost, price = curvature_lost(displacement, gradient, variance.astype(float), usable & (variance > 0), near)
         found["lost"][:, component] = np.where(usable, left * lost, 0).ravel()
         found["price"][:, component] = np.where(usable, left * price, 0).ravel()
     changed = (found["lost"] != 0).any(axis=1)

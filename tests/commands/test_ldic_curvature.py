@@ -13,6 +13,7 @@ from hpcdvc.fields.status import Status
 from hpcdvc.output.hdf5 import read_field, read_metadata
 
 GRID = ("-ns", 5, "-hws", 7)
+pytestmark = pytest.mark.filterwarnings("error")
 #: Four windows long.
 WAVE = Sine(np.array([0.1, 0.3]), np.array([0.6, 0.8]) / 60)
 

@@ -12,6 +12,7 @@ from hpcdvc.ranks.team import Team
 from hpcdvc.registration.settings import Iterations, Settings, Window
 from hpcdvc.steps.curvature import corrected_by_neighbours, corrections, neighbourhood_of
 
+pytestmark = pytest.mark.filterwarnings("error")
 GRID = Grid((0.0, 5.0, 5.0), (1.0, 5.0, 5.0), (1, 30, 32))
 SETTINGS = Settings(Window((0, 7, 7)), dimensions=2)
 #: A wave of four windows in the last component, as windows see it.
@@ -74,11 +75,13 @@ def test_nodes_that_get_nothing(affine):
     rows["return_status"][[300, 400]] = Status.DECORRELATED
     rows["Phi"][300] = 77
     rows["Phi"][400] = np.nan
+    rows["Phi"][420], rows["return_status"][420] = 1e200, Status.ERROR_GROWTH
+    rows["variance"][420] = np.inf
     rows["valid_fraction"][410] = 0.7
     after = corrected(rows)
-    assert after[[300, 400, 410]].tobytes() == rows[[300, 400, 410]].tobytes()
-    assert affine["curvature"][[300, 400, 410], 2].all()
-    others = np.setdiff1d(np.arange(GRID.size), [300, 400, 410])
+    assert after[[300, 400, 410, 420]].tobytes() == rows[[300, 400, 410, 420]].tobytes()
+    assert affine["curvature"][[300, 400, 410, 420], 2].all()
+    others = np.setdiff1d(np.arange(GRID.size), [300, 400, 410, 420])
     assert np.abs(after["Phi"][others] - affine["Phi"][others]).max() < 0.01
 
 
