@@ -62,6 +62,11 @@ class Neighbourhood:
         """Gaussians of unit sum; width in windows."""
         return self.taps(lambda axis: _gaussian(width * self.window(axis)))
 
+    def depth(self, axis: int) -> int:
+        """Nodes along an axis beyond which others make no difference."""
+        smooth, sharp = _band(self, WIDTHS[0])
+        return 2 * (len(sharp[axis]) // 2) + len(smooth[axis])
+
     def covariance(self, some: "Filter", other: "Filter") -> float:
         """Of what two filters make of the noise of windows, in units of its variance: they share what they overlap."""
 

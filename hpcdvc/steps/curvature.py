@@ -26,6 +26,8 @@ _MEASURED = np.dtype(
         ("usable", "?"),
     ]
 )
+#: Nodes that are gone over together: some 300 bytes each.
+TOGETHER = 1_000_000
 #: What comes of it.
 _FOUND = np.dtype([("index", "i8"), ("lost", "f8", 3), ("price", "f8", 3)])
 
@@ -90,19 +92,17 @@ def _measured(rows: np.ndarray) -> np.ndarray:
 
 
 def _found(measured: np.ndarray, grid: Grid, near: Neighbourhood) -> np.ndarray:
-    """What all nodes have lost, one component after the other."""
-    found = np.zeros(len(measured), _FOUND)
-    found["index"] = measured["index"]
-    usable = measured["usable"].reshape(grid.shape)
-    left = measured["left"].reshape(grid.shape)
-    for component in np.flatnonzero(near.half):
-        displacement, gradient, variance = (
-            measured[name][:, component].reshape(*grid.shape, *measured[name].shape[2:])
-            for name in ("displacement", "gradient", "variance")
-        )
-        lost, price = curvature_lost(displacement, gradient, variance.astype(float), usable & (variance > 0), near)
-        found["lost"][:, component] = np.where(usable, left * lost, 0).ravel()
-        found["price"][:, component] = np.where(usable, left * price, 0).ravel()
+    """What all nodes have lost, some planes after the others, each with those that make a difference to it."""
+    planes, found = measured.reshape(grid.shape), np.zeros(grid.shape, _FOUND)
+    depth, count = near.depth(0), len(planes)
+    step = max(depth, TOGETHER // planes[0].size)
+    for first in range(0, count, step):
+        begin, last = max(0, first - depth), min(count, first + step)
+        for component in np.flatnonzero(near.half):
+            results = _lost(planes[begin : last + depth], component, near)
+            for name, values in zip(("lost", "price"), results, strict=True):
+                found[name][first:last, ..., component] = values[first - begin : last - begin]
+    found["index"], found = planes["index"], found.ravel()
     changed = (found["lost"] != 0).any(axis=1)
     if changed.any():
         log.info(
@@ -110,3 +110,11 @@ def _found(measured: np.ndarray, grid: Grid, near: Neighbourhood) -> np.ndarray:
             np.count_nonzero(changed), len(found), np.abs(found["lost"]).max(),
         )  # fmt: skip
     return found
+
+
+def _lost(planes: np.ndarray, component: int, near: Neighbourhood) -> tuple[np.ndarray, np.ndarray]:
+    """What is left to the neighbours of one component, and its price; 0 where there is nothing to correct."""
+    usable, variance = planes["usable"], planes["variance"][..., component].astype(float)
+    displacement, gradient = planes["displacement"][..., component], planes["gradient"][..., component, :]
+    results = curvature_lost(displacement, gradient, variance, usable & (variance > 0), near)
+    return tuple(np.where(usable, planes["left"] * result, 0) for result in results)

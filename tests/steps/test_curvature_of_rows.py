@@ -98,6 +98,23 @@ def test_who_wants_it():
     assert corrections(SETTINGS, None) == {"windows": True, "neighbours_along": ""}
 
 
+def test_planes_by_planes(monkeypatch):
+    """The same bits as of all at once."""
+    grid, settings = Grid((4.0,) * 3, (4.0,) * 3, (80, 9, 10)), Settings(Window((5, 5, 5)))
+    rng, rows, z = np.random.default_rng(3), np.zeros(grid.size, ROW), grid.positions()[:, 0]
+    rows["index"], rows["return_status"], rows["valid_fraction"] = np.arange(grid.size), Status.CONVERGED, 1
+    rows["Phi"], rows["variance"] = np.eye(3, 4), 1e-4
+    rows["Phi"][:, :, 3] = 0.2 * np.sin(2 * np.pi / 40 * z)[:, None] + rng.normal(0, 0.01, (grid.size, 3))
+    rows["Phi"][:, :, 0] += 0.2 * 2 * np.pi / 40 * np.cos(2 * np.pi / 40 * z)[:, None]
+    rows["return_status"][rng.random(grid.size) < 0.02] = Status.DECORRELATED
+    near, found = neighbourhood_of(grid, settings), []
+    for together in (10**6, 1):
+        monkeypatch.setattr("hpcdvc.steps.curvature.TOGETHER", together)
+        found.append(corrected_by_neighbours(rows.copy(), grid, near, Team(), False))
+    assert near.depth(0) < 35 and (found[0]["curvature"] != 0).any(axis=1).mean() > 0.1
+    assert found[0].tobytes() == found[1].tobytes()
+
+
 @pytest.mark.mpi
 @pytest.mark.parametrize("spread", [False, True])
 def test_any_ranks_give_the_same_bits(team, spread):
