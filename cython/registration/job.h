@@ -57,6 +57,7 @@ typedef struct {
     double curvature[30];        /* what is known of it, by the terms of curvature.h in units of the half window; uncorrected steps */
     double explained;            /* part of the squared residuals that curvature explains */
     int heavy_tails;             /* of the residual at rest: outliers */
+    double curvature_part;       /* of the correction for curvature that is taken */
     int no_memory;               /* memory ran out where no status is returned */
 } iteration_state;
 

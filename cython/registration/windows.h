@@ -91,7 +91,7 @@ static int iterate(job *k, hpcdvc_row *row)
         return MAX_ITERATIONS;
     }
     variances(k, row->variance);
-    if (s->curvature_threshold > 0) correct_curvature(k, partial, row->variance);
+    if (s->curvature_threshold > 0) correct_curvature(k, partial, row);
     if (k->state.no_memory) return NO_MEMORY;
     return judge(k, partial, row->variance);
 }
