@@ -52,6 +52,9 @@ typedef struct {
     double noise_excess;         /* part of the normal matrix that counts in the variance */
     int settled;                 /* near the end with voxels left out: the others may only become fewer */
     int buried;                  /* noise hides the gradient: the length of steps is not known */
+    int shaded;                  /* times that shading was taken out of im1 */
+    double shading[12];          /* what its unknowns add to the diagonal of the inverse normal matrix */
+    double colour;               /* of the residual that curvature leaves; 1 where nothing was to be seen */
     double explained;            /* part of the squared residuals that curvature explains */
     int no_memory;               /* memory ran out where no status is returned */
 } iteration_state;
@@ -62,6 +65,7 @@ typedef struct {
     int is_3d;
     window w;
     float *store;                /* all arrays of the window and of the second gradient */
+    float *residual;             /* laid out as the window */
     box scratch;
     reference_part ref;
     target_part target;
@@ -78,7 +82,7 @@ static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2,
     k->w.sz = k->w.sy * k->w.n[1];
     const int64_t size = k->w.sz * k->w.n[0] + 2 * VL;
     float **arrays[] = {&k->w.a, &k->w.b, &k->w.g[0], &k->w.g[1], &k->w.g[2], &k->w.in1, &k->w.ok, &k->w.ok_before,
-                        &k->ref.second[0], &k->ref.second[1], &k->ref.second[2]};
+                        &k->residual, &k->ref.second[0], &k->ref.second[1], &k->ref.second[2]};
     const int count = sizeof arrays / sizeof *arrays - (s->adaptive || s->calibrate ? 0 : 3); /* no second gradient */
     if (posix_memalign((void **)&k->store, 64, count * PADDED(size) * sizeof(float))) return 1;
     memset(k->store, 0, count * PADDED(size) * sizeof(float));
