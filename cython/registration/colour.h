@@ -56,15 +56,19 @@ static double square_at_lag(const job *k, const float *h, const int lag[3])
         from[i] = lag[i] < 0 ? -lag[i] : 0, to[i] = lag[i] > 0 ? w->n[i] - lag[i] : w->n[i];
         part *= (double)(to[i] - from[i]) / w->n[i];
     }
+    const int left_over = (to[2] - from[2]) % VL, last = to[2] - left_over;
+    vf mask = {0}; /* of the last VL columns, those that no whole vector holds */
+    for (int i = VL - left_over; i < VL; i++) mask[i] = 1;
     for (int z = from[0]; z < to[0]; z++) {
         vf plane = {0};
         float rest = 0;
         for (int y = from[1]; y < to[1]; y++) {
             const float *row = h + z * w->sz + y * w->sy;
             const float *moved = k->residual + (z + lag[0]) * w->sz + (y + lag[1]) * w->sy + lag[2];
-            int x = from[2];
-            for (; x + VL <= to[2]; x += VL) plane += load(moved + x) * load(row + x);
-            for (; x < to[2]; x++) rest += moved[x] * row[x];
+            for (int x = from[2]; x < last; x += VL) plane += load(moved + x) * load(row + x);
+            if (last > from[2]) plane += mask * load(moved + to[2] - VL) * load(row + to[2] - VL);
+            else
+                for (int x = last; x < to[2]; x++) rest += moved[x] * row[x];
         }
         sum += total(plane) + rest;
     }
@@ -91,11 +95,11 @@ static double chance_square(const job *k, float *const h[3])
     return count ? sum / count : 0;
 }
 
-/* The colour of the residual taken last beside h. */
-static double colour(const job *k, float *const h[3])
+/* The same for white noise as strong as the residual. */
+static double white_square(const job *k, float *const h[3])
 {
-    int components = 0; /* those that are not NULL; along z there is none in an image */
     double squares = 0, residual = 0;
+    int components = 0; /* those that are not NULL; along z there is none in an image */
     for (int z = 0; z < k->w.n[0]; z++) {
         vf plane = {0}, of_residual = {0};
         for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v += VL) {
@@ -106,8 +110,14 @@ static double colour(const job *k, float *const h[3])
         squares += total(plane), residual += total(of_residual);
     }
     for (int i = k->is_3d ? 0 : 1; i < 3; i++) components += h[i] != NULL;
-    const double white = squares / components * residual / k->ref.sums.n;
-    return white > 0 ? chance_square(k, h) / white : 1;
+    return squares / components * residual / k->ref.sums.n;
+}
+
+/* The colour of the residual taken last beside h. Where it is finer than noise it is not called white for that. */
+static double colour(const job *k, float *const h[3])
+{
+    const double white = white_square(k, h);
+    return white > 0 ? fmax(chance_square(k, h) / white, 1) : 1;
 }
 
 #endif

@@ -209,7 +209,7 @@ static double colour_of_rest(job *k, int partial, const curvature_step *c)
         terms[c->which[i] / TERMS][e[0]][e[1]][e[2]] = c->solution[i];
     }
     take_residual_of(k, partial, k->w.a, terms);
-    return fmax(colour(k, k->w.g), 1);
+    return colour(k, k->w.g);
 }
 
 /* Correction of the entries of Phi, all terms less affine terms at the same residual, and their new variances; `seen`

@@ -21,7 +21,7 @@ typedef struct {
     double in_image, counted;    /* voxels: finite and unmasked; those that also have a gradient */
     int partial, is_whole;       /* voxels are left out; the window lies in im1 and all of it counts */
     float *second[3];            /* the second gradient */
-    int smoothed;                /* it is in use */
+    int smoothed, refused;       /* it is in use; it is no better for the residual of this window */
     double length_ratio;         /* (sum of g.true gradient) / (sum of g.g) as it looks with all noise */
     reference_sums sums;
     int stale, sums_partial;     /* the sums must be made again; they left voxels out */

@@ -110,13 +110,6 @@ static void judge_gradient(job *k, double all, double along, double noise_in_g)
     k->state.noise_excess = 1 - 0.5 * fmin(noise_in_g / all, 1);
 }
 
-/* Whether the residual may be white noise. */
-static int is_white(job *k)
-{
-    take_residual_of(k, 0, k->w.a, NULL);
-    return colour(k, k->w.g) < WHITE;
-}
-
 /* The variance of Phi is 1 / efficiency of what the true gradient would give:
  * efficiency = (sum of g.true)^2 / (sum of true^2) / (sum of g^2, noise counted half).
  * Where the residual of a whole window is not white, sums of g and residual by chance stand for the last sum.
@@ -125,7 +118,7 @@ static int is_white(job *k)
 static int choose_gradient(job *k, int partial)
 {
     const hpcdvc_settings *s = k->s;
-    if (k->ref.smoothed) return 0;
+    if (k->ref.smoothed || k->ref.refused) return 0;
     const double noise = k->state.noise * k->ref.counted * (k->is_3d ? 3 : 2);
     const double *M = k->ref.sums.M, all = (M[39] + M[91] + M[143]) * k->ref.counted / k->ref.sums.n; /* dot(g, g), whole window */
     const double noise_in_g = noise * s->gradient.noise;
@@ -134,16 +127,22 @@ static int choose_gradient(job *k, int partial)
     const double length_ratio = k->state.buried ? k->ref.length_ratio : along / (all - noise_in_g); /* true gradient / noise-free g */
     if (!k->state.buried) judge_gradient(k, all, along, noise_in_g);
     if (!s->adaptive || noise_in_g < DISTURBED * all) return 0;
-    const int white = partial || is_white(k);
+    double scatter = 0, scatter_s = 0; /* of sums of gradient and residual, by chance; not for windows that are not whole */
+    if (!partial) {
+        take_residual_of(k, 0, k->w.a, NULL);
+        scatter = chance_square(k, k->w.g);
+    }
+    const int white = partial || scatter < WHITE * white_square(k, k->w.g);
     if (white && noise_in_g < NOISY * all) return 0;
     k->state.no_memory = take_smooth_gradient(k);
     if (k->state.no_memory) return 0;
     const double gs = dot(k, k->ref.second, k->ref.second, 1), noise_in_s = noise * s->smooth_gradient.noise;
     const double along_s = length_ratio * (dot(k, k->ref.second, k->w.g, 1) - noise * s->noise_with_smooth);
     if (!(along_s > BURIED * gs) || !(gs - noise_in_s > BURIED * gs)) return 0;
-    const double scatter = white ? all * k->state.noise_excess : chance_square(k, k->w.g);
-    const double scatter_s = white ? gs - 0.5 * noise_in_s : chance_square(k, k->ref.second);
-    if (!(white && k->state.buried) && along_s * along_s / scatter_s < BETTER * along * along / scatter) return 0;
+    if (white) scatter = all * k->state.noise_excess, scatter_s = gs - 0.5 * noise_in_s;
+    else scatter_s = chance_square(k, k->ref.second);
+    k->ref.refused = !white && along_s * along_s / scatter_s < BETTER * along * along / scatter;
+    if (k->ref.refused || (white && !k->state.buried && along_s * along_s / scatter_s < BETTER * along * along / scatter)) return 0;
     judge_gradient(k, gs, along_s, noise_in_s);
     for (int i = 0; i < 3; i++) {
         float *g = k->w.g[i];

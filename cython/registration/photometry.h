@@ -181,7 +181,7 @@ static double find_shading(job *k, int partial, const float *counts, const doubl
     take_out(k, slopes, k->residual);
     take_residual_of(k, partial, k->residual, NULL);
     const double left = fmax(squares - explained, 1e-12 * k->ref.sums.n) / degrees;
-    return 1 - SURE_SHADING * fmax(colour(k, im1), 1) * left / (explained / (2 * d));
+    return 1 - SURE_SHADING * colour(k, im1) * left / (explained / (2 * d));
 }
 
 /* Take shading out of im1 where the residual shows it and the match is more than chance. A: right-hand side of the

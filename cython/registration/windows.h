@@ -99,7 +99,7 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     k->target.spline = &k->s->interpolation;
     row->index = p->index;
     row->delta_phi_norm = row->error = INFINITY;
-    k->target.is_read = k->ref.smoothed = k->target.has_invalid = 0, k->ref.stale = 1, k->state.settled = 0, k->target.contrast_due = 0, k->target.contrast_loss = 1;
+    k->target.is_read = k->ref.smoothed = k->ref.refused = k->target.has_invalid = 0, k->ref.stale = 1, k->state.settled = 0, k->target.contrast_due = 0, k->target.contrast_loss = 1;
     k->state.squares = k->state.zncc = k->ref.sums.n = NAN;
     row->return_status = prepare_reference(k, p);
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
