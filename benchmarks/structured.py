@@ -75,8 +75,8 @@ def main() -> None:
     intro = (
         f"# Residuals with a structure, {time.strftime('%Y-%m-%d')}\n\n"
         f"`python benchmarks/structured.py`: hws {HALF}, a texture with features of about 2.2 voxels, 5 % noise in "
-        "both images; what the scenes are: tests/support/structured.py. Error: root mean square of all components; then "
-        "the same divided by the standard deviations that are reported.\n\n"
+        "both images; what the scenes are: tests/support/structured.py. Error: root mean square of all components; "
+        "then the same divided by the standard deviations that are reported.\n\n"
     )
     (RESULTS / "structured.md").write_text(intro + "\n".join(lines) + "\n")
 

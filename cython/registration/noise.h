@@ -127,7 +127,7 @@ static int choose_gradient(job *k, int partial)
     const double length_ratio = k->state.buried ? k->ref.length_ratio : along / (all - noise_in_g); /* true gradient / noise-free g */
     if (!k->state.buried) judge_gradient(k, all, along, noise_in_g);
     if (!s->adaptive || noise_in_g < DISTURBED * all) return 0;
-    double scatter = 0, scatter_s = 0; /* of sums of gradient and residual, by chance; not for windows that are not whole */
+    double scatter = 0, scatter_s = 0; /* of sums of gradient and residual by chance; for whole windows */
     if (!partial) {
         take_residual_of(k, 0, k->w.a, NULL);
         scatter = chance_square(k, k->w.g);
@@ -141,8 +141,9 @@ static int choose_gradient(job *k, int partial)
     if (!(along_s > BURIED * gs) || !(gs - noise_in_s > BURIED * gs)) return 0;
     if (white) scatter = all * k->state.noise_excess, scatter_s = gs - 0.5 * noise_in_s;
     else scatter_s = chance_square(k, k->ref.second);
-    k->ref.refused = !white && along_s * along_s / scatter_s < BETTER * along * along / scatter;
-    if (k->ref.refused || (white && !k->state.buried && along_s * along_s / scatter_s < BETTER * along * along / scatter)) return 0;
+    const int better = along_s * along_s / scatter_s >= BETTER * along * along / scatter;
+    k->ref.refused = !white && !better;
+    if (!better && !(white && k->state.buried)) return 0;
     judge_gradient(k, gs, along_s, noise_in_s);
     for (int i = 0; i < 3; i++) {
         float *g = k->w.g[i];
