@@ -75,20 +75,20 @@ static double square_at_lag(const job *k, const float *h, const int lag[3])
     return sum * sum / part;
 }
 
-/* Mean over components and lags of the squared sum of h and the residual. Lags are half a window along one axis; in an image,
- * thirds along both. */
-static double chance_square(const job *k, float *const h[3])
+/* Mean over components and lags of the squared sum of h and the residual. Lags are half a half-window along one axis; in an
+ * image, where these are few, `parts` of it along both: 2, or 3 for more of them. */
+static double chance_square(const job *k, float *const h[3], int parts)
 {
-    const int most = k->is_3d ? 1 : 3, parts = k->is_3d ? 2 : 3;
+    const int most = k->is_3d || parts == 2 ? 1 : 3, divide = k->is_3d ? 2 : parts;
     int step[3], count = 0;
     double sum = 0;
-    for (int i = 0; i < 3; i++) step[i] = k->s->half[i] >= 2 * parts ? k->s->half[i] / parts : 2;
+    for (int i = 0; i < 3; i++) step[i] = k->s->half[i] >= 2 * divide ? k->s->half[i] / divide : 2;
     for (int z = k->is_3d ? -1 : 0; z <= k->is_3d; z++)
         for (int y = -most; y <= most; y++)
             for (int x = -most; x <= most; x++) {
                 const int lag[3] = {z * step[0], y * step[1], x * step[2]};
                 if (k->is_3d ? abs(z) + abs(y) + abs(x) != 1 : y == 0 && x == 0) continue;
-                if (abs(lag[1]) >= k->w.n[1] || abs(lag[2]) >= k->w.n[2] || abs(lag[0]) >= k->w.n[0]) continue;
+                if (abs(lag[0]) >= k->w.n[0] || abs(lag[1]) >= k->w.n[1] || abs(lag[2]) >= k->w.n[2]) continue;
                 for (int i = k->is_3d ? 0 : 1; i < 3; i++)
                     if (h[i]) sum += square_at_lag(k, h[i], lag), count++;
             }
@@ -117,7 +117,7 @@ static double white_square(const job *k, float *const h[3])
 static double colour(const job *k, float *const h[3])
 {
     const double white = white_square(k, h);
-    return white > 0 ? fmax(chance_square(k, h) / white, 1) : 1;
+    return white > 0 ? fmax(chance_square(k, h, 3) / white, 1) : 1;
 }
 
 #endif

@@ -110,9 +110,17 @@ static void judge_gradient(job *k, double all, double along, double noise_in_g)
     k->state.noise_excess = 1 - 0.5 * fmin(noise_in_g / all, 1);
 }
 
+/* Whether the residual of a whole window may be white noise. */
+static int is_white(job *k)
+{
+    take_residual_of(k, 0, k->w.a, NULL);
+    return chance_square(k, k->w.g, 2) < WHITE * white_square(k, k->w.g);
+}
+
 /* The variance of Phi is 1 / efficiency of what the true gradient would give:
  * efficiency = (sum of g.true)^2 / (sum of true^2) / (sum of g^2, noise counted half).
- * Where the residual of a whole window is not white, sums of g and residual by chance stand for the last sum.
+ * Where the residual of a whole window is not white, sums of g and residual by chance stand for the last sum; not with
+ * trilinear interpolation, whose error is in the residual.
  * Takes the smoothed gradient where that is clearly better; returns 1 if so. A gradient that is nearly all noise says
  * nothing of its length: steps stay as they are. */
 static int choose_gradient(job *k, int partial)
@@ -127,20 +135,15 @@ static int choose_gradient(job *k, int partial)
     const double length_ratio = k->state.buried ? k->ref.length_ratio : along / (all - noise_in_g); /* true gradient / noise-free g */
     if (!k->state.buried) judge_gradient(k, all, along, noise_in_g);
     if (!s->adaptive || noise_in_g < DISTURBED * all) return 0;
-    double scatter = 0, scatter_s = 0; /* of sums of gradient and residual by chance; for whole windows */
-    if (!partial) {
-        take_residual_of(k, 0, k->w.a, NULL);
-        scatter = chance_square(k, k->w.g);
-    }
-    const int white = partial || scatter < WHITE * white_square(k, k->w.g);
+    const int white = partial || k->target.spline->taps == 2 || is_white(k);
     if (white && noise_in_g < NOISY * all) return 0;
     k->state.no_memory = take_smooth_gradient(k);
     if (k->state.no_memory) return 0;
     const double gs = dot(k, k->ref.second, k->ref.second, 1), noise_in_s = noise * s->smooth_gradient.noise;
     const double along_s = length_ratio * (dot(k, k->ref.second, k->w.g, 1) - noise * s->noise_with_smooth);
     if (!(along_s > BURIED * gs) || !(gs - noise_in_s > BURIED * gs)) return 0;
-    if (white) scatter = all * k->state.noise_excess, scatter_s = gs - 0.5 * noise_in_s;
-    else scatter_s = chance_square(k, k->ref.second);
+    const double scatter = white ? all * k->state.noise_excess : chance_square(k, k->w.g, 3);
+    const double scatter_s = white ? gs - 0.5 * noise_in_s : chance_square(k, k->ref.second, 3);
     const int better = along_s * along_s / scatter_s >= BETTER * along * along / scatter;
     k->ref.refused = !white && !better;
     if (!better && !(white && k->state.buried)) return 0;

@@ -29,16 +29,16 @@ static int is_match(job *k, int partial)
     return better_than_chance(k, &parts);
 }
 
-/* F of the slopes as a few planes show it, gradients of grey values taken to be at right angles to them. */
+/* F of the slopes as a few planes, or rows of an image, show it, gradients of grey values taken to be at right angles to them. */
 static double rough_shading(const job *k, const float *counts)
 {
     const window *w = &k->w;
-    const int skip = k->is_3d ? 3 : 1;
+    const int skip = k->is_3d ? 3 : 1, skip_rows = k->is_3d ? 1 : 2;
     const double squared = k->state.squares / k->ref.sums.n;
     double slope[3][2] = {{0}}, voxels = 0, sum_f = 0;
     for (int z = skip / 2; z < w->n[0]; z += skip) {
         vf plane[3][2] = {{{0}}};
-        for (int y = 0; y < w->n[1]; y++) {
+        for (int y = 0; y < w->n[1]; y += skip_rows) {
             const int64_t at = z * w->sz + y * w->sy;
             vf row[2] = {{0}}, along[2] = {{0}}, xc = lanes() + (float)w->first[2];
             for (int x = 0; x < w->n[2]; x += VL, xc += splat(VL)) {
@@ -53,7 +53,7 @@ static double rough_shading(const job *k, const float *counts)
             slope[0][i] += (w->first[0] + z) * total(plane[0][i]);
             for (int j = 1; j < 3; j++) slope[j][i] += total(plane[j][i]);
         }
-        voxels += (double)w->n[1] * w->n[2];
+        voxels += (double)((w->n[1] + skip_rows - 1) / skip_rows) * w->n[2];
     }
     for (int i = k->is_3d ? 0 : 1; i < 3; i++) {
         const double square = k->s->half[i] * (k->s->half[i] + 1) / 3.0 * voxels * squared;

@@ -60,7 +60,7 @@ class KernelSettings:
         self.least_variance, self.least_contrast = LEAST_VARIANCE, LEAST_CONTRAST
         corrected = window.shape_order == "auto"
         self.curvature_threshold = CURVATURE_THRESHOLD if corrected and not iterations.rigid else 0.0
-        self.shading = corrected and self.znssd
+        self.shading = corrected and self.znssd and order > 1  # trilinear interpolation disturbs more than shading
         self.basis = basis(settings.dimensions, iterations.rigid)
         self.interpolation, self.curvature_interpolation = spline_filter(order), spline_filter(max(order, 3))
         self.keys_noise = keys_noise(np.arange(16) / 16)

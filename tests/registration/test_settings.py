@@ -85,7 +85,8 @@ def test_of_windows():
     affine = KernelSettings(replace(plain, window=replace(WINDOW, shape_order="1")))
     assert affine.curvature_threshold == 0 and not affine.shading
     assert kernel.shading and rigid.shading
-    assert not KernelSettings(replace(plain, interpolation=Interpolation(criterion="ssd"))).shading
+    for other in (Interpolation(criterion="ssd"), Interpolation(order=1)):
+        assert not KernelSettings(replace(plain, interpolation=other)).shading
     chosen = KernelSettings(replace(plain, gradient=Gradient("gaussian")))
     assert not chosen.adaptive and chosen.calibrate
     renewed = KernelSettings(replace(plain, iterations=Iterations(update_gradient=True)))
