@@ -243,6 +243,10 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
         const double narrow = variance[m] * 2 * priced / seen;
         variance[m] = narrow + part * part * fmax(wide[m] - narrow, 0);
     }
+    for (int i = 0; i < c.n; i++) {
+        const int q = c.which[i] % TERMS, m = 4 * (c.which[i] / TERMS) + q;
+        k->state.curvature[c.which[i]] = part * (c.solution[i] - (q > 3 ? 0 : c.affine[m] * unit[q]));
+    }
     k->state.explained = share;
     return 1;
 }
@@ -267,7 +271,7 @@ static void correct_curvature(job *k, int partial, double variance[12])
     if (!found) return;
     memcpy(before, k->state.Phi, sizeof before);
     if (compose(k, correction) == NOT_EVALUATED) memcpy(variance, new_variance, sizeof new_variance);
-    else memcpy(k->state.Phi, before, sizeof before);
+    else memcpy(k->state.Phi, before, sizeof before), memset(k->state.curvature, 0, sizeof k->state.curvature);
 }
 
 #endif
