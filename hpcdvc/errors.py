@@ -62,5 +62,7 @@ def file_error(path: object, error: BaseException, what: str = "cannot be read")
     number = error_number(error)
     if not number:
         return None
+    if number == errno.ENOMEM:
+        return RunError(f"not enough memory: {path} {what}")
     kind = UserError if number in MISTAKES else RunError
     return kind(f"{path} {what}: {os.strerror(number)}")

@@ -2,14 +2,13 @@
 
 import contextlib
 import io
-import os
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from hpcdvc.errors import UserError, shortened
-from hpcdvc.output.stored import Stored, opened
+from hpcdvc.output.stored import Stored, is_hdf5, opened
 
 #: VTK's number of a cell type -> corners
 CELLS = {10: 4, 5: 3}
@@ -35,9 +34,7 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     UserError
         No such file, none of these, or a mesh without tetrahedra or displacements.
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such file" if not os.path.exists(path) else f"{path} is no regular file")
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         mesh = _read_with_meshio(path)
     else:
         with opened(path) as stored:

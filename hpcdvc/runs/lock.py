@@ -7,6 +7,7 @@ another machine, when its time has stood still for `PATIENCE`. All times are tho
 clocks of machines differ.
 """
 
+import errno
 import hashlib
 import logging
 import os
@@ -16,7 +17,7 @@ import threading
 import time
 from contextlib import suppress
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import MISTAKES, RunError, UserError
 from hpcdvc.output import files
 from hpcdvc.runs.owner import Owner, lives, read_owner, this_process
 
@@ -199,13 +200,13 @@ def _read(path: str) -> bytes | None:
     """What is written in a lock; None where there is none."""
     for _ in range(20):  # one that is being made is empty for a moment
         try:
-            descriptor = files.open_regular(path)
+            with open(files.open_regular(path), "rb") as file:
+                written = file.read(MOST)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise UserError(f"{path}, the lock of another run, cannot be read: {error.strerror}") from error
-        with open(descriptor, "rb") as file:
-            written = file.read(MOST)
+            kind = UserError if error.errno in (*MISTAKES, errno.EINVAL) else RunError
+            raise kind(f"{path}, the lock of a run, cannot be read: {error.strerror}") from error
         if written:
             break
         time.sleep(0.05)

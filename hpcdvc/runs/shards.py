@@ -23,7 +23,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.field import ROW
 from hpcdvc.output import files
 
@@ -160,8 +160,14 @@ class Shards:
 
     def clear(self) -> None:
         """Delete the shards: the result is on the disk, or the earlier run is not wanted."""
-        if os.path.isdir(self.folder):
+        if not os.path.isdir(self.folder):
+            return
+        try:
+            for path in self._paths():  # first: nothing goes on with shards without a key
+                os.unlink(path)
             shutil.rmtree(self.folder)
+        except OSError as error:
+            raise RunError(f"{self.folder} cannot be removed: {error.strerror}") from error
 
     @property
     def _key_path(self) -> str:

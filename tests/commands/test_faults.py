@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from faults import CALLS, Server, build
 from ldic_cases import FIELD, images
-from plain_mesh import write_plain
+from plain_mesh import POINTS, write_plain
 
 SHAPE = (14, 22, 24)
 #: Most calls of a kind that fail, spread over all: reading takes hundreds.
@@ -52,7 +52,7 @@ def inputs(tmp_path_factory, server):
     (folder / "slices").mkdir()
     for z, plane in enumerate(im2):
         tifffile.imwrite(folder / "slices" / f"{z:02d}.tif", plane)
-    write_plain(folder / "mesh.h5")
+    write_plain(folder / "mesh.h5", mesh_points=POINTS / 30 * (np.array(SHAPE) - 1))
     assert server(folder, "ldic", "im1.tif", "im2.tif", "-ns", 8, "-hws", 3, "-q", "-pre", "field")["code"] == 0
     os.rename(folder / "field-ldic.hdf", folder / "field.hdf")
     os.rename(folder / "field-ldic.tsv", folder / "start.tsv")
