@@ -146,12 +146,12 @@ class Inputs:
 
         Parameters
         ----------
-        parameters : everything that the result depends on
+        parameters : everything that the result depends on, with identities from `identities`
         """
         if "made_from" not in parameters:
             return {seen.info.spec: seen for seen in self.seen.values()}
         named = parameters["made_from"].items()
-        return {name: seen for seen in self.seen.values() for name, identity in named if identity == seen.identity}
+        return {name: seen for seen in self.seen.values() for name, identity in named if identity is seen.identity}
 
 
 def _identity_of_table(path: str) -> dict:

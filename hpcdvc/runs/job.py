@@ -99,7 +99,7 @@ class Job:
     @property
     def shards(self) -> Shards:
         """Where its rows are kept until the result is there."""
-        times = {name: seen.written for name, seen in self.seen.items()}
+        times = {f"{name} ({seen.identity['name']})": seen.written for name, seen in self.seen.items()}
         return Shards(self.stem, self.parameters, self.dtype, self.unit, times)
 
     @property
@@ -171,14 +171,14 @@ class Job:
             seen.check(contents=False)
         if anew:
             self.shards.clear()
-            with suppress(FileNotFoundError):  # that of a result which is to be replaced
-                os.unlink(record_path(self.stem))
 
     def _confirm(self, locks: Locks) -> None:
         """The result may have its name: it is of the input that it names, and its place is still that of this run."""
         for seen in self.seen.values():
             seen.check()
         locks.confirm(self.stem)
+        with suppress(FileNotFoundError):  # that of a result which is now replaced
+            os.unlink(record_path(self.stem))
 
     def finish(self, team, views: Background) -> list[str]:
         """After the work: views beside the files, no trace of an unfinished run. Collective; returns the paths."""

@@ -215,7 +215,7 @@ def _read(path: str) -> bytes | None:
 
 def _remove(path: str, written: bytes) -> None:
     """Remove a lock, if this is still what is written in it."""
-    with suppress(OSError, UserError):
+    with suppress(OSError, UserError, RunError):
         if _read(path) == written:
             os.unlink(path)
 

@@ -16,6 +16,7 @@ class Owner:
     host : name of its machine, for people
     machine : what tells its machine, since that was started, and its view of processes from others; "" where unknown
     process : number
+    user : of the process, number
     started : when the process was started, in ticks of that machine; "" where unknown
     since : when the run took the lock, for people
     nonce : tells two locks of one process from each other
@@ -24,6 +25,7 @@ class Owner:
     host: str = "an unknown machine"
     machine: str = ""
     process: int = 0
+    user: int = -1
     started: str = ""
     since: str = "an unknown time"
     nonce: str = ""
@@ -40,7 +42,8 @@ class Owner:
 def this_process() -> Owner:
     """Owner of a new lock."""
     since, process = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()), os.getpid()
-    return Owner(os.uname().nodename, _machine(), process, _state_and_start(process)[1], since, os.urandom(8).hex())
+    started, nonce = _state_and_start(process)[1], os.urandom(8).hex()
+    return Owner(os.uname().nodename, _machine(), process, os.geteuid(), started, since, nonce)
 
 
 def read_owner(text: bytes) -> Owner:
@@ -61,8 +64,9 @@ def lives(owner: Owner) -> bool | None:
         os.kill(owner.process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # of another user, whose processes may be hidden
-        pass
+    except PermissionError:  # it is of another user, and may be hidden but for that
+        if owner.user == os.geteuid():
+            return False
     state, started = _state_and_start(owner.process)
     return state not in ("Z", "X") and started in ("", owner.started)
 

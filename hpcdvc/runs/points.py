@@ -73,7 +73,6 @@ def measure_points(
         checkpoint.close()
         missing = queue.left()
         progress.update(done + total - missing)
-    team.agree(checkpoint.confirm)
     if missing:
         team.fail(
             Unfinished(
@@ -81,6 +80,7 @@ def measure_points(
                 "run again with --resume"
             )
         )
+    team.agree(checkpoint.confirm)
     return np.concatenate(rows, dtype=checkpoint.shards.dtype)
 
 

@@ -85,7 +85,7 @@ class Shards:
         """
         try:
             status = os.lstat(self.folder)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         if not stat.S_ISDIR(status.st_mode):
             raise UserError(f"{self.folder} is no folder: remove it, or give another -pre or -od")
@@ -159,7 +159,7 @@ class Shards:
         return f"{time.time_ns():020d}-{os.urandom(8).hex()}"
 
     def clear(self) -> None:
-        """Delete the shards: the result is on the disk, or the earlier run is not wanted."""
+        """Delete the shards: the result is on the disk, or the earlier run is not wanted; RunError if that fails."""
         if not os.path.isdir(self.folder):
             return
         try:

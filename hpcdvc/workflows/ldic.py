@@ -45,6 +45,7 @@ ADVICE = {
     Status.BAD_START: "filter the start field first",
     Status.LEFT_IMAGE: "lower -mc, or a larger image",
     Status.DECORRELATED: "a better start with -pf",
+    Status.TWO_MOTIONS: "smaller -hws at a jump, a mask (-mf1) for what stays in the picture",
 }
 
 

@@ -141,11 +141,11 @@ def register(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     journal = Journal(lambda row: _keep(row, checkpoint, team), earlier)
     outcome = register_levels(levels, pair.task, at_points(phi, about, centre[None])[0], centre, team, journal)
     checkpoint.close()
-    team.agree(checkpoint.confirm)
     if outcome.return_status != Status.CONVERGED:
         team.agree(lambda: file.write_iterations(outcome.history))
         team.agree(checkpoint.shards.clear)
         team.fail(RunError(failure(outcome, options.auto)))
+    team.agree(checkpoint.confirm)
     at = centre if options.return_mask_centre else image_centre
     rows = row_of(outcome, at)
     mine = slice(0, 1 if team.rank == 0 else 0)

@@ -103,6 +103,18 @@ def test_mask_that_changes(monkeypatch):
         run_here(*COMMANDS["ldic"][1], "-mf1", "mask.tif", "-od", "o")
 
 
+def test_images_that_cannot_be_told_apart(monkeypatch):
+    """Of one name and with the same voxels: each is looked after."""
+    for name in "ab":
+        os.mkdir(name)
+        shutil.copy("im1.tif", f"{name}/im.tif")
+    for name in "ab":
+        with monkeypatch.context() as patched:
+            during(patched, touched, f"{name}/im.tif")
+            with pytest.raises(RunError, match=rf"^{name}/im\.tif changed during the run"):
+                run_here("a/im.tif", "b/im.tif", *GRID, "-od", "o", "--force")
+
+
 def test_slice_that_changes(monkeypatch):
     os.mkdir("slices")
     for z, plane in enumerate(tifffile.imread("im2.tif")):
@@ -156,7 +168,7 @@ def test_image_written_since_the_run_began(monkeypatch, caplog, command):
             during(patched, leave)
             with pytest.raises(KeyboardInterrupt):
                 run_it(*words, "-od", "o", "--resume")
-        assert caplog.text.count("was written after o/") == 1 and "--force starts anew" in caplog.text
+        assert caplog.text.count("(im2.tif) was written after o/") == 1 and "--force starts anew" in caplog.text
     caplog.clear()
     run_it(*words, "-od", "o", "--force")
     assert "written after" not in caplog.text

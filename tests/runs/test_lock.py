@@ -14,7 +14,7 @@ import pytest
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.ranks.team import Team
-from hpcdvc.runs import lock
+from hpcdvc.runs import lock, owner
 from hpcdvc.runs.lock import Locks
 from hpcdvc.runs.owner import read_owner, this_process
 
@@ -113,6 +113,18 @@ def test_dead_run_of_this_machine(changes):
     """No such process, or another one that has its number now."""
     leave(**changes)
     take()
+
+
+@pytest.mark.parametrize("user, dead", [(0, True), (1, False)])
+def test_processes_of_others_may_be_hidden(monkeypatch, user, dead):
+    """They can be told from those of this user all the same."""
+
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    monkeypatch.setattr(owner, "_state_and_start", lambda _: ("", ""))
+    assert owner.lives(replace(this_process(), user=os.geteuid() + user)) is not dead
 
 
 def test_run_of_another_machine_is_dead_when_its_time_stands_still():
