@@ -83,8 +83,11 @@ def _named_elsewhere(root: ElementTree.Element, own_name: str, spec: str) -> str
 
 
 def _check_micromanager(tif, spec: str) -> None:
-    """Refuse an index of Micro-Manager that has places for more planes than it lists."""
+    """Refuse an index of Micro-Manager that has places for more planes than it lists, or that is another file."""
     known = (tif.micromanager_metadata or {}) if tif.is_micromanager else {}
+    beside = os.path.join(os.path.dirname(tif.filehandle.path), "NDTiff.index")
+    if known.get("MajorVersion", 0) >= 2 and os.path.exists(beside):
+        raise UserError(f"{spec} is one part of a data set, whose order is in {beside}: convert it to one file")
     index = known.get("IndexMap")
     if index is None or not len(index):
         return

@@ -103,7 +103,10 @@ def reading(spec: str, cpu_seconds: float = 0.0) -> Iterator[None]:
         raise RunError(f"not enough memory to read {spec}") from error
     except Exception as error:
         reason = shortened(" ".join(str(error).split()), 160)
-        damaged = UserError(f"{spec} is damaged and cannot be read: {type(error).__name__} {reason}".rstrip())
+        what = "cannot be read:"
+        if not isinstance(error, OSError):
+            what = f"is damaged and cannot be read: {type(error).__name__}"
+        damaged = UserError(f"{spec} {what} {reason}".rstrip())
         raise file_error(spec, error) or damaged from error
 
 
@@ -137,6 +140,7 @@ def make_info(
     dtype = np.dtype("u1") if stored == np.dtype(bool) else stored.newbyteorder("=")
     if dtype.str[1:] not in VOXEL_TYPES:
         raise UserError(f"{spec} holds {dtype} voxels: convert it to 8, 16 or 32-bit integers or to float32")
+    dtype = np.dtype(dtype.str)  # without names of numbers, which HDF5 gives
     size = tuple(int(n) for n in shape)
     while len(size) > 3 and size[0] == 1:
         size = size[1:]

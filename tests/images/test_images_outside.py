@@ -1,6 +1,7 @@
 """Only regular files are opened, and nothing is read that lies elsewhere than beside the file that was named."""
 
 import os
+import struct
 import subprocess
 import sys
 
@@ -129,6 +130,16 @@ def test_micromanager_stack_that_goes_on_beside_it():
     os.mkfifo("a_MMStack_Pos0_1.tif")
     (said,) = sentences("a_MMStack_Pos0.tif")
     assert "a_MMStack_Pos0.tif is one part of an image in several files (Micro-Manager)" in said
+
+
+def test_micromanager_stack_whose_index_is_another_file():
+    write_micromanager("a.tif", texture())
+    with open("a.tif", "r+b") as file:
+        file.seek(8)
+        file.write(struct.pack("<IIIII", 483729, 3, 0, 2355492, 0))
+    os.mkfifo("NDTiff.index")
+    (said,) = sentences("a.tif")
+    assert said.startswith("a.tif is one part of a data set, whose order is in") and "NDTiff.index" in said
 
 
 def test_pipes_are_not_waited_for():

@@ -44,11 +44,10 @@ def write_hdf5s(folder):
                 "d", data=texture(), chunks=(1, 8, 8), compression="gzip", shuffle=True, maxshape=(None, 8, 8)
             )
     with h5py.File(folder / "virtual.h5", "w", libver="latest") as file:
-        file["part"] = texture()[:2]
-        layout = h5py.VirtualLayout((2, 8, 8), "u2")
-        layout[:] = h5py.VirtualSource(".", "part", (2, 8, 8))
+        file["parts"] = texture()[None]
+        layout = h5py.VirtualLayout(SHAPE, "u2")
+        layout[:] = h5py.VirtualSource(".", "parts", (1, *SHAPE))[0]
         file.create_virtual_dataset("v", layout)
-        file.attrs["default"] = "v"
 
 
 def write_npys(folder):
