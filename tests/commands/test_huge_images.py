@@ -23,10 +23,11 @@ HUGE = (2**22, 2**21, 2**21)
 def huge(tmp_path, monkeypatch):
     """All images are huge, as far as their headers tell."""
     monkeypatch.chdir(tmp_path)
-    open("small", "w").close()
+    for name in "ab":
+        open(name, "w").close()
 
     def describe(spec: str, every_slice: bool) -> VolumeInfo:
-        return VolumeInfo(spec, spec, None, HUGE, np.dtype("u1"), False, 0, "npy", ("small",))
+        return VolumeInfo(spec, spec, None, HUGE, np.dtype("u1"), False, 0, "npy", (spec,))
 
     monkeypatch.setattr("hpcdvc.runs.inputs.describe", describe)
 
