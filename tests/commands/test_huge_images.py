@@ -45,7 +45,7 @@ def test_ldic(huge, spacing):
 
 @pytest.mark.parametrize("spacing", [1, 100])
 def test_estimate_of_ldic(huge, spacing, monkeypatch, caplog):
-    monkeypatch.setattr("hpcdvc.runs.job.check_folder", lambda *words, **more: None)
+    monkeypatch.setattr("hpcdvc.runs.job.check_room", lambda *words, **more: None)
     with caplog.at_level(logging.INFO, "hpcdvc"):
         ldic.run(parse(ldic.Options, ["a", "b", "-ns", str(spacing), "-hws", "4", "--dry-run"]), Team())
     nodes = math.prod((n - 1) // spacing for n in HUGE)
