@@ -15,7 +15,7 @@ from plain_mesh import POINTS, write_plain
 
 SHAPE = (14, 22, 24)
 #: Most calls of a kind that fail, spread over all: reading takes hundreds.
-MOST = 60
+MOST = 20
 #: Commands that write one and several results, all kinds of files, from all kinds of input.
 COMMANDS = {
     "ldic": "ldic im1.tif im2.tif -ns 8 -hws 3 -tif -vtk -od out",
