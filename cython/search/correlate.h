@@ -35,6 +35,22 @@ INLINE void sum_lags(const float *a, const int n[3], const float *b, const int64
     }
 }
 
+/* A block of sums; the compiler makes a loop of its own for each shape. */
+static void sum_block(const float *a, const int n[3], const float *b, int64_t plane, int64_t row, int rows, int wide,
+                      float *out, int64_t out_row, int columns)
+{
+    switch (2 * rows + wide) {
+    case 9: sum_lags(a, n, b, plane, row, 4, 2, out, out_row, columns); break;
+    case 8: sum_lags(a, n, b, plane, row, 4, 1, out, out_row, columns); break;
+    case 7: sum_lags(a, n, b, plane, row, 3, 2, out, out_row, columns); break;
+    case 6: sum_lags(a, n, b, plane, row, 3, 1, out, out_row, columns); break;
+    case 5: sum_lags(a, n, b, plane, row, 2, 2, out, out_row, columns); break;
+    case 4: sum_lags(a, n, b, plane, row, 2, 1, out, out_row, columns); break;
+    case 3: sum_lags(a, n, b, plane, row, 1, 2, out, out_row, columns); break;
+    default: sum_lags(a, n, b, plane, row, 1, 1, out, out_row, columns);
+    }
+}
+
 /* out[lag] = sum_x a[x] b[x + lag] for one window. `b` may be read VECTORS * VL floats past its end. */
 static void correlate(const float *a, const int n[3], const float *b, const int lags[3], float *out)
 {
@@ -42,15 +58,10 @@ static void correlate(const float *a, const int n[3], const float *b, const int 
     for (int z = 0; z < lags[0]; z++)
         for (int x = 0; x < lags[2]; x += VECTORS * VL) {
             const int left = lags[2] - x, columns = left < VECTORS * VL ? left : VECTORS * VL;
-            for (int y = 0; y < lags[1];) {
-                const float *q = b + z * plane + y * row + x;
-                float *o = out + ((int64_t)z * lags[1] + y) * lags[2] + x;
-                const int rows = lags[1] - y >= ROWS ? ROWS : 1;
-                if (rows == ROWS && columns > VL) sum_lags(a, n, q, plane, row, ROWS, VECTORS, o, lags[2], columns);
-                else if (rows == ROWS) sum_lags(a, n, q, plane, row, ROWS, 1, o, lags[2], columns);
-                else if (columns > VL) sum_lags(a, n, q, plane, row, 1, VECTORS, o, lags[2], columns);
-                else sum_lags(a, n, q, plane, row, 1, 1, o, lags[2], columns);
-                y += rows;
+            for (int y = 0, rows; y < lags[1]; y += rows) {
+                rows = lags[1] - y < ROWS ? lags[1] - y : ROWS;
+                sum_block(a, n, b + z * plane + y * row + x, plane, row, rows, columns > VL,
+                          out + ((int64_t)z * lags[1] + y) * lags[2] + x, lags[2], columns);
             }
         }
 }

@@ -10,19 +10,32 @@
 #define SMALLEST_SQUARE 1e-30
 
 typedef struct {
-    double offset, scale, mean;
-    int64_t count; /* finite and unmasked voxels */
+    double offset, scale;
 } grey_range;
 
-/* Offset near the mean and a power of two as scale, so that no digit of whole numbers changes. */
+/* Sums over every `skip`-th plane of a box. */
+static hpcdvc_grey_sums grey_of_planes(const hpcdvc_volume *im, const int64_t origin[3], const int n[3], int skip)
+{
+    if (skip == 1) return grey(im, origin, n);
+    hpcdvc_grey_sums all = {0};
+    const int plane[3] = {1, n[1], n[2]};
+    for (int z = 0; z < n[0]; z += skip) {
+        const int64_t there[3] = {origin[0] + z, origin[1], origin[2]};
+        const hpcdvc_grey_sums g = grey(im, there, plane);
+        all.sum += g.sum, all.sum_squares += g.sum_squares, all.count += g.count;
+    }
+    return all;
+}
+
+/* Offset near the mean, and a power of two as scale, so that no digit of whole numbers changes; a few planes tell them. */
 static grey_range range_of(const hpcdvc_volume *im, const int64_t origin[3], const int n[3])
 {
-    const hpcdvc_grey_sums g = grey(im, origin, n);
-    grey_range r = {0, 1, NAN, g.count};
+    hpcdvc_grey_sums g = grey_of_planes(im, origin, n, 1 + n[0] / 8);
+    if (g.count < 3) g = grey(im, origin, n);
+    grey_range r = {0, 1};
     if (g.count == 0) return r;
-    r.mean = g.sum / g.count;
-    r.offset = im->type < TYPE_F4 ? rint(r.mean) : r.mean;
-    const double variance = g.sum_squares / g.count - r.mean * r.mean;
+    const double mean = g.sum / g.count, variance = g.sum_squares / g.count - mean * mean;
+    r.offset = im->type < TYPE_F4 ? rint(mean) : mean;
     if (variance > 0 && isfinite(variance)) r.scale = ldexp(1, -ilogb(sqrt(variance)));
     return r;
 }
@@ -76,7 +89,7 @@ static int64_t read_grey(const hpcdvc_volume *im, const int64_t origin[3], const
     return count;
 }
 
-/* Sum of a row of products of two or four factors, in float64 lanes. */
+/* float64 lanes, as many as of float32 */
 typedef double vd __attribute__((vector_size(8 * VL)));
 #define WIDE(v) __builtin_convertvector(v, vd)
 

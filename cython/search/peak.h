@@ -96,7 +96,7 @@ static double score_at(const hunt *h, const hpcdvc_volume *im2, const int place[
         q = exact_at(h, lag_of(h, place));
     } else {
         int64_t origin[3];
-        const grey_range range = {h->g->offset, h->g->scale, 0, 0};
+        const grey_range range = {h->g->offset, h->g->scale};
         for (int i = 0; i < 3; i++)
             origin[i] = (int64_t)rint(h->p->position[i]) + (int64_t)rint(h->p->Phi[4 * i + 3]) + h->p->box_low[i]
                         + h->p->low[i] + place[i];

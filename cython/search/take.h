@@ -225,10 +225,9 @@ static int take_regions(const hpcdvc_volume *im2, const hpcdvc_search_point *poi
         }
         const grey_range range = range_of(im2, origin, n);
         hpcdvc_search_region *g = regions + i;
-        double sum;
         g->count = read_grey(im2, origin, n, &range, b, ok);
         g->partial = g->count < size, g->offset = range.offset, g->scale = range.scale;
-        sum_powers(b, size, &sum, &g->squares, &g->fourth);
+        rough_powers(b, size, &g->squares, &g->fourth);
         b += size, ok += size;
     }
     return 0;

@@ -31,6 +31,25 @@ static void sum_powers(const float *v, int64_t size, double *sum, double *square
     *sum = a, *squares = b, *fourth = c;
 }
 
+/* Nearly those of a region, whose norms only say what sums may err by. */
+static void rough_powers(const float *v, int64_t size, double *squares, double *fourth)
+{
+    enum { BLOCK = 64 * VL };
+    double b = 0, c = 0;
+    for (int64_t from = 0; from < size; from += BLOCK) {
+        const int64_t to = from + BLOCK < size ? from + BLOCK : size;
+        vf ss = {0}, ssss = {0};
+        int64_t i = from;
+        for (; i + VL <= to; i += VL) {
+            const vf xx = load(v + i) * load(v + i);
+            ss += xx, ssss += xx * xx;
+        }
+        b += total(ss), c += total(ssss);
+        for (; i < to; i++) b += v[i] * v[i], c += v[i] * v[i] * v[i] * v[i];
+    }
+    *squares = b, *fourth = c;
+}
+
 /* Adds products of deviations `lag` voxels apart along an axis, and the number of pairs. */
 static void sum_products(const float *d, const float *ok, const int n[3], int axis, int lag, double *products, double *pairs)
 {

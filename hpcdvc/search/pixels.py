@@ -17,7 +17,7 @@ from hpcdvc.search.sums import needed, room_for, seconds, sums_of
 #: One window to be looked for, and where it was found.
 SEARCH_POINT, FOUND = dtype("search_point"), dtype("found")
 #: Voxels of the regions of a batch: they stay in the cache.
-BATCH = 2**18
+BATCH = 2**20
 
 
 def search_points(positions: np.ndarray, phi: np.ndarray, half: tuple[int, int, int], search_range) -> np.ndarray:

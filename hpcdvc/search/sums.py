@@ -6,8 +6,8 @@ from hpcdvc.kernels.search import BEHIND, correlate
 
 #: Cost of the two ways as measured by benchmarks/search.py, s: of a call, of a product of one voxel at one displacement;
 #: of a transform, of a voxel of it times the logarithm of the size.
-CALL, PRODUCT = 2e-6, 2.6e-11
-TRANSFORM, POINT = 7e-5, 3.3e-10
+CALL, PRODUCT = 1e-6, 4e-11
+TRANSFORM, POINT = 2e-5, 1.8e-10
 
 #: What is summed up: of the window, of the region. The windows are a, their voxels that count m; regions b, k.
 PRODUCTS = {"ab": ("a", "b"), "mb": ("m", "b"), "mbb": ("m", "bb"), "am": ("a", "k"), "aam": ("aa", "k"), "mm": ("m", "k")}
@@ -31,7 +31,8 @@ def transform_size(window: tuple[int, ...], lags: tuple[int, ...]) -> tuple[int,
     """Sizes for which the transform of a region is fast."""
     from scipy.fft import next_fast_len
 
-    return tuple(next_fast_len(n + m - 1, real=True) for n, m in zip(window, lags, strict=True))
+    n = [n + m - 1 for n, m in zip(window, lags, strict=True)]
+    return next_fast_len(n[0]), next_fast_len(n[1]), next_fast_len(n[2], real=True)
 
 
 def seconds(window: tuple[int, ...], lags: tuple[int, ...], partial: int = 0) -> tuple[float, float]:
@@ -78,28 +79,34 @@ def _by_fourier(a: np.ndarray, ok1: np.ndarray, b: np.ndarray, ok2: np.ndarray, 
     size = transform_size(a.shape[1:], lags)
     sums = {name: np.empty((len(a), *lags), np.float32) for name in names}
     for i in range(len(a)):
-        parts = {"a": a[i], "m": ok1[i], "b": b[i], "k": ok2[i]}
-        spectra = {}
+        parts, spectra = {"a": a[i], "m": ok1[i], "b": b[i], "k": ok2[i]}, {}
+        for part in dict.fromkeys(part for name in names for part in PRODUCTS[name]):
+            values = parts[part] if part in parts else parts[part[0]] ** 2
+            spectra[part] = _conjugate(values, size) if part[0] in "am" else _spectrum(values, size)
         for name in names:
             one, two = PRODUCTS[name]
-            for part in (one, two):
-                if part not in spectra:
-                    values = parts[part] if part in parts else parts[part[0]] ** 2
-                    spectra[part] = _forwards(values, size)
-            sums[name][i] = _backwards(np.conj(spectra[one]) * spectra[two], size, lags)
+            sums[name][i] = _back(spectra[one] * spectra[two], size, lags)
     return sums
 
 
-def _forwards(values: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+def _spectrum(values: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    from scipy import fft
+
+    return fft.rfftn(values, size, workers=1)
+
+
+def _conjugate(values: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """The conjugate of the spectrum of what fills a part of the size only: rows of zeros are not transformed."""
     from scipy import fft
 
     spectrum = fft.rfft(values, size[2], axis=2, workers=1)
-    spectrum = fft.fft(spectrum, size[1], axis=1, workers=1)
-    return fft.fft(spectrum, size[0], axis=0, workers=1) if size[0] > 1 else spectrum
+    np.conj(spectrum, out=spectrum)
+    spectrum = fft.ifft(spectrum, size[1], axis=1, norm="forward", workers=1)
+    return fft.ifft(spectrum, size[0], axis=0, norm="forward", workers=1) if size[0] > 1 else spectrum
 
 
-def _backwards(spectrum: np.ndarray, size: tuple[int, ...], lags: tuple[int, ...]) -> np.ndarray:
-    """At the displacements in question only."""
+def _back(spectrum: np.ndarray, size: tuple[int, ...], lags: tuple[int, ...]) -> np.ndarray:
+    """From a spectrum, at the displacements in question only."""
     from scipy import fft
 
     if size[0] > 1:
