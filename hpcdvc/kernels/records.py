@@ -222,6 +222,16 @@ GROUPS = {
             ("border", "i4"),  # the best score lies on the border of the range
         ],
     },
+    "labels": {
+        # The voxels of one label.
+        "particle": [
+            ("label", "i8"),
+            ("volume", "i8"),  # voxels
+            ("low", "i4", 3),  # first and last voxel along each axis
+            ("high", "i4", 3),
+            ("sum", "i8", 3),  # of the coordinates of all voxels
+        ],
+    },
 }
 #: All of them by name.
 RECORDS = {name: fields for group in GROUPS.values() for name, fields in group.items()}
