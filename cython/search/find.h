@@ -32,7 +32,7 @@ static double peak_height(const hunt *h, int64_t best)
 static double chance_of(const hunt *h, double count)
 {
     const double values = count * h->w->textured / h->w->alike;
-    const double trials = fmax(h->size / h->w->alike, 1);
+    const double trials = fmax(fmax(h->size, h->p->tried) / h->w->alike, 1);
     return fmin(sqrt(1 - exp(-2 * (RARE + log(trials)) / values)), MOST_CHANCE);
 }
 

@@ -184,6 +184,7 @@ GROUPS = {
             ("low", "i4", 3),  # first and last displacement, from the rounded start
             ("high", "i4", 3),
             ("label", "i8"),  # of the particle that the window holds; 0: none
+            ("tried", "f8"),  # displacements that were tried before: by chance one of many correlates more
         ],
         # A window as it was read: grey values are taken as (grey - offset) * scale, 0 where a voxel does not count.
         "search_window": [
