@@ -72,7 +72,7 @@ static void sum_products(const float *d, const float *ok, const int n[3], int ax
 
 /* How many voxels say the same: noise is white, texture has the autocorrelation q exp(-r^2 / 2 s^2); q and s follow from
  * the products of neighbours one and two voxels apart. Correlations of unrelated textures scatter as those of
- * count / alike independent values. */
+ * count / alike independent values, and noise lowers them. */
 static void look_at_texture(const float *a, const float *ok, const int n[3], hpcdvc_search_window *w)
 {
     double at[LAGS + 1] = {0}, pairs[LAGS + 1] = {0}, dimensions = 0;
@@ -85,13 +85,13 @@ static void look_at_texture(const float *a, const float *ok, const int n[3], hpc
     double rho[LAGS + 1] = {1, 0, 0};
     for (int lag = 1; lag <= LAGS; lag++)
         rho[lag] = pairs[lag] > 0 ? (at[lag] / pairs[lag] - mean * mean) / variance : 0;
-    w->alike = 1;
+    w->alike = w->quiet = 1;
     if (rho[1] > 0.02) {
         const double s2 = rho[2] > 0 && rho[2] < 0.999 * rho[1] ? 1.5 / log(rho[1] / rho[2]) : rho[2] > 0 ? 1e4 : 0.25;
         const double q = fmin(rho[1] * exp(0.5 / s2), 1);
-        w->alike = fmax(q * q * pow(M_PI * s2, dimensions / 2) + 1 - q * q, 1);
+        w->alike = fmin(fmax(pow(M_PI * s2, dimensions / 2), 1), w->count);
+        w->quiet = sqrt(q * q + (1 - q * q) / w->alike);
     }
-    w->alike = fmin(w->alike, w->count);
     /* grey values of a texture that is alike all over the window have three times their squared variance as fourth moment */
     w->textured = fmin(3 * w->squares * w->squares / (w->count * w->fourth), 1);
 }

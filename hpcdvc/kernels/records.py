@@ -198,6 +198,7 @@ GROUPS = {
             ("squares", "f8"),
             ("fourth", "f8"),  # sum of fourth powers
             ("alike", "f8"),  # voxels that one independent grey value stands for
+            ("quiet", "f8"),  # what noise leaves of the correlation of unrelated textures
             ("textured", "f8"),  # part of the window that has its share of the texture
         ],
         # The same of the part of im2 that is searched.
