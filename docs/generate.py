@@ -31,12 +31,18 @@ NAMES = (
     ("spam.DIC.applyPhi, applyPhiPython", "hpcdvc.deformation.images.apply_phi"),
     ("spam.DIC.applyPhiField", "hpcdvc.deformation.images.apply_phi_field"),
     ("spam.DIC.binning", "hpcdvc.registration.levels.binning"),
+    ("spam.DIC.getImagettes", "hpcdvc.search.api.get_windows"),
     ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
+    ("spam.DIC.pixelSearch", "hpcdvc.search.api.pixel_search"),
     ("spam.DIC.register", "hpcdvc.registration.api.register"),
     ("spam.DIC.register, for each of many windows", "hpcdvc.registration.windows.register_windows"),
     ("spam.DIC.registerMultiscale", "hpcdvc.registration.api.register_multiscale"),
     ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
     ("spam.helpers.writeCorrelationTSV", "hpcdvc.output.tsv.write_tsv"),
+    ("spam.label.boundingBoxes", "hpcdvc.labels.boxes.bounding_boxes"),
+    ("spam.label.centresOfMass", "hpcdvc.labels.boxes.centres_of_mass"),
+    ("spam.label.getLabel", "hpcdvc.labels.boxes.get_label"),
+    ("spam.label.volumes", "hpcdvc.labels.boxes.volumes"),
 )
 
 

@@ -9,6 +9,7 @@
 /* A best score that unrelated textures reach once in so many searches, by its logarithm, is no match. */
 #define RARE 7.0
 #define MOST_CHANCE 0.95 /* no more is asked for */
+#define FEW 6.0         /* of fewer independent values nobody can say how much noise there is */
 #define UNIQUE 0.9      /* a second peak of so much of the height of the first is as good */
 
 /* Height of the peak between the voxels: parabolas through the neighbours that lie in the range. */
@@ -33,7 +34,7 @@ static double chance_of(const hunt *h, double count)
 {
     const double values = count * h->w->textured / h->w->alike;
     const double trials = fmax(fmax(h->size, h->p->tried) / h->w->alike, 1);
-    return h->w->quiet * fmin(sqrt(1 - exp(-2 * (RARE + log(trials)) / values)), MOST_CHANCE);
+    return (values > FEW ? h->w->quiet : 1) * fmin(sqrt(1 - exp(-2 * (RARE + log(trials)) / values)), MOST_CHANCE);
 }
 
 /* Whether, and how, the best score is a match. Returns a status. */

@@ -16,8 +16,8 @@ from hpcdvc.search.pixels import FOUND, PixelSearch
 CANDIDATES, FINALISTS = 5, 3
 #: Displacements about a candidate that are tried in the next finer image.
 AROUND = 2
-#: Ranges, voxels: on copies, and where a window is too small for them.
-ON_COPIES, ON_IMAGES = (24, 48, 96), (6, 12, 24)
+#: Ranges, voxels: on copies and in two dimensions, and where a window is too small for copies.
+WIDE, NARROW = (24, 48, 96), (6, 12, 24)
 #: Steps that the best place may move on by.
 STEPS = 8
 #: Ends that a wider range may change.
@@ -59,8 +59,8 @@ class AdaptiveSearch:
         axes = points["high"] > points["low"]
         found = np.zeros(len(points), FOUND)
         reach, left = np.zeros(len(points), np.int64), np.arange(len(points))
-        tries = [(self._coarse_to_fine, r) for r in ON_COPIES] if self._copies else []
-        tries += [(self._exhaustive, r) for r in (ON_COPIES[:1] if self._copies else ON_IMAGES)]
+        tries = [(self._coarse_to_fine, r) for r in WIDE] if self._copies else []
+        tries += [(self._exhaustive, r) for r in (WIDE[:1] if self._copies else NARROW if axes.all() else WIDE)]
         for way, distance in tries:
             if not len(left):
                 break

@@ -44,20 +44,23 @@ def binned_copies(
 ) -> list[Copy]:
     """Copies in which windows are large enough, the coarsest first. Collective; their arrays are shared by a node.
 
+    There are none in two dimensions: windows of five pixels hold too little there, and all of a wide range costs little.
+
     Parameters
     ----------
-    im1, im2 : (nz, ny, nx) arrays of one shape; nz = 1 in two dimensions
+    im1, im2 : (nz, ny, nx) arrays of one shape; nz = 1 is an image in two dimensions
     mask1, mask2 : (nz, ny, nx) uint8 arrays, 0 = left out; or None
     half : half window, ZYX, voxels
     team : hpcdvc.ranks.team.Team
     """
     copies, copy = [], Copy(Level.of(im1, im2, mask1), mask2)
-    flat = im1.shape[0] == 1
+    if im1.shape[0] == 1:
+        return copies
     for _ in range(int(np.log2(COARSEST))):
-        if min(copy.level.im1.shape[flat:]) < 2 * LEAST_WINDOW:
+        if min(copy.level.im1.shape) < 2 * LEAST_WINDOW:
             break
         copy = Copy(halved(copy.level, team), None if copy.mask2 is None else halved_mask(copy.mask2, team))
-        if min(2 * h + 1 for h in copy.half(half)[flat:]) < LEAST_WINDOW:
+        if min(2 * h + 1 for h in copy.half(half)) < LEAST_WINDOW:
             break
         copies.insert(0, copy)
     return copies

@@ -7,7 +7,7 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.declare import OptionSet
-from hpcdvc.search.adaptive import ON_COPIES, ON_IMAGES, AdaptiveSearch
+from hpcdvc.search.adaptive import NARROW, WIDE, AdaptiveSearch
 from hpcdvc.search.copies import binned_copies
 from hpcdvc.search.pixels import PixelSearch, seconds_per_point
 from hpcdvc.search.rows import rows_of
@@ -108,5 +108,5 @@ def search_seconds(half: tuple[int, int, int] | None, search_range: tuple[int, .
     if search_range is not None:
         low, high = search_range[::2], search_range[1::2]
         return seconds_per_point(window, tuple(b - a + 1 for a, b in zip(low, high, strict=True)))
-    reach = (ON_IMAGES if half is None else ON_COPIES)[0] // 3
+    reach = (NARROW if half is None else WIDE)[0] // 3
     return 2 * seconds_per_point(window, (1 if flat else 2 * reach + 1, 2 * reach + 1, 2 * reach + 1))

@@ -1,5 +1,7 @@
 """The search against its slow twin: every displacement and score, with masks and borders, by FFT and directly."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from reference_search import all_scores, best_of, cut
@@ -21,10 +23,14 @@ def way(request, monkeypatch):
     return request.param
 
 
+@cache
+def field(seed):
+    return lattice_texture(seed, spacing=2.0, dimensions=3)
+
+
 def texture(shape=SHAPE, seed=3, dtype="u2"):
     points = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).astype(float)
-    values = lattice_texture(seed, spacing=2.0, dimensions=3, size=32)(points)
-    return (values * 3000 + 20000).astype(dtype)
+    return (field(seed)(points) * 3000 + 20000).astype(dtype)
 
 
 def moved(image, shift, noise=0.0):
