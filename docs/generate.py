@@ -99,11 +99,19 @@ def failures() -> str:
     return advised(ADVICE)
 
 
-def advised(advice: Mapping[int, str]) -> str:
+def search_statuses() -> str:
+    """Statuses of the points of a search."""
+    from hpcdvc.fields.status import Family
+    from hpcdvc.workflows.pixelSearch import ADVICE
+
+    return advised(ADVICE, Family.SEARCH)
+
+
+def advised(advice: Mapping[int, str], family: str = "registration") -> str:
     """Reasons of statuses, and what a command says that one can try."""
     from hpcdvc.fields.status import reason_of
 
-    rows = [(f"{int(status)}", reason_of(status), words) for status, words in advice.items()]
+    rows = [(f"{int(status)}", reason_of(status, family), words) for status, words in advice.items()]
     return table(("status", "reason", "what to try"), rows)
 
 
@@ -211,6 +219,7 @@ def fragments() -> dict[str, str]:
         **{f"options-{command}.md": options(command) for command in commands()},
         "statuses.md": statuses(),
         "all-statuses.md": all_statuses(),
+        "search-statuses.md": search_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),

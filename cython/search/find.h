@@ -9,7 +9,7 @@
 /* A best score that unrelated textures reach once in so many searches, by its logarithm, is no match. */
 #define RARE 7.0
 #define MOST_CHANCE 0.95 /* no more is asked for */
-#define FEW 6.0         /* of fewer independent values nobody can say how much noise there is */
+#define FEW 10.0        /* of fewer independent values nobody can say how much noise there is */
 #define UNIQUE 0.9      /* a second peak of so much of the height of the first is as good */
 
 /* Height of the peak between the voxels: parabolas through the neighbours that lie in the range. */

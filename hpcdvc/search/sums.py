@@ -1,5 +1,7 @@
 """Sums of products of windows and regions at all displacements, by the way that costs less: by FFT, or directly."""
 
+from functools import cache
+
 import numpy as np
 
 from hpcdvc.kernels.search import BEHIND, correlate
@@ -9,6 +11,8 @@ from hpcdvc.kernels.search import BEHIND, correlate
 CALL, PRODUCT = 1e-6, 4e-11
 TRANSFORM, POINT = 2e-5, 1.8e-10
 
+#: Prime factors that the transforms have loops of their own for.
+COMPLEX, REAL = (2, 3, 5, 7, 11), (2, 3, 5)
 #: What is summed up: of the window, of the region. The windows are a, their voxels that count m; regions b, k.
 PRODUCTS = {"ab": ("a", "b"), "mb": ("m", "b"), "mbb": ("m", "bb"), "am": ("a", "k"), "aam": ("aa", "k"), "mm": ("m", "k")}
 
@@ -27,12 +31,23 @@ def room_for(shape: tuple[int, ...]) -> np.ndarray:
     return room[:size].reshape(shape)
 
 
-def transform_size(window: tuple[int, ...], lags: tuple[int, ...]) -> tuple[int, ...]:
-    """Sizes for which the transform of a region is fast."""
-    from scipy.fft import next_fast_len
+@cache
+def _fast_size(n: int, primes: tuple[int, ...]) -> int:
+    """The smallest number from n on that has these prime factors only."""
+    while True:
+        rest = n
+        for prime in primes:
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return n
+        n += 1
 
+
+def transform_size(window: tuple[int, ...], lags: tuple[int, ...]) -> tuple[int, ...]:
+    """Sizes for which the transform of a region is fast: real along x, complex along the others."""
     n = [n + m - 1 for n, m in zip(window, lags, strict=True)]
-    return next_fast_len(n[0]), next_fast_len(n[1]), next_fast_len(n[2], real=True)
+    return tuple(_fast_size(m, primes) for m, primes in zip(n, (COMPLEX, COMPLEX, REAL), strict=True))
 
 
 def seconds(window: tuple[int, ...], lags: tuple[int, ...], partial: int = 0) -> tuple[float, float]:
