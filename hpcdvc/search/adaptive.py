@@ -142,8 +142,9 @@ class AdaptiveSearch:
 
 
 def _best_guesses(peaks: np.ndarray, start: np.ndarray, count: int) -> np.ndarray:
-    """The best places of all guesses of each point: (count, CANDIDATES, 3) displacements; the first repeated where there
-    are fewer.
+    """The best places of all guesses of each point: (count, CANDIDATES, 3) displacements.
+
+    Where there are fewer the first is repeated.
 
     Parameters
     ----------

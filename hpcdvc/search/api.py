@@ -1,4 +1,4 @@
-"""Search for Python users: a small image in a larger one, and the two as a correlation window and where it is looked for."""
+"""Search for Python users: a small image in a larger one; a correlation window, and where it is looked for."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.phi import part_of
+from hpcdvc.fields.status import Status
 from hpcdvc.kernels.records import dtype
 from hpcdvc.kernels.search import take_regions, take_windows
 from hpcdvc.kernels.volume import Volume
@@ -131,31 +132,35 @@ def get_windows(
     UserError
         An argument does not fit.
     """
-    one, two = as_volume(im1), as_volume(im2)
-    half = tuple(int(h) for h in half_window_size)
-    reach = [int(r) for r in search_range]
+    half, reach = [int(h) for h in half_window_size], [int(r) for r in search_range]
     if two_d:
-        half, reach = (0, *half[1:]), [0, 0, *reach[2:]]
-    if len(half) != 3 or min(half) < 0 or len(reach) != 6 or any(a > b for a, b in zip(reach[::2], reach[1::2], strict=True)):
+        half[:1], reach[:2] = [0], [0, 0]
+    if len(half) != 3 or len(reach) != 6 or min(half) < 0 or (np.subtract(reach[1::2], reach[::2]) < 0).any():
         raise UserError(f"a half window of {half_window_size} and a range of {search_range} are not possible")
     if apply_f not in ("all", "rigid", "no"):
         raise UserError(f"apply_f must be all, rigid or no, not {apply_f!r}")
     phi = np.asarray(phi, float).reshape(1, 4, 4)
     phi = part_of(phi, apply_f) if np.isfinite(phi).all() else phi
-    points = search_points(np.asarray(node_position, float).reshape(1, 3), phi, half, np.array(reach))
-    settings = SearchSettings(
-        min_valid=min_mask_coverage, grey_low=grey_threshold[0], grey_high=grey_threshold[1]
-    ).record()
-    masks = _mask(im1_mask, one, "im1"), _mask(im2_mask, two, "im2")
-    shape = tuple(2 * h + 1 for h in half)
-    a, ok1 = np.zeros((2, 1, *shape), np.float32)
-    window = np.zeros(1, dtype("search_window"))
-    take_windows(Volume(one, masks[0]), None, settings, points, a, ok1, window)
-    wide = tuple(n + hi - lo for n, lo, hi in zip(shape, reach[::2], reach[1::2], strict=True))
+    point = search_points(np.asarray(node_position, float).reshape(1, 3), phi, tuple(half), np.array(reach))
+    settings = SearchSettings(min_valid=min_mask_coverage, grey_low=grey_threshold[0], grey_high=grey_threshold[1])
+    return _cut(_volume(im1, im1_mask, "im1"), _volume(im2, im2_mask, "im2"), point, settings)
+
+
+def _volume(image: np.ndarray, mask: np.ndarray | None, name: str) -> Volume:
+    volume = as_volume(image)
+    return Volume(volume, _mask(mask, volume, name))
+
+
+def _cut(im1: Volume, im2: Volume, point: np.ndarray, settings: SearchSettings) -> Windows:
+    """The window and the region of one SEARCH_POINT."""
+    shape = point["box_high"][0] - point["box_low"][0] + 1
+    wide = shape + point["high"][0] - point["low"][0]
+    (a, ok1), window = np.zeros((2, 1, *shape), np.float32), np.zeros(1, dtype("search_window"))
+    take_windows(im1, None, settings.record(), point, a, ok1, window)
     b, ok2, region = room_for((1, *wide)), room_for((1, *wide)), np.zeros(1, dtype("search_region"))
-    take_regions(Volume(two, masks[1]), points, b, ok2, region)
-    status = int(window["status"][0]) or (1 if region["count"][0] > 0 else -8)
-    offset = np.nan_to_num(np.rint(phi[0, :3, 3])).astype(np.int64) + reach[::2]
+    take_regions(im2, point, b, ok2, region)
+    status = int(window["status"][0]) or (1 if region["count"][0] > 0 else int(Status.LEFT_IMAGE))
+    offset = np.nan_to_num(np.rint(point["Phi"][0, :, 3])).astype(np.int64) + point["low"][0]
     return Windows(*_grey(a, ok1, window), *_grey(b, ok2, region), status, offset)
 
 

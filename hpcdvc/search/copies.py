@@ -44,7 +44,7 @@ def binned_copies(
 ) -> list[Copy]:
     """Copies in which windows are large enough, the coarsest first. Collective; their arrays are shared by a node.
 
-    There are none in two dimensions: windows of five pixels hold too little there, and all of a wide range costs little.
+    There are none in two dimensions: windows of five pixels hold too little, and all of a wide range costs little.
 
     Parameters
     ----------

@@ -7,7 +7,6 @@ Z, Y, X.
 
 import numpy as np
 
-from hpcdvc.kernels.arrays import record
 from hpcdvc.kernels.records import dtype
 from hpcdvc.kernels.search import find, take_regions, take_windows
 from hpcdvc.kernels.volume import Volume
@@ -100,7 +99,9 @@ class PixelSearch:
             names = needed(bool(kind & 1), bool(kind & 2))
             direct, fourier = seconds(window, lags, int(kind).bit_count())
             some = np.flatnonzero(partial == kind)
-            arrays = (a, ok1, b, ok2) if len(some) == n else (a[some], ok1[some], _with_room(b, some), _with_room(ok2, some))
+            arrays = (
+                (a, ok1, b, ok2) if len(some) == n else (a[some], ok1[some], _with_room(b, some), _with_room(ok2, some))
+            )
             sums = sums_of(*arrays, names, fourier < direct)
             part, tops = found[some], np.ascontiguousarray(highest[some])
             chosen = windows[some], regions[some]

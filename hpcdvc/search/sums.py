@@ -6,15 +6,22 @@ import numpy as np
 
 from hpcdvc.kernels.search import BEHIND, correlate
 
-#: Cost of the two ways as measured by benchmarks/search.py, s: of a call, of a product of one voxel at one displacement;
-#: of a transform, of a voxel of it times the logarithm of the size.
+#: Cost of the two ways as measured by benchmarks/search.py, s: of a call, of a voxel at a displacement; of a transform,
+#: of a voxel of it times the logarithm of the size.
 CALL, PRODUCT = 1e-6, 4e-11
 TRANSFORM, POINT = 2e-5, 1.8e-10
 
 #: Prime factors that the transforms have loops of their own for.
 COMPLEX, REAL = (2, 3, 5, 7, 11), (2, 3, 5)
 #: What is summed up: of the window, of the region. The windows are a, their voxels that count m; regions b, k.
-PRODUCTS = {"ab": ("a", "b"), "mb": ("m", "b"), "mbb": ("m", "bb"), "am": ("a", "k"), "aam": ("aa", "k"), "mm": ("m", "k")}
+PRODUCTS = {
+    "ab": ("a", "b"),
+    "mb": ("m", "b"),
+    "mbb": ("m", "bb"),
+    "am": ("a", "k"),
+    "aam": ("aa", "k"),
+    "mm": ("m", "k"),
+}
 
 
 def needed(partial_window: bool, partial_region: bool) -> tuple[str, ...]:
@@ -66,7 +73,9 @@ def seconds(window: tuple[int, ...], lags: tuple[int, ...], partial: int = 0) ->
     return direct, transforms * (TRANSFORM + POINT * size * np.log2(size))
 
 
-def sums_of(a: np.ndarray, ok1: np.ndarray, b: np.ndarray, ok2: np.ndarray, names: tuple[str, ...], fourier: bool) -> dict:
+def sums_of(
+    a: np.ndarray, ok1: np.ndarray, b: np.ndarray, ok2: np.ndarray, names: tuple[str, ...], fourier: bool
+) -> dict:
     """The sums of some windows.
 
     Parameters
@@ -89,7 +98,9 @@ def sums_of(a: np.ndarray, ok1: np.ndarray, b: np.ndarray, ok2: np.ndarray, name
     return sums
 
 
-def _by_fourier(a: np.ndarray, ok1: np.ndarray, b: np.ndarray, ok2: np.ndarray, names: tuple[str, ...], lags: tuple) -> dict:
+def _by_fourier(
+    a: np.ndarray, ok1: np.ndarray, b: np.ndarray, ok2: np.ndarray, names: tuple[str, ...], lags: tuple
+) -> dict:
     """One window at a time: its transforms stay in the cache, and its numbers do not depend on those beside it."""
     size = transform_size(a.shape[1:], lags)
     sums = {name: np.empty((len(a), *lags), np.float32) for name in names}

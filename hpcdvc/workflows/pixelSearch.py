@@ -142,7 +142,9 @@ def views_of(options: Options) -> tuple[str, ...]:
         log.warning("-lab1 measures particles: -ns and -hws are ignored")
     if options.labels1 and options.tif:
         log.warning("-tif is ignored: images are made of grids, not of particles")
-    return tuple(view for view in ("tsv", "vtk", "tif") if getattr(options, view) and not (view == "tif" and options.labels1))
+    return tuple(
+        view for view in ("tsv", "vtk", "tif") if getattr(options, view) and not (view == "tif" and options.labels1)
+    )
 
 
 def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:
@@ -192,7 +194,9 @@ def judge(paths: list[str]) -> None:
         if not point_counts(about["statuses"], Family(about["family"]))["measured"]:
             status, most = max(about["statuses"].items(), key=lambda entry: entry[1]["count"])
             advice = f"; try: {most['advice']}" * bool(most["advice"])
-            raise RunError(f"{path}: nothing was found, most points end with status {status} ({most['reason']}){advice}")
+            raise RunError(
+                f"{path}: nothing was found, most points end with status {status} ({most['reason']}){advice}"
+            )
 
 
 def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
@@ -204,6 +208,7 @@ def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
     seconds = search_seconds(task.half, task.search_range, task.im1.two_dimensional) * task.points.count
     return (
         f"{task.points.count} nodes {task.points.grid.shape} (ZYX)\n{memory}\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, {ranks_per_node} per node\n"
+        f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
+        f"{ranks_per_node} per node\n"
         f"disk: about {sum(file.file_bytes for file in job.files) / 1e6:.1f} MB for the result"
     )

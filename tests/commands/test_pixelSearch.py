@@ -82,7 +82,9 @@ def test_files(capfd):
     assert read_metadata(f"{RESULT}.hdf")["family"] == "search"
 
 
-@pytest.mark.parametrize("words", [(*GRID, *RANGE), (*GRID, "-sub"), ("-lab1", "lab.tif", "-sr", *"-3 3 -3 3 -3 3".split())])
+@pytest.mark.parametrize(
+    "words", [(*GRID, *RANGE), (*GRID, "-sub"), ("-lab1", "lab.tif", "-sr", *"-3 3 -3 3 -3 3".split())]
+)
 def test_the_same_bytes_on_any_number_of_ranks(words, run_command):
     tifffile.imwrite("lab.tif", particles()[0])
     for ranks in (None, 2, 3):
@@ -174,6 +176,7 @@ def test_dry_run(capfd):
     assert not list(Path().glob(f"{RESULT}*"))
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(here):
     """The end is that of an undisturbed run, on another number of ranks."""
     words = ("im1.tif", "im2.tif", "-ns", "2", "-hws", "6", "-sr", *"-6 6 -6 6 -6 6".split(), "-q")

@@ -64,7 +64,10 @@ def here(tmp_path, monkeypatch):
 )
 def test_refused(words, told, capfd):
     before = {path.name for path in Path().iterdir()}
-    assert main("pixelSearch", ["im1.tif", "im2.tif", *words, *("-sr", *"-1 1 -1 1 -1 1".split()) * ("-sr" not in words)]) == 2
+    assert (
+        main("pixelSearch", ["im1.tif", "im2.tif", *words, *("-sr", *"-1 1 -1 1 -1 1".split()) * ("-sr" not in words)])
+        == 2
+    )
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("hpcdvc-pixelSearch: ")]
     assert len(said) == 1 and told in said[0]
     assert {path.name for path in Path().iterdir()} - before <= {"im1-im2-pixelSearch.parts"}

@@ -1,4 +1,4 @@
-"""A range that nobody has to know: found far away, in two dimensions, small windows; and what is not there is not found."""
+"""A range that nobody has to know: found far away, in two dimensions, in small windows; and not where nothing is."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,9 @@ def test_in_two_dimensions():
 def test_start_that_is_far_off():
     im1, phi = texture(SHAPE), identity(1)
     phi[0, :3, 3] = 4.4, -3.2, 7.7
-    found, low, high = search(im1, rolled(im1, (9, -11, 5)), (8,) * 3, np.array([[30.0, 35, 38]]), phi=phi, subvoxel=True)
+    found, low, high = search(
+        im1, rolled(im1, (9, -11, 5)), (8,) * 3, np.array([[30.0, 35, 38]]), phi=phi, subvoxel=True
+    )
     assert found["return_status"] == 2 and np.abs(found["displacement"] - (9, -11, 5)).max() < 0.1
     assert (found["whole"] == (5, -8, -3)).all()
 

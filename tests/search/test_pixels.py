@@ -49,7 +49,9 @@ def identity(count):
 def check(im1, im2, positions, mask1=None, mask2=None, min_valid=0.5, criterion="zncc", half=HALF, reach=RANGE):
     """Compare what is found with the twin; returns how many windows were compared."""
     settings = SearchSettings(criterion, min_valid=min_valid)
-    found = PixelSearch(im1, im2, settings, mask1, mask2)(search_points(positions, identity(len(positions)), half, reach))
+    found = PixelSearch(im1, im2, settings, mask1, mask2)(
+        search_points(positions, identity(len(positions)), half, reach)
+    )
     compared = 0
     for one, position in zip(found, positions.astype(int), strict=True):
         origin, shape = position - half, np.add(half, half) + 1

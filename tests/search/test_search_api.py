@@ -19,7 +19,9 @@ def test_place_and_correlation(criterion):
     place, score, error = pixel_search(noisy, LARGE, return_error=True, criterion=criterion)
     ends = [b - a for a, b in zip(small.shape, LARGE.shape, strict=True)]
     reach = np.ravel([(0, end) for end in ends])
-    scores = all_scores(noisy.astype(float), np.ones(noisy.shape, bool), noisy.size, LARGE, None, (0, 0, 0), reach, 0.0, criterion)
+    scores = all_scores(
+        noisy.astype(float), np.ones(noisy.shape, bool), noisy.size, LARGE, None, (0, 0, 0), reach, 0.0, criterion
+    )
     where, best = best_of(scores, reach)
     assert (place == where).all() and (place == (4, 5, 7)).all() and score == pytest.approx(best, abs=1e-9)
     expected = ((noisy.astype(float) - small) ** 2).sum() / noisy.sum(dtype=float)
@@ -70,7 +72,10 @@ def test_window_over_the_border_is_masked_there():
     cut = get_windows(LARGE, (1, 8, 9), (3, 3, 3), np.eye(4), LARGE, (-1, 1) * 3, im2_mask=LARGE > 0)
     assert not cut.imagette1_mask[:2].any() and cut.imagette1_mask[2:].all() and (cut.imagette1[:2] == 0).all()
     assert not cut.imagette2_mask[:3].any()
-    assert get_windows(LARGE, (1, 8, 9), (3, 3, 3), np.eye(4), LARGE, (-1, 1) * 3, min_mask_coverage=0.9).return_status == -6
+    assert (
+        get_windows(LARGE, (1, 8, 9), (3, 3, 3), np.eye(4), LARGE, (-1, 1) * 3, min_mask_coverage=0.9).return_status
+        == -6
+    )
 
 
 def test_statuses_of_windows():
