@@ -17,6 +17,8 @@ from hpcdvc.search.sums import needed, room_for, seconds, sums_of
 SEARCH_POINT, FOUND = dtype("search_point"), dtype("found")
 #: Voxels of the regions of a batch: they stay in the cache.
 BATCH = 2**20
+#: Windows that are not looked for; the others are 0, 1 where not all of the window counts, 2 of the region, or both.
+UNFIT = 4
 
 
 def search_points(positions: np.ndarray, phi: np.ndarray, half: tuple[int, int, int], search_range) -> np.ndarray:
@@ -94,26 +96,33 @@ class PixelSearch:
         take_windows(self._im1, self._labels, self._settings, points, a, ok1, windows)
         take_regions(self._im2, points, b, ok2, regions)
         found, highest = np.zeros(n, FOUND), np.full((n, peaks, 4), np.nan)
-        partial = windows["partial"] + 2 * regions["partial"]
-        for kind in np.unique(partial):
-            names = needed(bool(kind & 1), bool(kind & 2))
-            direct, fourier = seconds(window, lags, int(kind).bit_count())
-            some = np.flatnonzero(partial == kind)
-            arrays = (
-                (a, ok1, b, ok2) if len(some) == n else (a[some], ok1[some], _with_room(b, some), _with_room(ok2, some))
-            )
-            sums = sums_of(*arrays, names, fourier < direct)
+        kinds = np.where(windows["status"] == 0, windows["partial"] + 2 * regions["partial"], UNFIT)
+        for kind in range(UNFIT + 1):
+            some = np.flatnonzero(kinds == kind)
+            if len(some) == 0:
+                continue
+            arrays = (a, ok1, b, ok2) if len(some) == n else (*_some((a, ok1), some), *_some((b, ok2), some))
             part, tops = found[some], np.ascontiguousarray(highest[some])
-            chosen = windows[some], regions[some]
-            find(self._im2, self._settings, points[some], *arrays, *chosen, sums, part, tops if peaks else None)
+            given = points[some], *arrays, windows[some], regions[some], _sums(kind, arrays, lags)
+            find(self._im2, self._settings, *given, part, tops if peaks else None)
             found[some], highest[some] = part, tops
         return found, highest
 
 
-def _with_room(array: np.ndarray, some: np.ndarray) -> np.ndarray:
-    result = room_for((len(some), *array.shape[1:]))
-    np.take(array, some, axis=0, out=result)
-    return result
+def _sums(kind: int, arrays: tuple[np.ndarray, ...], lags: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """The sums of windows and regions that are partial or not; of windows that are not looked for nothing is read."""
+    if kind == UNFIT:
+        return {"ab": np.empty((len(arrays[0]), *lags), np.float32)}
+    direct, fourier = seconds(arrays[0].shape[1:], lags, kind.bit_count())
+    return sums_of(*arrays, needed(bool(kind & 1), bool(kind & 2)), fourier < direct)
+
+
+def _some(arrays: tuple[np.ndarray, ...], some: np.ndarray) -> list[np.ndarray]:
+    """Copies of some rows, with room behind their end."""
+    copies = [room_for((len(some), *array.shape[1:])) for array in arrays]
+    for array, copy in zip(arrays, copies, strict=True):
+        np.take(array, some, axis=0, out=copy)
+    return copies
 
 
 def _sizes(point: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
