@@ -231,6 +231,7 @@ def fragments() -> dict[str, str]:
         "speed.md": results("ldic-*.md"),
         "speed-reg.md": results("reg-*.md"),
         "speed-deform.md": results("deform-*.md"),
+        "speed-search.md": results("search-*.md"),
         "speed-star.md": results("star-*.md"),
         "accuracy.md": results("accuracy.md"),
         "scaling.md": results("scaling.txt"),

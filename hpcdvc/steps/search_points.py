@@ -90,7 +90,11 @@ class ParticlePoints:
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """Points (m,) SEARCH_POINT of some numbers."""
-        some, phi = self.particles[numbers], self.phi[numbers]
+        return self.starting(numbers, self.phi[numbers])
+
+    def starting(self, numbers: np.ndarray, phi: np.ndarray) -> np.ndarray:
+        """Points (m,) SEARCH_POINT of some numbers, with other starts (m, 3, 4)."""
+        some = self.particles[numbers]
         points = np.zeros(len(numbers), SEARCH_POINT)
         points["index"], points["position"], points["Phi"] = numbers, centres_of(some), phi
         points["label"] = some["label"]
@@ -98,6 +102,35 @@ class ParticlePoints:
         points["box_low"], points["box_high"] = low, high
         reach = self.search_range or flat_range(ADAPTING, self.flat)
         points["low"], points["high"] = reach[::2], reach[1::2]
+        return points
+
+
+@dataclass(frozen=True)
+class WindowPoints:
+    """Windows about points that stand anywhere.
+
+    Attributes
+    ----------
+    positions : (n, 3) ZYX, voxels
+    half : half window, ZYX
+    search_range : six numbers
+    grid : of the points, where they are its nodes
+    """
+
+    positions: np.ndarray
+    half: tuple[int, int, int]
+    search_range: tuple[int, ...]
+    grid: Grid | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of points."""
+        return len(self.positions)
+
+    def starting(self, numbers: np.ndarray, phi: np.ndarray) -> np.ndarray:
+        """Points (m,) SEARCH_POINT of some numbers, with starts (m, 3, 4)."""
+        points = search_points(self.positions[numbers], phi, self.half, np.array(self.search_range))
+        points["index"] = numbers
         return points
 
 

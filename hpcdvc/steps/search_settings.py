@@ -46,8 +46,19 @@ def half_window_of(options: OptionSet, image: VolumeInfo) -> tuple[int, int, int
     UserError
         The window does not fit into the image.
     """
+    return window_in(options.half_window, image)
+
+
+def window_in(half: tuple[int, int, int], image: VolumeInfo) -> tuple[int, int, int]:
+    """A half window, 0 along z in two dimensions.
+
+    Raises
+    ------
+    UserError
+        The window does not fit into the image.
+    """
     flat = image.two_dimensional
-    half = tuple(0 if flat and name == "Z" else h for name, h in zip("ZYX", options.half_window, strict=True))
+    half = tuple(0 if flat and name == "Z" else h for name, h in zip("ZYX", half, strict=True))
     for name, h, n in zip("ZYX", half, image.shape, strict=True):
         if 2 * h + 1 > n:
             raise UserError(
@@ -56,15 +67,14 @@ def half_window_of(options: OptionSet, image: VolumeInfo) -> tuple[int, int, int
     return half
 
 
-def range_of(options: OptionSet, image: VolumeInfo) -> tuple[int, ...] | None:
-    """The range that options ask for; None where it adapts.
+def range_of(reach: tuple[int, ...] | None, image: VolumeInfo) -> tuple[int, ...] | None:
+    """The range of `-sr`, None where it adapts.
 
     Raises
     ------
     UserError
         It has displacements along z, and the images have two dimensions.
     """
-    reach = options.search_range
     if reach and image.two_dimensional and tuple(reach[:2]) != (0, 0):
         raise UserError(f"{image.spec} is a 2-D image: the range of -sr in Z is 0 0, not {reach[0]} {reach[1]}")
     return reach

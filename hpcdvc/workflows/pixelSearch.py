@@ -109,7 +109,7 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     for mask in filter(None, (*masks, labels)):
         check_mask(im1, mask)
     start = read_start(options.phi_file, options.phi_file_bin_ratio, im1)
-    reach, points = range_of(options, im1), None
+    reach, points = range_of(options.search_range, im1), None
     if labels is None:
         grid = grid_for(im1.shape, options.spacing, start, options.phi_file)
         nodes = StartPoints(grid, start, "all")
@@ -126,7 +126,7 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
         stem,
         points.count if points else 0,
         metadata,
-        views_of(options),
+        views_of(options, points is not None),
         points.half if points else (0, 0, 0) if im1.two_dimensional else (1, 1, 1),
         choose_transport(team) if points else "gather",
         ADVICE,
@@ -136,15 +136,13 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     return Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=file.dtype)
 
 
-def views_of(options: Options) -> tuple[str, ...]:
+def views_of(options: Options, on_grid: bool) -> tuple[str, ...]:
     """Views that are written; images are made of grids only."""
     if options.labels1 and (options.node_spacing or options.node_spacing3 or options.half_window):
         log.warning("-lab1 measures particles: -ns and -hws are ignored")
-    if options.labels1 and options.tif:
-        log.warning("-tif is ignored: images are made of grids, not of particles")
-    return tuple(
-        view for view in ("tsv", "vtk", "tif") if getattr(options, view) and not (view == "tif" and options.labels1)
-    )
+    if options.tif and not on_grid:
+        log.warning("-tif is ignored: images are made of grids, not of particles or single points")
+    return tuple(view for view in ("tsv", "vtk", "tif") if getattr(options, view) and (on_grid or view != "tif"))
 
 
 def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:
