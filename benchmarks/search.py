@@ -95,10 +95,10 @@ def peer_kernel() -> dict[str, float]:
 
 
 def balls() -> Path:
-    """A label image of 125 balls of 3000 voxels."""
+    """A label image of 343 balls of 3000 voxels."""
     path = CACHE / f"balls{SIZE}.tif"
     if not path.exists():
-        centres, labels = np.arange(28, SIZE - 20, 36), np.zeros((SIZE,) * 3, "u2")
+        centres, labels = np.arange(24, SIZE - 20, 24), np.zeros((SIZE,) * 3, "u2")
         grid = np.indices((21,) * 3) - 10
         ball = (grid**2).sum(axis=0) <= 81
         for number, (z, y, x) in enumerate(np.array(np.meshgrid(*[centres] * 3, indexing="ij")).reshape(3, -1).T, 1):

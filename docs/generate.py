@@ -107,6 +107,14 @@ def search_statuses() -> str:
     return advised(ADVICE, Family.SEARCH)
 
 
+def propagate_statuses() -> str:
+    """Statuses of the points of a propagation."""
+    from hpcdvc.fields.status import Family
+    from hpcdvc.workflows.pixelSearchPropagate import ADVICE
+
+    return advised(ADVICE, Family.SEARCH)
+
+
 def advised(advice: Mapping[int, str], family: str = "registration") -> str:
     """Reasons of statuses, and what a command says that one can try."""
     from hpcdvc.fields.status import reason_of
@@ -220,6 +228,7 @@ def fragments() -> dict[str, str]:
         "statuses.md": statuses(),
         "all-statuses.md": all_statuses(),
         "search-statuses.md": search_statuses(),
+        "propagate-statuses.md": propagate_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),

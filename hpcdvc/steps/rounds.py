@@ -54,27 +54,33 @@ class Rounds:
         Unfinished
             On every rank, when the run was asked to leave.
         """
-        team, kept = self._team, []
+        team, kept, front = self._team, [], self._front
         loaded = self._checkpoint.load()
         earlier = team.agree(lambda: loaded)
         self._checkpoint.open()
         done = 0
         with Progress(self._count, 0, quiet=self._quiet or team.rank > 0) as progress:
-            while len(numbers := self._front.next()):
-                rows = self._round(numbers, measure, earlier, kept)
+            while len(numbers := front.next()):
+                rows = self._round(numbers, lambda some: measure(some, front.guesses(some)), earlier, kept)
                 fit = is_measured(rows["return_status"], Family.SEARCH) & (rows["CC"] >= self._good)
-                self._front.take(rows["index"], rows["Phi"][:, :, 3], fit)
+                front.take(rows["index"], rows["Phi"][:, :, 3], fit)
                 self.sizes.append(len(numbers))
                 done += len(numbers)
                 progress.update(done)
-            if len(left := self._front.left):
-                self._round(left, lambda numbers, _: _not_reached(measure, numbers), earlier, kept)
+            if len(left := front.left):
+                self._round(left, lambda some: _not_reached(measure, some), earlier, kept)
             progress.update(self._count)
         self._checkpoint.close()
         mine = np.concatenate([loaded[:0], *kept])
         return mine, int(team.sum(int(np.count_nonzero(mine["border"]))))
 
-    def _round(self, numbers: np.ndarray, measure: Measure, earlier: np.ndarray, kept: list[np.ndarray]) -> np.ndarray:
+    def _round(
+        self,
+        numbers: np.ndarray,
+        measure: Callable[[np.ndarray], np.ndarray],
+        earlier: np.ndarray,
+        kept: list[np.ndarray],
+    ) -> np.ndarray:
         """Rows of some points, ordered by their numbers, the same on all ranks. Collective."""
         team = self._team
         if team.any(team.stop_requested):
@@ -83,7 +89,7 @@ class Rounds:
         known = np.isin(earlier["index"], numbers)
         left = np.setdiff1d(numbers, earlier["index"][known], assume_unique=True)
         some = left[team.rank :: team.size]
-        rows = measure(some, self._front.guesses(some)) if len(some) else earlier[:0]
+        rows = measure(some) if len(some) else earlier[:0]
         if len(rows):
             self._checkpoint.append(rows)
         kept += [rows, earlier[known]] if team.rank == 0 else [rows]

@@ -11,7 +11,14 @@ from rank_scripts import clean_environment, run
 from test_commands import COMMANDS
 
 #: The shortest line that each command takes.
-LINES = {"deformImage": "a -pf p", "info": "", "ldic": "a b -hws 5", "pixelSearch": "a b -hws 5", "reg": "a b"}
+LINES = {
+    "deformImage": "a -pf p",
+    "info": "",
+    "ldic": "a b -hws 5",
+    "pixelSearch": "a b -hws 5",
+    "pixelSearchPropagate": "a b -sp 1 1 1 0 0 0",
+    "reg": "a b",
+}
 
 #: Runs the lines one after the other, and notes what the launcher would have been called with.
 PROGRAM = """

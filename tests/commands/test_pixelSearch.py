@@ -192,7 +192,7 @@ def test_killed_and_resumed(here):
     assert wait_for(lambda: shard_bytes(here / "killed") > 0, process)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert not list((here / "killed").glob("*.hdf"))
     for out, ranks, more in (("killed", 3, ("--resume",)), ("undisturbed", 2, ())):
         code, _, stderr = finish(start(out, *more, ranks=ranks), timeout=120)
