@@ -1,5 +1,9 @@
 """How a run can end other than with a result."""
 
+import errno
+import os
+import re
+
 
 class UserError(ValueError):
     """A mistake in the command line or the input files: one sentence, exit code 2, nothing computed."""
@@ -21,3 +25,42 @@ class Unfinished(RunError):
 
 #: Errors that need no traceback.
 SENTENCES = (UserError, RunError, OSError)
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """The beginning of a text that somebody else has written, for a message."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def quoted(value: object) -> str:
+    """A value as a message quotes it: in its Python form, which shows control characters, and cut where it is long."""
+    return shortened(repr(value))
+
+
+#: Errors of the file system that are mistakes of whoever names a file; the others are failures of the machine.
+MISTAKES = (
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
+)
+
+
+def error_number(error: BaseException) -> int:
+    """The errno behind an exception, 0 if there is none; HDF5 tells it in its text."""
+    told = re.findall(r"errno = (\d+)", str(error))
+    return int(told[-1]) if told else getattr(error, "errno", None) or 0
+
+
+def file_error(path: object, error: BaseException, what: str = "cannot be read") -> UserError | RunError | None:
+    """One sentence about a file for a failure of the file system; None for any other exception.
+
+    Parameters
+    ----------
+    path : the file or folder
+    error : raised by Python, or by a library that reads or writes
+    what : could not be done
+    """
+    number = error_number(error)
+    if not number:
+        return None
+    kind = UserError if number in MISTAKES else RunError
+    return kind(f"{path} {what}: {os.strerror(number)}")

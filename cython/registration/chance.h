@@ -11,6 +11,11 @@
  * iterations find, whatever the unknowns are (measured), but no more than MOST_CHANCE is asked for. */
 #define TRIALS 15.0
 #define MOST_CHANCE 0.98
+/* A sliver of a few speckles beside something that stays, where the residual is not like noise: the edge matches anyway. */
+#define SLIVER 0.3
+#define FEW_SPECKLES 10.0
+#define NOT_LIKE_NOISE 5.0 /* inflation of the variances */
+#define DOUBTFUL 0.03      /* voxels */
 #define INTERPOLATED 0.16 /* greatest part of the residual of white noise that looks smooth because im2 is interpolated */
 
 /* Means over the voxels looked at. */
@@ -25,7 +30,8 @@ typedef struct {
     double smooth;               /* part of the mean squared residual */
     double texture;              /* variance of im1 without noise */
     double speckle;              /* s^2 where the autocorrelation of the texture is exp(-r^2 / 2 s^2) */
-    double speckles;             /* so many are in the window */
+    double textured;             /* part of the window that holds the texture */
+    double speckles;             /* so many are in it */
 } residual_parts;
 
 /* Residuals of plane z into `plane`; adds the sums that hold the gradient. */
@@ -108,8 +114,8 @@ static residual_parts interpret(const job *k, const residual_look *look)
     const double length = k->ref.smoothed ? 1 / k->state.step_gain : k->ref.length_ratio;
     p.speckle = p.texture / (fmax(slope - noise * white / 2, 0.05 * slope) * length * length);
     /* where the texture is: |gradient|^2 of one that is alike all over follows the chi-squared distribution */
-    const double textured = fmin((1 + 2 / d) * look->gg * look->gg / look->gggg, 1);
-    p.speckles = n * textured / fmax(pow(M_PI * p.speckle, d / 2), 1);
+    p.textured = fmin((1 + 2 / d) * look->gg * look->gg / look->gggg, 1);
+    p.speckles = n * p.textured / fmax(pow(M_PI * p.speckle, d / 2), 1);
     return p;
 }
 
@@ -163,6 +169,15 @@ static double inflation(const job *k, const residual_look *look, const residual_
 {
     const double residual = 2 * k->state.noise, share = residual / fmax(residual, rounding_noise(k));
     return 1 + share * (crowding(look) * likeness(k, look, p) - 1);
+}
+
+/* Whether a window is a sliver that cannot be trusted; the variances are the inflated ones. A trilinear residual is not like
+ * noise anywhere. */
+static int is_doubtful(const job *k, const residual_parts *p, double factor, const double variance[12])
+{
+    const double largest = fmax(variance[3], fmax(variance[7], variance[11]));
+    return p->textured < SLIVER && p->speckles < FEW_SPECKLES && factor > NOT_LIKE_NOISE && largest > DOUBTFUL * DOUBTFUL
+           && k->s->interpolation.taps > 2;
 }
 
 #endif

@@ -211,6 +211,10 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
         const double narrow = variance[m] * 2 * priced / seen;
         variance[m] = narrow + part * part * fmax(wide[m] - narrow, 0);
     }
+    for (int i = 0; i < n; i++) {
+        const int q = which[i] % TERMS, m = 4 * (which[i] / TERMS) + q;
+        k->state.curvature[which[i]] = part * (solution[i] - (q > 3 ? 0 : affine[m] * unit[q]));
+    }
     /* where nothing is left of the residual but rounding, terms explain nothing */
     k->state.explained = k->state.squares > 0 ? fmin(fmax((explained - by_affine) / k->state.squares, 0), 1) : 0;
     return 1;
@@ -237,7 +241,7 @@ static void correct_curvature(job *k, int partial, double variance[12])
     if (!found) return;
     memcpy(before, k->state.Phi, sizeof before);
     if (compose(k, correction) == NOT_EVALUATED) memcpy(variance, new_variance, sizeof new_variance);
-    else memcpy(k->state.Phi, before, sizeof before);
+    else memcpy(k->state.Phi, before, sizeof before), memset(k->state.curvature, 0, sizeof k->state.curvature);
 }
 
 #endif

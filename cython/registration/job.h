@@ -8,7 +8,7 @@
 
 enum { CONVERGED = 2, MAX_ITERATIONS = 1, NOT_EVALUATED = 0, ERROR_GROWTH = -1, SINGULAR = -2, VOLUME_CHANGE = -3,
        SINGULAR_PHI = -4, NO_SPECIMEN = -5, FEW_VALID_VOXELS = -6, BAD_START = -7, LEFT_IMAGE = -8,
-       DECORRELATED = -9 };
+       DECORRELATED = -9, TWO_MOTIONS = -13 };
 
 #define ROUNDING 1e-12 /* variance beside the square of the grey values that float32 cannot tell from rounding */
 
@@ -52,6 +52,7 @@ typedef struct {
     double noise_excess;         /* part of the normal matrix that counts in the variance */
     int settled;                 /* near the end with voxels left out: the others may only become fewer */
     int buried;                  /* noise hides the gradient: the length of steps is not known */
+    double curvature[30];        /* what is known of it, by the terms of curvature.h in units of the half window; uncorrected steps */
     double explained;            /* part of the squared residuals that curvature explains */
     int no_memory;               /* memory ran out where no status is returned */
 } iteration_state;

@@ -9,6 +9,7 @@
 
 #include "chance.h"
 #include "curvature.h"
+#include "parts.h"
 #include "warp.h"
 #include "warped_gradient.h"
 
@@ -41,8 +42,11 @@ static int judge(job *k, int partial, double variance[12])
     const residual_parts parts = interpret(k, &look);
     if (!better_than_chance(k, &parts)) return DECORRELATED;
     const double factor = inflation(k, &look, &parts);
-    for (int i = 0; i < 12; i++) variance[i] *= factor;
-    return CONVERGED;
+    double by_parts[12];
+    memcpy(by_parts, variance, sizeof by_parts);
+    const int status = compare_parts(k, partial, by_parts);
+    for (int i = 0; i < 12; i++) variance[i] = fmax(factor * variance[i], by_parts[i]);
+    return status == CONVERGED && is_doubtful(k, &parts, factor, variance) ? TWO_MOTIONS : status;
 }
 
 /* The iterations on a prepared window. Returns a status. */
@@ -51,7 +55,7 @@ static int iterate(job *k, hpcdvc_row *row)
     const hpcdvc_settings *s = k->s;
     double previous = INFINITY;
     int status = NOT_EVALUATED, partial = 0, looked = 0;
-    k->state.noise_excess = 1, k->state.buried = 0, k->state.explained = 0, k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
+    k->state.noise_excess = 1, k->state.buried = 0, k->state.explained = 0, memset(k->state.curvature, 0, sizeof k->state.curvature), k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], delta[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;

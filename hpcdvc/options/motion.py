@@ -2,6 +2,7 @@
 
 from hpcdvc.errors import UserError
 from hpcdvc.options.declare import OptionSet, declarations, one_of, option, option_group
+from hpcdvc.options.values import LONGEST
 
 #: Options about the rows of a field.
 OF_FIELDS = (
@@ -41,6 +42,7 @@ class MotionOptions(OptionSet):
         "-pfb",
         "--phiFile-bin-ratio",
         above=0,
+        at_most=1024,
         help="factor on the positions and displacements of -pf, e.g. 2 when it was measured on images binned by 2",
     )
     rigid: bool = option(False, "-rr", "--rigid", help="registration: apply its rotation and displacement only")
@@ -48,6 +50,8 @@ class MotionOptions(OptionSet):
         None,
         "-rst",
         "--return-status-threshold",
+        at_least=-99,
+        at_most=99,
         help="field: use the rows with at least this return status, not those that are measured",
     )
     radius: float | None = option(
@@ -55,12 +59,14 @@ class MotionOptions(OptionSet):
         "-rad",
         "--radius-limit",
         above=0,
+        at_most=LONGEST,
         unit="voxel",
         help="field: leave out nodes farther than this from the axis along z through the middle of the image",
     )
     neighbours: int = option(
-        8, "-nn", "--number-of-neighbours", at_least=1, help="field: nodes that each voxel takes its deformation from"
-    )
+        8, "-nn", "--number-of-neighbours", at_least=1, at_most=1000,
+        help="field: nodes that each voxel takes its deformation from",
+    )  # fmt: skip
     displacement_only: bool = option(
         False,
         "-disp",
@@ -80,6 +86,8 @@ class MotionOptions(OptionSet):
         "-a",
         "-triangulation-alpha-value",
         "--triangulation-alpha-value",
+        at_least=-1e12,
+        at_most=1e12,
         unit="voxel^2",
         help="-tet: remove tetrahedra with a squared circumradius above this; 0 keeps all, negative finds a value",
     )

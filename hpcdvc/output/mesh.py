@@ -2,12 +2,14 @@
 
 import contextlib
 import io
+import os
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, shortened
+from hpcdvc.output.stored import Stored, opened
 
 #: VTK's number of a cell type -> corners
 CELLS = {10: 4, 5: 3}
@@ -34,13 +36,15 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         No such file, none of these, or a mesh without tetrahedra or displacements.
     """
     if not Path(path).is_file():
-        raise UserError(f"{path}: no such file")
+        raise UserError(f"{path}: no such file" if not os.path.exists(path) else f"{path} is no regular file")
     if not h5py.is_hdf5(path):
         mesh = _read_with_meshio(path)
     else:
-        with h5py.File(path, "r", locking=False) as file:
-            mesh = _read_vtkhdf(file, path) if "VTKHDF" in file else _read_plain(file, path)
+        with opened(path) as stored:
+            mesh = _read_plain(stored) if stored.find("VTKHDF") is None else _read_vtkhdf(stored)
     points, connectivity, displacements = mesh
+    if any(array.dtype.kind not in "iuf" for array in mesh):
+        raise UserError(f"{path} is no mesh with displacements: it holds no numbers")
     if points.ndim != 2 or points.shape[1:] != (3,) or displacements.shape != points.shape:
         raise UserError(
             f"{path} holds points of shape {points.shape} and displacements of shape {displacements.shape}: "
@@ -51,27 +55,30 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return points.astype(float), connectivity.astype(np.int64), displacements.astype(float)
 
 
-def _read_plain(file: "h5py.File", path: str | Path) -> tuple[np.ndarray, ...]:
-    missing = [name for name in OURS if not isinstance(file.get(name), h5py.Dataset)]
+def _read_plain(stored: Stored) -> tuple[np.ndarray, ...]:
+    missing = [name for name in OURS if not isinstance(stored.find(name), h5py.Dataset)]
     if missing:
-        raise UserError(f"{path} is no mesh with displacements: it has no dataset {', '.join(missing)}")
-    return tuple(file[name][...] for name in OURS)
+        raise UserError(f"{stored.path} is no mesh with displacements: it has no dataset {', '.join(missing)}")
+    return tuple(stored.array(name) for name in OURS)
 
 
-def _read_vtkhdf(file: "h5py.File", path: str | Path) -> tuple[np.ndarray, ...]:
-    root = file["VTKHDF"]
-    kind = root.attrs.get("Type", b"no type of data")
-    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
-    if kind != "UnstructuredGrid" or "Types" not in root:
-        raise UserError(f"{path} holds {kind}, not a mesh; a field is given with -pf")
-    displacement = root.get("PointData/displacement")
-    if displacement is None:
+def _read_vtkhdf(stored: Stored) -> tuple[np.ndarray, ...]:
+    path, kind = stored.path, stored.text("VTKHDF", "Type") or "no type of data"
+    if kind != "UnstructuredGrid" or stored.find("VTKHDF/Types") is None:
+        raise UserError(f"{path} holds {shortened(kind)}, not a mesh; a field is given with -pf")
+    if stored.find("VTKHDF/PointData/displacement") is None:
         raise UserError(f"{path} holds a mesh without displacements: there is no point data `displacement`")
-    types = np.unique(root["Types"])
+    types = np.unique(stored.array("VTKHDF/Types", (None,)))
     if len(types) != 1 or int(types[0]) not in CELLS:
-        raise UserError(f"{path} holds cells of VTK type {', '.join(map(str, types))}: tetrahedra (10) are needed")
-    connectivity = root["Connectivity"][...].reshape(-1, CELLS[int(types[0])])
-    return root["Points"][...][:, ::-1], connectivity, displacement[...][:, ::-1]
+        found = shortened(", ".join(map(str, types)))
+        raise UserError(f"{path} holds cells of VTK type {found}: tetrahedra (10) are needed")
+    corners = CELLS[int(types[0])]
+    connectivity = stored.array("VTKHDF/Connectivity", (None,))
+    if len(connectivity) % corners:
+        raise stored.damaged(f"Connectivity has {len(connectivity)} entries, which are no cells of {corners} corners")
+    points = stored.array("VTKHDF/Points", (None, 3))
+    displacement = stored.array("VTKHDF/PointData/displacement", (None, 3))
+    return points[:, ::-1], connectivity.reshape(-1, corners), displacement[:, ::-1]
 
 
 def _read_with_meshio(path: str | Path) -> tuple[np.ndarray, ...]:

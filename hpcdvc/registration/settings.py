@@ -26,7 +26,7 @@ class Iterations:
     Raises
     ------
     UserError
-        max_iterations or min_delta_phi is not positive.
+        max_iterations is not 1 to 1e6, or min_delta_phi not above 0 and at most 1.
     """
 
     max_iterations: int = 50
@@ -36,8 +36,8 @@ class Iterations:
     min_zncc: float = 0.3
 
     def __post_init__(self) -> None:
-        if not (self.max_iterations >= 1 and self.min_delta_phi > 0):
-            raise UserError("max_iterations and min_delta_phi must be positive")
+        if not (1 <= self.max_iterations <= 10**6 and 0 < self.min_delta_phi <= 1):
+            raise UserError("max_iterations must be 1 to 1000000, and min_delta_phi above 0 and at most 1")
 
 
 @dataclass(frozen=True)

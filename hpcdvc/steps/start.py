@@ -37,7 +37,7 @@ def read_start(path: str | None, bin_ratio: float, image: VolumeInfo) -> Field |
     """
     if path is None:
         return None
-    field = read_field(path) if path.endswith(".hdf") else read_tsv(path)
+    field = read_field(path, ROW.names) if path.endswith(".hdf") else read_tsv(path)
     if len(field) == 1 and not (np.isfinite(field.phi).all() and np.isfinite(field.positions).all()):
         raise UserError(f"the registration in {path} is not finite: it has failed, and nothing can start from it")
     _check_dimensions(field, image, path)

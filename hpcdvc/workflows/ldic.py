@@ -8,11 +8,11 @@ import numpy as np
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.status import Family, Status, point_counts
+from hpcdvc.fields.status import Status, point_counts
 from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.ldic import Options
-from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
+from hpcdvc.output.hdf5 import choose_transport, read_statuses, write_series
 from hpcdvc.output.places import check_names, stem_of
 from hpcdvc.output.result import FieldFile
 from hpcdvc.ranks.progress import duration
@@ -45,6 +45,7 @@ ADVICE = {
     Status.BAD_START: "filter the start field first",
     Status.LEFT_IMAGE: "lower -mc, or a larger image",
     Status.DECORRELATED: "a better start with -pf",
+    Status.TWO_MOTIONS: "smaller -hws at a jump, a mask (-mf1) for what stays in the picture",
 }
 
 
@@ -196,9 +197,9 @@ def judge(paths: list[str]) -> None:
         In one of the results no node was; the sentence says how most of them ended. The files are kept.
     """
     for path in (path for path in paths if path.endswith(".hdf")):
-        about = read_metadata(path)
-        if not point_counts(about["statuses"], Family(about["family"]))["measured"]:
-            status, most = max(about["statuses"].items(), key=lambda entry: entry[1]["count"])
+        statuses, family = read_statuses(path)
+        if not point_counts(statuses, family)["measured"]:
+            status, most = max(statuses.items(), key=lambda entry: entry[1]["count"])
             advice = f"; try: {most['advice']}" * bool(most["advice"])
             raise RunError(f"{path}: no node has converged, most end with status {status} ({most['reason']}){advice}")
 

@@ -160,6 +160,6 @@ def test_curvature_that_is_much_is_corrected():
     positions = nodes(np.arange(15, 190, 10.0), np.arange(15, 190, 5.0))
     one, two = images(field)
     rows, affine = (measure(one, two, positions, 7, field, shape_order=so) for so in ("auto", "1"))
-    good = converged(rows, affine)
+    good = converged(rows)
     assert good.mean() > 0.5
     assert rms(errors(rows, positions, field)[good]) < 0.5 * rms(errors(affine, positions, field)[good])

@@ -23,6 +23,8 @@ WINDOW = Window((3, 4, 5))
         (lambda: Iterations(max_iterations=0), "max_iterations"),
         (lambda: Iterations(min_delta_phi=0), "min_delta_phi"),
         (lambda: Iterations(min_delta_phi=np.nan), "min_delta_phi"),
+        (lambda: Iterations(min_delta_phi=np.inf), "at most 1"),
+        (lambda: Iterations(max_iterations=2**31), "1 to 1000000"),
         (lambda: Interpolation(2), "order 2 is not known: 1, 3 or 5"),
         (lambda: Interpolation(criterion="ssq"), "'ssq' is not known: znssd or ssd"),
         (lambda: Gradient("sobel"), "'sobel' is not known"),

@@ -244,13 +244,15 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(stem):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match="cannot write into"):
+    with pytest.raises(RunError, match="was not written: Permission denied"):
         Checkpoint(Shards(tmp_path / "x", PARAMETERS), Team()).open()
 
 
 def test_a_file_in_the_way(stem):
     Path(f"{stem}.parts").write_text("mine")
-    with pytest.raises(UserError, match=r"cannot write into .*\.parts: "):
+    with pytest.raises(UserError, match=r"\.parts is no folder: remove it"):
+        Shards(stem, PARAMETERS).check_folder()
+    with pytest.raises(RunError, match=r"\.parts/key\.json was not written: Not a directory"):
         Checkpoint(Shards(stem, PARAMETERS), Team()).open()
 
 
