@@ -195,7 +195,7 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
     const double priced = fmax(left, rounding_noise(k) / 2), ratio = (explained - by_affine) / (flat ? 6 : 18) / (2 * priced);
     const double threshold = believed(k, rest);
     if (!(ratio > threshold)) return 0;
-    const double part = 1 - threshold / ratio;
+    const double part = k->state.curvature_part = 1 - threshold / ratio;
     for (int m = 0; m < 12; m++) correction[m] = -part * k->state.step_gain * affine[m], wide[m] = 0;
     for (int i = 0; i < n; i++) {
         const int q = which[i] % TERMS, m = 4 * (which[i] / TERMS) + q;
@@ -221,10 +221,10 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
 }
 
 /* Correct Phi and its variances for the curvature of the field inside the window. */
-static void correct_curvature(job *k, int partial, double variance[12])
+static void correct_curvature(job *k, int partial, hpcdvc_row *row)
 {
     const double squares = k->state.squares, zncc = k->state.zncc, seen = fmax(2 * k->state.noise, rounding_noise(k));
-    double B[3 * TERMS], correction[12], before[12], new_variance[12];
+    double B[3 * TERMS], correction[12], before[12], new_variance[12], *variance = row->variance;
     if (!(seen > 0) || k->ref.sums.n < 3 * TERMS + 10) return;
     curvature_residual(k, partial, B);
     const double suspicious = k->target.spline->taps > 2 ? 0.7 * believed(k, squares) : suspicious_ratio[k->is_3d];
@@ -240,8 +240,13 @@ static void correct_curvature(job *k, int partial, double variance[12])
     k->state.squares = squares, k->state.zncc = zncc;
     if (!found) return;
     memcpy(before, k->state.Phi, sizeof before);
-    if (compose(k, correction) == NOT_EVALUATED) memcpy(variance, new_variance, sizeof new_variance);
-    else memcpy(k->state.Phi, before, sizeof before), memset(k->state.curvature, 0, sizeof k->state.curvature);
+    if (compose(k, correction) != NOT_EVALUATED) {
+        memcpy(k->state.Phi, before, sizeof before), memset(k->state.curvature, 0, sizeof k->state.curvature);
+        return;
+    }
+    memcpy(variance, new_variance, sizeof new_variance);
+    row->curvature_part = (float)k->state.curvature_part;
+    for (int i = 0; i < 3; i++) row->curvature[i] = (float)(k->state.Phi[4 * i + 3] - before[4 * i + 3]);
 }
 
 #endif

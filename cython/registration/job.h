@@ -3,6 +3,7 @@
 #define HPCDVC_JOB_H
 
 #include "normal.h"
+#include "outlier_list.h"
 #include "registration.h"
 #include "spline.h"
 
@@ -22,6 +23,7 @@ typedef struct {
     int partial, is_whole;       /* voxels are left out; the window lies in im1 and all of it counts */
     float *second[3];            /* the second gradient */
     int smoothed;                /* it is in use */
+    int outlier_beside;          /* something stands out beside the window */
     double length_ratio;         /* (sum of g.true gradient) / (sum of g.g) as it looks with all noise */
     reference_sums sums;
     int stale, sums_partial;     /* the sums must be made again; they left voxels out */
@@ -54,8 +56,17 @@ typedef struct {
     int buried;                  /* noise hides the gradient: the length of steps is not known */
     double curvature[30];        /* what is known of it, by the terms of curvature.h in units of the half window; uncorrected steps */
     double explained;            /* part of the squared residuals that curvature explains */
+    int heavy_tails;             /* of the residual at rest: outliers */
+    double curvature_part;       /* of the correction for curvature that is taken */
     int no_memory;               /* memory ran out where no status is returned */
 } iteration_state;
+
+/* Outlying voxels of im1 and im2. */
+typedef struct {
+    outlier_list list[2], found[2]; /* left out; found last */
+    int64_t origin[2][3];        /* where they are looked for */
+    int n[2][3], placed;
+} outlier_search;
 
 typedef struct {
     const hpcdvc_volume *im1, *im2;
@@ -66,6 +77,7 @@ typedef struct {
     box scratch;
     reference_part ref;
     target_part target;
+    outlier_search search;
     iteration_state state;
 } job;
 
@@ -91,6 +103,7 @@ static void job_end(job *k)
 {
     box *boxes[] = {&k->ref.grey, &k->ref.step1, &k->ref.step2, &k->target.coefficients, &k->ref.valid, &k->target.valid, &k->scratch};
     for (unsigned i = 0; i < sizeof boxes / sizeof *boxes; i++) free(boxes[i]->v);
+    for (int i = 0; i < 2; i++) free(k->search.list[i].of), free(k->search.found[i].of);
     free(k->store);
 }
 

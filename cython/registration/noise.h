@@ -83,9 +83,9 @@ static int take_smooth_gradient(job *k)
     const int R = filter_radius(&k->s->smooth_gradient), Rz = k->is_3d ? R : 0;
     const int n[3] = {k->w.n[0] + 2 * Rz, k->w.n[1] + 2 * R, k->w.n[2] + 2 * R};
     const int64_t origin[3] = {k->ref.corner[0] - Rz, k->ref.corner[1] - R, k->ref.corner[2] - R};
-    if (read_box(k->im1, origin, n, k->ref.offset, k->ref.scale, &k->ref.grey, &k->ref.valid, &k->scratch) == -1
-        || take_gradient(k, &k->s->smooth_gradient, k->ref.second))
-        return 1;
+    if (read_box(k->im1, origin, n, k->ref.offset, k->ref.scale, &k->ref.grey, &k->ref.valid, &k->scratch) == -1) return 1;
+    replace_outliers(k->search.list, k->im1, k->ref.offset, k->ref.scale, &k->ref.grey);
+    if (take_gradient(k, &k->s->smooth_gradient, k->ref.second)) return 1;
     for (int i = 0; i < 3; i++) clear_excluded(k, k->ref.second[i]);
     return 0;
 }

@@ -83,6 +83,8 @@ GROUPS = {
             ("valid_fraction", "f8"),  # part of the window that took part
             ("return_status", "i4"),
             ("iterations", "i4"),
+            ("curvature", "f4", 3),  # what the displacement is more than that of an affine window
+            ("curvature_part", "f4"),  # part that the window took of the curvature that it saw
         ],
         # Two whole images at a trial: x2 = centre + t + F (x1 - centre), grey values taken as (grey - offset) * scale.
         "trial": [

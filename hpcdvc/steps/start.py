@@ -202,4 +202,7 @@ def kept_rows(start: Field, kept: np.ndarray) -> np.ndarray:
         rows[name] = getattr(start, name)[kept]
     for name in ("zncc", "valid_fraction", "variance"):
         rows[name] = extra[name][kept] if name in extra else np.nan
+    if "curvature" in extra:
+        rows["curvature"] = np.nan_to_num(extra["curvature"][kept])
+    rows["curvature_part"] = 1  # neighbours add nothing to what is kept
     return rows
