@@ -1,6 +1,5 @@
 """Options of hpcdvc-pixelSearchPropagate."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +7,8 @@ from hpcdvc.errors import UserError
 from hpcdvc.options.common import ZYX, ImagePair, NeedlessLazyLoad, Output, RunControl
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.registration import HalfWindow, NodeSpacing, WindowSelection
-from hpcdvc.options.search import Particles, SearchOptions
+from hpcdvc.options.search import FARTHEST, Particles, SearchOptions
+from hpcdvc.options.values import LONGEST
 
 DESCRIPTION = (
     "Find where windows or particles have gone, each starting from what its neighbours have measured: the motion "
@@ -31,6 +31,8 @@ class Propagation(OptionSet):
         "-sp",
         "--starting-point-and-displacement",
         metavar="Z Y X Zdisp Ydisp Xdisp",
+        at_least=-LONGEST,
+        at_most=LONGEST,
         unit="voxel",
         help="a point, and how it has moved, to about the range of -sr",
     )
@@ -48,6 +50,7 @@ class Propagation(OptionSet):
         "-nr",
         "--neighbourhood-radius",
         above=0,
+        at_most=LONGEST,
         unit="voxel",
         help="neighbours of a point are those within this distance, the forty nearest of them; default the mean half "
         "window and the mean upper end of -sr together; doubled until most points have a neighbour",
@@ -58,6 +61,7 @@ class Propagation(OptionSet):
         "-gdw",
         "--gaussian-weighting-distance",
         above=0,
+        at_most=LONGEST,
         unit="voxel",
         help="a neighbour at distance d weighs exp(-(d / this)^2); default the sum of the half windows and of the "
         "upper ends of -sr",
@@ -70,10 +74,6 @@ class Propagation(OptionSet):
         at_most=1,
         help="least correlation of a point that its neighbours start from; default 0.6 of zncc, 0.9 of ncc",
     )
-
-    def check(self) -> None:
-        if not all(map(math.isfinite, self.starting_point)):
-            raise UserError("-sp takes six finite numbers")
 
 
 @dataclass(kw_only=True)
@@ -96,6 +96,8 @@ class Options(
         "-sr",
         "--search-range",
         metavar="Z- Z+ Y- Y+ X- X+",
+        at_least=-FARTHEST,
+        at_most=FARTHEST,
         unit="voxel",
         group="search",
         help="first and last displacement that are tried along each axis, about what the neighbours lead to, rounded",

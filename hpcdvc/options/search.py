@@ -5,6 +5,9 @@ from typing import ClassVar
 from hpcdvc.errors import UserError
 from hpcdvc.options.declare import OptionSet, option, option_group
 
+#: Displacements at most, and how many of them along an axis, voxels.
+FARTHEST, WIDEST = 10**6, 2000
+
 
 @option_group
 class Particles(OptionSet):
@@ -24,6 +27,8 @@ class Particles(OptionSet):
         1,
         "-ld",
         "--label-dilate",
+        at_least=-100,
+        at_most=100,
         unit="voxel",
         help="radius of the ball by which particles are dilated; negative erodes",
     )
@@ -33,6 +38,7 @@ class Particles(OptionSet):
         "-vt",
         "--label-volume-threshold",
         at_least=0,
+        at_most=2**62,
         unit="voxel",
         help="particles of no more voxels, dilated, are skipped",
     )
@@ -49,6 +55,8 @@ class SearchOptions(OptionSet):
         "-sr",
         "--search-range",
         metavar="Z- Z+ Y- Y+ X- X+",
+        at_least=-FARTHEST,
+        at_most=FARTHEST,
         unit="voxel",
         help="first and last displacement that are tried along each axis, about the start, rounded; without it the "
         "range adapts: coarse to fine, and wider where nothing is found",
@@ -75,5 +83,5 @@ class SearchOptions(OptionSet):
         for name, low, high in zip("ZYX", values[::2], values[1::2], strict=True):
             if low > high:
                 raise UserError(f"-sr: the range in {name} begins with {low} and ends with {high}")
-            if high - low > 2000 or max(abs(low), abs(high)) > 10**6:
-                raise UserError(f"-sr: the range in {name}, from {low} to {high}, has more than 2000 voxels")
+            if high - low > WIDEST:
+                raise UserError(f"-sr: the range in {name}, from {low} to {high}, has more than {WIDEST} voxels")

@@ -53,6 +53,8 @@ class Rounds:
         ------
         Unfinished
             On every rank, when the run was asked to leave.
+        RunError
+            On every rank, when what was measured is not of the input as the run found it.
         """
         team, kept, front = self._team, [], self._front
         loaded = self._checkpoint.load()
@@ -71,6 +73,7 @@ class Rounds:
                 self._round(left, lambda some: _not_reached(measure, some), earlier, kept)
             progress.update(self._count)
         self._checkpoint.close()
+        team.agree(self._checkpoint.confirm)
         mine = np.concatenate([loaded[:0], *kept])
         return mine, int(team.sum(int(np.count_nonzero(mine["border"]))))
 

@@ -12,7 +12,7 @@ from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, memor
 from hpcdvc.labels.scan import scan_labels
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.pixelSearch import Options
-from hpcdvc.output.hdf5 import choose_transport, read_metadata
+from hpcdvc.output.hdf5 import choose_transport, read_statuses
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile
 from hpcdvc.ranks.progress import duration
@@ -188,9 +188,9 @@ def judge(paths: list[str]) -> None:
         Nothing was; the sentence says how most points ended. The files are kept.
     """
     for path in (path for path in paths if path.endswith(".hdf")):
-        about = read_metadata(path)
-        if not point_counts(about["statuses"], Family(about["family"]))["measured"]:
-            status, most = max(about["statuses"].items(), key=lambda entry: entry[1]["count"])
+        statuses, family = read_statuses(path)
+        if not point_counts(statuses, family)["measured"]:
+            status, most = max(statuses.items(), key=lambda entry: entry[1]["count"])
             advice = f"; try: {most['advice']}" * bool(most["advice"])
             raise RunError(
                 f"{path}: nothing was found, most points end with status {status} ({most['reason']}){advice}"

@@ -145,7 +145,7 @@ def test_what_the_front_does_not_reach(images):
         ((), 2, "-sp"),
         (("-sp", 20, 22, 99, 0, 0, 0), 2, "the starting point 20 22 99 of -sp lies outside im1.tif"),
         (("-sp", 20, 22, 8, 0, 0), 2, "-sp"),
-        (("-sp", 20, 22, 8, 0, 0, "nan"), 2, "six finite numbers"),
+        (("-sp", 20, 22, 8, 0, 0, "nan"), 2, "-sp"),
         (("-sp", 20, 22, 8, 0, 0, 20), 1, "-cct asks for 0.6"),
         ((*START, "-cct", "0.999"), 1, "-cct asks for 0.999"),
         ((*START, "-mf1", "mask.tif"), 2, "the starting point 20 22 8 of -sp cannot be measured: no specimen"),
