@@ -129,6 +129,31 @@ def cases(with_peer: bool) -> dict[str, Case]:
     return found
 
 
+#: Node spacings of propagations from the middle: 10^3, 10^4 and 10^5 points.
+SPREAD = (19, 9, 4)
+RANKS = (64, 1024)
+
+
+def propagation() -> dict[str, dict]:
+    """Runs on two ranks by the number of points: CPU, wall time, and the idle share on more ranks, from the rounds."""
+
+    def words(spacing):
+        middle = [SIZE // 2] * 3 + [0] * 3
+        options = ["-sp", *middle, "-ns", spacing, "-hws", 5, "-sr", *(-2, 2) * 3, "-notsv", "-q"]
+        return lambda folder: command(
+            "pixelSearchPropagate", *speckle_pair(SIZE), *options, "-od", folder, "-pre", "x", ranks=2
+        )
+
+    def rounds(folder):
+        sizes = json.loads((folder / "x-pixelSearchPropagate.run.json").read_text())["rounds"]
+        # a round ends with its last point; all points are taken to cost the same
+        idle = {ranks: 1 - sum(sizes) / ranks / sum(-(-n // ranks) for n in sizes) for ranks in RANKS}
+        return {"points": sum(sizes), "rounds": len(sizes), "idle": idle}
+
+    runs = interleaved([Case(f"propagation, spacing {s}", words(s), rounds) for s in SPREAD], 1)
+    return {str(entry["points"]): entry for entry in runs.values()}
+
+
 def _read(folder: Path) -> dict:
     """How many points were found, and how many of these are further from the truth than a voxel."""
     (path,) = folder.glob("*pixelSearch.tsv")
@@ -165,6 +190,7 @@ def measure(o: argparse.Namespace) -> dict:
     runs = cases(not o.no_peer)
     measured = interleaved(list(runs.values()), o.rounds)
     results["runs"] = {name: measured[case.name] for name, case in runs.items()}
+    results["propagation"] = propagation()
     results["load average at the end"] = machine.load()
     return results
 
@@ -180,6 +206,7 @@ def report(results: dict) -> str:
         "Goals": targets.table(targets.search(results)),
         "Kernel, ms per window": _kernel_table(results),
         "Runs on two processes": _runs_table(results["runs"]),
+        "Propagation on two ranks": _propagation_table(results["propagation"]),
         "Sums of one window, ms": _costs_table(results["costs"]),
     }
     return reporting.document("hpcdvc-pixelSearch", intro, results, sections)
@@ -199,6 +226,16 @@ def _runs_table(runs: dict) -> str:
     for name, r in runs.items():
         times = f"{spread(r['cpus'], r['cpu'])} | {spread(r['walls'], r['wall'])}"
         lines.append(f"| {name} | {times} | {r['points']} | {r['wrong']} |")
+    return "\n".join(lines)
+
+
+def _propagation_table(runs: dict) -> str:
+    head = " | ".join(f"idle on {ranks} ranks (simulated)" for ranks in RANKS)
+    lines = [f"| points | rounds | CPU s | wall s | CPU, ms per point | {head} |", "|--" * (5 + len(RANKS)) + "|"]
+    for points, r in runs.items():
+        idle = " | ".join(f"{100 * share:.0f} %" for share in r["idle"].values())
+        times = f"{r['cpu']:.2f} | {r['wall']:.2f} | {1e3 * r['cpu'] / int(points):.3g}"
+        lines.append(f"| {points} | {r['rounds']} | {times} | {idle} |")
     return "\n".join(lines)
 
 

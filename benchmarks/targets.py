@@ -94,6 +94,9 @@ def search(results: dict) -> list[Figure]:
     for name, goal, aim in (("nodes", 15, 30), ("particles", 10, None)):
         ratio = runs[f"peer {name}"]["cpu"] / runs[name]["cpu"] if f"peer {name}" in runs else None
         found.append((f"whole run, CPU of the peer / ours, {name}, 2 processes", ratio, goal, aim, "x", True))
+    for points, r in results["propagation"].items():
+        if int(points) > 50_000:
+            found.append((f"propagation of {points} points, 2 ranks, wall", r["wall"] / 60, 3, None, "min", False))
     return found
 
 
