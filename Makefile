@@ -43,6 +43,7 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/ldic.py
 	@$(PYTHON_HERE) benchmarks/reg.py
 	@$(PYTHON_HERE) benchmarks/deform.py
+	@$(PYTHON_HERE) benchmarks/search.py
 	@$(PYTHON_HERE) benchmarks/star.py
 	@$(PYTHON_HERE) benchmarks/structured.py
 

@@ -24,6 +24,12 @@ def reg(im1: Path, im2: Path, out: Path, prefix: str) -> list[str]:
     return [str(install() / "spam-reg"), str(im1), str(im2), "-od", str(out), "-pre", prefix]
 
 
+def pixel_search(im1: Path, im2: Path, out: Path, ranks: int, *options) -> list[str]:
+    """The words of one spam-pixelSearch run."""
+    words = [im1, im2, *options, "-np", ranks, "-od", out]
+    return [str(install() / "spam-pixelSearch"), *map(str, words)]
+
+
 def deform(image: Path, motion: Path, out: Path, prefix: str, *options) -> list[str]:
     """The words of one spam-deformImage run on one process."""
     words = [image, "-pf", motion, "-np", 1, "-od", out, "-pre", prefix, *options]

@@ -83,6 +83,23 @@ def deform(results: dict) -> list[Figure]:
     return found
 
 
+def search(results: dict) -> list[Figure]:
+    """Figures of hpcdvc-pixelSearch."""
+    found = []
+    for reach, goal, aim in (("5", 12, 30), ("10", 30, 80), ("20", 70, 180)):
+        other = results.get("peer kernel", {}).get(reach)
+        ratio = other and other / results["kernel"]["whole"][reach]
+        found.append((f"kernel, CPU of the peer / ours, 21^3 voxels, +-{reach}", ratio, goal, aim, "x", True))
+    runs = results["runs"]
+    for name, goal, aim in (("nodes", 15, 30), ("particles", 10, None)):
+        ratio = runs[f"peer {name}"]["cpu"] / runs[name]["cpu"] if f"peer {name}" in runs else None
+        found.append((f"whole run, CPU of the peer / ours, {name}, 2 processes", ratio, goal, aim, "x", True))
+    for points, r in results["propagation"].items():
+        if int(points) > 50_000:
+            found.append((f"propagation of {points} points, 2 ranks, wall", r["wall"] / 60, 3, None, "min", False))
+    return found
+
+
 def table(figures: list[Figure]) -> str:
     """Markdown: measured, goal, aim, and whether it was reached."""
     lines = ["| what | measured | goal | aim | |", "|--|--|--|--|--|"]

@@ -31,12 +31,18 @@ NAMES = (
     ("spam.DIC.applyPhi, applyPhiPython", "hpcdvc.deformation.images.apply_phi"),
     ("spam.DIC.applyPhiField", "hpcdvc.deformation.images.apply_phi_field"),
     ("spam.DIC.binning", "hpcdvc.registration.levels.binning"),
+    ("spam.DIC.getImagettes", "hpcdvc.search.api.get_windows"),
     ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
+    ("spam.DIC.pixelSearch", "hpcdvc.search.api.pixel_search"),
     ("spam.DIC.register", "hpcdvc.registration.api.register"),
     ("spam.DIC.register, for each of many windows", "hpcdvc.registration.windows.register_windows"),
     ("spam.DIC.registerMultiscale", "hpcdvc.registration.api.register_multiscale"),
     ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
     ("spam.helpers.writeCorrelationTSV", "hpcdvc.output.tsv.write_tsv"),
+    ("spam.label.boundingBoxes", "hpcdvc.labels.boxes.bounding_boxes"),
+    ("spam.label.centresOfMass", "hpcdvc.labels.boxes.centres_of_mass"),
+    ("spam.label.getLabel", "hpcdvc.labels.boxes.get_label"),
+    ("spam.label.volumes", "hpcdvc.labels.boxes.volumes"),
 )
 
 
@@ -93,11 +99,27 @@ def failures() -> str:
     return advised(ADVICE)
 
 
-def advised(advice: Mapping[int, str]) -> str:
+def search_statuses() -> str:
+    """Statuses of the points of a search."""
+    from hpcdvc.fields.status import Family
+    from hpcdvc.workflows.pixelSearch import ADVICE
+
+    return advised(ADVICE, Family.SEARCH)
+
+
+def propagate_statuses() -> str:
+    """Statuses of the points of a propagation."""
+    from hpcdvc.fields.status import Family
+    from hpcdvc.workflows.pixelSearchPropagate import ADVICE
+
+    return advised(ADVICE, Family.SEARCH)
+
+
+def advised(advice: Mapping[int, str], family: str = "registration") -> str:
     """Reasons of statuses, and what a command says that one can try."""
     from hpcdvc.fields.status import reason_of
 
-    rows = [(f"{int(status)}", reason_of(status), words) for status, words in advice.items()]
+    rows = [(f"{int(status)}", reason_of(status, family), words) for status, words in advice.items()]
     return table(("status", "reason", "what to try"), rows)
 
 
@@ -205,6 +227,8 @@ def fragments() -> dict[str, str]:
         **{f"options-{command}.md": options(command) for command in commands()},
         "statuses.md": statuses(),
         "all-statuses.md": all_statuses(),
+        "search-statuses.md": search_statuses(),
+        "propagate-statuses.md": propagate_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),
@@ -216,6 +240,7 @@ def fragments() -> dict[str, str]:
         "speed.md": results("ldic-*.md"),
         "speed-reg.md": results("reg-*.md"),
         "speed-deform.md": results("deform-*.md"),
+        "speed-search.md": results("search-*.md"),
         "speed-star.md": results("star-*.md"),
         "accuracy.md": results("accuracy.md"),
         "scaling.md": results("scaling.txt"),

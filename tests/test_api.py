@@ -26,13 +26,22 @@ PARAMETERS = {
         "im field_coords_ref phi_field im_mask_def displacement_mode n_neighbours interpolation_order verbose"
     ),
     "binning": "im binning return_crop_and_centre",
+    "bounding_boxes": "labels",
+    "centres_of_mass": "labels",
     "compute_phi": "transformation phi_centre phi_point",
     "decompose_f": "f two_d",
     "decompose_phi": "phi phi_centre phi_point two_d",
+    "get_label": "labels label margin label_dilate",
+    "get_windows": (
+        "im1 node_position half_window_size phi im2 search_range im1_mask im2_mask min_mask_coverage grey_threshold "
+        "apply_f two_d"
+    ),
     "make_grid": "shape spacing",
+    "pixel_search": "imagette1 imagette2 imagette1_mask imagette2_mask return_error",
     "read_tsv": "path",
     "register": f"im1 im2 {REGISTRATION}",
     "register_multiscale": f"im1 im2 bin_start bin_stop {REGISTRATION} force_change_scale",
+    "volumes": "labels",
     "write_tsv": "path field",
 }
 #: whole volumes are worked on by many ranks: of a communicator that is handed over, never of all there are

@@ -13,7 +13,7 @@ if HPCDVC_RECORDS != _records.checksum(HPCDVC_GROUP.decode()):
     raise ImportError("the kernels were compiled for other records than hpcdvc.kernels.records has: compile them anew")
 
 
-cdef int level() except -1:
+cdef inline int level() except -1:
     """Number of the instruction set in use."""
     return int(_kernels.selected()[1:])
 

@@ -108,7 +108,8 @@ STATUSES: Mapping[Status, Meaning] = MappingProxyType(
             "left im2, or hit its masked voxels", "reg, ldic, ddic, gdic, mmr, search", "yes", "yes", -3
         ),
         Status.DECORRELATED: Meaning(
-            "converged on grey values that do not match", "registration, search", "yes", "yes", -1
+            "converged on grey values that do not match", "registration, search", "yes", "yes", -1,
+            {Family.SEARCH: "the grey values match nowhere better than chance would have it"},
         ),
         Status.AMBIGUOUS: Meaning(
             "the best peak is not unique", f"{_PEAKS}; ldic and ddic where they search their start", "yes", "yes", 0

@@ -167,6 +167,76 @@ GROUPS = {
             ("inside", "u1*"),
         ],
     },
+    "search": {
+        "search_settings": [
+            ("plain", "i4"),  # 1: correlation of the grey values as they are; 0: of their deviations from the mean
+            ("subvoxel", "i4"),
+            ("min_valid", "f8"),
+            ("grey_low", "f8"),
+            ("grey_high", "f8"),
+            ("dilate", "i4"),  # labels: radius of the ball, voxels; negative erodes
+            ("min_volume", "i8"),  # labels of no more voxels have no specimen
+        ],
+        # A window of im1, and the displacements at which it is looked for in im2.
+        "search_point": [
+            ("index", "i8"),
+            ("position", "f8", 3),
+            ("Phi", "f8", (3, 4)),  # F deforms the window; the range lies about the displacement, rounded
+            ("box_low", "i4", 3),  # first and last voxel of the window, from the rounded position
+            ("box_high", "i4", 3),
+            ("low", "i4", 3),  # first and last displacement, from the rounded start
+            ("high", "i4", 3),
+            ("label", "i8"),  # of the particle that the window holds; 0: none
+            ("tried", "f8"),  # displacements that were tried before: by chance one of many correlates more
+        ],
+        # A window as it was read: grey values are taken as (grey - offset) * scale, 0 where a voxel does not count.
+        "search_window": [
+            ("status", "i4"),
+            ("partial", "i4"),  # some voxels do not count
+            ("whole", "f8"),  # voxels of the window, or of the particle
+            ("count", "f8"),  # those that count
+            ("offset", "f8"),
+            ("scale", "f8"),
+            ("sum", "f8"),
+            ("squares", "f8"),
+            ("fourth", "f8"),  # sum of fourth powers
+            ("alike", "f8"),  # voxels that one independent grey value stands for
+            ("quiet", "f8"),  # what noise leaves of the correlation of unrelated textures
+            ("textured", "f8"),  # part of the window that has its share of the texture
+        ],
+        # The same of the part of im2 that is searched.
+        "search_region": [
+            ("partial", "i4"),
+            ("count", "f8"),
+            ("offset", "f8"),
+            ("scale", "f8"),
+            ("squares", "f8"),
+            ("fourth", "f8"),
+        ],
+        # Where the window was found.
+        "found": [
+            ("index", "i8"),
+            ("displacement", "f8", 3),
+            ("score", "f8"),
+            ("second", "f8"),  # best score outside the peak; NaN where there is none
+            ("zncc", "f8"),
+            ("valid_fraction", "f8"),
+            ("error", "f8"),  # sum of squared differences / sum of the grey values of im1
+            ("whole", "i4", 3),  # displacement in voxels, from the rounded start
+            ("return_status", "i4"),
+            ("border", "i4"),  # the best score lies on the border of the range
+        ],
+    },
+    "labels": {
+        # The voxels of one label.
+        "particle": [
+            ("label", "i8"),
+            ("volume", "i8"),  # voxels
+            ("low", "i4", 3),  # first and last voxel along each axis
+            ("high", "i4", 3),
+            ("sum", "i8", 3),  # of the coordinates of all voxels
+        ],
+    },
 }
 #: All of them by name.
 RECORDS = {name: fields for group in GROUPS.values() for name, fields in group.items()}

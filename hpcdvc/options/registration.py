@@ -35,7 +35,7 @@ class NodeSpacing(OptionSet):
 
 
 @option_group
-class WindowSize(OptionSet):
+class HalfWindow(OptionSet):
     """The correlation window of 2 * half + 1 voxels."""
 
     group: ClassVar[str] = "grid"
@@ -50,14 +50,22 @@ class WindowSize(OptionSet):
     )  # fmt: skip
 
     def check(self) -> None:
-        one_of(self, "half_window_size", "half_window_size3", required=True)
+        one_of(self, "half_window_size", "half_window_size3")
         if self.half_window == (0, 0, 0):
             raise UserError("-hws3 0 0 0 is a window of a single voxel")
 
     @property
-    def half_window(self) -> ZYX:
-        """Half window size as (Z, Y, X) in voxels."""
+    def half_window(self) -> ZYX | None:
+        """Half window size as (Z, Y, X) in voxels; None where it is not given."""
         return _three(self.half_window_size) or self.half_window_size3
+
+
+@option_group
+class WindowSize(HalfWindow):
+    """A correlation window that must be given."""
+
+    def check(self) -> None:
+        one_of(self, "half_window_size", "half_window_size3", required=True)
 
 
 @option_group

@@ -150,7 +150,7 @@ def halved(level: Level, team) -> Level:
     """The level binned by two more. Collective; the arrays are shared by the ranks of a node."""
     im1, top = _halve(level.im1, team)
     im2, top2 = _halve(level.im2, team)
-    mask = None if level.mask1 is None else _halve_mask(level.mask1, team)
+    mask = None if level.mask1 is None else halved_mask(level.mask1, team)
     offsets = [(np.array(cells.size) - 1) / 2 + cells.top for cells in (top, top2)]
     first, first2 = level.first + level.step * offsets[0], level.first2 + level.step * offsets[1]
     return Level(2 * level.factor, im1, im2, mask, first, first2)
@@ -166,8 +166,8 @@ def _halve(volume: np.ndarray, team) -> tuple[np.ndarray, Cells]:
     return team.shared_planes(cells.count, np.float32, fill), cells
 
 
-def _halve_mask(mask: np.ndarray, team) -> np.ndarray:
-    """A cell counts where at least half of its voxels do."""
+def halved_mask(mask: np.ndarray, team) -> np.ndarray:
+    """A mask of cells of two voxels: one counts where at least half of its voxels do. Collective."""
     cells = cells_of(mask.shape, 2)
 
     def fill(first: int, last: int, planes: np.ndarray) -> None:

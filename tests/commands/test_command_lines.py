@@ -11,7 +11,14 @@ from rank_scripts import clean_environment, run
 from test_commands import COMMANDS
 
 #: The shortest line that each command takes.
-LINES = {"deformImage": "a -pf p", "info": "", "ldic": "a b -hws 5", "reg": "a b"}
+LINES = {
+    "deformImage": "a -pf p",
+    "info": "",
+    "ldic": "a b -hws 5",
+    "pixelSearch": "a b -hws 5",
+    "pixelSearchPropagate": "a b -sp 1 1 1 0 0 0",
+    "reg": "a b",
+}
 
 #: Runs the lines one after the other, and notes what the launcher would have been called with.
 PROGRAM = """
@@ -51,6 +58,7 @@ def test_list_of_commands_needs_no_numpy():
 
 MEASUREMENTS = {
     "ldic": "im1.tif im2.tif -ns 12 -hws 5",
+    "pixelSearch": "im1.tif im2.tif -ns 12 -hws 4 -sr -1 1 -1 1 -1 1",
     "reg": "im1.tif im2.tif",
     "deformImage": "im1.tif -pf motion.tsv",
 }

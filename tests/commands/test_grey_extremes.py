@@ -13,6 +13,7 @@ LINES = {
     "reg": (),
     "reg --auto": (),
     "ldic": ("-ns", "12", "-hws", "5", "-tif", "-vtk"),
+    "pixelSearch": ("-ns", "12", "-hws", "6", "-tif", "-vtk"),
     "deformImage": ("-pf", "reg.tsv", "-o", "3"),
 }
 

@@ -35,6 +35,8 @@ from hpcdvc.registration.levels import grey_values
 from hpcdvc.registration.pair import Pair
 from hpcdvc.registration.settings import Interpolation, Settings, Window
 from hpcdvc.registration.windows import WindowRegistration
+from hpcdvc.search.pixels import PixelSearch, search_points
+from hpcdvc.search.settings import SearchSettings
 
 left = ctypes.c_long.in_dll(ctypes.CDLL(None), "calls_until_failure")
 rng = np.random.default_rng(0)
@@ -49,10 +51,13 @@ points["position"], points["Phi"][:, :, :3], points["Phi"][:, 2, 3] = [[20, 20, 
 windows = WindowRegistration(one, two, Settings(Window((8, 8, 8), min_valid=0.2), interpolation=Interpolation(1)))
 team, whole = Team(), Settings(None, interpolation=Interpolation(3))
 greys = [grey_values(image, team) for image in (one, two)]
+search = PixelSearch(one, two, SearchSettings(min_valid=0.3))
+places = np.array([[20.0, 20, 20], [10, 10, 10], [24, 20, 26]])
 nodes = rng.uniform(0, 40, (30, 3))
 jobs = {
     "windows": lambda: windows(points),
     "whole": lambda: Pair(one, two, whole, *greys, None, (2, 2, 2), np.full(3, 20.0), team).totals(np.eye(4)[:3]),
+    "search": lambda: search(search_points(places, np.tile(np.eye(4), (3, 1, 1)), (4,) * 3, np.array([-2, 2] * 3))),
     "field": lambda: Deformation(one, NeighbourMap(nodes, np.tile(np.eye(4), (30, 1, 1))), 3).planes(0, 16),
 }
 job = jobs[sys.argv[1]]
@@ -74,7 +79,7 @@ print(needed)
 """
 
 
-@pytest.mark.parametrize("what", ["windows", "whole", "field"])
+@pytest.mark.parametrize("what", ["windows", "whole", "search", "field"])
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="LD_PRELOAD is needed")
 def test_no_failure_is_swallowed(tmp_path, what):
     compiler = os.environ.get("CC") or sysconfig.get_config_var("CC").split()[0]

@@ -1,0 +1,87 @@
+"""Options of everything that searches windows and particles, as dataclasses that a command combines by inheritance."""
+
+from typing import ClassVar
+
+from hpcdvc.errors import UserError
+from hpcdvc.options.declare import OptionSet, option, option_group
+
+#: Displacements at most, and how many of them along an axis, voxels.
+FARTHEST, WIDEST = 10**6, 2000
+
+
+@option_group
+class Particles(OptionSet):
+    """Particles instead of the nodes of a grid."""
+
+    group: ClassVar[str] = "particles"
+
+    labels1: str | None = option(
+        None,
+        "-lab1",
+        "--labelledFile1",
+        metavar="FILE",
+        reads="volume",
+        help="label image of im1: its particles are measured, instead of the nodes of a grid",
+    )
+    label_dilate: int = option(
+        1,
+        "-ld",
+        "--label-dilate",
+        at_least=-100,
+        at_most=100,
+        unit="voxel",
+        help="radius of the ball by which particles are dilated; negative erodes",
+    )
+    label_volume_threshold: int = option(
+        100,
+        "-lvt",
+        "-vt",
+        "--label-volume-threshold",
+        at_least=0,
+        at_most=2**62,
+        unit="voxel",
+        help="particles of no more voxels, dilated, are skipped",
+    )
+
+
+@option_group
+class SearchOptions(OptionSet):
+    """Which displacements are tried, and how they are compared."""
+
+    group: ClassVar[str] = "search"
+
+    search_range: tuple[int, int, int, int, int, int] | None = option(
+        None,
+        "-sr",
+        "--search-range",
+        metavar="Z- Z+ Y- Y+ X- X+",
+        at_least=-FARTHEST,
+        at_most=FARTHEST,
+        unit="voxel",
+        help="first and last displacement that are tried along each axis, about the start, rounded; without it the "
+        "range adapts: coarse to fine, and wider where nothing is found",
+    )
+    criterion: str = option(
+        "zncc",
+        "-crit",
+        "--criterion",
+        choices=("zncc", "ncc"),
+        help="zncc, zero-mean normalised correlation, is blind to gain and offset of the grey values; ncc is the "
+        "correlation of the grey values as they are",
+    )
+    mask2: str | None = option(
+        None,
+        "-mf2",
+        "--maskFile2",
+        metavar="FILE",
+        reads="volume",
+        help="mask of im2: where it is 0, voxels are left out",
+    )
+
+    def check(self) -> None:
+        values = self.search_range or (0,) * 6
+        for name, low, high in zip("ZYX", values[::2], values[1::2], strict=True):
+            if low > high:
+                raise UserError(f"-sr: the range in {name} begins with {low} and ends with {high}")
+            if high - low > WIDEST:
+                raise UserError(f"-sr: the range in {name}, from {low} to {high}, has more than {WIDEST} voxels")

@@ -1,0 +1,212 @@
+"""hpcdvc-pixelSearch: where the windows of a grid, or the particles of a label image, have gone, to the whole voxel."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.errors import RunError, UserError
+from hpcdvc.fields.field import Field
+from hpcdvc.fields.status import Family, Status, point_counts
+from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, memory_text, open_mask, open_volume
+from hpcdvc.labels.scan import scan_labels
+from hpcdvc.options.declare import named_files
+from hpcdvc.options.pixelSearch import Options
+from hpcdvc.output.hdf5 import choose_transport, read_statuses
+from hpcdvc.output.places import stem_of
+from hpcdvc.output.result import FieldFile
+from hpcdvc.ranks.progress import duration
+from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
+from hpcdvc.runs.points import measure_points
+from hpcdvc.search.rows import PARTICLE_ROW, SEARCH_ROW
+from hpcdvc.search.settings import SearchSettings
+from hpcdvc.steps.search_points import NodePoints, ParticlePoints, particle_starts
+from hpcdvc.steps.search_settings import half_window_of, range_of, search_seconds, search_settings_of, searcher
+from hpcdvc.steps.start import StartPoints, grid_for, read_start
+
+log = logging.getLogger("hpcdvc")
+
+#: Statuses that a point ends with, and what to try then.
+ADVICE = {
+    Status.CONVERGED: "",
+    Status.MAX_ITERATIONS: "",
+    Status.SINGULAR: "larger -hws, or skip such windows with -glt",
+    Status.NO_SPECIMEN: "",
+    Status.FEW_VALID_VOXELS: "lower -mc",
+    Status.BAD_START: "filter the start field first",
+    Status.LEFT_IMAGE: "another -sr, or lower -mc",
+    Status.DECORRELATED: "larger -hws, another -sr, or a better start with -pf",
+    Status.AMBIGUOUS: "larger -hws, smaller -sr about a start with -pf",
+    Status.BORDER_OF_RANGE: "wider -sr, or none, which adapts",
+}
+
+
+@dataclass(frozen=True)
+class SearchTask:
+    """One pair of images, and what is looked for in it.
+
+    Attributes
+    ----------
+    im1, im2, mask1, mask2, labels : headers of the images
+    settings : of the search
+    start : field or registration to start from
+    points : the nodes; None for particles, which are made when the labels are read
+    search_range : six numbers; None: it adapts
+    """
+
+    im1: VolumeInfo
+    im2: VolumeInfo
+    mask1: VolumeInfo | None
+    mask2: VolumeInfo | None
+    labels: VolumeInfo | None
+    settings: SearchSettings
+    start: Field | None
+    points: NodePoints | None
+    search_range: tuple[int, ...] | None
+
+    @property
+    def half(self) -> tuple[int, int, int] | None:
+        """Half window, ZYX; None for particles."""
+        return self.points.half if self.points else None
+
+    @property
+    def volumes(self) -> tuple[VolumeInfo | None, ...]:
+        """All headers."""
+        return self.im1, self.im2, self.mask1, self.mask2, self.labels
+
+
+def run(options: Options, team) -> list[str]:
+    """Search; returns the paths written. Collective.
+
+    Parameters
+    ----------
+    options : Options
+    team : hpcdvc.ranks.team.Team
+    """
+    volumes = OpenVolumes(team)
+    return carry_out(
+        options,
+        team,
+        lambda inputs: [plan(options, inputs, team)],
+        lambda job, checkpoint: search(job, checkpoint, options, volumes, team),
+        lambda jobs: estimate(jobs[0], team.size, team.node_size),
+    )
+
+
+def plan(options: Options, inputs: Inputs, team) -> Job:
+    """The job, on one rank.
+
+    Raises
+    ------
+    UserError
+        With one sentence, when something is missing or does not fit.
+    """
+    im1, im2, labels = (inputs.volume(name) for name in ("im1", "im2", "labels1"))
+    masks = inputs.volume("mask1"), inputs.volume("mask2")
+    check_pair(im1, im2)
+    for mask in filter(None, (*masks, labels)):
+        check_mask(im1, mask)
+    start = read_start(options.phi_file, options.phi_file_bin_ratio, im1)
+    reach, points = range_of(options.search_range, im1), None
+    if labels is None:
+        grid = grid_for(im1.shape, options.spacing, start, options.phi_file)
+        nodes = StartPoints(grid, start, "all")
+        points = NodePoints(nodes, half_window_of(options, im1), reach, options.apply_f)
+    elif labels.dtype.kind not in "iu":
+        raise UserError(f"{labels.spec} holds {labels.dtype} voxels: labels are whole numbers")
+    settings = search_settings_of(options, options.subvoxel)
+    task = SearchTask(im1, im2, *masks, labels, settings, start, points, reach)
+    made_from = {"grid": [points.grid.origin, points.grid.spacing, points.grid.shape]} if points else {}
+    parameters = parameters_of(options, inputs.identities() | made_from)
+    metadata = metadata_of("pixelSearch", parameters, named_files(options))
+    stem = stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "pixelSearch", im1.path)
+    file = FieldFile(
+        stem,
+        points.count if points else 0,
+        metadata,
+        views_of(options, points is not None),
+        points.half if points else (0, 0, 0) if im1.two_dimensional else (1, 1, 1),
+        choose_transport(team) if points else "gather",
+        ADVICE,
+        SEARCH_ROW if points else PARTICLE_ROW,
+        Family.SEARCH,
+    )
+    return Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=file.dtype)
+
+
+def views_of(options: Options, on_grid: bool) -> tuple[str, ...]:
+    """Views that are written; images are made of grids only."""
+    if options.labels1 and (options.node_spacing or options.node_spacing3 or options.half_window):
+        log.warning("-lab1 measures particles: -ns and -hws are ignored")
+    if options.tif and not on_grid:
+        log.warning("-tif is ignored: images are made of grids, not of particles or single points")
+    return tuple(view for view in ("tsv", "vtk", "tif") if getattr(options, view) and (on_grid or view != "tif"))
+
+
+def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:
+    """Search and write the HDF5 file. Collective."""
+    task: SearchTask = job.task
+    images = volumes(task.im1, task.im2)
+    masks = [open_mask(info, team) if info else None for info in (task.mask1, task.mask2)]
+    labels, points = None, task.points
+    if task.labels:
+        labels = open_volume(task.labels, team)
+        points = particles_of(task, labels, options, team)
+    log.info("%s -> %s: %d %s", task.im1.spec, task.im2.spec, points.count, "nodes" if task.points else "particles")
+    find = searcher(task.settings, images, masks, labels, task.half, task.search_range, team)
+    seconds = search_seconds(task.half, task.search_range, task.im1.two_dimensional)
+    rows = measure_points(team, points.count, lambda some: find(points(some)), seconds, checkpoint, options.quiet)
+    border = int(team.sum(int(np.count_nonzero(rows["border"]))))
+    (file,) = job.files
+    if task.labels:
+        rows, _ = team.collect(rows, points.count)
+        file.write(rows, None, team, points.positions[: len(rows)])
+    else:
+        file.write(rows, points.grid, team)
+    if task.search_range is not None:
+        log.info("the best correlation lies on the border of the range at %d of %d points", border, points.count)
+    return {"transport": file.transport, "points": team.agree(file.counts), "border": border}
+
+
+def particles_of(task: SearchTask, labels: np.ndarray, options: Options, team) -> ParticlePoints:
+    """The particles of the label image, and what they start from. Collective."""
+    found = scan_labels(labels, team, task.labels.spec)
+    if not len(found):
+        team.fail(UserError(f"{task.labels.spec} holds no particle: it is 0 everywhere"))
+    phi = team.agree(lambda: particle_starts(found, task.start, options.apply_f, options.phi_file))
+    return ParticlePoints(found, phi, options.label_dilate, task.search_range, task.im1.two_dimensional)
+
+
+def judge(paths: list[str]) -> None:
+    """Make sure, on one rank, that something was found.
+
+    Raises
+    ------
+    RunError
+        Nothing was; the sentence says how most points ended. The files are kept.
+    """
+    for path in (path for path in paths if path.endswith(".hdf")):
+        statuses, family = read_statuses(path)
+        if not point_counts(statuses, family)["measured"]:
+            status, most = max(statuses.items(), key=lambda entry: entry[1]["count"])
+            advice = f"; try: {most['advice']}" * bool(most["advice"])
+            raise RunError(
+                f"{path}: nothing was found, most points end with status {status} ({most['reason']}){advice}"
+            )
+
+
+def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
+    """What the run will take, as text: points, memory, core time, disk."""
+    task: SearchTask = job.task
+    memory = f"per node: {memory_text(task.volumes)}"
+    if task.points is None:
+        return f"particles of {task.labels.spec}: how many there are is known when it is read\n{memory}"
+    seconds = search_seconds(task.half, task.search_range, task.im1.two_dimensional) * task.points.count
+    return (
+        f"{task.points.count} nodes {task.points.grid.shape} (ZYX)\n{memory}\n"
+        f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
+        f"{ranks_per_node} per node\n"
+        f"disk: about {sum(file.file_bytes for file in job.files) / 1e6:.1f} MB for the result"
+    )

@@ -1,0 +1,92 @@
+"""Labels of an image in one pass, against numpy; of all types, with gaps, in two dimensions, on any number of ranks."""
+
+import numpy as np
+import pytest
+
+from hpcdvc.errors import UserError
+from hpcdvc.labels.boxes import bounding_boxes, centres_of_mass, get_label, volumes
+from hpcdvc.labels.scan import scan_labels
+
+
+def labelled(dtype="u4", shape=(13, 14, 17), most=9, seed=0):
+    """Blocks of labels with gaps between their numbers, some of one voxel; half of it background."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, most, [-(-n // 3) for n in shape]) * (rng.random([-(-n // 3) for n in shape]) < 0.5)
+    image = np.kron(small, np.ones((3, 3, 3), int))[tuple(map(slice, shape))]
+    image[image == 4] = 0
+    image[0, 0, 0], image[-1, -1, -1] = most + 3, most + 5
+    return image.astype(dtype)
+
+
+def by_numpy(image):
+    for label in np.unique(image[image != 0]):
+        places = np.argwhere(image == label)
+        yield label, places.min(axis=0), places.max(axis=0), places.mean(axis=0), len(places)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4"])
+@pytest.mark.parametrize("shape", [(13, 14, 17), (1, 20, 23), (1, 1, 1)])
+def test_against_numpy(dtype, shape):
+    image = labelled(dtype, shape)
+    found = scan_labels(image)
+    expected = list(by_numpy(image))
+    assert found["label"].tolist() == [row[0] for row in expected]
+    for one, (_, low, high, centre, volume) in zip(found, expected, strict=True):
+        assert (one["low"] == low).all() and (one["high"] == high).all() and one["volume"] == volume
+        assert np.allclose(one["sum"] / volume, centre, rtol=0, atol=1e-12)
+
+
+def test_large_numbers_take_no_memory():
+    image = np.zeros((4, 5, 6), "u4")
+    image[1, 2, 3:], image[3] = 2**32 - 1, 2**31 + 7
+    assert scan_labels(image)["label"].tolist() == [2**31 + 7, 2**32 - 1]
+    boxes, numbers = bounding_boxes(image, compact=True)
+    assert numbers.tolist() == [2**31 + 7, 2**32 - 1] and boxes.tolist() == [[3, 3, 0, 4, 0, 5], [1, 1, 2, 2, 3, 5]]
+
+
+def test_many_labels():
+    image = np.random.default_rng(1).permutation(np.arange(60_000)).reshape(20, 50, 60).astype("u4")
+    found = scan_labels(image)
+    assert (found["label"] == np.arange(1, 60_000)).all() and (found["volume"] == 1).all()
+    assert (image[tuple(found["low"].T)] == found["label"]).all()
+
+
+@pytest.mark.mpi
+def test_the_same_on_all_ranks(team):
+    image = labelled()
+    assert scan_labels(image, team).tobytes() == scan_labels(image).tobytes()
+
+
+@pytest.mark.parametrize("image", [np.ones((3, 3, 3)), np.full((3, 3, 3), -1, "i4")])
+def test_no_labels(image):
+    with pytest.raises(UserError, match="labels are"):
+        scan_labels(image)
+
+
+def test_empty():
+    assert len(scan_labels(np.zeros((3, 4, 5), "u1"))) == 0
+    assert volumes(np.zeros((3, 4), "i8")).tolist() == [0]
+
+
+def test_tables_are_indexed_by_label():
+    image = labelled("i8")
+    boxes, sizes, centres = bounding_boxes(image), volumes(image), centres_of_mass(image)
+    assert len(boxes) == len(sizes) == len(centres) == image.max() + 1
+    for label, low, high, centre, volume in by_numpy(image):
+        assert (boxes[label].reshape(3, 2) == np.stack([low, high], axis=1)).all() and sizes[label] == volume
+        assert np.allclose(centres[label], centre)
+    assert sizes[4] == 0 and np.isnan(centres[4]).all() and (boxes[4] == 0).all() and (centres[0] == 0).all()
+
+
+def test_label_is_cut_out():
+    image = np.zeros((12, 12, 12), "u2")
+    image[4:7, 4:8, 5:7], image[7, 4:8, 5:7] = 3, 9
+    one = get_label(image, 3)
+    assert one.subvol.all() and one.slice == (slice(4, 7), slice(4, 8), slice(5, 7))
+    assert one.volume_initial == one.volume_dilated == 24 and one.centre_of_mass.tolist() == [5, 5.5, 5.5]
+    grown = get_label(image, 3, label_dilate=1)
+    assert grown.slice == (slice(3, 8), slice(3, 9), slice(4, 8))
+    assert not grown.subvol[4].any() and grown.subvol[0, 1:-1, 1:-1].all() and not grown.subvol[0, 0].any()
+    assert get_label(image, 3, label_dilate=1, mask_other_labels=False).volume_dilated == grown.volume_dilated + 8
+    assert get_label(image, 3, label_dilate=-1).volume_dilated == 0 and get_label(image, 5) is None
+    assert get_label(image[5], 3, margin=2).subvol.shape == (1, 8, 6)
