@@ -180,6 +180,20 @@ class WindowShape(OptionSet):
 
 
 @option_group
+class SelfStart(OptionSet):
+    """What points start from that nothing else gives a start."""
+
+    group: ClassVar[str] = "start"
+
+    search: bool = option(
+        True,
+        "--no-search",
+        help="without a start from elsewhere (-pf, --register, earlier steps) start from no motion and look for "
+        "nothing; by default some points find out how far things have moved, by a search where it is far",
+    )
+
+
+@option_group
 class RegistrationFirst(OptionSet):
     """A registration of the whole images first, from which all points start."""
 

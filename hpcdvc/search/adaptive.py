@@ -4,6 +4,7 @@ On a copy binned by b a window of w voxels has w / b; as long as these are five,
 (of 75 searches each on two textures none was missed among five). These are followed to the images themselves.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -34,10 +35,18 @@ class AdaptiveSearch:
     search : of the images themselves
     copies : see `hpcdvc.search.copies.binned_copies`; none where windows are particles
     half : half window, ZYX, voxels
+    reaches : ranges that are tried, voxels, and no others; by default those that suit the images, and without copies
+        in the end
     """
 
-    def __init__(self, search: PixelSearch, copies: list[Copy] | None = None, half: tuple[int, int, int] = (0, 0, 0)):
-        self._search, self._copies, self._half = search, copies or [], half
+    def __init__(
+        self,
+        search: PixelSearch,
+        copies: list[Copy] | None = None,
+        half: tuple[int, int, int] = (0, 0, 0),
+        reaches: tuple[int, ...] | None = None,
+    ):
+        self._search, self._copies, self._half, self._reaches = search, copies or [], half, reaches
         settings = replace(search.settings, criterion="zncc", subvoxel=False, grey_low=-np.inf, grey_high=np.inf)
         self._on_copies = [
             PixelSearch(c.level.im1, c.level.im2, settings, c.level.mask1, c.mask2) for c in self._copies
@@ -59,9 +68,7 @@ class AdaptiveSearch:
         axes = points["high"] > points["low"]
         found = np.zeros(len(points), FOUND)
         reach, left = np.zeros(len(points), np.int64), np.arange(len(points))
-        tries = [(self._coarse_to_fine, r) for r in WIDE] if self._copies else []
-        tries += [(self._exhaustive, r) for r in (WIDE[:1] if self._copies else NARROW if axes.all() else WIDE)]
-        for way, distance in tries:
+        for way, distance in self._tries(bool(axes.all())):
             if not len(left):
                 break
             now = way(points[left], axes[left], distance)
@@ -70,6 +77,14 @@ class AdaptiveSearch:
             left = left[np.isin(now["return_status"], WIDEN)]
         spans = np.maximum(reach[:, None] * axes, np.abs(found["whole"]))
         return found, -spans, spans
+
+    def _tries(self, solid: bool) -> list[tuple[Callable, int]]:
+        """Ways to search and ranges, the narrowest first; `solid`: along three axes."""
+        if self._reaches is not None:
+            return [(self._coarse_to_fine if self._copies else self._exhaustive, r) for r in self._reaches]
+        if not self._copies:
+            return [(self._exhaustive, r) for r in (NARROW if solid else WIDE)]
+        return [*((self._coarse_to_fine, r) for r in WIDE), (self._exhaustive, WIDE[0])]
 
     def _exhaustive(self, points: np.ndarray, axes: np.ndarray, distance: int) -> np.ndarray:
         points = points.copy()

@@ -26,6 +26,7 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
 from hpcdvc.steps.curvature import corrected_by_neighbours, corrections, neighbourhood_of
 from hpcdvc.steps.register_first import first_task, register_first
+from hpcdvc.steps.self_start import Pair, SearchingRegistration, look_around
 from hpcdvc.steps.series import Earlier, best_start, earlier_steps, possible_starts
 from hpcdvc.steps.settings import settings_of, window_of
 from hpcdvc.steps.start import StartPoints, grid_for, kept_rows, read_start, redone, usable_as_start
@@ -63,6 +64,7 @@ class LdicTask:
     again : which of the nodes are measured, where the rows of the start are kept for the others
     earlier : steps that this one starts from
     registration : of the whole images, from which the windows start
+    search : look for the start where there is no other
     """
 
     im1: VolumeInfo
@@ -73,6 +75,7 @@ class LdicTask:
     again: np.ndarray | None
     earlier: Earlier | None
     registration: Task | None
+    search: bool
 
     @property
     def grid(self) -> Grid:
@@ -143,7 +146,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         raise UserError(
             f"give only one of --register and -pf {options.phi_file}, which is a field of {len(start)} rows"
         )
-    task = LdicTask(first, images[1], mask, settings, points, again, None, None)
+    task = LdicTask(first, images[1], mask, settings, points, again, None, None, options.search)
     return _jobs(options, inputs, task, choose_transport(team))
 
 
@@ -186,16 +189,22 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     mask = open_mask(step.mask, team) if step.mask else None
     registration = WindowRegistration(im1, im2, step.settings, mask)
     points = start_of(step, im1, im2, mask, registration, team)
+    register, seen = registration, None
+    if step.search and points.start is None:
+        pair = Pair(im1, im2, mask, step.settings, registration)
+        seen = look_around(step.grid.positions, step.grid.size, pair, team)
+        register = SearchingRegistration(seen, pair, team)
     numbers = step.grid.size if step.again is None else np.flatnonzero(step.again)
     seconds = seconds_per_window(step.settings)
-    rows = measure_points(team, numbers, lambda some: registration(points(some)), seconds, checkpoint, options.quiet)
+    rows = measure_points(team, numbers, lambda some: register(points(some)), seconds, checkpoint, options.quiet)
     if step.again is not None and team.rank == 0:
         rows = np.concatenate([rows, kept_rows(step.points.start, np.flatnonzero(~step.again))])
     (file,) = job.files
     if step.near:
         rows = corrected_by_neighbours(rows, step.grid, step.near, team, file.transport == "parallel")
     file.write(rows, step.grid, team)
-    return {"transport": file.transport, "points": team.agree(file.counts)}
+    facts = {"transport": file.transport, "points": team.agree(file.counts)}
+    return facts | ({"start": seen.facts} if seen else {})
 
 
 def judge(paths: list[str]) -> None:

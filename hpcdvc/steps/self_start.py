@@ -1,0 +1,229 @@
+"""Points that nothing gives a start: a few find out how far things have moved, and the others start from these.
+
+First some of the points are registered from no motion, and those that come to no end are looked for (`look_around`). If
+what has moved has moved by next to nothing, all points are registered from no motion: the search has changed nothing. If
+not, they start from what the few around them have measured, near a jump from the one that correlates best, and
+are looked for themselves where that fails (`SearchingRegistration`). A row depends on its point and these few, and
+on nothing else.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hpcdvc.errors import Unfinished
+from hpcdvc.fields.field import POINT, ROW
+from hpcdvc.fields.status import Status
+from hpcdvc.registration.settings import Settings
+from hpcdvc.registration.windows import WindowRegistration, seconds_per_window
+from hpcdvc.runs.points import chunk_size
+from hpcdvc.search.adaptive import NARROW, WIDE, AdaptiveSearch
+from hpcdvc.search.copies import binned_copies
+from hpcdvc.search.pixels import PixelSearch, search_points
+from hpcdvc.search.settings import SearchSettings
+from hpcdvc.steps.nearby import FewMotions, best_of
+from hpcdvc.steps.some_points import evenly, spread_out
+
+log = logging.getLogger("hpcdvc")
+
+#: Motion from which registrations find the way alone, voxels.
+SMALL = 2.0
+#: Part of the points that look around; at least and at most so many.
+PART, LEAST, MOST = 0.1, 64, 20_000
+#: Of those that look around so many need a specimen, or more are taken.
+ENOUGH = 16
+#: Part of the cost of the run that looking for some points may take, and copies for it; and what is always allowed.
+ALLOWED, ALWAYS_POINTS, ALWAYS_SECONDS = 0.02, 27, 0.1
+#: Rough costs, seconds: one search per voxel of a window, at least; copies of both images, per voxel of one.
+SEARCH_SECONDS, LEAST_SEARCH_SECONDS, COPY_SECONDS = 3e-7, 1e-3, 2.5e-9
+#: Ends of a registration after which its window may be found elsewhere.
+LOST = (
+    Status.MAX_ITERATIONS,
+    Status.ERROR_GROWTH,
+    Status.VOLUME_CHANGE,
+    Status.SINGULAR_PHI,
+    Status.LEFT_IMAGE,
+    Status.DECORRELATED,
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Images, and the windows that are registered and looked for in them.
+
+    Attributes
+    ----------
+    im1, im2, mask1 : (nz, ny, nx) arrays; mask1 uint8 (0 = left out) or None
+    settings : of the windows
+    registration : of them
+    """
+
+    im1: np.ndarray
+    im2: np.ndarray
+    mask1: np.ndarray | None
+    settings: Settings
+    registration: WindowRegistration
+
+    @property
+    def half(self) -> tuple[int, int, int]:
+        """Half window, ZYX, voxels."""
+        return self.settings.window.half_size
+
+    def pixel_search(self) -> PixelSearch:
+        """The search for them."""
+        window = self.settings.window
+        settings = SearchSettings(min_valid=window.min_valid, grey_low=window.grey_low, grey_high=window.grey_high)
+        return PixelSearch(self.im1, self.im2, settings, self.mask1)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the few have found out.
+
+    Attributes
+    ----------
+    numbers, rows : of the few, ascending, and how they ended from no motion
+    motions : of those that were measured; None: nothing has moved far, or nothing was found
+    facts : for the record of the run
+    """
+
+    numbers: np.ndarray
+    rows: np.ndarray
+    motions: FewMotions | None
+    facts: dict = field(default_factory=dict)
+
+
+def look_around(positions: Callable[[], np.ndarray], count: int, pair: Pair, team) -> Seen:
+    """Find out, at a few points, how far things have moved. Collective.
+
+    Parameters
+    ----------
+    positions : gives the (n, 3) positions of all points, ZYX, voxels; called on rank 0
+    count : n
+    pair : images and windows
+    team : hpcdvc.ranks.team.Team
+    """
+    seconds, wanted = seconds_per_window(pair.settings), int(np.clip(PART * count, LEAST, MOST))
+    numbers, rows, where = np.zeros(0, np.int64), np.zeros(0, ROW), np.zeros((0, 3))
+    while True:
+        numbers, where = team.agree(lambda: _chosen(positions(), wanted))  # noqa: B023
+        rows = _dealt(no_motion(numbers, where), pair.registration, seconds, team)
+        specimen = (rows["return_status"] == Status.CONVERGED) | np.isin(rows["return_status"], LOST)
+        if np.count_nonzero(specimen) >= ENOUGH or wanted >= min(count, MOST):
+            break
+        wanted *= 8
+    good, lost = rows["return_status"] == Status.CONVERGED, np.flatnonzero(np.isin(rows["return_status"], LOST))
+    far = bool(np.abs(rows["Phi"][good, :, 3]).max(initial=0) > SMALL)
+    found = _searched(lost, rows, where, far, count, pair, team)
+    ends = np.concatenate([rows[good], found])
+    motions = FewMotions(where[np.searchsorted(numbers, ends["index"])], ends["Phi"])
+    facts = {"tried": len(numbers), "lost": len(lost), "found": len(found), "largest": motions.largest}
+    log.info(
+        "start: %d of %d points looked around; of %d that were lost %d were found; the farthest motion is %.1f voxels",
+        *(len(numbers), count, len(lost), len(found), motions.largest),
+    )
+    facts["used"] = motions.largest > SMALL
+    return Seen(numbers, rows, motions if facts["used"] else None, facts)
+
+
+def _chosen(positions: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    numbers = spread_out(positions, wanted)
+    return numbers, positions[numbers]
+
+
+def no_motion(numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Points (n,) POINT that start from no motion."""
+    points = np.zeros(len(numbers), POINT)
+    points["index"], points["position"], points["Phi"] = numbers, positions, np.eye(4)[:3]
+    return points
+
+
+def _dealt(points: np.ndarray, measure: Callable[[np.ndarray], np.ndarray], seconds: float, team) -> np.ndarray:
+    """Rows of points that all ranks share, in their order, on all ranks. Collective."""
+    own = [np.zeros(0, ROW)]
+    queue = team.queue(len(points), chunk_size(seconds, len(points), team.size))
+    for some in queue:
+        own.append(measure(points[some.start : some.stop]))
+        own[-1]["index"] = np.arange(some.start, some.stop)
+    if queue.left():
+        team.fail(Unfinished("left on request while the start was looked for, run again with --resume"))
+    rows, _ = team.collect(np.concatenate(own), len(points))
+    rows = team.agree(lambda: rows).copy()
+    rows["index"] = points["index"]
+    return rows
+
+
+def _searched(
+    lost: np.ndarray, rows: np.ndarray, where: np.ndarray, far: bool, count: int, pair: Pair, team
+) -> np.ndarray:
+    """Rows of some lost points that were found and registered from there. Collective."""
+    run = count * seconds_per_window(pair.settings)
+    seconds = max(SEARCH_SECONDS * float(np.prod(2 * np.array(pair.half) + 1)), LEAST_SEARCH_SECONDS)
+    lost = evenly(lost, max(ALWAYS_POINTS, int(ALLOWED * run / seconds)))
+    if not len(lost):
+        return np.zeros(0, ROW)
+    flat, cheap = pair.half[0] == 0, COPY_SECONDS * pair.im1.size < max(ALWAYS_SECONDS, ALLOWED * run)
+    copies = binned_copies(pair.im1, pair.im2, pair.mask1, None, pair.half, team) if far or cheap else []
+    search = AdaptiveSearch(pair.pixel_search(), copies, pair.half, WIDE[:2] if copies else WIDE if flat else NARROW)
+    points = no_motion(rows["index"][lost], where[lost])
+    found = _dealt(points, lambda some: register_found(some, search, pair), seconds, team)
+    return found[found["return_status"] == Status.CONVERGED]
+
+
+def register_found(points: np.ndarray, search: AdaptiveSearch, pair: Pair) -> np.ndarray:
+    """Rows of points that are looked for about their start; those that are not found have not been evaluated."""
+    axes = np.sign(pair.half)
+    reach = np.stack([-axes, axes], axis=1).ravel()
+    found, *_ = search(search_points(points["position"], points["Phi"], pair.half, reach))
+    rows, some = np.zeros(len(points), ROW), found["return_status"] > 0
+    starts = points[some]
+    starts["Phi"][:, :, 3] = found["displacement"][some]
+    rows[some] = pair.registration(starts)
+    return rows
+
+
+class SearchingRegistration:
+    """Registers points from what the few have measured; looks for those that this does not lead to. Collective to make.
+
+    Parameters
+    ----------
+    seen : from `look_around`
+    pair : images and windows
+    team : hpcdvc.ranks.team.Team
+    """
+
+    def __init__(self, seen: Seen, pair: Pair, team):
+        self._seen, self._pair = seen, pair
+        if seen.motions is not None:
+            copies = binned_copies(pair.im1, pair.im2, pair.mask1, None, pair.half, team)
+            self._pixels = pair.pixel_search()
+            flat = pair.half[0] == 0
+            self._search = AdaptiveSearch(self._pixels, copies, pair.half, WIDE[:1] if copies or flat else NARROW[:2])
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Rows (hpcdvc.fields.field.ROW) of points (POINT), whose Phi is not looked at."""
+        if self._seen.motions is None:
+            return self._as_seen(points)
+        points = points.copy()
+        fitted, candidates = self._seen.motions.starts(points["position"])
+        points["Phi"] = fitted
+        unsure = np.isfinite(candidates[:, 1:]).all(axis=(2, 3)).any(axis=1)
+        points["Phi"][unsure] = best_of(candidates[unsure], points["position"][unsure], self._pair.half, self._pixels)
+        rows = self._pair.registration(points)
+        lost = np.flatnonzero(np.isin(rows["return_status"], LOST))
+        found = register_found(points[lost], self._search, self._pair)
+        better = found["return_status"] == Status.CONVERGED
+        rows[lost[better]] = found[better]
+        return rows
+
+    def _as_seen(self, points: np.ndarray) -> np.ndarray:
+        """From no motion; what the few have measured is not measured again."""
+        place = np.searchsorted(self._seen.numbers, points["index"])
+        place = np.minimum(place, len(self._seen.numbers) - 1)
+        known = self._seen.numbers[place] == points["index"]
+        rows = np.empty(len(points), ROW)
+        rows[known] = self._seen.rows[place[known]]
+        rows[~known] = self._pair.registration(points[~known])
+        return rows
