@@ -1,7 +1,7 @@
 """Starts of points from what a few points around them have measured, and the choice where these disagree.
 
-A window near a jump belongs to one of its sides: which one, the images know. So a point has several candidates there, and
-the one that correlates best is its start.
+A window near a jump belongs to one of its sides: which one, the images know. So a point has several candidates there,
+and the one that correlates best is its start.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from hpcdvc.search.pixels import PixelSearch, search_points
 
 #: Motions that differ by no more lead to the same place, voxels.
 ALIKE = 1.0
+#: A motion that is right has one among so many of its neighbours that leads to within so many voxels of it.
+COMPANIONS, WITHIN = 26, 2.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,25 @@ class FewMotions:
 
     positions: np.ndarray
     phi: np.ndarray
+
+    def _carried(self, numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Phi (n, k, 3, 4) of rows (n, k) about the positions (n, 3); NaN for rows that there are not."""
+        known = np.minimum(numbers, len(self.phi) - 1)
+        carried = self.phi[known].copy()
+        away = (positions[:, None] - self.positions[known])[..., None]
+        carried[..., 3] += ((carried[..., :3] - np.eye(3)) @ away)[..., 0]
+        carried[numbers != known] = np.nan
+        return carried
+
+    def coherent(self) -> "FewMotions":
+        """Those that have a companion near them; all of them where they are too few to judge."""
+        if len(self.phi) <= COMPANIONS:
+            return self
+        numbers = nearest(self._tree, self.positions, COMPANIONS)
+        numbers = np.where(numbers == np.arange(len(numbers))[:, None], len(numbers), numbers)
+        apart = np.abs(self._carried(numbers, self.positions)[..., 3] - self.phi[:, None, :, 3]).max(axis=2)
+        some = (apart <= WITHIN).any(axis=1)
+        return FewMotions(self.positions[some], self.phi[some])
 
     @property
     def largest(self) -> float:
@@ -58,17 +79,26 @@ class FewMotions:
         fitted : (n, 3, 4) array
         candidates : (n, k + 1, 3, 4) array, the fitted one first, then those of neighbours, NaN where they are alike
         """
-        count = 2 ** int((np.ptp(self.positions, axis=0) > 0).sum())
-        _, numbers = self._tree.query(positions, k=[*range(1, count + 1)])
-        fitted = affine_fit(self.positions, self.phi, numbers, positions, self._spacing)
-        away = (positions[:, None] - self.positions[numbers])[..., None]
-        carried = self.phi[numbers].copy()
-        carried[..., 3] += ((carried[..., :3] - np.eye(3)) @ away)[..., 0]
+        numbers = nearest(self._tree, positions, around(self.positions))
+        fitted = affine_fit(
+            self.positions, self.phi, np.where(numbers < len(self.phi), numbers, -1), positions, self._spacing
+        )
+        carried = self._carried(numbers, positions)
         candidates = np.concatenate([fitted[:, None], carried], axis=1)
         for k in range(1, candidates.shape[1]):
             apart = np.abs(candidates[:, :k, :, 3] - candidates[:, k, None, :, 3]).max(axis=2)
             candidates[(apart <= ALIKE).any(axis=1), k] = np.nan
         return fitted, candidates
+
+
+def around(positions: np.ndarray) -> int:
+    """How many of some positions (n, 3) a point between them has about it: eight in a volume."""
+    return 2 ** int((np.ptp(positions, axis=0) > 0).sum())
+
+
+def nearest(tree, positions: np.ndarray, count: int) -> np.ndarray:
+    """(n, count) numbers of the nearest points of a tree; that of its points where there are fewer."""
+    return tree.query(positions, k=[*range(1, count + 1)])[1]
 
 
 def best_of(
@@ -90,8 +120,8 @@ def best_of(
     row, place = np.nonzero(np.isfinite(candidates).all(axis=(2, 3)))
     several = np.bincount(row, minlength=len(candidates))[row] > 1
     row, place = row[several], place[several]
-    around = np.sign(half).astype(int)
-    points = search_points(positions[row], candidates[row, place], half, np.stack([-around, around], axis=1).ravel())
+    step = np.sign(half)
+    points = search_points(positions[row], candidates[row, place], half, np.stack([-step, step], axis=1).ravel())
     found = search(points)
     score = np.full(candidates.shape[:2], -np.inf)
     score[row, place] = np.nan_to_num(found["score"], nan=-np.inf)

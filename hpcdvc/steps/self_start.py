@@ -1,10 +1,9 @@
 """Points that nothing gives a start: a few find out how far things have moved, and the others start from these.
 
-First some of the points are registered from no motion, and those that come to no end are looked for (`look_around`). If
-what has moved has moved by next to nothing, all points are registered from no motion: the search has changed nothing. If
-not, they start from what the few around them have measured, near a jump from the one that correlates best, and
-are looked for themselves where that fails (`SearchingRegistration`). A row depends on its point and these few, and
-on nothing else.
+First some of the points are registered from no motion, and those that come to no end are looked for (`look_around`).
+If nothing has moved far, all points are registered from no motion: the search has changed nothing. If not, they start
+from what the few around them have measured, near a jump from the one that correlates best, and are looked for
+themselves where that fails (`SearchingRegistration`). A row depends on its point and these few, and on nothing else.
 """
 
 import logging
@@ -23,13 +22,15 @@ from hpcdvc.search.adaptive import NARROW, WIDE, AdaptiveSearch
 from hpcdvc.search.copies import binned_copies
 from hpcdvc.search.pixels import PixelSearch, search_points
 from hpcdvc.search.settings import SearchSettings
-from hpcdvc.steps.nearby import FewMotions, best_of
+from hpcdvc.steps.nearby import FewMotions, around, best_of, nearest
 from hpcdvc.steps.some_points import evenly, spread_out
 
 log = logging.getLogger("hpcdvc")
 
 #: Motion from which registrations find the way alone, voxels.
 SMALL = 2.0
+#: A window with a larger gradient of the displacement, as at a specimen that fills half of it, leads nowhere else.
+STEEP = 0.25
 #: Part of the points that look around; at least and at most so many.
 PART, LEAST, MOST = 0.1, 64, 20_000
 #: Of those that look around so many need a specimen, or more are taken.
@@ -86,12 +87,14 @@ class Seen:
     ----------
     numbers, rows : of the few, ascending, and how they ended from no motion
     motions : of those that were measured; None: nothing has moved far, or nothing was found
+    without : (k, 3) positions of those that were looked for and not found; None: they do not matter
     facts : for the record of the run
     """
 
     numbers: np.ndarray
     rows: np.ndarray
     motions: FewMotions | None
+    without: np.ndarray | None
     facts: dict = field(default_factory=dict)
 
 
@@ -105,27 +108,48 @@ def look_around(positions: Callable[[], np.ndarray], count: int, pair: Pair, tea
     pair : images and windows
     team : hpcdvc.ranks.team.Team
     """
-    seconds, wanted = seconds_per_window(pair.settings), int(np.clip(PART * count, LEAST, MOST))
-    numbers, rows, where = np.zeros(0, np.int64), np.zeros(0, ROW), np.zeros((0, 3))
+    seconds = seconds_per_window(pair.settings)
+    numbers, where, rows = _first_look(positions, count, pair, team)
+    good, lost = rows["return_status"] == Status.CONVERGED, np.flatnonzero(np.isin(rows["return_status"], LOST))
+    measured = _motions(rows[good], numbers, where)
+    found = _searched(lost, rows, where, measured.largest > SMALL, count, pair, team)
+    motions = _motions(np.concatenate([rows[good], found]), numbers, where)
+    facts = {"tried": len(numbers), "lost": len(lost), "found": len(found), "largest": motions.largest}
+    facts["used"] = motions.largest > SMALL
+    if not facts["used"]:
+        return Seen(numbers, rows, None, None, facts)
+    # now the others that were lost, from what these have found
+    left = no_motion(numbers[lost], where[lost])[~np.isin(numbers[lost], found["index"])]
+    later = _dealt(left, SearchingRegistration(Seen(numbers, rows, motions, None, facts), pair, team), seconds, team)
+    ends = np.concatenate([rows[good], found, later[later["return_status"] == Status.CONVERGED]])
+    motions, without = _motions(ends, numbers, where), where[lost[~np.isin(numbers[lost], ends["index"])]]
+    facts |= {"found": len(ends) - int(good.sum()), "largest": motions.largest}
+    log.info(
+        "start: of %d points that looked around %d were lost and %d of these found; the farthest has moved by %.1f "
+        "voxels",
+        *(len(numbers), len(lost), facts["found"], motions.largest),
+    )
+    return Seen(numbers, rows, motions, without, facts)
+
+
+def _first_look(
+    positions: Callable[[], np.ndarray], count: int, pair: Pair, team
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers, positions and rows of a few points, so many that enough have a specimen. Collective."""
+    wanted = int(np.clip(PART * count, LEAST, MOST))
     while True:
         numbers, where = team.agree(lambda: _chosen(positions(), wanted))  # noqa: B023
-        rows = _dealt(no_motion(numbers, where), pair.registration, seconds, team)
+        rows = _dealt(no_motion(numbers, where), pair.registration, seconds_per_window(pair.settings), team)
         specimen = (rows["return_status"] == Status.CONVERGED) | np.isin(rows["return_status"], LOST)
         if np.count_nonzero(specimen) >= ENOUGH or wanted >= min(count, MOST):
-            break
+            return numbers, where, rows
         wanted *= 8
-    good, lost = rows["return_status"] == Status.CONVERGED, np.flatnonzero(np.isin(rows["return_status"], LOST))
-    far = bool(np.abs(rows["Phi"][good, :, 3]).max(initial=0) > SMALL)
-    found = _searched(lost, rows, where, far, count, pair, team)
-    ends = np.concatenate([rows[good], found])
-    motions = FewMotions(where[np.searchsorted(numbers, ends["index"])], ends["Phi"])
-    facts = {"tried": len(numbers), "lost": len(lost), "found": len(found), "largest": motions.largest}
-    log.info(
-        "start: %d of %d points looked around; of %d that were lost %d were found; the farthest motion is %.1f voxels",
-        *(len(numbers), count, len(lost), len(found), motions.largest),
-    )
-    facts["used"] = motions.largest > SMALL
-    return Seen(numbers, rows, motions if facts["used"] else None, facts)
+
+
+def _motions(rows: np.ndarray, numbers: np.ndarray, where: np.ndarray) -> FewMotions:
+    """Those of rows, at the positions of their points, as far as they can be and hang together."""
+    rows = rows[np.abs(rows["Phi"][:, :, :3] - np.eye(3)).max(axis=(1, 2)) <= STEEP]
+    return FewMotions(where[np.searchsorted(numbers, rows["index"])], rows["Phi"]).coherent()
 
 
 def _chosen(positions: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
@@ -184,6 +208,15 @@ def register_found(points: np.ndarray, search: AdaptiveSearch, pair: Pair) -> np
     return rows
 
 
+def _tree_of(seen: Seen):
+    """The few in space, those with a motion first; None where all have one."""
+    if seen.without is None or not len(seen.without):
+        return None
+    from scipy.spatial import cKDTree  # slow to load
+
+    return cKDTree(np.concatenate([seen.motions.positions, seen.without]))
+
+
 class SearchingRegistration:
     """Registers points from what the few have measured; looks for those that this does not lead to. Collective to make.
 
@@ -199,7 +232,7 @@ class SearchingRegistration:
         if seen.motions is not None:
             copies = binned_copies(pair.im1, pair.im2, pair.mask1, None, pair.half, team)
             self._pixels = pair.pixel_search()
-            flat = pair.half[0] == 0
+            flat, self._tree = pair.half[0] == 0, _tree_of(seen)
             self._search = AdaptiveSearch(self._pixels, copies, pair.half, WIDE[:1] if copies or flat else NARROW[:2])
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
@@ -212,11 +245,18 @@ class SearchingRegistration:
         unsure = np.isfinite(candidates[:, 1:]).all(axis=(2, 3)).any(axis=1)
         points["Phi"][unsure] = best_of(candidates[unsure], points["position"][unsure], self._pair.half, self._pixels)
         rows = self._pair.registration(points)
-        lost = np.flatnonzero(np.isin(rows["return_status"], LOST))
+        lost = np.flatnonzero(np.isin(rows["return_status"], LOST) & self._hopeful(points["position"]))
         found = register_found(points[lost], self._search, self._pair)
         better = found["return_status"] == Status.CONVERGED
         rows[lost[better]] = found[better]
         return rows
+
+    def _hopeful(self, positions: np.ndarray) -> np.ndarray:
+        """(n,) bool: points near one that was measured; where none was there is nothing to be found."""
+        if self._tree is None:
+            return np.ones(len(positions), bool)
+        numbers = nearest(self._tree, positions, around(self._tree.data))
+        return (numbers < len(self._seen.motions.positions)).any(axis=1)
 
     def _as_seen(self, points: np.ndarray) -> np.ndarray:
         """From no motion; what the few have measured is not measured again."""
