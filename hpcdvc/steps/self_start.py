@@ -27,8 +27,8 @@ from hpcdvc.steps.some_points import evenly, spread_out
 
 log = logging.getLogger("hpcdvc")
 
-#: Motion from which registrations find the way alone, voxels.
-SMALL = 2.0
+#: Motions that are small: registrations find the way alone, in all that were lost, and where none was; voxels.
+SMALL, SMALL_ENOUGH = 2.0, 3.0
 #: A window with a larger gradient of the displacement, as at a specimen that fills half of it, leads nowhere else.
 STEEP = 0.25
 #: Part of the points that look around; at least and at most so many.
@@ -111,11 +111,11 @@ def look_around(positions: Callable[[], np.ndarray], count: int, pair: Pair, tea
     seconds = seconds_per_window(pair.settings)
     numbers, where, rows = _first_look(positions, count, pair, team)
     good, lost = rows["return_status"] == Status.CONVERGED, np.flatnonzero(np.isin(rows["return_status"], LOST))
-    measured = _motions(rows[good], numbers, where)
-    found = _searched(lost, rows, where, measured.largest > SMALL, count, pair, team)
+    far = _motions(rows[good], numbers, where).largest > SMALL_ENOUGH
+    found = _searched(lost, rows, where, far, count, pair, team)
     motions = _motions(np.concatenate([rows[good], found]), numbers, where)
     facts = {"tried": len(numbers), "lost": len(lost), "found": len(found), "largest": motions.largest}
-    facts["used"] = motions.largest > SMALL
+    facts["used"] = motions.largest > SMALL and (far or _motions(found, numbers, where).largest > SMALL)
     if not facts["used"]:
         return Seen(numbers, rows, None, None, facts)
     # now the others that were lost, from what these have found
@@ -125,8 +125,7 @@ def look_around(positions: Callable[[], np.ndarray], count: int, pair: Pair, tea
     motions, without = _motions(ends, numbers, where), where[lost[~np.isin(numbers[lost], ends["index"])]]
     facts |= {"found": len(ends) - int(good.sum()), "largest": motions.largest}
     log.info(
-        "start: of %d points that looked around %d were lost and %d of these found; the farthest has moved by %.1f "
-        "voxels",
+        "of %d points that looked around %d were lost and %d of these found; the farthest has moved by %.1f voxels",
         *(len(numbers), len(lost), facts["found"], motions.largest),
     )
     return Seen(numbers, rows, motions, without, facts)

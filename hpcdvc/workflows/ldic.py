@@ -273,7 +273,11 @@ def estimate(jobs: list[Job], ranks: int, ranks_per_node: int) -> str:
         f"{pairs} pair{'s' * (pairs > 1)} of {step.grid.size} nodes {step.grid.shape} (ZYX)\n"
         f"per node: {memory_text((step.im1, step.im2, step.mask))}\n"
         f"per rank: about 50 MB; rank 0 also {step.grid.size * 3 * 256 / 1e6:.1f} MB of rows\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
+        + (
+            "start: looked for where things have moved far, see --no-search\n"
+            * (step.search and step.points.start is None and step.registration is None)
+        )
+        + f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
         f"{ranks_per_node} per node\n"
         f"disk: about {sum(file.file_bytes for job in jobs for file in job.files) / 1e6:.1f} MB for the results"
     )

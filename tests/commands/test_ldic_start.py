@@ -60,7 +60,7 @@ def in_both(margin: int = 5) -> np.ndarray:
 
 
 def test_registration(large):
-    alone, started = measure(*GRID), measure(*GRID, "-pf", "registration.tsv")
+    alone, started = measure(*GRID, "--no-search"), measure(*GRID, "-pf", "registration.tsv")
     assert converged(alone) < 0.3 * len(NODES)
     inner = in_both()
     assert inner.sum() >= 10 and (started.return_status[inner] == Status.CONVERGED).all()
@@ -205,7 +205,7 @@ def test_skipped_rows_start_from_their_neighbours(large, status):
     again = measure(*GRID, "-pf", "earlier.tsv", "-skp")
     assert (again.return_status[lost] == Status.CONVERGED).all()
     assert np.abs(again.displacement - LARGE.displacement(NODES))[lost].max() < 0.05
-    for words in (("-pf", "earlier.tsv"), ()):
+    for words in (("-pf", "earlier.tsv"), ("--no-search",)):
         assert (measure(*GRID, *words).return_status[lost] == Status.CONVERGED).sum() <= 2
 
 
