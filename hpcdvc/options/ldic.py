@@ -49,7 +49,7 @@ class Options(
         in_key=False,
         group="start",
         help="what the steps of a series after the first start from: the result of the first step, what the steps "
-        "before lead to, or -pf (no motion without it) like the first",
+        "before lead to, or -pf (without it their own) like the first",
     )
     skip: str | None = option(
         None,

@@ -27,8 +27,10 @@ def test_demo(tmp_path):
     assert int(nodes) > 5000
     assert float(converged.rstrip("%")) > 99
     assert float(median) < 0.02
+    right = next(line for line in said.splitlines() if line.startswith("  right")).split()
+    assert int(right[1]) > 150 and abs(float(right[7]) - float(right[-1])) < 0.02
     written = {path.name for path in (tmp_path / "demo-output").iterdir()}
-    for name in ("cement-ldic", "tensile-ldic"):
+    for name in ("cement-ldic", "tensile-ldic", "torn-ldic"):
         assert {f"{name}.hdf", f"{name}.tsv"} <= written
     assert {"cement-displacement.png", "cement-quality.png", "tensile.png"} <= written
     assert all(f"demo-output/{name}" in said for name in ("cement-ldic.hdf", "tensile-ldic.tsv", "tensile.png"))

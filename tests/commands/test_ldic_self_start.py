@@ -5,13 +5,14 @@ import logging
 
 import numpy as np
 import pytest
+import tifffile
 from ldic_cases import digest, images, largest_error, measure, run_here, same_rows, save_pair, save_registration
 from synthetic import Affine, translation
 
 from hpcdvc.errors import Unfinished
 from hpcdvc.fields.status import Status
 from hpcdvc.output.hdf5 import read_field
-from hpcdvc.ranks.exchange import Queue
+from hpcdvc.steps.self_start import SearchingRegistration
 
 GRID = ("-ns", 7, "-hws", 6)
 SHAPE = (46, 48, 50)
@@ -29,7 +30,7 @@ def record(stem: str = "im1-im2-ldic") -> dict:
         return json.load(file)
 
 
-def test_far_motion_and_switches(caplog):
+def test_far_motion_and_switches():
     field = measure(*GRID)
     good = field.return_status == Status.CONVERGED
     assert good.sum() > 60 and np.abs(field.displacement - FAR.displacement(field.positions))[good].max() < 0.05
@@ -40,8 +41,9 @@ def test_far_motion_and_switches(caplog):
     save_registration("start.tsv", Affine(np.eye(3), np.array([0.2, 0.1, 0.0]), np.full(3, 20.0)))
     measure(*GRID, "-pf", "start.tsv")
     assert "start" not in record()
-    measure(*GRID, "--register")
-    assert "start" not in record()
+    # a registration that fails is no start
+    field = measure(*GRID, "--register")
+    assert (field.return_status == Status.CONVERGED).sum() == good.sum() and record()["start"]["used"]
 
 
 def test_small_motion_has_the_bits_of_no_search():
@@ -49,6 +51,8 @@ def test_small_motion_has_the_bits_of_no_search():
     field = measure("-ns", 6, "-hws", 5)
     assert not record()["start"]["used"] and largest_error(field) < 0.05
     assert same_rows(measure("-ns", 6, "-hws", 5, "--no-search"), field)
+    measure("-ns", 6, "-hws", 5, "--register")
+    assert "start" not in record()
 
 
 def test_ranks_and_dry_run(run_command):
@@ -67,8 +71,6 @@ def test_steps_after_the_first_go_on_from_it(caplog, monkeypatch):
     im1, im2 = images(FAR, SHAPE)
     save_pair(im1, im2)
     _, im3 = images(translation((9.1, -8.2, 6.9)), SHAPE)
-    import tifffile
-
     tifffile.imwrite("im3.tif", im3)
     with caplog.at_level(logging.INFO, "hpcdvc"):
         paths = run_here("im1.tif", "im2.tif", "im3.tif", *GRID)
@@ -80,16 +82,17 @@ def test_steps_after_the_first_go_on_from_it(caplog, monkeypatch):
 
 
 def test_resumed_run_finds_the_same(monkeypatch):
-    run_here("im1.tif", "im2.tif", *GRID, "-pre", "whole")
-    left, calls = Queue.left, []
+    whole = run_here("im1.tif", "im2.tif", *GRID, "-od", "whole")[0]
+    measured, register = [], SearchingRegistration.__call__
 
-    def stop_at_the_end(self):
-        calls.append(self.total)
-        return left(self) or int(self.total == 343)
+    def leave(self, points):
+        if len(measured) == 6:
+            raise Unfinished("left on request")
+        measured.append(len(points))
+        return register(self, points)
 
-    # asked to leave behind the last node: its rows are in the shards
-    monkeypatch.setattr(Queue, "left", stop_at_the_end)
-    with pytest.raises(Unfinished):
-        run_here("im1.tif", "im2.tif", *GRID, "-pre", "left")
-    monkeypatch.undo()
-    assert len(calls) > 2
+    with monkeypatch.context() as patch, pytest.raises(Unfinished):
+        patch.setattr(SearchingRegistration, "__call__", leave)
+        run_here("im1.tif", "im2.tif", *GRID, "-od", "left")
+    again = run_here("im1.tif", "im2.tif", *GRID, "-od", "left", "--resume")[0]
+    assert digest(again) == digest(whole)

@@ -6,6 +6,7 @@
    the other, the truth is exact, and the texture is real. Both images get noise of their own, the second one another
    brightness and contrast.
 2. Two frames of a real tensile test, where nobody knows the truth: registered as a whole, then locally, from there.
+3. The cement torn apart: one half stays, the other one has moved by more than ten voxels, and nobody says so.
 """
 
 import shlex
@@ -24,7 +25,7 @@ REPOSITORY = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support"), str(REPOSITORY)]
 
 import pictures  # noqa: E402
-from synthetic import Affine, Grey, ShearBand, image_texture, render, rotation  # noqa: E402
+from synthetic import Affine, Grey, ShearBand, image_texture, render, rotation, translation  # noqa: E402
 
 from hpcdvc.output.hdf5 import read_field  # noqa: E402
 
@@ -36,6 +37,7 @@ NORMAL = np.array([0.82, 0.0, 0.57])
 BAND = ShearBand(slip=2.4 * np.array([-0.57, 0.0, 0.82]), normal=NORMAL, point=CENTRE, width=6.0)
 COMPRESSION = Affine(np.diag([0.988, 1.004, 1.004]), np.array([0.3, -0.4, 0.6]), CENTRE)
 TRUTH = COMPRESSION + rotation(0.3, CENTRE) + BAND
+TORN = (2.4, 11.7, 6.2)
 
 
 def program(name: str) -> str:
@@ -120,11 +122,37 @@ def tensile() -> None:
     where("tensile-ldic", *pictures.bar(OUT, field, [tifffile.imread(f) for f in frames]))
 
 
+def torn() -> None:
+    """The cement in two pieces."""
+    print(f"\n3. Cement torn apart, one half moved by {TORN} voxels (ZYX): a jump that is found without a start")
+    volume = ndimage.gaussian_filter(tifffile.imread(DATA / "cement.tif").astype(float), 0.8)
+    texture = image_texture((volume - volume.mean()) / volume.std(), PITCH, 2 * FIRST)
+    shape, middle = (52, 64, 104), 52
+    before, stays = (
+        render(texture, shape, None, Grey(mean=25000, contrast=4000, noise=0.05), seed=seed) for seed in (2, 3)
+    )
+    moves = render(texture, shape, translation(TORN), Grey(mean=25000, contrast=4000, noise=0.05), seed=4)
+    after = np.where(np.arange(shape[2]) < middle, stays, moves)
+    # the crack is empty
+    after[:, :, middle : middle + int(TORN[2])] = 12000
+    for number, image in enumerate((before, after)):
+        tifffile.imwrite(OUT / f"torn-{number}.tif", image, photometric="minisblack")
+    images = [OUT / f"torn-{number}.tif" for number in (0, 1)]
+    run("hpcdvc-ldic", *images, "-hws", HALF_WINDOW, "-ns", SPACING, "-od", OUT, "-pre", "torn", "--force")
+    field = read_field(OUT / "torn-ldic.hdf")
+    y, left = field.displacement[:, 1], field.positions[:, 2] < middle
+    for name, side, truth in (("left", left, 0.0), ("right", ~left, TORN[1])):
+        some = field.measured & side
+        print(f"  {name:<6}{some.sum():>5} nodes, moved along y by {np.median(y[some]):6.3f} voxels, truth {truth:.3f}")
+    where("torn-ldic")
+
+
 def main() -> None:
-    """Both parts."""
+    """All parts."""
     OUT.mkdir(exist_ok=True)
     cement()
     tensile()
+    torn()
 
 
 if __name__ == "__main__":
