@@ -12,8 +12,8 @@ from hpcdvc.ranks.team import Team
 from hpcdvc.registration.settings import Settings, Window
 from hpcdvc.registration.windows import WindowRegistration
 from hpcdvc.steps import self_start
-from hpcdvc.steps.nearby import FewMotions
-from hpcdvc.steps.self_start import Pair, SearchingRegistration, look_around, no_motion
+from hpcdvc.steps.nearby import FewMotions, best_of
+from hpcdvc.steps.self_start import Pair, SearchingRegistration, Seen, look_around, no_motion
 from hpcdvc.steps.some_points import spread_out
 
 SHAPE, FLAT = (56, 58, 60), (250, 400)
@@ -111,6 +111,37 @@ def test_a_jump():
     # of those near the jump each belongs to one side
     other = np.abs(rows["Phi"][:, None, :, 3] - np.array([(0, 0, 0), (3, 12, 2)])).max(axis=2).min(axis=1)
     assert other[good].max() < 1
+
+
+def test_the_candidate_that_correlates_best():
+    """Off by less than a voxel it is kept, off by one it starts from where the window was found."""
+    im1, im2 = pair(lattice_texture(1), (40, 42, 44), translation((6.0, -5.0, 4.0)))
+    images, position = images_of(im1, im2, 7), np.array([[15.0, 24, 18], [15, 24, 18], [16, 22, 20]])
+    candidates = np.full((3, 3, 3, 4), np.nan)
+    candidates[..., :3] = np.eye(3)
+    candidates[..., 3] = [
+        [(0, 0, 0), (6.2, -5.1, 4.1), (3, 3, 3)],
+        [(3, 0, 0), (9, 9, 9), (6, -6.2, 5)],
+        [(1, 1, 1)] * 3,
+    ]
+    candidates[2, 1:] = np.nan
+    best = best_of(candidates, position, images.half, images.pixel_search())[:, :, 3]
+    assert best.tolist() == [[6.2, -5.1, 4.1], [6, -5, 4], [1, 1, 1]]
+
+
+def test_a_point_that_others_lead_astray_is_looked_for():
+    im1, im2 = pair(lattice_texture(1), (48, 48, 48), translation((8.2, -7.1, 6.3)))
+    images, few = images_of(im1, im2, 7), np.array([[12.0, 30, 12], [24, 24, 24]])
+    phi = np.tile(np.eye(4)[:3], (2, 1, 1))
+    phi[:, :, 3] = 0.5, 0, -2
+    seen = Seen(np.zeros(0, int), np.zeros(0, self_start.ROW), FewMotions(few, phi), None)
+    rows = SearchingRegistration(seen, images, Team())(no_motion(np.arange(2), few))
+    assert np.abs(rows["Phi"][:, :, 3] - (8.2, -7.1, 6.3)).max() < 0.1
+    # where all near it were looked for in vain, it is not
+    apart = np.array([[1000.0, 0, 0], [0, 0, 1000]])
+    seen = Seen(np.zeros(0, int), np.zeros(0, self_start.ROW), FewMotions(apart, phi), np.repeat(few, 8, axis=0))
+    rows = SearchingRegistration(seen, images, Team())(no_motion(np.arange(2), few))
+    assert not (rows["return_status"] == Status.CONVERGED).any()
 
 
 def test_nothing_is_found_where_nothing_is():
