@@ -167,7 +167,7 @@ def test_correlation_by_chance(dimensions, size, spacing):
     shape = (size,) * dimensions
     grey = Grey(9, 1, dtype="f4")
     parts = [render(lattice_texture(seed, spacing, dimensions, 32), shape, None, grey) for seed in range(40)]
-    runs = [register(a, b, delta_phi_min=100, margin=0) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    runs = [register(a, b, delta_phi_min=1, margin=0) for a, b in zip(parts[::2], parts[1::2], strict=True)]
     limits = np.array([run.history["chance"][-1] for run in runs])
     scatter = np.sqrt(np.mean([run.zncc**2 for run in runs]))
     assert 0.6 < scatter / (limits.mean() / 6) < 1.4
