@@ -11,7 +11,8 @@ import numpy as np
 from hpcdvc.errors import RunError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Status, reason_of
-from hpcdvc.registration.candidates import pitch_of, rough_starts
+from hpcdvc.registration.candidates import rough_starts
+from hpcdvc.registration.coarse_copies import pitch_of
 from hpcdvc.registration.levels import Level, halved
 from hpcdvc.registration.multiscale import Journal, RegistrationResult, from_level, register_levels
 from hpcdvc.registration.settings import Settings
