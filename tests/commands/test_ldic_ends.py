@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import tifffile
-from ldic_cases import FIELD, images, is_one_sentence
+from ldic_cases import FIELD, images
 from ldic_runs import ldic, results, safe_points, shard_bytes, wait_for
 from rank_scripts import finish, start
+from reg_ends import is_one_sentence
 from shared_memory import remove_abandoned_memory
 
 GRID = ("-ns", 4, "-hws", 6)
