@@ -31,6 +31,12 @@ def texture_pairs(im1: np.ndarray, im2: np.ndarray, mask1: np.ndarray | None) ->
     return [pair for pair in pairs if all(np.isfinite(copy).any() for copy in pair)]
 
 
+def as_float32(image: np.ndarray) -> np.ndarray:
+    """An image in float32; infinite, so that it does not count, where that has no room for it."""
+    with np.errstate(over="ignore"):
+        return np.asarray(image, np.float32)
+
+
 @dataclass(frozen=True)
 class Blocks:
     """Means over blocks of voxels.
@@ -64,7 +70,7 @@ def block_means(image: np.ndarray, mask: np.ndarray | None, edge: int) -> Blocks
     mean, valid, low, high = (np.zeros(n, np.float32) for _ in range(4))
     for z in range(n[0]):
         planes = slice(z * size[0], (z + 1) * size[0])
-        values = np.asarray(image[cut][planes], np.float32)
+        values = as_float32(image[cut][planes])
         counts = np.isfinite(values) if mask is None else np.isfinite(values) & (mask[cut][planes] > 0)
         values = np.where(counts, values, 0).reshape(split)
         mean[z], valid[z] = values.mean(axis=within), counts.reshape(split).mean(axis=within)

@@ -193,7 +193,8 @@ def grey_of(levels: dict[int, Level], names: tuple[str, str], team) -> tuple[Gre
         grey = tuple(grey_values(image, team) for image in (finest.im1, finest.im2))
     for name, values in zip(names, grey, strict=True):
         if not _has_contrast(values):
-            what = "no finite value" if np.isnan(values.mean) else f"the same grey value {values.mean:g} everywhere"
+            what = f"the same grey value {values.mean:g} everywhere"
+            what = "no finite value in float32" if np.isnan(values.mean) else what
             team.fail(UserError(f"{name} has {what}: there is nothing to register"))
     return grey
 

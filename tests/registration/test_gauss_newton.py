@@ -128,8 +128,8 @@ def test_no_standard_deviation_below_that_of_rounding(greys, binning):
     noisy = [Grey(100, 10, noise=np.sqrt(1 / 1200), dtype="f4")] * 2
     pairs = [Grey(100, 10, dtype=dtype) for dtype in greys], noisy
     stds = []
-    for pair in pairs:
-        one, two = (render(lattice_texture(3), SHAPE, None, grey, seed) for seed, grey in enumerate(pair))
+    for both in pairs:
+        one, two = (render(lattice_texture(3), SHAPE, None, grey, seed) for seed, grey in enumerate(both))
         found = register_multiscale(one, two, binning, binning, margin=4)
         assert found.return_status == Status.CONVERGED
         stds.append(np.sqrt(found.variance))

@@ -63,7 +63,7 @@ def test_the_residual_may_grow_at_first():
 def test_another_texture_is_no_match():
     """Windows in unrelated images that come to rest somewhere have not converged.
 
-    Only steps of full length count as rest, and these end where the correlation is greatest nearby: about half, by chance.
+    Only steps of full length count as rest, and these end where the correlation is greatest nearby: half, by chance.
     """
     one, two = (render(lattice_texture(seed, 2.2, 2, 128), (200, 200), None, grey(0))[None] for seed in (1, 2))
     positions = nodes(np.arange(20, 180, 11.0), np.arange(20, 180, 11.0))
