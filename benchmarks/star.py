@@ -139,23 +139,25 @@ def _explanation() -> str:
         f"{starpattern.MARGIN} pixels from the edges; and over those in the right half, where the wave is too long to "
         "disturb. Wavelength: from this one on the middle row keeps at least 90 % of the amplitude; the row is "
         f"smoothed with triangular weights of +-{starpattern.SMOOTHING:.0%} of the wavelength. In brackets "
-        "those of 11 % and 9 %: the smoothed row is good to about 1 %. Filtered: images smoothed first, the default of "
-        "pyvale; one round."
+        "those of 11 % and 9 %: the smoothed row is good to about 1 %. Long waves: mean loss on the middle row of "
+        f"waves of {starpattern.LONG[0]:.0f} to {starpattern.LONG[1]:.0f} pixels. Filtered: images smoothed first, the "
+        "default of pyvale; one round."
     )
 
 
 def runs_table(runs: dict) -> str:
     """Markdown: one line per case."""
-    head = ["run", "nodes", "converged", "CPU s", "wall s", "noise", "right half", "wavelength", "noise x wavelength"]
+    head = ["run", "nodes", "converged", "CPU s", "wall s"]
+    head += ["noise", "right half", "wavelength", "noise x wavelength", "long waves"]
     lines = [f"| {' | '.join(head)} |", "|--" * len(head) + "|"]
     for name, r in runs.items():
         times = f"{spread(r['cpus'], r['cpu'])} | {spread(r['walls'], r['wall'])}"
         if "nodes" in r:
             sure = f"{r['wavelength']:.1f} ({r['at_11_percent']:.1f} to {r['at_9_percent']:.1f})"
-            quality = f"{r['noise']:.4f} | {r['noise_right']:.4f} | {sure} | {r['product']:.3f}"
+            quality = f"{r['noise']:.4f} | {r['noise_right']:.4f} | {sure} | {r['product']:.3f} | {r['lost_long']:.1%}"
             lines.append(f"| {name} | {r['nodes']} | {r['converged'] / r['nodes']:.1%} | {times} | {quality} |")
         else:
-            lines.append(f"| {name} | | | {times} | | | | |")
+            lines.append(f"| {name} | | | {times} | | | | | |")
     return "\n".join(lines)
 
 

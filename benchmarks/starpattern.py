@@ -24,6 +24,7 @@ HEIGHT, WIDTH = 501, 4000
 MIDDLE, AMPLITUDE = 250, 0.5
 SHORTEST, LONGEST = 10.0, 300.0  # wavelengths at the left and right edge, pixels
 MARGIN = 20  # nodes nearer to an edge are not compared: half the largest window, the motion, and what splines need
+LONG = 120.0, 220.0  # of these waves even large windows should keep all
 SMOOTHING = 0.2  # half width of the weights along the middle row, as part of the wavelength
 
 
@@ -78,6 +79,12 @@ def wavelength_of_loss(field: np.ndarray, loss: float = 0.1) -> float:
     return float(length[last] + part * (length[last + 1] - length[last]))
 
 
+def lost_of_long_waves(field: np.ndarray) -> float:
+    """Mean of what the middle row has lost of waves of LONG, as part of the amplitude."""
+    length, ratio = kept(field)
+    return float(1 - ratio[(length >= LONG[0]) & (length <= LONG[1])].mean())
+
+
 def figures(field: np.ndarray) -> dict[str, float]:
     """What a field is judged by.
 
@@ -86,6 +93,7 @@ def figures(field: np.ndarray) -> dict[str, float]:
     noise, noise_right : pixels, of all and of the right half, where windows of usual size see no curvature
     wavelength, at_11_percent, at_9_percent : pixels, of 10 % loss; of others to show how sure that is, as the smoothed
         row is good to about 1 % of the amplitude
+    lost_long : mean loss of waves of LONG, part of the amplitude
     product : of noise and wavelength, square pixels
     """
     found = {
@@ -94,5 +102,6 @@ def figures(field: np.ndarray) -> dict[str, float]:
         "wavelength": wavelength_of_loss(field),
         "at_11_percent": wavelength_of_loss(field, 0.11),
         "at_9_percent": wavelength_of_loss(field, 0.09),
+        "lost_long": lost_of_long_waves(field),
     }
     return {**found, "product": found["noise"] * found["wavelength"]}

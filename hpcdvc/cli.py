@@ -16,8 +16,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from hpcdvc.errors import UserError
-from hpcdvc.ranks import launch
+from hpcdvc.errors import RunError, UserError, memory_error
+from hpcdvc.ranks import launch, terminal
 
 if TYPE_CHECKING:
     import logging
@@ -43,12 +43,18 @@ def main(name: str, argv: list[str] | None = None) -> int:
     0 done; 1 failed; 2 mistake in the command line or the input; 75 left early, `--resume` goes on; 130 interrupted
     """
     program = f"hpcdvc-{name}"
-    with _interrupted_in_a_word(program):
-        return _start(name, argv, program)
+    terminal.open_streams()
+    try:
+        with _interrupted_in_a_word(program):
+            return _start(name, argv, program)
+    finally:
+        terminal.flush()
 
 
 def _start(name: str, argv: list[str] | None, program: str) -> int:
-    again = sys.orig_argv[1:] if argv is None else ["-m", "hpcdvc", name, *argv]
+    # -P: modules of the working folder do not pass for ours, nor for those of Python
+    module = ["-P", "-m", "hpcdvc"] if sys.flags.safe_path else ["-m", "hpcdvc"]
+    again = sys.orig_argv[1:] if argv is None else [*module, name, *argv]
     argv = sys.argv[1:] if argv is None else argv
     options = None
     launch.one_thread_per_rank()
@@ -63,6 +69,11 @@ def _start(name: str, argv: list[str] | None, program: str) -> int:
         team = parallel.connect()
     except UserError as error:
         return refuse(program, error)
+    except (ImportError, MemoryError) as error:
+        said = memory_error(error)
+        if said is None:
+            raise
+        return refuse(program, said)
     except SystemExit as leave:  # --help, --version
         return leave.code or 0
     return guard.run_guarded(team, lambda: _run(name, options, argv, program, team))
@@ -86,10 +97,10 @@ def _relaunch(options: "OptionSet", again: list[str]) -> None:
         launch.relaunch(processes, again)
 
 
-def refuse(program: str, error: UserError) -> int:
+def refuse(program: str, error: UserError | RunError) -> int:
     """Say once what is wrong, before the ranks know each other; returns the exit code."""
     if launch.launched_rank() == 0:
-        print(f"{program}: {error}", file=sys.stderr, flush=True)
+        terminal.tell(f"{program}: {terminal.one_line(str(error))}\n", sys.stderr)
     else:
         time.sleep(1)  # a launcher ends all ranks as soon as one leaves, and rank 0 must have spoken
     return error.exit_code

@@ -51,6 +51,16 @@ static void extend(box *b, int axis, int lo, int hi, const int from[3], const in
     }
 }
 
+/* Continue a box past the part [lo, hi) that lies in the image, along all axes. */
+static void continue_past(box *b, const int lo[3], const int hi[3])
+{
+    int from[3] = {lo[0], lo[1], lo[2]}, to[3] = {hi[0], hi[1], hi[2]};
+    for (int axis = 2; axis >= 0; axis--) {
+        if (lo[axis] > 0 || hi[axis] < b->n[axis]) extend(b, axis, lo[axis], hi[axis], from, to);
+        from[axis] = 0, to[axis] = b->n[axis];
+    }
+}
+
 /* Voxels that do not count (masked, not finite) are marked 0 in `valid` and take the grey value of their
  * neighbour in the row, so that no filter sees a step. Returns how many. */
 static int64_t drop_invalid(const hpcdvc_volume *im, box *b, box *valid, const int lo[3], const int hi[3])
@@ -115,11 +125,7 @@ static int64_t read_box(const hpcdvc_volume *im, const int64_t origin[3], const 
     }
     int64_t dropped = drop_invalid(im, b, valid, lo, hi);
     if (dropped < 0 || (dropped > 0 && grow_invalid(valid, scratch))) return -1;
-    int from[3] = {lo[0], lo[1], lo[2]}, to[3] = {hi[0], hi[1], hi[2]};
-    for (int axis = 2; axis >= 0; axis--) {
-        if (lo[axis] > 0 || hi[axis] < n[axis]) extend(b, axis, lo[axis], hi[axis], from, to);
-        from[axis] = 0, to[axis] = n[axis];
-    }
+    continue_past(b, lo, hi);
     return dropped;
 }
 

@@ -2,6 +2,7 @@
 #ifndef HPCDVC_SIMD_H
 #define HPCDVC_SIMD_H
 
+#include <stdint.h>
 #include <string.h>
 
 #ifndef VL
@@ -23,6 +24,27 @@ INLINE vf lanes(void)
     vf v;
     for (int i = 0; i < VL; i++) v[i] = (float)i;
     return v;
+}
+
+typedef int32_t vi __attribute__((vector_size(4 * VL)));
+
+INLINE vf larger(vf a, vf b)
+{
+    const vi which = a > b;
+    return (vf)(((vi)a & which) | ((vi)b & ~which));
+}
+
+INLINE vf smaller(vf a, vf b)
+{
+    const vi which = a < b;
+    return (vf)(((vi)a & which) | ((vi)b & ~which));
+}
+
+INLINE float greatest(vf v)
+{
+    float most = v[0];
+    for (int i = 1; i < VL; i++) most = v[i] > most ? v[i] : most;
+    return most;
 }
 
 /* Sum of the lanes, in float64. */

@@ -73,6 +73,7 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     k->ref.offset = g.sum / g.count;
     if (!(k->ref.offset > s->grey_low && k->ref.offset < s->grey_high)) return NO_SPECIMEN;
     if (g.count < s->min_valid * voxels) return FEW_VALID_VOXELS;
+    if (k->search.list[0].count) correct_sums(k->search.list, k->ref.corner, k->w.n, &g), k->ref.offset = g.sum / g.count;
     double variance = g.sum_squares / g.count - k->ref.offset * k->ref.offset;
     if (!(variance > ROUNDING * k->ref.offset * k->ref.offset)) return SINGULAR;
     k->ref.offset = (float)k->ref.offset; /* as the row readers subtract it */
@@ -83,6 +84,7 @@ static int prepare_reference(job *k, const hpcdvc_point *p)
     int64_t origin[3] = {k->ref.corner[0] - Rz, k->ref.corner[1] - R, k->ref.corner[2] - R};
     int64_t dropped = read_box(k->im1, origin, n, k->ref.offset, k->ref.scale, &k->ref.grey, &k->ref.valid, &k->scratch);
     if (dropped == -1) return NO_MEMORY;
+    replace_outliers(k->search.list, k->im1, k->ref.offset, k->ref.scale, &k->ref.grey);
     take_window(k, dropped);
     if (k->ref.counted < s->unknowns) return FEW_VALID_VOXELS;
     if (take_gradient(k, &s->gradient, k->w.g)) return NO_MEMORY;

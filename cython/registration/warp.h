@@ -67,6 +67,7 @@ static int cover_window(job *k)
     int64_t dropped = read_box(k->im2, origin, wide, k->target.offset, k->ref.scale, raw, &k->target.valid, &k->scratch);
     if (dropped == -1) return NO_MEMORY;
     if (dropped == -2) return LEFT_IMAGE;
+    replace_outliers(k->search.list + 1, k->im2, k->target.offset, k->ref.scale, raw);
     memcpy(k->target.valid.origin, origin, sizeof origin);
     if (filtered) {
         if (box_shape(&k->target.coefficients, n)) return NO_MEMORY;

@@ -9,7 +9,9 @@
 
 #include "chance.h"
 #include "curvature.h"
+#include "outliers.h"
 #include "parts.h"
+#include "photometry.h"
 #include "warp.h"
 #include "warped_gradient.h"
 
@@ -41,6 +43,7 @@ static int judge(job *k, int partial, double variance[12])
     look_at_residual(k, partial, &look);
     const residual_parts parts = interpret(k, &look);
     if (!better_than_chance(k, &parts)) return DECORRELATED;
+    k->state.heavy_tails = k->ref.outlier_beside || has_heavy_tails(k, partial);
     const double factor = inflation(k, &look, &parts);
     double by_parts[12];
     memcpy(by_parts, variance, sizeof by_parts);
@@ -55,7 +58,9 @@ static int iterate(job *k, hpcdvc_row *row)
     const hpcdvc_settings *s = k->s;
     double previous = INFINITY;
     int status = NOT_EVALUATED, partial = 0, looked = 0;
-    k->state.noise_excess = 1, k->state.buried = 0, k->state.explained = 0, memset(k->state.curvature, 0, sizeof k->state.curvature), k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
+    memset(k->state.shading, 0, sizeof k->state.shading), memset(k->state.curvature, 0, sizeof k->state.curvature);
+    k->state.noise_excess = k->state.colour = 1, k->state.buried = k->state.shaded = 0, k->state.explained = 0;
+    k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], delta[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
@@ -79,7 +84,8 @@ static int iterate(job *k, hpcdvc_row *row)
             k->target.contrast_due = !looked && k->target.spline->taps == 2;
             k->state.settled = partial;
             looked = 1;
-            if (choose_gradient(k) || k->target.contrast_due) row->delta_phi_norm = INFINITY;
+            const int at_rest = row->delta_phi_norm <= s->min_delta_phi, shaded = at_rest && correct_shading(k, partial, A);
+            if (choose_gradient(k, partial) || k->target.contrast_due || shaded) row->delta_phi_norm = INFINITY;
             if (k->state.no_memory) return NO_MEMORY;
         }
     }
@@ -89,20 +95,24 @@ static int iterate(job *k, hpcdvc_row *row)
         return MAX_ITERATIONS;
     }
     variances(k, row->variance);
-    if (s->curvature_threshold > 0) correct_curvature(k, partial, row->variance);
+    if (s->curvature_threshold > 0) correct_curvature(k, partial, row);
     if (k->state.no_memory) return NO_MEMORY;
     return judge(k, partial, row->variance);
 }
 
-static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
+/* The window about a point from a start on, with the outliers that are known left out. */
+static void attempt(job *k, const hpcdvc_point *p, const double start[12], hpcdvc_row *row)
 {
+    double Phi[12];
+    memcpy(Phi, start, sizeof Phi); /* may be that of the row */
     memset(row, 0, sizeof *row);
     k->target.spline = &k->s->interpolation;
     row->index = p->index;
     row->delta_phi_norm = row->error = INFINITY;
-    k->target.is_read = k->ref.smoothed = k->target.has_invalid = 0, k->ref.stale = 1, k->state.settled = 0, k->target.contrast_due = 0, k->target.contrast_loss = 1;
+    k->target.is_read = k->ref.smoothed = k->ref.refused = k->target.has_invalid = 0, k->ref.stale = 1, k->state.settled = 0, k->target.contrast_due = 0, k->target.contrast_loss = 1;
     k->state.squares = k->state.zncc = k->ref.sums.n = NAN;
     row->return_status = prepare_reference(k, p);
+    if (row->return_status == NOT_EVALUATED) k->ref.outlier_beside = has_outlier_beside(k);
     const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
     row->valid_fraction = row->return_status == BAD_START ? NAN : k->ref.in_image / voxels;
     for (int i = 0; i < 12; i++) row->variance[i] = row->Phi[i] = NAN;
@@ -111,7 +121,7 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
         for (int i = 0; i < 12; i++) row->Phi[i] = i % 4 == 3 ? NAN : i % 5 == 0;
         return;
     }
-    memcpy(k->state.Phi, p->Phi, sizeof k->state.Phi);
+    memcpy(k->state.Phi, Phi, sizeof k->state.Phi);
     if (k->s->rigid && rigid_part(k->state.Phi))
         row->return_status = SINGULAR_PHI;
     else
@@ -121,6 +131,29 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     row->zncc = k->state.zncc;
     row->error = k->state.squares / k->ref.scale / (k->ref.sums.a + k->ref.sums.n * k->ref.offset * k->ref.scale);
     row->valid_fraction = k->ref.sums.n / voxels;
+}
+
+#define ATTEMPTS 5     /* with outliers found anew from the match of the one before */
+#define GOOD_MATCH 0.9 /* zncc of one that tells outliers for good */
+
+static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
+{
+    const double *start = p->Phi;
+    double zncc = 1; /* of the match that told the outliers */
+    int blind = 0;
+    k->search.list[0].count = k->search.list[1].count = k->search.placed = 0;
+    attempt(k, p, start, row);
+    if (!k->target.is_read) return;
+    const hpcdvc_row first = *row;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        const int compare = row->return_status == CONVERGED || (row->return_status == TWO_MOTIONS && k->state.heavy_tails);
+        if (row->return_status == NO_MEMORY || (compare ? !k->state.heavy_tails && zncc > GOOD_MATCH : blind)) break;
+        zncc = compare ? row->zncc : 0, blind |= !compare;
+        if (!find_outliers(k, compare ? row->Phi : start, compare)) break;
+        attempt(k, p, compare ? row->Phi : start, row);
+    }
+    if (k->state.no_memory) row->return_status = NO_MEMORY;
+    if (row->return_status != CONVERGED && row->return_status != NO_MEMORY) *row = first;
 }
 
 static int register_windows(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,

@@ -1,5 +1,6 @@
 """Regular grids of nodes, and those that fit into an image."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ class Grid:
     @property
     def size(self) -> int:
         """Number of nodes."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     def positions(self, numbers: np.ndarray | None = None) -> np.ndarray:
         """Positions of nodes, (n, 3) float64, ZYX, X fastest: of all of them, or of those with these numbers."""

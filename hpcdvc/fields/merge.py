@@ -46,7 +46,7 @@ def total_rows(increment: Field, before: Field | None, numbers: np.ndarray) -> n
     rows["index"], rows["return_status"], rows["Phi"] = numbers, Status.NOT_REACHED, np.nan
     empty = (before or increment).return_status[numbers] == Status.NO_SPECIMEN
     rows["return_status"][empty] = Status.NO_SPECIMEN
-    for name in ("error", "delta_phi_norm", "zncc", "valid_fraction", "variance"):
+    for name in ("error", "delta_phi_norm", "zncc", "valid_fraction", "variance", "curvature", "curvature_part"):
         rows[name] = np.nan
     if before is None:
         kept = increment.measured[numbers]

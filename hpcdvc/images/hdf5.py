@@ -7,8 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.images.hdf5_storage import block_offset, files_of, load_filters
-from hpcdvc.images.volume import VolumeInfo, make_info
+from hpcdvc.images.files import is_within
+from hpcdvc.images.hdf5_links import broken, follow
+from hpcdvc.images.hdf5_numbers import block_offset, number_type, read_numbers
+from hpcdvc.images.hdf5_storage import external_folder, files_of, load_filters
+from hpcdvc.images.volume import VolumeInfo, header_seconds, make_info, reading
 
 
 def _attribute(node, name: str) -> str | None:
@@ -26,32 +29,9 @@ def _is_image(item) -> bool:
     if not isinstance(item, h5py.Dataset) or item.ndim not in (2, 3):
         return False
     try:
-        return item.dtype.kind in "biufc"
+        return number_type(item).kind in "biufc"
     except TypeError:  # a type that numpy has not
         return True
-
-
-def _follow(group, name: str):
-    """What a name in a group leads to; None if nowhere."""
-    try:
-        return group[name]
-    except (KeyError, OSError):
-        return None
-
-
-def _link(group, name: str) -> str:
-    """Where a link of a group that leads nowhere points to."""
-    from h5py import h5l
-
-    links, word = group.id.links, os.fsencode(name)
-    if links.get_info(word).type == h5l.TYPE_EXTERNAL:
-        return ":".join(part.decode(errors="replace") for part in links.get_val(word))
-    return links.get_val(word).decode(errors="replace")
-
-
-def _broken(group, name: str, spec: str) -> UserError:
-    place = f"{group.file.filename}:{group.name.rstrip('/')}/{name}"
-    return UserError(f"{spec}: {place} is a link to {_link(group, name)}, which is not there or cannot be read")
 
 
 def _signal(group, spec: str):
@@ -59,9 +39,9 @@ def _signal(group, spec: str):
     name = _attribute(group, "signal")
     if not isinstance(name, str) or name not in list(group):
         return None
-    found = _follow(group, name)
+    found = follow(group, name, spec)
     if found is None:
-        raise _broken(group, name, spec)
+        raise broken(group, name, spec)
     return found if _is_image(found) else None
 
 
@@ -73,9 +53,9 @@ def _all_items(group, spec: str) -> Iterator:
     for parent in waiting:
         # what stands here goes before what is only linked
         for name in sorted(parent, key=lambda name: parent.id.links.get_info(os.fsencode(name)).type):
-            item = _follow(parent, name)
+            item = follow(parent, name, spec)
             if item is None:
-                raise _broken(parent, name, f"{spec}: name the image (file.h5:/path)")
+                raise broken(parent, name, f"{spec}: name the image (file.h5:/path)")
             if item not in seen:
                 seen.add(item)
                 yield item
@@ -87,9 +67,12 @@ def _find(group, spec: str):
     """The image in a file or group: NeXus' default plot, else the only signal, 3-D dataset or 2-D dataset in it."""
     import h5py
 
-    node = group
+    node, seen = group, set()
     while isinstance(node, h5py.Group) and isinstance(_attribute(node, "default"), str):
-        node = _follow(node, _attribute(node, "default"))
+        if node in seen:
+            raise UserError(f"{spec}: its attributes `default` lead in a circle, name the image (file.h5:/path)")
+        seen.add(node)
+        node = follow(node, _attribute(node, "default"), spec)
     if isinstance(node, h5py.Group) and _signal(node, spec) is not None:
         return _signal(node, spec)
     signals, arrays = [], {2: [], 3: []}
@@ -116,9 +99,9 @@ def _dataset(file, spec: str, name: str | None):
     for part in filter(None, (name or "").split("/")):
         if not isinstance(node, h5py.Group) or part not in list(node):
             raise UserError(f"{spec}: there is no dataset {name} in {file.filename}")
-        found = _follow(node, part)
+        found = follow(node, part, spec)
         if found is None:
-            raise _broken(node, part, spec)
+            raise broken(node, part, spec)
         node = found
     return _find(node, spec) if isinstance(node, h5py.Group) else node
 
@@ -127,18 +110,50 @@ def describe(spec: str, path: str, name: str | None) -> VolumeInfo:
     """Header of a dataset; see `hpcdvc.images.describe`."""
     import h5py
 
-    with h5py.File(path, "r") as file:
-        data = _dataset(file, spec, name)
-        if not isinstance(data, h5py.Dataset) or data.shape is None:
-            raise UserError(f"{spec} is no dataset of numbers")
-        try:
-            stored, offset = data.dtype, block_offset(data)
-        except TypeError as error:
-            raise UserError(f"{spec} holds voxels of a type that cannot be read ({error}): convert it") from error
-        info = make_info(spec, path, data.shape, stored, "hdf5", offset, data.name)
+    with reading(spec, header_seconds(path)):
+        file = h5py.File(path, "r")
+    with file:
+        with reading(spec, header_seconds(path)):
+            data = _dataset(file, spec, name)
+            info = _header(data, spec, path)
         # a file that is linked to holds the voxels, not the one that is named
         own, *others = files_of(data, spec)
-        return replace(info, files=(path if os.path.samefile(path, own) else own, *others))
+        files = (path if os.path.samefile(path, own) else own, *others)
+        return replace(info, files=files, notes=_notes(path, files, external_folder(data) is not None))
+
+
+def _header(data, spec: str, path: str) -> VolumeInfo:
+    """Shape and type of a dataset, and where it may be mapped."""
+    import h5py
+
+    if not isinstance(data, h5py.Dataset) or data.shape is None:
+        raise UserError(f"{spec} is no dataset of numbers")
+    try:
+        return make_info(spec, path, data.shape, number_type(data), "hdf5", block_offset(data), data.name)
+    except TypeError as error:
+        raise UserError(f"{spec} holds voxels of a type that cannot be read ({error}): convert it") from error
+
+
+def _notes(path: str, files: tuple[str, ...], raw: bool) -> tuple[str, ...]:
+    """That voxels are read from files beside an HDF5 file that are none, or from any that are elsewhere."""
+    away = [other for other in files if raw or not is_within(other, os.path.dirname(os.path.abspath(path)))]
+    away = [other for other in away if other != path]
+    more = f" and {len(away) - 1} more" if len(away) > 1 else ""
+    return (f"its voxels are read from {away[0]}{more}",) if away else ()
+
+
+def _open(file, name: str):
+    """A dataset, whose external files are looked for beside its own file, not in the working folder."""
+    import h5py
+
+    data = file[name]
+    folder = external_folder(data)
+    if folder is None:
+        return data
+    del data  # an open dataset keeps the folder that it was opened with
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    access.set_efile_prefix(os.fsencode(os.path.abspath(folder)))
+    return h5py.Dataset(h5py.h5d.open(file.id, os.fsencode(name), access))
 
 
 def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
@@ -149,16 +164,14 @@ def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     import h5py
 
     with h5py.File(info.files[0], "r") as file:
-        data = file[info.dataset]
+        data = _open(file, info.dataset)
         load_filters(data, info.spec)
-        values = volume.view(data.dtype) if data.dtype == np.dtype(bool) else volume
-        lead = (0,) * (data.ndim - 3)
         if data.ndim == 2:
             if start == 0 < stop:
-                data.read_direct(values[0])
+                read_numbers(data, (), volume[0])
             return
+        lead = (0,) * (data.ndim - 3)
         depth = data.chunks[-3] if data.chunks else stop - start
         first = -(-start // depth) * depth if data.chunks else start
         for k in range(first, stop, max(depth, 1)):
-            layer = slice(k, min(k + depth, info.shape[0]))
-            data.read_direct(values, (*lead, layer), (layer,))
+            read_numbers(data, (*lead, k), volume[k : min(k + depth, info.shape[0])])

@@ -9,7 +9,11 @@ import os
 from contextlib import suppress
 from importlib import import_module
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, quoted
+from hpcdvc.images.files import check_size, is_regular, is_within
+from hpcdvc.images.hdf5_links import find_file, follow
+from hpcdvc.images.hdf5_numbers import is_read_rightly
+from hpcdvc.images.volume import header_seconds, reading
 
 #: Filters by their registered numbers; those of `PLUGGED` come with the package hdf5plugin.
 FILTERS = {
@@ -67,80 +71,99 @@ def _missing_filters(data) -> list[tuple[int, str]]:
     return [(code, name.decode(errors="replace")) for code, _, _, name in used if not h5z.filter_avail(code)]
 
 
-def block_offset(data) -> int | None:
-    """Where the voxels start in the file of a dataset, if they lie there as numpy would write them; else None."""
-    from h5py import h5d, h5t
-
-    how = data.id.get_create_plist()
-    # words wider than their precision, or with their bits elsewhere, are no numbers of numpy
-    alike = data.id.get_type() == h5t.py_create(data.dtype, logical=True)
-    in_one_block = how.get_layout() == h5d.CONTIGUOUS and not how.get_external_count()
-    return data.id.get_offset() if alike and in_one_block else None
-
-
-def files_of(data, spec: str) -> tuple[str, ...]:
+def files_of(data, spec: str, within: tuple = ()) -> tuple[str, ...]:
     """The files that hold the voxels of a dataset, its own first; every voxel has been found.
 
     Parameters
     ----------
     data : h5py.Dataset
     spec : the volume, for messages
+    within : the virtual datasets that have led here
 
     Raises
     ------
     UserError
-        Voxels are missing, or cannot be decompressed; the sentence says what is missing.
+        Voxels are missing, cannot be decompressed, or lie where nothing is read from; the sentence says which.
     """
     from h5py import h5d
 
     own, layout = data.file.filename, data.id.get_create_plist().get_layout()
     if layout == h5d.VIRTUAL:
-        return (own, *_sources(data, spec))
-    if layout == h5d.CHUNKED:
-        load_filters(data, spec)
-        wanted = math.prod(-(-n // chunk) for n, chunk in zip(data.shape, data.chunks, strict=True))
-        written = data.id.get_num_chunks()
-        if written < wanted:
-            raise UserError(
-                f"{spec} is not whole: only {written} of the {wanted} chunks of {data.name} in {own} were ever written"
-            )
-    elif layout == h5d.CONTIGUOUS and data.size:
-        return (own, *_raw_files(data, spec))
-    return (own,)
+        if data in within:
+            raise UserError(f"{spec} is damaged: the virtual dataset {data.name} in {own} is made of itself")
+        return (own, *_sources(data, spec, (*within, data)))
+    with reading(spec, header_seconds(own)):
+        if layout == h5d.CHUNKED:
+            _check_chunks(data, spec)
+        return (own, *(_raw_files(data, spec) if layout == h5d.CONTIGUOUS and data.size else ()))
+
+
+def _check_chunks(data, spec: str) -> None:
+    """Refuse a dataset whose chunks are not all there, or do not fit in their file."""
+    load_filters(data, spec)
+    own, wanted = (
+        data.file.filename,
+        math.prod(-(-n // chunk) for n, chunk in zip(data.shape, data.chunks, strict=True)),
+    )
+    written = data.id.get_num_chunks()
+    if written < wanted:
+        raise UserError(
+            f"{spec} is not whole: only {written} of the {wanted} chunks of {data.name} in {own} were ever written"
+        )
+    word = data.id.get_type().get_size()
+    check_size(spec, math.prod(data.chunks) * word, (own,))
+    claimed, size = data.size * word, os.path.getsize(own)
+    if claimed > size and not data.id.get_create_plist().get_nfilters():
+        raise UserError(f"{spec} is damaged: {own} has {size} bytes, its header asks for {claimed}")
+
+
+def external_folder(data) -> str | None:
+    """The folder of the external files of a dataset, that of its own file by default; None if it has none."""
+    if not data.id.get_create_plist().get_external_count():
+        return None
+    beside = os.path.dirname(data.file.filename)
+    named = os.environ.get("HDF5_EXTFILE_PREFIX", "")
+    return named.replace("${ORIGIN}", os.path.abspath(beside)) if named else beside
 
 
 def _raw_files(data, spec: str) -> list[str]:
     """Files beside the HDF5 file that hold the voxels of a contiguous dataset; none if they stand in itself."""
     own, how = data.file.filename, data.id.get_create_plist()
-    if not how.get_external_count():
+    folder, rest = external_folder(data), data.size * data.id.get_type().get_size()
+    if folder is None:
         offset = data.id.get_offset()
         if offset is None:
             raise UserError(f"{spec} is not whole: {data.name} in {own} was made, but never written")
-        end, size = offset + data.size * data.id.get_type().get_size(), os.path.getsize(own)
+        end, size = offset + rest, os.path.getsize(own)
         if end > size:
             raise UserError(f"{spec} is truncated: {own} has {size} bytes, its header asks for {end}")
         return []
-    folder = os.environ.get("HDF5_EXTFILE_PREFIX", "").replace("${ORIGIN}", os.path.dirname(os.path.abspath(own)))
-    paths, rest = [], data.size * data.id.get_type().get_size()
+    paths = []
     for k in range(how.get_external_count()):
         name, offset, size = how.get_external(k)
         path, part = os.path.join(folder, os.fsdecode(name)), min(size, rest)
-        if not os.path.isfile(path) or os.path.getsize(path) < offset + part:
+        if not is_within(path, folder):
+            raise UserError(
+                f"{spec} takes its voxels from {quoted(os.fsdecode(name))}, which is not in the folder of {own}"
+            )
+        if not is_regular(path, spec) or os.path.getsize(path) < offset + part:
             raise UserError(f"{spec} is not whole: {path}, which holds its voxels, is not there or too short")
         paths.append(path)
         rest -= part
     return paths
 
 
-def _sources(data, spec: str) -> list[str]:
+def _sources(data, spec: str, within: tuple) -> list[str]:
     """Files of the sources of a virtual dataset, each of which is whole."""
     found, covered = {}, {}
-    for target, file_name, name, source in data.virtual_sources():
+    with reading(spec, header_seconds(data.file.filename)):
+        mapped = data.virtual_sources()
+    for target, file_name, name, source in mapped:
         if "%b" in file_name or "%b" in name:
             raise UserError(f"{spec} is a virtual dataset of numbered sources, {file_name}:{name}: copy it to one file")
         key = (file_name.replace("%%", "%"), name.replace("%%", "%"))
         if key not in found:
-            found[key] = _source(data.file.filename, *key, spec)
+            found[key] = _source(data, *key, spec, within)
         if found[key]:
             shape, _ = found[key]
             place, count = (key, math.prod(shape)) if _grows(target) else _extent(target, data.shape)
@@ -157,26 +180,23 @@ def _sources(data, spec: str) -> list[str]:
     return list(dict.fromkeys(path for _, paths in found.values() for path in paths))
 
 
-def _source(own: str, file_name: str, name: str, spec: str) -> tuple[tuple[int, ...], tuple[str, ...]] | None:
-    """Shape of a source of a virtual dataset in the file `own`, and the files that hold it; None if it is not there."""
+def _source(
+    data, file_name: str, name: str, spec: str, within: tuple
+) -> tuple[tuple[int, ...], tuple[str, ...]] | None:
+    """Shape of a source of a virtual dataset, and the files that hold it; None if it is not there."""
     import h5py
 
-    path = next((path for path in _places(own, file_name) if h5py.is_hdf5(path)), None)
+    path = find_file(data.file.filename, file_name, "HDF5_VDS_PREFIX", spec)
     if path is None:
         return None
-    with h5py.File(path, "r") as file:
-        part = file.get(name)
-        return (part.shape, files_of(part, spec)) if isinstance(part, h5py.Dataset) else None
-
-
-def _places(own: str, name: str) -> list[str]:
-    """Where HDF5 looks for a source of a virtual dataset in the file `own`, in this order."""
-    if name == ".":
-        return [own]
-    last = os.path.basename(name) if os.path.isabs(name) else name
-    prefixes = os.environ.get("HDF5_VDS_PREFIX", "").replace("${ORIGIN}", os.path.dirname(os.path.abspath(own)))
-    folders = [*filter(None, prefixes.split(":")), os.path.dirname(own), "", os.path.dirname(os.path.realpath(own))]
-    return [name] * os.path.isabs(name) + [os.path.join(folder, last) for folder in folders]
+    with reading(spec, header_seconds(path)):
+        part = follow(h5py.File(path, "r")["/"], name, spec)
+        if not isinstance(part, h5py.Dataset):
+            return None
+        if external_folder(part) is not None or not is_read_rightly(part, data):
+            what = f"{path}:{name}, whose numbers cannot be read from there"
+            raise UserError(f"{spec} is a virtual dataset of {what}: copy it to one file")
+    return part.shape, files_of(part, spec, within)
 
 
 def _grows(space) -> bool:

@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, shortened
 from hpcdvc.images.volume import VolumeInfo, make_info
 
 
 def _open(path: str) -> np.memmap:
     try:
-        return np.lib.format.open_memmap(path, mode="r")
+        with np.errstate(over="raise"):  # a shape of more voxels than there are numbers
+            return np.lib.format.open_memmap(path, mode="r")
     except ValueError as error:
-        raise UserError(f"{path} is no array of numbers, or it is truncated ({error})") from error
+        raise UserError(f"{path} is no array of numbers, or it is truncated ({shortened(str(error))})") from error
 
 
 def describe(spec: str, path: str) -> VolumeInfo:

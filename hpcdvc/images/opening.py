@@ -2,6 +2,7 @@
 
 import os
 import stat
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +11,10 @@ import hpcdvc.images.hdf5 as hdf5
 import hpcdvc.images.npy as npy
 import hpcdvc.images.slices as slices
 import hpcdvc.images.tiff as tiff
-from hpcdvc.errors import UserError
-from hpcdvc.images.volume import VolumeInfo, reading
+from hpcdvc.errors import RunError, UserError
+from hpcdvc.images.files import check_size
+from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, VolumeInfo, header_seconds, reading
+from hpcdvc.kernels import guard
 
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
@@ -77,34 +80,47 @@ def describe(spec: str, every_slice: bool = False) -> VolumeInfo:
         of its voxels are nowhere; one sentence that names it.
     """
     with reading(spec):
-        path, dataset = _split(spec)
-        kind = _kind(spec, path)
-        if kind == "hdf5":
-            return hdf5.describe(spec, path, dataset)
-        if dataset is not None:
-            raise UserError(f"{spec}: {path} is no HDF5 file, it has no dataset {dataset}")
-        if kind == "slices":
-            return slices.describe(spec, path, every_slice)
+        info = _describe(spec, every_slice)
+        check_size(spec, info.voxel_bytes, info.files)
+        return info
+
+
+def _describe(spec: str, every_slice: bool) -> VolumeInfo:
+    """Header of a volume, whose size is not in question yet."""
+    path, dataset = _split(spec)
+    kind = _kind(spec, path)
+    if kind == "hdf5":
+        return hdf5.describe(spec, path, dataset)
+    if dataset is not None:
+        raise UserError(f"{spec}: {path} is no HDF5 file, it has no dataset {dataset}")
+    if kind == "slices":
+        return slices.describe(spec, path, every_slice)
+    with reading(spec, header_seconds(path)):
         return _FORMATS[kind].describe(spec, path)
 
 
 def _map(info: VolumeInfo) -> np.ndarray:
     """Memory map of a file; the page cache holds it once per node and loads what is touched."""
     with reading(info.spec):
-        return np.memmap(info.files[0], info.dtype, "r", info.offset, info.shape).view(np.ndarray)
+        array = np.memmap(info.files[0], info.dtype, "r", info.offset, info.shape)
+        known = guard.mapped(array.__array_interface__["data"][0], array.nbytes, info.spec)
+        weakref.finalize(array._mmap, known.forget)  # the mapping, which all views of it keep alive
+        return array.view(np.ndarray)
 
 
 def _fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     """Decode slices start to stop into their place."""
-    with reading(info.spec):
+    with reading(info.spec, HEADER_SECONDS + info.voxel_bytes / SLOWEST):
         if start < stop:
             _FORMATS[info.kind].fill(info, volume, start, stop)
 
 
 def _decode(info: VolumeInfo, team: "Team | None") -> np.ndarray:
     """Volume in memory, each rank of the node having read its slab."""
-    with reading(info.spec):
+    try:
         volume = np.empty(info.shape, info.dtype) if team is None else team.shared_array(info.shape, info.dtype)
+    except (MemoryError, OSError) as error:
+        raise RunError(f"not enough memory for the voxels of {info.spec}, {info.voxel_bytes / 1e6:.1f} MB") from error
     if team is None:
         _fill(info, volume, 0, len(volume))
     else:

@@ -10,7 +10,7 @@ import numpy as np
 
 import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import UserError
-from hpcdvc.images.volume import VolumeInfo, make_info, reading
+from hpcdvc.images.volume import VolumeInfo, header_seconds, make_info, reading
 
 #: What to do about a folder that holds something else than one series of slices without gaps.
 WAY_OUT = "--every-slice takes all that are there, in the order of their names"
@@ -94,7 +94,7 @@ def _slice_paths(spec: str, folder: str, every_slice: bool) -> list[str]:
 
 
 def _describe_slice(path: str) -> VolumeInfo:
-    with reading(path):
+    with reading(path, header_seconds(path)):
         return tiff.describe(path, path, ome=False)
 
 

@@ -7,21 +7,24 @@ programs leave them that append slice after slice.
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, shortened
+from hpcdvc.images.files import LoneFile
+from hpcdvc.images.tiff_headers import HEADERS, check_headers, check_parts
 from hpcdvc.images.volume import VolumeInfo, make_info
 
-#: Headers that say how the pages make up an image, by the name that tifffile has for them.
-HEADERS = {"ome": "OME", "imagej": "ImageJ", "mmstack": "Micro-Manager"}
 #: Photometric interpretations whose numbers are no grey values from black to white, and how they are taken.
 SHADES = {
     0: "white is stored as 0, its grey values are taken as they are stored, not inverted",
     3: "it has a palette, the numbers of the colours are taken as grey values",
 }
 PHOTOMETRIC, ORIENTATION = 262, 274
+#: Formats of slide scanners, which tifffile knows and which hold no volume.
+SLIDES = ("svs", "scn", "qpi", "ndpi", "bif", "avs", "eer", "philips", "indica")
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,19 @@ class _Layout:
     pages: list
 
 
-def _open(path: str, ome: bool):
+@contextmanager
+def _open(path: str, ome: bool) -> Iterator:
     import tifffile
 
     # what it logs about broken files is said in a sentence of our own
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
-    return tifffile.TiffFile(path, is_ome=None if ome else False)
+    other = {f"is_{kind}": False for kind in SLIDES if kind in tifffile.TIFF.FILE_FLAGS}
+    with LoneFile(path) as file:
+        try:
+            with tifffile.TiffFile(file, is_ome=None if ome else False, **other) as tif:
+                yield tif
+        finally:
+            file.check()
 
 
 def _check_page_chain(tif, spec: str) -> None:
@@ -63,10 +73,6 @@ def _check_one_image(tif, spec: str) -> None:
     shape = first.get_shape(squeeze=True)
     if tif.is_imagej and first.kind.lower() not in HEADERS:
         raise UserError(f"{spec} is truncated or damaged: it has fewer slices than its ImageJ header says")
-    if first.is_multifile:
-        raise UserError(
-            f"{spec} is one part of an image in several files ({_header(first)}): give one file or a folder of slices"
-        )
     if "S" in first.get_axes(squeeze=True):
         raise UserError(f"{spec} is a colour image of shape {shape} ({first.dtype}): convert it to grey values")
     if first.keyframe.dtype is None:
@@ -112,7 +118,7 @@ def _check_all_pages(tif, layout: _Layout, spec: str) -> None:
             raise UserError(f"{spec} is damaged: the index of Micro-Manager leads elsewhere than its pages")
 
 
-def _notes(tif, taken: int) -> Iterator[str]:
+def _notes(tif, taken: int, spec: str) -> Iterator[str]:
     """What the user has to know of how the voxels are taken."""
     for shade in dict.fromkeys(SHADES.get(series.keyframe.tags.valueof(PHOTOMETRIC)) for series in tif.series):
         if shade:
@@ -123,23 +129,35 @@ def _notes(tif, taken: int) -> Iterator[str]:
     if tif.series[0].kind.lower() == "mmstack":
         summary = tif.micromanager_metadata["Summary"]
         planned = math.prod(int(summary.get(name, 1)) for name in ("Slices", "Frames", "Channels", "Positions"))
+        check_parts(tif, spec, planned, taken)
         if planned > taken:
             yield f"{planned} slices were to be acquired, {taken} are there and taken"
 
 
 def _check_voxels_present(tif, layout: _Layout, spec: str) -> None:
-    """Refuse a file that is shorter than its header says, or has slices missing."""
+    """Refuse a file that is shorter than its header says, or has slices missing, or voxels where there can be none."""
+    header, size = tif.tiff.offsetsize * 2, tif.filehandle.size
+    starts = [layout.offset] if layout.offset is not None else []
     ends = [layout.offset + math.prod(layout.shape) * layout.stored.itemsize] if layout.offset is not None else []
     for number, page in enumerate(layout.pages):
         if page is None or not page.dataoffsets or 0 in page.databytecounts:
             raise UserError(f"{spec} is damaged: slice {number} has no voxels")
         if tif.series[0].kind.lower() == "uniform" and page.aspage().hash != tif.series[0].keyframe.hash:
             raise UserError(f"{spec} holds images of different sizes or types: slice {number} is not like the first")
+        starts.append(min(page.dataoffsets))
         ends.append(max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))))
-    if max(ends) > tif.filehandle.size:
-        raise UserError(f"{spec} is truncated: it has {tif.filehandle.size} bytes, its header asks for {max(ends)}")
+        frame = page.keyframe
+        if frame.compression == 1 and sum(page.databytecounts) * 8 < math.prod(frame.shape) * frame.bitspersample:
+            raise UserError(f"{spec} is damaged: slice {number} has fewer bytes than its header asks for")
+    if min(starts) < header:
+        raise UserError(f"{spec} is damaged: voxels are said to begin at byte {min(starts)}, within its header")
+    if max(ends) > size:
+        raise UserError(f"{spec} is truncated: it has {size} bytes, its header asks for {max(ends)}")
     if layout.pages and sum(math.prod(page.shape) for page in layout.pages) != math.prod(layout.shape):
         raise UserError(f"{spec} is damaged: its {len(layout.pages)} pages do not make up a shape of {layout.shape}")
+    frame = tif.series[0].keyframe
+    if frame.compression == 1 and math.prod(layout.shape) * frame.bitspersample > size * 8:
+        raise UserError(f"{spec} is damaged: it has {size} bytes, fewer than the voxels that its header tells of")
 
 
 def _check_decoder(tif, spec: str) -> None:
@@ -154,7 +172,7 @@ def _check_decoder(tif, spec: str) -> None:
             TIFF.UNPREDICTORS[page.predictor]
     except KeyError as error:
         raise UserError(
-            f"{spec} cannot be decompressed here, try `pip install imagecodecs` ({error.args[0]})"
+            f"{spec} cannot be decompressed here, try `pip install imagecodecs` ({shortened(str(error.args[0]))})"
         ) from error
 
 
@@ -162,12 +180,13 @@ def describe(spec: str, path: str, ome: bool = True) -> VolumeInfo:
     """Header of a TIFF file; see `hpcdvc.images.describe`. With ome=False OME metadata are not looked at."""
     with _open(path, ome) as tif:
         _check_page_chain(tif, spec)
+        check_headers(tif, spec)
         _check_one_image(tif, spec)
         layout = _layout(tif)
         _check_all_pages(tif, layout, spec)
         _check_voxels_present(tif, layout, spec)
         _check_decoder(tif, spec)
-        notes = _notes(tif, _slots(tif, layout))
+        notes = _notes(tif, _slots(tif, layout), spec)
         return make_info(spec, path, layout.shape, layout.stored, "tiff", layout.offset, notes=notes)
 
 
@@ -188,9 +207,8 @@ def read_slices(path: str, volume: np.ndarray, start: int, stop: int, ome: bool 
     with _open(path, ome) as tif:
         layout = _layout(tif)
         if layout.offset is not None:
-            slices = volume[start:stop]
-            with open(path, "rb") as file:
-                _read_block(file, layout.offset + start * volume[:1].nbytes, layout.stored, slices)
+            with LoneFile(path) as file:
+                _read_block(file, layout.offset + start * volume[:1].nbytes, layout.stored, volume[start:stop])
             return
         depth = len(volume) // len(layout.pages)
         values = volume.view(layout.stored) if layout.stored == np.dtype(bool) else volume

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import RunError, UserError, file_error, shortened
+from hpcdvc.kernels import guard
 
 #: The number types of voxels; everything else is refused.
 VOXEL_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
@@ -65,29 +66,48 @@ class VolumeInfo:
         return f"{name}-{dataset.strip('/').replace('/', '-')}"
 
 
+#: Seconds of CPU time that a header may take, a slow disk takes none; one more for so many bytes, which may be pages.
+HEADER_SECONDS, HEADER_RATE = 10.0, 1e9
+#: Bytes of voxels that the slowest decoder gives in a second.
+SLOWEST = 1e6
+
+
+def header_seconds(path: str) -> float:
+    """Seconds of CPU time that reading the header of a file may take."""
+    return HEADER_SECONDS + os.path.getsize(path) / HEADER_RATE
+
+
 @contextmanager
-def reading(spec: str) -> Iterator[None]:
+def reading(spec: str, cpu_seconds: float = 0.0) -> Iterator[None]:
     """Turn what the libraries raise on unreadable files into one sentence.
 
-    They raise anything from struct.error to AttributeError on damaged files, so everything is caught.
+    They raise anything from struct.error to AttributeError on damaged files, so everything is caught. What no exception
+    reports, a crash of a library or that it never comes back, ends the process: see `hpcdvc.kernels.guard`.
+
+    Parameters
+    ----------
+    spec : the file or volume
+    cpu_seconds : most CPU time that reading may take; 0: any
 
     Raises
     ------
     UserError
-        Naming `spec`; RunError when memory runs out. Both pass through unchanged when raised inside.
+        Naming `spec`; RunError when memory or the disk fails. Both pass through unchanged when raised inside.
     """
     try:
-        yield
+        with guard.reading(spec, round(cpu_seconds, 1)):
+            yield
     except (UserError, RunError):
         raise
     except MemoryError as error:
         raise RunError(f"not enough memory to read {spec}") from error
-    except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())[:200]
-        raise UserError(f"{spec} cannot be read: {reason}") from error
     except Exception as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(f"{spec} is damaged and cannot be read: {type(error).__name__} {reason}".rstrip()) from error
+        reason = shortened(" ".join(str(error).split()), 160)
+        what = "cannot be read:"
+        if not isinstance(error, OSError):
+            what = f"is damaged and cannot be read: {type(error).__name__}"
+        damaged = UserError(f"{spec} {what} {reason}".rstrip())
+        raise file_error(spec, error) or damaged from error
 
 
 def make_info(
@@ -120,6 +140,7 @@ def make_info(
     dtype = np.dtype("u1") if stored == np.dtype(bool) else stored.newbyteorder("=")
     if dtype.str[1:] not in VOXEL_TYPES:
         raise UserError(f"{spec} holds {dtype} voxels: convert it to 8, 16 or 32-bit integers or to float32")
+    dtype = np.dtype(dtype.str)  # without names of numbers, which HDF5 gives
     size = tuple(int(n) for n in shape)
     while len(size) > 3 and size[0] == 1:
         size = size[1:]
@@ -192,7 +213,7 @@ def identity(info: VolumeInfo) -> dict:
     Raises
     ------
     UserError
-        The file is gone.
+        The file is gone; RunError when the disk fails.
     """
     known = {
         "name": os.path.basename(os.path.normpath(info.path)),
@@ -205,7 +226,7 @@ def identity(info: VolumeInfo) -> dict:
             known["files"] = len(info.files)
         known["bytes"], known["sample"] = _sample(info.files)
     except OSError as error:
-        raise UserError(f"{info.spec} cannot be read: {error.strerror}") from error
+        raise (file_error(info.spec, error) or error) from error
     return known
 
 

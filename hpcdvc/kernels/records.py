@@ -59,6 +59,7 @@ GROUPS = {
             ("basis", "f8", 144),  # the change of the 12 entries of Phi per unknown: basis[12 * row + column]
             ("rigid", "i4"),
             ("curvature_threshold", "f8"),  # of F; 0: no correction
+            ("shading", "i4"),  # slopes of gain and offset are taken out where the residual shows them
             ("interpolation", "interpolation"),
             ("curvature_interpolation", "interpolation"),
             ("keys_noise", "f8", 16),  # as interpolation.noise, of Keys' interpolation
@@ -83,6 +84,8 @@ GROUPS = {
             ("valid_fraction", "f8"),  # part of the window that took part
             ("return_status", "i4"),
             ("iterations", "i4"),
+            ("curvature", "f4", 3),  # what the displacement is more than that of an affine window
+            ("curvature_part", "f4"),  # part that the window took of the curvature that it saw
         ],
         # Two whole images at a trial: x2 = centre + t + F (x1 - centre), grey values taken as (grey - offset) * scale.
         "trial": [

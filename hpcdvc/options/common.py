@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
+from hpcdvc.options.values import LONGEST
 
 ZYX = tuple[int, int, int]
 
@@ -55,7 +56,7 @@ class ImageSeries(Slices):
 
     def check(self) -> None:
         if len(self.images) < 2:
-            raise UserError(f"at least two images are needed, only {self.images[0]!r} is given")
+            raise UserError(f"at least two images are needed, only {quoted(self.images[0])} is given")
 
     def pairs(self, images: tuple) -> list[tuple]:
         """(reference, deformed) of every step, of the images or of what is known of each of them."""
@@ -96,6 +97,7 @@ class PhiFile(OptionSet):
         "-pfb",
         "--phiFile-bin-ratio",
         above=0,
+        at_most=1024,
         help="factor on the positions and displacements of -pf, e.g. 2 when it was measured on images binned by 2",
     )
 
@@ -133,13 +135,15 @@ class NeedlessMargin(OptionSet):
         "-margin",
         "--margin",
         at_least=0,
+        at_most=LONGEST,
         unit="voxel",
         in_key=False,
         help="not needed: windows are followed wherever they move in im2",
     )
     margin3: ZYX | None = option(
-        None, "-m3", "-mar3", "-margin3", "--margin3", at_least=0, unit="voxel", in_key=False, help="the same"
-    )
+        None, "-m3", "-mar3", "-margin3", "--margin3", at_least=0, at_most=LONGEST, unit="voxel", in_key=False,
+        help="the same",
+    )  # fmt: skip
 
 
 @option_group
@@ -189,7 +193,9 @@ class Place(OptionSet):
 
     def check(self) -> None:
         if self.prefix is not None and (not self.prefix or "/" in self.prefix):
-            raise UserError(f"-pre must be the beginning of a file name, not {self.prefix!r}; folders go into -od")
+            raise UserError(
+                f"-pre must be the beginning of a file name, not {quoted(self.prefix)}; folders go into -od"
+            )
 
 
 @option_group
@@ -237,6 +243,7 @@ class Processes(OptionSet):
         "-np",
         "--number-of-processes",
         at_least=1,
+        at_most=4096,
         in_key=False,
         help="processes on this machine, without mpirun; default 1",
     )
@@ -254,5 +261,6 @@ class RunControl(Processes, Messages):
         False, "--dry-run", in_key=False, help="say how many points, how much memory and time it takes, then leave"
     )
     checkpoint_interval: float = option(
-        10.0, "--checkpoint-interval", above=0, unit="s", in_key=False, help="most work that a crash can cost"
-    )
+        10.0, "--checkpoint-interval", above=0, at_most=86400, unit="s", in_key=False,
+        help="most work that a crash can cost",
+    )  # fmt: skip

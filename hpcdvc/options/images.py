@@ -5,6 +5,7 @@ from typing import ClassVar
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import ZYX, Mask, PhiFile, Place
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
+from hpcdvc.options.values import LONGEST
 
 
 @option_group
@@ -18,12 +19,13 @@ class Start(PhiFile):
         help="find the start: rotations to about 45 degrees and displacements to a quarter of the image",
     )
     binning_begin: int | None = option(
-        None, "-bb", "--binning-begin", at_least=1, group="start",
+        None, "-bb", "--binning-begin", at_least=1, at_most=4096, group="start",
         help="binning to begin with, a power of two; default 4, or what the image allows",
     )  # fmt: skip
     binning_end: int = option(
-        1, "-be", "--binning-end", at_least=1, group="start", help="binning to end with; 1 is the image itself"
-    )
+        1, "-be", "--binning-end", at_least=1, at_most=4096, group="start",
+        help="binning to end with; 1 is the image itself",
+    )  # fmt: skip
 
     def check(self) -> None:
         if self.auto and self.phi_file:
@@ -35,11 +37,11 @@ class Margin(OptionSet):
     """Voxels at the border of im1 that do not count, and where Phi is given."""
 
     margin: float | None = option(
-        None, "-m", "-mar", "--margin", at_least=0, unit="voxel",
+        None, "-m", "-mar", "--margin", at_least=0, at_most=LONGEST, unit="voxel",
         help="margin of im1 that is left out, room for movement; default a tenth of the smallest side",
     )  # fmt: skip
     margin3: ZYX | None = option(
-        None, "-m3", "-mar3", "--margin3", at_least=0, unit="voxel", help="the same, one for each axis"
+        None, "-m3", "-mar3", "--margin3", at_least=0, at_most=LONGEST, unit="voxel", help="the same, one for each axis"
     )
     return_mask_centre: bool = option(
         False, "-rmc", "--returnPhiMaskCentre", help="give Phi at the centre of mass of -mf1, not of the image"

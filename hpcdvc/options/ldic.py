@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.common import ImageSeries, Needless, Output, RunControl, StartField
 from hpcdvc.options.declare import option
 from hpcdvc.options.registration import (
@@ -14,6 +14,7 @@ from hpcdvc.options.registration import (
     WindowShape,
     WindowSize,
 )
+from hpcdvc.options.values import whole_number
 
 DESCRIPTION = "Measure the deformation function in a window about every node of a regular grid, by image correlation."
 
@@ -81,6 +82,6 @@ class Options(
         if self.skip in (None, MARKED):
             return None
         try:
-            return tuple(int(word) for word in self.skip.split(","))
+            return tuple(whole_number(word) for word in self.skip.split(","))
         except ValueError:
-            raise UserError(f"-skp= takes return statuses such as -skp=-1,-9, not {self.skip!r}") from None
+            raise UserError(f"-skp= takes return statuses such as -skp=-1,-9, not {quoted(self.skip)}") from None

@@ -5,6 +5,7 @@ from typing import ClassVar
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import PhiFile
 from hpcdvc.options.declare import OptionSet, declarations, one_of, option, option_group
+from hpcdvc.options.values import LONGEST
 
 #: Options about the rows of a field.
 OF_FIELDS = (
@@ -34,6 +35,8 @@ class Motion(OptionSet):
         None,
         "-rst",
         "--return-status-threshold",
+        at_least=-99,
+        at_most=99,
         help="field: use the rows with at least this return status, not those that are measured",
     )
     radius: float | None = option(
@@ -41,12 +44,14 @@ class Motion(OptionSet):
         "-rad",
         "--radius-limit",
         above=0,
+        at_most=LONGEST,
         unit="voxel",
         help="field: leave out nodes farther than this from the axis along z through the middle of the image",
     )
     neighbours: int = option(
-        8, "-nn", "--number-of-neighbours", at_least=1, help="field: nodes that each voxel takes its deformation from"
-    )
+        8, "-nn", "--number-of-neighbours", at_least=1, at_most=1000,
+        help="field: nodes that each voxel takes its deformation from",
+    )  # fmt: skip
     displacement_only: bool = option(
         False,
         "-disp",
@@ -66,6 +71,8 @@ class Motion(OptionSet):
         "-a",
         "-triangulation-alpha-value",
         "--triangulation-alpha-value",
+        at_least=-1e12,
+        at_most=1e12,
         unit="voxel^2",
         help="-tet: remove tetrahedra with a squared circumradius above this; 0 keeps all, negative finds a value",
     )

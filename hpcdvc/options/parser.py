@@ -1,4 +1,4 @@
-"""From a command line to an options dataclass: argparse, with abbreviations, short messages and our own help."""
+"""From a command line to an options dataclass: argparse, with short messages and our own help."""
 
 import argparse
 import re
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from hpcdvc import __version__
-from hpcdvc.errors import UserError
-from hpcdvc.options.declare import REQUIRED, WORDS, Declaration, OptionSet, declarations
+from hpcdvc.errors import UserError, quoted, shortened
+from hpcdvc.options.declare import REQUIRED, Declaration, OptionSet, declarations
+from hpcdvc.options.values import WORDS, number, whole_number
 
 Options = typing.TypeVar("Options", bound=OptionSet)
 
@@ -16,14 +17,14 @@ Options = typing.TypeVar("Options", bound=OptionSet)
 def parse(options_class: type[Options], argv: Sequence[str], prog: str = "hpcdvc", description: str = "") -> Options:
     """Read the command line `argv` (without the program's name).
 
-    Any unambiguous beginning of a flag will do. `--help` and `--version` print and raise SystemExit(0).
+    Flags are taken as they are declared, without abbreviations. `--help` and `--version` print and raise SystemExit(0).
 
     Raises
     ------
     UserError : one sentence, what is wrong with which option
     """
     parser = build_parser(options_class, prog, description)
-    given = parser.parse_intermixed_args(_spelled_out(argv, options_class, prog))
+    given = parser.parse_intermixed_args(_prepared(argv, options_class, prog))
     return options_class(**vars(given))
 
 
@@ -58,6 +59,9 @@ class _Parser(argparse.ArgumentParser):
         if message.startswith("the following arguments are required: "):
             names = message.partition(": ")[2].split(", ")
             message = f"missing: {', '.join(name.split('/')[0] for name in names)}"
+        message = re.sub(
+            r"(?<=unrecognized arguments: ).*", lambda match: shortened(match[0]), message, flags=re.DOTALL
+        )
         message = re.sub(r"expected (.*) argument", r"takes \1 value", message)
         message = re.sub(r"ignored explicit argument .*", "takes no value", message)
         raise UserError(f"{message} (all options: {self.prog} --help)")
@@ -75,37 +79,35 @@ class _Parser(argparse.ArgumentParser):
 def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
     """The function that turns one word into a value."""
 
+    convert = {int: whole_number, float: number}.get(declared.type, declared.type)
+
     def read(word: str) -> typing.Any:
         try:
-            return declared.type(word)
+            return convert(word)
         except ValueError:
             kind = WORDS.get(declared.type, declared.type.__name__)
-            raise argparse.ArgumentTypeError(f"takes {kind}, not {word.strip()!r}") from None
+            raise argparse.ArgumentTypeError(f"takes {kind}, not {quoted(word.strip())}") from None
 
     return read
 
 
-def _spelled_out(argv: Sequence[str], options_class: type[OptionSet], prog: str) -> list[str]:
-    """Replace abbreviated flags by full ones.
-
-    argparse's own abbreviations take `-hsw` for `-h` and call `-ti` ambiguous between two spellings of one option.
-    """
+def _prepared(argv: Sequence[str], options_class: type[OptionSet], prog: str) -> list[str]:
+    """The words as argparse takes them rightly: no unknown flags, and none that look like flags and are numbers."""
     declared = {flag: option for option in declarations(options_class) for flag in option.flags}
-    owners = {flag: option.name for flag, option in declared.items()}
-    owners |= {"-h": "help", "--help": "help", "--version": "version"}
+    known = [*declared, "-h", "--help", "--version"]
     words = []
     for position, word in enumerate(argv):
         if word == "--":
             return [*words, *argv[position:]]
-        flag, equals, value = word.partition("=")
-        if not word.startswith("-") or word == "-" or flag in owners:
+        flag = word.partition("=")[0]
+        if not word.startswith("-") or word == "-" or flag in known:
             words.append(_with_value(word, declared))
         elif _is_number(word):
             words.append(f" {word}")  # argparse would take -1e-3 and -inf for options; not so with a space
         elif _has_value_attached(word, declared):
             words.append(word)
         else:
-            words.append(_with_value(_full_flag(flag, owners, prog) + equals + value, declared))
+            raise _unknown(flag, known, prog)
     return words
 
 
@@ -115,22 +117,18 @@ def _with_value(word: str, declared: dict[str, Declaration]) -> str:
     return f"{word}={option.alone}" if option is not None and option.alone else word
 
 
-def _full_flag(flag: str, owners: dict[str, str], prog: str) -> str:
-    matches = {name: full for full, name in sorted(owners.items(), reverse=True) if full.startswith(flag)}
-    if len(matches) == 1:
-        return next(iter(matches.values()))
-    if matches:
-        raise UserError(f"{flag} could be {' or '.join(sorted(matches.values()))}")
+def _unknown(flag: str, known: list[str], prog: str) -> UserError:
     import difflib  # 10 ms, only for a typing mistake
 
-    near = difflib.get_close_matches(flag, owners, n=1)
+    begun = [full for full in known if full.startswith(flag)]
+    near = begun[:1] or difflib.get_close_matches(shortened(flag), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"all options: {prog} --help"
-    raise UserError(f"unknown option {flag} ({hint})")
+    return UserError(f"unknown option {shortened(flag)} ({hint})")
 
 
 def _is_number(word: str) -> bool:
     try:
-        float(word)
+        number(word)
     except ValueError:
         return False
     return True

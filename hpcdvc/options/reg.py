@@ -29,6 +29,7 @@ class Options(
         "-dp",
         "--min-delta-phi",
         above=0,
+        at_most=1,
         group="registration",
         help="converged when the norm of the change of Phi is below this",
     )

@@ -5,6 +5,11 @@ from typing import ClassVar
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import ZYX, Mask
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
+from hpcdvc.options.values import LONGEST
+
+INFINITE = float("inf")
+#: Largest half window, voxels.
+WIDEST = 2**15
 
 
 @option_group
@@ -14,10 +19,10 @@ class NodeSpacing(OptionSet):
     group: ClassVar[str] = "grid"
 
     node_spacing: int | None = option(
-        None, "-ns", "--node-spacing", at_least=1, unit="voxel", help="distance between nodes"
+        None, "-ns", "--node-spacing", at_least=1, at_most=LONGEST, unit="voxel", help="distance between nodes"
     )
     node_spacing3: ZYX | None = option(
-        None, "-ns3", "--node-spacing-3", at_least=1, unit="voxel", help="the same, one for each axis"
+        None, "-ns3", "--node-spacing-3", at_least=1, at_most=LONGEST, unit="voxel", help="the same, one for each axis"
     )
 
     def check(self) -> None:
@@ -36,11 +41,13 @@ class WindowSize(OptionSet):
     group: ClassVar[str] = "grid"
 
     half_window_size: int | None = option(
-        None, "-hws", "--half-window-size", at_least=1, unit="voxel", help="half window: it has 2*hws+1 voxels"
-    )
+        None, "-hws", "--half-window-size", at_least=1, at_most=WIDEST, unit="voxel",
+        help="half window: it has 2*hws+1 voxels",
+    )  # fmt: skip
     half_window_size3: ZYX | None = option(
-        None, "-hws3", "--half-window-size-3", at_least=0, unit="voxel", help="the same, one for each axis"
-    )
+        None, "-hws3", "--half-window-size-3", at_least=0, at_most=WIDEST, unit="voxel",
+        help="the same, one for each axis",
+    )  # fmt: skip
 
     def check(self) -> None:
         one_of(self, "half_window_size", "half_window_size3", required=True)
@@ -66,11 +73,13 @@ class WindowLimits(OptionSet):
         help="least part of a window that must be valid: inside both images, not masked, not NaN",
     )
     grey_low_threshold: float = option(
-        -float("inf"), "-glt", "--grey-low-threshold", unit="grey value", help="skip windows with a mean not above this"
-    )
+        -INFINITE, "-glt", "--grey-low-threshold", at_least=-INFINITE, at_most=INFINITE, unit="grey value",
+        help="skip windows with a mean not above this",
+    )  # fmt: skip
     grey_high_threshold: float = option(
-        float("inf"), "-ght", "--grey-high-threshold", unit="grey value", help="skip windows with a mean not below this"
-    )
+        INFINITE, "-ght", "--grey-high-threshold", at_least=-INFINITE, at_most=INFINITE, unit="grey value",
+        help="skip windows with a mean not below this",
+    )  # fmt: skip
 
     def check(self) -> None:
         low, high = self.grey_low_threshold, self.grey_high_threshold
@@ -91,10 +100,13 @@ class IterationOptions(OptionSet):
 
     group: ClassVar[str] = "registration"
 
-    max_iterations: int = option(50, "-it", "--max-iterations", at_least=1, help="most iterations per window")
-    min_delta_phi: float = option(
-        1e-3, "-dp", "--min-delta-phi", above=0, help="converged when the norm of the change of Phi is below this"
+    max_iterations: int = option(
+        50, "-it", "--max-iterations", at_least=1, at_most=10**6, help="most iterations per window"
     )
+    min_delta_phi: float = option(
+        1e-3, "-dp", "--min-delta-phi", above=0, at_most=1,
+        help="converged when the norm of the change of Phi is below this",
+    )  # fmt: skip
     rigid: bool = option(False, "-rig", "--rigid", help="displacement and rotation only")
     update_gradient: bool = option(
         False, "-ug", "--update-gradient", help="use the gradient of the deformed image, renewed in every iteration"
@@ -151,8 +163,8 @@ class WindowShape(OptionSet):
         "-so",
         "--shape-order",
         choices=("auto", "1"),
-        help="auto: where the residual shows that the field is curved inside the window, the displacement at its "
-        "centre is freed of that; 1: affine windows, nothing more",
+        help="auto: where the residual shows that the field is curved inside the window, or gain and offset of the "
+        "grey values change across it, the displacement at its centre is freed of that; 1: affine windows",
     )
 
 
@@ -174,11 +186,13 @@ class RegistrationFirst(OptionSet):
         "-regbb",
         "--registration-binning-begin",
         at_least=1,
+        at_most=4096,
         help="the same, with the binning to begin with; less where the image is small",
     )
     register_end: int | None = option(
-        None, "-regbe", "--registration-binning-end", at_least=1, help="the same, with the binning to end with"
-    )
+        None, "-regbe", "--registration-binning-end", at_least=1, at_most=4096,
+        help="the same, with the binning to end with",
+    )  # fmt: skip
 
     def check(self) -> None:
         if self.register or self.register_begin is not None or self.register_end is not None:

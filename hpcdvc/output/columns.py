@@ -171,6 +171,10 @@ COLUMNS = (
            make=lambda variance: _deviations(variance, slice(3)), blank=True),
     Column("Phi_variance", "f8", "1, voxel^2", "variances of the first three rows of Phi", PHI_ROWS, source="variance"),
     Column("zncc", "f8", "", "zero-mean normalised correlation of the two windows", tsv=("zncc",)),
+    Column("curvature", "f4", "voxel", "what was added to the displacement of an affine window for the curvature of "
+           "the field; NaN where not known", VECTOR, kinds=("grid",)),
+    Column("curvature_part", "f4", "", "part that the window itself took of the curvature that it saw; the rest is its "
+           "neighbours'", kinds=("grid",)),
     Column("valid_fraction", "f8", "", "part of the window that took part", tsv=("validFraction",)),
     Column("CC", "f8", "", "normalised correlation of a whole-voxel search", tsv=("pixelSearchCC",),
            tif=("CC",), vtk="pixelSearchCC"),

@@ -10,7 +10,7 @@ from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family
 from hpcdvc.output import schema, vtkhdf
 from hpcdvc.output.columns import Column
-from hpcdvc.output.transports import CollectiveFile, GatheredFile
+from hpcdvc.output.transports import CollectiveFile, GatheredFile, put_text
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,13 @@ def write_contents(
     explained : how many points ended how, see `hpcdvc.fields.status.explain_counts`
     """
     ours = out.file.create_group("hpcdvc")
-    ours.attrs["schema"] = schema.SCHEMA
     ours.attrs["schema_version"] = schema.SCHEMA_VERSION
-    ours.attrs["component_order"] = "xyz"
-    ours.attrs["array_order"] = "zyx"
-    ours.attrs["kind"] = block.kind
-    ours.attrs["family"] = block.family.value
+    texts = {"schema": schema.SCHEMA, "component_order": "xyz", "array_order": "zyx"}
+    for name, text in {**texts, "kind": block.kind, "family": block.family.value}.items():
+        put_text(ours, name, text)
     grid = asdict(block.grid) if block.grid else None
     for name, value in {**metadata, "grid": grid, "statuses": explained}.items():
-        ours.attrs[name] = json.dumps(_finite(value))
+        put_text(ours, name, json.dumps(_finite(value)))
     root = out.file.create_group("VTKHDF")
     root.attrs["Version"] = np.array([1, 0], "i8")
     _write_geometry(out, block)
@@ -77,7 +75,7 @@ def write_contents(
         facts = {"unit": column.unit, "components": " ".join(column.components.names)}
         for name, fact in facts.items():
             if fact:
-                data[column.name].attrs[name] = fact
+                put_text(data[column.name], name, fact)
     done = (block.rows["index"] >= 0).astype("u1")
     out.put("hpcdvc/done", done, block.start, (block.total,))
     for name, table in block.tables.items():

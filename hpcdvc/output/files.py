@@ -1,29 +1,79 @@
-"""A file exists whole under its final name, or not at all."""
+"""A file exists whole under its final name, or not at all.
+
+Until then it has a name that nobody can foresee, and is made only where there is nothing: what somebody else has put
+into a shared folder, a link to another file for example, is never written to.
+"""
 
 import contextlib
 import errno
 import os
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from hpcdvc.errors import RunError
+from hpcdvc.errors import RunError, UserError, error_number, shortened
 
 #: rows of text made by one format operation: large enough to hide Python's cost per row, small enough to stay in cache
 ROWS_PER_BLOCK = 4096
 
 
+#: Permissions of files and folders, of which the umask takes more away: nothing is writable by all.
+FILE_MODE, FOLDER_MODE = 0o664, 0o775
+#: What a temporary name adds to the final one.
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+
+
 def temporary_name(path: str | Path) -> Path:
-    """Name beside `path` under which the file is written until it is whole."""
-    return Path(f"{path}.tmp")
+    """A name beside `path`, another one each time, under which the file is written until it is whole."""
+    return Path(f"{path}.{os.urandom(8).hex()}.tmp")
+
+
+def temporary_files(paths: Iterable[str | Path]) -> list[Path]:
+    """What runs that were killed have left of files to be written to `paths`, or others are writing now."""
+    wanted, found = {os.path.abspath(path) for path in paths}, []
+    for folder in {os.path.dirname(path) for path in wanted}:
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(folder):
+                end = _TEMPORARY.search(name)
+                if end and end.end() == len(name) and os.path.join(folder, name[: end.start()]) in wanted:
+                    found.append(Path(folder, name))
+    return found
+
+
+def sweep(paths: Iterable[str | Path]) -> None:
+    """Delete what runs that were killed have left of files to be written to `paths`, where that is allowed."""
+    for path in temporary_files(paths):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def create(path: str | Path, flags: int = os.O_WRONLY) -> int:
+    """Make a file where there is nothing, not even a link that leads nowhere, and open it; FileExistsError else."""
+    return os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+
+
+def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
+    """Open a file that programs of hpcdvc have made; UserError where it is a link, a pipe, a device or a folder."""
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise UserError(f"{path} is no regular file: remove it") from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UserError(f"{path} is no regular file: remove it")
+    return descriptor
 
 
 @contextlib.contextmanager
 def whole_file(path: str | Path, size: int = 0) -> Iterator[Path]:
-    """Write `<path>.tmp` in the body of the ``with``; it is renamed to `path` when the body ends well, else removed.
+    """Write a temporary file in the body of the ``with``; it is renamed to `path` when that ends well, else removed.
 
     Parameters
     ----------
@@ -34,21 +84,21 @@ def whole_file(path: str | Path, size: int = 0) -> Iterator[Path]:
     ------
     RunError : the disk is full, or the file cannot be written
     """
-    with disk_errors(path):
-        prepare(path, size)
-        yield temporary_name(path)
-        settle(path)
+    with write_errors(path):
+        temporary = prepare(path, size)
+        with removed_on_errors(temporary):
+            yield temporary
+            settle(temporary, path)
 
 
 @contextlib.contextmanager
-def disk_errors(path: str | Path) -> Iterator[None]:
-    """When the body of the ``with`` fails, remove the temporary file of `path`; RunError if the file system failed."""
+def removed_on_errors(temporary: Path) -> Iterator[None]:
+    """When the body of the ``with`` fails, remove the temporary file."""
     try:
-        with write_errors(path):
-            yield
+        yield
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary_name(path).unlink()
+            temporary.unlink()
         raise
 
 
@@ -58,41 +108,36 @@ def write_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _is_disk_error(error):
+        if isinstance(error, OSError) or error_number(error):
             raise _write_failure(path, error) from error
         raise
 
 
-def prepare(path: str | Path, size: int) -> None:
-    """Clear away the temporary file of a killed run; OSError (ENOSPC) if fewer than `size` bytes are free there."""
+def prepare(path: str | Path, size: int) -> Path:
+    """Make the temporary file of `path`, empty; OSError (ENOSPC) if fewer than `size` bytes are free there."""
     temporary = temporary_name(path)
-    temporary.unlink(missing_ok=True)
     free = shutil.disk_usage(temporary.parent).free
     if size > free:
         raise OSError(errno.ENOSPC, f"{size / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free")
+    os.close(create(temporary))
+    return temporary
 
 
-def settle(path: str | Path) -> None:
-    """Bring the temporary file of `path` to the disk and give it its final name."""
-    temporary = temporary_name(path)
+def settle(temporary: Path, path: str | Path) -> None:
+    """Bring the temporary file to the disk and give it its final name."""
     _sync(temporary)
     os.replace(temporary, path)
     with contextlib.suppress(OSError):  # some file systems cannot sync a directory; the rename is done all the same
         _sync(temporary.parent)
 
 
-def _is_disk_error(error: BaseException) -> bool:
-    """Whether the file system failed; HDF5 reports some of its failures as RuntimeError with the errno in the text."""
-    return isinstance(error, OSError) or (isinstance(error, RuntimeError) and "errno = " in str(error))
-
-
 def _write_failure(path: str | Path, error: BaseException) -> RunError:
     """One sentence that says why `path` was not written."""
-    full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-    reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
-    if full:
-        detail = f" ({reason})" if "are needed" in reason else ""
+    number, own = error_number(error), str(getattr(error, "strerror", None))
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        detail = f" ({own})" if "are needed" in own else ""
         return RunError(f"{path} was not written: no space left on its disk{detail}; free some space and run again")
+    reason = os.strerror(number) if number else shortened(" ".join(str(error).split()) or type(error).__name__)
     return RunError(f"{path} was not written: {reason}")
 
 

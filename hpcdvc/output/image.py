@@ -10,7 +10,9 @@ import errno
 import json
 import math
 import os
-from contextlib import suppress
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.grid import Grid
 from hpcdvc.images import describe
 from hpcdvc.output import files, vtkhdf
-from hpcdvc.output.transports import LIBVER
+from hpcdvc.output.stored import opened
+from hpcdvc.output.transports import LIBVER, put_text
 
 #: Bytes of voxels from which on a TIFF file is a BigTIFF: offsets of the other kind have 32 bits.
 BIG_TIFF = 2**32 - 2**25
@@ -65,21 +68,25 @@ class ImageFile:
         UserError
             It is no TIFF or HDF5 file.
         """
-        return _key_in(Path(path or self.path)) == self.metadata["key"]
+        return self._key_in(path or self.path) == self.metadata["key"]
 
     def stored(self) -> dict:
         """What the file says of what it was made from: all that it holds in HDF5, its key alone in TIFF."""
-        if not self.path.endswith(".hdf"):
-            return {"key": _key_in(Path(self.path))}
-        with h5py.File(self.path, "r", locking=False) as file:
-            attributes = file["hpcdvc"].attrs
-            return {name: json.loads(attributes[name]) for name in self.metadata if name in attributes}
+        if not self._is_hdf:
+            return {"key": self._key_in(self.path)}
+        with opened(self.path) as stored:
+            found = {name: stored.json("hpcdvc", name) for name in self.metadata}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def remembered(self) -> dict:
+        """What the record of the run that made it can say after that run (one rank)."""
+        return self.metadata
 
     def begun(self) -> tuple[str, int] | None:
         """Where an earlier run with this key has put voxels: file, final or temporary, and offset; None if nowhere."""
-        for path in (files.temporary_name(self.path), Path(self.path)):
+        for path in (*files.temporary_files([self.path]), Path(self.path)):
             with suppress(UserError):  # no image, or one that has lost a part
-                if path.exists() and self.is_ours(path):
+                if _is_alone(path) and self.is_ours(path):
                     return str(path), describe(str(path)).offset
         return None
 
@@ -91,23 +98,31 @@ class ImageFile:
         RunError
             There is no room, or the file cannot be written.
         """
-        temporary = files.temporary_name(self.path)
-        with files.disk_errors(self.path):
-            files.prepare(self.path, self.file_bytes)
-            lay_out = _lay_out_hdf if self.path.endswith(".hdf") else _lay_out_tiff
-            offset = lay_out(temporary, self)
-            _reserve(temporary)
+        with files.write_errors(self.path):
+            self.discard()
+            temporary = files.prepare(self.path, self.file_bytes)
+            with files.removed_on_errors(temporary):
+                lay_out = _lay_out_hdf if self._is_hdf else _lay_out_tiff
+                offset = lay_out(temporary, self)
+                _reserve(temporary)
         return str(temporary), offset
 
-    def settle(self) -> None:
-        """Give the file its final name, on one rank; RunError if that fails."""
-        with files.write_errors(self.path):
-            if files.temporary_name(self.path).exists():  # else a run that was killed has done it
-                files.settle(self.path)
+    def settle(self, path: str) -> None:
+        """Give the file, which is at `path` until then, its final name, on one rank; RunError if that fails."""
+        if path != self.path:  # else a run that was killed has done it
+            with files.write_errors(self.path):
+                files.settle(Path(path), self.path)
 
     def discard(self) -> None:
         """Delete what an unfinished run has left, on one rank."""
-        files.temporary_name(self.path).unlink(missing_ok=True)
+        files.sweep([self.path])
+
+    @property
+    def _is_hdf(self) -> bool:
+        return self.path.endswith(".hdf")
+
+    def _key_in(self, path: str | Path) -> str | None:
+        return (_key_in_hdf if self._is_hdf else _key_in_tiff)(path)
 
     def view_paths(self) -> list[str]:
         """Files beside it: none."""
@@ -135,7 +150,7 @@ class ImageWriter:
         self._plane = np.empty(image.shape[1:], image.dtype)
         path, self._offset = place
         with files.write_errors(image.path):
-            self._descriptor = os.open(path, os.O_RDWR)
+            self._descriptor = files.open_regular(path, os.O_RDWR)
 
     def write(self, z: int, plane: np.ndarray) -> int:
         """Write plane z (ny, nx); returns its checksum. RunError if the disk does not take it."""
@@ -196,10 +211,10 @@ def _lay_out_hdf(path: Path, image: ImageFile) -> int:
     flat = nz == 1
     with h5py.File(path, "w", libver=LIBVER) as file:
         ours = file.create_group("hpcdvc")
-        ours.attrs["schema"] = "hpcdvc-image"
-        ours.attrs[KEY] = image.metadata["key"]
+        put_text(ours, "schema", "hpcdvc-image")
+        put_text(ours, KEY, image.metadata["key"])
         for name, value in image.metadata.items():
-            ours.attrs[name] = json.dumps(value)
+            put_text(ours, name, json.dumps(value))
         root = file.create_group("VTKHDF")
         root.attrs["Version"] = np.array([1, 0], "i8")
         grid = Grid((-0.5,) * 3, (1.0,) * 3, (2, ny + 1, nx + 1)) if flat else Grid((0.0,) * 3, (1.0,) * 3, image.shape)
@@ -220,20 +235,36 @@ def _contiguous(group: "h5py.Group", name: str, image: ImageFile) -> "h5py.h5d.D
     return h5py.h5d.create(group.id, name.encode(), kind, space, how)
 
 
-def _key_in(path: Path) -> str | None:
-    """Key that an image holds; None where it was not written here."""
-    import tifffile
+def _is_alone(path: Path) -> bool:
+    """Whether this is a file of this name and no other: nothing is written into what a link leads to."""
+    with suppress(OSError):
+        status = path.lstat()
+        return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+    return False
 
+
+@contextmanager
+def _only_ours(path: str | Path) -> Iterator[None]:
+    """UserError for a file that was not written here: the libraries raise anything on it."""
     try:
-        if path.name.removesuffix(".tmp").endswith(".hdf"):
-            with h5py.File(path, "r", locking=False) as file:
-                return file["hpcdvc"].attrs.get(KEY) if "hpcdvc" in file else None
-        with tifffile.TiffFile(path) as tif:
-            return (tif.shaped_metadata or ({},))[0].get(KEY)
-    except Exception as error:  # the libraries raise anything on a file that is none of theirs
+        yield
+    except Exception as error:
         raise UserError(
             f"{path} is no image that hpcdvc has written: -pre or -od give another name, --force overwrites it"
         ) from error
+
+
+def _key_in_hdf(path: str | Path) -> str | None:
+    """Key that an image holds; None where it was not written here."""
+    with _only_ours(path), opened(path) as stored:
+        return stored.text("hpcdvc", KEY)
+
+
+def _key_in_tiff(path: str | Path) -> str | None:
+    import tifffile
+
+    with _only_ours(path), tifffile.TiffFile(path) as tif:
+        return (tif.shaped_metadata or ({},))[0].get(KEY)
 
 
 def _reserve(path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, file_error, shortened
+from hpcdvc.output.stored import Stored, is_hdf5, opened
 
 #: VTK's number of a cell type -> corners
 CELLS = {10: 4, 5: 3}
@@ -33,14 +34,14 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     UserError
         No such file, none of these, or a mesh without tetrahedra or displacements.
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such file")
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         mesh = _read_with_meshio(path)
     else:
-        with h5py.File(path, "r", locking=False) as file:
-            mesh = _read_vtkhdf(file, path) if "VTKHDF" in file else _read_plain(file, path)
+        with opened(path) as stored:
+            mesh = _read_plain(stored) if stored.find("VTKHDF") is None else _read_vtkhdf(stored)
     points, connectivity, displacements = mesh
+    if any(array.dtype.kind not in "iuf" for array in mesh):
+        raise UserError(f"{path} is no mesh with displacements: it holds no numbers")
     if points.ndim != 2 or points.shape[1:] != (3,) or displacements.shape != points.shape:
         raise UserError(
             f"{path} holds points of shape {points.shape} and displacements of shape {displacements.shape}: "
@@ -51,30 +52,36 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return points.astype(float), connectivity.astype(np.int64), displacements.astype(float)
 
 
-def _read_plain(file: "h5py.File", path: str | Path) -> tuple[np.ndarray, ...]:
-    missing = [name for name in OURS if not isinstance(file.get(name), h5py.Dataset)]
+def _read_plain(stored: Stored) -> tuple[np.ndarray, ...]:
+    missing = [name for name in OURS if not isinstance(stored.find(name), h5py.Dataset)]
     if missing:
-        raise UserError(f"{path} is no mesh with displacements: it has no dataset {', '.join(missing)}")
-    return tuple(file[name][...] for name in OURS)
+        raise UserError(f"{stored.path} is no mesh with displacements: it has no dataset {', '.join(missing)}")
+    return tuple(stored.array(name) for name in OURS)
 
 
-def _read_vtkhdf(file: "h5py.File", path: str | Path) -> tuple[np.ndarray, ...]:
-    root = file["VTKHDF"]
-    kind = root.attrs.get("Type", b"no type of data")
-    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
-    if kind != "UnstructuredGrid" or "Types" not in root:
-        raise UserError(f"{path} holds {kind}, not a mesh; a field is given with -pf")
-    displacement = root.get("PointData/displacement")
-    if displacement is None:
+def _read_vtkhdf(stored: Stored) -> tuple[np.ndarray, ...]:
+    path, kind = stored.path, stored.text("VTKHDF", "Type") or "no type of data"
+    if kind != "UnstructuredGrid" or stored.find("VTKHDF/Types") is None:
+        raise UserError(f"{path} holds {shortened(kind)}, not a mesh; a field is given with -pf")
+    if stored.find("VTKHDF/PointData/displacement") is None:
         raise UserError(f"{path} holds a mesh without displacements: there is no point data `displacement`")
-    types = np.unique(root["Types"])
+    types = np.unique(stored.array("VTKHDF/Types", (None,)))
     if len(types) != 1 or int(types[0]) not in CELLS:
-        raise UserError(f"{path} holds cells of VTK type {', '.join(map(str, types))}: tetrahedra (10) are needed")
-    connectivity = root["Connectivity"][...].reshape(-1, CELLS[int(types[0])])
-    return root["Points"][...][:, ::-1], connectivity, displacement[...][:, ::-1]
+        found = shortened(", ".join(map(str, types)))
+        raise UserError(f"{path} holds cells of VTK type {found}: tetrahedra (10) are needed")
+    corners = CELLS[int(types[0])]
+    connectivity = stored.array("VTKHDF/Connectivity", (None,))
+    if len(connectivity) % corners:
+        raise stored.damaged(f"Connectivity has {len(connectivity)} entries, which are no cells of {corners} corners")
+    points = stored.array("VTKHDF/Points", (None, 3))
+    displacement = stored.array("VTKHDF/PointData/displacement", (None, 3))
+    return points[:, ::-1], connectivity.reshape(-1, corners), displacement[:, ::-1]
 
 
 def _read_with_meshio(path: str | Path) -> tuple[np.ndarray, ...]:
+    # meshio goes by the ending, and some of its formats lead to other files
+    if Path(path).suffix.lower() not in (".vtk", ".vtu"):
+        raise UserError(f"{path} is no HDF5 file, and its name does not end in .vtk or .vtu: no other mesh is read")
     try:
         import meshio
     except ImportError:
@@ -84,7 +91,7 @@ def _read_with_meshio(path: str | Path) -> tuple[np.ndarray, ...]:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             mesh = meshio.read(path)
     except (Exception, SystemExit) as error:
-        raise UserError(f"{path} is no mesh that can be read") from error
+        raise file_error(path, error) or UserError(f"{path} is no mesh that can be read") from error
     for name in ("displacement", "displacements"):
         if name in mesh.point_data:
             displacement = np.asarray(mesh.point_data[name])

@@ -1,13 +1,14 @@
 """Where results go: their names, what is there already, and whether there is room."""
 
+import contextlib
 import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import MISTAKES, RunError, UserError
 from hpcdvc.output import files
 
 
@@ -80,7 +81,7 @@ def check_names(paths: Iterable[str]) -> None:
         One is too long.
     """
     for path in paths:
-        temporary = files.temporary_name(path)
+        temporary = files.temporary_name(path)  # the longest of all
         folder = next(str(folder) for folder in temporary.absolute().parents if os.path.exists(folder))
         length, most = len(os.fsencode(temporary.name)), os.pathconf(folder, "PC_NAME_MAX")
         if length > most:
@@ -91,37 +92,48 @@ def check_names(paths: Iterable[str]) -> None:
             )
 
 
-def check_folder(folder: str | Path, need: int, make: bool = True) -> None:
-    """Find out, before anything is computed, whether files can be written into a folder.
-
-    Parameters
-    ----------
-    folder : made if needed
-    need : bytes that will be written
-    make : False changes nothing on the disk
+def check_folder(folder: str | Path) -> None:
+    """Find out, before anything is computed, whether files can be written into a folder, which is made if needed.
 
     Raises
     ------
     UserError
-        The folder cannot be made or written, or its disk is too small.
+        The folder cannot be made or written; RunError when the disk fails.
+    """
+    with _said(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=Path(folder)) as file:
+            file.write(b"hpcdvc")
+            file.flush()
+
+
+def check_room(folder: str | Path, need: int) -> None:
+    """Find out whether a folder, which need not be there yet, has room for `need` bytes; changes nothing on the disk.
+
+    Raises
+    ------
+    UserError
+        The folder cannot be written, or its disk is too small; RunError when that fails.
     """
     folder = Path(folder)
-    try:
-        if make:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder) as file:
-                file.write(b"hpcdvc")
-                file.flush()
+    with _said(folder):
         place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         if not place.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, f"{place} is not a folder")
         if not os.access(place, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "permission denied")
         free = shutil.disk_usage(place).free
-    except OSError as error:
-        raise UserError(f"the output folder {folder} cannot be written: {error.strerror}") from error
     if need > free:
         raise UserError(f"no space for the results in {folder}: {_size(need)} are needed, {_size(free)} are free")
+
+
+@contextlib.contextmanager
+def _said(folder: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = UserError if error.errno in MISTAKES else RunError
+        raise kind(f"the output folder {Path(folder)} cannot be written: {error.strerror}") from error
 
 
 def _size(number: int) -> str:

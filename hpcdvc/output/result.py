@@ -72,21 +72,21 @@ class FieldFile:
         """Whether the file was made by a run with this key; UserError if it is none of hpcdvc."""
         from hpcdvc.output.hdf5 import read_metadata
 
-        return read_metadata(self.path).get("key") == self.metadata["key"]
+        return read_metadata(self.path, "key").get("key") == self.metadata["key"]
 
     def stored(self) -> dict:
         """What the file says of what it was made from."""
         from hpcdvc.output.hdf5 import read_metadata
 
-        return read_metadata(self.path)
+        return read_metadata(self.path, "key", "parameters", "provenance")
 
     def begun(self) -> bool:
         """Whether an earlier run has reserved its disk space."""
         return False
 
-    def discard(self) -> None:
-        """Delete what an unfinished run has left, on one rank."""
-        files.temporary_name(self.path).unlink(missing_ok=True)
+    def remembered(self) -> dict:
+        """What the record of the run that made it can say after that run (one rank)."""
+        return {"points": self.counts()}
 
     def view_paths(self) -> list[str]:
         """Files beside it."""
@@ -154,17 +154,17 @@ class FieldFile:
 
     def counts(self) -> dict[str, int]:
         """How many points there are, without a specimen, and measured, from the file (one rank)."""
-        from hpcdvc.output.hdf5 import read_metadata
+        from hpcdvc.output.hdf5 import read_statuses
 
-        return point_counts(read_metadata(self.path)["statuses"], self.family)
+        return point_counts(read_statuses(self.path)[0], self.family)
 
     def summary(self) -> str | None:
         """How the points ended, from the file, as a table (one rank); None for a single one."""
-        from hpcdvc.output.hdf5 import read_metadata
+        from hpcdvc.output.hdf5 import read_statuses
 
         if self.points == 1:
             return None
-        return status_table(read_metadata(self.path)["statuses"])
+        return status_table(read_statuses(self.path)[0])
 
 
 def record_path(stem: str) -> str:
@@ -177,9 +177,12 @@ def read_record(stem: str) -> dict:
     try:
         with open(record_path(stem), encoding="utf-8") as file:
             record = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return record if isinstance(record, dict) else {}
+    sound = isinstance(record, dict) and all(
+        isinstance(record.get(name, {}), dict) for name in ("parameters", "provenance")
+    )
+    return record if sound else {}
 
 
 def write_record(stem: str, record: dict, team) -> None:

@@ -71,6 +71,23 @@ def present(members: Mapping[str, np.ndarray], kind: str) -> list[Column]:
     return [column for column in columns_of(kind) if column.made_from in members]
 
 
+def unfit(given: np.ndarray, dtype: np.dtype) -> tuple[int, str] | None:
+    """Where numbers (n, ...) do not fit into the type of a column.
+
+    Returns
+    -------
+    (row, words) of the first that is no whole number of that type, where one is wanted; None if all fit
+    """
+    if dtype.kind == "f" or not given.size:
+        return None
+    limits, rows = np.iinfo(dtype), given.reshape(len(given), -1)
+    bad = np.argwhere(~((rows >= limits.min) & (rows <= limits.max) & (rows == np.floor(rows))))
+    if not len(bad):
+        return None
+    what = "a whole number" if dtype.kind == "i" else f"a whole number from 0 to {limits.max}"
+    return int(bad[0][0]), f"is {rows[tuple(bad[0])]:.17g}, not {what}"
+
+
 def values(column: Column, members: Mapping[str, np.ndarray]) -> np.ndarray:
     """Contents of a column, also of rows that are not measured; (n, ...), ZYX."""
     return column.make(members[column.made_from]) if column.make else members[column.made_from]

@@ -24,6 +24,20 @@ if TYPE_CHECKING:
 LIBVER = ("earliest", "v110")
 
 
+#: most bytes of a text in an attribute; an attribute of 64 kB fits into no file of this format
+LONGEST_ATTRIBUTE = 60_000
+
+
+def put_text(node: "h5py.Group | h5py.Dataset", name: str, text: str) -> None:
+    """Store a text beside arrays: of fixed length, for those of variable length stand in a heap, where HDF5 crashes
+    over single wrong bytes. A long one, which only a group can have, becomes a dataset."""
+    value = np.bytes_(text.encode())
+    if len(value) > LONGEST_ATTRIBUTE:
+        node.create_dataset(name, data=value, track_times=False)
+    else:
+        node.attrs[name] = value
+
+
 def choose_transport(team: "Team | None" = None) -> str:
     """How the result is written, on one rank: "gather", or "parallel" if the environment variable HPCDVC_HDF5 says so.
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError, file_error, quoted, shortened
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family, Status
@@ -172,33 +172,38 @@ def _declared(path: str | Path, columns: dict[str, np.ndarray]) -> dict[str, np.
 def _read_table(path: Path) -> tuple[list[str], np.ndarray]:
     """Names of the columns as they stand there, and the numbers (rows, columns)."""
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise UserError(f"{path}: no such file" if not path.exists() else f"{path} is no regular file")
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8-sig") as stream:
             header = stream.readline().rstrip("\n")
             if not header:
                 raise UserError(f"{path} is empty" if not path.stat().st_size else f"{path} has no header line")
             if not any(line.strip() for line in stream):
                 raise UserError(f"{path} has a header line, but no rows")
         names = [name.strip() for name in header.split("\t")]
-        table = np.loadtxt(str(path), delimiter="\t", comments=None, skiprows=1, ndmin=2, encoding="utf-8")
+        table = np.loadtxt(str(path), delimiter="\t", comments=None, skiprows=1, ndmin=2, encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"{path} is not a text file") from None
     except ValueError as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(next(_faults(path), f"{path} is not a table of numbers: {error}")) from None
+        reason = shortened(str(error))
+        raise UserError(next(_faults(path), f"{path} is not a table of numbers: {reason}")) from None
+    except MemoryError as error:
+        raise RunError(f"not enough memory to read {path}") from error
+    except OSError as error:
+        raise file_error(path, error) or error from error
     if table.shape[1] != len(names):
         raise UserError(f"{path}, line 2: {table.shape[1]} columns, but the header names {len(names)}")
     today = [OTHER_NAMES.get(name, name) for name in names]
     if len(set(today)) < len(today):
-        raise UserError(f"{path} names the column {max(today, key=today.count)} twice")
+        raise UserError(f"{path} names the column {quoted(max(today, key=today.count))} twice")
     return names, table
 
 
 def _faults(path: Path) -> Iterator[str]:
     """Sentences on the lines that are no rows of the table."""
-    with open(path, encoding="utf-8") as stream:
+    with open(path, encoding="utf-8-sig") as stream:
         width = stream.readline().count("\t") + 1
         for number, line in enumerate(stream, start=2):
             entries = line.rstrip("\n").split("\t")
@@ -208,18 +213,14 @@ def _faults(path: Path) -> Iterator[str]:
                 try:
                     float(entry)
                 except ValueError:
-                    yield f"{path}, line {number}: {entry.strip()!r} is not a number"
+                    yield f"{path}, line {number}: {quoted(entry.strip())} is not a number"
 
 
 def _of_type(path: str | Path, name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """The numbers of a column in its own type."""
-    if dtype.kind == "f":
-        return values.astype(dtype)
-    limits = np.iinfo(dtype)
-    bad = np.flatnonzero(~((values >= limits.min) & (values <= limits.max) & (values == np.floor(values))))
-    if bad.size:
-        what = "a whole number" if dtype.kind == "i" else f"a whole number from 0 to {limits.max}"
-        raise UserError(f"{path}, row {bad[0] + 1}: {name} is {values[bad[0]]:.17g}, not {what}")
+    unfit = schema.unfit(values, dtype)
+    if unfit:
+        raise UserError(f"{path}, row {unfit[0] + 1}: {name} {unfit[1]}")
     return values.astype(dtype)
 
 

@@ -1,4 +1,4 @@
 """Who the ranks are, how they agree, share and exchange, and how a run ends; the only package that knows MPI.
 
-May import `errors`, `fields`. Begin reading with `team`.
+May import `errors`, `kernels`, `fields`. Begin reading with `team`.
 """

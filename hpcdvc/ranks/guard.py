@@ -8,7 +8,9 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
-from hpcdvc.errors import SENTENCES
+from hpcdvc.errors import SENTENCES, memory_error
+from hpcdvc.kernels import guard
+from hpcdvc.ranks.terminal import one_line, printable, tell
 
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 def install_exception_hooks(team: "Team") -> None:
     """An exception that nobody catches, in the main or another thread, ends all ranks with one traceback."""
+    guard.among_ranks(_turn(team), *team.abort_in_c())
     sys.excepthook = lambda kind, error, trace: _end(team, error)
     threading.excepthook = lambda event: _end(team, event.exc_value or event.exc_type())
 
@@ -60,22 +63,26 @@ def run_guarded(team: "Team", function: Callable[[], int | None]) -> int:
 
 def _tell(text: str) -> None:
     # as one write: what follows a line may be lost when the launcher ends the job
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    tell(text, sys.stderr)
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         error = f"{error.filename}: {error.strerror}"
-    return f"{os.path.basename(sys.argv[0])}: {error}\n"
+    return f"{one_line(f'{os.path.basename(sys.argv[0])}: {error}')}\n"
+
+
+def _turn(team: "Team") -> float:
+    """Seconds until a rank speaks: what all find out is told by the first, which has ended the others before that."""
+    return 0.3 * team.rank.bit_length()
 
 
 def _end(team: "Team", error: BaseException) -> NoReturn:
     """Say what happened, once, and end all ranks."""
-    # a mistake that all ranks make is told by the first, which has ended the others before their turn comes
-    time.sleep(0.3 * team.rank.bit_length())
+    time.sleep(_turn(team))
+    error = memory_error(error) or error
     if isinstance(error, KeyboardInterrupt):
         _tell(_sentence(RuntimeError("interrupted")))
         team.abort(130)
-    _tell(_sentence(error) if isinstance(error, SENTENCES) else "".join(traceback.format_exception(error)))
+    _tell(_sentence(error) if isinstance(error, SENTENCES) else printable("".join(traceback.format_exception(error))))
     team.abort(getattr(error, "exit_code", 1))

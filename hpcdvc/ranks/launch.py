@@ -9,6 +9,7 @@ import sys
 from typing import NoReturn
 
 from hpcdvc.errors import UserError
+from hpcdvc.ranks import terminal
 
 #: Variables that hold the number of processes a launcher has started, by the launchers of the MPI libraries ...
 _SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS", "HPCDVC_RANKS")
@@ -171,6 +172,6 @@ def relaunch(ranks: int, argv: list[str]) -> NoReturn:
     launcher = find_launcher()
     # HPCDVC_RANKS: a launcher that sets no variable we know must not be started again by each of its processes
     environment = {**environment_here(), "HPCDVC_RANKS": str(ranks)}
-    sys.stdout.flush()
-    sys.stderr.flush()
+    terminal.flush()
+    terminal.relay_pipes()
     os.execve(launcher, [launcher, "-n", str(ranks), sys.executable, *argv], environment)

@@ -1,8 +1,11 @@
 """Which rank says what, and where to."""
 
 import logging
+import os
 import sys
 import warnings
+
+from hpcdvc.ranks.terminal import one_line, printable, tell
 
 
 class _Messages(logging.Handler):
@@ -13,10 +16,13 @@ class _Messages(logging.Handler):
         self.prefix = f"{program}: " if rank == 0 else f"{program} (rank {rank}): "
 
     def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, tuple):
+            record.args = tuple(one_line(os.fspath(a)) if isinstance(a, (str, os.PathLike)) else a for a in record.args)
+        text = printable(self.format(record))
         if record.levelno < logging.WARNING:
-            print(self.format(record), flush=True)
+            tell(f"{text}\n", sys.stdout)
         else:
-            print(self.prefix + self.format(record), file=sys.stderr, flush=True)
+            tell(f"{self.prefix}{text}\n", sys.stderr)
 
 
 def set_up_messages(program: str, rank: int, verbose: bool, quiet: bool) -> logging.Logger:

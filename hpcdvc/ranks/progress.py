@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
+from hpcdvc.ranks.terminal import tell
+
 LAUNCHERS = ("mpiexec", "mpirun", "orterun", "prterun", "prun", "srun")
 REDRAW, LINE = 0.2, 30.0  # seconds between two states of the bar, and between two lines in a log
 
@@ -56,8 +58,7 @@ class Progress:
         if kind is None:
             self._show(self._summary())
         if self.bar and self.width:
-            self.stream.write("\n")
-            self.stream.flush()
+            tell("\n", self.stream)
 
     def update(self, done: int, converged: float | None = None) -> None:
         """Tell how many points are done, and which part (0 to 1) of them converged. Cheap, call it often."""
@@ -68,11 +69,10 @@ class Progress:
     def _show(self, text: str) -> None:
         self.shown = self.clock()
         if self.bar:
-            self.stream.write("\r" + text.ljust(self.width))
+            tell("\r" + text.ljust(self.width), self.stream)
             self.width = len(text)
         else:
-            self.stream.write(text + "\n")
-        self.stream.flush()
+            tell(text + "\n", self.stream)
 
     def _rate(self) -> float:
         return (self.done - self.first) / max(self.clock() - self.start, 1e-9)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from hpcdvc.errors import SENTENCES, UserError
-from hpcdvc.ranks import launch, tables
+from hpcdvc.ranks import launch, tables, terminal
 from hpcdvc.ranks.exchange import Queue, collect, shared_planes
 from hpcdvc.ranks.sharedmem import shared_array
 
@@ -88,6 +88,8 @@ class Team:
         Number of ranks of every node.
     stop_requested : bool
         A signal (SIGUSR1) asked this rank to leave soon.
+    before_abort : function
+        Called by `abort`, on the rank that ends all.
     comm : mpi4py communicator or None
     """
 
@@ -98,6 +100,7 @@ class Team:
         self.node_rank, self.node_size, self.node_index, self.node_count = 0, 1, 0, 1
         self.node_sizes = [1]
         self.stop_requested = False
+        self.before_abort: Callable[[], None] = lambda: None
         self._deciding = False
         if comm is not None:
             self._split(comm, nodes)
@@ -275,12 +278,27 @@ class Team:
 
     def abort(self, code: int) -> NoReturn:
         """End all ranks at once, with this exit code."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+        terminal.flush()
+        self.before_abort()
         if self.comm is not None:
             time.sleep(0.2)  # launchers drop output that they have not yet read
             self.comm.Abort(code)
         os._exit(code)
+
+    def abort_in_c(self) -> tuple[int, int]:
+        """Address of MPI_Abort, and the communicator as it takes it, for C code that cannot return; zeros without."""
+        if self.comm is None:
+            return 0, 0
+        import ctypes
+
+        from mpi4py import MPI
+
+        try:
+            function = ctypes.CDLL(MPI.__file__).MPI_Abort
+        except (OSError, AttributeError):
+            return 0, 0
+        handle = ctypes.string_at(MPI._addressof(self.comm), MPI._sizeof(self.comm))
+        return ctypes.cast(function, ctypes.c_void_p).value or 0, int.from_bytes(handle, sys.byteorder)
 
 
 def _outcome(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:

@@ -14,7 +14,7 @@ from hpcdvc.ranks.team import Team
 from hpcdvc.registration.levels import Level, as_volume, centre_of_mass
 from hpcdvc.registration.multiscale import Journal, RegistrationResult, levels_between, register_levels
 from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Settings, dimensions_of
-from hpcdvc.registration.task import Task, coarsest, power_of_two
+from hpcdvc.registration.task import Task, check_margin, coarsest, power_of_two
 
 log = logging.getLogger("hpcdvc")
 
@@ -174,6 +174,8 @@ def _register(
 
 def _start(phi: np.ndarray | None, bin_ratio: float) -> np.ndarray:
     start = np.eye(4) if phi is None else np.array(phi, float)
+    if not np.isfinite(bin_ratio):
+        raise UserError(f"phi_init_bin_ratio is {bin_ratio}: a number is needed")
     if start.shape != (4, 4) or not np.isfinite(start).all() or not np.linalg.det(start[:3, :3]) > 1e-3:
         raise UserError("phi_init must be a finite (4, 4) array that is not singular and does not mirror")
     start[:3, 3] *= bin_ratio
@@ -182,12 +184,14 @@ def _start(phi: np.ndarray | None, bin_ratio: float) -> np.ndarray:
 
 def _margin(margin: int | tuple[int, ...] | None, image: np.ndarray) -> tuple[int, int, int] | None:
     """Per axis ZYX, checked."""
+    name = f"an image of shape {image.shape}"
     if margin is None:
-        return None
+        return check_margin(as_volume(image).shape, None, name)
     values = np.broadcast_to(np.asarray(margin, float), image.ndim) if np.size(margin) in (1, image.ndim) else None
-    if values is None or not (values >= 0).all() or (np.array(image.shape) - 2 * values < 4).any():
-        raise UserError(f"a margin of {margin} leaves nothing of an image of shape {image.shape}")
-    return (0,) * (3 - image.ndim) + tuple(int(v) for v in values)
+    if values is None or not (values >= 0).all():
+        raise UserError(f"a margin of {margin} leaves nothing of {name}")
+    whole = (0,) * (3 - image.ndim) + tuple(int(min(v, 2**31)) for v in values)
+    return check_margin(as_volume(image).shape, whole, name)
 
 
 def _settings(

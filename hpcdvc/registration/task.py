@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hpcdvc.errors import UserError
 from hpcdvc.registration.settings import Settings
 
 #: Voxels that a level must have on each axis.
 LEAST_VOXELS = 8
+#: Voxels that a margin must leave on each axis: one that was asked for, and that of the images.
+LEAST_LEFT, LEAST_LEFT_BY_DEFAULT = 4, 1
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,26 @@ def default_margin(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     """A tenth of the smallest side and one voxel more, on each axis; none in z of a 2-D image."""
     margin = 1 + int(0.1 * min((n for n in shape if n > 1), default=1))
     return tuple(margin if n > 1 else 0 for n in shape)
+
+
+def check_margin(
+    shape: tuple[int, int, int], margin: tuple[float, float, float] | None, name: str
+) -> tuple[float, float, float] | None:
+    """Make sure that a margin leaves something of an image; returns it.
+
+    Parameters
+    ----------
+    shape : (nz, ny, nx); nz = 1 is an image in two dimensions
+    margin : ZYX, voxels; None: the default one
+    name : of the image, for messages
+
+    Raises
+    ------
+    UserError
+        It leaves too little along an axis, or the image has a single voxel there.
+    """
+    least = LEAST_LEFT_BY_DEFAULT if margin is None else LEAST_LEFT
+    for axis, n, m in zip("ZYX", shape, margin or default_margin(shape), strict=True):
+        if (n == 1 and axis != "Z") or (n > 1 and n - 2 * int(min(m, n)) < least):
+            raise UserError(f"a margin of {m:g} voxels leaves nothing of {name}: {n} voxels in {axis}")
+    return margin

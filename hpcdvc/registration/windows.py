@@ -4,6 +4,8 @@ The measured Phi maps a window of im1 to im2 about its point: im1(x) = im2(c + t
 iterations are in the kernel; what it is told is in settings.py, how they go in docs/theory/registration.md.
 """
 
+import math
+
 import numpy as np
 
 from hpcdvc.errors import UserError
@@ -69,4 +71,4 @@ def register_windows(
 def seconds_per_window(settings: Settings) -> float:
     """Rough cost of one window on one core: nanoseconds per voxel and iteration as measured, five iterations."""
     nanoseconds = {1: 3, 3: 9, 5: 25}[settings.interpolation.order]
-    return 5e-9 * nanoseconds * np.prod([2 * half + 1 for half in settings.window.half_size]) + 1e-5
+    return 5e-9 * nanoseconds * math.prod(2 * half + 1 for half in settings.window.half_size) + 1e-5

@@ -2,10 +2,12 @@
 
 import os
 import time
+from collections.abc import Callable
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import RunError
+from hpcdvc.output.files import create, write_errors
 from hpcdvc.runs.shards import Shards
 
 
@@ -19,10 +21,19 @@ class Checkpoint:
     interval : seconds between two writes through to the disk: what a crash of the machine may cost. A killed process
         costs nothing that was appended.
     instruction_set : of the kernels, to be remembered with the shards
+    confirm : called on rank 0 when all is measured and nothing has its final name: RunError when it must not have it
     """
 
-    def __init__(self, shards: Shards, team, interval: float = 10.0, instruction_set: str | None = None):
+    def __init__(
+        self,
+        shards: Shards,
+        team,
+        interval: float = 10.0,
+        instruction_set: str | None = None,
+        confirm: Callable[[], None] = lambda: None,
+    ):
         self.shards, self._team, self._interval, self._instruction_set = shards, team, interval, instruction_set
+        self.confirm = confirm
         self._run: str | None = None
         self._descriptor: int | None = None
         self._synced = 0.0
@@ -46,7 +57,7 @@ class Checkpoint:
 
         Raises
         ------
-        UserError
+        RunError
             On every rank, when the folder cannot be written.
         """
         self._team.listen()
@@ -84,17 +95,16 @@ class Checkpoint:
         self._run = None
         if self._descriptor is None:
             return
+        descriptor, self._descriptor = self._descriptor, None
         try:
-            self._sync()
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise RunError(f"cannot write into {self.shards.folder}: {error.strerror}") from error
-        finally:
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 def _create(path: str) -> int:
-    try:
-        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o666)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    with write_errors(path):
+        return create(path, os.O_WRONLY | os.O_APPEND)

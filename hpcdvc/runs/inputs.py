@@ -3,14 +3,67 @@
 import hashlib
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError, file_error
 from hpcdvc.images import VolumeInfo, describe, identity
 from hpcdvc.options.declare import OptionSet, declarations
 
 log = logging.getLogger("hpcdvc")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A volume as it was when the run looked at it first: what is measured shall be of that one.
+
+    Attributes
+    ----------
+    info : its header
+    identity : what tells it from others, as the provenance of a result has it
+    state : of its files, which changes when one of them is written: sizes and times
+    written : when the last of them was written, ns
+    """
+
+    info: VolumeInfo
+    identity: dict
+    state: str
+    written: int
+
+    @classmethod
+    def now(cls, info: VolumeInfo) -> "Seen":
+        """Look at its files; UserError when one is gone."""
+        state, written = _state(info)  # first: what is written after this is found out
+        return cls(info, identity(info), state, written)
+
+    def check(self, contents: bool = True) -> None:
+        """Make sure that it is still the same.
+
+        Parameters
+        ----------
+        contents : compare samples of what is in the files as well, and not only sizes and times
+
+        Raises
+        ------
+        RunError
+            It is not.
+        """
+        try:
+            same = _state(self.info)[0] == self.state and (not contents or identity(self.info) == self.identity)
+        except (OSError, UserError):
+            raise RunError(f"{self.info.spec} has gone or cannot be read any more: it changed during the run") from None
+        if not same:
+            raise RunError(
+                f"{self.info.spec} changed during the run: what was measured may be of two images, and no result is "
+                "written; --force starts anew"
+            )
+
+
+def _state(info: VolumeInfo) -> tuple[str, int]:
+    """Hash of size and time of all files of a volume, and the latest time, ns."""
+    found = [os.stat(path) for path in dict.fromkeys((info.path, *info.files))]
+    known = [(status.st_size, status.st_mtime_ns) for status in found]
+    return hashlib.sha256(repr(known).encode()).hexdigest(), max(written for _, written in known)
 
 
 @dataclass(frozen=True)
@@ -21,10 +74,12 @@ class Inputs:
     ----------
     volumes : headers of volumes and masks by option; a tuple for an option that names several; none where none is given
     tables : paths of tables and meshes by option
+    seen : volumes whose identity was asked for
     """
 
     volumes: dict[str, VolumeInfo | tuple[VolumeInfo, ...]]
     tables: dict[str, str]
+    seen: dict[VolumeInfo, Seen] = field(default_factory=dict)
 
     @classmethod
     def of(cls, options: OptionSet) -> "Inputs":
@@ -46,7 +101,7 @@ class Inputs:
             elif os.path.isfile(value):
                 tables[declared.name] = value
             else:
-                raise UserError(f"{value}: no such file")
+                raise UserError(f"{value} is no regular file" if os.path.exists(value) else f"{value}: no such file")
         inputs = cls(volumes, tables)
         for sentence in dict.fromkeys(f"{info.spec}: {note}" for info in inputs._infos() for note in info.notes):
             log.warning("%s", sentence)
@@ -78,10 +133,30 @@ class Inputs:
             A file is gone.
         """
         single = {name: info for name, info in self.volumes.items() if not isinstance(info, tuple)}
-        known = {name: identity(info) for name, info in {**volumes, **single}.items()}
+        known = {name: self._see(info).identity for name, info in {**volumes, **single}.items()}
         return known | {name: _identity_of_table(path) for name, path in self.tables.items()}
+
+    def _see(self, info: VolumeInfo) -> Seen:
+        if info not in self.seen:
+            self.seen[info] = Seen.now(info)
+        return self.seen[info]
+
+    def behind(self, parameters: dict) -> dict[str, Seen]:
+        """Volumes by what a result calls them that is made from them; all, where its parameters do not name them.
+
+        Parameters
+        ----------
+        parameters : everything that the result depends on, with identities from `identities`
+        """
+        if "made_from" not in parameters:
+            return {seen.info.spec: seen for seen in self.seen.values()}
+        named = parameters["made_from"].items()
+        return {name: seen for seen in self.seen.values() for name, identity in named if identity is seen.identity}
 
 
 def _identity_of_table(path: str) -> dict:
-    with open(path, "rb") as file:
-        return {"name": os.path.basename(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    try:
+        with open(path, "rb") as file:
+            return {"name": os.path.basename(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    except OSError as error:
+        raise (file_error(path, error) or error) from error

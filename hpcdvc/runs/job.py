@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,15 +21,16 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW
 from hpcdvc.options.common import RunControl
 from hpcdvc.options.declare import as_parameters
-from hpcdvc.output.files import temporary_name
+from hpcdvc.output.files import sweep
 from hpcdvc.output.image import ImageFile
-from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, is_finished
+from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, check_room, is_finished
 from hpcdvc.output.result import FieldFile, read_record, record_path, write_record
 from hpcdvc.ranks.background import Background
 from hpcdvc.runs.checkpoint import Checkpoint
-from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.inputs import Inputs, Seen
 from hpcdvc.runs.instruction_set import agree_on_instruction_set
-from hpcdvc.runs.shards import Shards, differences, key_of
+from hpcdvc.runs.lock import Locks
+from hpcdvc.runs.shards import Shards, key_of, listed_differences
 
 log = logging.getLogger("hpcdvc")
 
@@ -75,6 +77,8 @@ class Job:
     task : what the command has made of its options and input
     dtype, unit : of the rows that are kept while the job runs, and what they are about
     done : the files are there, whole, and made from these parameters
+    seen : volumes that it is made from, by name, as they were when the run began
+    recorded : a record of the run is kept beside the result
     """
 
     stem: str
@@ -84,6 +88,8 @@ class Job:
     dtype: np.dtype = field(default_factory=lambda: ROW)
     unit: str = "points"
     done: bool = False
+    seen: dict[str, Seen] = field(default_factory=dict)
+    recorded: bool = True
 
     @property
     def key(self) -> str:
@@ -93,21 +99,28 @@ class Job:
     @property
     def shards(self) -> Shards:
         """Where its rows are kept until the result is there."""
-        return Shards(self.stem, self.parameters, self.dtype, self.unit)
+        times = {f"{name} ({seen.identity['name']})": seen.written for name, seen in self.seen.items()}
+        return Shards(self.stem, self.parameters, self.dtype, self.unit, times)
 
     @property
     def paths(self) -> list[str]:
         """All files that it writes."""
         return [path for file in self.files for path in (file.path, *file.view_paths())]
 
-    def check(self, options: RunControl) -> None:
+    def check(self, options: RunControl, user: int | None = None) -> None:
         """Find out what is there already, on one rank.
+
+        Parameters
+        ----------
+        options : of the command
+        user : owner of what this process writes, by default its user
 
         Raises
         ------
         UserError
             There is a result, or a part of one, that is not to be replaced or completed.
         """
+        self.shards.check_folder(user)
         done = [
             is_finished(file.path, file.is_ours, options.force, options.resume, partial(self._changes, file))
             for file in self.files
@@ -135,37 +148,53 @@ class Job:
             "options": {name: value for name, value in stored["parameters"].items() if name in options},
             "made_from": {name: value for name, value in made_from.items() if name not in ABOUT},
         }
-        return ", ".join(differences(earlier, self.parameters))
+        return listed_differences(earlier, self.parameters)
 
     def room(self, options: RunControl) -> int:
         """Bytes that it will write."""
         return 0 if self.done else sum(f.file_bytes for f in self.files if not (options.resume and f.begun()))
 
-    def run(self, team, options: RunControl, work: "Work") -> None:
+    def run(self, team, options: RunControl, work: "Work", locks: Locks) -> None:
         """Do the work. Collective."""
         began = time.time()
-        if options.force and not options.resume:
-            team.agree(self.shards.clear)
+        team.agree(lambda: self._begin(options.force and not options.resume))
         instruction_set = agree_on_instruction_set(team, self.shards)
-        record = work(self, Checkpoint(self.shards, team, options.checkpoint_interval, instruction_set))
+        interval = options.checkpoint_interval
+        record = work(self, Checkpoint(self.shards, team, interval, instruction_set, lambda: self._confirm(locks)))
         if record is not None:
             facts = {"key": self.key, "seconds": round(time.time() - began, 3), **record}
             team.agree(lambda: write_record(self.stem, facts, team))
+
+    def _begin(self, anew: bool) -> None:
+        """Nothing of an earlier run is left but what this one goes on with, and the input is as it was planned with."""
+        for seen in self.seen.values():
+            seen.check(contents=False)
+        if anew:
+            self.shards.clear()
+
+    def _confirm(self, locks: Locks) -> None:
+        """The result may have its name: it is of the input that it names, and its place is still that of this run."""
+        for seen in self.seen.values():
+            seen.check()
+        locks.confirm(self.stem)
+        with suppress(FileNotFoundError):  # that of a result which is now replaced
+            os.unlink(record_path(self.stem))
 
     def finish(self, team, views: Background) -> list[str]:
         """After the work: views beside the files, no trace of an unfinished run. Collective; returns the paths."""
         for file in self.files:
             views.add(file.write_views)
-        team.agree(self._tidy)
+        team.agree(lambda: self._tidy(team))
         return self.paths
 
-    def _tidy(self) -> None:
+    def _tidy(self, team) -> None:
+        if self.recorded and self.done and read_record(self.stem).get("key") != self.key:
+            # a record that was lost: what the result knows itself
+            write_record(self.stem, {"key": self.key, **self.files[0].remembered()}, team)
         for file in self.files:
-            file.discard()
             summary = file.summary()
             if summary:
                 log.info(summary)
-        temporary_name(record_path(self.stem)).unlink(missing_ok=True)  # of a run that was killed while it wrote it
         self.shards.clear()
 
 
@@ -190,21 +219,22 @@ def carry_out(options: RunControl, team, plan: Plan, work: Work, estimate: Calla
         On every rank: a mistake, found before anything is computed.
     """
     team.agree_all(kernels.supported)  # first: a wrong HPCDVC_ISA shall change nothing on the disk
-    jobs = team.agree(lambda: _planned(options, plan))
-    if options.dry_run:
-        log.info(estimate(jobs))
-        return []
     paths = []
-    with Background(team, len(jobs) > 1) as views:
-        for job in jobs:
-            if not job.done:
-                job.run(team, options, work)
-            paths += job.finish(team, views)
+    with Locks(team) as locks:
+        jobs, locks.held = team.agree(lambda: (_planned(options, plan, locks), locks.held))
+        if options.dry_run:
+            log.info(estimate(jobs))
+            return []
+        with Background(team, len(jobs) > 1) as views:
+            for job in jobs:
+                if not job.done:
+                    job.run(team, options, work, locks)
+                paths += job.finish(team, views)
     return paths
 
 
-def _planned(options: RunControl, plan: Plan) -> list[Job]:
-    """The jobs, checked, on one rank."""
+def _planned(options: RunControl, plan: Plan, locks: Locks) -> list[Job]:
+    """The jobs, checked, on one rank; their output is that of this run from now on, unless this is a dry one."""
     inputs = Inputs.of(options)
     jobs = plan(inputs)
     stems = [job.stem for job in jobs]
@@ -213,8 +243,27 @@ def _planned(options: RunControl, plan: Plan) -> list[Job]:
             raise UserError(f"two results would be written to {job.files[0].path}: the images need different names")
         check_names([*job.paths, record_path(job.stem)])
         check_inputs_stay(job.paths, inputs.paths)
-        job.check(options)
-    for folder in dict.fromkeys(map(os.path.dirname, stems)):
-        need = sum(job.room(options) for job in jobs if os.path.dirname(job.stem) == folder)
-        check_folder(folder, need, make=not options.dry_run)
+        job.seen = inputs.behind(job.parameters)
+    folders = dict.fromkeys(map(os.path.dirname, stems))
+    if not options.dry_run:
+        for folder in folders:
+            check_folder(folder)
+        for job in jobs:
+            locks.take(job.stem, options.force)
+    for job in jobs:
+        job.check(options, locks.user)
+    for folder in folders:
+        check_room(folder, sum(job.room(options) for job in jobs if os.path.dirname(job.stem) == folder))
+    if not options.dry_run:
+        _sweep(jobs, options)
     return jobs
+
+
+def _sweep(jobs: list[Job], options: RunControl) -> None:
+    """Remove the half-written files of runs that were killed, but for images that this one goes on with."""
+    paths = []
+    for job in jobs:
+        goes_on = options.resume and not job.done
+        paths += [record_path(job.stem), *(path for file in job.files for path in file.view_paths())]
+        paths += [file.path for file in job.files if not (goes_on and isinstance(file, ImageFile))]
+    sweep(paths)

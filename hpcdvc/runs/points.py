@@ -57,6 +57,8 @@ def measure_points(
     ------
     Unfinished
         On every rank, when the run was asked to leave; what was measured is in the shards.
+    RunError
+        On every rank, when what was measured is not of the input as the run found it.
     """
     unit = checkpoint.shards.unit
     earlier = checkpoint.load() if earlier is None else earlier
@@ -78,6 +80,7 @@ def measure_points(
                 "run again with --resume"
             )
         )
+    team.agree(checkpoint.confirm)
     return np.concatenate(rows, dtype=checkpoint.shards.dtype)
 
 

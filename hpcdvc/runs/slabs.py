@@ -74,7 +74,7 @@ def write_slabs(
     rows = measure_points(team, slabs, write, seconds_per_slab, checkpoint, quiet, earlier)
     team.agree_all(lambda: [writer.close() for writer in writers])
     rows, _ = team.collect(rows, slabs)
-    team.agree(lambda: [image.settle() for image in images])
+    team.agree(lambda: [image.settle(path) for image, (path, _) in zip(images, places, strict=True)])
     return rows["sums"].sum(axis=0)
 
 

@@ -92,7 +92,7 @@ def deformed_job(stem: str, registration: FieldFile, im1: VolumeInfo, order: int
     parameters = {"registration": registration.metadata["key"], "order": order}
     image = ImageFile(f"{stem}.tif", im1.shape, im1.dtype, {"key": key_of(parameters)})
     task = DeformedImage(im1, registration.path, order)
-    return Job(stem=stem, parameters=parameters, files=(image,), task=task, dtype=SLAB, unit="slabs")
+    return Job(stem=stem, parameters=parameters, files=(image,), task=task, dtype=SLAB, unit="slabs", recorded=False)
 
 
 def write_deformed(job: Job, checkpoint: Checkpoint, team, quiet: bool) -> None:

@@ -1,14 +1,18 @@
 """From options to the settings of a registration, of windows and of whole images."""
 
 import logging
+import math
 
 from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.declare import OptionSet
 from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Settings, Window
-from hpcdvc.registration.task import Task, coarsest, power_of_two
+from hpcdvc.registration.task import Task, check_margin, coarsest, power_of_two
 
 log = logging.getLogger("hpcdvc")
+
+#: Most voxels of a window: kernels count them with 32 bits.
+LARGEST_WINDOW = 2**31 - 1
 
 
 def settings_of(options: OptionSet, image: VolumeInfo, window: Window | None = None) -> Settings:
@@ -52,6 +56,9 @@ def window_of(options: OptionSet, image: VolumeInfo) -> Window:
             )
         if h == 0 and not (flat and name == "Z"):
             raise UserError(f"-hws3 {' '.join(map(str, half))}: at least 1 voxel is needed in {name}")
+    voxels = math.prod(2 * h + 1 for h in half)
+    if voxels > LARGEST_WINDOW:
+        raise UserError(f"a window of {voxels} voxels (-hws) is too large: at most {LARGEST_WINDOW} can be counted")
     return Window(
         half, options.mask_coverage, options.grey_low_threshold, options.grey_high_threshold, options.shape_order
     )
@@ -78,9 +85,7 @@ def task_of(options: OptionSet, image: VolumeInfo) -> Task:
             raise UserError(f"-bb {begin} is less than -be {end}: the registration begins with the coarser images")
         begin = end
     margin = options.margin3 or (None if options.margin is None else (options.margin,) * 3)
-    for name, n, m in zip("ZYX", image.shape, margin or (), strict=False):
-        if n > 1 and n - 2 * int(min(m, n)) < 4:
-            raise UserError(f"a margin of {m:g} voxels leaves nothing of {image.spec}: {n} voxels in {name}")
+    check_margin(image.shape, margin, image.spec)
     return Task(settings_of(options, image), begin, end, margin, names=(options.im1, options.im2))
 
 

@@ -37,7 +37,7 @@ def read_start(path: str | None, bin_ratio: float, image: VolumeInfo) -> Field |
     """
     if path is None:
         return None
-    field = read_field(path) if path.endswith(".hdf") else read_tsv(path)
+    field = read_field(path, ROW.names) if path.endswith(".hdf") else read_tsv(path)
     if len(field) == 1 and not (np.isfinite(field.phi).all() and np.isfinite(field.positions).all()):
         raise UserError(f"the registration in {path} is not finite: it has failed, and nothing can start from it")
     _check_dimensions(field, image, path)
@@ -202,4 +202,7 @@ def kept_rows(start: Field, kept: np.ndarray) -> np.ndarray:
         rows[name] = getattr(start, name)[kept]
     for name in ("zncc", "valid_fraction", "variance"):
         rows[name] = extra[name][kept] if name in extra else np.nan
+    if "curvature" in extra:
+        rows["curvature"] = np.nan_to_num(extra["curvature"][kept])
+    rows["curvature_part"] = 1  # neighbours add nothing to what is kept
     return rows

@@ -56,7 +56,7 @@ def total_job(stem: str, command: str, grid: Grid, increment: FieldFile, before:
         family=Family.PASSED,
     )  # fmt: skip
     task = TotalTask(grid, increment.path, file.path if file else None)
-    return Job(stem=stem, parameters=parameters, files=(total,), task=task)
+    return Job(stem=stem, parameters=parameters, files=(total,), task=task, recorded=False)
 
 
 def write_total(job: Job, checkpoint: Checkpoint, team, quiet: bool) -> None:

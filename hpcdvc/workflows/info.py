@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hpcdvc import __version__
 from hpcdvc.errors import UserError
-from hpcdvc.ranks import launch
+from hpcdvc.ranks import launch, terminal
 
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
@@ -31,7 +31,8 @@ def run(options: Options, team: "Team") -> list[Path]:
     if team.rank == 0:
         facts = {**software(), **mpi(hosts, team.node_count, team.comm is not None), **hardware(), **settings()}
         width = max(map(len, facts))
-        print("\n".join(f"{name:{width}}  {fact}" for name, fact in facts.items()), flush=True)
+        lines = [f"{name:{width}}  {terminal.one_line(fact)}\n" for name, fact in facts.items()]
+        terminal.tell("".join(lines), sys.stdout)
     team.barrier()
     return []
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hpcdvc.errors import RunError, UserError
+from hpcdvc.fields.curvature import Neighbourhood
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.status import Family, Status, point_counts
+from hpcdvc.fields.status import Status, point_counts
 from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.ldic import Options
-from hpcdvc.output.hdf5 import choose_transport, read_metadata, write_series
+from hpcdvc.output.hdf5 import choose_transport, read_statuses, write_series
 from hpcdvc.output.places import check_names, stem_of
 from hpcdvc.output.result import FieldFile
 from hpcdvc.ranks.progress import duration
@@ -23,6 +24,7 @@ from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
+from hpcdvc.steps.curvature import corrected_by_neighbours, corrections, neighbourhood_of
 from hpcdvc.steps.register_first import first_task, register_first
 from hpcdvc.steps.series import Earlier, best_start, earlier_steps, possible_starts
 from hpcdvc.steps.settings import settings_of, window_of
@@ -76,6 +78,11 @@ class LdicTask:
     def grid(self) -> Grid:
         """The nodes."""
         return self.points.grid
+
+    @property
+    def near(self) -> Neighbourhood | None:
+        """Neighbours of the nodes that correct each other for the curvature of the field; None where none do."""
+        return neighbourhood_of(self.grid, self.settings)
 
 
 def run(options: Options, team) -> list[str]:
@@ -163,6 +170,7 @@ def _job(options: Options, inputs: Inputs, step: LdicTask, transport: str) -> Jo
         made_from["start"] = step.earlier.identity
     parameters = parameters_of(options, inputs.identities(im1=step.im1, im2=step.im2) | made_from)
     metadata = metadata_of("ldic", parameters, named_files(options) | {"images": [step.im1.spec, step.im2.spec]})
+    metadata["curvature"] = corrections(step.settings, step.near)
     views = tuple(view for view in ("tsv", "vtk", "tif") if getattr(options, view))
     prefix = options.prefix if len(options.images) == 2 else None
     stem = stem_of(options.out_dir, prefix or f"{step.im1.stem}-{step.im2.stem}", "ldic", step.im1.path)
@@ -184,6 +192,8 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     if step.again is not None and team.rank == 0:
         rows = np.concatenate([rows, kept_rows(step.points.start, np.flatnonzero(~step.again))])
     (file,) = job.files
+    if step.near:
+        rows = corrected_by_neighbours(rows, step.grid, step.near, team, file.transport == "parallel")
     file.write(rows, step.grid, team)
     return {"transport": file.transport, "points": team.agree(file.counts)}
 
@@ -197,9 +207,9 @@ def judge(paths: list[str]) -> None:
         In one of the results no node was; the sentence says how most of them ended. The files are kept.
     """
     for path in (path for path in paths if path.endswith(".hdf")):
-        about = read_metadata(path)
-        if not point_counts(about["statuses"], Family(about["family"]))["measured"]:
-            status, most = max(about["statuses"].items(), key=lambda entry: entry[1]["count"])
+        statuses, family = read_statuses(path)
+        if not point_counts(statuses, family)["measured"]:
+            status, most = max(statuses.items(), key=lambda entry: entry[1]["count"])
             advice = f"; try: {most['advice']}" * bool(most["advice"])
             raise RunError(f"{path}: no node has converged, most end with status {status} ({most['reason']}){advice}")
 
@@ -253,7 +263,7 @@ def estimate(jobs: list[Job], ranks: int, ranks_per_node: int) -> str:
     return (
         f"{pairs} pair{'s' * (pairs > 1)} of {step.grid.size} nodes {step.grid.shape} (ZYX)\n"
         f"per node: {memory_text((step.im1, step.im2, step.mask))}\n"
-        f"per rank: about 50 MB; rank 0 also {step.grid.size * 3 * 240 / 1e6:.1f} MB of rows\n"
+        f"per rank: about 50 MB; rank 0 also {step.grid.size * 3 * 256 / 1e6:.1f} MB of rows\n"
         f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
         f"{ranks_per_node} per node\n"
         f"disk: about {sum(file.file_bytes for job in jobs for file in job.files) / 1e6:.1f} MB for the results"

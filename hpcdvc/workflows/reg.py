@@ -1,6 +1,7 @@
 """hpcdvc-reg: one deformation function for a whole image, from coarse copies to the image itself."""
 
 import logging
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -144,6 +145,7 @@ def register(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         team.agree(lambda: file.write_iterations(outcome.history))
         team.agree(checkpoint.shards.clear)
         team.fail(RunError(failure(outcome, options.auto)))
+    team.agree(checkpoint.confirm)
     at = centre if options.return_mask_centre else image_centre
     rows = row_of(outcome, at)
     mine = slice(0, 1 if team.rank == 0 else 0)
@@ -187,7 +189,7 @@ def failure(outcome: RegistrationResult, auto: bool) -> str:
 def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
     """What the run will take, as text: memory and core time."""
     pair: RegTask = job.task
-    voxels = float(np.prod(pair.im1.shape))
+    voxels = float(math.prod(pair.im1.shape))
     binned = 8 * voxels * sum(1 / 8**k for k in range(1, pair.task.first.bit_length())) / 1e6
     seconds = 1e-9 * voxels * {1: 8, 3: 15, 5: 40}[pair.task.settings.interpolation.order]
     return (

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from rank_scripts import finish, start
@@ -256,6 +257,18 @@ def test_interrupt_while_modules_are_loaded(tmp_path, module, ranks):
     assert code == 130 if ranks is None else code != 0
     assert "Traceback" not in errors and "ImportError" not in errors
     assert ranks or errors == "hpcdvc-info: interrupted\n"
+
+
+def test_modules_of_the_working_folder(tmp_path):
+    """Files of others have any name, that of a module too."""
+    for name in ("hpcdvc", "types", "h5py", "numpy", "mpi4py", "logging"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not this one')\n")
+    script = str(Path(__file__).parents[2] / "bin" / "hpcdvc-info")
+    for words in (["-P", "-m", "hpcdvc", "info"], [script]):
+        for ranks in ([], ["-np", "2"]):
+            command = [sys.executable, *words, *ranks]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+            assert done.returncode == 0 and "instruction set" in done.stdout, (words, done.stderr)
 
 
 def test_python_m():

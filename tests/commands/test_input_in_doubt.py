@@ -121,7 +121,7 @@ def test_names_that_are_too_long(run_command, dry):
 def test_longest_names_that_do(run_command):
     """One byte more is refused, one less leaves all that was asked for."""
     save_pair()
-    room = os.pathconf(".", "PC_NAME_MAX") - len("-ldic-returnStatus.tif.tmp")
+    room = os.pathconf(".", "PC_NAME_MAX") - len("-ldic-returnStatus.tif.0123456789abcdef.tmp")
     for length, code in ((room + 1, 2), (room, 0)):
         ended = run_command("ldic", "im1.tif", "im2.tif", *GRID, "-tif", "-vtk", "-od", "o", "-pre", "y" * length)
         assert ended.returncode == code, ended.stderr
@@ -132,7 +132,7 @@ def test_name_of_a_series_that_is_too_long(run_command):
     save_pair()
     for name in ("a", "b"):
         os.link("im2.tif", f"{name}.tif")
-    length = os.pathconf(".", "PC_NAME_MAX") - len("-ldic.hdf.series.tmp") + 1
+    length = os.pathconf(".", "PC_NAME_MAX") - len("-ldic.hdf.series.0123456789abcdef.tmp") + 1
     words = ("im1.tif", "a.tif", "b.tif", *GRID, "-od", "o", "--dry-run", "-pre")
     assert run_command("ldic", *words, "y" * length).returncode == 2
     assert run_command("ldic", *words, "y" * (length - 1)).returncode == 0

@@ -33,11 +33,12 @@ def file_for(path: Path, values: np.ndarray, key: str = "k1", **more) -> ImageFi
 def write(path: Path, values: np.ndarray, **more) -> ImageFile:
     """Lay out a file and fill its planes, the last first."""
     target = file_for(path, values, **more)
-    writer = ImageWriter(target, target.create())
+    place = target.create()
+    writer = ImageWriter(target, place)
     for z in reversed(range(len(values))):
         writer.write(z, values[z])
     writer.close()
-    target.settle()
+    target.settle(place[0])
     return target
 
 
@@ -82,12 +83,13 @@ def test_more_than_4_gb(tmp_path, monkeypatch):
     target = ImageFile(str(tmp_path / "a.tif"), shape, np.dtype("u1"), {"key": "k"})
     if target.file_bytes > shutil.disk_usage(tmp_path).free:
         pytest.skip("needs 4.5 GB of free disk, although it does not use them")
-    writer = ImageWriter(target, target.create())
+    place = target.create()
+    writer = ImageWriter(target, place)
     plane = volume(shape[1:], "u1")
     for z in (0, 1099):
         writer.write(z, plane + z % 100)
     writer.close()
-    target.settle()
+    target.settle(place[0])
     info = describe(target.path)
     assert info.shape == shape and Path(target.path).stat().st_blocks * 512 < 2**25
     mapped = open_volume(info)
@@ -105,7 +107,7 @@ def test_hdf5(tmp_path, shape):
         assert data.chunks is None and data.compression is None
         assert file["VTKHDF"].attrs["Type"] == b"ImageData" and file["VTKHDF"].attrs["Direction"].size == 9
         assert file.id.get_create_plist().get_version()[0] == 0
-        assert file["hpcdvc"].attrs["parameters"] == '{"order": 1}'
+        assert file["hpcdvc"].attrs["parameters"] == b'{"order": 1}'
 
 
 @pytest.mark.parametrize("shape", [(5, 6, 7), (1, 6, 7)])
@@ -142,12 +144,12 @@ def test_key(tmp_path, name):
     place = target.create()
     assert target.begun() == place and other.begun() is None
     ImageWriter(target, place).close()
-    target.settle()
+    target.settle(place[0])
     assert target.is_ours() and not other.is_ours()
     assert target.begun() == (target.path, place[1])
-    target.settle()  # again: nothing to do
-    other.create()
-    assert target.begun() == (target.path, place[1]) and other.begun()[0] == f"{other.path}.tmp"
+    target.settle(target.path)  # again: nothing to do
+    theirs = other.create()
+    assert target.begun() == (target.path, place[1]) and other.begun() == theirs
     other.discard()
     assert os.listdir(tmp_path) == [name]
 
@@ -246,8 +248,8 @@ def test_space_is_reserved(small_disk, monkeypatch, name):
     """A disk that is too small is found out before anything is computed, even when it does not say how full it is."""
     fits, large = volume((10, 100, 100)), volume((300, 100, 100))
     target = file_for(small_disk / name, fits)
-    target.create()
-    assert os.stat(f"{target.path}.tmp").st_blocks * 512 >= fits.nbytes
+    path, _ = target.create()
+    assert os.stat(path).st_blocks * 512 >= fits.nbytes
     target.discard()
     monkeypatch.setattr(files.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**12))
     with pytest.raises(RunError, match="no space left on its disk"):

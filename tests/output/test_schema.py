@@ -69,7 +69,11 @@ def test_field_comes_back_from_the_columns_of_a_file():
     back, expected = schema.field_of_members(members, GRID), field_of_rows(rows, GRID)
     for name in ("phi", "positions", *schema.ATTRIBUTES):
         np.testing.assert_array_equal(getattr(back, name), getattr(expected, name), err_msg=name)
-    assert back.extra.keys() == expected.extra.keys() == {"zncc", "valid_fraction", "variance"}
+    assert (
+        back.extra.keys()
+        == expected.extra.keys()
+        == {"zncc", "valid_fraction", "variance", "curvature", "curvature_part"}
+    )
     for name, values in back.extra.items():
         np.testing.assert_array_equal(values, expected.extra[name], err_msg=name)
 
@@ -80,7 +84,7 @@ def test_field_of_rows_is_zyx():
     np.testing.assert_array_equal(field.displacement, displacement(GRID.positions()))
     np.testing.assert_array_equal(field.phi[:, 3], np.tile([0, 0, 0, 1], (len(rows), 1)))
     assert field.return_status[5] == Status.MAX_ITERATIONS and set(field.extra) == {
-        *("zncc", "valid_fraction", "variance", "label")
+        *("zncc", "valid_fraction", "variance", "curvature", "curvature_part", "label")
     }
     rows["Phi"] = 0
     assert field.displacement[1, 0] != 0, "a field must not change with the rows it was made of"

@@ -185,7 +185,7 @@ ROW = "\t".join(["1"] * len(T1))
         (f"{HEADER}\n{ROW[:-1]}\n", "a.tsv, line 2: '' is not a number"),
         ("Zpos\tYpos\tXpos\n1\t2\t3\n", "a.tsv is not a table of displacements: no column Zdisp, Ydisp, Xdisp"),
         (f"{HEADER}\n{ROW}\n".replace("Fyx", "F"), "a.tsv is not a table of displacements: no column Fyx"),
-        (f"{HEADER}\n{ROW}\n".replace("Fyx", "Fyy"), "a.tsv names the column Fyy twice"),
+        (f"{HEADER}\n{ROW}\n".replace("Fyx", "Fyy"), "a.tsv names the column 'Fyy' twice"),
         (
             f"{HEADER}\n{ROW}\n2{ROW[1:-3]}nan\t1\n".replace("\n2\t1", "\n2\t2"),
             "a.tsv, row 2: returnStatus is nan, not a whole number",
@@ -212,10 +212,20 @@ def test_other_files(tmp_path):
     for path, message in (
         (tmp_path / "a.tif", "not a text file"),
         (tmp_path / "b.tsv", "no such file"),
-        (tmp_path, "no such file"),
+        (tmp_path, "is no regular file"),
     ):
         with pytest.raises(UserError, match=message):
             tsv.read_tsv(path)
+
+
+def test_byte_order_mark(tmp_path):
+    """Editors and spreadsheets put one in front of the header."""
+    tsv.write_tsv(tmp_path / "a.tsv", affine_field())
+    expected = tsv.read_tsv(tmp_path / "a.tsv")
+    (tmp_path / "a.tsv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "a.tsv").read_bytes())
+    found = tsv.read_tsv(tmp_path / "a.tsv")
+    assert found.grid == expected.grid is not None and found.extra.keys() == expected.extra.keys()
+    assert found.phi.tobytes() == expected.phi.tobytes()
 
 
 def test_failed_writing_leaves_nothing(tmp_path, monkeypatch):

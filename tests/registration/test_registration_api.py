@@ -145,7 +145,11 @@ REFUSED = {
     "complex": ((ONE + 1j, ONE), {}, "complex128"),
     "text": ((ONE.astype("S1"), ONE), {}, "no image"),
     "empty": ((ONE[:0], ONE[:0]), {}, "no image"),
-    "one voxel": ((ONE[:1, :1, :1], ONE[:1, :1, :1]), {}, "im1 has the same grey value 0 everywhere"),
+    "one voxel": (
+        (ONE[:1, :1, :1], ONE[:1, :1, :1]),
+        {},
+        r"margin of 0 voxels leaves nothing of .* \(1, 1, 1\): 1 voxels in Y",
+    ),
     "2-D and 3-D": ((ONE[0], ONE), {}, r"\(48, 51, 54\).*\(51, 54\)"),
     "smaller im2": ((ONE, ONE[1:]), {}, r"im2 of shape \(47, 51, 54\) is smaller than im1 of shape \(48, 51, 54\)"),
     "mask of another shape": ((ONE, ONE), {"im1_mask": MASK[1:]}, r"mask of shape \(47, 51, 54\).*\(48, 51, 54\)"),
@@ -154,7 +158,7 @@ REFUSED = {
     "phi with NaN": ((ONE, ONE), {"phi_init": np.full((4, 4), np.nan)}, "phi_init"),
     "singular phi": ((ONE, ONE), {"phi_init": np.zeros((4, 4))}, "singular"),
     "mirror": ((ONE, ONE), {"phi_init": np.diag([-1.0, 1, 1, 1])}, "mirror"),
-    "margin": ((ONE, ONE), {"margin": 23}, "margin of 23 leaves nothing"),
+    "margin": ((ONE, ONE), {"margin": 23}, "margin of 23 voxels leaves nothing of .*: 48 voxels in Z"),
     "negative margin": ((ONE, ONE), {"margin": -1}, "margin of -1"),
     "margins": ((ONE, ONE), {"margin": (1, 2)}, r"margin of \(1, 2\)"),
     "NaN margin": ((ONE, ONE), {"margin": np.nan}, "margin of nan"),
@@ -164,6 +168,9 @@ REFUSED = {
     "iterations": ((ONE, ONE), {"max_iterations": 0}, "max_iterations"),
     "threshold": ((ONE, ONE), {"delta_phi_min": 0}, "delta_phi_min"),
     "sigma": ((ONE, ONE), {"gradient_method": "gaussian", "gaussian_sigma": 9}, "gaussian_sigma at most 8"),
+    "long": ((ONE, ONE), {"max_iterations": 2**31}, "max_iterations"),
+    "threshold of infinity": ((ONE, ONE), {"delta_phi_min": np.inf}, "delta_phi"),
+    "ratio of infinity": ((ONE, ONE), {"phi_init_bin_ratio": np.inf}, "phi_init_bin_ratio is inf"),
     "constant": ((ONE, ONE), {}, "im1 has the same grey value 0 everywhere"),
 }
 

@@ -23,6 +23,8 @@ WINDOW = Window((3, 4, 5))
         (lambda: Iterations(max_iterations=0), "max_iterations"),
         (lambda: Iterations(min_delta_phi=0), "min_delta_phi"),
         (lambda: Iterations(min_delta_phi=np.nan), "min_delta_phi"),
+        (lambda: Iterations(min_delta_phi=np.inf), "at most 1"),
+        (lambda: Iterations(max_iterations=2**31), "1 to 1000000"),
         (lambda: Interpolation(2), "order 2 is not known: 1, 3 or 5"),
         (lambda: Interpolation(criterion="ssq"), "'ssq' is not known: znssd or ssd"),
         (lambda: Gradient("sobel"), "'sobel' is not known"),
@@ -82,7 +84,11 @@ def test_of_windows():
     assert kernel.half_window_size == (3, 4, 5) and kernel.margin == 1
     rigid = KernelSettings(replace(plain, iterations=Iterations(rigid=True)))
     assert rigid.curvature_threshold == 0 and rigid.basis.shape == (12, 6)
-    assert KernelSettings(replace(plain, window=replace(WINDOW, shape_order="1"))).curvature_threshold == 0
+    affine = KernelSettings(replace(plain, window=replace(WINDOW, shape_order="1")))
+    assert affine.curvature_threshold == 0 and not affine.shading
+    assert kernel.shading and rigid.shading
+    for other in (Interpolation(criterion="ssd"), Interpolation(order=1)):
+        assert not KernelSettings(replace(plain, interpolation=other)).shading
     chosen = KernelSettings(replace(plain, gradient=Gradient("gaussian")))
     assert not chosen.adaptive and chosen.calibrate
     renewed = KernelSettings(replace(plain, iterations=Iterations(update_gradient=True)))

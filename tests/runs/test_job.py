@@ -17,6 +17,7 @@ from hpcdvc import kernels
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images import describe
 from hpcdvc.options.parser import parse
+from hpcdvc.output.files import temporary_name
 from hpcdvc.output.hdf5 import read_table
 from hpcdvc.ranks import tables
 from hpcdvc.ranks.background import Background
@@ -91,9 +92,9 @@ def test_pictures_of_a_finished_registration(here):
 def test_no_half_record_is_left(here):
     """By a run that was killed while it wrote it, after the result."""
     run_here("im1.tif", "im2.tif", *GRID)
-    os.rename("im1-im2-ldic.run.json", "im1-im2-ldic.run.json.tmp")
+    os.rename("im1-im2-ldic.run.json", temporary_name("im1-im2-ldic.run.json"))
     run_here("im1.tif", "im2.tif", *GRID, "--resume")
-    assert not os.path.exists("im1-im2-ldic.run.json.tmp")
+    assert os.path.exists("im1-im2-ldic.run.json") and not list(Path().glob("*.tmp"))
 
 
 COMMANDS = {
@@ -124,6 +125,39 @@ def test_a_run_killed_before_its_record_is_brought_to_its_end(here, monkeypatch,
         assert all(Path(name).read_bytes() == data for name, data in before.items())
     COMMANDS[stem]("--resume")
     assert Path(f"{stem}.run.json").read_bytes() == record, "a finished run is not done again"
+
+
+@pytest.mark.parametrize("stem", COMMANDS)
+def test_a_record_that_could_not_be_written_is_written_by_a_resume(here, monkeypatch, stem):
+    """The disk is full for it alone; what the run found out about the whole image is in it all the same."""
+    save_all()
+    COMMANDS[stem]()
+    whole = json.loads(Path(f"{stem}.run.json").read_text())
+
+    def full(*_):
+        raise RunError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "write_record", full)
+        with pytest.raises(RunError, match="no space left"):
+            COMMANDS[stem]("--force")
+    assert not Path(f"{stem}.run.json").exists(), "that of the run before is no record of this one"
+    COMMANDS[stem]("--resume")
+    found = json.loads(Path(f"{stem}.run.json").read_text())
+    differ = {name for name in whole if found.get(name) != whole[name]}
+    assert differ <= {"argv", "written", "seconds"}
+    assert stem != "im1-reg-def" or whole["rms_after"] < whole["rms_before"]
+
+
+@pytest.mark.parametrize("stem", COMMANDS)
+def test_a_record_that_was_lost_is_made_from_the_result(here, stem):
+    save_all()
+    COMMANDS[stem]()
+    os.unlink(f"{stem}.run.json")
+    COMMANDS[stem]("--resume")
+    record = json.loads(Path(f"{stem}.run.json").read_text())
+    assert record["key"] and record["hpcdvc"] and record["host"]
+    assert stem != "im1-im2-ldic" or record["points"]["all"] > 1
 
 
 @pytest.mark.parametrize("more", [(), ("--force",), ("--resume",)])

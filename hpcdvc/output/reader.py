@@ -1,0 +1,193 @@
+"""Results back in: fields, what they say about themselves, and tables beside them."""
+
+import math
+import re
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from hpcdvc.errors import UserError, quoted
+from hpcdvc.fields.field import Field
+from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import Family
+from hpcdvc.output import schema, vtkhdf
+from hpcdvc.output.columns import KINDS, Column, columns_of, components_named, to_memory
+from hpcdvc.output.stored import Stored, opened
+
+#: What a result says in plain text, and in JSON with its Python type; files may hold more, which nobody here reads.
+TEXTS = ("schema", "component_order", "array_order", "kind", "family")
+FACTS = {"key": str, "parameters": dict, "provenance": dict, "grid": dict, "statuses": dict}
+
+
+def read_field(path: str | Path, members: Container[str] | None = None) -> Field:
+    """Read a field from a file of ours.
+
+    Parameters
+    ----------
+    path : the file
+    members : names of what is wanted, as in `hpcdvc.fields.field.ROW` or `Field.extra`; None: all that is there
+
+    Returns
+    -------
+    Field : `extra` holds all further columns of the file, ZYX: `zncc`, `valid_fraction`, `variance` (n, 12), ...
+        Those that this version does not know keep their name, and the order of their components where that is
+        unknown, too; they are left out where they are no numbers, one or more for each point
+
+    Raises
+    ------
+    UserError : no such file, not one of ours, or a damaged one
+    """
+    with _opened(path) as stored:
+        data = stored.find("VTKHDF/PointData")
+        for name in ("Phi", "returnStatus"):
+            if name not in data:
+                raise UserError(f"{path} holds no field: it has no column {name}")
+        grid = _grid(stored)
+        positions = None if grid else stored.array("VTKHDF/Points", (None, 3))[:, ::-1]
+        lead = grid.shape if vtkhdf.is_image(grid) else (grid.size if grid else len(positions),)
+        family = _family(stored)
+        kind = stored.text("hpcdvc", "kind")
+        # a file that does not say its kind, or says a new one, may have all columns of points
+        known = {column.name: column for column in columns_of(kind if kind in KINDS else "labels")}
+        found = {}
+        for name in data:
+            column = known.get(name)
+            made_from = column.made_from if column else name
+            if (members is not None and made_from not in members) or (column and column.derived):
+                continue
+            if column:
+                found[made_from] = _read_known(stored, column, lead)
+            elif stored.holds_numbers(f"VTKHDF/PointData/{name}", lead):
+                found[made_from] = _read_unknown(stored, name, lead)
+    return schema.field_of_members(found, grid, positions, family)
+
+
+def read_metadata(path: str | Path, *names: str) -> dict:
+    """What a file of ours says about itself: schema, parameters, provenance, statuses, ...
+
+    Parameters
+    ----------
+    path : the file
+    *names : of what is wanted, from `TEXTS` and `FACTS`; default all of these that are there
+
+    Raises
+    ------
+    UserError : no such file, not one of ours, or a damaged one
+    """
+    with _opened(path) as stored:
+        found = {name: stored.text("hpcdvc", name) for name in TEXTS if not names or name in names}
+        found |= {name: _fact(stored, name) for name in FACTS if not names or name in names}
+        if not names:
+            found["schema_version"] = _version(stored)
+    return {name: value for name, value in found.items() if value is not None or name == "grid"}
+
+
+def read_statuses(path: str | Path) -> tuple[dict[str, dict], Family]:
+    """How the points of a result ended, by status as `hpcdvc.fields.status.explain_counts` tells it, and its family.
+
+    Raises
+    ------
+    UserError : no such file, not one of ours, a damaged one, or one that does not say it
+    """
+    with _opened(path) as stored:
+        statuses, family = _fact(stored, "statuses"), _family(stored)
+        if not statuses:
+            raise stored.damaged("it does not say how its points ended")
+    return statuses, family
+
+
+def read_table(path: str | Path, name: str) -> np.ndarray:
+    """A table that a file of ours keeps beside its columns.
+
+    Raises
+    ------
+    UserError : no such file, not one of ours, or without this table
+    """
+    with _opened(path) as stored:
+        table = stored.records(f"hpcdvc/{name}")
+    if table is None:
+        raise UserError(f"{path} holds no {name}: it was made by an older version; --force makes it again")
+    return table
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Stored]:
+    with opened(path) as stored:
+        if not all(isinstance(stored.find(name), h5py.Group) for name in ("hpcdvc", "VTKHDF/PointData")):
+            raise UserError(f"{path} is an HDF5 file, but not a result of hpcdvc")
+        version = _version(stored)
+        if version > schema.SCHEMA_VERSION:
+            raise UserError(
+                f"{path} has version {version} of the file format; this hpcdvc reads up to {schema.SCHEMA_VERSION}"
+            )
+        yield stored
+
+
+def _version(stored: Stored) -> int:
+    value = np.asarray(stored.find("hpcdvc").attrs.get("schema_version"))
+    if value.shape not in ((), (1,)) or value.dtype.kind not in "iu":
+        raise stored.damaged("it does not say the version of its format")
+    return int(value.reshape(-1)[0])
+
+
+def _family(stored: Stored) -> Family:
+    """What the field was made by; files of older versions do not say it."""
+    name = stored.text("hpcdvc", "family")
+    if name is not None and name not in list(Family):
+        raise stored.damaged(f"family reads {quoted(name)}")
+    return Family(name or Family.REGISTRATION)
+
+
+def _fact(stored: Stored, name: str) -> object:
+    value = stored.json("hpcdvc", name)
+    if value is not None and not isinstance(value, FACTS[name]):
+        raise stored.damaged(f"{name} reads {quoted(value)}")
+    if name == "statuses" and not all(map(_is_status, (value or {}).items())):
+        raise stored.damaged(f"{name} reads {quoted(value)}")
+    return value
+
+
+def _is_status(entry: tuple[str, object]) -> bool:
+    """Whether an entry is the number of a status and how many points ended so, with words on it."""
+    status, about = entry
+    if not re.fullmatch("-?[0-9]{1,3}", status) or not isinstance(about, dict) or type(about.get("count")) is not int:
+        return False
+    return about["count"] >= 0 and all(isinstance(about.get(name), str) for name in ("reason", "advice"))
+
+
+def _grid(stored: Stored) -> Grid | None:
+    """The grid that a file says it has; its numbers make sense, and whether the columns fit is left to them."""
+    value = _fact(stored, "grid")
+    if value is None:
+        return None
+    names = ("origin", "spacing", "shape")
+    if not all(isinstance(value.get(name), list) and len(value[name]) == 3 for name in names):
+        raise stored.damaged(f"grid reads {quoted(value)}")
+    numbers = [number for name in names for number in value[name]]
+    sensible = all(type(number) in (int, float) and abs(number) < 2**63 for number in numbers)
+    if not sensible or not all(type(n) is int and n > 0 for n in value["shape"]) or min(value["spacing"]) <= 0:
+        raise stored.damaged(f"grid reads {quoted(value)}")
+    return Grid(*(tuple(value[name]) for name in names))
+
+
+def _read_known(stored: Stored, column: Column, lead: tuple[int, ...]) -> np.ndarray:
+    """(n, ...), ZYX, of the type that is declared."""
+    width = (math.prod(column.components.shape),) if column.components.shape else ()
+    array = stored.array(f"VTKHDF/PointData/{column.name}", (*lead, *width)).reshape(-1, *width)
+    unfit = schema.unfit(array, np.dtype(column.dtype))
+    if unfit:
+        raise stored.damaged(f"{column.name} {unfit[1]}")
+    return to_memory(array.astype(column.dtype), column.components)
+
+
+def _read_unknown(stored: Stored, name: str, lead: tuple[int, ...]) -> np.ndarray:
+    array = stored.array(f"VTKHDF/PointData/{name}")
+    array = array.reshape(-1, *array.shape[len(lead) :])
+    components = components_named(stored.text(f"VTKHDF/PointData/{name}", "components") or "")
+    fits = components is not None and array.shape[1:] == (
+        () if not components.shape else (math.prod(components.shape),)
+    )
+    return to_memory(array, components) if fits else array
