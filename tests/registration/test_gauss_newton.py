@@ -10,7 +10,7 @@ from synthetic import Affine, Grey, lattice_texture, pair, render
 
 from hpcdvc.fields.phi import rotation_matrix
 from hpcdvc.fields.status import Status
-from hpcdvc.registration.api import register
+from hpcdvc.registration.api import register, register_multiscale
 from hpcdvc.registration.gauss_newton import Iterate, compose
 
 SHAPE = (40, 40, 40)
@@ -119,6 +119,22 @@ def test_scatter_is_that_of_the_variance(noise, options, limits):
     bias = np.abs(phi.mean(axis=0) - truth()[:3].ravel())
     if options.get("interpolation_order") != 1:
         assert (bias < 4 * np.sqrt(variance / REALISATIONS)).all()
+
+
+@pytest.mark.parametrize("binning", [1, 2])
+@pytest.mark.parametrize("greys", [("u1", "u1"), ("f4", "u2"), ("u2", "f4")])
+def test_no_standard_deviation_below_that_of_rounding(greys, binning):
+    """The same texture twice leaves no residual; whole grey values are no better than a twelfth of their square."""
+    noisy = [Grey(100, 10, noise=np.sqrt(1 / 1200), dtype="f4")] * 2
+    pairs = [Grey(100, 10, dtype=dtype) for dtype in greys], noisy
+    stds = []
+    for both in pairs:
+        one, two = (render(lattice_texture(3), SHAPE, None, grey, seed) for seed, grey in enumerate(both))
+        found = register_multiscale(one, two, binning, binning, margin=4)
+        assert found.return_status == Status.CONVERGED
+        stds.append(np.sqrt(found.variance))
+    share = np.sqrt(sum(dtype != "f4" for dtype in greys) / 2)
+    np.testing.assert_allclose(stds[0], share * stds[1], rtol=0.1)
 
 
 @pytest.mark.parametrize("criterion", ["ssd", "znssd"])

@@ -61,13 +61,17 @@ def test_the_residual_may_grow_at_first():
 
 
 def test_another_texture_is_no_match():
-    """Windows in unrelated images that come to rest somewhere have not converged."""
+    """Windows in unrelated images that come to rest somewhere have not converged.
+
+    Only steps of full length count as rest, and these end where the correlation is greatest nearby: half, by chance.
+    """
     one, two = (render(lattice_texture(seed, 2.2, 2, 128), (200, 200), None, grey(0))[None] for seed in (1, 2))
     positions = nodes(np.arange(20, 180, 11.0), np.arange(20, 180, 11.0))
     rows = measure(one, two, positions, 12)
     at_rest = rows["delta_phi_norm"] <= 1e-3
-    assert at_rest.sum() >= 10 and (rows["zncc"][at_rest] < 0.7).all()
-    assert (rows["return_status"][at_rest] == Status.DECORRELATED).all()
+    assert at_rest.sum() >= 10 and (rows["return_status"][at_rest] == Status.DECORRELATED).all()
+    assert (rows["zncc"][at_rest] < 0.6).all() and not converged(rows).any()
+    assert (measure(one, one, positions, 12)["zncc"] > 0.99).all()
 
 
 def test_windows_that_have_left_the_image_for_the_most_part():
