@@ -19,9 +19,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError, file_error
 from hpcdvc.fields.grid import Grid
 from hpcdvc.images import describe
+from hpcdvc.images.files import LoneFile
+from hpcdvc.kernels import guard
 from hpcdvc.output import files, vtkhdf
 from hpcdvc.output.stored import opened
 from hpcdvc.output.transports import LIBVER, put_text
@@ -245,13 +247,14 @@ def _is_alone(path: Path) -> bool:
 
 @contextmanager
 def _only_ours(path: str | Path) -> Iterator[None]:
-    """UserError for a file that was not written here: the libraries raise anything on it."""
+    """UserError for a file that was not written here: the libraries raise anything on it; RunError for the disk."""
     try:
         yield
+    except RunError:
+        raise
     except Exception as error:
-        raise UserError(
-            f"{path} is no image that hpcdvc has written: -pre or -od give another name, --force overwrites it"
-        ) from error
+        other = f"{path} is no image that hpcdvc has written: -pre or -od give another name, --force overwrites it"
+        raise file_error(path, error) or UserError(other) from error
 
 
 def _key_in_hdf(path: str | Path) -> str | None:
@@ -263,7 +266,7 @@ def _key_in_hdf(path: str | Path) -> str | None:
 def _key_in_tiff(path: str | Path) -> str | None:
     import tifffile
 
-    with _only_ours(path), tifffile.TiffFile(path) as tif:
+    with _only_ours(path), guard.reading(path), LoneFile(path) as file, tifffile.TiffFile(file) as tif:
         return (tif.shaped_metadata or ({},))[0].get(KEY)
 
 

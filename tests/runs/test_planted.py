@@ -1,5 +1,6 @@
 """In a folder that others write into: links and folders that somebody has put there are not followed nor believed."""
 
+import json
 import os
 import shutil
 import stat
@@ -115,6 +116,43 @@ def test_half_image_that_is_a_link(monkeypatch):
         os.unlink("o/im1-reg-def.tif")
         begun(monkeypatch, deform_here, words)
         (half,) = files.temporary_files(["o/im1-reg-def.tif"])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "deep", "long"])
+def test_record_that_is_no_record(kind):
+    """It counts for nothing, and takes no time and memory; a resume writes it anew."""
+    run_here(*WORDS)
+    record = Path("o/im1-im2-ldic.run.json")
+    record.unlink()
+    if kind == "pipe":
+        os.mkfifo(record)
+    elif kind == "device":
+        record.symlink_to("/dev/zero")
+    else:
+        record.write_text("[" * 100_000)
+        os.truncate(record, 2**40 if kind == "long" else 100_000)
+    with pytest.raises(UserError, match="was made with other parameters"):
+        run_here(*WORDS, "-it", 7, "--resume")
+    run_here(*WORDS, "--resume")
+    assert not record.is_symlink() and json.loads(record.read_text())["key"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "circle"])
+@pytest.mark.parametrize("format", ["tif", "hdf"])
+def test_image_that_is_none(kind, format):
+    path = Path(f"o/im1-reg-def.{format}")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.symlink_to(path.name)
+    words = ("im1.tif", "-pf", "reg.tsv", "-od", "o", "--format", format)
+    if kind != "circle":
+        with pytest.raises(UserError, match=f"{path} is no image that hpcdvc has written"):
+            deform_here(*words, "--resume")
+    deform_here(*words, "--force")
+    assert path.is_file() and not path.is_symlink()
 
 
 def test_names_cannot_be_foreseen(monkeypatch):
