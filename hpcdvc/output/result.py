@@ -206,5 +206,5 @@ def write_record(stem: str, record: dict, team) -> None:
         "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     text = json.dumps({**facts, **record}, indent=1)
-    with files.whole_file(record_path(stem), len(text)) as temporary:
-        temporary.write_text(text + "\n")
+    with files.whole_file(record_path(stem), len(text)) as temporary, files.fill(temporary, encoding="utf-8") as file:
+        file.write(text + "\n")

@@ -51,6 +51,6 @@ def write_tiffs(stem: str | Path, field: Field) -> list[Path]:
     for name, values in views.images(field):
         paths.append(Path(f"{stem}-{name}.tif"))
         image = values.astype(np.float32).reshape(field.grid.shape)
-        with files.whole_file(paths[-1], image.nbytes) as temporary:
-            tifffile.imwrite(temporary, image, photometric="minisblack")
+        with files.whole_file(paths[-1], image.nbytes) as temporary, files.fill(temporary, "w+b") as file:
+            tifffile.imwrite(file, image, photometric="minisblack")
     return paths

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import stat
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from deform_cases import run_here as deform_here
 from deform_cases import save_all
 from ldic_cases import run_here
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.output import files
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.shards import Shards
@@ -182,6 +183,33 @@ def test_a_file_that_is_there_is_not_written():
         with pytest.raises(FileExistsError):
             files.create(name)
     assert Path("mine").read_text() == "mine" and not os.path.exists("nowhere")
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_temporary_file_that_is_exchanged_is_not_written(monkeypatch, link):
+    """Somebody who writes into the folder puts a link to a file in its place, as soon as he sees it."""
+
+    def create(path, *flags):
+        made = new(path, *flags)
+        if str(path).endswith(".tmp") and end in str(path):
+            os.unlink(path)
+            link(os.path.abspath("victim"), path)
+            exchanged.append(path)
+        return made
+
+    new, before = files.create, b"mine"
+    monkeypatch.setattr(files, "create", create)
+    Path("victim").write_bytes(before)
+    runs = {"ldic": lambda: run_here(*WORDS, "-vtk", "-tif", "--force")}
+    for format in ("tif", "hdf"):
+        words = ("im1.tif", "-pf", "reg.tsv", "-od", "o", "--force", "--format", format)
+        runs[format] = partial(deform_here, *words)
+    ends = {"ldic": ("ldic.hdf", "ldic.tsv", "ldic.vtk", "Zdisp.tif", "run.json", "key.json")}
+    for run, end in ((run, end) for name, run in runs.items() for end in ends.get(name, (f"def.{name}",))):
+        exchanged = []
+        with pytest.raises((UserError, RunError)):
+            run()
+        assert exchanged and Path("victim").read_bytes() == before, end
 
 
 @pytest.mark.parametrize("mask", [0, 0o027])
