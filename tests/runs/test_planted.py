@@ -219,10 +219,11 @@ def test_nothing_is_writable_by_all(monkeypatch, mask):
         run_here(*WORDS, "-vtk", "-tif")
         deform_here("im1.tif", "-pf", "reg.tsv", "-od", "o")
         begun(monkeypatch, words=(*WORDS, "-pre", "other"))
+        run_here(*WORDS[:-1], "o/new/deep")
     finally:
         os.umask(before)
     found = {path: stat.S_IMODE(path.stat().st_mode) for path in Path("o").rglob("*")}
-    assert len(found) > 15 and any(path.suffix == ".rec" for path in found)
+    assert len(found) > 20 and any(path.suffix == ".rec" for path in found)
     for path, mode in found.items():
         assert mode == (0o775 if path.is_dir() else 0o664) & ~mask, (path, oct(mode))
 
