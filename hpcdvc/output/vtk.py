@@ -50,7 +50,8 @@ def write_vtk(path: str | Path, field: Field) -> None:
         for name, values in arrays:
             table = values if values.ndim > 1 else values[:, None]
             keyword, below = HEADS[table.shape[1]]
-            stream.write(f"\n{keyword} {name} float\n{below}")
+            # readers give up a file with a float that float32 cannot hold
+            stream.write(f"\n{keyword} {name} double\n{below}")
             _write_numbers(stream, table)
 
 
