@@ -52,6 +52,6 @@ def write_tiffs(stem: str | Path, field: Field) -> list[Path]:
         paths.append(Path(f"{stem}-{name}.tif"))
         fits = np.isinf(values) | (np.abs(values) <= np.finfo(np.float32).max)
         image = np.where(fits, values, np.nan).astype(np.float32).reshape(field.grid.shape)
-        with files.whole_file(paths[-1], image.nbytes) as temporary:
-            tifffile.imwrite(temporary, image, photometric="minisblack")
+        with files.whole_file(paths[-1], image.nbytes) as temporary, files.fill(temporary, "w+b") as file:
+            tifffile.imwrite(file, image, photometric="minisblack")
     return paths
