@@ -19,7 +19,7 @@ version = release = hpcdvc.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
 myst_enable_extensions = ["dollarmath", "amsmath", "substitution"]
-myst_substitutions = {f"curvature_{d}d": f"{ratio:g}" for d, ratio in CURVATURE_THRESHOLD.items()}
+myst_substitutions = {"curvature_threshold": f"{CURVATURE_THRESHOLD:g}"}
 myst_substitutions |= {name: str(value).strip("()") for name, value in vars(control).items() if name.isupper()}
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "generated"]

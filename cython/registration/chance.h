@@ -168,7 +168,8 @@ static double likeness(const job *k, const residual_look *look, const residual_p
 static double inflation(const job *k, const residual_look *look, const residual_parts *p)
 {
     const double residual = 2 * k->state.noise, share = residual / fmax(residual, rounding_noise(k));
-    return 1 + share * (crowding(look) * likeness(k, look, p) - 1);
+    const double coloured = 1 + (k->state.colour - 1) * (1 - p->smooth / look->at[0]); /* what is not smooth */
+    return 1 + share * (crowding(look) * fmax(coloured, likeness(k, look, p)) - 1);
 }
 
 /* Whether a window is a sliver that cannot be trusted; the variances are the inflated ones. A trilinear residual is not like

@@ -3,22 +3,23 @@
  * One more Gauss-Newton step with all quadratic terms (30 unknowns in 3-D, 12 in 2-D; second-order shape functions:
  * Lu & Cary 2000, doi 10.1007/BF02326485) at the affine optimum. The quadratic terms multiply the random error of
  * the displacement by about 2.2, so the step is shrunk by how much they explain of the residual beyond noise:
- * (1 - threshold / F), F the ratio of an analysis of variance. Without curvature F is near 1 and nothing changes. The error of
- * trilinear interpolation follows the texture and looks like curvature, so the residual is that of a cubic spline. */
+ * (1 - threshold / F), F the ratio of an analysis of variance, for noise of the colour that the rest of the residual has. Without
+ * curvature F is near 1 and nothing changes. The error of trilinear interpolation follows the texture and is much, so the
+ * residual is that of a cubic spline. */
 #ifndef HPCDVC_CURVATURE_H
 #define HPCDVC_CURVATURE_H
 
+#include "colour.h"
 #include "match.h"
 #include "motion.h"
 #include "noise.h"
 #include "warp.h"
 
 #define TERMS 10
-#define SURE 2.0                 /* F of white noise is 1 +- 0.33 */
-/* Rough F of a trilinear residual, in 2-D and 3-D, that is worth a closer look. */
+/* Rough F, in 2-D and 3-D, that is worth a closer look: of a trilinear residual; of that of a spline */
 static const double suspicious_ratio[2] = {8.0, 10.0};
-#define INTERPOLATION_ERROR 1e-3 /* of a cubic spline beside the texture, both squared; CT with a point spread */
-#define MOST_INFLATION 9 /* of the variance of the displacement; 4.75 where the texture is alike all over */
+#define LEAST_RATIO 2.5           /* of white noise it is 1 +- 0.33 */
+static const double clean_ratio[2] = {4.0, 18.0}; /* and so much more in a window without noise */
 
 /* Exponents of z, y, x; the first four in the order of the columns of Phi. */
 static const int exponents[TERMS][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {0, 0, 0}, {2, 0, 0},
@@ -140,12 +141,12 @@ static double rough_ratio(const job *k, const double B[3 * TERMS], double noise)
     return sum / count / noise;
 }
 
-/* F from which on curvature is believed. The interpolation error of a spline at sharp edges looks like curvature, with
- * F up to `curvature_threshold`, but it is small beside the texture: where the residual is larger than that, it is noise. */
-static double believed(const job *k, double squares)
+/* Rough F that is worth a closer look. The error of interpolation at sharp edges gives large ones in windows that have no
+ * noise; it is small beside the texture. */
+static double suspicious(const job *k)
 {
-    const double beside_texture = squares / k->ref.sums.n; /* the texture of im1 has unit variance */
-    return SURE + (k->s->curvature_threshold - SURE) * fmin(1, INTERPOLATION_ERROR / beside_texture);
+    if (k->target.spline->taps == 2) return suspicious_ratio[k->is_3d];
+    return LEAST_RATIO + clean_ratio[k->is_3d] * cleanness(k);
 }
 
 /* The window once more with the spline that curvature is measured with. Returns 1 if that is not possible. */
@@ -168,6 +169,49 @@ static int terms_of(int flat, int which[3 * TERMS])
     return n;
 }
 
+/* The step with all terms, and what it does to the residual. */
+typedef struct {
+    int n, which[3 * TERMS];
+    double matrix[9 * TERMS * TERMS], scale[3 * TERMS], solution[3 * TERMS];
+    double affine[12];           /* the step without the quadratic terms */
+    double gain, rest;           /* squares of the residual that the quadratic terms explain; that no term does */
+} curvature_step;
+
+/* Returns 1 if the equations are singular. */
+static int find_step(const job *k, int partial, const double B[3 * TERMS], const double unit[4], curvature_step *c)
+{
+    double N[3 * TERMS][3 * TERMS], y[3 * TERMS], A[12], explained = 0, by_affine = 0;
+    const int n = c->n = terms_of(k->w.n[0] == 1, c->which);
+    if (partial) curvature_matrix(k, 1, N);
+    else curvature_matrix(k, 0, N);
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < n; j++) c->matrix[i * n + j] = N[c->which[i]][c->which[j]];
+        y[i] = B[c->which[i]];
+    }
+    if (cholesky(c->matrix, n, c->scale)) return 1;
+    cholesky_solve(c->matrix, n, c->scale, y, c->solution);
+    for (int i = 0; i < n; i++) explained += c->solution[i] * B[c->which[i]];
+    for (int m = 0; m < 12; m++) A[m] = B[TERMS * (m / 4) + m % 4] * unit[m % 4];
+    solve(&k->ref.factor, k->s, A, c->affine);
+    for (int m = 0; m < 12; m++) by_affine += A[m] * c->affine[m];
+    c->gain = explained - by_affine;
+    c->rest = fmax(k->state.squares - explained, 1e-12 * k->ref.sums.n); /* rounding can make it negative */
+    return 0;
+}
+
+/* The colour of what is left of the residual: an error that follows the texture, as a wave that is not quadratic either,
+ * blur or rings, looks like curvature by so much more than white noise. */
+static double colour_of_rest(job *k, int partial, const curvature_step *c)
+{
+    double terms[3][3][3][3] = {{{{0}}}};
+    for (int i = 0; i < c->n; i++) {
+        const int *e = exponents[c->which[i] % TERMS];
+        terms[c->which[i] / TERMS][e[0]][e[1]][e[2]] = c->solution[i];
+    }
+    take_residual_of(k, partial, k->w.a, terms);
+    return colour(k, k->w.g);
+}
+
 /* Correction of the entries of Phi, all terms less affine terms at the same residual, and their new variances; `seen`
  * is the noise in the old ones. Returns 0 if there is no curvature to be seen. */
 static int find_correction(job *k, int partial, const double B[3 * TERMS], double seen, double correction[12],
@@ -175,48 +219,35 @@ static int find_correction(job *k, int partial, const double B[3 * TERMS], doubl
 {
     const int flat = k->w.n[0] == 1;
     const double unit[4] = {flat ? 1 : k->s->half[0], k->s->half[1], k->s->half[2], 1};
-    double N[3 * TERMS][3 * TERMS], matrix[900], y[30], scale[30], solution[30], A[12], affine[12], wide[12];
-    int which[3 * TERMS], n = terms_of(flat, which);
-    if (partial) curvature_matrix(k, 1, N);
-    else curvature_matrix(k, 0, N);
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < n; j++) matrix[i * n + j] = N[which[i]][which[j]];
-        y[i] = B[which[i]];
-    }
-    if (cholesky(matrix, n, scale)) return 0;
-    cholesky_solve(matrix, n, scale, y, solution);
-    double explained = 0, by_affine = 0;
-    for (int i = 0; i < n; i++) explained += solution[i] * B[which[i]];
-    for (int m = 0; m < 12; m++) A[m] = B[TERMS * (m / 4) + m % 4] * unit[m % 4];
-    solve(&k->ref.factor, k->s, A, affine);
-    for (int m = 0; m < 12; m++) by_affine += A[m] * affine[m];
-    const double rest = fmax(k->state.squares - explained, 1e-12 * k->ref.sums.n); /* rounding can make it negative */
-    const double left = rest / (k->ref.sums.n - n - 2) / (1 + interpolated_noise(k, k->target.spline->noise));
-    const double priced = fmax(left, rounding_noise(k) / 2), ratio = (explained - by_affine) / (flat ? 6 : 18) / (2 * priced);
-    const double threshold = believed(k, rest);
-    if (!(ratio > threshold)) return 0;
-    const double part = k->state.curvature_part = 1 - threshold / ratio;
-    for (int m = 0; m < 12; m++) correction[m] = -part * k->state.step_gain * affine[m], wide[m] = 0;
-    for (int i = 0; i < n; i++) {
-        const int q = which[i] % TERMS, m = 4 * (which[i] / TERMS) + q;
-        double v[30] = {0};
+    double wide[12];
+    curvature_step c;
+    if (find_step(k, partial, B, unit, &c)) return 0;
+    k->state.colour = colour_of_rest(k, partial, &c);
+    const double left = c.rest / (k->ref.sums.n - c.n - 2) / (1 + interpolated_noise(k, k->target.spline->noise));
+    const double priced = fmax(left, rounding_noise(k) / 2), scatter = 2 * priced * k->state.step_gain * k->state.step_gain;
+    const double share = fmin(c.gain / k->state.squares, 1); /* of the residual, that curvature explains */
+    const double by_noise = (flat ? 6 : 18) * 2 * priced * (1 + (k->state.colour - 1) * (1 - share));
+    const double least = k->s->curvature_threshold * (1 + cleanness(k)) * by_noise; /* the error of interpolation has some of its own */
+    if (!(c.gain > least)) return 0; /* so, too, where there is nothing to explain */
+    const double part = k->state.curvature_part = 1 - least / c.gain;
+    for (int m = 0; m < 12; m++) correction[m] = -part * k->state.step_gain * c.affine[m], wide[m] = 0;
+    for (int i = 0; i < c.n; i++) {
+        const int q = c.which[i] % TERMS, m = 4 * (c.which[i] / TERMS) + q;
+        double v[3 * TERMS] = {0};
         if (q > 3) continue;
-        correction[m] += part * k->state.step_gain * solution[i] / unit[q];
+        correction[m] += part * k->state.step_gain * c.solution[i] / unit[q];
         v[i] = 1 / unit[q];
-        wide[m] = 2 * priced * k->state.step_gain * k->state.step_gain * k->state.noise_excess * cholesky_form(matrix, n, scale, v);
-        /* texture on one side only: the quadratic terms would extrapolate from there */
-        if (q == 3 && wide[m] > MOST_INFLATION * variance[m] * 2 * priced / seen) return 0;
+        wide[m] = scatter * k->state.noise_excess * cholesky_form(c.matrix, c.n, c.scale, v);
     }
     for (int m = 0; m < 12; m++) {
         const double narrow = variance[m] * 2 * priced / seen;
         variance[m] = narrow + part * part * fmax(wide[m] - narrow, 0);
     }
-    for (int i = 0; i < n; i++) {
-        const int q = which[i] % TERMS, m = 4 * (which[i] / TERMS) + q;
-        k->state.curvature[which[i]] = part * (solution[i] - (q > 3 ? 0 : affine[m] * unit[q]));
+    for (int i = 0; i < c.n; i++) {
+        const int q = c.which[i] % TERMS, m = 4 * (c.which[i] / TERMS) + q;
+        k->state.curvature[c.which[i]] = part * (c.solution[i] - (q > 3 ? 0 : c.affine[m] * unit[q]));
     }
-    /* where nothing is left of the residual but rounding, terms explain nothing */
-    k->state.explained = k->state.squares > 0 ? fmin(fmax((explained - by_affine) / k->state.squares, 0), 1) : 0;
+    k->state.explained = share;
     return 1;
 }
 
@@ -227,8 +258,7 @@ static void correct_curvature(job *k, int partial, hpcdvc_row *row)
     double B[3 * TERMS], correction[12], before[12], new_variance[12], *variance = row->variance;
     if (!(seen > 0) || k->ref.sums.n < 3 * TERMS + 10) return;
     curvature_residual(k, partial, B);
-    const double suspicious = k->target.spline->taps > 2 ? 0.7 * believed(k, squares) : suspicious_ratio[k->is_3d];
-    if (!partial && rough_ratio(k, B, 2 * residual_variance(k)) < suspicious) return;
+    if (!partial && rough_ratio(k, B, 2 * residual_variance(k)) < suspicious(k)) return;
     int found = 1;
     if (k->target.spline->taps < k->s->curvature_interpolation.taps) {
         found = !sample_for_curvature(k, &partial);

@@ -22,7 +22,7 @@ typedef struct {
     double in_image, counted;    /* voxels: finite and unmasked; those that also have a gradient */
     int partial, is_whole;       /* voxels are left out; the window lies in im1 and all of it counts */
     float *second[3];            /* the second gradient */
-    int smoothed;                /* it is in use */
+    int smoothed, refused;       /* it is in use; it is no better for the residual of this window */
     int outlier_beside;          /* something stands out beside the window */
     double length_ratio;         /* (sum of g.true gradient) / (sum of g.g) as it looks with all noise */
     reference_sums sums;
@@ -54,6 +54,9 @@ typedef struct {
     double noise_excess;         /* part of the normal matrix that counts in the variance */
     int settled;                 /* near the end with voxels left out: the others may only become fewer */
     int buried;                  /* noise hides the gradient: the length of steps is not known */
+    int shaded;                  /* times that shading was taken out of im1 */
+    double shading[12];          /* what its unknowns add to the diagonal of the inverse normal matrix */
+    double colour;               /* of the residual that curvature leaves; 1 where nothing was to be seen */
     double curvature[30];        /* what is known of it, by the terms of curvature.h in units of the half window; uncorrected steps */
     double explained;            /* part of the squared residuals that curvature explains */
     int heavy_tails;             /* of the residual at rest: outliers */
@@ -74,6 +77,7 @@ typedef struct {
     int is_3d;
     window w;
     float *store;                /* all arrays of the window and of the second gradient */
+    float *residual;             /* laid out as the window */
     box scratch;
     reference_part ref;
     target_part target;
@@ -91,7 +95,7 @@ static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2,
     k->w.sz = k->w.sy * k->w.n[1];
     const int64_t size = k->w.sz * k->w.n[0] + 2 * VL;
     float **arrays[] = {&k->w.a, &k->w.b, &k->w.g[0], &k->w.g[1], &k->w.g[2], &k->w.in1, &k->w.ok, &k->w.ok_before,
-                        &k->ref.second[0], &k->ref.second[1], &k->ref.second[2]};
+                        &k->residual, &k->ref.second[0], &k->ref.second[1], &k->ref.second[2]};
     const int count = sizeof arrays / sizeof *arrays - (s->adaptive || s->calibrate ? 0 : 3); /* no second gradient */
     if (posix_memalign((void **)&k->store, 64, count * PADDED(size) * sizeof(float))) return 1;
     memset(k->store, 0, count * PADDED(size) * sizeof(float));

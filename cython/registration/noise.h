@@ -2,10 +2,15 @@
 #ifndef HPCDVC_NOISE_H
 #define HPCDVC_NOISE_H
 
+#include "colour.h"
 #include "reference.h"
 #include "warp.h"
 
-#define BURIED 0.05 /* part of the squared gradient that must be more than noise */
+#define BURIED 0.05     /* part of the squared gradient that must be more than noise */
+#define NOISY 0.04      /* part of it that is noise, from which a smoother one may be better ... */
+#define DISTURBED 0.02  /* ... if the residual is white; else from here */
+#define INTERPOLATION_ERROR 1e-4 /* of a spline beside the texture, both squared */
+#define BETTER 1.04     /* a gradient that is more efficient by this is taken */
 
 /* Variance that interpolation leaves of unit white noise of im2, mean over the window. `table`: at 16 fractions. */
 static double interpolated_noise(const job *k, const double table[16])
@@ -62,6 +67,12 @@ static double residual_variance(const job *k)
     return degrees > 0 ? k->state.squares / degrees / (1 + interpolated_noise(k, k->target.spline->noise)) : 0;
 }
 
+/* 1 where the residual may be the error of interpolation, which follows the texture; near 0 where it is larger. */
+static double cleanness(const job *k)
+{
+    return fmin(1, INTERPOLATION_ERROR / (k->state.squares / k->ref.sums.n)); /* the texture of im1 has unit variance */
+}
+
 /* What rounding to whole grey values adds to the residual of both images, a twelfth of a grey value squared each. */
 static double rounding_noise(const job *k)
 {
@@ -99,14 +110,23 @@ static void judge_gradient(job *k, double all, double along, double noise_in_g)
     k->state.noise_excess = 1 - 0.5 * fmin(noise_in_g / all, 1);
 }
 
+/* Whether the residual of a whole window may be white noise. */
+static int is_white(job *k)
+{
+    take_residual_of(k, 0, k->w.a, NULL);
+    return chance_square(k, k->w.g, 2) < WHITE * white_square(k, k->w.g);
+}
+
 /* The variance of Phi is 1 / efficiency of what the true gradient would give:
  * efficiency = (sum of g.true)^2 / (sum of true^2) / (sum of g^2, noise counted half).
+ * Where the residual of a whole window is not white, sums of g and residual by chance stand for the last sum; not with
+ * trilinear interpolation, whose error is in the residual.
  * Takes the smoothed gradient where that is clearly better; returns 1 if so. A gradient that is nearly all noise says
  * nothing of its length: steps stay as they are. */
-static int choose_gradient(job *k)
+static int choose_gradient(job *k, int partial)
 {
     const hpcdvc_settings *s = k->s;
-    if (k->ref.smoothed) return 0;
+    if (k->ref.smoothed || k->ref.refused) return 0;
     const double noise = k->state.noise * k->ref.counted * (k->is_3d ? 3 : 2);
     const double *M = k->ref.sums.M, all = (M[39] + M[91] + M[143]) * k->ref.counted / k->ref.sums.n; /* dot(g, g), whole window */
     const double noise_in_g = noise * s->gradient.noise;
@@ -114,13 +134,19 @@ static int choose_gradient(job *k)
     k->state.buried = !(all - noise_in_g > BURIED * all) || !(along > BURIED * all);
     const double length_ratio = k->state.buried ? k->ref.length_ratio : along / (all - noise_in_g); /* true gradient / noise-free g */
     if (!k->state.buried) judge_gradient(k, all, along, noise_in_g);
-    if (!s->adaptive || noise_in_g < 0.04 * all) return 0;
+    if (!s->adaptive || noise_in_g < DISTURBED * all) return 0;
+    const int white = partial || k->target.spline->taps == 2 || is_white(k);
+    if (white && noise_in_g < NOISY * all) return 0;
     k->state.no_memory = take_smooth_gradient(k);
     if (k->state.no_memory) return 0;
     const double gs = dot(k, k->ref.second, k->ref.second, 1), noise_in_s = noise * s->smooth_gradient.noise;
     const double along_s = length_ratio * (dot(k, k->ref.second, k->w.g, 1) - noise * s->noise_with_smooth);
     if (!(along_s > BURIED * gs) || !(gs - noise_in_s > BURIED * gs)) return 0;
-    if (!k->state.buried && along_s * along_s / (gs - 0.5 * noise_in_s) < 1.04 * along * along / (all * k->state.noise_excess)) return 0;
+    const double scatter = white ? all * k->state.noise_excess : chance_square(k, k->w.g, 3);
+    const double scatter_s = white ? gs - 0.5 * noise_in_s : chance_square(k, k->ref.second, 3);
+    const int better = along_s * along_s / scatter_s >= BETTER * along * along / scatter;
+    k->ref.refused = !white && !better;
+    if (!better && !(white && k->state.buried)) return 0;
     judge_gradient(k, gs, along_s, noise_in_s);
     for (int i = 0; i < 3; i++) {
         float *g = k->w.g[i];
@@ -137,7 +163,7 @@ static void variances(const job *k, double variance[12])
     const double both = fmax(k->state.noise * (1 + k->target.contrast_loss * k->target.contrast_loss), rounding_noise(k));
     const double scatter = both * k->state.step_gain * k->state.step_gain * k->state.noise_excess;
     for (int i = 0; i < 12; i++)
-        variance[i] = scatter * cholesky_form(k->ref.factor.L, k->s->unknowns, k->ref.factor.scale, k->s->basis + 12 * i);
+        variance[i] = scatter * cholesky_form(k->ref.factor.L, k->s->unknowns, k->ref.factor.scale, k->s->basis + 12 * i) + scatter * k->state.shading[i];
 }
 
 #endif

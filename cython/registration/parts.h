@@ -18,7 +18,10 @@
 #define BY_NOISE 3.0      /* the jackknife of noise is hardly ever so many times the variance */
 #define INTERPOLATION 0.3 /* part of the squared residual that Keys' interpolation leaves where trilinear explains most */
 #define WORTHLESS 0.35    /* voxels: larger standard deviations say that one motion does not describe the window */
-#define QUANTITIES 10     /* products of the gradient: zz yy xx zy zx yx, residual by gradient, squared residual */
+/* Sums: products of the gradient zz yy xx zy zx yx, residual by gradient, squared residual; and with what gain and offset of
+ * a part take: voxels, im1, its square, gradient, gradient by im1, residual, residual by im1. */
+#define QUANTITIES 21
+#define WITHOUT_GAIN 10
 
 typedef struct {
     int count;
@@ -31,36 +34,41 @@ static const int pair_of[3][3] = {{0, 3, 4}, {3, 1, 5}, {4, 5, 2}};
 INLINE int first_of_part(int part, int n) { return (part * n + ALONG - 1) / ALONG; }
 
 /* Adds plane z. `inside`: 1 where a column lies in a part, a padded row for each. */
-INLINE void sum_plane_of_parts(const job *k, int z, int partial, int is_3d, const float *inside, vf sum[ALONG * ALONG][QUANTITIES])
+INLINE void sum_plane_of_parts(const job *k, int z, int partial, int quantities, const float *inside, vf sum[ALONG * ALONG][QUANTITIES])
 {
     const window *w = &k->w;
+    const int is_3d = k->is_3d;
     const vf gain = splat((float)k->state.gain), shift = splat((float)k->state.shift);
     for (int part = 0; part < ALONG; part++)
         for (int x = 0; x < w->n[2]; x += VL) {
             vf s[QUANTITIES] = {{0}};
             for (int y = first_of_part(part, w->n[1]); y < first_of_part(part + 1, w->n[1]); y++) {
                 const int64_t at = z * w->sz + y * w->sy + x;
-                vf r = load(w->a + at) - gain * load(w->b + at) - shift, g[3] = {{0}};
+                const vf a = load(w->a + at);
+                vf r = a - gain * load(w->b + at) - shift, g[3] = {{0}}, ok = splat(1);
                 for (int i = is_3d ? 0 : 1; i < 3; i++) g[i] = load(w->g[i] + at);
                 if (partial) {
-                    const vf ok = load(w->ok + at);
+                    ok = load(w->ok + at);
                     r *= ok;
                     for (int i = 0; i < 3; i++) g[i] *= ok;
                 }
                 s[1] += g[1] * g[1], s[2] += g[2] * g[2], s[5] += g[1] * g[2];
                 if (is_3d) s[0] += g[0] * g[0], s[3] += g[0] * g[1], s[4] += g[0] * g[2], s[6] += r * g[0];
                 s[7] += r * g[1], s[8] += r * g[2], s[9] += r * r;
+                if (quantities == WITHOUT_GAIN) continue;
+                s[10] += ok, s[11] += ok * a, s[12] += ok * a * a, s[19] += r, s[20] += r * a;
+                for (int i = 0; i < 3; i++) s[13 + i] += g[i], s[16 + i] += g[i] * a;
             }
             const int last = x + VL < w->n[2] ? x + VL - 1 : w->n[2] - 1;
             for (int column = ALONG * x / w->n[2]; column <= ALONG * last / w->n[2]; column++) {
                 const vf in = load(inside + column * w->sy + x);
-                for (int q = 0; q < QUANTITIES; q++) sum[ALONG * part + column][q] += in * s[q];
+                for (int q = 0; q < quantities; q++) sum[ALONG * part + column][q] += in * s[q];
             }
         }
 }
 
 /* `ok_before` is free once the iterations have ended. */
-static void sum_parts(const job *k, int partial, window_parts *p)
+static void sum_parts(const job *k, int partial, int quantities, window_parts *p)
 {
     const window *w = &k->w;
     float *inside = w->ok_before;
@@ -70,11 +78,29 @@ static void sum_parts(const job *k, int partial, window_parts *p)
         for (int x = 0; x < w->sy; x++) inside[column * w->sy + x] = x < w->n[2] && ALONG * x / w->n[2] == column;
     for (int z = 0; z < w->n[0]; z++) {
         vf sum[ALONG * ALONG][QUANTITIES] = {{{0}}};
-        if (partial) sum_plane_of_parts(k, z, 1, k->is_3d, inside, sum);
-        else if (k->is_3d) sum_plane_of_parts(k, z, 0, 1, inside, sum);
-        else sum_plane_of_parts(k, z, 0, 0, inside, sum);
+        if (quantities > WITHOUT_GAIN) sum_plane_of_parts(k, z, partial, QUANTITIES, inside, sum);
+        else if (partial) sum_plane_of_parts(k, z, 1, WITHOUT_GAIN, inside, sum);
+        else sum_plane_of_parts(k, z, 0, WITHOUT_GAIN, inside, sum);
         for (int i = 0; i < ALONG * ALONG; i++)
-            for (int q = 0; q < QUANTITIES; q++) p->sum[ALONG * ALONG * (ALONG * z / w->n[0]) + i][q] += total(sum[i][q]);
+            for (int q = 0; q < quantities; q++) p->sum[ALONG * ALONG * (ALONG * z / w->n[0]) + i][q] += total(sum[i][q]);
+    }
+}
+
+/* Each part gets a gain and an offset of its own: what they take is shading, no motion. */
+static void free_of_shading(window_parts *p)
+{
+    for (int b = 0; b < p->count; b++) {
+        double *s = p->sum[b];
+        const double det = s[10] * s[12] - s[11] * s[11];
+        if (!(det > 1e-6 * s[10] * s[12])) continue;
+        double of_g[3][2], r[2] = {(s[12] * s[19] - s[11] * s[20]) / det, (s[10] * s[20] - s[11] * s[19]) / det};
+        for (int i = 0; i < 3; i++)
+            of_g[i][0] = (s[12] * s[13 + i] - s[11] * s[16 + i]) / det, of_g[i][1] = (s[10] * s[16 + i] - s[11] * s[13 + i]) / det;
+        for (int i = 0; i < 3; i++) {
+            for (int j = 0; j <= i; j++) s[pair_of[i][j]] -= of_g[i][0] * s[13 + j] + of_g[i][1] * s[16 + j];
+            s[6 + i] -= r[0] * s[13 + i] + r[1] * s[16 + i];
+        }
+        s[9] -= r[0] * s[19] + r[1] * s[20];
     }
 }
 
@@ -194,13 +220,14 @@ static void jackknife(const job *k, const window_parts *p, double variance[12])
     }
 }
 
-/* The share of the squared residual that is what the parts miss, per degree of freedom, beside the rest: 1 by noise. */
-static double ratio_of_parts(const job *k, int partial, window_parts *p, double missing[PARTS][3], double variance[PARTS][3])
+/* What the parts miss of the squared residual, per degree of freedom, beside the rest: 1 by noise; in units of what is hardly
+ * ever more. */
+static double ratio_of_parts(const job *k, int with_gain, window_parts *p, double missing[PARTS][3], double variance[PARTS][3])
 {
-    sum_parts(k, partial, p);
+    if (with_gain) free_of_shading(p);
     place_parts(k, p);
-    const double share = misses(k, p, missing, variance), among = p->count * (k->is_3d ? 3 : 2) - k->s->unknowns;
-    const double within = k->ref.sums.n - p->count * (k->is_3d ? 3 : 2) - 2;
+    const double share = misses(k, p, missing, variance), d = k->is_3d ? 3 : 2, among = p->count * d - k->s->unknowns;
+    const double within = k->ref.sums.n - p->count * (d + 2 * with_gain) - 2;
     if (!(within > among)) return 0;
     return share / among / fmax((1 - share) / within, 1e-12) / fmax(1 + SURELY * sqrt(2 / among + 2 / within), INTERPOLATED_NOISE);
 }
@@ -219,15 +246,17 @@ static int compare_parts(job *k, int partial, double variance[12])
     double missing[PARTS][3], unit_variance[PARTS][3], by_part[12], squares = known;
     for (int i = k->is_3d ? 0 : 1; i < 3; i++)
         if (k->w.n[i] < ALONG) return CONVERGED;
-    double ratio = ratio_of_parts(k, partial, &p, missing, unit_variance);
+    return CONVERGED; sum_parts(k, partial, WITHOUT_GAIN, &p);
+    if (ratio_of_parts(k, 0, &p, missing, unit_variance) < (k->target.spline->taps == 2 ? SUSPICIOUS : 1)) return CONVERGED;
     if (k->target.spline->taps == 2) {
-        if (ratio < SUSPICIOUS || is_interpolation_error(k)) return CONVERGED;
+        if (is_interpolation_error(k)) return CONVERGED;
         const int failed = sample_for_curvature(k, &partial);
-        if (!failed) ratio = ratio_of_parts(k, partial, &p, missing, unit_variance);
         squares = k->state.squares;
         k->state.squares = known, k->state.zncc = zncc;
         if (failed) return k->state.no_memory ? NO_MEMORY : CONVERGED;
     }
+    sum_parts(k, partial, QUANTITIES, &p);
+    const double ratio = ratio_of_parts(k, 1, &p, missing, unit_variance);
     if (ratio < 1) return CONVERGED;
     jackknife(k, &p, by_part);
     const double sure = fmin(2 * (ratio - 1), 1);

@@ -11,6 +11,7 @@
 #include "curvature.h"
 #include "outliers.h"
 #include "parts.h"
+#include "photometry.h"
 #include "warp.h"
 #include "warped_gradient.h"
 
@@ -57,7 +58,9 @@ static int iterate(job *k, hpcdvc_row *row)
     const hpcdvc_settings *s = k->s;
     double previous = INFINITY;
     int status = NOT_EVALUATED, partial = 0, looked = 0;
-    k->state.noise_excess = 1, k->state.buried = 0, k->state.explained = 0, memset(k->state.curvature, 0, sizeof k->state.curvature), k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
+    memset(k->state.shading, 0, sizeof k->state.shading), memset(k->state.curvature, 0, sizeof k->state.curvature);
+    k->state.noise_excess = k->state.colour = 1, k->state.buried = k->state.shaded = 0, k->state.explained = 0;
+    k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], delta[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
@@ -81,7 +84,8 @@ static int iterate(job *k, hpcdvc_row *row)
             k->target.contrast_due = !looked && k->target.spline->taps == 2;
             k->state.settled = partial;
             looked = 1;
-            if (choose_gradient(k) || k->target.contrast_due) row->delta_phi_norm = INFINITY;
+            const int at_rest = row->delta_phi_norm <= s->min_delta_phi, shaded = at_rest && correct_shading(k, partial, A);
+            if (choose_gradient(k, partial) || k->target.contrast_due || shaded) row->delta_phi_norm = INFINITY;
             if (k->state.no_memory) return NO_MEMORY;
         }
     }
@@ -105,7 +109,7 @@ static void attempt(job *k, const hpcdvc_point *p, const double start[12], hpcdv
     k->target.spline = &k->s->interpolation;
     row->index = p->index;
     row->delta_phi_norm = row->error = INFINITY;
-    k->target.is_read = k->ref.smoothed = k->target.has_invalid = 0, k->ref.stale = 1, k->state.settled = 0, k->target.contrast_due = 0, k->target.contrast_loss = 1;
+    k->target.is_read = k->ref.smoothed = k->ref.refused = k->target.has_invalid = 0, k->ref.stale = 1, k->state.settled = 0, k->target.contrast_due = 0, k->target.contrast_loss = 1;
     k->state.squares = k->state.zncc = k->ref.sums.n = NAN;
     row->return_status = prepare_reference(k, p);
     if (row->return_status == NOT_EVALUATED) k->ref.outlier_beside = has_outlier_beside(k);

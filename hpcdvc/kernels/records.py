@@ -59,6 +59,7 @@ GROUPS = {
             ("basis", "f8", 144),  # the change of the 12 entries of Phi per unknown: basis[12 * row + column]
             ("rigid", "i4"),
             ("curvature_threshold", "f8"),  # of F; 0: no correction
+            ("shading", "i4"),  # slopes of gain and offset are taken out where the residual shows them
             ("interpolation", "interpolation"),
             ("curvature_interpolation", "interpolation"),
             ("keys_noise", "f8", 16),  # as interpolation.noise, of Keys' interpolation

@@ -166,8 +166,8 @@ class WindowShape(OptionSet):
         "-so",
         "--shape-order",
         choices=("auto", "1"),
-        help="auto: where the residual shows that the field is curved inside the window, the displacement at its "
-        "centre is freed of that; 1: affine windows, nothing more",
+        help="auto: where the residual shows that the field is curved inside the window, or gain and offset of the "
+        "grey values change across it, the displacement at its centre is freed of that; 1: affine windows",
     )
 
 

@@ -13,9 +13,8 @@ from hpcdvc.registration.filters import (
 )
 from hpcdvc.registration.settings import Settings, Window
 
-#: By dimensions: ratio of variances from which curvature of the field in a window without noise is believed. The
-#: interpolation error at sharp edges of real images follows the texture and gives up to 30; white noise gives about 1.
-CURVATURE_THRESHOLD = {2: 8.0, 3: 30.0}
+#: Ratio of variances from which curvature of the field in a window is believed; noise gives 1, +- 0.33 in 3-D.
+CURVATURE_THRESHOLD = 2.0
 #: Central differences over five voxels, nearly as true as the derivative of a spline and much shorter.
 FIVE_POINTS = GradientFilter(np.array([0, 8, -1]) / 12, np.ones(1))
 
@@ -59,8 +58,9 @@ class KernelSettings:
         self.min_zncc, self.near, self.growth = iterations.min_zncc, NEAR, GROWTH
         self.least_volume_ratio, self.greatest_volume_ratio = VOLUME_RATIO
         self.least_variance, self.least_contrast = LEAST_VARIANCE, LEAST_CONTRAST
-        corrected = window.shape_order == "auto" and not iterations.rigid
-        self.curvature_threshold = CURVATURE_THRESHOLD[settings.dimensions] if corrected else 0.0
+        corrected = window.shape_order == "auto"
+        self.curvature_threshold = CURVATURE_THRESHOLD if corrected and not iterations.rigid else 0.0
+        self.shading = corrected and self.znssd and order > 1  # trilinear interpolation disturbs more than shading
         self.basis = basis(settings.dimensions, iterations.rigid)
         self.interpolation, self.curvature_interpolation = spline_filter(order), spline_filter(max(order, 3))
         self.keys_noise = keys_noise(np.arange(16) / 16)

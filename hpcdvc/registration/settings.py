@@ -72,8 +72,8 @@ class Gradient:
     Attributes
     ----------
     method : "spline" (derivative of the interpolating spline; central differences at order 1), "finite_differences"
-        (central) or "gaussian"; None chooses "spline", in windows whose residual shows much noise a Gaussian derivative
-        of 1 voxel, and in large images central differences over five voxels
+        (central) or "gaussian"; None chooses "spline", in windows whose residual shows much noise, or rings finer than
+        the texture, a Gaussian derivative of 1 voxel, and in large images central differences over five voxels
     sigma : width of the Gaussian derivative, voxels
 
     Raises
@@ -101,8 +101,8 @@ class Window:
     half_size : voxels on each side of the point, ZYX: 2 * half + 1 per axis; 0 in z in two dimensions
     min_valid : least fraction of valid voxels
     grey_low, grey_high : windows whose mean grey value is not between them are skipped
-    shape_order : "auto" corrects the displacement at the point for the curvature of the field inside the window, where
-        the residual shows one; "1" leaves the affine optimum
+    shape_order : "auto" corrects the displacement at the point for the curvature of the field inside the window, and
+        for slopes of gain and offset (znssd) across it, where the residual shows them; "1" leaves the affine optimum
     read_margin : voxels of im2 read around the window at first; wider moves read again
     """
 

@@ -156,3 +156,19 @@ def test_less_contrast_than_rounding_is_no_texture():
     texture = lattice_texture(5, 2.2, 2, 64)
     one, two = (render(texture, (90, 90), None, Grey(*grey, dtype="f4")) for grey in ((0.02, 0.005), (1e6, 0.5)))
     assert (measure(one, two, grid(20, 70, 10), 8)["return_status"] == Status.SINGULAR).all()
+
+
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_a_residual_of_nothing(dimensions, order):
+    """Of the same whole grey values twice: curvature and shading explain nothing of it."""
+    size = 60 if dimensions == 2 else 40
+    image = render(lattice_texture(5, 2.2, dimensions, 32), (size,) * dimensions, None, Grey(100, 20, dtype="u1"))
+    image = image.reshape((1,) * (3 - dimensions) + image.shape)
+    points = np.zeros(4, POINT)
+    points["position"][:, 3 - dimensions :] = size / 2 + np.arange(4)[:, None] / 2
+    points["Phi"] = np.eye(3, 4)
+    settings = Settings(Window((8 * (dimensions == 3), 8, 8)), dimensions, interpolation=Interpolation(order))
+    rows = register_windows(image, image, points, settings)
+    assert (rows["return_status"] == Status.CONVERGED).all()
+    assert np.abs(rows["Phi"] - np.eye(3, 4)).max() < 1e-5 and np.isfinite(rows["variance"][:, 7]).all()

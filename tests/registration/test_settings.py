@@ -84,7 +84,11 @@ def test_of_windows():
     assert kernel.half_window_size == (3, 4, 5) and kernel.margin == 1
     rigid = KernelSettings(replace(plain, iterations=Iterations(rigid=True)))
     assert rigid.curvature_threshold == 0 and rigid.basis.shape == (12, 6)
-    assert KernelSettings(replace(plain, window=replace(WINDOW, shape_order="1"))).curvature_threshold == 0
+    affine = KernelSettings(replace(plain, window=replace(WINDOW, shape_order="1")))
+    assert affine.curvature_threshold == 0 and not affine.shading
+    assert kernel.shading and rigid.shading
+    for other in (Interpolation(criterion="ssd"), Interpolation(order=1)):
+        assert not KernelSettings(replace(plain, interpolation=other)).shading
     chosen = KernelSettings(replace(plain, gradient=Gradient("gaussian")))
     assert not chosen.adaptive and chosen.calibrate
     renewed = KernelSettings(replace(plain, iterations=Iterations(update_gradient=True)))
