@@ -246,7 +246,7 @@ static int compare_parts(job *k, int partial, double variance[12])
     double missing[PARTS][3], unit_variance[PARTS][3], by_part[12], squares = known;
     for (int i = k->is_3d ? 0 : 1; i < 3; i++)
         if (k->w.n[i] < ALONG) return CONVERGED;
-    return CONVERGED; sum_parts(k, partial, WITHOUT_GAIN, &p);
+    sum_parts(k, partial, WITHOUT_GAIN, &p);
     if (ratio_of_parts(k, 0, &p, missing, unit_variance) < (k->target.spline->taps == 2 ? SUSPICIOUS : 1)) return CONVERGED;
     if (k->target.spline->taps == 2) {
         if (is_interpolation_error(k)) return CONVERGED;
