@@ -16,7 +16,7 @@
 #define STANDS_OUT 2.5      /* times the median difference of neighbours, beyond all neighbours but one */
 #define STANDS_FAR_OUT 5.0  /* where there is no match to compare by */
 #define MATTERS 0.5         /* times the contrast: less would not matter */
-#define WORTH_A_TRIAL 0.05  /* part of the variance of an image that such voxels must make up */
+#define WORTH_A_TRIAL 0.05  /* part of the squares of as many voxels as a window has that such voxels must make up */
 #define SURELY_NO_NOISE 6.0 /* robust standard deviations of the residual */
 #define UNLIKE_IN_OTHER 0.7 /* part by which it stands out that the other image must have nothing of */
 #define MOSTLY 1.5          /* times as much stands out that the other image has nothing like as what it has */
@@ -167,6 +167,7 @@ static int list_both(job *k, int compare, box *const raw[2], box *const clean[2]
     box *valid[2] = {&k->ref.valid, &k->target.valid};
     const hpcdvc_volume *im[2] = {k->im1, k->im2};
     const double offset[2] = {k->ref.offset, k->target.offset};
+    const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
     outlier_list *found = k->search.found;
     int worth = compare;
     for (int i = 0; i < 2; i++) {
@@ -179,7 +180,7 @@ static int list_both(job *k, int compare, box *const raw[2], box *const clean[2]
         const double least = fmax((compare ? STANDS_OUT : STANDS_FAR_OUT) * step[i], MATTERS * contrast);
         k->state.no_memory = list_what_stands_out(k, im[i], raw[i], clean[i], (float)least, found + i);
         if (k->state.no_memory || found[i].count > MOST_OUTLIERS * voxels_of(raw[i])) return 0;
-        worth = worth || squares_brought(found + i) > WORTH_A_TRIAL * squares;
+        worth = worth || squares_brought(found + i) > WORTH_A_TRIAL * squares * voxels / voxels_of(raw[i]);
     }
     return worth;
 }
