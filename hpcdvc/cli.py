@@ -16,7 +16,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError, memory_error
 from hpcdvc.ranks import launch, terminal
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ def _start(name: str, argv: list[str] | None, program: str) -> int:
         team = parallel.connect()
     except UserError as error:
         return refuse(program, error)
+    except (ImportError, MemoryError) as error:
+        said = memory_error(error)
+        if said is None:
+            raise
+        return refuse(program, said)
     except SystemExit as leave:  # --help, --version
         return leave.code or 0
     return guard.run_guarded(team, lambda: _run(name, options, argv, program, team))
@@ -92,7 +97,7 @@ def _relaunch(options: "OptionSet", again: list[str]) -> None:
         launch.relaunch(processes, again)
 
 
-def refuse(program: str, error: UserError) -> int:
+def refuse(program: str, error: UserError | RunError) -> int:
     """Say once what is wrong, before the ranks know each other; returns the exit code."""
     if launch.launched_rank() == 0:
         terminal.tell(f"{program}: {terminal.one_line(str(error))}\n", sys.stderr)

@@ -62,5 +62,22 @@ def file_error(path: object, error: BaseException, what: str = "cannot be read")
     number = error_number(error)
     if not number:
         return None
+    if number == errno.ENOMEM:
+        return RunError(f"not enough memory: {path} {what}")
     kind = UserError if number in MISTAKES else RunError
     return kind(f"{path} {what}: {os.strerror(number)}")
+
+
+def memory_error(error: BaseException) -> RunError | None:
+    """One sentence for an exception, or one that has led to it, over memory that was not there; None for any other."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            words = " ".join(str(error).split())
+            return RunError(f"not enough memory{f': {shortened(words, 160)}' if words else ''}")
+        library = re.search(r"(\S+): failed to map segment", str(error)) if isinstance(error, ImportError) else None
+        if library:
+            return RunError(f"not enough memory to load {os.path.basename(library[1])}")
+        if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+            return RunError("no thread can be started: not enough memory, or too many processes")
+        error = error.__cause__ or error.__context__
+    return None

@@ -8,12 +8,14 @@
 #define HPCDVC_PARTS_H
 
 #include "chance.h"
+#include "colour.h"
 #include "curvature.h"
 
 #define ALONG 4 /* parts along an axis */
 #define PARTS (ALONG * ALONG * ALONG)
 #define SURELY 4.0        /* standard deviations of F beyond 1 from which on parts differ */
 #define INTERPOLATED_NOISE 1.6 /* F of noise that interpolation has made smooth is hardly ever larger */
+#define OF_COLOUR 0.1    /* part of the colour of the residual: rings and blur give less, motions more */
 #define SUSPICIOUS 4.0    /* so many times that F: trilinear interpolation of a noisy image is hardly ever the cause */
 #define BY_NOISE 3.0      /* the jackknife of noise is hardly ever so many times the variance */
 #define INTERPOLATION 0.3 /* part of the squared residual that Keys' interpolation leaves where trilinear explains most */
@@ -258,6 +260,8 @@ static int compare_parts(job *k, int partial, double variance[12])
     sum_parts(k, partial, QUANTITIES, &p);
     const double ratio = ratio_of_parts(k, 1, &p, missing, unit_variance);
     if (ratio < 1) return CONVERGED;
+    take_residual_of(k, partial, k->w.a, NULL);
+    if (ratio < OF_COLOUR * colour(k, k->w.g)) return CONVERGED;
     jackknife(k, &p, by_part);
     const double sure = fmin(2 * (ratio - 1), 1);
     const double residual = squares / (k->ref.sums.n - k->s->unknowns - 2), step = k->state.step_gain * k->state.step_gain;
@@ -274,7 +278,7 @@ static int compare_parts(job *k, int partial, double variance[12])
         all = sure * step * fmax(all, 0), middle = sure * step * fmax(middle, 0);
         for (int j = 0; j < 4; j++) {
             double *v = variance + 4 * i + j;
-            *v += fmax(by_part[4 * i + j] - BY_NOISE * *v, 0);
+            *v += sure * fmax(by_part[4 * i + j] - BY_NOISE * *v, 0);
             if (j == 3) *v += all + middle;
             else if (k->s->half[j]) *v += 3 * all / (k->s->half[j] * k->s->half[j]); /* of a slope over the window */
         }

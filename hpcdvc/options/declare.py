@@ -11,47 +11,10 @@ import typing
 from functools import cache
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.values import check_value, listed, plain, tidy
+from hpcdvc.options.values import Declaration, check_value, listed, plain, tidy
 
 #: default of an option that must be given
 REQUIRED = dataclasses.MISSING
-
-
-class Declaration(typing.NamedTuple):
-    """What `option` was told; name, type and nargs are filled in from the dataclass field."""
-
-    flags: tuple[str, ...]
-    help: str
-    unit: str | None = None
-    type: typing.Any = None
-    nargs: int | str | None = None
-    choices: tuple | None = None
-    metavar: str | None = None
-    group: str | None = None
-    at_least: float | None = None
-    above: float | None = None
-    at_most: float | None = None
-    in_key: bool = True
-    note: str | None = None
-    reads: str | None = None
-    alone: str | None = None
-    name: str = ""
-    default: typing.Any = None
-
-    @property
-    def label(self) -> str:
-        """How messages call it: the shortest spelling, or the metavar of a positional one."""
-        return self.flags[0] if self.flags else (self.metavar or self.name)
-
-    @property
-    def is_switch(self) -> bool:
-        """True when the flag stands alone, without a value."""
-        return self.type is bool
-
-    @property
-    def is_list(self) -> bool:
-        """True when it holds several values."""
-        return self.nargs not in (None, "?")
 
 
 def option(default: typing.Any = REQUIRED, *flags: str, help: str, **details: typing.Any) -> typing.Any:

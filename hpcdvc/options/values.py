@@ -1,4 +1,4 @@
-"""Values of options: words of a command line as numbers, and whether a value is one that an option takes."""
+"""Values of options: what one is declared to take, words of a command line as numbers, and whether a value will do."""
 
 import math
 import numbers
@@ -8,9 +8,6 @@ import typing
 
 from hpcdvc.errors import UserError, quoted, shortened
 
-if typing.TYPE_CHECKING:
-    from hpcdvc.options.declare import Declaration
-
 WORDS = {int: "a whole number", float: "a number"}
 
 #: Largest number of voxels along an axis, for options that measure lengths: positions are 32-bit whole numbers.
@@ -19,6 +16,43 @@ LONGEST = 2**31 - 1
 # Python itself also takes 1_0, and the digits of all scripts
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE)
+
+
+class Declaration(typing.NamedTuple):
+    """What `option` was told; name, type and nargs are filled in from the dataclass field."""
+
+    flags: tuple[str, ...]
+    help: str
+    unit: str | None = None
+    type: typing.Any = None
+    nargs: int | str | None = None
+    choices: tuple | None = None
+    metavar: str | None = None
+    group: str | None = None
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    in_key: bool = True
+    note: str | None = None
+    reads: str | None = None
+    alone: str | None = None
+    name: str = ""
+    default: typing.Any = None
+
+    @property
+    def label(self) -> str:
+        """How messages call it: the shortest spelling, or the metavar of a positional one."""
+        return self.flags[0] if self.flags else (self.metavar or self.name)
+
+    @property
+    def is_switch(self) -> bool:
+        """True when the flag stands alone, without a value."""
+        return self.type is bool
+
+    @property
+    def is_list(self) -> bool:
+        """True when it holds several values."""
+        return self.nargs not in (None, "?")
 
 
 def whole_number(word: str) -> int:
@@ -37,14 +71,14 @@ def _matched(pattern: re.Pattern, word: str) -> str:
     return word
 
 
-def tidy(declared: "Declaration", value: typing.Any) -> typing.Any:
+def tidy(declared: Declaration, value: typing.Any) -> typing.Any:
     """Lists and arrays as tuples, paths as text: what a Python user may give beside what the parser makes."""
     if declared.is_list and isinstance(value, typing.Iterable) and not isinstance(value, str):
         return tuple(map(os.fspath, value)) if declared.type is str else tuple(value)
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def check_value(declared: "Declaration", value: typing.Any) -> None:
+def check_value(declared: Declaration, value: typing.Any) -> None:
     """Make sure that an option takes a value.
 
     Raises
@@ -61,7 +95,7 @@ def check_value(declared: "Declaration", value: typing.Any) -> None:
         _check_entry(declared, entry)
 
 
-def _check_entry(declared: "Declaration", entry: typing.Any) -> None:
+def _check_entry(declared: Declaration, entry: typing.Any) -> None:
     if not _is_of(declared.type, entry):
         raise UserError(f"{declared.label} takes {WORDS[declared.type]}, not {quoted(entry)}")
     given = shortened(str(entry))

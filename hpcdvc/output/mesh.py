@@ -2,14 +2,13 @@
 
 import contextlib
 import io
-import os
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from hpcdvc.errors import UserError, shortened
-from hpcdvc.output.stored import Stored, opened
+from hpcdvc.errors import UserError, file_error, shortened
+from hpcdvc.output.stored import Stored, is_hdf5, opened
 
 #: VTK's number of a cell type -> corners
 CELLS = {10: 4, 5: 3}
@@ -35,9 +34,7 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     UserError
         No such file, none of these, or a mesh without tetrahedra or displacements.
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such file" if not os.path.exists(path) else f"{path} is no regular file")
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         mesh = _read_with_meshio(path)
     else:
         with opened(path) as stored:
@@ -82,6 +79,9 @@ def _read_vtkhdf(stored: Stored) -> tuple[np.ndarray, ...]:
 
 
 def _read_with_meshio(path: str | Path) -> tuple[np.ndarray, ...]:
+    # meshio goes by the ending, and some of its formats lead to other files
+    if Path(path).suffix.lower() not in (".vtk", ".vtu"):
+        raise UserError(f"{path} is no HDF5 file, and its name does not end in .vtk or .vtu: no other mesh is read")
     try:
         import meshio
     except ImportError:
@@ -91,7 +91,7 @@ def _read_with_meshio(path: str | Path) -> tuple[np.ndarray, ...]:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             mesh = meshio.read(path)
     except (Exception, SystemExit) as error:
-        raise UserError(f"{path} is no mesh that can be read") from error
+        raise file_error(path, error) or UserError(f"{path} is no mesh that can be read") from error
     for name in ("displacement", "displacements"):
         if name in mesh.point_data:
             displacement = np.asarray(mesh.point_data[name])

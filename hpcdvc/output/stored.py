@@ -126,6 +126,20 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     return len(shape) == len(wanted) and all(w in (None, n) for n, w in zip(shape, wanted, strict=True))
 
 
+def is_hdf5(path: str | Path) -> bool:
+    """Whether a file is one of HDF5.
+
+    Raises
+    ------
+    UserError : no such file; RunError : the disk has failed
+    """
+    _check_regular(path)
+    try:
+        return h5py.is_hdf5(path)
+    except Exception as error:
+        raise file_error(path, error) or error from error
+
+
 @contextmanager
 def opened(path: str | Path) -> Iterator[Stored]:
     """Open an HDF5 file to read. Whatever is raised in the ``with`` leaves it as one sentence that names the file; what
@@ -135,8 +149,7 @@ def opened(path: str | Path) -> Iterator[Stored]:
     ------
     UserError : no such file, no HDF5 file, or one that is damaged; RunError : the disk or the memory has failed
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such file" if not os.path.exists(path) else f"{path} is no regular file")
+    _check_regular(path)
     try:
         seconds = round(guard.CPU_SECONDS + os.path.getsize(path) / SLOWEST, 1)
         with guard.reading(path, seconds), h5py.File(path, "r", locking=False) as file:
@@ -149,3 +162,8 @@ def opened(path: str | Path) -> Iterator[Stored]:
         reason = shortened(" ".join(str(error).split()), 120)
         damaged = UserError(f"{path} is not an HDF5 file, or it is damaged: {type(error).__name__} {reason}".rstrip())
         raise file_error(path, error) or damaged from error
+
+
+def _check_regular(path: str | Path) -> None:
+    if not Path(path).is_file():
+        raise UserError(f"{path} is no regular file" if os.path.exists(path) else f"{path}: no such file")

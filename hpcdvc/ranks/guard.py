@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
-from hpcdvc.errors import SENTENCES
+from hpcdvc.errors import SENTENCES, memory_error
 from hpcdvc.kernels import guard
 from hpcdvc.ranks.terminal import one_line, printable, tell
 
@@ -80,6 +80,7 @@ def _turn(team: "Team") -> float:
 def _end(team: "Team", error: BaseException) -> NoReturn:
     """Say what happened, once, and end all ranks."""
     time.sleep(_turn(team))
+    error = memory_error(error) or error
     if isinstance(error, KeyboardInterrupt):
         _tell(_sentence(RuntimeError("interrupted")))
         team.abort(130)

@@ -30,7 +30,7 @@ from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs, Seen
 from hpcdvc.runs.instruction_set import agree_on_instruction_set
 from hpcdvc.runs.lock import Locks
-from hpcdvc.runs.shards import Shards, differences, key_of
+from hpcdvc.runs.shards import Shards, key_of, listed_differences
 
 log = logging.getLogger("hpcdvc")
 
@@ -148,7 +148,7 @@ class Job:
             "options": {name: value for name, value in stored["parameters"].items() if name in options},
             "made_from": {name: value for name, value in made_from.items() if name not in ABOUT},
         }
-        return ", ".join(differences(earlier, self.parameters))
+        return listed_differences(earlier, self.parameters)
 
     def room(self, options: RunControl) -> int:
         """Bytes that it will write."""

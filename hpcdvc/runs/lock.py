@@ -7,6 +7,7 @@ another machine, when its time has stood still for `PATIENCE`. All times are tho
 clocks of machines differ.
 """
 
+import errno
 import hashlib
 import logging
 import os
@@ -16,7 +17,7 @@ import threading
 import time
 from contextlib import suppress
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import MISTAKES, RunError, UserError
 from hpcdvc.output import files
 from hpcdvc.runs.owner import Owner, lives, read_owner, this_process
 
@@ -204,7 +205,7 @@ def _read(path: str) -> bytes | None:
         except FileNotFoundError:
             return None
         except OSError as error:
-            kind = UserError if isinstance(error, PermissionError) else RunError
+            kind = UserError if error.errno in (*MISTAKES, errno.EINVAL) else RunError
             raise kind(f"{path}, the lock of a run, cannot be read: {error.strerror}") from error
         if written:
             break

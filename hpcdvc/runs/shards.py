@@ -19,11 +19,12 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from types import MappingProxyType
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import RunError, UserError, shortened
 from hpcdvc.fields.field import ROW
 from hpcdvc.output import files
 
@@ -31,6 +32,8 @@ log = logging.getLogger("hpcdvc")
 
 #: Entries of the identity of a file that are a hash.
 CONTENTS = ("sample", "sha256")
+#: Differences that a message names.
+MOST_LISTED = 12
 
 _HEADER = struct.Struct("<8sII")
 _MAGIC = b"hpcdvc1\n"
@@ -115,7 +118,7 @@ class Shards:
                 f"{self._key_path} cannot be read: -pre or -od give another name, --force starts anew"
             ) from error
         if key_of(earlier) != key_of(self.parameters):
-            changes = ", ".join(differences(earlier, self.parameters))
+            changes = listed_differences(earlier, self.parameters)
             raise UserError(
                 f"{self.folder} was measured with other parameters ({changes}): --resume needs the same ones, "
                 "-pre or -od give another name, --force starts anew"
@@ -160,9 +163,12 @@ class Shards:
 
     def clear(self) -> None:
         """Delete the shards: the result is on the disk, or the earlier run is not wanted; RunError if that fails."""
+        if not os.path.isdir(self.folder):
+            return
         try:
-            if os.path.isdir(self.folder):
-                shutil.rmtree(self.folder)
+            for path in self._paths():  # first: nothing goes on with shards without a key
+                os.unlink(path)
+            shutil.rmtree(self.folder)
         except OSError as error:
             raise RunError(f"{self.folder} cannot be removed: {error.strerror}") from error
 
@@ -207,6 +213,12 @@ class Shards:
                 start += len(rows)
 
 
+def listed_differences(earlier: object, now: object) -> str:
+    """The first `MOST_LISTED` differences, for a message: a file may hold any number of them."""
+    found = list(islice(differences(earlier, now), MOST_LISTED + 1))
+    return ", ".join(found[:MOST_LISTED]) + " and more" * (len(found) > MOST_LISTED)
+
+
 def differences(earlier: object, now: object, name: str = "") -> Iterator[str]:
     """Words such as ``half_window_size was 8, is 10``, for every entry that differs.
 
@@ -221,11 +233,11 @@ def differences(earlier: object, now: object, name: str = "") -> Iterator[str]:
     elif json.dumps(earlier) != json.dumps(now):
         file, _, entry = name.rpartition(".")
         if entry in CONTENTS:
-            yield f"{file} has other contents"
+            yield f"{shortened(file)} has other contents"
         else:
-            yield f"{name} was {_shown(earlier)}, is {_shown(now)}"
+            yield f"{shortened(name)} was {_shown(earlier)}, is {_shown(now)}"
 
 
 def _shown(value: object) -> str:
     """A parameter as text; a file by its name."""
-    return json.dumps(value.get("name", value) if isinstance(value, dict) else value)
+    return shortened(json.dumps(value.get("name", value) if isinstance(value, dict) else value))

@@ -11,11 +11,11 @@ import pytest
 import tifffile
 from faults import CALLS, Server, build
 from ldic_cases import FIELD, images
-from plain_mesh import write_plain
+from plain_mesh import POINTS, write_plain
 
 SHAPE = (14, 22, 24)
 #: Most calls of a kind that fail, spread over all: reading takes hundreds.
-MOST = 60
+MOST = 20
 #: Commands that write one and several results, all kinds of files, from all kinds of input.
 COMMANDS = {
     "ldic": "ldic im1.tif im2.tif -ns 8 -hws 3 -tif -vtk -od out",
@@ -28,11 +28,15 @@ COMMANDS = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def library(tmp_path_factory):
     try:
-        library = build(tmp_path_factory.mktemp("library"))
+        return build(tmp_path_factory.mktemp("library"))
     except FileNotFoundError:
         pytest.skip("no C compiler")
+
+
+@pytest.fixture(scope="module")
+def server(library):
     server = Server(library)
     yield server
     server.close()
@@ -52,7 +56,7 @@ def inputs(tmp_path_factory, server):
     (folder / "slices").mkdir()
     for z, plane in enumerate(im2):
         tifffile.imwrite(folder / "slices" / f"{z:02d}.tif", plane)
-    write_plain(folder / "mesh.h5")
+    write_plain(folder / "mesh.h5", mesh_points=POINTS / 30 * (np.array(SHAPE) - 1))
     assert server(folder, "ldic", "im1.tif", "im2.tif", "-ns", 8, "-hws", 3, "-q", "-pre", "field")["code"] == 0
     os.rename(folder / "field-ldic.hdf", folder / "field.hdf")
     os.rename(folder / "field-ldic.tsv", folder / "start.tsv")
@@ -111,3 +115,21 @@ def test_every_call_fails_once(server, inputs, tmp_path, command, call):
                 what = f"{call} {number} of {count}, {error or 'a part'}: {found}"
                 problems.append(f"{what}; exit code {ended['code']}\n{ended['said']}")
     assert not problems, f"{len(problems)} times:\n" + "\n".join(problems[:20])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["open", "read", "write", "sync", "rename", "map"])
+def test_two_ranks(run_command, library, inputs, tmp_path, call):
+    """Either rank meets its n-th call."""
+    words, folder = COMMANDS["ldic"].split()[1:], fresh(inputs, tmp_path / "run")
+    assert run_command("ldic", *words, cwd=folder, ranks=2).returncode == 0
+    expected = contents(folder)
+    for number in (1, 4, 9, 20, 45):
+        fresh(inputs, folder)
+        settings = {"CALL": call, "PATH": str(folder), "NUMBER": str(number), "ERRNO": str(errno.EIO)}
+        env = {f"FAULT_{name}": value for name, value in settings.items()}
+        ended = run_command("ldic", *words, cwd=folder, ranks=2, env={**env, "LD_PRELOAD": str(library)})
+        said = [line for line in ended.stderr.splitlines() if line.startswith("hpcdvc-ldic: ")]
+        assert "Traceback" not in ended.stderr and len(said) == bool(ended.returncode), f"{number}: {ended.stderr}"
+        again = run_command("ldic", *words, "--resume", cwd=folder, ranks=2)
+        assert again.returncode == 0 and contents(folder) == expected, f"{number}: {ended.stderr}\n{again.stderr}"

@@ -23,10 +23,11 @@ HUGE = (2**22, 2**21, 2**21)
 def huge(tmp_path, monkeypatch):
     """All images are huge, as far as their headers tell."""
     monkeypatch.chdir(tmp_path)
-    open("small", "w").close()
+    for name in "ab":
+        open(name, "w").close()
 
     def describe(spec: str, every_slice: bool) -> VolumeInfo:
-        return VolumeInfo(spec, spec, None, HUGE, np.dtype("u1"), False, 0, "npy", ("small",))
+        return VolumeInfo(spec, spec, None, HUGE, np.dtype("u1"), False, 0, "npy", (spec,))
 
     monkeypatch.setattr("hpcdvc.runs.inputs.describe", describe)
 
@@ -44,7 +45,7 @@ def test_ldic(huge, spacing):
 
 @pytest.mark.parametrize("spacing", [1, 100])
 def test_estimate_of_ldic(huge, spacing, monkeypatch, caplog):
-    monkeypatch.setattr("hpcdvc.runs.job.check_folder", lambda *words, **more: None)
+    monkeypatch.setattr("hpcdvc.runs.job.check_room", lambda *words, **more: None)
     with caplog.at_level(logging.INFO, "hpcdvc"):
         ldic.run(parse(ldic.Options, ["a", "b", "-ns", str(spacing), "-hws", "4", "--dry-run"]), Team())
     nodes = math.prod((n - 1) // spacing for n in HUGE)

@@ -132,6 +132,18 @@ def test_a_single_byte(here):
         run_here("im1.tif", "im2.tif", *GRID, "--resume", "-q")
 
 
+def test_parameters_of_others_are_cut(here):
+    os.mkdir("o-ldic.parts")
+    parameters = {"x" * 10_000: "y" * 10_000, **{f"n{k}": k for k in range(10_000)}, "\x1b[2J": "\x1b[2J"}
+    with open("o-ldic.parts/key.json", "w") as file:
+        json.dump({"parameters": parameters}, file)
+    with open("o-ldic.parts/1.00000.rec", "wb") as file:
+        file.write(b"hpcdvc1\n")
+    with pytest.raises(UserError, match="was measured with other parameters .* and more") as caught:
+        run_here("im1.tif", "im2.tif", *GRID, "-pre", "o", "--resume", "-q")
+    assert len(str(caught.value)) < 3000
+
+
 def test_judged_by_a_changed_file(here):
     with h5py.File(here, "r+") as file:
         file[OURS].attrs["family"] = "friends"

@@ -109,6 +109,13 @@ def test_without_meshio(tmp_path, monkeypatch):
     check(tmp_path / "mesh.h5", tolerance=1e-5)
 
 
+def test_formats_that_lead_to_other_files(tmp_path):
+    """An .xdmf file names the file that its points are in, any file."""
+    write_meshio(tmp_path / "mesh.xdmf", [("tetra", CELLS)], displacement=DISPLACEMENTS)
+    with pytest.raises(UserError, match=r"mesh\.xdmf is no HDF5 file, and its name does not end in \.vtk or \.vtu"):
+        read_mesh(tmp_path / "mesh.xdmf")
+
+
 def test_text_named_vtk(tmp_path, capfd):
     path = tmp_path / "mesh.vtk"
     path.write_text("what is this?")
