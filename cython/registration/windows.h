@@ -138,10 +138,7 @@ static void attempt(job *k, const hpcdvc_point *p, const double start[12], hpcdv
 #define BAD_MATCH 0.98  /* zncc of one that outliers of both images, close to each other by chance, may have made */
 #define FAR_BETTER 0.5  /* part of 1 - zncc that is left where they have */
 
-static int is_match_with_outliers(const job *k, const hpcdvc_row *row)
-{
-    return k->state.heavy_tails && (row->return_status == CONVERGED || row->return_status == TWO_MOTIONS);
-}
+static int has_matched(const hpcdvc_row *row) { return row->return_status == CONVERGED || row->return_status == TWO_MOTIONS; }
 
 /* Outliers of both images that lie close to each other pull a window to where they match: once more without all that
  * stands out. */
@@ -150,8 +147,8 @@ static void register_without_any(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     const hpcdvc_row before = *row;
     if (!find_outliers(k, p->Phi, 0)) return;
     attempt(k, p, p->Phi, row);
-    const int is_match = row->return_status == CONVERGED || row->return_status == TWO_MOTIONS;
-    if (!is_match || !(1 - row->zncc < FAR_BETTER * (1 - before.zncc))) *row = before;
+    const double left = row->return_status == CONVERGED && before.return_status != CONVERGED ? 1 : FAR_BETTER;
+    if (!has_matched(row) || !(1 - row->zncc < left * (1 - before.zncc))) *row = before;
 }
 
 static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
@@ -165,14 +162,15 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     if (!k->target.is_read) return;
     hpcdvc_row best = *row;
     for (int i = 0; i < ATTEMPTS; i++) {
-        const int compare = row->return_status == CONVERGED || is_match_with_outliers(k, row);
+        const int compare = row->return_status == CONVERGED || (row->return_status == TWO_MOTIONS && k->state.heavy_tails);
         if (row->return_status == NO_MEMORY || (compare ? !k->state.heavy_tails && zncc > GOOD_MATCH : blind)) break;
         zncc = compare ? row->zncc : 0, blind |= !compare;
         if (!find_outliers(k, compare ? row->Phi : start, compare)) break;
         attempt(k, p, compare ? row->Phi : start, row);
         if (row->return_status == CONVERGED || (row->return_status == TWO_MOTIONS && row->zncc > best.zncc)) best = *row;
     }
-    if (row->return_status != NO_MEMORY && !blind && is_match_with_outliers(k, row) && row->zncc < BAD_MATCH) register_without_any(k, p, row);
+    if (!blind && k->state.heavy_tails && (row->return_status == TWO_MOTIONS || (row->return_status == CONVERGED && row->zncc < BAD_MATCH)))
+        register_without_any(k, p, row);
     if (k->state.no_memory) row->return_status = NO_MEMORY;
     if (row->return_status != CONVERGED && row->return_status != NO_MEMORY) *row = best;
 }
