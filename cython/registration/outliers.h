@@ -6,6 +6,7 @@
 #ifndef HPCDVC_OUTLIERS_H
 #define HPCDVC_OUTLIERS_H
 
+#include "chance.h"
 #include "match.h"
 #include "standing_out.h"
 #include "warp.h"
@@ -26,31 +27,11 @@
 #define FILTERED 4 /* those that a filter takes along */
 #define START 6    /* where the window may move further */
 
-/* Whether the residual of a window at rest has tails that noise has not: looked for in four or five planes, and in whether
- * the others are like them. */
-static int has_heavy_tails(const job *k, int partial)
+/* Whether the residual of a window at rest has tails that noise has not, in the planes looked at or in the others. */
+static int has_heavy_tails(const job *k, const residual_look *look)
 {
-    const window *w = &k->w;
-    const int skip = 1 + w->n[0] / 5, planes = (w->n[0] + skip - 1) / skip;
-    const vf gain = splat((float)k->state.gain), shift = splat((float)k->state.shift);
-    double squares = 0, fourth = 0;
-    vf row_end;
-    for (int i = 0; i < VL; i++) row_end[i] = i < (w->n[2] - 1) % VL + 1;
-    for (int z = 0; z < w->n[0]; z += skip) {
-        vf two = {0}, four = {0};
-        for (int y = 0; y < w->n[1]; y++) {
-            const int64_t at = z * w->sz + y * w->sy;
-            for (int x = 0; x < w->n[2]; x += VL) {
-                vf r = load(w->a + at + x) - gain * load(w->b + at + x) - shift;
-                if (partial) r *= load(w->ok + at + x);
-                else if (x + VL > w->n[2]) r *= row_end;
-                r *= r, two += r, four += r * r;
-            }
-        }
-        squares += total(two), fourth += total(four);
-    }
-    const double n = k->ref.sums.n * planes / w->n[0];
-    return fourth * n > HEAVY_TAILS * squares * squares || k->state.squares * planes > UNLIKE_PLANES * squares * w->n[0];
+    const double square = look->at[0];
+    return look->rrrr > HEAVY_TAILS * square * square || k->state.squares > UNLIKE_PLANES * square * k->ref.sums.n;
 }
 
 /* Whether something stands out beside the window of im1, where only the filters of its gradient see it. */

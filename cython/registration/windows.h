@@ -43,7 +43,7 @@ static int judge(job *k, int partial, double variance[12])
     look_at_residual(k, partial, &look);
     const residual_parts parts = interpret(k, &look);
     if (!better_than_chance(k, &parts)) return DECORRELATED;
-    k->state.heavy_tails = k->ref.outlier_beside || has_heavy_tails(k, partial);
+    k->state.heavy_tails = k->ref.outlier_beside || has_heavy_tails(k, &look);
     const double factor = inflation(k, &look, &parts);
     double by_parts[12];
     memcpy(by_parts, variance, sizeof by_parts);
