@@ -11,7 +11,7 @@
 #include "standing_out.h"
 #include "warp.h"
 
-#define HEAVY_TAILS 8.0     /* mean fourth power of the residual beside its mean square, squared: 3 for Gaussian noise */
+#define HEAVY_TAILS 6.0     /* mean fourth power of the residual beside its mean square, squared: 3 +- 0.5 for Gaussian noise */
 #define UNLIKE_PLANES 1.5   /* mean square of the residual beside that of some planes */
 #define FAR_ABOVE 2.0       /* largest grey value beside the window of im1 and in it, both about the mean */
 #define STANDS_OUT 2.5      /* times the median difference of neighbours, beyond all neighbours but one */

@@ -142,13 +142,13 @@ static int has_matched(const hpcdvc_row *row) { return row->return_status == CON
 
 /* Outliers of both images that lie close to each other pull a window to where they match: once more without all that
  * stands out. */
-static void register_without_any(job *k, const hpcdvc_point *p, hpcdvc_row *row)
+static void register_without_any(job *k, const hpcdvc_point *p, hpcdvc_row *row, hpcdvc_row *best)
 {
-    const hpcdvc_row before = *row;
     if (!find_outliers(k, p->Phi, 0)) return;
     attempt(k, p, p->Phi, row);
-    const double left = row->return_status == CONVERGED && before.return_status != CONVERGED ? 1 : FAR_BETTER;
-    if (!has_matched(row) || !(1 - row->zncc < left * (1 - before.zncc))) *row = before;
+    if (row->return_status == TWO_MOTIONS && row->zncc > best->zncc && find_outliers(k, row->Phi, 1)) attempt(k, p, row->Phi, row);
+    const double left = row->return_status == CONVERGED && best->return_status != CONVERGED ? 1 : FAR_BETTER;
+    if (has_matched(row) && 1 - row->zncc < left * (1 - best->zncc)) *best = *row;
 }
 
 static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
@@ -170,9 +170,9 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
         if (row->return_status == CONVERGED || (row->return_status == TWO_MOTIONS && row->zncc > best.zncc)) best = *row;
     }
     if (!blind && k->state.heavy_tails && (row->return_status == TWO_MOTIONS || (row->return_status == CONVERGED && row->zncc < BAD_MATCH)))
-        register_without_any(k, p, row);
-    if (k->state.no_memory) row->return_status = NO_MEMORY;
-    if (row->return_status != CONVERGED && row->return_status != NO_MEMORY) *row = best;
+        register_without_any(k, p, row, &best);
+    if (k->state.no_memory || row->return_status == NO_MEMORY) row->return_status = NO_MEMORY;
+    else *row = best;
 }
 
 static int register_windows(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,
