@@ -15,6 +15,7 @@
 #define UNLIKE_PLANES 1.5   /* mean square of the residual beside that of some planes */
 #define FAR_ABOVE 2.0       /* largest grey value beside the window of im1 and in it, both about the mean */
 #define STANDS_OUT 2.5      /* times the median difference of neighbours, beyond all neighbours but one */
+#define STRICTLY 2          /* compared, whatever stands out must be unlike the other image */
 #define STANDS_FAR_OUT 5.0  /* where there is no match to compare by */
 #define MATTERS 0.5         /* times the contrast: less would not matter */
 #define WORTH_A_TRIAL 0.05  /* part of the squares of as many voxels as a window has that such voxels must make up */
@@ -168,12 +169,12 @@ static int list_both(job *k, int compare, box *const raw[2], box *const clean[2]
 
 /* Keep what stands out of one image only. Returns 0 if it is the texture: unless it is most of what stands out and explains some
  * of the residual. */
-static int compare_both(job *k, box *const raw[2], box *const clean[2], const double step[2])
+static int compare_both(job *k, int compare, box *const raw[2], box *const clean[2], const double step[2])
 {
     const double noise = usual_residual(k), part = (double)k->w.n[0] * k->w.n[1] * k->w.n[2] / voxels_of(raw[0]);
     double squares[2] = {0}; /* like the other image, unlike it */
     for (int i = 0; i < 2; i++)
-        compare_with_other(k, i, raw[!i], clean[!i], noise, STANDS_FAR_OUT * step[i], k->search.found + i, squares);
+        compare_with_other(k, i, raw[!i], clean[!i], noise, compare == STRICTLY ? INFINITY : STANDS_FAR_OUT * step[i], k->search.found + i, squares);
     return squares[1] > MOSTLY * squares[0] && squares[1] * part > EXPLAINS * k->state.squares;
 }
 
@@ -184,7 +185,7 @@ static int search_boxes(job *k, int compare)
     const double offset[2] = {k->ref.offset, k->target.offset};
     double step[2];
     int worth = list_both(k, compare, raw, clean, step), count = 0;
-    if (worth && compare) worth = compare_both(k, raw, clean, step);
+    if (worth && compare) worth = compare_both(k, compare, raw, clean, step);
     for (int i = 0; i < 2; i++) {
         outlier_list *found = k->search.found + i;
         if (!worth) found->count = 0;

@@ -146,7 +146,7 @@ static void register_without_any(job *k, const hpcdvc_point *p, hpcdvc_row *row,
 {
     if (!find_outliers(k, p->Phi, 0)) return;
     attempt(k, p, p->Phi, row);
-    if (row->return_status == TWO_MOTIONS && row->zncc > best->zncc && find_outliers(k, row->Phi, 1)) attempt(k, p, row->Phi, row);
+    if (row->return_status == TWO_MOTIONS && row->zncc > best->zncc && find_outliers(k, row->Phi, STRICTLY)) attempt(k, p, row->Phi, row);
     const double left = row->return_status == CONVERGED && best->return_status != CONVERGED ? 1 : FAR_BETTER;
     if (has_matched(row) && 1 - row->zncc < left * (1 - best->zncc)) *best = *row;
 }
