@@ -28,11 +28,14 @@ INLINE double squares_of_row(const job *k, const int z[2], const int y[2], int p
     }
     double squares = 0;
     for (int i = is_3d ? 0 : 1; i < 3; i++) {
-        float of_gradient = 0;
+        double of_gradient = 0;
         for (int column = 0; column < ALONG; column++) {
-            float sum = 0;
-            for (int x = first_of_part(column, w->n[2]); x < first_of_part(column + 1, w->n[2]); x++) sum += by[i][x];
-            of_gradient += sum * sum;
+            const int last = first_of_part(column + 1, w->n[2]);
+            float sum[2] = {0}; /* that none waits for the one before */
+            int x = first_of_part(column, w->n[2]);
+            for (; x + 1 < last; x += 2) sum[0] += by[i][x], sum[1] += by[i][x + 1];
+            if (x < last) sum[0] += by[i][x];
+            of_gradient += (sum[0] + sum[1]) * (sum[0] + sum[1]);
         }
         squares += of_gradient / k->ref.sums.M[13 * (4 * i + 3)];
     }
