@@ -47,17 +47,14 @@ static void take_residual_of(job *k, int partial, const float *im1, const double
     else residual_rows(k, 0, im1, NULL);
 }
 
-/* The sum of h times the residual moved by a lag, squared, as if all of the window had a partner. Rows go on in the next
- * row, and planes in the next plane: these partners are further away than the lag. */
-static double square_at_lag(const job *k, const float *h, const int lag[3])
+/* The sum of h times the residual moved by so many floats. */
+static double moved_product(const job *k, const float *h, int64_t by)
 {
-    const window *w = &k->w;
-    const int64_t by = lag[0] * w->sz + lag[1] * w->sy + lag[2], size = w->sz * w->n[0], count = size - llabs(by);
+    const int64_t count = k->w.sz * k->w.n[0] - llabs(by);
     const float *of_h = h + (by < 0 ? -by : 0), *moved = k->residual + (by > 0 ? by : 0);
-    const double beside = fmin(abs(lag[2]), w->sy - w->n[2]); /* columns whose partner is padding */
     double sum = 0;
     int64_t v = 0;
-    while (v + VL <= count) { /* rows of a few planes at most in float32 */
+    while (v + VL <= count) {
         const int64_t end = count - v < FLOAT_SUM ? count : v + FLOAT_SUM;
         vf part[4] = {{0}};
         for (; v + 4 * VL <= end; v += 4 * VL)
@@ -66,7 +63,27 @@ static double square_at_lag(const job *k, const float *h, const int lag[3])
         sum += total((part[0] + part[1]) + (part[2] + part[3]));
     }
     for (; v < count; v++) sum += moved[v] * of_h[v];
-    return sum * sum * size / ((double)count * (w->n[2] - beside) / w->n[2]);
+    return sum;
+}
+
+/* The sum of h times the residual moved by a lag, squared, as if all of the window had a partner. Rows go on in the next
+ * row, and planes in the next plane: these partners are further away than the lag. */
+static double square_at_lag(const job *k, const float *h, const int lag[3])
+{
+    const window *w = &k->w;
+    const int64_t by = lag[0] * w->sz + lag[1] * w->sy + lag[2], size = w->sz * w->n[0];
+    const double beside = fmin(abs(lag[2]), w->sy - w->n[2]); /* columns whose partner is padding */
+    const double sum = moved_product(k, h, by);
+    return sum * sum * size / ((double)(size - llabs(by)) * (w->n[2] - beside) / w->n[2]);
+}
+
+/* Correlation of residuals beside each other, mean over the axes. */
+static double neighbours_alike(const job *k)
+{
+    const int64_t step[3] = {k->w.sz, k->w.sy, 1};
+    double sum = 0;
+    for (int i = k->is_3d ? 0 : 1; i < 3; i++) sum += moved_product(k, k->residual, step[i]);
+    return sum / moved_product(k, k->residual, 0) / (k->is_3d ? 3 : 2);
 }
 
 /* Mean over components and lags of the squared sum of h and the residual. Lags are half a half-window along one axis; in an
