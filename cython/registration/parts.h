@@ -10,12 +10,13 @@
 #include "chance.h"
 #include "colour.h"
 #include "curvature.h"
+#include "rough_parts.h"
 
-#define ALONG 4 /* parts along an axis */
 #define PARTS (ALONG * ALONG * ALONG)
 #define SURELY 4.0        /* standard deviations of F beyond 1 from which on parts differ */
 #define INTERPOLATED_NOISE 1.6 /* F of noise that interpolation has made smooth is hardly ever larger */
 #define OF_COLOUR 0.1    /* part of the colour of the residual: rings and blur give less, motions more */
+#define ROUGHLY 0.75       /* part of F that the rough ratio may be short of it */
 #define SUSPICIOUS 4.0    /* so many times that F: trilinear interpolation of a noisy image is hardly ever the cause */
 #define BY_NOISE 3.0      /* the jackknife of noise is hardly ever so many times the variance */
 #define INTERPOLATION 0.3 /* part of the squared residual that Keys' interpolation leaves where trilinear explains most */
@@ -33,8 +34,6 @@ typedef struct {
 } window_parts;
 
 static const int pair_of[3][3] = {{0, 3, 4}, {3, 1, 5}, {4, 5, 2}};
-
-INLINE int first_of_part(int part, int n) { return (part * n + ALONG - 1) / ALONG; }
 
 /* Adds plane z. `inside`: 1 where a column lies in a part, a padded row for each. */
 INLINE void sum_plane_of_parts(const job *k, int z, int partial, int quantities, const float *inside, vf sum[ALONG * ALONG][QUANTITIES])
@@ -224,6 +223,9 @@ static void jackknife(const job *k, const window_parts *p, double variance[12])
     }
 }
 
+/* F of noise is hardly ever more. */
+static double hardly_more(double among, double within) { return fmax(1 + SURELY * sqrt(2 / among + 2 / within), INTERPOLATED_NOISE); }
+
 /* What the parts miss of the squared residual, per degree of freedom, beside the rest: 1 by noise; in units of what is hardly
  * ever more. */
 static double ratio_of_parts(const job *k, int with_gain, window_parts *p, double missing[PARTS][3], double variance[PARTS][3])
@@ -233,7 +235,7 @@ static double ratio_of_parts(const job *k, int with_gain, window_parts *p, doubl
     const double share = misses(k, p, missing, variance), d = k->is_3d ? 3 : 2, among = p->count * d - k->s->unknowns;
     const double within = k->ref.sums.n - p->count * (d + 2 * with_gain) - 2;
     if (!(within > among)) return 0;
-    return share / among / fmax((1 - share) / within, 1e-12) / fmax(1 + SURELY * sqrt(2 / among + 2 / within), INTERPOLATED_NOISE);
+    return share / among / fmax((1 - share) / within, 1e-12) / hardly_more(among, within);
 }
 
 /* Whether trilinear interpolation explains most of the residual: in Keys' interpolation there is less of it. */
@@ -250,8 +252,10 @@ static int compare_parts(job *k, int partial, double variance[12])
     double missing[PARTS][3], unit_variance[PARTS][3], by_part[12], squares = known;
     for (int i = k->is_3d ? 0 : 1; i < 3; i++)
         if (k->w.n[i] < ALONG) return CONVERGED;
+    const double suspicious = k->target.spline->taps == 2 ? SUSPICIOUS : 1, among = k->is_3d ? 3 * PARTS : 2 * ALONG * ALONG;
+    if (rough_ratio_of_parts(k, partial) < ROUGHLY * suspicious * hardly_more(among, k->ref.sums.n)) return CONVERGED;
     sum_parts(k, partial, WITHOUT_GAIN, &p);
-    if (ratio_of_parts(k, 0, &p, missing, unit_variance) < (k->target.spline->taps == 2 ? SUSPICIOUS : 1)) return CONVERGED;
+    if (ratio_of_parts(k, 0, &p, missing, unit_variance) < suspicious) return CONVERGED;
     if (k->target.spline->taps == 2) {
         if (is_interpolation_error(k)) return CONVERGED;
         const int failed = sample_for_curvature(k, &partial);
