@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ZYX
+from hpcdvc.options.common import ZYX, Mask
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
 from hpcdvc.options.values import LONGEST
 
@@ -69,19 +69,9 @@ class WindowSize(HalfWindow):
 
 
 @option_group
-class WindowSelection(OptionSet):
-    """Which windows are worth measuring."""
+class WindowLimits(OptionSet):
+    """What a window must have."""
 
-    group: ClassVar[str] = "selection of windows"
-
-    mask1: str | None = option(
-        None,
-        "-mf1",
-        "--maskFile1",
-        metavar="FILE",
-        reads="volume",
-        help="mask of im1: where it is 0, voxels are left out",
-    )
     mask_coverage: float = option(
         0.5,
         "-mc",
@@ -103,6 +93,13 @@ class WindowSelection(OptionSet):
         low, high = self.grey_low_threshold, self.grey_high_threshold
         if not low < high:
             raise UserError(f"-glt {low:g} must be less than -ght {high:g}")
+
+
+@option_group
+class WindowSelection(Mask, WindowLimits):
+    """Which windows are worth measuring."""
+
+    group: ClassVar[str] = "selection of windows"
 
 
 @option_group
