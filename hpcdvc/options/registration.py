@@ -69,8 +69,8 @@ class WindowSize(HalfWindow):
 
 
 @option_group
-class WindowSelection(OptionSet):
-    """Which windows are worth measuring."""
+class WindowMask(OptionSet):
+    """Which voxels of windows count, and how many must."""
 
     group: ClassVar[str] = "selection of windows"
 
@@ -90,6 +90,12 @@ class WindowSelection(OptionSet):
         at_most=1,
         help="least part of a window that must be valid: inside both images, not masked, not NaN",
     )
+
+
+@option_group
+class WindowSelection(WindowMask):
+    """Which windows are worth measuring."""
+
     grey_low_threshold: float = option(
         -INFINITE, "-glt", "--grey-low-threshold", at_least=-INFINITE, at_most=INFINITE, unit="grey value",
         help="skip windows with a mean not above this",

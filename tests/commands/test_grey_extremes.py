@@ -14,6 +14,7 @@ LINES = {
     "reg --auto": (),
     "ldic": ("-ns", "12", "-hws", "5", "-tif", "-vtk"),
     "pixelSearch": ("-ns", "12", "-hws", "6", "-tif", "-vtk"),
+    "guidingPoints": ("-hws", "4"),
     "deformImage": ("-pf", "reg.tsv", "-o", "3"),
 }
 
@@ -41,7 +42,8 @@ def test_no_warning(made, line, capfd):
     for name, image in zip(("im1", "im2"), made(), strict=True):
         tifffile.imwrite(f"{name}.tif", image, photometric="minisblack")
     name, *more = line.split()
-    pair = ("im1.tif", "--residual", "im2.tif") if name == "deformImage" else ("im1.tif", "im2.tif")
+    alone = {"deformImage": ("im1.tif", "--residual", "im2.tif"), "guidingPoints": ("im1.tif",)}
+    pair = alone.get(name, ("im1.tif", "im2.tif"))
     code = main(name, [*pair, *more, *LINES[line], "-q"])
     stderr = capfd.readouterr().err
     assert code == 0 and "Warning" not in stderr and "Traceback" not in stderr, stderr
