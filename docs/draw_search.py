@@ -9,9 +9,10 @@ from synthetic import Affine, Grey, lattice_texture, pair, render, translation
 from hpcdvc.fields.grid import make_grid
 from hpcdvc.search.adaptive import AdaptiveSearch
 from hpcdvc.search.front import Front
-from hpcdvc.search.guiding_points import Blocks, Texture, guiding_points
+from hpcdvc.search.guiding_points import guiding_points
 from hpcdvc.search.pixels import PixelSearch, search_points
 from hpcdvc.search.settings import SearchSettings
+from hpcdvc.search.texture import Blocks, Texture
 
 SHAPE, HALF, SLIP = (400, 250), 10, 14.0
 

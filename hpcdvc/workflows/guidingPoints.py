@@ -17,7 +17,8 @@ from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
-from hpcdvc.search.guiding_points import Blocks, Texture, choose, default_spacing
+from hpcdvc.search.guiding_points import choose, default_spacing
+from hpcdvc.search.texture import Blocks, Texture
 from hpcdvc.steps.search_settings import window_in
 
 log = logging.getLogger("hpcdvc")

@@ -13,7 +13,7 @@ import hpcdvc
 from hpcdvc.cli import main
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.runs import points as measuring
-from hpcdvc.search import guiding_points
+from hpcdvc.search import texture
 from hpcdvc.workflows import guidingPoints as workflow
 
 RESULT = "im1-guidingPoints"
@@ -28,7 +28,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(guiding_points, "EDGE", 12)
+    monkeypatch.setattr(texture, "EDGE", 12)
 
 
 def find(*words, code=0):
@@ -79,12 +79,12 @@ def test_two_dimensions():
 def test_left_on_request_and_resumed(small_blocks, monkeypatch, here):
     words = ["im1.tif", "-hws", "2"]
     assert main("guidingPoints", [*words, "-od", "whole"]) == 0
-    candidates = guiding_points.Texture.candidates
+    candidates = texture.Texture.candidates
 
-    def stops(texture, numbers):
+    def stops(looked_at, numbers):
         if numbers[0] > 3:
             stopped.stop_requested = True
-        return candidates(texture, numbers)
+        return candidates(looked_at, numbers)
 
     measure = measuring.measure_points
 
@@ -95,7 +95,7 @@ def test_left_on_request_and_resumed(small_blocks, monkeypatch, here):
 
     stopped = None
     with monkeypatch.context() as patch:
-        patch.setattr(guiding_points.Texture, "candidates", stops)
+        patch.setattr(texture.Texture, "candidates", stops)
         patch.setattr(workflow, "measure_points", listening)
         assert main("guidingPoints", [*words, "-od", "parts"]) == 75
     assert shard_bytes(here / "parts") > 0 and not list(Path("parts").glob("*.txt"))

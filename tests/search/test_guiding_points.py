@@ -7,7 +7,8 @@ from textures import lattice_texture
 
 import hpcdvc
 from hpcdvc.errors import UserError
-from hpcdvc.search.guiding_points import Blocks, Texture, choose
+from hpcdvc.search.guiding_points import choose
+from hpcdvc.search.texture import Blocks, Texture
 
 SHAPE = (34, 37, 41)
 
@@ -65,7 +66,7 @@ def test_blocks_do_not_matter(monkeypatch):
     """Candidates near the border of two blocks are those that one block alone finds."""
     image, half = texture(), (2, 2, 2)
     found = [looked_at(image, half).candidates(np.arange(Blocks(SHAPE, half).count))]
-    monkeypatch.setattr("hpcdvc.search.guiding_points.EDGE", 12)
+    monkeypatch.setattr("hpcdvc.search.texture.EDGE", 12)
     parts = Blocks(SHAPE, half)
     assert len(found[0]) == 1 and parts.edges == (12, 12, 12) and parts.count == 48
     found.append(looked_at(image, half).candidates(np.arange(parts.count)))
