@@ -107,6 +107,14 @@ def test_what_pages_include_is_made(path):
             assert (path.parent / target).exists(), f"{kind} {target}"
 
 
+@pytest.mark.parametrize("path", PAGES, ids=label)
+def test_code_that_is_shown_is_there(path):
+    for target, options in re.findall(r"```\{literalinclude\} (\S+)\n(.*?)```", path.read_text(), re.S):
+        code = (path.parent / target).read_text()
+        for option, word in re.findall(r"^:(pyobject|start-at): (.+)$", options, re.M):
+            assert (f"def {word}(" if option == "pyobject" else word) in code, word
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=label)
 def test_commands_can_be_typed(path):
     """Targets of make exist, job files exist, and our commands take the options that are shown."""

@@ -2,12 +2,14 @@
 #ifndef HPCDVC_VOLUME_H
 #define HPCDVC_VOLUME_H
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 
 #include "records_common.h"
 
-/* Row readers, one pair per type. WIDE: holds the square of a voxel; REAL: holds a voxel without rounding. */
+/* Row readers, one pair per type. WIDE: holds the square of a voxel; REAL: holds a voxel without rounding. What is not
+ * finite in float32 does not count. */
 #define ROW_READERS(NAME, TYPE, WIDE, REAL, FINITE)                                                        \
     static void sum_##NAME(const void *row, int64_t n, hpcdvc_grey_sums *g)                                       \
     {                                                                                                      \
@@ -34,7 +36,7 @@ ROW_READERS(i2, int16_t, int64_t, float, 1)
 ROW_READERS(u4, uint32_t, double, double, 1)
 ROW_READERS(i4, int32_t, double, double, 1)
 ROW_READERS(f4, float, double, double, isfinite(v))
-ROW_READERS(f8, double, double, double, isfinite(v))
+ROW_READERS(f8, double, double, double, fabs(v) <= FLT_MAX)
 
 typedef void (*row_sum)(const void *, int64_t, hpcdvc_grey_sums *);
 typedef void (*row_read)(const void *, int64_t, double, double, float *);
@@ -69,7 +71,7 @@ static void prefetch_plane(const hpcdvc_volume *im, const int64_t origin[3], int
     }
 }
 
-/* Sums of the finite, unmasked voxels of a box. */
+/* Sums of the unmasked voxels of a box that count. */
 static hpcdvc_grey_sums grey(const hpcdvc_volume *im, const int64_t origin[3], const int n[3])
 {
     hpcdvc_grey_sums g = {0};

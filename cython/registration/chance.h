@@ -22,7 +22,7 @@
 typedef struct {
     double count;
     double at[3];                /* r(x) r(x + i): squares, and products along x and y */
-    double gg, gggg, ggrr;       /* squared gradient, its square, times squared residual */
+    double gg, gggg, ggrr, rrrr; /* squared gradient, its square, times squared residual; fourth power of that */
 } residual_look;
 
 /* What it says. */
@@ -55,10 +55,10 @@ INLINE void take_residual(const job *k, int z, int partial, int is_3d, float *pl
     look->gg += total(gg), look->gggg += total(gggg), look->ggrr += total(ggrr);
 }
 
-/* Sums of products of residuals that lie 0, 1 and 2 voxels apart in a plane. */
-INLINE void sum_lags(const window *w, const float *plane, double at[3])
+/* Sums of products of residuals that lie 0, 1 and 2 voxels apart in a plane, and of their fourth powers. */
+INLINE void sum_lags(const window *w, const float *plane, residual_look *look)
 {
-    vf sum[3] = {{0}};
+    vf sum[3] = {{0}}, fourth = {0};
     float rest[3] = {0};
     for (int y = 0; y < w->n[1]; y++) {
         const float *r = plane + y * w->sy;
@@ -73,12 +73,13 @@ INLINE void sum_lags(const window *w, const float *plane, double at[3])
         }
         for (x = 0; x < w->sy; x += VL) {
             const vf v = load(r + x);
-            sum[0] += v * v;
+            sum[0] += v * v, fourth += v * v * (v * v);
             if (y + 1 < w->n[1]) sum[1] += v * load(r + x + w->sy);
             if (y + 2 < w->n[1]) sum[2] += v * load(r + x + 2 * w->sy);
         }
     }
-    for (int i = 0; i < 3; i++) at[i] += total(sum[i]) + rest[i];
+    for (int i = 0; i < 3; i++) look->at[i] += total(sum[i]) + rest[i];
+    look->rrrr += total(fourth);
 }
 
 /* Four or five planes. `ok_before` is free once the iterations have ended. */
@@ -93,11 +94,11 @@ static void look_at_residual(job *k, int partial, residual_look *look)
         if (partial) take_residual(k, z, 1, k->is_3d, w->ok_before, look);
         else if (k->is_3d) take_residual(k, z, 0, 1, w->ok_before, look);
         else take_residual(k, z, 0, 0, w->ok_before, look);
-        sum_lags(w, w->ok_before, look->at);
+        sum_lags(w, w->ok_before, look);
     }
     look->count = planes * part * pairs[0];
     for (int i = 0; i < 3; i++) look->at[i] /= fmax(planes * part * pairs[i], 1);
-    look->gg /= look->count, look->gggg /= look->count, look->ggrr /= look->count;
+    look->gg /= look->count, look->gggg /= look->count, look->ggrr /= look->count, look->rrrr /= look->count;
 }
 
 /* Speckle size from the slopes of the texture, and how many speckles are in the textured part of the window. */

@@ -10,6 +10,7 @@
 #include "job.h"
 
 #define WHITE 2.0 /* colour of noise that may be white */
+#define FLOAT_SUM 4096 /* voxels that are summed in float32 */
 
 /* The residual of the window, `im1` in the place of the grey values of im1, less gradients times polynomials of second degree.
  * `terms`: their coefficients [gradient][power of z][of y][of x], lengths in half windows; or NULL. */
@@ -46,33 +47,43 @@ static void take_residual_of(job *k, int partial, const float *im1, const double
     else residual_rows(k, 0, im1, NULL);
 }
 
-/* The sum of h times the residual moved by a lag, squared, as if all of the window had a partner. */
+/* The sum of h times the residual moved by so many floats. */
+static double moved_product(const job *k, const float *h, int64_t by)
+{
+    const int64_t count = k->w.sz * k->w.n[0] - llabs(by);
+    const float *of_h = h + (by < 0 ? -by : 0), *moved = k->residual + (by > 0 ? by : 0);
+    double sum = 0;
+    int64_t v = 0;
+    while (v + VL <= count) {
+        const int64_t end = count - v < FLOAT_SUM ? count : v + FLOAT_SUM;
+        vf part[4] = {{0}};
+        for (; v + 4 * VL <= end; v += 4 * VL)
+            for (int i = 0; i < 4; i++) part[i] += load(moved + v + i * VL) * load(of_h + v + i * VL);
+        for (; v + VL <= end; v += VL) part[0] += load(moved + v) * load(of_h + v);
+        sum += total((part[0] + part[1]) + (part[2] + part[3]));
+    }
+    for (; v < count; v++) sum += moved[v] * of_h[v];
+    return sum;
+}
+
+/* The sum of h times the residual moved by a lag, squared, as if all of the window had a partner. Rows go on in the next
+ * row, and planes in the next plane: these partners are further away than the lag. */
 static double square_at_lag(const job *k, const float *h, const int lag[3])
 {
     const window *w = &k->w;
-    int from[3], to[3];
-    double sum = 0, part = 1;
-    for (int i = 0; i < 3; i++) {
-        from[i] = lag[i] < 0 ? -lag[i] : 0, to[i] = lag[i] > 0 ? w->n[i] - lag[i] : w->n[i];
-        part *= (double)(to[i] - from[i]) / w->n[i];
-    }
-    const int left_over = (to[2] - from[2]) % VL, last = to[2] - left_over;
-    vf mask = {0}; /* of the last VL columns, those that no whole vector holds */
-    for (int i = VL - left_over; i < VL; i++) mask[i] = 1;
-    for (int z = from[0]; z < to[0]; z++) {
-        vf plane = {0};
-        float rest = 0;
-        for (int y = from[1]; y < to[1]; y++) {
-            const float *row = h + z * w->sz + y * w->sy;
-            const float *moved = k->residual + (z + lag[0]) * w->sz + (y + lag[1]) * w->sy + lag[2];
-            for (int x = from[2]; x < last; x += VL) plane += load(moved + x) * load(row + x);
-            if (last > from[2]) plane += mask * load(moved + to[2] - VL) * load(row + to[2] - VL);
-            else
-                for (int x = last; x < to[2]; x++) rest += moved[x] * row[x];
-        }
-        sum += total(plane) + rest;
-    }
-    return sum * sum / part;
+    const int64_t by = lag[0] * w->sz + lag[1] * w->sy + lag[2], size = w->sz * w->n[0];
+    const double beside = fmin(abs(lag[2]), w->sy - w->n[2]); /* columns whose partner is padding */
+    const double sum = moved_product(k, h, by);
+    return sum * sum * size / ((double)(size - llabs(by)) * (w->n[2] - beside) / w->n[2]);
+}
+
+/* Correlation of residuals beside each other, mean over the axes. */
+static double neighbours_alike(const job *k)
+{
+    const int64_t step[3] = {k->w.sz, k->w.sy, 1};
+    double sum = 0;
+    for (int i = k->is_3d ? 0 : 1; i < 3; i++) sum += moved_product(k, k->residual, step[i]);
+    return sum / moved_product(k, k->residual, 0) / (k->is_3d ? 3 : 2);
 }
 
 /* Mean over components and lags of the squared sum of h and the residual. Lags are half a half-window along one axis; in an

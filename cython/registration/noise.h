@@ -9,6 +9,7 @@
 #define BURIED 0.05     /* part of the squared gradient that must be more than noise */
 #define NOISY 0.04      /* part of it that is noise, from which a smoother one may be better ... */
 #define DISTURBED 0.02  /* ... if the residual is white; else from here */
+#define ALIKE 0.15      /* correlation of neighbours in the residual, more than interpolation makes of white noise */
 #define INTERPOLATION_ERROR 1e-4 /* of a spline beside the texture, both squared */
 #define BETTER 1.04     /* a gradient that is more efficient by this is taken */
 
@@ -114,6 +115,7 @@ static void judge_gradient(job *k, double all, double along, double noise_in_g)
 static int is_white(job *k)
 {
     take_residual_of(k, 0, k->w.a, NULL);
+    if (neighbours_alike(k) < ALIKE) return 1; /* saves the lags */
     return chance_square(k, k->w.g, 2) < WHITE * white_square(k, k->w.g);
 }
 

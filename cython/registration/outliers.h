@@ -6,17 +6,19 @@
 #ifndef HPCDVC_OUTLIERS_H
 #define HPCDVC_OUTLIERS_H
 
+#include "chance.h"
 #include "match.h"
 #include "standing_out.h"
 #include "warp.h"
 
-#define HEAVY_TAILS 8.0     /* mean fourth power of the residual beside its mean square, squared: 3 for Gaussian noise */
+#define HEAVY_TAILS 6.0     /* mean fourth power of the residual beside its mean square, squared: 3 +- 0.5 for Gaussian noise */
 #define UNLIKE_PLANES 1.5   /* mean square of the residual beside that of some planes */
 #define FAR_ABOVE 2.0       /* largest grey value beside the window of im1 and in it, both about the mean */
 #define STANDS_OUT 2.5      /* times the median difference of neighbours, beyond all neighbours but one */
+#define STRICTLY 2          /* compared, whatever stands out must be unlike the other image */
 #define STANDS_FAR_OUT 5.0  /* where there is no match to compare by */
 #define MATTERS 0.5         /* times the contrast: less would not matter */
-#define WORTH_A_TRIAL 0.05  /* part of the variance of an image that such voxels must make up */
+#define WORTH_A_TRIAL 0.05  /* part of the squares of as many voxels as a window has that such voxels must make up */
 #define SURELY_NO_NOISE 6.0 /* robust standard deviations of the residual */
 #define UNLIKE_IN_OTHER 0.7 /* part by which it stands out that the other image must have nothing of */
 #define MOSTLY 1.5          /* times as much stands out that the other image has nothing like as what it has */
@@ -26,31 +28,11 @@
 #define FILTERED 4 /* those that a filter takes along */
 #define START 6    /* where the window may move further */
 
-/* Whether the residual of a window at rest has tails that noise has not: looked for in four or five planes, and in whether
- * the others are like them. */
-static int has_heavy_tails(const job *k, int partial)
+/* Whether the residual of a window at rest has tails that noise has not, in the planes looked at or in the others. */
+static int has_heavy_tails(const job *k, const residual_look *look)
 {
-    const window *w = &k->w;
-    const int skip = 1 + w->n[0] / 5, planes = (w->n[0] + skip - 1) / skip;
-    const vf gain = splat((float)k->state.gain), shift = splat((float)k->state.shift);
-    double squares = 0, fourth = 0;
-    vf row_end;
-    for (int i = 0; i < VL; i++) row_end[i] = i < (w->n[2] - 1) % VL + 1;
-    for (int z = 0; z < w->n[0]; z += skip) {
-        vf two = {0}, four = {0};
-        for (int y = 0; y < w->n[1]; y++) {
-            const int64_t at = z * w->sz + y * w->sy;
-            for (int x = 0; x < w->n[2]; x += VL) {
-                vf r = load(w->a + at + x) - gain * load(w->b + at + x) - shift;
-                if (partial) r *= load(w->ok + at + x);
-                else if (x + VL > w->n[2]) r *= row_end;
-                r *= r, two += r, four += r * r;
-            }
-        }
-        squares += total(two), fourth += total(four);
-    }
-    const double n = k->ref.sums.n * planes / w->n[0];
-    return fourth * n > HEAVY_TAILS * squares * squares || k->state.squares * planes > UNLIKE_PLANES * squares * w->n[0];
+    const double square = look->at[0];
+    return look->rrrr > HEAVY_TAILS * square * square || k->state.squares > UNLIKE_PLANES * square * k->ref.sums.n;
 }
 
 /* Whether something stands out beside the window of im1, where only the filters of its gradient see it. */
@@ -167,6 +149,7 @@ static int list_both(job *k, int compare, box *const raw[2], box *const clean[2]
     box *valid[2] = {&k->ref.valid, &k->target.valid};
     const hpcdvc_volume *im[2] = {k->im1, k->im2};
     const double offset[2] = {k->ref.offset, k->target.offset};
+    const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
     outlier_list *found = k->search.found;
     int worth = compare;
     for (int i = 0; i < 2; i++) {
@@ -179,19 +162,19 @@ static int list_both(job *k, int compare, box *const raw[2], box *const clean[2]
         const double least = fmax((compare ? STANDS_OUT : STANDS_FAR_OUT) * step[i], MATTERS * contrast);
         k->state.no_memory = list_what_stands_out(k, im[i], raw[i], clean[i], (float)least, found + i);
         if (k->state.no_memory || found[i].count > MOST_OUTLIERS * voxels_of(raw[i])) return 0;
-        worth = worth || squares_brought(found + i) > WORTH_A_TRIAL * squares;
+        worth = worth || squares_brought(found + i) > WORTH_A_TRIAL * squares * voxels / voxels_of(raw[i]);
     }
     return worth;
 }
 
 /* Keep what stands out of one image only. Returns 0 if it is the texture: unless it is most of what stands out and explains some
  * of the residual. */
-static int compare_both(job *k, box *const raw[2], box *const clean[2], const double step[2])
+static int compare_both(job *k, int compare, box *const raw[2], box *const clean[2], const double step[2])
 {
     const double noise = usual_residual(k), part = (double)k->w.n[0] * k->w.n[1] * k->w.n[2] / voxels_of(raw[0]);
     double squares[2] = {0}; /* like the other image, unlike it */
     for (int i = 0; i < 2; i++)
-        compare_with_other(k, i, raw[!i], clean[!i], noise, STANDS_FAR_OUT * step[i], k->search.found + i, squares);
+        compare_with_other(k, i, raw[!i], clean[!i], noise, compare == STRICTLY ? INFINITY : STANDS_FAR_OUT * step[i], k->search.found + i, squares);
     return squares[1] > MOSTLY * squares[0] && squares[1] * part > EXPLAINS * k->state.squares;
 }
 
@@ -202,7 +185,7 @@ static int search_boxes(job *k, int compare)
     const double offset[2] = {k->ref.offset, k->target.offset};
     double step[2];
     int worth = list_both(k, compare, raw, clean, step), count = 0;
-    if (worth && compare) worth = compare_both(k, raw, clean, step);
+    if (worth && compare) worth = compare_both(k, compare, raw, clean, step);
     for (int i = 0; i < 2; i++) {
         outlier_list *found = k->search.found + i;
         if (!worth) found->count = 0;

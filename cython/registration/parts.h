@@ -10,18 +10,20 @@
 #include "chance.h"
 #include "colour.h"
 #include "curvature.h"
+#include "rough_parts.h"
 
-#define ALONG 4 /* parts along an axis */
 #define PARTS (ALONG * ALONG * ALONG)
 #define SURELY 4.0        /* standard deviations of F beyond 1 from which on parts differ */
 #define INTERPOLATED_NOISE 1.6 /* F of noise that interpolation has made smooth is hardly ever larger */
 #define OF_COLOUR 0.1    /* part of the colour of the residual: rings and blur give less, motions more */
+#define ROUGHLY 0.75       /* part of F that the rough ratio may be short of it */
 #define SUSPICIOUS 4.0    /* so many times that F: trilinear interpolation of a noisy image is hardly ever the cause */
 #define BY_NOISE 3.0      /* the jackknife of noise is hardly ever so many times the variance */
 #define INTERPOLATION 0.3 /* part of the squared residual that Keys' interpolation leaves where trilinear explains most */
 #define WORTHLESS 0.35    /* voxels: larger standard deviations say that one motion does not describe the window */
 /* Sums: products of the gradient zz yy xx zy zx yx, residual by gradient, squared residual; and with what gain and offset of
- * a part take: voxels, im1, its square, gradient, gradient by im1, residual, residual by im1. */
+ * a part take: voxels, grey value, its square, gradient, gradient by grey value, residual, residual by grey value. The grey value
+ * is the mean of both images: the noise in it is not that in the residual, their difference. */
 #define QUANTITIES 21
 #define WITHOUT_GAIN 10
 
@@ -32,8 +34,6 @@ typedef struct {
 } window_parts;
 
 static const int pair_of[3][3] = {{0, 3, 4}, {3, 1, 5}, {4, 5, 2}};
-
-INLINE int first_of_part(int part, int n) { return (part * n + ALONG - 1) / ALONG; }
 
 /* Adds plane z. `inside`: 1 where a column lies in a part, a padded row for each. */
 INLINE void sum_plane_of_parts(const job *k, int z, int partial, int quantities, const float *inside, vf sum[ALONG * ALONG][QUANTITIES])
@@ -46,8 +46,8 @@ INLINE void sum_plane_of_parts(const job *k, int z, int partial, int quantities,
             vf s[QUANTITIES] = {{0}};
             for (int y = first_of_part(part, w->n[1]); y < first_of_part(part + 1, w->n[1]); y++) {
                 const int64_t at = z * w->sz + y * w->sy + x;
-                const vf a = load(w->a + at);
-                vf r = a - gain * load(w->b + at) - shift, g[3] = {{0}}, ok = splat(1);
+                const vf one = load(w->a + at), two = gain * load(w->b + at) + shift, grey = 0.5f * (one + two);
+                vf r = one - two, g[3] = {{0}}, ok = splat(1);
                 for (int i = is_3d ? 0 : 1; i < 3; i++) g[i] = load(w->g[i] + at);
                 if (partial) {
                     ok = load(w->ok + at);
@@ -58,8 +58,8 @@ INLINE void sum_plane_of_parts(const job *k, int z, int partial, int quantities,
                 if (is_3d) s[0] += g[0] * g[0], s[3] += g[0] * g[1], s[4] += g[0] * g[2], s[6] += r * g[0];
                 s[7] += r * g[1], s[8] += r * g[2], s[9] += r * r;
                 if (quantities == WITHOUT_GAIN) continue;
-                s[10] += ok, s[11] += ok * a, s[12] += ok * a * a, s[19] += r, s[20] += r * a;
-                for (int i = 0; i < 3; i++) s[13 + i] += g[i], s[16 + i] += g[i] * a;
+                s[10] += ok, s[11] += ok * grey, s[12] += ok * grey * grey, s[19] += r, s[20] += r * grey;
+                for (int i = 0; i < 3; i++) s[13 + i] += g[i], s[16 + i] += g[i] * grey;
             }
             const int last = x + VL < w->n[2] ? x + VL - 1 : w->n[2] - 1;
             for (int column = ALONG * x / w->n[2]; column <= ALONG * last / w->n[2]; column++) {
@@ -95,14 +95,15 @@ static void free_of_shading(window_parts *p)
         double *s = p->sum[b];
         const double det = s[10] * s[12] - s[11] * s[11];
         if (!(det > 1e-6 * s[10] * s[12])) continue;
-        double of_g[3][2], r[2] = {(s[12] * s[19] - s[11] * s[20]) / det, (s[10] * s[20] - s[11] * s[19]) / det};
+        const double gain = (s[10] * s[20] - s[11] * s[19]) / det, offset = (s[12] * s[19] - s[11] * s[20]) / det;
+        double of_g[3][2];
         for (int i = 0; i < 3; i++)
             of_g[i][0] = (s[12] * s[13 + i] - s[11] * s[16 + i]) / det, of_g[i][1] = (s[10] * s[16 + i] - s[11] * s[13 + i]) / det;
         for (int i = 0; i < 3; i++) {
             for (int j = 0; j <= i; j++) s[pair_of[i][j]] -= of_g[i][0] * s[13 + j] + of_g[i][1] * s[16 + j];
-            s[6 + i] -= r[0] * s[13 + i] + r[1] * s[16 + i];
+            s[6 + i] -= offset * s[13 + i] + gain * s[16 + i];
         }
-        s[9] -= r[0] * s[19] + r[1] * s[20];
+        s[9] -= offset * s[19] + gain * s[20];
     }
 }
 
@@ -222,6 +223,9 @@ static void jackknife(const job *k, const window_parts *p, double variance[12])
     }
 }
 
+/* F of noise is hardly ever more. */
+static double hardly_more(double among, double within) { return fmax(1 + SURELY * sqrt(2 / among + 2 / within), INTERPOLATED_NOISE); }
+
 /* What the parts miss of the squared residual, per degree of freedom, beside the rest: 1 by noise; in units of what is hardly
  * ever more. */
 static double ratio_of_parts(const job *k, int with_gain, window_parts *p, double missing[PARTS][3], double variance[PARTS][3])
@@ -231,7 +235,7 @@ static double ratio_of_parts(const job *k, int with_gain, window_parts *p, doubl
     const double share = misses(k, p, missing, variance), d = k->is_3d ? 3 : 2, among = p->count * d - k->s->unknowns;
     const double within = k->ref.sums.n - p->count * (d + 2 * with_gain) - 2;
     if (!(within > among)) return 0;
-    return share / among / fmax((1 - share) / within, 1e-12) / fmax(1 + SURELY * sqrt(2 / among + 2 / within), INTERPOLATED_NOISE);
+    return share / among / fmax((1 - share) / within, 1e-12) / hardly_more(among, within);
 }
 
 /* Whether trilinear interpolation explains most of the residual: in Keys' interpolation there is less of it. */
@@ -248,8 +252,10 @@ static int compare_parts(job *k, int partial, double variance[12])
     double missing[PARTS][3], unit_variance[PARTS][3], by_part[12], squares = known;
     for (int i = k->is_3d ? 0 : 1; i < 3; i++)
         if (k->w.n[i] < ALONG) return CONVERGED;
+    const double suspicious = k->target.spline->taps == 2 ? SUSPICIOUS : 1, among = k->is_3d ? 3 * PARTS : 2 * ALONG * ALONG;
+    if (rough_ratio_of_parts(k, partial) < ROUGHLY * suspicious * hardly_more(among, k->ref.sums.n)) return CONVERGED;
     sum_parts(k, partial, WITHOUT_GAIN, &p);
-    if (ratio_of_parts(k, 0, &p, missing, unit_variance) < (k->target.spline->taps == 2 ? SUSPICIOUS : 1)) return CONVERGED;
+    if (ratio_of_parts(k, 0, &p, missing, unit_variance) < suspicious) return CONVERGED;
     if (k->target.spline->taps == 2) {
         if (is_interpolation_error(k)) return CONVERGED;
         const int failed = sample_for_curvature(k, &partial);
@@ -271,9 +277,9 @@ static int compare_parts(job *k, int partial, double variance[12])
         double all = 0, middle = 0, mean = 0; /* weighted by the texture */
         for (int b = 0; b < p.count; b++) mean += p.sum[b][i] / p.count;
         for (int b = 0; b < p.count; b++) {
-            const double square = p.sum[b][i] / mean * (missing[b][i] * missing[b][i] - residual * unit_variance[b][i]);
-            all += square / p.count;
-            if (is_inner(k, b)) middle += square / inner;
+            const double weight = p.sum[b][i] / mean, square = missing[b][i] * missing[b][i], noise = residual * unit_variance[b][i];
+            all += weight * (square - noise) / p.count;
+            if (is_inner(k, b)) middle += weight * (square - noise) / inner;
         }
         all = sure * step * fmax(all, 0), middle = sure * step * fmax(middle, 0);
         for (int j = 0; j < 4; j++) {

@@ -43,7 +43,7 @@ static int judge(job *k, int partial, double variance[12])
     look_at_residual(k, partial, &look);
     const residual_parts parts = interpret(k, &look);
     if (!better_than_chance(k, &parts)) return DECORRELATED;
-    k->state.heavy_tails = k->ref.outlier_beside || has_heavy_tails(k, partial);
+    k->state.heavy_tails = k->ref.outlier_beside || has_heavy_tails(k, &look);
     const double factor = inflation(k, &look, &parts);
     double by_parts[12];
     memcpy(by_parts, variance, sizeof by_parts);
@@ -133,8 +133,23 @@ static void attempt(job *k, const hpcdvc_point *p, const double start[12], hpcdv
     row->valid_fraction = k->ref.sums.n / voxels;
 }
 
-#define ATTEMPTS 5     /* with outliers found anew from the match of the one before */
-#define GOOD_MATCH 0.9 /* zncc of one that tells outliers for good */
+#define ATTEMPTS 5      /* with outliers found anew from the match of the one before */
+#define GOOD_MATCH 0.9  /* zncc of one that tells outliers for good */
+#define BAD_MATCH 0.98  /* zncc of one that outliers of both images, close to each other by chance, may have made */
+#define FAR_BETTER 0.5  /* part of 1 - zncc that is left where they have */
+
+static int has_matched(const hpcdvc_row *row) { return row->return_status == CONVERGED || row->return_status == TWO_MOTIONS; }
+
+/* Outliers of both images that lie close to each other pull a window to where they match: once more without all that
+ * stands out. */
+static void register_without_any(job *k, const hpcdvc_point *p, hpcdvc_row *row, hpcdvc_row *best)
+{
+    if (!find_outliers(k, p->Phi, 0)) return;
+    attempt(k, p, p->Phi, row);
+    if (row->return_status == TWO_MOTIONS && row->zncc > best->zncc && find_outliers(k, row->Phi, STRICTLY)) attempt(k, p, row->Phi, row);
+    const double left = row->return_status == CONVERGED && best->return_status != CONVERGED ? 1 : FAR_BETTER;
+    if (has_matched(row) && 1 - row->zncc < left * (1 - best->zncc)) *best = *row;
+}
 
 static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
 {
@@ -142,18 +157,22 @@ static void register_window(job *k, const hpcdvc_point *p, hpcdvc_row *row)
     double zncc = 1; /* of the match that told the outliers */
     int blind = 0;
     k->search.list[0].count = k->search.list[1].count = k->search.placed = 0;
+    k->state.heavy_tails = 0;
     attempt(k, p, start, row);
     if (!k->target.is_read) return;
-    const hpcdvc_row first = *row;
+    hpcdvc_row best = *row;
     for (int i = 0; i < ATTEMPTS; i++) {
         const int compare = row->return_status == CONVERGED || (row->return_status == TWO_MOTIONS && k->state.heavy_tails);
         if (row->return_status == NO_MEMORY || (compare ? !k->state.heavy_tails && zncc > GOOD_MATCH : blind)) break;
         zncc = compare ? row->zncc : 0, blind |= !compare;
         if (!find_outliers(k, compare ? row->Phi : start, compare)) break;
         attempt(k, p, compare ? row->Phi : start, row);
+        if (row->return_status == CONVERGED || (row->return_status == TWO_MOTIONS && row->zncc > best.zncc)) best = *row;
     }
-    if (k->state.no_memory) row->return_status = NO_MEMORY;
-    if (row->return_status != CONVERGED && row->return_status != NO_MEMORY) *row = first;
+    if (!blind && k->state.heavy_tails && (row->return_status == TWO_MOTIONS || (row->return_status == CONVERGED && row->zncc < BAD_MATCH)))
+        register_without_any(k, p, row, &best);
+    if (k->state.no_memory || row->return_status == NO_MEMORY) row->return_status = NO_MEMORY;
+    else *row = best;
 }
 
 static int register_windows(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,

@@ -7,6 +7,8 @@ import numpy as np
 
 #: Voxels worked on at a time: what numpy makes of them in between stays in cache.
 BLOCK = 2**15
+#: What is not finite in float32 does not count.
+LARGEST = np.finfo(np.float32).max
 #: Most planes that gain and offset are taken from.
 PLANES_OF_FIT = 64
 
@@ -85,6 +87,7 @@ def residual_of(
     residual, sums = np.empty(deformed.shape, np.float32), np.zeros(3)
     for part, use, first, second, target in _blocks(deformed, inside, im1, im2):
         before, after = fits[0](first) - target, fits[1](second) - target
+        use &= np.abs(after) <= LARGEST
         residual[part] = np.where(use, after, np.nan)
         before, after = np.where(use, before, 0), np.where(use, after, 0)
         sums += np.count_nonzero(use), np.sum(before * before), np.sum(after * after)
@@ -99,7 +102,7 @@ def _blocks(deformed: np.ndarray, inside: np.ndarray, im1: np.ndarray, im2: np.n
         images = [image[part].astype(np.float64) for image in (im1, deformed, im2)]
         use = inside[part] != 0
         for image in images:
-            use &= np.isfinite(image)
+            use &= np.abs(image) <= LARGEST
         yield part, use, *images
 
 

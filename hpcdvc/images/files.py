@@ -13,16 +13,17 @@ DENSEST = 2**16
 class LoneFile(io.BufferedReader):
     """A file open for reading, which does not tell libraries that there are files beside it.
 
-    tifffile opens what headers name, whatever it is and wherever; not for a stream without a descriptor.
+    tifffile opens what headers name, whatever it is and wherever; not for a stream without a descriptor. The end of a
+    ``with`` raises the first failure of the disk: libraries take it for an end of the file, or for damage.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str | os.PathLike) -> None:
         self._raw = _Remembering(open_regular(path))
         super().__init__(self._raw)
         self._path = os.path.realpath(path)
 
-    def check(self) -> None:
-        """Raise the first failure of the disk: libraries take it for an end of the file, or for damage."""
+    def __exit__(self, *error: object) -> None:
+        self.close()
         if self._raw.failure:
             raise self._raw.failure
 
@@ -49,7 +50,7 @@ class _Remembering(io.FileIO):
             raise
 
 
-def open_regular(path: str) -> int:
+def open_regular(path: str | os.PathLike) -> int:
     """Descriptor of a file for reading.
 
     Raises

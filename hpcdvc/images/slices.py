@@ -94,7 +94,7 @@ def _slice_paths(spec: str, folder: str, every_slice: bool) -> list[str]:
 
 
 def _describe_slice(path: str) -> VolumeInfo:
-    with reading(path, header_seconds(path)):
+    with reading(path), reading(path, header_seconds(path)):
         return tiff.describe(path, path, ome=False)
 
 

@@ -44,12 +44,8 @@ def _open(path: str, ome: bool) -> Iterator:
     # what it logs about broken files is said in a sentence of our own
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     other = {f"is_{kind}": False for kind in SLIDES if kind in tifffile.TIFF.FILE_FLAGS}
-    with LoneFile(path) as file:
-        try:
-            with tifffile.TiffFile(file, is_ome=None if ome else False, **other) as tif:
-                yield tif
-        finally:
-            file.check()
+    with LoneFile(path) as file, tifffile.TiffFile(file, is_ome=None if ome else False, **other) as tif:
+        yield tif
 
 
 def _check_page_chain(tif, spec: str) -> None:

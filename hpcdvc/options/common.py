@@ -65,8 +65,22 @@ class ImageSeries(Slices):
 
 
 @option_group
+class Mask(OptionSet):
+    """A mask of im1."""
+
+    mask1: str | None = option(
+        None,
+        "-mf1",
+        "--maskFile1",
+        metavar="FILE",
+        reads="volume",
+        help="mask of im1: where it is 0, voxels are left out",
+    )
+
+
+@option_group
 class PhiFile(OptionSet):
-    """A file of deformation functions to start from."""
+    """A file of deformation functions, to start from or to apply."""
 
     group: ClassVar[str] = "start"
 
@@ -76,7 +90,7 @@ class PhiFile(OptionSet):
         "-phiFile",
         metavar="FILE",
         reads="table",
-        help="result of a registration (one row) or a field on the same nodes (.tsv or .hdf) to start from",
+        help="a registration (one row) or a field of nodes (.tsv or .hdf); as a start it must be on the same nodes",
     )
     phi_file_bin_ratio: float = option(
         1.0,

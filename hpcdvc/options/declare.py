@@ -129,7 +129,9 @@ def declarations(options_class: type[OptionSet]) -> tuple[Declaration, ...]:
     for cls in _bases_first(options_class):
         for name in inspect.get_annotations(cls):
             if name in fields and name not in found:
-                found[name] = _complete(fields[name], hints[name], cls.__dict__.get("group", "options"))
+                # a class that others inherit stands under their headings
+                group = next((base.group for base in options_class.__bases__ if issubclass(base, cls)), None)
+                found[name] = _complete(fields[name], hints[name], group or vars(cls).get("group", OptionSet.group))
     groups = list(dict.fromkeys(declared.group for declared in found.values()))
     return tuple(sorted(found.values(), key=lambda declared: groups.index(declared.group)))
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import ZYX, NeedlessLazyLoad, Place, RunControl, Slices
-from hpcdvc.options.declare import option, option_group
-from hpcdvc.options.registration import HalfWindow, WindowMask
+from hpcdvc.options.common import ZYX, Mask, NeedlessLazyLoad, Place, RunControl, Slices
+from hpcdvc.options.declare import OptionSet, option, option_group
+from hpcdvc.options.registration import HalfWindow, MaskCoverage
 from hpcdvc.options.values import LONGEST
 
 DESCRIPTION = "Find the points of an image whose windows have the strongest texture along all axes, to be measured."
@@ -13,14 +13,27 @@ HALF = 5
 
 
 @option_group
-class Choice(Slices):
-    """The image, and which of its points are wanted."""
+class Image(Slices):
+    """The image."""
+
+    group = "images"
+
+    im1: str = option(reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .npy")
+
+
+@option_group
+class Selection(Mask, MaskCoverage):
+    """Which voxels count, and how many must."""
+
+    group = "selection of windows"
+
+
+@option_group
+class Choice(OptionSet):
+    """Which of its points are wanted."""
 
     group = "points"
 
-    im1: str = option(
-        reads="volume", group="images", help="reference image: TIFF, folder of slices, file.h5:/dataset, .npy"
-    )
     count: int | None = option(
         None,
         "-n",
@@ -49,7 +62,7 @@ class Choice(Slices):
 
 
 @dataclass(kw_only=True)
-class Options(Choice, HalfWindow, WindowMask, Place, RunControl, NeedlessLazyLoad):
+class Options(Image, Choice, HalfWindow, Selection, Place, RunControl, NeedlessLazyLoad):
     """Options of hpcdvc-guidingPoints."""
 
     @property

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ZYX, PhiFile, Place
+from hpcdvc.options.common import ZYX, Mask, PhiFile, Place
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
 from hpcdvc.options.values import LONGEST
 
@@ -33,19 +33,9 @@ class Start(PhiFile):
 
 
 @option_group
-class Selection(OptionSet):
-    """Which voxels of im1 count."""
+class Margin(OptionSet):
+    """Voxels at the border of im1 that do not count, and where Phi is given."""
 
-    group: ClassVar[str] = "selection of voxels"
-
-    mask1: str | None = option(
-        None,
-        "-mf1",
-        "--maskFile1",
-        metavar="FILE",
-        reads="volume",
-        help="mask of im1: where it is 0, voxels are left out",
-    )
     margin: float | None = option(
         None, "-m", "-mar", "--margin", at_least=0, at_most=LONGEST, unit="voxel",
         help="margin of im1 that is left out, room for movement; default a tenth of the smallest side",
@@ -59,6 +49,13 @@ class Selection(OptionSet):
 
     def check(self) -> None:
         one_of(self, "margin", "margin3")
+
+
+@option_group
+class Selection(Mask, Margin):
+    """Which voxels of im1 count."""
+
+    group: ClassVar[str] = "selection of voxels"
 
 
 @option_group

@@ -1,6 +1,9 @@
 """Options on a deformation that is read from a file."""
 
+from typing import ClassVar
+
 from hpcdvc.errors import UserError
+from hpcdvc.options.common import PhiFile
 from hpcdvc.options.declare import OptionSet, declarations, one_of, option, option_group
 from hpcdvc.options.values import LONGEST
 
@@ -17,33 +20,15 @@ OF_FIELDS = (
 
 
 @option_group
-class MotionOptions(OptionSet):
-    """Which deformation is applied, and how."""
+class Motion(OptionSet):
+    """What else may be applied, and how."""
 
-    group = "deformation"
-
-    phi_file: str | None = option(
-        None,
-        "-pf",
-        "-phiFile",
-        metavar="FILE",
-        reads="table",
-        help="a registration (one row) or a field (.tsv or .hdf) to apply",
-    )
     mesh: str | None = option(
         None,
         "--mesh",
         metavar="FILE",
         reads="mesh",
         help="a mesh with displacements at its nodes (.hdf, .h5, .vtk, .vtu) to apply",
-    )
-    phi_file_bin_ratio: float = option(
-        1.0,
-        "-pfb",
-        "--phiFile-bin-ratio",
-        above=0,
-        at_most=1024,
-        help="factor on the positions and displacements of -pf, e.g. 2 when it was measured on images binned by 2",
     )
     rigid: bool = option(False, "-rr", "--rigid", help="registration: apply its rotation and displacement only")
     return_status_threshold: int | None = option(
@@ -97,6 +82,13 @@ class MotionOptions(OptionSet):
         "--correct-grey-for-strain",
         help="-tet, --mesh: divide grey values by the change of volume, as for a density (air must be 0)",
     )
+
+
+@option_group
+class MotionOptions(PhiFile, Motion):
+    """Which deformation is applied, and how."""
+
+    group: ClassVar[str] = "deformation"
 
     def check(self) -> None:
         one_of(self, "phi_file", "mesh", required=True)

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ZYX
+from hpcdvc.options.common import ZYX, Mask
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
 from hpcdvc.options.values import LONGEST
 
@@ -69,19 +69,11 @@ class WindowSize(HalfWindow):
 
 
 @option_group
-class WindowMask(OptionSet):
-    """Which voxels of windows count, and how many must."""
+class MaskCoverage(OptionSet):
+    """How much of a window must count."""
 
     group: ClassVar[str] = "selection of windows"
 
-    mask1: str | None = option(
-        None,
-        "-mf1",
-        "--maskFile1",
-        metavar="FILE",
-        reads="volume",
-        help="mask of im1: where it is 0, voxels are left out",
-    )
     mask_coverage: float = option(
         0.5,
         "-mc",
@@ -93,8 +85,8 @@ class WindowMask(OptionSet):
 
 
 @option_group
-class WindowSelection(WindowMask):
-    """Which windows are worth measuring."""
+class WindowLimits(MaskCoverage):
+    """What a window must have."""
 
     grey_low_threshold: float = option(
         -INFINITE, "-glt", "--grey-low-threshold", at_least=-INFINITE, at_most=INFINITE, unit="grey value",
@@ -109,6 +101,13 @@ class WindowSelection(WindowMask):
         low, high = self.grey_low_threshold, self.grey_high_threshold
         if not low < high:
             raise UserError(f"-glt {low:g} must be less than -ght {high:g}")
+
+
+@option_group
+class WindowSelection(Mask, WindowLimits):
+    """Which windows are worth measuring."""
+
+    group: ClassVar[str] = "selection of windows"
 
 
 @option_group

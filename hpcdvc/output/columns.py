@@ -158,7 +158,7 @@ COLUMNS = (
            make=_bordered, tsv=_PHI_NAMES),
     Column("F", "f8", "1", "transformation gradient", TENSOR, source="Phi", make=lambda phi: phi[:, :, :3], blank=True),
     Column("error", "f8", "grey value", "sum of squared residuals / sum of the grey values of im1",
-           blank=True, tsv=("error",), tif=("error",), vtk="error"),
+           tsv=("error",), tif=("error",), vtk="error"),
     Column("iterations", "i4", "", "number of iterations", tsv=("iterations",), tif=("iterations",), vtk="iterations"),
     Column("returnStatus", "i4", "", "how the point ended: see statuses", source="return_status",
            tsv=("returnStatus",), tif=("returnStatus",), vtk="returnStatus"),

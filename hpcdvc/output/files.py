@@ -12,7 +12,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -69,6 +69,26 @@ def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
         os.close(descriptor)
         raise UserError(f"{path} is no regular file: remove it")
     return descriptor
+
+
+def fill(temporary: str | Path, mode: str = "w", **more: Any) -> IO:
+    """Open a file that `create` has made, which is empty, as `open` does; not what somebody has put in its place since.
+
+    Raises
+    ------
+    UserError
+        It is a link now, or has another name too.
+    """
+    return open(temporary, mode, opener=open_alone, **more)
+
+
+def open_alone(path: str | Path, flags: int) -> int:
+    """Open a file that is there, if it has no other name; the opener of `fill`."""
+    descriptor = open_regular(path, flags & ~(os.O_CREAT | os.O_TRUNC))
+    if os.fstat(descriptor).st_nlink == 1:
+        return descriptor
+    os.close(descriptor)
+    raise UserError(f"{path} has another name too: remove it")
 
 
 @contextlib.contextmanager

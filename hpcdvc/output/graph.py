@@ -4,7 +4,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.decomposition import decompose_phi
-from hpcdvc.output.files import whole_file
+from hpcdvc.output.files import fill, whole_file
 
 #: Bytes that a picture takes at most.
 PICTURE = 2**20
@@ -26,7 +26,7 @@ def check() -> None:
 
 def save_iterations(path: str, history: np.ndarray) -> None:
     """Save records of iterations (hpcdvc.registration.gauss_newton.ITERATE) as a .npy file."""
-    with whole_file(path, history.nbytes + 4096) as temporary, open(temporary, "wb") as file:
+    with whole_file(path, history.nbytes + 4096) as temporary, fill(temporary, "wb") as file:
         np.save(file, history)
 
 
@@ -67,5 +67,5 @@ def draw_iterations(path: str, history: np.ndarray) -> None:
     figure.suptitle(levels, fontsize=10)
     for axis in axes[-2:]:
         axis.set_xlabel("iteration")
-    with whole_file(path, PICTURE) as temporary, open(temporary, "wb") as file:
+    with whole_file(path, PICTURE) as temporary, fill(temporary, "wb") as file:
         figure.savefig(file, dpi=110, format="png")

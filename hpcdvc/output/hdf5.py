@@ -97,8 +97,8 @@ def write_series(path: str | Path, names: list[str], times: list[float]) -> None
     """
     steps = [{"name": name, "time": float(time)} for name, time in zip(names, times, strict=True)]
     text = json.dumps({"file-series-version": "1.0", "files": steps}, indent=1)
-    with files.whole_file(path, len(text)) as temporary:
-        temporary.write_text(text + "\n")
+    with files.whole_file(path, len(text)) as temporary, files.fill(temporary, encoding="utf-8") as file:
+        file.write(text + "\n")
 
 
 def _write_alone(path: str | Path, block: Block, metadata: dict, advice: Mapping[int, str]) -> None:

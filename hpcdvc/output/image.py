@@ -19,12 +19,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError, file_error
 from hpcdvc.fields.grid import Grid
 from hpcdvc.images import describe
+from hpcdvc.images.files import LoneFile
+from hpcdvc.kernels import guard
 from hpcdvc.output import files, vtkhdf
 from hpcdvc.output.stored import opened
-from hpcdvc.output.transports import LIBVER, put_text
+from hpcdvc.output.transports import GatheredFile, put_text
 
 #: Bytes of voxels from which on a TIFF file is a BigTIFF: offsets of the other kind have 32 bits.
 BIG_TIFF = 2**32 - 2**25
@@ -150,7 +152,7 @@ class ImageWriter:
         self._plane = np.empty(image.shape[1:], image.dtype)
         path, self._offset = place
         with files.write_errors(image.path):
-            self._descriptor = files.open_regular(path, os.O_RDWR)
+            self._descriptor = files.open_alone(path, os.O_RDWR)
 
     def write(self, z: int, plane: np.ndarray) -> int:
         """Write plane z (ny, nx); returns its checksum. RunError if the disk does not take it."""
@@ -190,17 +192,18 @@ def checksum(values: np.ndarray) -> int:
 def _lay_out_tiff(path: Path, image: ImageFile) -> int:
     import tifffile
 
-    offset, _ = tifffile.imwrite(
-        path,
-        shape=image.shape if image.shape[0] > 1 else image.shape[1:],
-        dtype=image.dtype,
-        bigtiff=image.voxel_bytes >= image.big_from,
-        photometric="minisblack",
-        software="hpcdvc",
-        metadata={KEY: image.metadata["key"]},
-        contiguous=True,
-        returnoffset=True,
-    )
+    with files.fill(path, "w+b") as file:
+        offset, _ = tifffile.imwrite(
+            file,
+            shape=image.shape if image.shape[0] > 1 else image.shape[1:],
+            dtype=image.dtype,
+            bigtiff=image.voxel_bytes >= image.big_from,
+            photometric="minisblack",
+            software="hpcdvc",
+            metadata={KEY: image.metadata["key"]},
+            contiguous=True,
+            returnoffset=True,
+        )
     return offset
 
 
@@ -209,7 +212,8 @@ def _lay_out_hdf(path: Path, image: ImageFile) -> int:
     points in a single layer."""
     nz, ny, nx = image.shape
     flat = nz == 1
-    with h5py.File(path, "w", libver=LIBVER) as file:
+    with GatheredFile(path) as out:
+        file = out.file
         ours = file.create_group("hpcdvc")
         put_text(ours, "schema", "hpcdvc-image")
         put_text(ours, KEY, image.metadata["key"])
@@ -245,13 +249,14 @@ def _is_alone(path: Path) -> bool:
 
 @contextmanager
 def _only_ours(path: str | Path) -> Iterator[None]:
-    """UserError for a file that was not written here: the libraries raise anything on it."""
+    """UserError for a file that was not written here: the libraries raise anything on it; RunError for the disk."""
     try:
         yield
+    except RunError:
+        raise
     except Exception as error:
-        raise UserError(
-            f"{path} is no image that hpcdvc has written: -pre or -od give another name, --force overwrites it"
-        ) from error
+        other = f"{path} is no image that hpcdvc has written: -pre or -od give another name, --force overwrites it"
+        raise file_error(path, error) or UserError(other) from error
 
 
 def _key_in_hdf(path: str | Path) -> str | None:
@@ -263,7 +268,7 @@ def _key_in_hdf(path: str | Path) -> str | None:
 def _key_in_tiff(path: str | Path) -> str | None:
     import tifffile
 
-    with _only_ours(path), tifffile.TiffFile(path) as tif:
+    with _only_ours(path), guard.reading(path), LoneFile(path) as file, tifffile.TiffFile(file) as tif:
         return (tif.shaped_metadata or ({},))[0].get(KEY)
 
 
@@ -278,7 +283,7 @@ def _reserve(path: Path) -> None:
     if allocate is None:  # not Linux
         return
     allocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    descriptor = os.open(path, os.O_RDWR)
+    descriptor = files.open_alone(path, os.O_RDWR)
     try:
         while allocate(descriptor, 0, 0, size):
             code = ctypes.get_errno()

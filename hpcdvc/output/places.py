@@ -100,9 +100,11 @@ def check_folder(folder: str | Path) -> None:
     UserError
         The folder cannot be made or written; RunError when the disk fails.
     """
+    folder = Path(folder)
     with _said(folder):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=Path(folder)) as file:
+        for place in (*reversed(folder.parents), folder):
+            place.mkdir(files.FOLDER_MODE, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"hpcdvc")
             file.flush()
 

@@ -19,7 +19,7 @@ from hpcdvc.output.stored import Stored, opened
 
 #: What a result says in plain text, and in JSON with its Python type; files may hold more, which nobody here reads.
 TEXTS = ("schema", "component_order", "array_order", "kind", "family")
-FACTS = {"key": str, "parameters": dict, "provenance": dict, "grid": dict, "statuses": dict}
+FACTS = {"key": str, "parameters": dict, "provenance": dict, "grid": dict, "statuses": dict, "curvature": dict}
 
 
 def read_field(path: str | Path, members: Container[str] | None = None) -> Field:

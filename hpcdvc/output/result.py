@@ -17,6 +17,8 @@ from hpcdvc.output import files
 
 #: View -> end of the name of its file.
 END_OF_VIEW = {"tsv": ".tsv", "vtk": ".vtk", "graph": "-iterations.png", "journal": "-iterations.npy"}
+#: Most characters of the record of a run that are read.
+LONGEST_RECORD = 2**24
 #: Bytes per point: a line of text has 300.
 BYTES_PER_POINT = {"tsv": 300, "vtk": 120, "tif": 28, "graph": 2**20, "journal": 2**17}
 
@@ -175,9 +177,9 @@ def record_path(stem: str) -> str:
 def read_record(stem: str) -> dict:
     """The record of the run that wrote `<stem>`; empty where there is none (one rank)."""
     try:
-        with open(record_path(stem), encoding="utf-8") as file:
-            record = json.load(file)
-    except (OSError, ValueError, RecursionError):
+        with open(files.open_regular(record_path(stem)), encoding="utf-8") as file:
+            record = json.loads(file.read(LONGEST_RECORD))
+    except (OSError, ValueError, RecursionError):  # a UserError is a ValueError
         return {}
     sound = isinstance(record, dict) and all(
         isinstance(record.get(name, {}), dict) for name in ("parameters", "provenance")
@@ -204,5 +206,5 @@ def write_record(stem: str, record: dict, team) -> None:
         "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     text = json.dumps({**facts, **record}, indent=1)
-    with files.whole_file(record_path(stem), len(text)) as temporary:
-        temporary.write_text(text + "\n")
+    with files.whole_file(record_path(stem), len(text)) as temporary, files.fill(temporary, encoding="utf-8") as file:
+        file.write(text + "\n")

@@ -27,7 +27,7 @@ def write_tiffs(stem: str | Path, field: Field) -> list[Path]:
     """Write `<stem>-<name>.tif` for each name that the columns of the field declare for images (`tif`).
 
     They have the shape of the grid, one slice in two dimensions, and no `Zdisp` there. Rows that are not measured are
-    NaN in those columns that say so.
+    NaN in those columns that say so, and so are numbers that float32 cannot hold.
 
     Parameters
     ----------
@@ -50,7 +50,8 @@ def write_tiffs(stem: str | Path, field: Field) -> list[Path]:
     paths = []
     for name, values in views.images(field):
         paths.append(Path(f"{stem}-{name}.tif"))
-        image = values.astype(np.float32).reshape(field.grid.shape)
-        with files.whole_file(paths[-1], image.nbytes) as temporary:
-            tifffile.imwrite(temporary, image, photometric="minisblack")
+        fits = np.isinf(values) | (np.abs(values) <= np.finfo(np.float32).max)
+        image = np.where(fits, values, np.nan).astype(np.float32).reshape(field.grid.shape)
+        with files.whole_file(paths[-1], image.nbytes) as temporary, files.fill(temporary, "w+b") as file:
+            tifffile.imwrite(file, image, photometric="minisblack")
     return paths

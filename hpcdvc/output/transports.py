@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from hpcdvc.errors import UserError
+from hpcdvc.output.files import open_alone
 
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
@@ -110,7 +111,7 @@ class GatheredFile:
     """An HDF5 file that one rank writes: `put` is given all rows. Use it in a ``with``, which raises disk errors."""
 
     def __init__(self, path: Path):
-        self.stream = _CheckedFile(path, "w+")
+        self.stream = _CheckedFile(path, "w+", opener=open_alone)
         self.file = h5py.File(self.stream, "w", libver=LIBVER)
 
     def __enter__(self) -> "GatheredFile":

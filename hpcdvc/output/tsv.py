@@ -84,7 +84,7 @@ def write_tsv(path: str | Path, field: Field, column_set: str | None = None) -> 
     formats = [_format(OTHER_NAMES.get(name, name), column) for name, column in zip(names, columns, strict=True)]
     with (
         files.whole_file(path, len(field) * len(names) * _NUMBER_BYTES) as temporary,
-        open(temporary, "w", encoding="ascii", newline="\n") as stream,
+        files.fill(temporary, encoding="ascii", newline="\n") as stream,
     ):
         stream.write("\t".join(names) + "\n")
         files.write_table(stream, columns, formats, "\t")

@@ -40,7 +40,7 @@ def write_vtk(path: str | Path, field: Field) -> None:
     size = sum(values.size for _, values in arrays) * 16 + (0 if field.grid else len(field) * 60)
     with (
         files.whole_file(path, size) as temporary,
-        open(temporary, "w", encoding="ascii", newline="\n") as stream,
+        files.fill(temporary, encoding="ascii", newline="\n") as stream,
     ):
         stream.write("# vtk DataFile Version 2.0\nhpcdvc field\nASCII\n\n")
         if field.grid:
@@ -50,7 +50,8 @@ def write_vtk(path: str | Path, field: Field) -> None:
         for name, values in arrays:
             table = values if values.ndim > 1 else values[:, None]
             keyword, below = HEADS[table.shape[1]]
-            stream.write(f"\n{keyword} {name} float\n{below}")
+            # readers give up a file with a float that float32 cannot hold
+            stream.write(f"\n{keyword} {name} double\n{below}")
             _write_numbers(stream, table)
 
 

@@ -90,6 +90,36 @@ def check_library(version: str) -> None:
         )
 
 
+def no_library(error: Exception) -> UserError:
+    """The sentence for processes of a launcher in which mpi4py finds no MPI."""
+    reason = str(error).strip().split("\n")[0]
+    return UserError(
+        f"started by an MPI launcher, but mpi4py cannot load an MPI library ({reason}): "
+        "load the module of an MPI, or pip install mpich, and use the mpiexec of that MPI"
+    )
+
+
+def check_world(size: int, launched: int, version: str) -> None:
+    """Make sure that the processes see each other.
+
+    Parameters
+    ----------
+    size, launched : processes that MPI knows of, and that the launcher has started
+    version : what ``MPI_Get_library_version`` says
+
+    Raises
+    ------
+    UserError
+        Each is alone: it would do the whole work and write the same files.
+    """
+    if size == 1 and launched > 1:
+        name = " ".join(version.split(",")[0].split("\n")[0].strip("\0").split())
+        raise UserError(
+            f"the launcher started {launched} processes but each is alone in its MPI ({name}): launcher and MPI "
+            "library differ; use the mpiexec of that library, or srun --mpi=pmix or --mpi=pmi2"
+        )
+
+
 def launcher_environment() -> dict[str, str]:
     """Variables to start ranks with, whichever MPI it is; an MPI that does not know one ignores it.
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from hpcdvc.errors import SENTENCES, UserError
+from hpcdvc.errors import SENTENCES
 from hpcdvc.ranks import launch, tables, terminal
 from hpcdvc.ranks.exchange import Queue, collect, shared_planes
 from hpcdvc.ranks.sharedmem import shared_array
@@ -46,23 +46,14 @@ def _world(launched: int):
         mpi4py.rc(initialize=False, finalize=True)
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise UserError(
-            f"started by an MPI launcher, but mpi4py cannot load an MPI library ({reason}): "
-            "load the module of an MPI, or pip install mpich, and use the mpiexec of that MPI"
-        ) from error
+        raise launch.no_library(error) from error
     library = MPI.Get_library_version()
     if not MPI.Is_initialized():
         launch.check_library(library)
         with warnings.catch_warnings():  # mpi4py doubts the launcher in two lines for every process
             warnings.simplefilter("ignore")
             MPI.Init_thread()
-    if MPI.COMM_WORLD.size == 1 and launched > 1:
-        name = " ".join(library.split(",")[0].split("\n")[0].strip("\0").split())
-        raise UserError(
-            f"the launcher started {launched} processes but each is alone in its MPI ({name}): launcher and MPI "
-            "library differ; use the mpiexec of that library, or srun --mpi=pmix or --mpi=pmi2"
-        )
+    launch.check_world(MPI.COMM_WORLD.size, launched, library)
     return MPI.COMM_WORLD
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from hpcdvc.errors import RunError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Status, reason_of
-from hpcdvc.registration.candidates import pitch_of, rough_starts
+from hpcdvc.registration.candidates import rough_starts
+from hpcdvc.registration.coarse_copies import as_float32, pitch_of
 from hpcdvc.registration.levels import Level, halved
 from hpcdvc.registration.multiscale import Journal, RegistrationResult, from_level, register_levels
 from hpcdvc.registration.settings import Settings
@@ -81,7 +82,7 @@ def _distinct(fine: Level, coarse: Level) -> list[Level]:
 
 def _candidates(level: Level, team) -> list[tuple[np.ndarray, np.ndarray]]:
     """(4, 4) Phi in voxels of the images, each with the point that it is about."""
-    one, two = (np.asarray(image, np.float32) for image in (level.im1, level.im2))
+    one, two = (as_float32(image) for image in (level.im1, level.im2))
     about = level.first + level.step * (np.array(one.shape) - 1) / 2
     return [(from_level(phi[:3], level), about) for phi in rough_starts(one, two, level.mask1, team)]
 

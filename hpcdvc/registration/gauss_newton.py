@@ -194,7 +194,8 @@ def _step(pair: Pair, totals: Totals, last: Iterate, valid: int, settings: Itera
     squares = float(totals.match["residual"]) if exact else match.squares
     error = float(squares / pair.scale**2 / (r["a"] / pair.scale + n * pair.offsets[0]))
     spread = np.kron(phi[:, :3], np.eye(4))
-    variance = np.diag(spread @ covariance @ spread.T) * _scatter(pair, r["M"], n, squares)
+    rounding = _rounding_noise(pair, match.gain * np.nan_to_num(last.contrast_loss, nan=1.0))
+    variance = np.diag(spread @ covariance @ spread.T) * _scatter(pair, r["M"], n, squares, rounding)
     state = replace(
         last, number=number, phi=phi, error=error, zncc=match.zncc, voxels=n, gain=match.gain, shift=match.shift,
         delta_phi_norm=step * float(np.linalg.norm(delta)), step=step, delta=delta, variance=variance,
@@ -203,15 +204,21 @@ def _step(pair: Pair, totals: Totals, last: Iterate, valid: int, settings: Itera
     return replace(state, status=int(status or _verdict(pair, state, last, settings)))
 
 
-def _scatter(pair: Pair, matrix: np.ndarray, n: float, squares: float) -> float:
+def _rounding_noise(pair: Pair, gain: float) -> float:
+    """What rounding to whole grey values adds to the residual of both images, in units of the sums."""
+    return pair.scale**2 * (pair.rounding[0] + gain**2 * pair.rounding[1])
+
+
+def _scatter(pair: Pair, matrix: np.ndarray, n: float, squares: float, rounding: float) -> float:
     """Factor that makes the inverse normal matrix a covariance, the residual taken for white noise of both images.
 
     Interpolation takes noise from the residual, not from the result; noise in the gradient makes the matrix too large.
+    There is never less than rounding.
     """
     noise = squares / (n - pair.basis.shape[1]) / (1 + pair.interpolation_noise)
     gradient = matrix[3, 3] + matrix[7, 7] + matrix[11, 11]
     in_gradient = min(pair.gradient_noise * noise * n / gradient, MOST_NOISE)
-    return float(2 * noise * (1 - in_gradient / 2) / (1 - in_gradient) ** 2)
+    return float(max(2 * noise, rounding) * (1 - in_gradient / 2) / (1 - in_gradient) ** 2)
 
 
 def _step_length(last: Iterate, delta: np.ndarray, matrix: np.ndarray) -> float:

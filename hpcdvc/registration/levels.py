@@ -125,6 +125,7 @@ class Level:
     im1, im2, mask1 : (nz, ny, nx) arrays; mask1 uint8 (0 = left out) or None
     first : position of voxel 0 in the original im1, ZYX
     first2 : the same of im2, in the coordinates of im1
+    rounding : variance of the rounding to whole grey values in im1 and im2; 0 where they are floats
     """
 
     factor: int
@@ -133,12 +134,14 @@ class Level:
     mask1: np.ndarray | None
     first: np.ndarray
     first2: np.ndarray
+    rounding: tuple[float, float]
 
     @classmethod
     def of(cls, im1: np.ndarray, im2: np.ndarray, mask1: np.ndarray | None = None) -> "Level":
         """The images themselves; a larger im2 has its middle where that of im1 is, rounded down."""
         larger = (np.array(im2.shape) - im1.shape) // 2
-        return cls(1, im1, im2, mask1, np.zeros(3), -larger.astype(float))
+        rounding = tuple(1 / 12 if image.dtype.kind in "ui" else 0.0 for image in (im1, im2))
+        return cls(1, im1, im2, mask1, np.zeros(3), -larger.astype(float), rounding)
 
     @property
     def step(self) -> np.ndarray:
@@ -153,7 +156,8 @@ def halved(level: Level, team) -> Level:
     mask = None if level.mask1 is None else halved_mask(level.mask1, team)
     offsets = [(np.array(cells.size) - 1) / 2 + cells.top for cells in (top, top2)]
     first, first2 = level.first + level.step * offsets[0], level.first2 + level.step * offsets[1]
-    return Level(2 * level.factor, im1, im2, mask, first, first2)
+    rounding = tuple(one / np.prod(cells.size) for one, cells in zip(level.rounding, (top, top2), strict=True))
+    return Level(2 * level.factor, im1, im2, mask, first, first2, rounding)
 
 
 def _halve(volume: np.ndarray, team) -> tuple[np.ndarray, Cells]:

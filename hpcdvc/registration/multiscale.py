@@ -164,7 +164,7 @@ def _register_level(
     """Last state at one level, how many voxels of im1 could take part, and the history up to here."""
     margin, at = task.level_margin(level.im1.shape, level.factor), (centre - level.first) / level.step
     start, valid = _to_level(phi, level), _count_valid(level, margin, team)
-    pair = Pair(level.im1, level.im2, task.settings, *grey, level.mask1, margin, at, team, start)
+    pair = Pair(level.im1, level.im2, task.settings, *grey, level.mask1, margin, at, team, start, level.rounding)
     rows = [history, done := journal.done(level.factor)]
     first = len(history) + len(done)
     state = Iterate.of_row(done[-1]) if len(done) else Iterate(0, 0, pair.has_sample, start)
@@ -193,7 +193,8 @@ def grey_of(levels: dict[int, Level], names: tuple[str, str], team) -> tuple[Gre
         grey = tuple(grey_values(image, team) for image in (finest.im1, finest.im2))
     for name, values in zip(names, grey, strict=True):
         if not _has_contrast(values):
-            what = "no finite value" if np.isnan(values.mean) else f"the same grey value {values.mean:g} everywhere"
+            what = f"the same grey value {values.mean:g} everywhere"
+            what = "no finite value in float32" if np.isnan(values.mean) else what
             team.fail(UserError(f"{name} has {what}: there is nothing to register"))
     return grey
 

@@ -48,6 +48,7 @@ class Pair:
     centre : point of im1 (ZYX) that Phi is about
     team : hpcdvc.ranks.team.Team
     start : (3, 4) array near the phi that is to come
+    rounding : variance of the rounding to whole grey values in im1 and im2
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Pair:
         centre: np.ndarray,
         team,
         start: np.ndarray | None = None,
+        rounding: tuple[float, float] = (0.0, 0.0),
     ):
         low, high = np.array(margin), np.array(im1.shape) - margin
         order, dimensions = settings.interpolation.order, dimensions_of(im1.shape)
@@ -79,6 +81,7 @@ class Pair:
         # what white noise of unit variance becomes: sum of squares of the gradient, variance of the interpolated im2
         self.gradient_noise = 0.0 if kernel.update_gradient else dimensions * kernel.gradient.noise
         self.interpolation_noise = np.mean(kernel.interpolation.noise) ** dimensions
+        self.rounding = rounding
         self.loses_contrast = self.znssd and order == 1 and not kernel.update_gradient
         self._references = np.zeros(len(self._blocks), REFERENCE)
         self._last: bool | None = None

@@ -157,8 +157,8 @@ class Shards:
         known["times"] = self._times | self._earlier_times()
         with files.write_errors(self.folder), suppress(FileExistsError):
             os.mkdir(self.folder, files.FOLDER_MODE)
-        with files.whole_file(self._key_path) as temporary:
-            temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        with files.whole_file(self._key_path) as temporary, files.fill(temporary, encoding="utf-8") as file:
+            file.write(json.dumps(known, indent=1))
         return f"{time.time_ns():020d}-{os.urandom(8).hex()}"
 
     def clear(self) -> None:

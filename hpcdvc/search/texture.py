@@ -186,12 +186,13 @@ class Texture:
         """Grey values, float32, and which of them count, uint8, or None where all do."""
         ends = zip(self._low(first), np.minimum(last + self._margin, self._blocks.shape), strict=True)
         part = tuple(slice(a, b) for a, b in ends)
-        grey = (self._image[part].astype(float) - self._mean) / self._std
+        grey = self._image[part].astype(float)
         valid = None if self._mask is None else self._mask[part] != 0
-        finite = np.isfinite(grey)
+        finite = np.abs(grey) <= np.finfo(np.float32).max  # as everywhere else
         if not finite.all():
-            grey = np.where(finite, grey, 0)
+            grey = np.where(finite, grey, self._mean)
             valid = finite if valid is None else valid & finite
+        grey = (grey - self._mean) / self._std
         return grey.astype(np.float32), None if valid is None else valid.astype(np.uint8)
 
 

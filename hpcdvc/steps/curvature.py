@@ -84,7 +84,7 @@ def _measured(rows: np.ndarray) -> np.ndarray:
         table["gradient"], table["variance"] = rows["Phi"][:, :, :3] - np.eye(3), rows["variance"][:, 3::4]
     # a window that has lost its one side misses something else
     whole = np.clip(5 * rows["valid_fraction"] - 4, 0, 1)
-    table["left"] = (1 - rows["curvature_part"]) * whole
+    table["left"] = np.where(np.signbit(rows["curvature_part"]), 0, 1 - rows["curvature_part"]) * whole
     known = np.isfinite(table["displacement"]).all(axis=1) & np.isfinite(table["gradient"]).all(axis=(1, 2))
     certain = (np.isfinite(table["variance"]) & (table["variance"] >= 0)).all(axis=1)
     table["usable"] = (rows["return_status"] == Status.CONVERGED) & known & certain

@@ -204,5 +204,6 @@ def kept_rows(start: Field, kept: np.ndarray) -> np.ndarray:
         rows[name] = extra[name][kept] if name in extra else np.nan
     if "curvature" in extra:
         rows["curvature"] = np.nan_to_num(extra["curvature"][kept])
-    rows["curvature_part"] = 1  # neighbours add nothing to what is kept
+    part = np.nan_to_num(extra["curvature_part"][kept]) if "curvature_part" in extra else 1
+    rows["curvature_part"] = np.copysign(part, -1)  # the sign says that neighbours add nothing to what is kept
     return rows

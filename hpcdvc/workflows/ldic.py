@@ -194,6 +194,7 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     (file,) = job.files
     if step.near:
         rows = corrected_by_neighbours(rows, step.grid, step.near, team, file.transport == "parallel")
+    rows["curvature_part"] = np.abs(rows["curvature_part"])
     file.write(rows, step.grid, team)
     return {"transport": file.transport, "points": team.agree(file.counts)}
 

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
+from bad_input import BAD_IMAGES, BAD_TABLES, check_output_folder, check_table, refused_by
 from deform_cases import nodes, save_deformations, save_flat
-from ldic_cases import BAD_TABLES, FIELD, SHAPE, images, save_damaged, save_field
+from ldic_cases import FIELD, SHAPE, images, save_damaged, save_field
 from plain_mesh import write_plain
-from reg_ends import check_end, files, is_one_sentence, own_folder, save, write
+from reg_ends import files, is_one_sentence, own_folder, save, write
 
 from hpcdvc.cli import main
 
@@ -32,12 +33,8 @@ def here(tmp_path, monkeypatch):
 def refused(capfd):
     """refused(words, *expected, code=2): hpcdvc-deformImage im1.tif ends so, and leaves the folder as it was."""
 
-    def check(words, *expected, im1="im1.tif", code=2):
-        before = files()
-        check_end(capfd, (im1, *words), expected, code, command="deformImage")
-        assert files() == before
-
-    return check
+    check = refused_by("deformImage", capfd)
+    return lambda words, *expected, im1="im1.tif", code=2: check((im1, *words), *expected, code=code)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +74,6 @@ def refused(capfd):
         ((*FIELDS, "-rst", 3), ("no row of field.tsv", "at least -rst 3", "150 of status 2")),
         ((*FIELDS, "-rad", 0.1), ("-rad 0.1 excludes all nodes of field.tsv",)),
         ((*FIELDS, "-tet", "-a", 1), ("-a 1 removes all", "the smallest here is")),
-        (("-pf", "nowhere.tsv"), ("nowhere.tsv",)),
         (("-pf", "nowhere.hdf"), ("nowhere.hdf",)),
         (("--mesh", "nowhere.h5"), ("nowhere.h5: no such file",)),
         (("--mesh", "im1.tif"), ("im1.tif",)),
@@ -86,16 +82,6 @@ def refused(capfd):
 )
 def test_options(words, expected, refused):
     refused(words, *expected)
-
-
-BAD_IMAGES = {
-    "missing": (lambda path: os.unlink(path), ""),
-    "empty": (lambda path: write(path, b""), "is an empty file"),
-    "text": (lambda path: write(path, "not an image at all\n" * 9), "is no image"),
-    "truncated": (lambda path: os.truncate(path, os.path.getsize(path) // 2), ""),
-    "RGB": (lambda path: tifffile.imwrite(path, np.zeros((30, 40, 3), "u1"), photometric="rgb"), "colour"),
-    "complex": (lambda path: np.save(f"{path}.npy", np.zeros(SHAPE, complex)) or os.replace(f"{path}.npy", path), ""),
-}
 
 
 @pytest.mark.parametrize("what", BAD_IMAGES)
@@ -118,10 +104,7 @@ def test_sizes_that_differ(refused):
 
 @pytest.mark.parametrize("what", BAD_TABLES)
 def test_tables(what, refused):
-    text, words = BAD_TABLES[what]
-    for name, expected in (("start.tsv", words), ("start.hdf", "start.hdf")):
-        write(name, text)
-        refused(("-pf", name), expected)
+    check_table(refused, what, ())
 
 
 def test_rows_without_a_result(refused):
@@ -166,11 +149,7 @@ def test_meshes(refused):
 
 
 def test_output_folder(refused):
-    write("file", "")
-    refused((*FIELDS, "-od", "file"), "output folder file cannot be written")
-    refused((*FIELDS, "-od", "file/deeper"), "output folder file/deeper cannot be written")
-    refused((*FIELDS, "-od", "/proc/nowhere"), "/proc/nowhere cannot be written")
-    refused((*FIELDS, "-od", "file", "--dry-run"), "output folder file cannot be written")
+    check_output_folder(refused, FIELDS)
 
 
 @pytest.mark.parametrize("kind", ["tif", "hdf"])

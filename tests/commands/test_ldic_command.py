@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import tifffile
-from ldic_cases import SHAPE, digest, images, is_one_sentence, save_pair
+from ldic_cases import SHAPE, digest, images, save_pair
+from reg_ends import is_one_sentence
 
 from hpcdvc import __version__
 

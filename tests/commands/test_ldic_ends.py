@@ -2,14 +2,17 @@
 
 import contextlib
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 import tifffile
-from ldic_cases import FIELD, images, is_one_sentence
-from ldic_runs import ldic, results, safe_points, shard_bytes, wait_for
+from ldic_cases import FIELD, images
+from ldic_runs import ldic, ranks_of, results, safe_points, shard_bytes, wait_for
 from rank_scripts import finish, start
+from reg_ends import is_one_sentence
 from shared_memory import remove_abandoned_memory
 
 GRID = ("-ns", 4, "-hws", 6)
@@ -31,7 +34,15 @@ def limited(method, size):
         return returned
     return call
 
+def busy(method):
+    def call(*words):
+        method(*words)
+        sum(range(10**10))  # like a kernel: a call that nothing interrupts for minutes
+    return call
+
 how = sys.argv.pop(1)
+if how == "busy":
+    checkpoint.Checkpoint.append = busy(checkpoint.Checkpoint.append)
 if how == "before the views":
     result.FieldFile.write_views = die
 if how == "before the rename":
@@ -47,11 +58,15 @@ raise SystemExit(cli.main("ldic"))
 """
 
 
-def sabotaged(here: Path, out: Path, how: str, *words, ranks: int | None = 2) -> tuple[int, str, str]:
+def started(here: Path, out: Path, how: str, *words, ranks: int | None = 2) -> subprocess.Popen:
     script = here / "hpcdvc-ldic"
     script.write_text(SABOTAGE)
     words = (how, here / "im1.tif", here / "im2.tif", *GRID, "-od", out, "-q", *words)
-    return finish(start(script, *words, ranks=ranks), timeout=60)
+    return start(script, *words, ranks=ranks)
+
+
+def sabotaged(here: Path, out: Path, how: str, *words, ranks: int | None = 2) -> tuple[int, str, str]:
+    return finish(started(here, out, how, *words, ranks=ranks), timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +95,27 @@ def test_killed_at_the_end(here, undisturbed, how):
     assert (out / "im1-im2-ldic.hdf").exists() == (how != "before the rename")
     code, _, stderr = sabotaged(here, out, "not", ranks=3)
     assert code == 2 and "--resume" in stderr
+    code, _, stderr = sabotaged(here, out, "not", "--resume", ranks=3)
+    assert code == 0, stderr
+    assert results(out) == undisturbed
+
+
+def test_the_launcher_is_told_to_end(here, undisturbed):
+    """All is gone within 5 s, in the middle of a kernel and waiting for another rank; what is measured is kept."""
+    out, safe, took = here / "told", 0, []
+    for attempt in range(4):
+        process = started(here, out, "busy", *["--resume"] * (attempt > 0))
+        assert wait_for(lambda before=safe: out.exists() and safe_points(out) > before, process)
+        ranks, since = ranks_of(process), time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        code, _, stderr = finish(process, timeout=10)
+        while any(Path(f"/proc/{rank}").exists() for rank in ranks) and time.monotonic() < since + 10:
+            time.sleep(0.01)
+        took.append(time.monotonic() - since)
+        assert len(ranks) == 2 and code != 0 and "Traceback" not in stderr
+        assert safe_points(out) > safe
+        safe = safe_points(out)
+    assert max(took) < 5, took
     code, _, stderr = sabotaged(here, out, "not", "--resume", ranks=3)
     assert code == 0, stderr
     assert results(out) == undisturbed

@@ -1,9 +1,6 @@
 """hpcdvc-ldic refuses what it cannot use: one sentence that names it, exit code 2, no traceback, no file, no hang."""
 
-import logging
 import os
-import sys
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,15 +8,23 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from ldic_cases import BAD_TABLES, FIELD, SAMPLES, SHAPE, images, is_one_sentence, save_damaged, save_field, save_pair
+from bad_input import (
+    BAD_PARTNERS,
+    BAD_TABLES,
+    check_closed_folder,
+    check_masks,
+    check_output_folder,
+    check_partner,
+    check_table,
+    refused_by,
+)
+from ldic_cases import FIELD, SAMPLES, SHAPE, save_damaged, save_field
+from reg_ends import PAIR, files, is_one_sentence, own_folder, write
 
 from hpcdvc.cli import main
 from hpcdvc.fields.grid import make_grid
 from hpcdvc.output.hdf5 import read_field
 
-log = logging.getLogger("hpcdvc")
-
-PAIR = ("im1.tif", "im2.tif")
 GRID = ("-ns", 10, "-hws", 5)
 
 
@@ -28,77 +33,17 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    save_pair()
-    # what a command sets for its process
-    for module in (sys, threading):
-        monkeypatch.setattr(module, "excepthook", module.excepthook)
-    monkeypatch.setattr(sys, "argv", ["hpcdvc-ldic"])
-    handlers, level, propagate = log.handlers[:], log.level, log.propagate
-    yield
-    log.handlers[:], log.propagate = handlers, propagate
-    log.setLevel(level)
-
-
-def files() -> set[str]:
-    return {str(path) for path in Path().rglob("*")}
+    yield from own_folder(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def refused(capfd):
-    """refused(words, *expected, code=2): the command ends so, in this process, and leaves the folder as it was."""
-
-    def check(words, *expected, code=2):
-        before = files()
-        capfd.readouterr()
-        assert main("ldic", [str(word) for word in words]) == code
-        err = capfd.readouterr().err
-        assert is_one_sentence(err, *expected), err
-        assert err.count("\n") == 1
-        assert files() == before
-        return err
-
-    return check
+    return refused_by("ldic", capfd)
 
 
-def write(path: str, data: bytes | str) -> None:
-    Path(path).write_bytes(data.encode() if isinstance(data, str) else data)
-
-
-def cut_im2() -> None:
-    os.truncate("im2.tif", os.path.getsize("im2.tif") // 2)
-
-
-def other_dataset() -> None:
-    with h5py.File("im2.tif", "w") as file:
-        file["text"] = "no image"
-
-
-BAD_IMAGES = {
-    "missing": (lambda: os.unlink("im2.tif"), "im2.tif"),
-    "empty": (lambda: write("im2.tif", b""), "im2.tif is an empty file"),
-    "text": (lambda: write("im2.tif", "not an image at all\n" * 9), "im2.tif is no image"),
-    "truncated": (cut_im2, "im2.tif"),
-    "corrupt": (lambda: write("im2.tif", b"II*\0" + bytes(range(200)) * 9), "im2.tif"),
-    "only the magic": (lambda: write("im2.tif", b"II*\0"), "im2.tif"),
-    "RGB": (lambda: tifffile.imwrite("im2.tif", np.zeros((30, 40, 3), "u1"), photometric="rgb"), "colour"),
-    "complex": (
-        lambda: np.save("im2.tif.npy", np.zeros(SHAPE, complex)) or os.replace("im2.tif.npy", "im2.tif"),
-        "complex",
-    ),
-    "HDF5 without an image": (other_dataset, "im2.tif"),
-    "2-D": (lambda: tifffile.imwrite("im2.tif", images()[1][0]), "2-D, 40 x 49 pixels"),
-    "another size": (lambda: tifffile.imwrite("im2.tif", images()[1][1:]), "37 x 40 x 49 voxels"),
-    "4-D": (lambda: np.save("x.npy", np.zeros((2, 3, 4, 5), "u1")) or os.replace("x.npy", "im2.tif"), "(2, 3, 4, 5)"),
-}
-
-
-@pytest.mark.parametrize("what", BAD_IMAGES)
+@pytest.mark.parametrize("what", BAD_PARTNERS)
 def test_images(what, refused):
-    make, words = BAD_IMAGES[what]
-    make()
-    refused((*PAIR, *GRID), words, "im2.tif")
-    refused(("im2.tif", "im1.tif", *GRID), words, "im2.tif")
+    check_partner(refused, what, *GRID)
 
 
 def test_names(refused):
@@ -109,11 +54,7 @@ def test_names(refused):
 
 
 def test_mask(refused):
-    tifffile.imwrite("mask.tif", np.ones((38, 40, 48), "u1"))
-    refused((*PAIR, *GRID, "-mf1", "mask.tif"), "mask.tif is 38 x 40 x 48", "im1.tif is 38 x 40 x 49")
-    tifffile.imwrite("mask.tif", np.ones((40, 49), "u1"))
-    refused((*PAIR, *GRID, "-mf1", "mask.tif"), "mask.tif is 2-D, 40 x 49", "im1.tif")
-    refused((*PAIR, *GRID, "-mf1", "nowhere.tif"), "nowhere.tif")
+    check_masks(refused, (*PAIR, *GRID))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +86,6 @@ def test_mask(refused):
         ((*GRID, "-gs", 100), ("-gs", "at most 8")),
         ((*GRID, "-pre", "a/b"), ("-pre", "a/b")),
         ((*GRID, "-q", "-v"), ("-q and -v",)),
-        ((*GRID, "-pf", "nowhere.tsv"), ("nowhere.tsv",)),
         ((*GRID, "-skp"), ("-skp", "-pf")),
     ],
 )
@@ -155,11 +95,7 @@ def test_options(words, expected, refused):
 
 @pytest.mark.parametrize("what", BAD_TABLES)
 def test_tables(what, refused):
-    text, words = BAD_TABLES[what]
-    write("start.tsv", text)
-    refused((*PAIR, *GRID, "-pf", "start.tsv"), words)
-    write("start.hdf", text)
-    refused((*PAIR, *GRID, "-pf", "start.hdf"), "start.hdf")
+    check_table(refused, what, (*PAIR, *GRID))
 
 
 def test_table_of_other_nodes(refused):
@@ -168,11 +104,7 @@ def test_table_of_other_nodes(refused):
 
 
 def test_output_folder(refused):
-    write("file", "")
-    refused((*PAIR, *GRID, "-od", "file"), "output folder file cannot be written")
-    refused((*PAIR, *GRID, "-od", "file/deeper"), "output folder file/deeper cannot be written")
-    refused((*PAIR, *GRID, "-od", "/proc/nowhere"), "/proc/nowhere cannot be written")
-    refused((*PAIR, *GRID, "-od", "file", "--dry-run"), "output folder file cannot be written")
+    check_output_folder(refused, (*PAIR, *GRID))
 
 
 @pytest.mark.parametrize("more", [("-tif",), ("--force",)])
@@ -196,9 +128,7 @@ def test_instruction_set(refused, monkeypatch):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_output_folder_without_permission(refused):
-    Path("closed").mkdir(mode=0o500)
-    for words in ((), ("--dry-run",)):
-        refused((*PAIR, *GRID, "-od", "closed", *words), "output folder closed cannot be written", "ermission denied")
+    check_closed_folder(refused, (*PAIR, *GRID))
 
 
 def test_output_exists(refused, capfd):

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 import tifffile
-from ldic_cases import FIELD, images, is_one_sentence
+from ldic_cases import FIELD, images
 from ldic_runs import ldic, ranks_of, results, safe_points, shard_bytes, wait_for
 from rank_scripts import clean_environment, finish
+from reg_ends import is_one_sentence
 from running import command_line
 from shared_memory import remove_abandoned_memory
 

@@ -4,12 +4,20 @@ import os
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
-import tifffile
-from ldic_cases import FIELD, FLAT_FIELD, SAMPLES, SHAPE, images, save_field, save_pair
-from reg_ends import PAIR, check_end, files, is_one_sentence, own_folder, save, write
+from bad_input import (
+    BAD_PARTNERS,
+    BAD_TABLES,
+    check_closed_folder,
+    check_masks,
+    check_output_folder,
+    check_partner,
+    check_table,
+    refused_by,
+)
+from ldic_cases import FIELD, FLAT_FIELD, SAMPLES, SHAPE, images, save_damaged, save_field, save_pair
+from reg_ends import PAIR, files, is_one_sentence, own_folder, save, write
 
 from hpcdvc.cli import main
 from hpcdvc.fields.grid import make_grid
@@ -25,45 +33,12 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def refused(capfd):
-    """refused(words, *expected): the command ends so, and leaves the folder as it was."""
-
-    def check(words, *expected):
-        before = files()
-        check_end(capfd, words, expected, code=2)
-        assert files() == before
-
-    return check
+    return refused_by("reg", capfd)
 
 
-def cut_im2() -> None:
-    os.truncate("im2.tif", os.path.getsize("im2.tif") // 2)
-
-
-def other_dataset() -> None:
-    with h5py.File("im2.tif", "w") as file:
-        file["text"] = "no image"
-
-
-BAD_IMAGES = {
-    "missing": (lambda: os.unlink("im2.tif"), "im2.tif"),
-    "empty": (lambda: write("im2.tif", b""), "im2.tif is an empty file"),
-    "text": (lambda: write("im2.tif", "not an image at all\n" * 9), "im2.tif is no image"),
-    "truncated": (cut_im2, "im2.tif"),
-    "corrupt": (lambda: write("im2.tif", b"II*\0" + bytes(range(200)) * 9), "im2.tif"),
-    "RGB": (lambda: tifffile.imwrite("im2.tif", np.zeros((30, 40, 3), "u1"), photometric="rgb"), "colour"),
-    "HDF5 without an image": (other_dataset, "im2.tif"),
-    "2-D": (lambda: save("im2.tif", images()[1][0]), "2-D, 40 x 49 pixels"),
-    "another size": (lambda: save("im2.tif", images()[1][1:]), "37 x 40 x 49 voxels"),
-    "folder": (lambda: os.unlink("im2.tif") or os.mkdir("im2.tif"), "im2.tif"),
-}
-
-
-@pytest.mark.parametrize("what", BAD_IMAGES)
+@pytest.mark.parametrize("what", BAD_PARTNERS)
 def test_images(what, refused):
-    make, words = BAD_IMAGES[what]
-    make()
-    refused(PAIR, words, "im2.tif")
-    refused(PAIR[::-1], words, "im2.tif")
+    check_partner(refused, what)
 
 
 def test_names(refused):
@@ -73,13 +48,9 @@ def test_names(refused):
 
 
 def test_mask(refused):
-    save("mask.tif", np.ones((38, 40, 48), "u1"))
-    refused((*PAIR, "-mf1", "mask.tif"), "mask.tif is 38 x 40 x 48", "im1.tif is 38 x 40 x 49")
-    save("mask.tif", np.ones((40, 49), "u1"))
-    refused((*PAIR, "-mf1", "mask.tif"), "mask.tif is 2-D, 40 x 49", "im1.tif")
+    check_masks(refused, PAIR)
     save("mask.tif", np.zeros(SHAPE, "u1"))
     refused((*PAIR, "-mf1", "mask.tif"), "mask.tif", "0")
-    refused((*PAIR, "-mf1", "nowhere.tif"), "nowhere.tif")
 
 
 @pytest.mark.parametrize(
@@ -122,22 +93,9 @@ def test_options(words, expected, refused):
     refused((*PAIR, *words), *expected)
 
 
-TABLES = {
-    "garbage": ("what is this?\nno table\n", "start.tsv"),
-    "bytes": (bytes(range(256)), "start.tsv"),
-    "empty": ("", "start.tsv is empty"),
-    "header only": ("NodeNumber\tZpos\tYpos\tXpos\tZdisp\tYdisp\tXdisp\n", "no rows"),
-}
-
-
-@pytest.mark.parametrize("what", TABLES)
+@pytest.mark.parametrize("what", BAD_TABLES)
 def test_tables(what, refused):
-    text, words = TABLES[what]
-    write("start.tsv", text)
-    refused((*PAIR, "-pf", "start.tsv"), words)
-    write("start.hdf", text)
-    refused((*PAIR, "-pf", "start.hdf"), "start.hdf")
-    refused((*PAIR, "-pf", "nowhere.tsv"), "nowhere.tsv")
+    check_table(refused, what, PAIR)
 
 
 def test_field_where_a_single_phi_is_needed(refused):
@@ -165,16 +123,12 @@ def test_start_that_is_no_motion(what, refused):
 
 
 def test_output_folder(refused):
-    write("file", "")
-    refused((*PAIR, "-od", "file"), "output folder file cannot be written")
-    refused((*PAIR, "-od", "file/deeper"), "output folder file/deeper cannot be written")
-    refused((*PAIR, "-od", "/proc/nowhere"), "/proc/nowhere cannot be written")
+    check_output_folder(refused, PAIR)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_output_folder_without_permission(refused):
-    Path("closed").mkdir(mode=0o500)
-    refused((*PAIR, "-od", "closed"), "output folder closed cannot be written", "ermission denied")
+    check_closed_folder(refused, PAIR)
 
 
 def test_output_exists(refused):
@@ -268,12 +222,7 @@ def test_on_two_ranks(words, expected, run_command):
     write("empty.tsv", "")
     save("zero.tif", np.zeros(SHAPE, "u1"))
     save("zero16.tif", np.zeros(SHAPE, "u2"))
-    tifffile.imwrite("damaged.tif", images()[1], compression="zlib", photometric="minisblack")
-    with tifffile.TiffFile("damaged.tif") as file:
-        place = file.pages[30].dataoffsets[0]
-    with open("damaged.tif", "r+b") as file:
-        file.seek(place + 100)
-        file.write(bytes(500))
+    save_damaged("damaged.tif")
     before = files()
     result = run_command("reg", *words, ranks=2, timeout=20)
     assert result.returncode == 2, result.stderr

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 import tifffile
-from ldic_cases import FIELD, images, is_one_sentence, save_field
+from ldic_cases import FIELD, images, save_field
 from ldic_runs import NAMES, ldic, results, shard_bytes
 from rank_scripts import clean_environment, finish
+from reg_ends import is_one_sentence
 from running import command_line
 from shared_memory import remove_abandoned_memory
 

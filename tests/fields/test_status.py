@@ -19,7 +19,11 @@ from hpcdvc.fields.status import (
     reason_of,
     status_table,
 )
+from hpcdvc.steps import total
 from hpcdvc.workflows import ldic, reg
+
+#: What sets a status beside those that the specification names: its family "passed" holds the total of a series.
+SET_BESIDE = {Status.NOT_REACHED: ", ldic --total"}
 
 
 def field(*status):
@@ -43,6 +47,7 @@ def test_table_is_that_of_the_specification(shared):
         expected = [
             cell.replace("`", "").replace("propagate,", "pixelSearchPropagate,") for cell in (set_by, corrected)
         ]
+        expected[0] += SET_BESIDE.get(Status(int(number)), "")
         assert [meaning.set_by, meaning.corrected] == expected
         assert meaning.measured_again == ("" if "there" in again else again)
         assert meaning.for_peer == int(for_peer)
@@ -111,11 +116,11 @@ def test_table_of_nothing():
 
 
 def test_commands_give_advice_on_what_they_set():
-    for module in (ldic, reg):
+    for module, families in ((ldic, "registration"), (reg, "registration"), (total, "passed")):
         command = module.__name__.rsplit(".", 1)[1]
         for status in module.ADVICE:
             set_by = STATUSES[status].set_by
-            assert any(word in set_by for word in (command, "registration", "all measuring")), (command, status)
+            assert any(word in set_by for word in (command, families, "all measuring")), (command, status)
 
 
 def test_statuses_need_no_numerics():

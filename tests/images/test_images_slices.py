@@ -108,6 +108,10 @@ def test_slices_that_do_not_agree(tmp_path):
         file.write(bytes(50))
     with pytest.raises(UserError, match=names[3]):
         open_volume(describe(str(folder)))
+    (folder / names[3]).unlink()
+    (folder / names[3]).symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"s3\.TIFF cannot be read: No such file"):
+        describe(str(folder))
     folder = write_slices(tmp_path / "gone", names)
     info = describe(str(folder))
     (folder / names[6]).unlink()

@@ -2,12 +2,17 @@
 
 import json
 import shlex
+from collections import defaultdict
 from dataclasses import dataclass
+from importlib import import_module
+from inspect import get_annotations
 from pathlib import Path
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
 
+import hpcdvc.options
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import ImagePair, ImageSeries, Needless, Output, RunControl, StartField
 from hpcdvc.options.declare import REQUIRED, OptionSet, as_parameters, declarations, notes, option, options_table
@@ -215,6 +220,26 @@ def test_series():
     assert options.pairs(options.images) == [("a", "b"), ("a", "c")]
     options = Local(images=["a", "b", "c"], half_window_size=5, series_incremental=True)
     assert options.pairs(options.images) == [("a", "b"), ("b", "c")]
+
+
+def test_an_inherited_option_stands_under_the_heading_of_the_group():
+    heading = {declared.name: declared.group for declared in declarations(Local)}
+    assert heading["mask1"] == heading["mask_coverage"] == "selection of windows"
+    assert heading["phi_file"] == heading["apply_f"] == "start"
+
+
+def test_files_are_declared_once():
+    """What an option reads is one thing in all commands."""
+    places = defaultdict(set)
+    for module in iter_modules(hpcdvc.options.__path__):
+        classes = vars(import_module(f"hpcdvc.options.{module.name}")).values()
+        for group in (c for c in classes if isinstance(c, type) and issubclass(c, OptionSet)):
+            for name in set(get_annotations(group)) & set(group.__dataclass_fields__):
+                declared = group.__dataclass_fields__[name].metadata.get("option")
+                if declared and declared.reads and declared.flags:
+                    places[declared.flags[0]].add(group.__qualname__)
+    assert {"-mf1", "-pf"} < set(places)
+    assert {flag: groups for flag, groups in places.items() if len(groups) > 1} == {}
 
 
 def test_python_users_get_the_same_checks():

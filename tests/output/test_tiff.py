@@ -53,6 +53,15 @@ def test_free_points_have_no_image(tmp_path):
         tiff.write_tiffs(tmp_path / "a", field)
 
 
+def test_what_float32_cannot_hold(tmp_path):
+    field = affine_field(GRID)
+    field.error[:6] = 1e40, -1e40, 1e-50, np.inf, np.nan, 1e30
+    with np.errstate(over="raise"):
+        tiff.write_tiffs(tmp_path / "a", field)
+    found = tifffile.imread(tmp_path / "a-error.tif").ravel()[:6]
+    np.testing.assert_allclose(found, [np.nan, np.nan, 0, np.inf, np.nan, 1e30], rtol=1e-6)
+
+
 def test_missing_directory(tmp_path):
     with pytest.raises(RunError, match=r"a-Zdisp\.tif was not written"):
         tiff.write_tiffs(tmp_path / "nowhere" / "a", affine_field(GRID))
@@ -67,6 +76,6 @@ def test_same_images_as_the_peer(shared, tmp_path, case):
     for path in tiff.write_tiffs(tmp_path / table.stem, field):
         with tifffile.TiffFile(path) as ours, tifffile.TiffFile(folder / path.name) as peer:
             assert ours.series[0].shape == peer.series[0].shape and len(ours.pages) == len(peer.pages)
-            hidden = path.stem.endswith(("disp", "error")) & ~measured
+            hidden = path.stem.endswith("disp") & ~measured
             expected = np.where(hidden.reshape(peer.asarray().shape), np.nan, peer.asarray())
             np.testing.assert_allclose(ours.asarray(), expected, rtol=1e-6, atol=1e-7)

@@ -49,6 +49,14 @@ def test_what_failed_is_not_a_number(tmp_path):
     assert np.isinf(arrays["error"][4]) and arrays["returnStatus"][3] == 1
 
 
+def test_what_float32_cannot_hold(pyvista, tmp_path):
+    """A reader must get through the file."""
+    field = field_of_rows(affine_rows(GRID.positions()), GRID)
+    field.error[:5] = 1e40, -1e40, 1e-50, np.inf, np.nan
+    vtk.write_vtk(tmp_path / "a.vtk", field)
+    np.testing.assert_allclose(pyvista.read(tmp_path / "a.vtk")["error"], field.error, rtol=1e-8)
+
+
 @pytest.mark.parametrize("grid", [GRID, GRID_2D], ids=["3-D", "2-D"])
 def test_both_views_lie_on_each_other(pyvista, tmp_path, grid):
     """The cells of the text around the points of the HDF5 file, with the same values, as a reader sees them."""

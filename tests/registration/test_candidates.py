@@ -4,7 +4,8 @@ from synthetic import Affine, Grey, pair
 from textures import BlobTexture, lattice_texture
 
 from hpcdvc.fields.phi import rotation_matrix
-from hpcdvc.registration.candidates import LONGEST, rotations, rough_starts
+from hpcdvc.registration.candidates import rotations, rough_starts
+from hpcdvc.registration.coarse_copies import LONGEST
 
 GOOD = 0.3  # points of the coarse copy: largest error of the best start where the images overlap
 

@@ -61,13 +61,17 @@ def test_the_residual_may_grow_at_first():
 
 
 def test_another_texture_is_no_match():
-    """Windows in unrelated images that come to rest somewhere have not converged."""
+    """Windows in unrelated images that come to rest somewhere have not converged.
+
+    Only steps of full length count as rest, and these end where the correlation is greatest nearby: half, by chance.
+    """
     one, two = (render(lattice_texture(seed, 2.2, 2, 128), (200, 200), None, grey(0))[None] for seed in (1, 2))
     positions = nodes(np.arange(20, 180, 11.0), np.arange(20, 180, 11.0))
     rows = measure(one, two, positions, 12)
     at_rest = rows["delta_phi_norm"] <= 1e-3
-    assert at_rest.sum() >= 10 and (rows["zncc"][at_rest] < 0.7).all()
-    assert (rows["return_status"][at_rest] == Status.DECORRELATED).all()
+    assert at_rest.sum() >= 10 and (rows["return_status"][at_rest] == Status.DECORRELATED).all()
+    assert (rows["zncc"][at_rest] < 0.6).all() and not converged(rows).any()
+    assert (measure(one, one, positions, 12)["zncc"] > 0.99).all()
 
 
 def test_windows_that_have_left_the_image_for_the_most_part():
@@ -94,7 +98,7 @@ def test_curvature_that_is_noise_is_hardly_believed():
     one, two = images(SHIFT, (300, 300), noise=0.2)
     rows, affine = (measure(one, two, positions, 5, shape_order=order) for order in ("auto", "1"))
     changed = converged(rows, affine) & (rows["Phi"] != affine["Phi"]).any(axis=(1, 2))
-    assert 10 < changed.sum() < 0.06 * len(positions)
+    assert 8 < changed.sum() < 0.06 * len(positions)
     assert rms(errors(rows, positions, SHIFT)[changed]) < 1.3 * rms(errors(affine, positions, SHIFT)[changed])
 
 

@@ -148,6 +148,22 @@ def test_an_outlier_at_the_border_of_an_image(which):
     assert np.abs(measure(*images, nodes=node)["Phi"][0, :, 3] - clean).max() < 5e-3
 
 
+def test_outliers_of_both_images_close_to_each_other():
+    """They pull a window to where they match, off by half a voxel; others tell that something is wrong."""
+    one, two = (image.copy() for image in pair(2))
+    nodes, last = grid(one, 10), len(one[0]) - 1
+    for y, x in nodes[:, 1:].astype(int):
+        one[0, [y + 1, y - 1, y], [x + 4, x + 8, x - 2]] += CONTRAST * np.array([6, -6, -6])
+        two[0, y + 1, min(x + 5, last)] += CONTRAST * 6
+    assert rms(errors(measure(one, two, nodes=nodes), 2)) <= 0.01
+
+
+def test_small_windows_with_few_outliers():
+    """One in a window is worth a trial without it, however much more of the image is read."""
+    one, two = (with_outliers(image, 0.001, i, 6, 6.01) for i, image in enumerate(pair(2)))
+    assert rms(errors(measure(one, two, 5), 2)) <= 0.025
+
+
 def test_unrelated_textures_do_not_match_without_their_outliers():
     images = [
         with_outliers(render(lattice_texture(seed, 2.2, 2, 64), (200, 200), None, Grey(30000, CONTRAST), seed)[None])

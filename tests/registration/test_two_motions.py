@@ -90,7 +90,7 @@ def test_something_that_stays_in_the_picture(staying, grey, dimensions):
     error, std = (np.abs(e).max(axis=1) for e in errors(rows, np.broadcast_to(shift, where.shape)))
     wrong = error > 0.5
     assert (wrong & two).sum() > 20 * (staying is not dust)
-    assert (wrong & converged).sum() <= 0.16 * (wrong & (converged | two)).sum() + 1
+    assert (wrong & converged).sum() <= 0.16 * (wrong & (converged | two)).sum() + 2
     assert (error > 0.02 + 3 * std)[converged].mean() < 0.02
     assert (error < 0.02)[converged].mean() > 0.7  # the others are measured
 

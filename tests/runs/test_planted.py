@@ -1,8 +1,10 @@
 """In a folder that others write into: links and folders that somebody has put there are not followed nor believed."""
 
+import json
 import os
 import shutil
 import stat
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from deform_cases import run_here as deform_here
 from deform_cases import save_all
 from ldic_cases import run_here
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.output import files
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.shards import Shards
@@ -117,6 +119,43 @@ def test_half_image_that_is_a_link(monkeypatch):
         (half,) = files.temporary_files(["o/im1-reg-def.tif"])
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "deep", "long"])
+def test_record_that_is_no_record(kind):
+    """It counts for nothing, and takes no time and memory; a resume writes it anew."""
+    run_here(*WORDS)
+    record = Path("o/im1-im2-ldic.run.json")
+    record.unlink()
+    if kind == "pipe":
+        os.mkfifo(record)
+    elif kind == "device":
+        record.symlink_to("/dev/zero")
+    else:
+        record.write_text("[" * 100_000)
+        os.truncate(record, 2**40 if kind == "long" else 100_000)
+    with pytest.raises(UserError, match="was made with other parameters"):
+        run_here(*WORDS, "-it", 7, "--resume")
+    run_here(*WORDS, "--resume")
+    assert not record.is_symlink() and json.loads(record.read_text())["key"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "circle"])
+@pytest.mark.parametrize("format", ["tif", "hdf"])
+def test_image_that_is_none(kind, format):
+    path = Path(f"o/im1-reg-def.{format}")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.symlink_to(path.name)
+    words = ("im1.tif", "-pf", "reg.tsv", "-od", "o", "--format", format)
+    if kind != "circle":
+        with pytest.raises(UserError, match=f"{path} is no image that hpcdvc has written"):
+            deform_here(*words, "--resume")
+    deform_here(*words, "--force")
+    assert path.is_file() and not path.is_symlink()
+
+
 def test_names_cannot_be_foreseen(monkeypatch):
     """Each file is made where there is nothing, under another name each time."""
     made = []
@@ -146,6 +185,33 @@ def test_a_file_that_is_there_is_not_written():
     assert Path("mine").read_text() == "mine" and not os.path.exists("nowhere")
 
 
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_temporary_file_that_is_exchanged_is_not_written(monkeypatch, link):
+    """Somebody who writes into the folder puts a link to a file in its place, as soon as he sees it."""
+
+    def create(path, *flags):
+        made = new(path, *flags)
+        if str(path).endswith(".tmp") and end in str(path):
+            os.unlink(path)
+            link(os.path.abspath("victim"), path)
+            exchanged.append(path)
+        return made
+
+    new, before = files.create, b"mine"
+    monkeypatch.setattr(files, "create", create)
+    Path("victim").write_bytes(before)
+    runs = {"ldic": lambda: run_here(*WORDS, "-vtk", "-tif", "--force")}
+    for format in ("tif", "hdf"):
+        words = ("im1.tif", "-pf", "reg.tsv", "-od", "o", "--force", "--format", format)
+        runs[format] = partial(deform_here, *words)
+    ends = {"ldic": ("ldic.hdf", "ldic.tsv", "ldic.vtk", "Zdisp.tif", "run.json", "key.json")}
+    for run, end in ((run, end) for name, run in runs.items() for end in ends.get(name, (f"def.{name}",))):
+        exchanged = []
+        with pytest.raises((UserError, RunError)):
+            run()
+        assert exchanged and Path("victim").read_bytes() == before, end
+
+
 @pytest.mark.parametrize("mask", [0, 0o027])
 def test_nothing_is_writable_by_all(monkeypatch, mask):
     before = os.umask(mask)
@@ -153,10 +219,11 @@ def test_nothing_is_writable_by_all(monkeypatch, mask):
         run_here(*WORDS, "-vtk", "-tif")
         deform_here("im1.tif", "-pf", "reg.tsv", "-od", "o")
         begun(monkeypatch, words=(*WORDS, "-pre", "other"))
+        run_here(*WORDS[:-1], "o/new/deep")
     finally:
         os.umask(before)
     found = {path: stat.S_IMODE(path.stat().st_mode) for path in Path("o").rglob("*")}
-    assert len(found) > 15 and any(path.suffix == ".rec" for path in found)
+    assert len(found) > 20 and any(path.suffix == ".rec" for path in found)
     for path, mode in found.items():
         assert mode == (0o775 if path.is_dir() else 0o664) & ~mask, (path, oct(mode))
 

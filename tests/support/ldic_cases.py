@@ -40,13 +40,6 @@ FIELD = Affine(
     np.array([0.7, -1.3, 0.4]),
     np.array([18.5, 19.5, 24.0]),
 )
-#: What is no table of a field -> words of the sentence that says so of start.tsv.
-BAD_TABLES = {
-    "garbage": ("what is this?\nno table\n", "start.tsv"),
-    "bytes": (bytes(range(256)), "start.tsv"),
-    "empty": ("", "start.tsv is empty"),
-    "header only": ("NodeNumber\tZpos\tYpos\tXpos\tZdisp\tYdisp\tXdisp\n", "no rows"),
-}
 #: The same motion for an image.
 FLAT_SHAPE = (60, 70)
 FLAT_FIELD = Affine(np.eye(2) + [[0.01, -0.004], [0.006, -0.008]], np.array([0.7, -1.3]), np.array([30.0, 35.0]))
@@ -130,9 +123,3 @@ def same_rows(a: Field, b: Field, some=slice(None)) -> bool:
     names = ("positions", "phi", "return_status", "error", "iterations", "delta_phi_norm")
     pairs = [(getattr(a, name), getattr(b, name)) for name in names] + [(a.extra[k], b.extra[k]) for k in a.extra]
     return a.extra.keys() == b.extra.keys() and all(x[some].tobytes() == y[some].tobytes() for x, y in pairs)
-
-
-def is_one_sentence(stderr: str, *words: object) -> bool:
-    """Whether the command has said one thing, with all these words; what a launcher adds does not count."""
-    said = [line for line in stderr.splitlines() if line.startswith("hpcdvc-ldic")]
-    return len(said) == 1 and "Traceback" not in stderr and all(str(word) in said[0] for word in words)
