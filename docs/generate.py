@@ -32,6 +32,7 @@ NAMES = (
     ("spam.DIC.applyPhiField", "hpcdvc.deformation.images.apply_phi_field"),
     ("spam.DIC.binning", "hpcdvc.registration.levels.binning"),
     ("spam.DIC.getImagettes", "hpcdvc.search.api.get_windows"),
+    ("", "hpcdvc.search.guiding_points.guiding_points"),
     ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
     ("spam.DIC.pixelSearch", "hpcdvc.search.api.pixel_search"),
     ("spam.DIC.register", "hpcdvc.registration.api.register"),

@@ -20,6 +20,7 @@ _HOMES = {
     "decompose_phi": "fields.decomposition",
     "get_label": "labels.boxes",
     "get_windows": "search.api",
+    "guiding_points": "search.guiding_points",
     "make_grid": "fields.grid",
     "pixel_search": "search.api",
     "read_tsv": "output.tsv",

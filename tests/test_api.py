@@ -36,6 +36,7 @@ PARAMETERS = {
         "im1 node_position half_window_size phi im2 search_range im1_mask im2_mask min_mask_coverage grey_threshold "
         "apply_f two_d"
     ),
+    "guiding_points": "im1 half_window_size minimum_spacing number im1_mask",
     "make_grid": "shape spacing",
     "pixel_search": "imagette1 imagette2 imagette1_mask imagette2_mask return_error",
     "read_tsv": "path",

@@ -9,7 +9,9 @@
 /* A best score that unrelated textures reach once in so many searches, by its logarithm, is no match. */
 #define RARE 7.0
 #define MOST_CHANCE 0.95 /* no more is asked for */
+#define TAKEN 2.0       /* values that mean and contrast take */
 #define FEW 10.0        /* of fewer independent values nobody can say how much noise there is */
+#define RIDGE 1.2       /* misfit, 1 - score, of places that are as good, by that of the best */
 #define UNIQUE 0.9      /* a second peak of so much of the height of the first is as good */
 
 /* Height of the peak between the voxels: parabolas through the neighbours that lie in the range. */
@@ -34,7 +36,23 @@ static double chance_of(const hunt *h, double count)
 {
     const double values = count * h->w->textured / h->w->alike;
     const double trials = fmax(fmax(h->size, h->p->tried) / h->w->alike, 1);
-    return (values > FEW ? h->w->quiet : 1) * fmin(sqrt(1 - exp(-2 * (RARE + log(trials)) / values)), MOST_CHANCE);
+    if (values <= TAKEN) return MOST_CHANCE;
+    const double chance = sqrt(1 - exp(-2 * (RARE + log(trials)) / (values - TAKEN)));
+    return (values > FEW ? h->w->quiet : 1) * fmin(chance, MOST_CHANCE);
+}
+
+/* Whether a place more than a voxel away misfits hardly more: along an edge or a fibre windows slide, and which of the
+ * places of such a ridge is the best says noise, or the half voxel that the best one is off. */
+static int on_ridge(const hunt *h, const int place[3], double best)
+{
+    for (int64_t lag = 0; lag < h->size; lag++) {
+        if (!(h->score[lag] > NONE) || 1 - h->score[lag] >= RIDGE * (1 - best)) continue;
+        int there[3], far = 0;
+        place_of(h, lag, there);
+        for (int i = 0; i < 3; i++) far |= abs(there[i] - place[i]) > 1;
+        if (far) return 1;
+    }
+    return 0;
 }
 
 /* Whether, and how, the best score is a match. Returns a status. */
@@ -54,6 +72,7 @@ static int judge_best(hunt *h, const hpcdvc_volume *im2, int64_t best, double co
     const double height = h->s->plain ? f->zncc : peak_height(h, best);
     if (!(height >= chance_of(h, count))) return DECORRELATED;
     if (f->second - base >= UNIQUE * (f->score - base)) return AMBIGUOUS;
+    if (!h->s->plain && on_ridge(h, place, f->score)) return AMBIGUOUS;
     if (!h->s->subvoxel) return MATCHED;
     double fraction[3] = {0};
     look_around(h, im2, place, 0, around);

@@ -6,6 +6,7 @@
 #include "search.h"
 
 #define LAGS 2
+#define ROUNDS 2 /* of the correction for the mean */
 
 /* Whether the squares about the mean are more than rounding leaves; level: what was subtracted, in units of the scale. */
 INLINE int has_texture(double n, double sum, double squares, double level)
@@ -70,9 +71,20 @@ static void sum_products(const float *d, const float *ok, const int n[3], int ax
         }
 }
 
-/* How many voxels say the same: noise is white, texture has the autocorrelation q exp(-r^2 / 2 s^2); q and s follow from
- * the products of neighbours one and two voxels apart. Correlations of unrelated textures scatter as those of
- * count / alike independent values, and noise lowers them. */
+/* From the autocorrelation one and two voxels apart: noise is white, texture has q exp(-r^2 / 2 s^2). */
+static void fit_texture(const double rho[LAGS + 1], double dimensions, hpcdvc_search_window *w)
+{
+    w->alike = w->quiet = 1;
+    if (!(rho[1] > 0.02)) return;
+    const double s2 = rho[2] > 0 && rho[2] < 0.999 * rho[1] ? 1.5 / log(rho[1] / rho[2]) : rho[2] > 0 ? 1e4 : 0.25;
+    const double q = fmin(rho[1] * exp(0.5 / s2), 1);
+    w->alike = fmin(fmax(pow(M_PI * s2, dimensions / 2), 1), w->count);
+    w->quiet = sqrt(q * q + (1 - q * q) / w->alike);
+}
+
+/* How many voxels say the same. Correlations of unrelated textures scatter as those of count / alike independent values,
+ * and noise lowers them. The mean of a window takes a part of the texture with it, alike / count of the variance, the
+ * more the smaller the window: what is left looks finer than it is. */
 static void look_at_texture(const float *a, const float *ok, const int n[3], hpcdvc_search_window *w)
 {
     double at[LAGS + 1] = {0}, pairs[LAGS + 1] = {0}, dimensions = 0;
@@ -85,12 +97,11 @@ static void look_at_texture(const float *a, const float *ok, const int n[3], hpc
     double rho[LAGS + 1] = {1, 0, 0};
     for (int lag = 1; lag <= LAGS; lag++)
         rho[lag] = pairs[lag] > 0 ? (at[lag] / pairs[lag] - mean * mean) / variance : 0;
-    w->alike = w->quiet = 1;
-    if (rho[1] > 0.02) {
-        const double s2 = rho[2] > 0 && rho[2] < 0.999 * rho[1] ? 1.5 / log(rho[1] / rho[2]) : rho[2] > 0 ? 1e4 : 0.25;
-        const double q = fmin(rho[1] * exp(0.5 / s2), 1);
-        w->alike = fmin(fmax(pow(M_PI * s2, dimensions / 2), 1), w->count);
-        w->quiet = sqrt(q * q + (1 - q * q) / w->alike);
+    fit_texture(rho, dimensions, w);
+    for (int round = 0; round < ROUNDS; round++) {
+        const double lost = fmin(w->alike / w->count, 0.9);
+        const double whole[LAGS + 1] = {1, rho[1] * (1 - lost) + lost, rho[2] * (1 - lost) + lost};
+        fit_texture(whole, dimensions, w);
     }
     /* grey values of a texture that is alike all over the window have three times their squared variance as fourth moment */
     w->textured = fmin(3 * w->squares * w->squares / (w->count * w->fourth), 1);

@@ -79,6 +79,20 @@ class Mask(OptionSet):
 
 
 @option_group
+class Mask2(OptionSet):
+    """A mask of im2."""
+
+    mask2: str | None = option(
+        None,
+        "-mf2",
+        "--maskFile2",
+        metavar="FILE",
+        reads="volume",
+        help="mask of im2: where it is 0, voxels are left out, of a deformed image they are 0",
+    )
+
+
+@option_group
 class PhiFile(OptionSet):
     """A file of deformation functions, to start from or to apply."""
 

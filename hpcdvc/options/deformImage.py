@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import NeedlessLazyLoad, Place, RunControl, Slices
+from hpcdvc.options.common import Mask2, NeedlessLazyLoad, Place, RunControl, Slices
 from hpcdvc.options.declare import option, option_group
 from hpcdvc.options.motion import MotionOptions
 
@@ -11,7 +11,7 @@ DESCRIPTION = "Deform an image by a registration, a field or a mesh that was mea
 
 
 @option_group
-class Images(Slices):
+class Images(Slices, Mask2):
     """What is deformed, and what it is compared with."""
 
     group = "images"
@@ -26,14 +26,6 @@ class Images(Slices):
         "--criterion",
         choices=("znssd", "ssd"),
         help="--residual: znssd first brings mean and contrast of im1 to those of im2, ssd takes them as they are",
-    )
-    mask2: str | None = option(
-        None,
-        "-mf2",
-        "--maskFile2",
-        metavar="FILE",
-        reads="volume",
-        help="mask of im2: where it is 0, the deformed image is 0",
     )
 
 

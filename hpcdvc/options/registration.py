@@ -69,8 +69,10 @@ class WindowSize(HalfWindow):
 
 
 @option_group
-class WindowLimits(OptionSet):
-    """What a window must have."""
+class MaskCoverage(OptionSet):
+    """How much of a window must count."""
+
+    group: ClassVar[str] = "selection of windows"
 
     mask_coverage: float = option(
         0.5,
@@ -80,6 +82,12 @@ class WindowLimits(OptionSet):
         at_most=1,
         help="least part of a window that must be valid: inside both images, not masked, not NaN",
     )
+
+
+@option_group
+class WindowLimits(MaskCoverage):
+    """What a window must have."""
+
     grey_low_threshold: float = option(
         -INFINITE, "-glt", "--grey-low-threshold", at_least=-INFINITE, at_most=INFINITE, unit="grey value",
         help="skip windows with a mean not above this",

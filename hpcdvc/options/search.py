@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
+from hpcdvc.options.common import Mask2
 from hpcdvc.options.declare import OptionSet, option, option_group
 
 #: Displacements at most, and how many of them along an axis, voxels.
@@ -45,7 +46,7 @@ class Particles(OptionSet):
 
 
 @option_group
-class SearchOptions(OptionSet):
+class SearchOptions(Mask2):
     """Which displacements are tried, and how they are compared."""
 
     group: ClassVar[str] = "search"
@@ -68,14 +69,6 @@ class SearchOptions(OptionSet):
         choices=("zncc", "ncc"),
         help="zncc, zero-mean normalised correlation, is blind to gain and offset of the grey values; ncc is the "
         "correlation of the grey values as they are",
-    )
-    mask2: str | None = option(
-        None,
-        "-mf2",
-        "--maskFile2",
-        metavar="FILE",
-        reads="volume",
-        help="mask of im2: where it is 0, voxels are left out",
     )
 
     def check(self) -> None:

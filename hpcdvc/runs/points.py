@@ -41,8 +41,8 @@ def measure_points(
     Parameters
     ----------
     team : hpcdvc.ranks.team.Team
-    points : how many there are, 0 to `points` - 1; or the numbers of those that are to be measured, (n,) integers,
-        ascending, the same on all ranks
+    points : how many there are, 0 to `points` - 1; or the numbers of those that are to be measured, (n,) integers, in
+        the order in which they are dealt, the same on all ranks
     measure : from the numbers of some points, (m,) int64, to as many rows, of the dtype of the checkpoint
     seconds_per_point : rough cost, to size the chunks
     checkpoint : where the rows are kept
@@ -92,7 +92,8 @@ def _without(points: int | np.ndarray, measured: np.ndarray) -> int | np.ndarray
     """The points that are left; a number where these are all."""
     if len(measured) == 0:
         return points
-    return np.setdiff1d(np.arange(points) if isinstance(points, int) else points, measured, assume_unique=True)
+    numbers = np.arange(points) if isinstance(points, int) else points
+    return numbers[~np.isin(numbers, measured)]
 
 
 def _measure_chunks(

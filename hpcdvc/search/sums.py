@@ -1,6 +1,7 @@
 """Sums of products of windows and regions at all displacements, by the way that costs less: by FFT, or directly."""
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from hpcdvc.kernels.search import BEHIND, correlate
 #: of a voxel of it times the logarithm of the size.
 CALL, PRODUCT = 1e-6, 4e-11
 TRANSFORM, POINT = 2e-5, 1.8e-10
+
+#: Most voxels of a window along an axis that are transformed at once. Sums of larger ones are those of their parts: a
+#: particle of 500 voxels along each axis would need gigabytes.
+PART = 128
 
 #: Prime factors that the transforms have loops of their own for.
 COMPLEX, REAL = (2, 3, 5, 7, 11), (2, 3, 5)
@@ -68,9 +73,9 @@ def seconds(window: tuple[int, ...], lags: tuple[int, ...], partial: int = 0) ->
     sums = (1, 3, 6)[partial]
     lanes = -(-lags[2] // 8) * 8
     direct = CALL + sums * PRODUCT * np.prod(window, dtype=float) * lags[0] * lags[1] * lanes
-    size = float(np.prod(transform_size(window, lags)))
-    transforms = (3, 7, 12)[partial]
-    return direct, transforms * (TRANSFORM + POINT * size * np.log2(size))
+    size = float(np.prod(transform_size(tuple(min(n, PART) for n in window), lags)))
+    transforms, parts = (3, 7, 12)[partial], float(np.prod([-(-n // PART) for n in window]))
+    return direct, parts * transforms * (TRANSFORM + POINT * size * np.log2(size))
 
 
 def sums_of(
@@ -102,17 +107,25 @@ def _by_fourier(
     a: np.ndarray, ok1: np.ndarray, b: np.ndarray, ok2: np.ndarray, names: tuple[str, ...], lags: tuple
 ) -> dict:
     """One window at a time: its transforms stay in the cache, and its numbers do not depend on those beside it."""
-    size = transform_size(a.shape[1:], lags)
-    sums = {name: np.empty((len(a), *lags), np.float32) for name in names}
+    sums = {name: np.zeros((len(a), *lags), np.float32) for name in names}
     for i in range(len(a)):
-        parts, spectra = {"a": a[i], "m": ok1[i], "b": b[i], "k": ok2[i]}, {}
-        for part in dict.fromkeys(part for name in names for part in PRODUCTS[name]):
-            values = parts[part] if part in parts else parts[part[0]] ** 2
-            spectra[part] = _conjugate(values, size) if part[0] in "am" else _spectrum(values, size)
-        for name in names:
-            one, two = PRODUCTS[name]
-            sums[name][i] = _back(spectra[one] * spectra[two], size, lags)
+        for part in product(*(range(0, n, PART) for n in a.shape[1:])):
+            of_window = tuple(slice(k, k + PART) for k in part)
+            of_region = tuple(slice(k, k + PART + lag - 1) for k, lag in zip(part, lags, strict=True))
+            window, region = (a[i][of_window], ok1[i][of_window]), (b[i][of_region], ok2[i][of_region])
+            for name, values in _of_part(window, region, names, lags).items():
+                sums[name][i] += values
     return sums
+
+
+def _of_part(window: tuple, region: tuple, names: tuple[str, ...], lags: tuple) -> dict[str, np.ndarray]:
+    """Sums over a part of a window."""
+    parts, spectra = dict(zip("ambk", (*window, *region), strict=True)), {}
+    size = transform_size(window[0].shape, lags)
+    for part in dict.fromkeys(part for name in names for part in PRODUCTS[name]):
+        values = parts[part] if part in parts else parts[part[0]] ** 2
+        spectra[part] = _conjugate(values, size) if part[0] in "am" else _spectrum(values, size)
+    return {name: _back(spectra[PRODUCTS[name][0]] * spectra[PRODUCTS[name][1]], size, lags) for name in names}
 
 
 def _spectrum(values: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

@@ -156,8 +156,10 @@ def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolu
         points = particles_of(task, labels, options, team)
     log.info("%s -> %s: %d %s", task.im1.spec, task.im2.spec, points.count, "nodes" if task.points else "particles")
     find = searcher(task.settings, images, masks, labels, task.half, task.search_range, team)
-    seconds = search_seconds(task.half, task.search_range, task.im1.two_dimensional)
-    rows = measure_points(team, points.count, lambda some: find(points(some)), seconds, checkpoint, options.quiet)
+    numbers, seconds = points.count, search_seconds(task.half, task.search_range, task.im1.two_dimensional)
+    if task.labels:
+        numbers, seconds = points.largest_first()
+    rows = measure_points(team, numbers, lambda some: find(points(some)), seconds, checkpoint, options.quiet)
     border = int(team.sum(int(np.count_nonzero(rows["border"]))))
     (file,) = job.files
     if task.labels:

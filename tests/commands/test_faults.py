@@ -23,6 +23,7 @@ COMMANDS = {
     "ldic series": "ldic im1.tif im2.tif im3.npy -ns 10 -hws 3 -sei --total -od out",
     "pixelSearch": "pixelSearch im1.tif im2.tif -ns 8 -hws 3 -sr -1 1 -1 1 -1 1 -od out",
     "propagate": "pixelSearchPropagate im1.tif im2.tif -sp 7 11 12 0 0 0 -ns 8 -hws 3 -cct 0 -od out",
+    "guidingPoints": "guidingPoints im1.tif -hws 3 -od out",
     "reg": "reg im1.npy im2.tif -def -j -od out",
     "deformImage": "deformImage im1.tif -pf field.hdf --residual im2.tif --coverage -od out",
     "deformImage hdf": "deformImage im1.npy --mesh mesh.h5 --format hdf -mf2 mask.npy -od out",

@@ -18,6 +18,7 @@ LINES = {
     "reg --auto": (),
     "ldic": ("-ns", "12", "-hws", "5", "-tif", "-vtk"),
     "pixelSearch": ("-ns", "12", "-hws", "6", "-tif", "-vtk"),
+    "guidingPoints": ("-hws", "4"),
     "deformImage": ("-pf", "reg.tsv", "-o", "3"),
 }
 
@@ -54,7 +55,8 @@ def run(made, line: str, capfd) -> tuple[int, str]:
     for name, image in zip(("im1", "im2"), made(), strict=True):
         tifffile.imwrite(f"{name}.tif", image, photometric="minisblack")
     name, *more = line.split()
-    pair = ("im1.tif", "--residual", "im2.tif") if name == "deformImage" else ("im1.tif", "im2.tif")
+    alone = {"deformImage": ("im1.tif", "--residual", "im2.tif"), "guidingPoints": ("im1.tif",)}
+    pair = alone.get(name, ("im1.tif", "im2.tif"))
     capfd.readouterr()
     code = main(name, [*pair, *more, *LINES[line], "-q"])
     stderr = capfd.readouterr().err
@@ -73,7 +75,13 @@ def test_no_warning(made, line, capfd):
 def test_nothing_that_float32_holds(line, capfd):
     """Such images have no voxel that counts."""
     code, stderr = run(beyond_float32, line, capfd)
-    expected = {"reg": (2, "no finite value in float32"), "ldic": (1, "status -6"), "deformImage": (0, "it is empty")}
+    expected = {
+        "reg": (2, "no finite value in float32"),
+        "ldic": (1, "status -6"),
+        "pixelSearch": (1, "status -6"),
+        "guidingPoints": (2, "no texture"),
+        "deformImage": (0, "it is empty"),
+    }
     assert code == expected[line.split()[0]][0] and expected[line.split()[0]][1] in stderr
 
 

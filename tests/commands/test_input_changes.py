@@ -14,6 +14,7 @@ from ldic_cases import run_here
 from rank_scripts import finish, start
 from reg_cases import run_here as register_here
 from reg_ends import is_one_sentence
+from search_cases import search_here, spread_here
 
 from hpcdvc.errors import RunError, Unfinished, UserError
 from hpcdvc.runs.checkpoint import Checkpoint
@@ -22,6 +23,8 @@ GRID = ("-hws", 5, "-ns", 6)
 COMMANDS = {
     "ldic": (run_here, ("im1.tif", "im2.tif", *GRID)),
     "reg": (register_here, ("im1.tif", "im2.tif", "-def")),
+    "pixelSearch": (search_here, ("im1.tif", "im2.tif", *GRID, "-sr", *(-1, 1) * 3)),
+    "pixelSearchPropagate": (spread_here, ("im1.tif", "im2.tif", *GRID, "-cct", 0, "-sp", 20, 20, 20, 0, 0, 0)),
     "deformImage": (deform_here, ("im1.tif", "-pf", "reg.tsv", "--residual", "im2.tif")),
 }
 

@@ -198,3 +198,23 @@ def test_killed_and_resumed(here):
         code, _, stderr = finish(start(out, *more, ranks=ranks), timeout=120)
         assert code == 0, stderr
     assert written("killed") == written("undisturbed") and len(written("killed")) == 2
+
+
+def test_the_largest_particle_is_dealt_first(monkeypatch):
+    """And alone: nobody waits at the end for a rank that has just begun with it."""
+    from hpcdvc.steps.search_points import ParticlePoints
+
+    labels = particles()[0]
+    labels[2:5, 2:5, 2:5], labels[24:40, 22:44, 0:26] = 1, 17
+    tifffile.imwrite("lab.tif", labels)
+    asked, starting = [], ParticlePoints.starting
+    monkeypatch.setattr(
+        ParticlePoints,
+        "starting",
+        lambda self, numbers, phi: asked.append(list(numbers)) or starting(self, numbers, phi),
+    )
+    field = search("-lab1", "lab.tif", "-sr", *"-3 3 -3 3 -3 3".split())
+    assert field.extra["label"].tolist() == sorted(set(labels[labels > 0].tolist()))
+    dealt = [number for numbers in asked[1:] for number in numbers]
+    assert field.extra["label"][dealt[0]] == 17 and field.extra["label"][dealt[-1]] == 1
+    assert sorted(dealt) == list(range(len(field)))

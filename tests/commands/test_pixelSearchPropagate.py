@@ -16,6 +16,7 @@ from ldic_runs import shard_bytes, wait_for
 from rank_scripts import clean_environment, finish
 from reg_ends import own_folder
 from running import command_line
+from scipy.interpolate import griddata
 from search_cases import pair, particles, save_pair, written
 from synthetic import Affine, lattice_texture
 from synthetic import pair as analytic
@@ -237,9 +238,19 @@ def test_cases_of_the_peer(name, shared, run_command, tmp_path):
     (path,) = (tmp_path / "out").glob("*.tsv")
     ours = np.genfromtxt(path, names=True)
     assert (ours["returnStatus"] == 1).all()
-    if name == "psp-gp":
-        return
-    truth = np.genfromtxt(folder.parent / name.replace("psp-2d", "ps-2d") / "truth.tsv", names=True)
-    error = np.linalg.norm([ours[axis + "disp"] - truth[axis + "disp"] for axis in "ZYX"], axis=0)
-    median, p95 = {"psp-grid": (0.4848, 0.846), "psp-lab": (0.46, 0.66), "psp-2d": (0.39, 0.62)}[name]
+    told_by = {"psp-2d": "ps-2d", "psp-gp": "psp-grid"}.get(name, name)
+    truth = np.genfromtxt(folder.parent / told_by / "truth.tsv", names=True)
+    right = {axis: truth[axis + "disp"] for axis in "ZYX"}
+    if name == "psp-gp":  # the same images: between the nodes of the grid
+        nodes, places = (np.stack([table[axis + "pos"] for axis in "ZYX"], axis=1) for table in (truth, ours))
+        right = {axis: griddata(nodes, values, places) for axis, values in right.items()}
+    error = np.linalg.norm([ours[axis + "disp"] - right[axis] for axis in "ZYX"], axis=0)
+    error = error[np.isfinite(error)]
+    assert len(error) > 0.7 * len(ours)
+    median, p95 = {
+        "psp-grid": (0.4848, 0.846),
+        "psp-gp": (0.55, 0.85),
+        "psp-lab": (0.46, 0.66),
+        "psp-2d": (0.39, 0.62),
+    }[name]
     assert np.median(error) <= median and np.percentile(error, 95) <= p95 and error.max() < 1

@@ -12,6 +12,7 @@ from ldic_cases import run_here
 from ldic_runs import wait_for
 from rank_scripts import finish, start
 from reg_cases import run_here as register_here
+from search_cases import points_here, search_here, spread_here
 
 from hpcdvc.errors import UserError
 
@@ -31,6 +32,13 @@ raise SystemExit(cli.main(sys.argv.pop(1)))
 COMMANDS = {
     "ldic": ("im1-im2-ldic", run_here, ("im1.tif", "im2.tif", "-hws", 5, "-ns", 9)),
     "reg": ("im1-im2-registration", register_here, ("im1.tif", "im2.tif")),
+    "pixelSearch": ("im1-im2-pixelSearch", search_here, ("im1.tif", "im2.tif", "-hws", 5, "-ns", 9)),
+    "pixelSearchPropagate": (
+        "im1-im2-pixelSearchPropagate",
+        spread_here,
+        ("im1.tif", "im2.tif", "-hws", 5, "-ns", 9, "-cct", 0, "-sp", 20, 20, 20, 0, 0, 0),
+    ),
+    "guidingPoints": ("im1-guidingPoints", points_here, ("im1.tif", "-hws", 4)),
     "deformImage": ("im1-reg-def", deform_here, ("im1.tif", "-pf", "reg.tsv", "--residual", "im2.tif")),
 }
 
@@ -81,7 +89,7 @@ def test_second_run_is_refused_and_the_first_ends_as_alone(command):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "guidingPoints"])  # one block
 def test_after_a_kill_the_next_goes_on_at_once(command):
     stem, run_it, words = COMMANDS[command]
     run_it(*words, "-od", "alone")

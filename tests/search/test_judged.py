@@ -151,3 +151,16 @@ def test_particles():
     points["label"] = 8
     (found,) = PixelSearch(im1, im2, SearchSettings(dilate=0), labels=labels)(points)
     assert found["return_status"] == Status.NO_SPECIMEN
+
+
+def test_texture_along_one_axis_only():
+    """Windows slide along fibres: all places along them match as well, whatever noise makes of it."""
+    rng = np.random.default_rng(4)
+    fibres = np.broadcast_to(texture()[15].astype(float), texture().shape)
+    im1, im2 = (fibres + 400 * rng.standard_normal(fibres.shape) for _ in range(2))
+    found = ends(Status.AMBIGUOUS, im1, np.roll(im2, (0, -1, 3), (0, 1, 2)), (-4, 4) * 3)
+    assert (found["whole"][1:] == (-1, 3)).all() and found["score"] > 0.95
+    # a little texture along them is enough
+    im1, im2 = (image + 0.5 * texture(seed=8) for image in (im1, im2))
+    found = search(im1, np.roll(im2, (1, -1, 3), (0, 1, 2)), (-4, 4) * 3)
+    assert found["return_status"] == 1 and (found["whole"] == (1, -1, 3)).all()

@@ -151,3 +151,26 @@ def test_result_of_a_point_does_not_depend_on_others(way):
     for k in range(0, len(positions), 5):
         points = search_points(positions, identity(len(positions)), HALF, RANGE)[k : k + 1]
         assert search(points).tobytes() == together[k : k + 1].tobytes()
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_large_windows_are_transformed_in_parts(masked, monkeypatch):
+    """A particle of 500 voxels along each axis would need gigabytes at once."""
+    from hpcdvc.search import sums
+
+    rng, window, lags = np.random.default_rng(1), (13, 9, 21), (3, 4, 5)
+    region = tuple(n + m - 1 for n, m in zip(window, lags, strict=True))
+    arrays = []
+    for shape in (window, region):
+        values, ok = (sums.room_for((2, *shape)) for _ in range(2))
+        ok[:] = rng.random(ok.shape) > 0.2 * masked
+        values[:] = rng.standard_normal(values.shape) * ok
+        arrays += [values, ok]
+    names, largest = sums.needed(masked, masked), []
+    whole = sums.sums_of(*arrays, names, fourier=False)
+    monkeypatch.setattr(sums, "PART", 8)
+    monkeypatch.setattr(sums, "_spectrum", lambda v, size, one=sums._spectrum: largest.append(size) or one(v, size))
+    parts = sums.sums_of(*arrays, names, fourier=True)
+    assert np.max(largest) <= 16
+    for name in names:
+        assert np.allclose(parts[name], whole[name], atol=2e-4), name

@@ -1,11 +1,15 @@
 """Small image pairs with particles and a jump, and short ways to run the searches, for their tests."""
 
-from functools import cache
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import tifffile
 from synthetic import lattice_texture, render
+
+from hpcdvc.options.parser import parse
+from hpcdvc.ranks.team import Team
 
 SHAPE = (40, 44, 48)
 #: Displacements of the lower and of the upper half, ZYX, voxels.
@@ -56,3 +60,14 @@ def written(folder: str | Path, command: str = "pixelSearch") -> dict[str, bytes
         for path in sorted(Path(folder).glob(f"*{command}*"))
         if path.is_file() and not path.name.endswith(".run.json")
     }
+
+
+def _run_here(command: str, *words: object) -> list[str]:
+    module, options = (import_module(f"hpcdvc.{room}.{command}") for room in ("workflows", "options"))
+    return module.run(parse(options.Options, [str(word) for word in words]), Team())
+
+
+#: Each runs a command in this process, on one rank, and returns the paths written.
+search_here, spread_here, points_here = (
+    partial(_run_here, command) for command in ("pixelSearch", "pixelSearchPropagate", "guidingPoints")
+)
