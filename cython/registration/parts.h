@@ -12,11 +12,10 @@
 #include "curvature.h"
 #include "rough_parts.h"
 
-#define PARTS (ALONG * ALONG * ALONG)
 #define SURELY 4.0        /* standard deviations of F beyond 1 from which on parts differ */
 #define INTERPOLATED_NOISE 1.6 /* F of noise that interpolation has made smooth is hardly ever larger */
 #define OF_COLOUR 0.1    /* part of the colour of the residual: rings and blur give less, motions more */
-#define ROUGHLY 0.75       /* part of F that the rough ratio may be short of it */
+#define ROUGHLY 0.8        /* part of F that the rough ratio may be short of it */
 #define SUSPICIOUS 4.0    /* so many times that F: trilinear interpolation of a noisy image is hardly ever the cause */
 #define BY_NOISE 3.0      /* the jackknife of noise is hardly ever so many times the variance */
 #define INTERPOLATION 0.3 /* part of the squared residual that Keys' interpolation leaves where trilinear explains most */
