@@ -49,6 +49,9 @@ def here(tmp_path, monkeypatch, series):
         specimen[:, :, :12] = 0
         named = {f"load{step}": image for step, image in enumerate(series)}
         named |= {"im1": series[0], "im2": series[1], "before": series[0], "after": series[1], "specimen": specimen}
+        torn, half = series[0].copy(), SHAPE[2] // 2
+        torn[..., half:] = np.roll(torn, (3, 12, 2), axis=(0, 1, 2))[..., half:]
+        named |= {"torn0": series[0], "torn1": torn}
         for name, image in (named | {"labels": specimen}).items():
             tifffile.imwrite(f"{name}.tif", image, photometric="minisblack")
         half = motion(2)
@@ -74,7 +77,8 @@ def test_lines_of_a_page_in_order(path, here, capfd):
     for result in Path().rglob("*-ldic.hdf"):
         field = read_field(result)
         counts = np.isin(field.return_status, (-5, -6, -8), invert=True)
-        assert field.measured[counts].mean() > 0.9, f"{page}: {result}"
+        least = 0.8 if "torn" in result.name else 0.9  # windows that hold a crack have two motions
+        assert field.measured[counts].mean() > least, f"{page}: {result}"
 
 
 def test_all_pages_that_measure_are_tested():
