@@ -137,7 +137,7 @@ def seconds_of_work(here: Path, seconds: float) -> tuple:
 @pytest.fixture(scope="module")
 def limited(cluster, here):
     """A job that its time limit ends: its options, facts and log."""
-    words = seconds_of_work(here, 40)
+    words = seconds_of_work(here, 60)
     limit = ("-N", 2, "--ntasks-per-node=1", "-t", 1, "--signal=B:USR1@25")
     job = cluster.submit(here, *limit, JOB_FILE, "im1.tif", "im2.tif", *words, "-od", "limit")
     facts = cluster.watch(job, timeout=160)
