@@ -57,6 +57,15 @@ def create(path: str | Path, flags: int = os.O_WRONLY) -> int:
     return os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
 
 
+def check_regular(path: str | Path) -> None:
+    """Make sure that a file that somebody names is there: UserError where it is not, or is a pipe, a device, a folder.
+
+    What it leads to, if it is a link, counts; see `open_regular` for files whose names are ours.
+    """
+    if not os.path.isfile(path):
+        raise UserError(f"{path} is no regular file" if os.path.exists(path) else f"{path}: no such file")
+
+
 def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
     """Open a file that programs of hpcdvc have made; UserError where it is a link, a pipe, a device or a folder."""
     try:

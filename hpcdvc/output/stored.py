@@ -17,6 +17,7 @@ import numpy as np
 
 from hpcdvc.errors import RunError, UserError, file_error, shortened
 from hpcdvc.kernels import guard
+from hpcdvc.output.files import check_regular
 
 #: Most bytes of a text: parameters have a few thousand.
 LONGEST_TEXT = 2**26
@@ -133,7 +134,7 @@ def is_hdf5(path: str | Path) -> bool:
     ------
     UserError : no such file; RunError : the disk has failed
     """
-    _check_regular(path)
+    check_regular(path)
     try:
         return h5py.is_hdf5(path)
     except Exception as error:
@@ -149,7 +150,7 @@ def opened(path: str | Path) -> Iterator[Stored]:
     ------
     UserError : no such file, no HDF5 file, or one that is damaged; RunError : the disk or the memory has failed
     """
-    _check_regular(path)
+    check_regular(path)
     try:
         seconds = round(guard.CPU_SECONDS + os.path.getsize(path) / SLOWEST, 1)
         with guard.reading(path, seconds), h5py.File(path, "r", locking=False) as file:
@@ -162,8 +163,3 @@ def opened(path: str | Path) -> Iterator[Stored]:
         reason = shortened(" ".join(str(error).split()), 120)
         damaged = UserError(f"{path} is not an HDF5 file, or it is damaged: {type(error).__name__} {reason}".rstrip())
         raise file_error(path, error) or damaged from error
-
-
-def _check_regular(path: str | Path) -> None:
-    if not Path(path).is_file():
-        raise UserError(f"{path} is no regular file" if os.path.exists(path) else f"{path}: no such file")

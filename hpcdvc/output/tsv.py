@@ -171,8 +171,7 @@ def _declared(path: str | Path, columns: dict[str, np.ndarray]) -> dict[str, np.
 
 def _read_table(path: Path) -> tuple[list[str], np.ndarray]:
     """Names of the columns as they stand there, and the numbers (rows, columns)."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file" if not path.exists() else f"{path} is no regular file")
+    files.check_regular(path)
     try:
         with open(path, encoding="utf-8-sig") as stream:
             header = stream.readline().rstrip("\n")

@@ -9,6 +9,7 @@ from functools import partial
 from hpcdvc.errors import RunError, UserError, file_error
 from hpcdvc.images import VolumeInfo, describe, identity
 from hpcdvc.options.declare import OptionSet, declarations
+from hpcdvc.output.files import check_regular
 
 log = logging.getLogger("hpcdvc")
 
@@ -98,10 +99,9 @@ class Inputs:
                 continue
             if declared.reads == "volume":
                 volumes[declared.name] = tuple(map(look, value)) if declared.is_list else look(value)
-            elif os.path.isfile(value):
-                tables[declared.name] = value
             else:
-                raise UserError(f"{value} is no regular file" if os.path.exists(value) else f"{value}: no such file")
+                check_regular(value)
+                tables[declared.name] = value
         inputs = cls(volumes, tables)
         for sentence in dict.fromkeys(f"{info.spec}: {note}" for info in inputs._infos() for note in info.notes):
             log.warning("%s", sentence)
