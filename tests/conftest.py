@@ -7,6 +7,7 @@ pyproject.toml ends any other hang.
 """
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -100,6 +101,24 @@ def team():
 def shared_tmp_path(tmp_path):
     """The tmp_path of rank 0, on all ranks."""
     return tmp_path if HARNESS is None else HARNESS.bcast(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory):
+    """A folder with images, and what was measured in them: see deform_cases.save_all."""
+    from deform_cases import save_all
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path_factory.mktemp("measured"))
+        save_all()
+        return Path.cwd()
+
+
+@pytest.fixture
+def measured_folder(measured, tmp_path, monkeypatch):
+    """A copy of it, in which the test runs."""
+    shutil.copytree(measured, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tifffile
 from deform_cases import run_here as deform_here
-from deform_cases import save_all
 from ldic_cases import run_here
 from rank_scripts import finish, start
 from reg_cases import run_here as register_here
@@ -29,21 +28,7 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A folder with images, and what was measured in them."""
-    folder, before = tmp_path_factory.mktemp("images"), os.getcwd()
-    os.chdir(folder)
-    save_all()
-    os.chdir(before)
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def here(made, tmp_path, monkeypatch):
-    """A copy of it."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("measured_folder")
 
 
 def overwritten(name: str) -> None:

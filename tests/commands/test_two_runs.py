@@ -1,13 +1,11 @@
 """Two runs that would write one result: the second is refused while the first lives, whatever it was told to do."""
 
 import os
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
 from deform_cases import run_here as deform_here
-from deform_cases import save_all
 from ldic_cases import run_here
 from ldic_runs import wait_for
 from rank_scripts import finish, start
@@ -43,21 +41,8 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A folder with images, and what was measured in them."""
-    folder, before = tmp_path_factory.mktemp("images"), os.getcwd()
-    os.chdir(folder)
-    save_all()
-    os.chdir(before)
-    return folder
-
-
 @pytest.fixture(autouse=True)
-def here(made, tmp_path, monkeypatch):
-    """A copy of it."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
+def here(measured_folder):
     Path("stopped.py").write_text(STOPPED)
 
 

@@ -2,14 +2,12 @@
 
 import json
 import os
-import shutil
 import stat
 from functools import partial
 from pathlib import Path
 
 import pytest
 from deform_cases import run_here as deform_here
-from deform_cases import save_all
 from ldic_cases import run_here
 
 from hpcdvc.errors import RunError, UserError
@@ -21,21 +19,8 @@ WORDS = ("im1.tif", "im2.tif", "-hws", 5, "-ns", 9, "-od", "o")
 PARTS = Path("o/im1-im2-ldic.parts")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A folder with images, and what was measured in them."""
-    folder, before = tmp_path_factory.mktemp("images"), os.getcwd()
-    os.chdir(folder)
-    save_all()
-    os.chdir(before)
-    return folder
-
-
 @pytest.fixture(autouse=True)
-def here(made, tmp_path, monkeypatch):
-    """A copy of it."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
+def here(measured_folder):
     os.mkdir("o")
 
 
