@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -28,7 +27,8 @@ class KeyedFile:
     file_bytes: int = PICTURE
 
     def is_ours(self) -> bool:
-        """Whether the file was made by a run with this key."""
+        """Whether the file was made by a run with this key; UserError if it is none."""
+        files.check_regular(self.path)
         with open(self.path, "rb") as file:
             return self.metadata["key"].encode() in file.read(HEAD)
 
@@ -56,8 +56,8 @@ class KeyedFile:
 
     def write(self, content: bytes) -> None:
         """Write it. RunError if the disk does not take it."""
-        with files.whole_file(self.path, len(content)) as temporary:
-            Path(temporary).write_bytes(content)
+        with files.whole_file(self.path, len(content)) as temporary, files.fill(temporary, "wb") as file:
+            file.write(content)
 
 
 def points_text(positions: np.ndarray, key: str) -> bytes:

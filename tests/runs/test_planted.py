@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from deform_cases import run_here as deform_here
 from ldic_cases import run_here
+from search_cases import points_here
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.output import files
@@ -161,6 +162,12 @@ def test_names_cannot_be_foreseen(monkeypatch):
     assert any("key.json" in name for name in made) and any(name.endswith(".rec") for name in made)
 
 
+def test_a_pipe_in_place_of_a_list_of_points_is_not_waited_for():
+    os.mkfifo("o/im1-guidingPoints.txt")
+    with pytest.raises(UserError, match=r"^o/im1-guidingPoints\.txt is no regular file$"):
+        points_here("im1.tif", "-hws", 4, "-od", "o", "--resume")
+
+
 def test_a_file_that_is_there_is_not_written():
     Path("mine").write_text("mine")
     os.symlink("nowhere", "link")
@@ -189,7 +196,9 @@ def test_a_temporary_file_that_is_exchanged_is_not_written(monkeypatch, link):
     for format in ("tif", "hdf"):
         words = ("im1.tif", "-pf", "reg.tsv", "-od", "o", "--force", "--format", format)
         runs[format] = partial(deform_here, *words)
+    runs["guidingPoints"] = lambda: points_here("im1.tif", "-hws", 4, "-od", "o", "--force")
     ends = {"ldic": ("ldic.hdf", "ldic.tsv", "ldic.vtk", "Zdisp.tif", "run.json", "key.json")}
+    ends["guidingPoints"] = ("Points.txt", "Points.png")
     for run, end in ((run, end) for name, run in runs.items() for end in ends.get(name, (f"def.{name}",))):
         exchanged = []
         with pytest.raises((UserError, RunError)):
