@@ -2,16 +2,20 @@
 
 import contextlib
 import io
+import os
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from hpcdvc.errors import UserError, file_error, shortened
+from hpcdvc.kernels import guard
 from hpcdvc.output.stored import Stored, is_hdf5, opened
 
 #: VTK's number of a cell type -> corners
 CELLS = {10: 4, 5: 3}
+#: Seconds of CPU time that meshio may take, and bytes that it reads in one more at least.
+SECONDS, SLOWEST = guard.CPU_SECONDS, 1e6
 OURS = ("mesh-points", "mesh-connectivity", "mesh-displacements")
 
 
@@ -86,9 +90,10 @@ def _read_with_meshio(path: str | Path) -> tuple[np.ndarray, ...]:
         import meshio
     except ImportError:
         raise UserError(f"{path} is no HDF5 file: to read other meshes, pip install meshio") from None
+    seconds = round(SECONDS + os.path.getsize(path) / SLOWEST, 1)
     said = io.StringIO()  # it tells the terminal why it fails, and leaves the process
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), guard.reading(path, seconds):
             mesh = meshio.read(path)
     except (Exception, SystemExit) as error:
         raise file_error(path, error) or UserError(f"{path} is no mesh that can be read") from error

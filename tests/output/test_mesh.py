@@ -1,5 +1,6 @@
 """Meshes with displacements, from our files, plain HDF5 and those that meshio reads."""
 
+import subprocess
 import sys
 
 import h5py
@@ -97,6 +98,27 @@ def test_meshio_refused(tmp_path, ending):
     write_meshio(path, [("vertex", CELLS[:, :1])], displacement=DISPLACEMENTS)
     with pytest.raises(UserError, match="no tetrahedra and no triangles"):
         read_mesh(path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("lambda path: os.kill(os.getpid(), signal.SIGSEGV)", "is damaged and cannot be read: the library"),
+        ("lambda path: [None for _ in iter(int, 1)]", "cannot be read: 0.2 s of CPU time were not enough"),
+    ],
+)
+def test_meshio_that_crashes_or_never_ends(tmp_path, fault, said):
+    write_meshio(tmp_path / "a.vtu", [("tetra", CELLS)], displacement=DISPLACEMENTS)
+    lines = (
+        "import os, signal, meshio",
+        "from hpcdvc.output import mesh",
+        "mesh.SECONDS = 0.2",
+        f"meshio.read = {fault}",
+        "mesh.read_mesh('a.vtu')",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert f"a.vtu {said}" in done.stderr.decode() and done.stderr.count(b"\n") == 1
 
 
 def test_without_meshio(tmp_path, monkeypatch):
