@@ -16,33 +16,41 @@ log = logging.getLogger("hpcdvc")
 
 @dataclass(frozen=True)
 class Seen:
-    """A volume as it was when the run looked at it first: what is measured shall be of that one.
+    """A volume or table as it was when the run looked at it first: what is measured shall be of that one.
 
     Attributes
     ----------
-    info : its header
+    source : header of the volume, or path of the table
     identity : what tells it from others, as the provenance of a result has it
     state : of its files, which changes when one of them is written: sizes and times
     written : when the last of them was written, ns
     """
 
-    info: VolumeInfo
+    source: VolumeInfo | str
     identity: dict
     state: str
     written: int
 
     @classmethod
-    def now(cls, info: VolumeInfo) -> "Seen":
+    def now(cls, source: VolumeInfo | str) -> "Seen":
         """Look at its files; UserError when one is gone."""
-        state, written = _state(info)  # first: what is written after this is found out
-        return cls(info, identity(info), state, written)
+        try:
+            state, written = _state(source)  # first: what is written after this is found out
+        except OSError as error:
+            raise (file_error(_name(source), error) or error) from error
+        return cls(source, _identity(source), state, written)
+
+    @property
+    def name(self) -> str:
+        """As the user knows it."""
+        return _name(self.source)
 
     def check(self, contents: bool = True) -> None:
         """Make sure that it is still the same.
 
         Parameters
         ----------
-        contents : compare samples of what is in the files as well, and not only sizes and times
+        contents : compare samples of what is in the files as well, all of a table, and not only sizes and times
 
         Raises
         ------
@@ -50,19 +58,29 @@ class Seen:
             It is not.
         """
         try:
-            same = _state(self.info)[0] == self.state and (not contents or identity(self.info) == self.identity)
+            same = _state(self.source)[0] == self.state and (not contents or _identity(self.source) == self.identity)
         except (OSError, UserError):
-            raise RunError(f"{self.info.spec} has gone or cannot be read any more: it changed during the run") from None
+            raise RunError(f"{self.name} has gone or cannot be read any more: it changed during the run") from None
         if not same:
+            what = "images" if isinstance(self.source, VolumeInfo) else "tables"
             raise RunError(
-                f"{self.info.spec} changed during the run: what was measured may be of two images, and no result is "
+                f"{self.name} changed during the run: what was measured may be of two {what}, and no result is "
                 "written; --force starts anew"
             )
 
 
-def _state(info: VolumeInfo) -> tuple[str, int]:
-    """Hash of size and time of all files of a volume, and the latest time, ns."""
-    found = [os.stat(path) for path in dict.fromkeys((info.path, *info.files))]
+def _name(source: VolumeInfo | str) -> str:
+    return source.spec if isinstance(source, VolumeInfo) else source
+
+
+def _identity(source: VolumeInfo | str) -> dict:
+    return identity(source) if isinstance(source, VolumeInfo) else _identity_of_table(source)
+
+
+def _state(source: VolumeInfo | str) -> tuple[str, int]:
+    """Hash of size and time of all files of a volume or table, and the latest time, ns."""
+    paths = (source.path, *source.files) if isinstance(source, VolumeInfo) else (source,)
+    found = [os.stat(path) for path in dict.fromkeys(paths)]
     known = [(status.st_size, status.st_mtime_ns) for status in found]
     return hashlib.sha256(repr(known).encode()).hexdigest(), max(written for _, written in known)
 
@@ -75,12 +93,12 @@ class Inputs:
     ----------
     volumes : headers of volumes and masks by option; a tuple for an option that names several; none where none is given
     tables : paths of tables and meshes by option
-    seen : volumes whose identity was asked for
+    seen : volumes whose identity was asked for, and all tables
     """
 
     volumes: dict[str, VolumeInfo | tuple[VolumeInfo, ...]]
     tables: dict[str, str]
-    seen: dict[VolumeInfo, Seen] = field(default_factory=dict)
+    seen: dict[VolumeInfo | str, Seen] = field(default_factory=dict)
 
     @classmethod
     def of(cls, options: OptionSet) -> "Inputs":
@@ -103,6 +121,8 @@ class Inputs:
                 check_regular(value)
                 tables[declared.name] = value
         inputs = cls(volumes, tables)
+        for path in tables.values():  # they are read next
+            inputs._see(path)
         for sentence in dict.fromkeys(f"{info.spec}: {note}" for info in inputs._infos() for note in info.notes):
             log.warning("%s", sentence)
         return inputs
@@ -133,23 +153,22 @@ class Inputs:
             A file is gone.
         """
         single = {name: info for name, info in self.volumes.items() if not isinstance(info, tuple)}
-        known = {name: self._see(info).identity for name, info in {**volumes, **single}.items()}
-        return known | {name: _identity_of_table(path) for name, path in self.tables.items()}
+        return {name: self._see(source).identity for name, source in {**volumes, **single, **self.tables}.items()}
 
-    def _see(self, info: VolumeInfo) -> Seen:
-        if info not in self.seen:
-            self.seen[info] = Seen.now(info)
-        return self.seen[info]
+    def _see(self, source: VolumeInfo | str) -> Seen:
+        if source not in self.seen:
+            self.seen[source] = Seen.now(source)
+        return self.seen[source]
 
     def behind(self, parameters: dict) -> dict[str, Seen]:
-        """Volumes by what a result calls them that is made from them; all, where its parameters do not name them.
+        """Files by what a result calls them that is made from them; all, where its parameters do not name them.
 
         Parameters
         ----------
         parameters : everything that the result depends on, with identities from `identities`
         """
         if "made_from" not in parameters:
-            return {seen.info.spec: seen for seen in self.seen.values()}
+            return {seen.name: seen for seen in self.seen.values()}
         named = parameters["made_from"].items()
         return {name: seen for seen in self.seen.values() for name, identity in named if identity is seen.identity}
 

@@ -77,7 +77,7 @@ class Job:
     task : what the command has made of its options and input
     dtype, unit : of the rows that are kept while the job runs, and what they are about
     done : the files are there, whole, and made from these parameters
-    seen : volumes that it is made from, by name, as they were when the run began
+    seen : volumes and tables that it is made from, by name, as they were when the run began
     recorded : a record of the run is kept beside the result
     """
 
@@ -99,7 +99,9 @@ class Job:
     @property
     def shards(self) -> Shards:
         """Where its rows are kept until the result is there."""
-        times = {f"{name} ({seen.identity['name']})": seen.written for name, seen in self.seen.items()}
+        # not those of tables, whose contents are compared whole
+        sampled = {name: seen for name, seen in self.seen.items() if "sample" in seen.identity}
+        times = {f"{name} ({seen.identity['name']})": seen.written for name, seen in sampled.items()}
         return Shards(self.stem, self.parameters, self.dtype, self.unit, times)
 
     @property

@@ -17,6 +17,7 @@ from search_cases import search_here, spread_here
 
 from hpcdvc.errors import RunError, Unfinished, UserError
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.steps import start as start_field
 
 GRID = ("-hws", 5, "-ns", 6)
 COMMANDS = {
@@ -89,6 +90,33 @@ def test_mask_that_changes(monkeypatch):
     during(monkeypatch, touched, "mask.tif")
     with pytest.raises(RunError, match=r"^mask\.tif changed during the run"):
         run_here(*COMMANDS["ldic"][1], "-mf1", "mask.tif", "-od", "o")
+
+
+@pytest.mark.parametrize("change", [overwritten, back_dated, touched, os.unlink])
+@pytest.mark.parametrize("command", ["ldic", "deformImage"])
+def test_table_that_changes(monkeypatch, command, change):
+    """It is read before anything is measured, and said in the result to be what the start was."""
+    run_it, words = COMMANDS[command]
+    with monkeypatch.context() as patched:
+        during(patched, change, "reg.tsv")
+        with pytest.raises(RunError, match=r"^reg\.tsv (changed during the run: .* two tables,|has gone or cannot be)"):
+            run_it(*words, "-pf", "reg.tsv", "-od", "o")
+    assert results() == []
+    if change is touched:
+        run_it(*words, "-pf", "reg.tsv", "-od", "o", "--resume")
+
+
+def test_table_that_is_written_after_it_was_read(monkeypatch):
+    def reading(path):
+        field = read(path)
+        back_dated("reg.tsv")
+        return field
+
+    read = start_field.read_tsv
+    monkeypatch.setattr(start_field, "read_tsv", reading)
+    with pytest.raises(RunError, match=r"^reg\.tsv changed during the run"):
+        run_here(*COMMANDS["ldic"][1], "-pf", "reg.tsv", "-od", "o")
+    assert results() == []
 
 
 def test_images_that_cannot_be_told_apart(monkeypatch):
