@@ -79,6 +79,7 @@ class Job:
     done : the files are there, whole, and made from these parameters
     seen : volumes and tables that it is made from, by name, as they were when the run began
     recorded : a record of the run is kept beside the result
+    lists : results that ParaView plays as one, by the path of their list, which is written when all jobs are done
     """
 
     stem: str
@@ -90,6 +91,7 @@ class Job:
     done: bool = False
     seen: dict[str, Seen] = field(default_factory=dict)
     recorded: bool = True
+    lists: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -232,7 +234,19 @@ def carry_out(options: RunControl, team, plan: Plan, work: Work, estimate: Calla
                 if not job.done:
                     job.run(team, options, work, locks)
                 paths += job.finish(team, views)
-    return paths
+        return paths + team.agree(lambda: _write_lists(jobs, locks))
+
+
+def _write_lists(jobs: list[Job], locks: Locks) -> list[str]:
+    """Write the lists of results, on one rank; returns their paths."""
+    from hpcdvc.output.hdf5 import write_series
+
+    lists = {path: results for job in jobs for path, results in job.lists.items()}
+    for path, results in lists.items():
+        locks.confirm(path)
+        names = [os.path.relpath(result, os.path.dirname(path) or ".") for result in results]
+        write_series(path, names, list(range(1, len(results) + 1)))
+    return list(lists)
 
 
 def _planned(options: RunControl, plan: Plan, locks: Locks) -> list[Job]:
@@ -243,15 +257,15 @@ def _planned(options: RunControl, plan: Plan, locks: Locks) -> list[Job]:
     for job in jobs:
         if stems.count(job.stem) > 1:
             raise UserError(f"two results would be written to {job.files[0].path}: the images need different names")
-        check_names([*job.paths, record_path(job.stem)])
+        check_names([*job.paths, record_path(job.stem), *job.lists])
         check_inputs_stay(job.paths, inputs.paths)
         job.seen = inputs.behind(job.parameters)
     folders = dict.fromkeys(map(os.path.dirname, stems))
     if not options.dry_run:
         for folder in folders:
             check_folder(folder)
-        for job in jobs:
-            locks.take(job.stem, options.force)
+        for owned in [owned for job in jobs for owned in (job.stem, *job.lists)]:
+            locks.take(owned, options.force)
     for job in jobs:
         job.check(options, locks.user)
     for folder in folders:
@@ -266,6 +280,6 @@ def _sweep(jobs: list[Job], options: RunControl) -> None:
     paths = []
     for job in jobs:
         goes_on = options.resume and not job.done
-        paths += [record_path(job.stem), *(path for file in job.files for path in file.view_paths())]
+        paths += [record_path(job.stem), *job.lists, *(path for file in job.files for path in file.view_paths())]
         paths += [file.path for file in job.files if not (goes_on and isinstance(file, ImageFile))]
     sweep(paths)

@@ -1,7 +1,6 @@
 """hpcdvc-ldic: local digital volume correlation, one window per node of a regular grid."""
 
 import logging
-import os
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,11 +9,11 @@ from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.curvature import Neighbourhood
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Status, point_counts
-from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask
+from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, memory_text, open_mask
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.ldic import Options
-from hpcdvc.output.hdf5 import choose_transport, read_statuses, write_series
-from hpcdvc.output.places import check_names, stem_of
+from hpcdvc.output.hdf5 import choose_transport, read_statuses
+from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.settings import Settings
@@ -105,16 +104,13 @@ def run(options: Options, team) -> list[str]:
             return write_total(job, checkpoint, team, options.quiet)
         return measure(job, checkpoint, options, volumes, team)
 
-    paths = carry_out(
+    return carry_out(
         options,
         team,
         lambda inputs: plan(options, inputs, team),
         work,
         lambda jobs: estimate(jobs, team.size, team.node_size),
     )
-    if paths and len(options.images) > 2:
-        paths += team.agree(lambda: write_steps(options, paths))
-    return paths
 
 
 def plan(options: Options, inputs: Inputs, team) -> list[Job]:
@@ -131,8 +127,6 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         check_pair(first, other)
     if mask:
         check_mask(first, mask)
-    if len(images) > 2:
-        check_names(steps_paths(options, first).values())
     settings = settings_of(options, first, window_of(options, first))
     start = read_start(options.phi_file, options.phi_file_bin_ratio, first)
     grid = grid_for(first.shape, options.spacing, start, options.phi_file)
@@ -147,7 +141,10 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
             f"give only one of --register and -pf {options.phi_file}, which is a field of {len(start)} rows"
         )
     task = LdicTask(first, images[1], mask, settings, points, again, None, None, options.search)
-    return _jobs(options, inputs, task, choose_transport(team))
+    jobs = _jobs(options, inputs, task, choose_transport(team))
+    if len(images) > 2:
+        jobs[0].lists = steps_of(options, first, jobs)
+    return jobs
 
 
 def _jobs(options: Options, inputs: Inputs, task: LdicTask, transport: str) -> list[Job]:
@@ -248,21 +245,14 @@ def start_of(
     return best_start(starts, nodes, windows, team)
 
 
-def steps_paths(options: Options, first: VolumeInfo) -> dict[str, str]:
-    """The lists of the steps, by the end of the names of the results that each holds."""
-    ends = ("ldic", "ldic-total") if options.total else ("ldic",)
-    name = options.prefix or f"{first.stem}-series"
-    return {end: stem_of(options.out_dir, name, end, first.path) + ".hdf.series" for end in ends}
-
-
-def write_steps(options: Options, paths: list[str]) -> list[str]:
-    """Write the lists of the steps that ParaView plays, on one rank; returns their paths."""
-    lists = steps_paths(options, describe(options.images[0], options.every_slice))
-    for end, path in lists.items():
-        results = [result for result in paths if result.endswith(f"-{end}.hdf")]
-        names = [os.path.relpath(result, os.path.dirname(path) or ".") for result in results]
-        write_series(path, names, list(range(1, len(results) + 1)))
-    return list(lists.values())
+def steps_of(options: Options, first: VolumeInfo, jobs: list[Job]) -> dict[str, list[str]]:
+    """The results that ParaView plays as one, increments and totals, by the path of their list."""
+    name, lists = options.prefix or f"{first.stem}-series", {}
+    for end, kind in (("ldic", LdicTask), ("ldic-total", TotalTask)):
+        results = [file.path for job in jobs if isinstance(job.task, kind) for file in job.files]
+        if results:
+            lists[stem_of(options.out_dir, name, end, first.path) + ".hdf.series"] = results
+    return lists
 
 
 def estimate(jobs: list[Job], ranks: int, ranks_per_node: int) -> str:

@@ -99,6 +99,11 @@ def test_every_step_of_a_series_is_owned():
     wait_for(lambda: Path("o/im1-im2-ldic.parts/key.json").exists(), first)
     with pytest.raises(UserError, match="o/im1-im3-ldic is being written by another run"):
         run_here("im1.tif", "im3.tif", "-hws", 5, "-ns", 9, "-od", "o", "--force")
+    for name in ("im4.tif", "im5.tif"):
+        os.link("im2.tif", name)
+    with pytest.raises(UserError, match=r"^o/im1-series-ldic\.hdf\.series is being written by another run"):
+        run_here("im1.tif", "im4.tif", "im5.tif", "-hws", 5, "-ns", 9, "-od", "o")
+    assert not list(Path("o").glob("im1-im4*"))
     run_here("im1.tif", "im3.tif", "-hws", 5, "-ns", 9, "-od", "o", "-pre", "other")
     first.kill()
     finish(first)
