@@ -191,9 +191,9 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     points = start_of(step, im1, im2, mask, registration, team)
     register, seen = registration, None
     if step.search and points.start is None:
-        pair = Pair(im1, im2, mask, step.settings, registration)
-        seen = look_around(step.grid.positions, step.grid.size, pair, team)
-        register = SearchingRegistration(seen, pair, team)
+        pair = Pair(im1, im2, mask, step.settings, registration, team)
+        seen = look_around(step.grid.positions, step.grid.size, pair)
+        register = SearchingRegistration(seen, pair)
     numbers = step.grid.size if step.again is None else np.flatnonzero(step.again)
     seconds = seconds_per_window(step.settings)
     rows = measure_points(team, numbers, lambda some: register(points(some)), seconds, checkpoint, options.quiet)
