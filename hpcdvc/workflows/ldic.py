@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import UserError
 from hpcdvc.fields.curvature import Neighbourhood
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.status import Status, point_counts
+from hpcdvc.fields.status import Status
 from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, describe, memory_text, open_mask
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.ldic import Options
-from hpcdvc.output.hdf5 import choose_transport, read_statuses, write_series
+from hpcdvc.output.hdf5 import choose_transport, write_series
 from hpcdvc.output.places import check_names, stem_of
-from hpcdvc.output.result import FieldFile
+from hpcdvc.output.result import FieldFile, judge_points
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.task import Task
@@ -216,12 +216,7 @@ def judge(paths: list[str]) -> None:
     RunError
         In one of the results no node was; the sentence says how most of them ended. The files are kept.
     """
-    for path in (path for path in paths if path.endswith(".hdf")):
-        statuses, family = read_statuses(path)
-        if not point_counts(statuses, family)["measured"]:
-            status, most = max(statuses.items(), key=lambda entry: entry[1]["count"])
-            advice = f"; try: {most['advice']}" * bool(most["advice"])
-            raise RunError(f"{path}: no node has converged, most end with status {status} ({most['reason']}){advice}")
+    judge_points(paths, "no node has converged, most end")
 
 
 def start_of(

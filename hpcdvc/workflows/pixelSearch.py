@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
-from hpcdvc.fields.status import Family, Status, point_counts
+from hpcdvc.fields.status import Family, Status
 from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, memory_text, open_mask, open_volume
 from hpcdvc.labels.scan import scan_labels
 from hpcdvc.options.declare import OptionSet, named_files
 from hpcdvc.options.pixelSearch import Options
-from hpcdvc.output.hdf5 import choose_transport, read_statuses
+from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
-from hpcdvc.output.result import FieldFile
+from hpcdvc.output.result import FieldFile, judge_points
 from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -231,14 +231,7 @@ def judge(paths: list[str]) -> None:
     RunError
         Nothing was; the sentence says how most points ended. The files are kept.
     """
-    for path in (path for path in paths if path.endswith(".hdf")):
-        statuses, family = read_statuses(path)
-        if not point_counts(statuses, family)["measured"]:
-            status, most = max(statuses.items(), key=lambda entry: entry[1]["count"])
-            advice = f"; try: {most['advice']}" * bool(most["advice"])
-            raise RunError(
-                f"{path}: nothing was found, most points end with status {status} ({most['reason']}){advice}"
-            )
+    judge_points(paths, "nothing was found, most points end")
 
 
 def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
