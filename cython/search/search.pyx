@@ -100,6 +100,20 @@ cdef int fill_sums(search_sums *to, sums, shape) except -1:
     return 0
 
 
+cdef struct search_arrays:
+    search_batch batch
+    search_grey grey
+    search_sums sums
+
+
+cdef int fill_arrays(search_arrays *to, a, ok1, b, ok2, sums) except -1:
+    shape, window = sums["ab"].shape, a.shape[1:]
+    fill_batch(&to.batch, shape, window)
+    fill_grey(&to.grey, shape, window, a, ok1, b, ok2)
+    fill_sums(&to.sums, sums, shape)
+    return 0
+
+
 def take_windows(im1, labels, settings, points, a, ok, windows):
     """Read the windows of im1 about points.
 
@@ -183,16 +197,11 @@ def correlate(a, ok1, b, ok2, sums):
         Arrays that are not these.
     """
     cdef const hpcdvc_search_kernels *kernels = hpcdvc_search_for(level())
-    cdef search_batch batch
-    cdef search_grey grey
-    cdef search_sums to
-    shape = sums["ab"].shape
-    fill_batch(&batch, shape, a.shape[1:])
-    fill_grey(&grey, shape, a.shape[1:], a, ok1, b, ok2)
-    fill_sums(&to, sums, shape)
+    cdef search_arrays of
+    fill_arrays(&of, a, ok1, b, ok2, sums)
     cdef int failed
     with nogil:
-        failed = kernels.correlate(&batch, &grey, &to)
+        failed = kernels.correlate(&of.batch, &of.grey, &of.sums)
     if failed:
         raise MemoryError("no memory for the squares of a window")
 
@@ -218,15 +227,11 @@ def find(im2, settings, points, a, ok1, b, ok2, windows, regions, sums, found, p
         Arrays that are not these.
     """
     cdef const hpcdvc_search_kernels *kernels = hpcdvc_search_for(level())
-    cdef search_batch batch
-    cdef search_grey grey
-    cdef search_sums of
+    cdef search_arrays of
+    fill_arrays(&of, a, ok1, b, ok2, sums)
     shape = sums["ab"].shape
     cdef int64_t count = shape[0], peak_count = 0 if peaks is None else peaks.shape[1]
     cdef size_t two = at(im2.record, "volume"), s = at(settings, "search_settings")
-    fill_batch(&batch, shape, a.shape[1:])
-    fill_grey(&grey, shape, a.shape[1:], a, ok1, b, ok2)
-    fill_sums(&of, sums, shape)
     cdef size_t p = check_points(points, a.shape[1:], shape[1:])
     cdef size_t w = address(windows, "search_window", (count,), "the records of the windows")
     cdef size_t g = address(regions, "search_region", (count,), "the records of the regions")
@@ -237,7 +242,7 @@ def find(im2, settings, points, a, ok1, b, ok2, windows, regions, sums, found, p
     cdef int failed
     with nogil:
         failed = kernels.find(<const hpcdvc_volume *>two, <const hpcdvc_search_settings *>s,
-                              <const hpcdvc_search_point *>p, &batch, &grey, <const hpcdvc_search_window *>w,
-                              <const hpcdvc_search_region *>g, &of, <hpcdvc_found *>f, <double *>q, peak_count)
+                              <const hpcdvc_search_point *>p, &of.batch, &of.grey, <const hpcdvc_search_window *>w,
+                              <const hpcdvc_search_region *>g, &of.sums, <hpcdvc_found *>f, <double *>q, peak_count)
     if failed:
         raise MemoryError("no memory for the scores of one rank")

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import ZYX, Mask, NeedlessLazyLoad, Place, RunControl, Slices
+from hpcdvc.options.common import Mask, NeedlessLazyLoad, Place, RunControl, Slices
 from hpcdvc.options.declare import OptionSet, option, option_group
-from hpcdvc.options.registration import HalfWindow, MaskCoverage
+from hpcdvc.options.registration import HalfWindowOfFive, MaskCoverage
 from hpcdvc.options.values import LONGEST
 
 DESCRIPTION = "Find the points of an image whose windows have the strongest texture along all axes, to be measured."
-#: Half window where none is given, that of hpcdvc-pixelSearchPropagate.
-HALF = 5
 
 
 @option_group
@@ -62,10 +60,5 @@ class Choice(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Options(Image, Choice, HalfWindow, Selection, Place, RunControl, NeedlessLazyLoad):
+class Options(Image, Choice, HalfWindowOfFive, Selection, Place, RunControl, NeedlessLazyLoad):
     """Options of hpcdvc-guidingPoints."""
-
-    @property
-    def window(self) -> ZYX:
-        """Half window, ZYX."""
-        return self.half_window or (HALF,) * 3

@@ -6,16 +6,14 @@ from typing import ClassVar
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import ZYX, ImagePair, NeedlessLazyLoad, Output, RunControl
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
-from hpcdvc.options.registration import HalfWindow, NodeSpacing, WindowSelection
-from hpcdvc.options.search import FARTHEST, Particles, SearchOptions
+from hpcdvc.options.registration import HalfWindowOfFive, NodeSpacing, WindowSelection
+from hpcdvc.options.search import Particles, SearchOptions, range_option
 from hpcdvc.options.values import LONGEST
 
 DESCRIPTION = (
     "Find where windows or particles have gone, each starting from what its neighbours have measured: the motion "
     "spreads from a starting point that is known."
 )
-#: Half window where none is given.
-HALF = 5
 #: Least correlation of a point that others start from, by criterion.
 GOOD = {"zncc": 0.6, "ncc": 0.9}
 
@@ -81,7 +79,7 @@ class Options(
     ImagePair,
     Propagation,
     NodeSpacing,
-    HalfWindow,
+    HalfWindowOfFive,
     Particles,
     SearchOptions,
     WindowSelection,
@@ -91,26 +89,14 @@ class Options(
 ):
     """Options of hpcdvc-pixelSearchPropagate."""
 
-    search_range: tuple[int, int, int, int, int, int] = option(
+    search_range: tuple[int, int, int, int, int, int] = range_option(
         (-3, 3, -3, 3, -3, 3),
-        "-sr",
-        "--search-range",
-        metavar="Z- Z+ Y- Y+ X- X+",
-        at_least=-FARTHEST,
-        at_most=FARTHEST,
-        unit="voxel",
-        group="search",
-        help="first and last displacement that are tried along each axis, about what the neighbours lead to, rounded",
+        "first and last displacement that are tried along each axis, about what the neighbours lead to, rounded",
     )
 
     def check(self) -> None:
         if self.labels1 and self.guiding_points:
             raise UserError("give only one of -lab1 and -gp")
-
-    @property
-    def window(self) -> ZYX:
-        """Half window, ZYX."""
-        return self.half_window or (HALF,) * 3
 
     @property
     def node_distance(self) -> ZYX:

@@ -61,6 +61,16 @@ class HalfWindow(OptionSet):
 
 
 @option_group
+class HalfWindowOfFive(HalfWindow):
+    """A correlation window that need not be given."""
+
+    @property
+    def window(self) -> ZYX:
+        """Half window, ZYX: 5 along each axis where none is given."""
+        return self.half_window or (5, 5, 5)
+
+
+@option_group
 class WindowSize(HalfWindow):
     """A correlation window that must be given."""
 

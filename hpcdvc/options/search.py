@@ -1,6 +1,6 @@
 """Options of everything that searches windows and particles, as dataclasses that a command combines by inheritance."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import Mask2
@@ -8,6 +8,21 @@ from hpcdvc.options.declare import OptionSet, option, option_group
 
 #: Displacements at most, and how many of them along an axis, voxels.
 FARTHEST, WIDEST = 10**6, 2000
+
+
+def range_option(default: tuple[int, ...] | None, text: str) -> Any:
+    """Declare `-sr`, of which commands have their own default and help."""
+    return option(
+        default,
+        "-sr",
+        "--search-range",
+        metavar="Z- Z+ Y- Y+ X- X+",
+        at_least=-FARTHEST,
+        at_most=FARTHEST,
+        unit="voxel",
+        group="search",
+        help=text,
+    )
 
 
 @option_group
@@ -51,16 +66,10 @@ class SearchOptions(Mask2):
 
     group: ClassVar[str] = "search"
 
-    search_range: tuple[int, int, int, int, int, int] | None = option(
+    search_range: tuple[int, int, int, int, int, int] | None = range_option(
         None,
-        "-sr",
-        "--search-range",
-        metavar="Z- Z+ Y- Y+ X- X+",
-        at_least=-FARTHEST,
-        at_most=FARTHEST,
-        unit="voxel",
-        help="first and last displacement that are tried along each axis, about the start, rounded; without it the "
-        "range adapts: coarse to fine, and wider where nothing is found",
+        "first and last displacement that are tried along each axis, about the start, rounded; without it the range "
+        "adapts: coarse to fine, and wider where nothing is found",
     )
     criterion: str = option(
         "zncc",

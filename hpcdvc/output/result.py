@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hpcdvc import __version__, kernels
+from hpcdvc.errors import RunError
 from hpcdvc.fields.field import ROW
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family, point_counts, status_table
@@ -167,6 +168,29 @@ class FieldFile:
         if self.points == 1:
             return None
         return status_table(read_statuses(self.path)[0])
+
+
+def judge_points(paths: list[str], nothing: str) -> None:
+    """Make sure, on one rank, that something was measured in each of the results (.hdf) among some paths.
+
+    Parameters
+    ----------
+    paths : of the files that a run has written
+    nothing : how the sentence begins where nothing was, up to "with status"
+
+    Raises
+    ------
+    RunError
+        In one of them nothing was; the sentence says how most of its points ended. The files are kept.
+    """
+    from hpcdvc.output.hdf5 import read_statuses
+
+    for path in (path for path in paths if path.endswith(".hdf")):
+        statuses, family = read_statuses(path)
+        if not point_counts(statuses, family)["measured"]:
+            status, most = max(statuses.items(), key=lambda entry: entry[1]["count"])
+            advice = f"; try: {most['advice']}" * bool(most["advice"])
+            raise RunError(f"{path}: {nothing} with status {status} ({most['reason']}){advice}")
 
 
 def record_path(stem: str) -> str:

@@ -63,7 +63,7 @@ def measure_points(
     unit = checkpoint.shards.unit
     earlier = checkpoint.load() if earlier is None else earlier
     done, left = team.agree(lambda: (len(earlier), _without(points, earlier["index"])))
-    total = _count(left)
+    total = left if isinstance(left, int) else len(left)
     if done:
         log.info("%d %s were measured before, %d are left", done, unit, total)
     checkpoint.open()
@@ -74,18 +74,15 @@ def measure_points(
         missing = queue.left()
         progress.update(done + total - missing)
     if missing:
-        team.fail(
-            Unfinished(
-                f"left on request with {missing} of {done + total} {unit} to do; the others are safe, "
-                "run again with --resume"
-            )
-        )
+        team.fail(_unfinished(missing, done + total, unit))
     team.agree(checkpoint.confirm)
     return np.concatenate(rows, dtype=checkpoint.shards.dtype)
 
 
-def _count(points: int | np.ndarray) -> int:
-    return points if isinstance(points, int) else len(points)
+def _unfinished(missing: int, count: int, unit: str) -> Unfinished:
+    return Unfinished(
+        f"left on request with {missing} of {count} {unit} to do; the others are safe, run again with --resume"
+    )
 
 
 def _without(points: int | np.ndarray, measured: np.ndarray) -> int | np.ndarray:

@@ -1,6 +1,7 @@
 """Images made by all ranks slab by slab: slabs dealt out, written by offset, and gone on with after a kill."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -62,15 +63,8 @@ def write_slabs(
     slabs = -(-planes // depth)
     places, earlier = team.agree(lambda: _begin(images, checkpoint.shards))
     writers = team.agree_all(lambda: [ImageWriter(*pair) for pair in zip(images, places, strict=True)])
-
-    def write(numbers: np.ndarray) -> np.ndarray:
-        rows = np.zeros(len(numbers), SLAB)
-        rows["index"] = numbers
-        for row in rows:
-            _write_slab(row, depth, planes, make, writers)
-        return rows
-
     earlier = _intact(team, earlier, lambda row: _is_intact(row, depth, planes, writers))
+    write = partial(_written, depth, planes, make, writers)
     rows = measure_points(team, slabs, write, seconds_per_slab, checkpoint, quiet, earlier)
     team.agree_all(lambda: [writer.close() for writer in writers])
     rows, _ = team.collect(rows, slabs)
@@ -104,6 +98,15 @@ def _is_intact(row: np.void, depth: int, planes: int, writers: list[ImageWriter]
         if None in stored or sum(stored) % 2**64 != int(row["checksum"][k]):
             return False
     return True
+
+
+def _written(depth: int, planes: int, make: Maker, writers: list[ImageWriter], numbers: np.ndarray) -> np.ndarray:
+    """Rows of slabs that are made and written."""
+    rows = np.zeros(len(numbers), SLAB)
+    rows["index"] = numbers
+    for row in rows:
+        _write_slab(row, depth, planes, make, writers)
+    return rows
 
 
 def _write_slab(row: np.void, depth: int, planes: int, make: Maker, writers: list[ImageWriter]) -> None:

@@ -9,17 +9,19 @@ themselves where that fails (`SearchingRegistration`). A row depends on its poin
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from hpcdvc.errors import Unfinished
 from hpcdvc.fields.field import POINT, ROW
 from hpcdvc.fields.status import Status
+from hpcdvc.ranks.team import Team
 from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.windows import WindowRegistration, seconds_per_window
 from hpcdvc.runs.points import chunk_size
 from hpcdvc.search.adaptive import NARROW, WIDE, AdaptiveSearch
-from hpcdvc.search.copies import binned_copies
+from hpcdvc.search.copies import Copy, binned_copies
 from hpcdvc.search.pixels import PixelSearch, search_points
 from hpcdvc.search.settings import SearchSettings
 from hpcdvc.steps.nearby import FewMotions, around, best_of, nearest
@@ -59,6 +61,7 @@ class Pair:
     im1, im2, mask1 : (nz, ny, nx) arrays; mask1 uint8 (0 = left out) or None
     settings : of the windows
     registration : of them
+    team : hpcdvc.ranks.team.Team
     """
 
     im1: np.ndarray
@@ -66,11 +69,17 @@ class Pair:
     mask1: np.ndarray | None
     settings: Settings
     registration: WindowRegistration
+    team: Team
 
     @property
     def half(self) -> tuple[int, int, int]:
         """Half window, ZYX, voxels."""
         return self.settings.window.half_size
+
+    @cached_property
+    def copies(self) -> list[Copy]:
+        """Binned copies, made when they are first asked for. Collective then."""
+        return binned_copies(self.im1, self.im2, self.mask1, None, self.half, self.team)
 
     def pixel_search(self) -> PixelSearch:
         """The search for them."""
@@ -98,7 +107,7 @@ class Seen:
     facts: dict = field(default_factory=dict)
 
 
-def look_around(positions: Callable[[], np.ndarray], count: int, pair: Pair, team) -> Seen:
+def look_around(positions: Callable[[], np.ndarray], count: int, pair: Pair) -> Seen:
     """Find out, at a few points, how far things have moved. Collective.
 
     Parameters
@@ -106,13 +115,12 @@ def look_around(positions: Callable[[], np.ndarray], count: int, pair: Pair, tea
     positions : gives the (n, 3) positions of all points, ZYX, voxels; called on rank 0
     count : n
     pair : images and windows
-    team : hpcdvc.ranks.team.Team
     """
-    seconds = seconds_per_window(pair.settings)
-    numbers, where, rows = _first_look(positions, count, pair, team)
+    team, seconds = pair.team, seconds_per_window(pair.settings)
+    numbers, where, rows = _first_look(positions, count, pair)
     good, lost = rows["return_status"] == Status.CONVERGED, np.flatnonzero(np.isin(rows["return_status"], LOST))
     far = _motions(rows[good], numbers, where).largest > SMALL_ENOUGH
-    found = _searched(lost, rows, where, far, count, pair, team)
+    found = _searched(lost, rows, where, far, count, pair)
     motions = _motions(np.concatenate([rows[good], found]), numbers, where)
     facts = {"tried": len(numbers), "lost": len(lost), "found": len(found), "largest": motions.largest}
     facts["used"] = motions.largest > SMALL and (far or _motions(found, numbers, where).largest > SMALL)
@@ -120,7 +128,7 @@ def look_around(positions: Callable[[], np.ndarray], count: int, pair: Pair, tea
         return Seen(numbers, rows, None, None, facts)
     # now the others that were lost, from what these have found
     left = no_motion(numbers[lost], where[lost])[~np.isin(numbers[lost], found["index"])]
-    later = _dealt(left, SearchingRegistration(Seen(numbers, rows, motions, None, facts), pair, team), seconds, team)
+    later = _dealt(left, SearchingRegistration(Seen(numbers, rows, motions, None, facts), pair), seconds, team)
     ends = np.concatenate([rows[good], found, later[later["return_status"] == Status.CONVERGED]])
     motions, without = _motions(ends, numbers, where), where[lost[~np.isin(numbers[lost], ends["index"])]]
     facts |= {"found": len(ends) - int(good.sum()), "largest": motions.largest}
@@ -132,13 +140,13 @@ def look_around(positions: Callable[[], np.ndarray], count: int, pair: Pair, tea
 
 
 def _first_look(
-    positions: Callable[[], np.ndarray], count: int, pair: Pair, team
+    positions: Callable[[], np.ndarray], count: int, pair: Pair
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numbers, positions and rows of a few points, so many that enough have a specimen. Collective."""
     wanted = int(np.clip(PART * count, LEAST, MOST))
     while True:
-        numbers, where = team.agree(lambda: _chosen(positions(), wanted))  # noqa: B023
-        rows = _dealt(no_motion(numbers, where), pair.registration, seconds_per_window(pair.settings), team)
+        numbers, where = pair.team.agree(lambda: _chosen(positions(), wanted))  # noqa: B023
+        rows = _dealt(no_motion(numbers, where), pair.registration, seconds_per_window(pair.settings), pair.team)
         specimen = (rows["return_status"] == Status.CONVERGED) | np.isin(rows["return_status"], LOST)
         if np.count_nonzero(specimen) >= ENOUGH or wanted >= min(count, MOST):
             return numbers, where, rows
@@ -178,9 +186,7 @@ def _dealt(points: np.ndarray, measure: Callable[[np.ndarray], np.ndarray], seco
     return rows
 
 
-def _searched(
-    lost: np.ndarray, rows: np.ndarray, where: np.ndarray, far: bool, count: int, pair: Pair, team
-) -> np.ndarray:
+def _searched(lost: np.ndarray, rows: np.ndarray, where: np.ndarray, far: bool, count: int, pair: Pair) -> np.ndarray:
     """Rows of some lost points that were found and registered from there. Collective."""
     run = count * seconds_per_window(pair.settings)
     seconds = max(SEARCH_SECONDS * float(np.prod(2 * np.array(pair.half) + 1)), LEAST_SEARCH_SECONDS)
@@ -188,10 +194,10 @@ def _searched(
     if not len(lost):
         return np.zeros(0, ROW)
     flat, cheap = pair.half[0] == 0, COPY_SECONDS * pair.im1.size < max(ALWAYS_SECONDS, ALLOWED * run)
-    copies = binned_copies(pair.im1, pair.im2, pair.mask1, None, pair.half, team) if far or cheap else []
+    copies = pair.copies if far or cheap else []
     search = AdaptiveSearch(pair.pixel_search(), copies, pair.half, WIDE[:2] if copies else WIDE if flat else NARROW)
     points = no_motion(rows["index"][lost], where[lost])
-    found = _dealt(points, lambda some: register_found(some, search, pair), seconds, team)
+    found = _dealt(points, lambda some: register_found(some, search, pair), seconds, pair.team)
     return found[found["return_status"] == Status.CONVERGED]
 
 
@@ -223,16 +229,15 @@ class SearchingRegistration:
     ----------
     seen : from `look_around`
     pair : images and windows
-    team : hpcdvc.ranks.team.Team
     """
 
-    def __init__(self, seen: Seen, pair: Pair, team):
+    def __init__(self, seen: Seen, pair: Pair):
         self._seen, self._pair = seen, pair
         if seen.motions is not None:
-            copies = binned_copies(pair.im1, pair.im2, pair.mask1, None, pair.half, team)
             self._pixels = pair.pixel_search()
             flat, self._tree = pair.half[0] == 0, _tree_of(seen)
-            self._search = AdaptiveSearch(self._pixels, copies, pair.half, WIDE[:1] if copies or flat else NARROW[:2])
+            reaches = WIDE[:1] if pair.copies or flat else NARROW[:2]
+            self._search = AdaptiveSearch(self._pixels, pair.copies, pair.half, reaches)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Rows (hpcdvc.fields.field.ROW) of points (POINT), whose Phi is not looked at."""

@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import UserError
 from hpcdvc.fields.curvature import Neighbourhood
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.status import Status, point_counts
+from hpcdvc.fields.status import Status
 from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, memory_text, open_mask
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.ldic import Options
-from hpcdvc.output.hdf5 import choose_transport, read_statuses
+from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
-from hpcdvc.output.result import FieldFile
+from hpcdvc.output.result import FieldFile, judge_points
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.task import Task
@@ -188,9 +188,9 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     points = start_of(step, im1, im2, mask, registration, team)
     register, seen = registration, None
     if step.search and points.start is None:
-        pair = Pair(im1, im2, mask, step.settings, registration)
-        seen = look_around(step.grid.positions, step.grid.size, pair, team)
-        register = SearchingRegistration(seen, pair, team)
+        pair = Pair(im1, im2, mask, step.settings, registration, team)
+        seen = look_around(step.grid.positions, step.grid.size, pair)
+        register = SearchingRegistration(seen, pair)
     numbers = step.grid.size if step.again is None else np.flatnonzero(step.again)
     seconds = seconds_per_window(step.settings)
     rows = measure_points(team, numbers, lambda some: register(points(some)), seconds, checkpoint, options.quiet)
@@ -213,12 +213,7 @@ def judge(paths: list[str]) -> None:
     RunError
         In one of the results no node was; the sentence says how most of them ended. The files are kept.
     """
-    for path in (path for path in paths if path.endswith(".hdf")):
-        statuses, family = read_statuses(path)
-        if not point_counts(statuses, family)["measured"]:
-            status, most = max(statuses.items(), key=lambda entry: entry[1]["count"])
-            advice = f"; try: {most['advice']}" * bool(most["advice"])
-            raise RunError(f"{path}: no node has converged, most end with status {status} ({most['reason']}){advice}")
+    judge_points(paths, "no node has converged, most end")
 
 
 def start_of(

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
-from hpcdvc.fields.status import Family, Status, point_counts
+from hpcdvc.fields.status import Family, Status
 from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, memory_text, open_mask, open_volume
 from hpcdvc.labels.scan import scan_labels
-from hpcdvc.options.declare import named_files
+from hpcdvc.options.declare import OptionSet, named_files
 from hpcdvc.options.pixelSearch import Options
-from hpcdvc.output.hdf5 import choose_transport, read_statuses
+from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
-from hpcdvc.output.result import FieldFile
+from hpcdvc.output.result import FieldFile, judge_points
 from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -22,7 +22,7 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
 from hpcdvc.search.rows import PARTICLE_ROW, SEARCH_ROW
 from hpcdvc.search.settings import SearchSettings
-from hpcdvc.steps.search_points import NodePoints, ParticlePoints, particle_starts
+from hpcdvc.steps.search_points import NodePoints, ParticlePoints, WindowPoints, particle_starts
 from hpcdvc.steps.search_settings import half_window_of, range_of, search_seconds, search_settings_of, searcher
 from hpcdvc.steps.start import StartPoints, grid_for, read_start
 
@@ -52,7 +52,7 @@ class SearchTask:
     im1, im2, mask1, mask2, labels : headers of the images
     settings : of the search
     start : field or registration to start from
-    points : the nodes; None for particles, which are made when the labels are read
+    points : the nodes or guiding points; None for particles, which are made when the labels are read
     search_range : six numbers; None: it adapts
     """
 
@@ -63,7 +63,7 @@ class SearchTask:
     labels: VolumeInfo | None
     settings: SearchSettings
     start: Field | None
-    points: NodePoints | None
+    points: NodePoints | WindowPoints | None
     search_range: tuple[int, ...] | None
 
     @property
@@ -103,40 +103,68 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     UserError
         With one sentence, when something is missing or does not fit.
     """
-    im1, im2, labels = (inputs.volume(name) for name in ("im1", "im2", "labels1"))
-    masks = inputs.volume("mask1"), inputs.volume("mask2")
-    check_pair(im1, im2)
-    for mask in filter(None, (*masks, labels)):
-        check_mask(im1, mask)
+    im1, im2, mask1, mask2, labels = images_of(inputs)
     start = read_start(options.phi_file, options.phi_file_bin_ratio, im1)
     reach, points = range_of(options.search_range, im1), None
     if labels is None:
         grid = grid_for(im1.shape, options.spacing, start, options.phi_file)
         nodes = StartPoints(grid, start, "all")
         points = NodePoints(nodes, half_window_of(options, im1), reach, options.apply_f)
-    elif labels.dtype.kind not in "iu":
-        raise UserError(f"{labels.spec} holds {labels.dtype} voxels: labels are whole numbers")
     settings = search_settings_of(options, options.subvoxel)
-    task = SearchTask(im1, im2, *masks, labels, settings, start, points, reach)
+    task = SearchTask(im1, im2, mask1, mask2, labels, settings, start, points, reach)
     made_from = {"grid": [points.grid.origin, points.grid.spacing, points.grid.shape]} if points else {}
-    parameters = parameters_of(options, inputs.identities() | made_from)
-    metadata = metadata_of("pixelSearch", parameters, named_files(options))
-    stem = stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "pixelSearch", im1.path)
+    return job_of("pixelSearch", options, inputs.identities() | made_from, task, choose_transport(team), ADVICE)
+
+
+def images_of(inputs: Inputs) -> tuple[VolumeInfo | None, ...]:
+    """Headers of im1, im2, their masks and the labels, None for those that are not given, on one rank.
+
+    Raises
+    ------
+    UserError
+        They do not fit each other, or the labels are no whole numbers.
+    """
+    im1, im2, *others = (inputs.volume(name) for name in ("im1", "im2", "mask1", "mask2", "labels1"))
+    check_pair(im1, im2)
+    for other in filter(None, others):
+        check_mask(im1, other)
+    labels = others[-1]
+    if labels and labels.dtype.kind not in "iu":
+        raise UserError(f"{labels.spec} holds {labels.dtype} voxels: labels are whole numbers")
+    return im1, im2, *others
+
+
+def job_of(command: str, options: OptionSet, made_from: dict, task: SearchTask, transport: str, advice: dict) -> Job:
+    """The job of a search, on one rank.
+
+    Parameters
+    ----------
+    command : its name
+    options : of it
+    made_from : what else the result depends on
+    task : the search
+    transport : how rows on a grid get into the file
+    advice : statuses that a point ends with, and what to try then
+    """
+    points, im1 = task.points, task.im1
+    on_grid = points is not None and points.grid is not None
+    parameters = parameters_of(options, made_from)
+    stem = stem_of(options.out_dir, options.prefix or f"{im1.stem}-{task.im2.stem}", command, im1.path)
     file = FieldFile(
         stem,
         points.count if points else 0,
-        metadata,
-        views_of(options, points is not None),
+        metadata_of(command, parameters, named_files(options)),
+        views_of(options, on_grid),
         points.half if points else (0, 0, 0) if im1.two_dimensional else (1, 1, 1),
-        choose_transport(team) if points else "gather",
-        ADVICE,
+        transport if on_grid else "gather",
+        advice,
         SEARCH_ROW if points else PARTICLE_ROW,
         Family.SEARCH,
     )
     return Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=file.dtype)
 
 
-def views_of(options: Options, on_grid: bool) -> tuple[str, ...]:
+def views_of(options: OptionSet, on_grid: bool) -> tuple[str, ...]:
     """Views that are written; images are made of grids only."""
     if options.labels1 and (options.node_spacing or options.node_spacing3 or options.half_window):
         log.warning("-lab1 measures particles: -ns and -hws are ignored")
@@ -148,12 +176,8 @@ def views_of(options: Options, on_grid: bool) -> tuple[str, ...]:
 def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:
     """Search and write the HDF5 file. Collective."""
     task: SearchTask = job.task
-    images = volumes(task.im1, task.im2)
-    masks = [open_mask(info, team) if info else None for info in (task.mask1, task.mask2)]
-    labels, points = None, task.points
-    if task.labels:
-        labels = open_volume(task.labels, team)
-        points = particles_of(task, labels, options, team)
+    images, masks, labels = opened(task, volumes, team)
+    points = task.points or particles_of(task, labels, options, team)
     log.info("%s -> %s: %d %s", task.im1.spec, task.im2.spec, points.count, "nodes" if task.points else "particles")
     find = searcher(task.settings, images, masks, labels, task.half, task.search_range, team)
     numbers, seconds = points.count, search_seconds(task.half, task.search_range, task.im1.two_dimensional)
@@ -162,21 +186,39 @@ def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolu
     rows = measure_points(team, numbers, lambda some: find(points(some)), seconds, checkpoint, options.quiet)
     border = int(team.sum(int(np.count_nonzero(rows["border"]))))
     (file,) = job.files
-    if task.labels:
-        rows, _ = team.collect(rows, points.count)
-        file.write(rows, None, team, points.positions[: len(rows)])
-    else:
-        file.write(rows, points.grid, team)
+    write(file, rows, points, team)
     if task.search_range is not None:
         log.info("the best correlation lies on the border of the range at %d of %d points", border, points.count)
     return {"transport": file.transport, "points": team.agree(file.counts), "border": border}
 
 
-def particles_of(task: SearchTask, labels: np.ndarray, options: Options, team) -> ParticlePoints:
-    """The particles of the label image, and what they start from. Collective."""
+def opened(task: SearchTask, volumes: OpenVolumes, team) -> tuple[tuple, list, np.ndarray | None]:
+    """Images, masks and labels of a search, None for those that are not given. Collective."""
+    images = volumes(task.im1, task.im2)
+    masks = [open_mask(info, team) if info else None for info in (task.mask1, task.mask2)]
+    return images, masks, open_volume(task.labels, team) if task.labels else None
+
+
+def write(file: FieldFile, rows: np.ndarray, points: NodePoints | ParticlePoints | WindowPoints, team) -> None:
+    """Write the rows of all points. Collective."""
+    if points.grid is not None:
+        file.write(rows, points.grid, team)
+    else:
+        rows, _ = team.collect(rows, points.count)
+        file.write(rows, None, team, points.positions[: len(rows)])
+
+
+def scanned(task: SearchTask, labels: np.ndarray, team) -> np.ndarray:
+    """The particles (PARTICLE) of the label image, of which there must be some. Collective."""
     found = scan_labels(labels, team, task.labels.spec)
     if not len(found):
         team.fail(UserError(f"{task.labels.spec} holds no particle: it is 0 everywhere"))
+    return found
+
+
+def particles_of(task: SearchTask, labels: np.ndarray, options: Options, team) -> ParticlePoints:
+    """The particles of the label image, and what they start from. Collective."""
+    found = scanned(task, labels, team)
     phi = team.agree(lambda: particle_starts(found, task.start, options.apply_f, options.phi_file))
     return ParticlePoints(found, phi, options.label_dilate, task.search_range, task.im1.two_dimensional)
 
@@ -189,14 +231,7 @@ def judge(paths: list[str]) -> None:
     RunError
         Nothing was; the sentence says how most points ended. The files are kept.
     """
-    for path in (path for path in paths if path.endswith(".hdf")):
-        statuses, family = read_statuses(path)
-        if not point_counts(statuses, family)["measured"]:
-            status, most = max(statuses.items(), key=lambda entry: entry[1]["count"])
-            advice = f"; try: {most['advice']}" * bool(most["advice"])
-            raise RunError(
-                f"{path}: nothing was found, most points end with status {status} ({most['reason']}){advice}"
-            )
+    judge_points(paths, "nothing was found, most points end")
 
 
 def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:

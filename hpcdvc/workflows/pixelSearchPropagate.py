@@ -8,25 +8,21 @@ import numpy as np
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.grid import make_grid
 from hpcdvc.fields.status import Family, Status
-from hpcdvc.images import OpenVolumes, check_mask, check_pair, open_mask, open_volume
-from hpcdvc.labels.scan import scan_labels
-from hpcdvc.options.declare import named_files
+from hpcdvc.images import OpenVolumes
 from hpcdvc.options.pixelSearchPropagate import Options
 from hpcdvc.output.hdf5 import choose_transport
-from hpcdvc.output.places import stem_of
-from hpcdvc.output.result import FieldFile
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
-from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
+from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.search.front import Front
 from hpcdvc.search.pixels import PixelSearch
-from hpcdvc.search.rows import PARTICLE_ROW, SEARCH_ROW, rows_of
+from hpcdvc.search.rows import rows_of
 from hpcdvc.steps.guiding import read_points
 from hpcdvc.steps.rounds import Rounds
 from hpcdvc.steps.search_points import ParticlePoints, WindowPoints, flat_range
 from hpcdvc.steps.search_settings import range_of, search_settings_of, window_in
 from hpcdvc.workflows import pixelSearch
-from hpcdvc.workflows.pixelSearch import SearchTask, estimate, views_of
+from hpcdvc.workflows.pixelSearch import SearchTask, estimate, images_of, job_of, opened, scanned, write
 
 log = logging.getLogger("hpcdvc")
 
@@ -81,13 +77,7 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     UserError
         With one sentence, when something is missing or does not fit.
     """
-    im1, im2, labels = (inputs.volume(name) for name in ("im1", "im2", "labels1"))
-    masks = inputs.volume("mask1"), inputs.volume("mask2")
-    check_pair(im1, im2)
-    for mask in filter(None, (*masks, labels)):
-        check_mask(im1, mask)
-    if labels and labels.dtype.kind not in "iu":
-        raise UserError(f"{labels.spec} holds {labels.dtype} voxels: labels are whole numbers")
+    im1, im2, mask1, mask2, labels = images_of(inputs)
     position, displacement = np.array(options.starting_point[:3]), np.array(options.starting_point[3:])
     if not ((position >= 0) & (position <= np.array(im1.shape) - 1)).all():
         where = " ".join(f"{v:g}" for v in position)
@@ -105,40 +95,15 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
         positions = read_points(options.guiding_points, im1) if grid is None else grid.positions()
         points = WindowPoints(positions, half, tuple(reach), grid)
     settings = search_settings_of(options)
-    task = PropagateTask(im1, im2, *masks, labels, settings, None, points, tuple(reach), position, displacement)
-    return _job(options, inputs, task, choose_transport(team))
-
-
-def _job(options: Options, inputs: Inputs, task: PropagateTask, transport: str) -> Job:
-    points = task.points
-    parameters = parameters_of(options, inputs.identities())
-    metadata = metadata_of("pixelSearchPropagate", parameters, named_files(options))
-    name = options.prefix or f"{task.im1.stem}-{task.im2.stem}"
-    stem = stem_of(options.out_dir, name, "pixelSearchPropagate", task.im1.path)
-    on_grid = points is not None and points.grid is not None
-    file = FieldFile(
-        stem,
-        points.count if points else 0,
-        metadata,
-        views_of(options, on_grid),
-        points.half if points else (0, 0, 0) if task.im1.two_dimensional else (1, 1, 1),
-        transport if on_grid else "gather",
-        ADVICE,
-        SEARCH_ROW if points else PARTICLE_ROW,
-        Family.SEARCH,
-    )
-    return Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=file.dtype)
+    task = PropagateTask(im1, im2, mask1, mask2, labels, settings, None, points, tuple(reach), position, displacement)
+    return job_of("pixelSearchPropagate", options, inputs.identities(), task, choose_transport(team), ADVICE)
 
 
 def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:
     """Search and write the HDF5 file. Collective."""
     task: PropagateTask = job.task
-    images = volumes(task.im1, task.im2)
-    masks = [open_mask(info, team) if info else None for info in (task.mask1, task.mask2)]
-    labels, points = None, task.points
-    if task.labels:
-        labels = open_volume(task.labels, team)
-        points = particles_of(task, labels, options, team)
+    images, masks, labels = opened(task, volumes, team)
+    points = task.points or particles_of(task, labels, options, team)
     pixels = PixelSearch(*images, task.settings, *masks, labels)
     start, displacement = team.agree(lambda: begin(task, points, labels, pixels, options))
     axes = range(1 if task.im1.two_dimensional else 0, 3)
@@ -147,11 +112,7 @@ def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolu
     rounds = Rounds(front, points.count, options.good, checkpoint, team, options.quiet)
     rows, border = rounds.run(lambda numbers, guesses: measure(pixels, points, numbers, guesses))
     (file,) = job.files
-    if points.grid is not None:
-        file.write(rows, points.grid, team)
-    else:
-        rows, _ = team.collect(rows, points.count)
-        file.write(rows, None, team, points.positions[: len(rows)])
+    write(file, rows, points, team)
     log.info("the best correlation lies on the border of the range at %d of %d points", border, points.count)
     return {"transport": file.transport, "points": team.agree(file.counts), "border": border, "rounds": rounds.sizes}
 
@@ -166,9 +127,7 @@ def measure(pixels: PixelSearch, points: Points, numbers: np.ndarray, displaceme
 
 def particles_of(task: PropagateTask, labels: np.ndarray, options: Options, team) -> ParticlePoints:
     """The particles of the label image. Collective."""
-    found = scan_labels(labels, team, task.labels.spec)
-    if not len(found):
-        team.fail(UserError(f"{task.labels.spec} holds no particle: it is 0 everywhere"))
+    found = scanned(task, labels, team)
     phi = np.broadcast_to(np.eye(4)[:3], (len(found), 3, 4))
     return ParticlePoints(found, phi, options.label_dilate, task.search_range, task.im1.two_dimensional)
 

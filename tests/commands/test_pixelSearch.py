@@ -1,20 +1,15 @@
 """hpcdvc-pixelSearch as a whole: what it finds, what it writes, on any number of ranks, after a kill."""
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from ldic_cases import save_registration
-from ldic_runs import shard_bytes, wait_for
-from rank_scripts import clean_environment, finish
+from ldic_runs import kill_once_begun, started
+from rank_scripts import finish
 from reg_ends import own_folder
-from running import command_line
 from search_cases import LOWER, SHAPE, UPPER, pair, particles, save_pair, shifted, written
 from synthetic import lattice_texture, rotation
 from synthetic import pair as analytic
@@ -179,23 +174,10 @@ def test_dry_run(capfd):
 @pytest.mark.slow
 def test_killed_and_resumed(here):
     """The end is that of an undisturbed run, on another number of ranks."""
-    words = ("im1.tif", "im2.tif", "-ns", "2", "-hws", "6", "-sr", *"-6 6 -6 6 -6 6".split(), "-q")
-
-    def start(out, *more, ranks=2):
-        return subprocess.Popen(
-            command_line("pixelSearch", *words, "-od", out, *more, ranks=ranks),
-            cwd=here, env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, start_new_session=True,
-        )  # fmt: skip
-
-    process = start("killed")
-    assert wait_for(lambda: shard_bytes(here / "killed") > 0, process)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert not list((here / "killed").glob("*.hdf"))
+    words = ("-ns", "2", "-hws", "6", "-sr", *"-6 6 -6 6 -6 6".split())
+    kill_once_begun(started("pixelSearch", here, "killed", *words), here / "killed")
     for out, ranks, more in (("killed", 3, ("--resume",)), ("undisturbed", 2, ())):
-        code, _, stderr = finish(start(out, *more, ranks=ranks), timeout=120)
+        code, _, stderr = finish(started("pixelSearch", here, out, *words, *more, ranks=ranks), timeout=120)
         assert code == 0, stderr
     assert written("killed") == written("undisturbed") and len(written("killed")) == 2
 

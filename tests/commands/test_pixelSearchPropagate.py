@@ -1,21 +1,16 @@
 """hpcdvc-pixelSearchPropagate as a whole: motion that grows from a point, on any number of ranks, after a kill."""
 
-import contextlib
 import json
-import os
 import shlex
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
-from ldic_runs import shard_bytes, wait_for
-from rank_scripts import clean_environment, finish
+from ldic_runs import kill_once_begun, shard_bytes, started
+from rank_scripts import finish
 from reg_ends import own_folder
-from running import command_line
 from scipy.interpolate import griddata
 from search_cases import pair, particles, save_pair, written
 from synthetic import Affine, lattice_texture
@@ -207,22 +202,10 @@ def test_left_on_request_and_resumed(here, run_command):
 
 @pytest.mark.slow
 def test_killed_and_resumed(here):
-    words = ("im1.tif", "im2.tif", "-ns", "2", "-hws", "5", *START, "-sr", *"-4 4 -4 4 -4 4".split(), "-q")
-
-    def start(out, *more, ranks=2):
-        return subprocess.Popen(
-            command_line("pixelSearchPropagate", *words, "-od", out, *more, ranks=ranks),
-            cwd=here, env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, start_new_session=True,
-        )  # fmt: skip
-
-    process = start("killed")
-    assert wait_for(lambda: shard_bytes(here / "killed") > 0, process)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    words = ("-ns", "2", "-hws", "5", *START, "-sr", *"-4 4 -4 4 -4 4".split())
+    kill_once_begun(started("pixelSearchPropagate", here, "killed", *words), here / "killed")
     for out, ranks, more in (("killed", 3, ("--resume",)), ("undisturbed", 2, ())):
-        code, _, stderr = finish(start(out, *more, ranks=ranks), timeout=120)
+        code, _, stderr = finish(started("pixelSearchPropagate", here, out, *words, *more, ranks=ranks), timeout=120)
         assert code == 0, stderr
     assert written("killed", "pixelSearchPropagate") == written("undisturbed", "pixelSearchPropagate")
 

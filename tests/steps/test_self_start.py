@@ -30,19 +30,18 @@ class Counted:
         return self.register(points)
 
 
-def images_of(im1, im2, half, mask=None) -> Pair:
+def images_of(im1, im2, half, mask=None, team=None) -> Pair:
     im1, im2 = (image.reshape((1,) * (3 - image.ndim) + image.shape) for image in (im1, im2))
     flat = im1.shape[0] == 1
     settings = Settings(Window((0 if flat else half, half, half)), dimensions=2 if flat else 3)
-    return Pair(im1, im2, mask, settings, Counted(im1, im2, settings, mask))
+    return Pair(im1, im2, mask, settings, Counted(im1, im2, settings, mask), team or Team())
 
 
-def measured(images: Pair, spacing: int, team=None):
+def measured(images: Pair, spacing: int):
     """Positions, rows and what was seen."""
-    team = team or Team()
     positions = make_grid(images.im1.shape, (spacing,) * 3).positions()
-    seen = look_around(lambda: positions, len(positions), images, team)
-    return positions, SearchingRegistration(seen, images, team)(no_motion(np.arange(len(positions)), positions)), seen
+    seen = look_around(lambda: positions, len(positions), images)
+    return positions, SearchingRegistration(seen, images)(no_motion(np.arange(len(positions)), positions)), seen
 
 
 def staying(positions, u, images: Pair) -> np.ndarray:
@@ -135,12 +134,12 @@ def test_a_point_that_others_lead_astray_is_looked_for():
     phi = np.tile(np.eye(4)[:3], (2, 1, 1))
     phi[:, :, 3] = 0.5, 0, -2
     seen = Seen(np.zeros(0, int), np.zeros(0, self_start.ROW), FewMotions(few, phi), None)
-    rows = SearchingRegistration(seen, images, Team())(no_motion(np.arange(2), few))
+    rows = SearchingRegistration(seen, images)(no_motion(np.arange(2), few))
     assert np.abs(rows["Phi"][:, :, 3] - (8.2, -7.1, 6.3)).max() < 0.1
     # where all near it were looked for in vain, it is not
     apart = np.array([[1000.0, 0, 0], [0, 0, 1000]])
     seen = Seen(np.zeros(0, int), np.zeros(0, self_start.ROW), FewMotions(apart, phi), np.repeat(few, 8, axis=0))
-    rows = SearchingRegistration(seen, images, Team())(no_motion(np.arange(2), few))
+    rows = SearchingRegistration(seen, images)(no_motion(np.arange(2), few))
     assert not (rows["return_status"] == Status.CONVERGED).any()
 
 
@@ -162,6 +161,13 @@ def test_masked_part_is_not_looked_for():
     assert (rows["return_status"][outside] < 0).all()
     good = rows["return_status"] == Status.CONVERGED
     assert good.sum() > 20 and np.abs(rows["Phi"][good, :, 3] - (8.2, -7.1, 6.3)).max() < 0.1
+
+
+def test_copies_are_made_once(monkeypatch):
+    made, make = [], self_start.binned_copies
+    monkeypatch.setattr(self_start, "binned_copies", lambda *given: made.append(given) or make(*given))
+    _, _, seen = measured(images_of(*torn(), 8), 9)
+    assert seen.facts["used"] and len(made) == 1
 
 
 def test_small_motions_cost_nothing(monkeypatch):
@@ -203,8 +209,8 @@ def test_a_motion_without_companions_does_not_count():
 def test_points_do_not_know_each_other():
     images = images_of(*torn(), 8)
     positions = make_grid(images.im1.shape, (9,) * 3).positions()
-    seen = look_around(lambda: positions, len(positions), images, Team())
-    register, points = SearchingRegistration(seen, images, Team()), no_motion(np.arange(len(positions)), positions)
+    seen = look_around(lambda: positions, len(positions), images)
+    register, points = SearchingRegistration(seen, images), no_motion(np.arange(len(positions)), positions)
     together = register(points)
     for k in range(0, len(positions), 11):
         assert register(points[k : k + 1]).tobytes() == together[k : k + 1].tobytes()
@@ -214,9 +220,8 @@ def test_points_do_not_know_each_other():
 def test_same_bits_on_ranks():
     from mpi4py import MPI
 
-    images = images_of(*torn(), 8)
-    _, rows, seen = measured(images, 9, Team(MPI.COMM_WORLD))
-    alone = measured(images, 9, Team(MPI.COMM_SELF))
+    _, rows, seen = measured(images_of(*torn(), 8, team=Team(MPI.COMM_WORLD)), 9)
+    alone = measured(images_of(*torn(), 8, team=Team(MPI.COMM_SELF)), 9)
     assert rows.tobytes() == alone[1].tobytes() and seen.facts == alone[2].facts
 
 

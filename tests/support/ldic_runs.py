@@ -1,7 +1,8 @@
-"""Runs of hpcdvc-ldic that tests start, watch and disturb."""
+"""Runs of commands, mostly of hpcdvc-ldic, that tests start, watch and disturb."""
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -16,10 +17,15 @@ NAMES = {"im1-im2-ldic.hdf", "im1-im2-ldic.tsv", "im1-im2-ldic.run.json"}
 
 
 def ldic(here: Path, out: Path, *words, ranks: int = 2) -> subprocess.Popen:
-    """hpcdvc-ldic of here/im1.tif and im2.tif into `out`, started under the launcher."""
+    """hpcdvc-ldic, see `started`."""
+    return started("ldic", here, out, *words, ranks=ranks)
+
+
+def started(command: str, here: Path, out: Path | str, *words, ranks: int = 2) -> subprocess.Popen:
+    """A command on here/im1.tif and im2.tif, into `out`, started under the launcher."""
     words = ("im1.tif", "im2.tif", *words, "-od", out, "-q")
     return subprocess.Popen(
-        command_line("ldic", *words, ranks=ranks),
+        command_line(command, *words, ranks=ranks),
         cwd=here,
         env=clean_environment(),
         stdin=subprocess.DEVNULL,
@@ -60,6 +66,15 @@ def ranks_of(process: subprocess.Popen, command: str = "hpcdvc-ldic") -> list[in
             if "python" in os.readlink(folder / "exe") and command.encode() in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
     return found
+
+
+def kill_once_begun(process: subprocess.Popen, out: Path) -> None:
+    """Kill a run as a crash does, when some of its work is in `out`."""
+    assert wait_for(lambda: shard_bytes(out) > 0, process)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not list(out.glob("*.hdf"))
 
 
 def wait_for(condition, process: subprocess.Popen, timeout: float = 30) -> bool:
