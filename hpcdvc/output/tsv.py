@@ -93,14 +93,12 @@ def _format(name: str, values: np.ndarray) -> str:
     return "%.17g" if name in INTEGERS else "%.9g"
 
 
-def read_tsv(path: str | Path, team: "Team | None" = None) -> Field:
+def read_tsv(path: str | Path) -> Field:
     """Read a field from text: files of ours, and those of spam (also with the old names of the columns).
 
     Parameters
     ----------
     path : the table
-    team : hpcdvc.ranks.team.Team; all its ranks read together, each a part of a large table, and get the same field,
-        in memory that those of a node share. None: this process reads alone
 
     Returns
     -------
@@ -114,8 +112,27 @@ def read_tsv(path: str | Path, team: "Team | None" = None) -> Field:
     ------
     UserError : no such file, not such a table, or a point is there twice; the sentence names the file and the line
     """
-    if team is None or team.size == 1:
-        return _read(path, numbers.read_head(path), None)
+    return _read(path, numbers.read_head(path), None)
+
+
+def read_together(path: str | Path, team: "Team") -> Field:
+    """The same by all ranks, each a part of a large table: the same field on all of them. Collective.
+
+    Parameters
+    ----------
+    path : the table
+    team : hpcdvc.ranks.team.Team
+
+    Returns
+    -------
+    Field : of a large table its arrays stand in memory that the ranks of a node share, and are read-only
+
+    Raises
+    ------
+    UserError : as in `read_tsv`, on every rank
+    """
+    if team.size == 1:
+        return read_tsv(path)
     head = team.agree(lambda: numbers.read_head(path))
     if head.end < numbers.READ_TOGETHER_FROM:
         return team.agree(lambda: _read(path, head, None))

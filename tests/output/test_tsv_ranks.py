@@ -38,7 +38,7 @@ FIELDS = {
 def test_same_field(nodes, shared_tmp_path, kind):
     path = shared_tmp_path / "a.tsv"
     nodes.agree(lambda: tsv.write_tsv(path, FIELDS[kind]()))
-    found, expected = tsv.read_tsv(path, nodes), tsv.read_tsv(path)
+    found, expected = tsv.read_together(path, nodes), tsv.read_tsv(path)
     nodes.barrier()
     assert found.grid == expected.grid and found.family == expected.family
     members = [vars(field) | field.extra for field in (found, expected)]
@@ -72,7 +72,7 @@ def test_same_sentences(nodes, shared_tmp_path, how):
 
     nodes.agree(spoil)
     with pytest.raises(UserError, match=words):
-        tsv.read_tsv(path, nodes)
+        tsv.read_together(path, nodes)
     nodes.barrier()
     with pytest.raises(UserError, match=words):
         tsv.read_tsv(path)
@@ -91,4 +91,4 @@ def test_a_file_that_shrinks(nodes, shared_tmp_path, monkeypatch):
 
     monkeypatch.setattr(numbers, "share_of", shrunk)
     with pytest.raises(RunError, match=r"a\.tsv changed while it was read"):
-        tsv.read_tsv(path, nodes)
+        tsv.read_together(path, nodes)
