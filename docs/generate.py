@@ -38,6 +38,7 @@ NAMES = (
     ("spam.DIC.register", "hpcdvc.registration.api.register"),
     ("spam.DIC.register, for each of many windows", "hpcdvc.registration.windows.register_windows"),
     ("spam.DIC.registerMultiscale", "hpcdvc.registration.api.register_multiscale"),
+    ("", "hpcdvc.output.read.read"),
     ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
     ("spam.helpers.writeCorrelationTSV", "hpcdvc.output.tsv.write_tsv"),
     ("spam.label.boundingBoxes", "hpcdvc.labels.boxes.bounding_boxes"),

@@ -23,6 +23,7 @@ _HOMES = {
     "guiding_points": "search.guiding_points",
     "make_grid": "fields.grid",
     "pixel_search": "search.api",
+    "read": "output.read",
     "read_tsv": "output.tsv",
     "register": "registration.api",
     "register_multiscale": "registration.api",

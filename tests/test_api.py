@@ -39,6 +39,7 @@ PARAMETERS = {
     "guiding_points": "im1 half_window_size minimum_spacing number im1_mask",
     "make_grid": "shape spacing",
     "pixel_search": "imagette1 imagette2 imagette1_mask imagette2_mask return_error",
+    "read": "path comm",
     "read_tsv": "path",
     "register": f"im1 im2 {REGISTRATION}",
     "register_multiscale": f"im1 im2 bin_start bin_stop {REGISTRATION} force_change_scale",
@@ -46,7 +47,7 @@ PARAMETERS = {
     "write_tsv": "path field",
 }
 #: whole volumes are worked on by many ranks: of a communicator that is handed over, never of all there are
-COLLECTIVE = {"apply_mesh_transformation", "apply_phi", "apply_phi_field", "register", "register_multiscale"}
+COLLECTIVE = {"apply_mesh_transformation", "apply_phi", "apply_phi_field", "read", "register", "register_multiscale"}
 
 
 def function(path: str):

@@ -12,6 +12,7 @@ from test_commands import COMMANDS
 
 #: The shortest line that each command takes.
 LINES = {
+    "convert": "a.tsv b.hdf",
     "deformImage": "a -pf p",
     "guidingPoints": "a",
     "info": "",
