@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from label_cases import labelled
 from scipy import ndimage
-from test_scan import labelled
 
 from hpcdvc import neighbours
 from hpcdvc.errors import UserError

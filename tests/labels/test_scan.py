@@ -2,21 +2,12 @@
 
 import numpy as np
 import pytest
+from label_cases import labelled
 from scipy import ndimage
 
 from hpcdvc.errors import UserError
 from hpcdvc.labels.boxes import bounding_boxes, centres_of_mass, get_label, volumes
 from hpcdvc.labels.scan import scan_labels
-
-
-def labelled(dtype="u4", shape=(13, 14, 17), most=9, seed=0):
-    """Blocks of labels with gaps between their numbers, some of one voxel; half of it background."""
-    rng = np.random.default_rng(seed)
-    small = rng.integers(0, most, [-(-n // 3) for n in shape]) * (rng.random([-(-n // 3) for n in shape]) < 0.5)
-    image = np.kron(small, np.ones((3, 3, 3), int))[tuple(map(slice, shape))]
-    image[image == 4] = 0
-    image[0, 0, 0], image[-1, -1, -1] = most + 3, most + 5
-    return image.astype(dtype)
 
 
 def by_numpy(image):
