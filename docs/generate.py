@@ -44,6 +44,7 @@ NAMES = (
     ("spam.label.boundingBoxes", "hpcdvc.labels.boxes.bounding_boxes"),
     ("spam.label.centresOfMass", "hpcdvc.labels.boxes.centres_of_mass"),
     ("spam.label.getLabel", "hpcdvc.labels.boxes.get_label"),
+    ("spam.label.getNeighbours", "hpcdvc.labels.contacts.neighbours"),
     ("spam.label.volumes", "hpcdvc.labels.boxes.volumes"),
 )
 

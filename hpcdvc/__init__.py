@@ -22,6 +22,7 @@ _HOMES = {
     "get_windows": "search.api",
     "guiding_points": "search.guiding_points",
     "make_grid": "fields.grid",
+    "neighbours": "labels.contacts",
     "pixel_search": "search.api",
     "read": "output.read",
     "read_tsv": "output.tsv",

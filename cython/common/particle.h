@@ -1,9 +1,10 @@
 /* The voxels of one particle of a label image, dilated or eroded by a ball, without those of other particles. */
-#ifndef HPCDVC_SEARCH_PARTICLE_H
-#define HPCDVC_SEARCH_PARTICLE_H
+#ifndef HPCDVC_PARTICLE_H
+#define HPCDVC_PARTICLE_H
 
 #include <stdlib.h>
 
+#include "simd.h"
 #include "volume.h"
 
 INLINE int64_t label_at(const hpcdvc_volume *labels, int64_t at)
