@@ -12,6 +12,7 @@ from test_commands import COMMANDS
 
 #: The shortest line that each command takes.
 LINES = {
+    "ddic": "a l b",
     "deformImage": "a -pf p",
     "guidingPoints": "a",
     "info": "",
