@@ -95,6 +95,13 @@ def statuses() -> str:
     return advised(ADVICE)
 
 
+def ddic_statuses() -> str:
+    """Statuses of the labels of a discrete DVC."""
+    from hpcdvc.workflows.ddic import ADVICE
+
+    return advised(ADVICE)
+
+
 def failures() -> str:
     """What to try after a registration of whole images that has failed."""
     from hpcdvc.workflows.reg import ADVICE
@@ -230,6 +237,7 @@ def fragments() -> dict[str, str]:
         **{f"options-{command}.md": options(command) for command in commands()},
         "statuses.md": statuses(),
         "all-statuses.md": all_statuses(),
+        "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
         "failures.md": failures(),

@@ -39,7 +39,7 @@ cdef extern from "moved.h":
         float threshold
         float *best
         uint32_t *taken
-    int64_t particle_mask(const hpcdvc_volume *, int64_t, int, const int64_t *, const int *, uint8_t *) noexcept nogil
+    int64_t particle_mask(const hpcdvc_volume *, int64_t, int, int, const int64_t *, const int *, uint8_t *) noexcept nogil
     int move_label(const hpcdvc_volume *, const hpcdvc_moved *, int, moved_slab *) noexcept nogil
 
 cdef extern from "painted.h":
@@ -150,7 +150,7 @@ def mask(labels, int64_t label, int dilate, origin, shape):
     cdef uint8_t *out = <uint8_t *><size_t>address(result, "u1", tuple(shape), "the mask", fill=True)
     cdef int64_t count
     with nogil:
-        count = particle_mask(<const hpcdvc_volume *>volume, label, dilate, first, n, out)
+        count = particle_mask(<const hpcdvc_volume *>volume, label, dilate, 0, first, n, out)
     if count < 0:
         raise MemoryError("no memory for the mask of a label")
     return result
