@@ -26,9 +26,7 @@ def squared_length(vectors: np.ndarray) -> np.ndarray:
     return vectors[..., 0] ** 2 + vectors[..., 1] ** 2 + vectors[..., 2] ** 2
 
 
-def nodes_at(
-    grid: Grid, usable: np.ndarray, home: np.ndarray, steps: np.ndarray, mirrored: bool = False
-) -> np.ndarray:
+def nodes_at(grid: Grid, usable: np.ndarray, home: np.ndarray, steps: np.ndarray, mirrored: bool = False) -> np.ndarray:
     """Nodes some steps away from others.
 
     Parameters

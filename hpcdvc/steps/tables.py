@@ -18,6 +18,7 @@ from hpcdvc.fields.field import ROW, Field, row_with
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.rows import some_rows
 from hpcdvc.fields.status import Family
+from hpcdvc.images import VolumeInfo
 from hpcdvc.options.common import Output
 from hpcdvc.options.declare import named_files
 from hpcdvc.output.columns import COLUMNS
@@ -106,6 +107,31 @@ def read_field_only(path: str, bin_ratio: float = 1.0, grid: bool = False) -> Fi
     return field
 
 
+def check_registration(field: Field, path: str) -> None:
+    """UserError where a file holds more than one row, and is no registration."""
+    if len(field) != 1:
+        raise UserError(f"{path} holds {len(field)} rows: a registration has one")
+
+
+def check_labels(info: VolumeInfo) -> None:
+    """UserError where an image holds no whole numbers."""
+    if info.dtype.kind not in "iu":
+        raise UserError(f"{info.spec} holds {info.dtype} voxels: labels are whole numbers")
+
+
+def usable_of(field: Field, rows: np.ndarray) -> np.ndarray:
+    """(n,) bool: rows of these numbers."""
+    usable = np.zeros(len(field), bool)
+    usable[rows] = True
+    return usable
+
+
+def mean_spacing(grid: Grid | None) -> float:
+    """Mean distance of nodes along the axes of a grid that has more than one; 0 where there is none."""
+    steps = [step for step, count in zip(grid.spacing, grid.shape, strict=True) if count > 1] if grid else []
+    return sum(steps) / max(len(steps), 1)
+
+
 def table_stem(options: Output, path: str, suffix: str) -> str:
     """Path of a result without extension: in `-od`, by default the folder of the table it is made from."""
     name = options.prefix or os.path.splitext(os.path.basename(path))[0]
@@ -123,6 +149,7 @@ def table_job(
     dtype: np.dtype = ROW,
     family: Family = Family.PASSED,
     advice: Mapping[int, str] | None = None,
+    **volumes: VolumeInfo,
 ) -> Job:
     """The job of a table command, on one rank.
 
@@ -138,8 +165,9 @@ def table_job(
     dtype : of the rows
     family : what the field is made by
     advice : statuses that a point ends with, and what to try then
+    **volumes : images of options that name several, as in `Inputs.identities`
     """
-    parameters = parameters_of(options, inputs.identities())
+    parameters = parameters_of(options, inputs.identities(**volumes))
     on_grid = points is not None and points.grid is not None
     if options.tif and not on_grid:
         log.warning("-tif is ignored: images are made of grids, and these points form none")
