@@ -142,6 +142,13 @@ def gradients(
     return f, _covariance(weights, np.where(present[..., None], field.variance[nodes], 0), correlation)
 
 
+def corners(grid: Grid, support: Support, numbers: np.ndarray) -> np.ndarray:
+    """Numbers of the nodes at some places: the corners of a cell, (m, 8) or (m, 4), or the node there, (m, 1)."""
+    steps = np.stack(np.unravel_index(numbers, support.grid_of(grid).shape), axis=-1)
+    offsets = support.offsets if support.centre.any() else np.zeros((1, 3), int)
+    return np.ravel_multi_index(tuple(np.moveaxis(steps[:, None] + offsets, -1, 0)), grid.shape)
+
+
 def _nodes_of(
     field: Displacements, support: Support, numbers: np.ndarray, connected: Connected | None
 ) -> tuple[np.ndarray, np.ndarray]:

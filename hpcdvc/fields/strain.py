@@ -23,7 +23,7 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Up": AXES,
         **dict.fromkeys(("GL", "H"), PAIRS),
         "ep": AXES,
-        "Ud": tuple(f"{k}{axis}" for k in (1, 2, 3) for axis in AXES),
+        **dict.fromkeys(("Ud1", "Ud2", "Ud3"), AXES),
         **dict.fromkeys(("eq", "eqss"), ()),
     }
 )
@@ -42,7 +42,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "GL": "Green-Lagrange strain, (F^T F - I) / 2",
         "H": "Hencky strain, ln U",
         "ep": "principal small strains, ascending",
-        "Ud": "directions of the principal stretches, in the order of Up, unit vectors",
+        **{f"Ud{k}": f"direction of principal stretch {k} of Up, a unit vector" for k in (1, 2, 3)},
         "eq": "equivalent strain of H, sqrt(2/3) times the norm of its deviator",
         "eqss": "equivalent strain of e, sqrt(2/3) times the norm of its deviator",
     }
@@ -77,7 +77,7 @@ def strain_components(f: ArrayLike, names: Sequence[str], two_d: bool = False) -
 
     Returns
     -------
-    dict of (n,), (n, 3), (n, 6) or, of directions, (n, 9) arrays by name; NaN where F is not finite, singular or mirrors
+    dict of (n,), (n, 3) or (n, 6) arrays by name; NaN where F is not finite, singular or mirrors
 
     Raises
     ------
@@ -125,8 +125,8 @@ def _component(name: str, parts: StrainDecomposition, two_d: bool) -> np.ndarray
     stretches, directions = principal(parts.U, two_d)
     if name == "Up":
         return stretches - 1
-    if name == "Ud":
-        return np.swapaxes(directions, 1, 2).reshape(-1, 9)
+    if name.startswith("Ud"):
+        return directions[:, :, int(name[2]) - 1]
     hencky = (directions * np.log(stretches)[:, None]) @ np.swapaxes(directions, 1, 2)
     return six(hencky) if name == "H" else _equivalent(hencky)
 

@@ -15,7 +15,7 @@ from hpcdvc.fields.phi import axial_vector
 from hpcdvc.fields.strain import check_names, decompose_f, deviator, principal, six
 
 #: Components without a standard deviation: those of directions grow beyond all bounds where two stretches are alike.
-WITHOUT = ("Ud",)
+WITHOUT = ("Ud1", "Ud2", "Ud3")
 #: Stretches that are as alike as this have one logarithm and its slope.
 ALIKE = 1e-6
 
@@ -29,7 +29,7 @@ def strain_deviations(
     ----------
     f : (n, 3, 3) array, ZYX
     covariance : (n, 3, 3, 3) array, [i, k, l] of F_ik and F_il; rows of F are taken as independent
-    names : of `hpcdvc.fields.strain.COMPONENTS`; of the directions, "Ud", there is none
+    names : of `hpcdvc.fields.strain.COMPONENTS`; of directions there are none
     two_d : in-plane motion
 
     Returns
