@@ -72,8 +72,8 @@ def strain_components(f: ArrayLike, names: Sequence[str], two_d: bool = False) -
     ----------
     f : (n, 3, 3) array, ZYX
     names : of `COMPONENTS`
-    two_d : in-plane motion: only the yx block of F counts. vol, dev, volss and devss are those of two dimensions; eq and
-        eqss take the strain across the plane as 0, which stands first in Up and ep
+    two_d : in-plane motion: only the yx block of F counts. vol, dev, volss and devss are those of two dimensions; eq
+        and eqss take the strain across the plane as 0, which stands first in Up and ep
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Standard deviations of components of strain, from the covariance of F.
 
 A small change of F = R U is seen from the principal axes N of U with stretches l: G = N^T R^T dF N = W L + S, where
-S_ij = (l_i G_ij + l_j G_ji) / (l_i + l_j) is the change of the stretch and W_ij = (G_ij - G_ji) / (l_i + l_j) that of the
-rotation. Nothing here divides by a difference of stretches. The why is in docs/theory/strain.md.
+S_ij = (l_i G_ij + l_j G_ji) / (l_i + l_j) is the change of the stretch and W_ij = (G_ij - G_ji) / (l_i + l_j) that of
+the rotation. Nothing here divides by a difference of stretches. The why is in docs/theory/strain.md.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,8 +46,11 @@ def strain_deviations(
         f[:, 0, :] = f[:, :, 0] = (1, 0, 0)
         covariance[:, 0] = covariance[:, :, 0] = covariance[:, :, :, 0] = 0
     change = _Change(f, _roots(covariance), two_d)
-    wanted = [name for name in names if name not in WITHOUT]
-    return {name: np.sqrt(_VARIANCES[name](change)) for name in wanted}
+    none = np.isnan(change.parts.vol)
+    found = {name: np.sqrt(_VARIANCES[name](change)) for name in names if name not in WITHOUT}
+    for deviations in found.values():
+        deviations[none] = np.nan
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +156,8 @@ def _sum(changes: np.ndarray) -> np.ndarray:
 def _norm(tensors: np.ndarray, changes: np.ndarray) -> np.ndarray:
     """Variance of the norm of tensors (n, d, d) that change by (n, 9, d, d).
 
-    Where the norm is large against its noise it is that of the change along the tensor, and near zero that of the length
-    of a random tensor: var |A|^2 / 4 |A|^2, with var |A|^2 = 4 A^T C A + 2 tr C^2 for the true A.
+    Where the norm is large against its noise it is that of the change along the tensor, and near zero that of the
+    length of a random tensor: var |A|^2 / 4 |A|^2, with var |A|^2 = 4 A^T C A + 2 tr C^2 for the true A.
     """
     count = len(tensors)
     tensors, changes = tensors.reshape(count, -1), changes.reshape(count, changes.shape[1], -1)

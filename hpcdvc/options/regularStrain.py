@@ -56,7 +56,7 @@ class Mode(OptionSet):
 
     @property
     def mode(self) -> str:
-        """As in the names of the files: Geers, Q8, raw, poly1 or poly2."""
+        """As in the names of the files: Geers, Q8, raw, poly1 or poly2; Q8 is Q4 in two dimensions."""
         if self.polynomial is not None:
             return f"poly{self.polynomial}"
         return "Q8" if self.cells else "raw" if self.raw else "Geers"

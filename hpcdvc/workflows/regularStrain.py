@@ -115,9 +115,10 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
         points, rows, field.displacement, field.phi[:, :3, :3] if options.raw else None, field.return_status, chosen,
         variance if known else None, field.grid, support, overlap, mask,
     )  # fmt: skip
-    stem = table_stem(options, path, f"strain-{options.mode}")
+    mode = "Q4" if flat and options.cells else options.mode
+    stem = table_stem(options, path, f"strain-{mode}")
     job = table_job("regularStrain", options, inputs, stem, points, task, team, rows.dtype, advice=ADVICE)
-    job.files = (StrainFile(**vars(job.files[0]), mode=options.mode),)
+    job.files = (StrainFile(**vars(job.files[0]), mode=mode),)
     return job
 
 

@@ -19,6 +19,7 @@ LINES = {
     "pixelSearch": "a b -hws 5",
     "pixelSearchPropagate": "a b -sp 1 1 1 0 0 0",
     "reg": "a b",
+    "regularStrain": "a",
 }
 
 #: Runs the lines one after the other, and notes what the launcher would have been called with.
