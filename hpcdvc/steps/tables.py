@@ -16,7 +16,9 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW, Field, row_with
 from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.rows import some_rows
 from hpcdvc.fields.status import Family
+from hpcdvc.images import VolumeInfo
 from hpcdvc.options.common import Output
 from hpcdvc.options.declare import named_files
 from hpcdvc.output.columns import COLUMNS
@@ -84,14 +86,7 @@ def read_table(path: str, bin_ratio: float = 1.0) -> Field:
     """
     field = read_phi_file(path, bin_ratio)
     labels = (field.extra or {}).get("label")
-    return field if labels is None or labels.all() else rows_of_field(field, labels != 0)
-
-
-def rows_of_field(field: Field, chosen: np.ndarray) -> Field:
-    """Some rows of a field, which then has no grid; `chosen` is (n,) bool or numbers."""
-    extra = {name: values[chosen] for name, values in (field.extra or {}).items()}
-    names = ("positions", "phi", "return_status", "error", "iterations", "delta_phi_norm")
-    return Field(*(getattr(field, name)[chosen] for name in names), None, extra, field.family)
+    return field if labels is None or labels.all() else some_rows(field, labels != 0)
 
 
 def read_field_only(path: str, bin_ratio: float = 1.0, grid: bool = False) -> Field:
@@ -112,6 +107,31 @@ def read_field_only(path: str, bin_ratio: float = 1.0, grid: bool = False) -> Fi
     return field
 
 
+def check_registration(field: Field, path: str) -> None:
+    """UserError where a file holds more than one row, and is no registration."""
+    if len(field) != 1:
+        raise UserError(f"{path} holds {len(field)} rows: a registration has one")
+
+
+def check_labels(info: VolumeInfo) -> None:
+    """UserError where an image holds no whole numbers."""
+    if info.dtype.kind not in "iu":
+        raise UserError(f"{info.spec} holds {info.dtype} voxels: labels are whole numbers")
+
+
+def usable_of(field: Field, rows: np.ndarray) -> np.ndarray:
+    """(n,) bool: rows of these numbers."""
+    usable = np.zeros(len(field), bool)
+    usable[rows] = True
+    return usable
+
+
+def mean_spacing(grid: Grid | None) -> float:
+    """Mean distance of nodes along the axes of a grid that has more than one; 0 where there is none."""
+    steps = [step for step, count in zip(grid.spacing, grid.shape, strict=True) if count > 1] if grid else []
+    return sum(steps) / max(len(steps), 1)
+
+
 def table_stem(options: Output, path: str, suffix: str) -> str:
     """Path of a result without extension: in `-od`, by default the folder of the table it is made from."""
     name = options.prefix or os.path.splitext(os.path.basename(path))[0]
@@ -129,6 +149,7 @@ def table_job(
     dtype: np.dtype = ROW,
     family: Family = Family.PASSED,
     advice: Mapping[int, str] | None = None,
+    **volumes: VolumeInfo,
 ) -> Job:
     """The job of a table command, on one rank.
 
@@ -144,8 +165,9 @@ def table_job(
     dtype : of the rows
     family : what the field is made by
     advice : statuses that a point ends with, and what to try then
+    **volumes : images of options that name several, as in `Inputs.identities`
     """
-    parameters = parameters_of(options, inputs.identities())
+    parameters = parameters_of(options, inputs.identities(**volumes))
     on_grid = points is not None and points.grid is not None
     if options.tif and not on_grid:
         log.warning("-tif is ignored: images are made of grids, and these points form none")
@@ -230,38 +252,6 @@ def row_type_of(field: Field, *columns: tuple) -> np.dtype:
     new = {name for name, *_ in columns}
     kept = [(name, known[name].dtype, known[name].components.shape) for name in further if name in known]
     return row_with(*(column for column in kept if column[0] not in new), *columns)
-
-
-def rows_from(field: Field, numbers: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Rows of a field as they are.
-
-    Parameters
-    ----------
-    field : n rows
-    numbers : (m,) of those that are wanted
-    dtype : from `row_type_of`
-
-    Returns
-    -------
-    (m,) array of `dtype`; what the field does not have is NaN or 0
-    """
-    rows, extra = blank_rows(numbers, dtype), field.extra or {}
-    rows["Phi"] = field.phi[numbers, :3]
-    for name in ("return_status", "error", "iterations", "delta_phi_norm"):
-        rows[name] = getattr(field, name)[numbers]
-    for name in (name for name in dtype.names if name in extra):
-        rows[name] = extra[name][numbers]
-    return rows
-
-
-def blank_rows(numbers: np.ndarray, dtype: np.dtype = ROW) -> np.ndarray:
-    """Rows (m,) of these numbers in which nothing is known: NaN, and 0 where that is no number of the type."""
-    rows = np.zeros(len(numbers), dtype)
-    for name in dtype.names:
-        if dtype[name].base.kind == "f":
-            rows[name] = np.nan
-    rows["index"] = numbers
-    return rows
 
 
 def estimate_table(job: Job, ranks: int, points: int, seconds: float) -> str:
