@@ -8,6 +8,7 @@ import numpy as np
 from hpcdvc.fields.strain import COMPONENTS
 from hpcdvc.fields.strain_errors import WITHOUT
 from hpcdvc.output import files, views
+from hpcdvc.output.contents import Mesh
 from hpcdvc.output.result import END_OF_VIEW, FieldFile
 
 #: Components of symmetric tensors that there are in two dimensions: yy, yx, xx.
@@ -78,6 +79,15 @@ class StrainFile(FieldFile):
     def flat(self) -> bool:
         """Of images in two dimensions."""
         return self.half_window_size[0] == 0
+
+    def write_mesh(self, rows: np.ndarray, mesh: Mesh, team) -> None:
+        """Write the HDF5 file of a mesh whose cells have these rows, all of them on rank 0. Collective."""
+        from hpcdvc.output.hdf5 import write_field
+
+        extra = {name: rows[name] for name in self.columns}
+        how = {"extra": extra, "family": self.family, "advice": self.advice, "mesh": mesh}
+        first, middles = (0 if team.rank == 0 else self.points), mesh.points[mesh.cells].mean(axis=1)
+        write_field(self.path, rows, first, None, self.metadata, team, positions=middles, **how)
 
     def view_paths(self) -> list[str]:
         """Files beside it."""

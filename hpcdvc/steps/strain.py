@@ -7,6 +7,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field, row_with
+from hpcdvc.fields.rows import blank_rows
 from hpcdvc.fields.status import Status
 from hpcdvc.fields.strain import strain_components
 from hpcdvc.fields.strain_errors import strain_deviations
@@ -14,7 +15,6 @@ from hpcdvc.options.registration import HalfWindow
 from hpcdvc.output.hdf5 import read_metadata
 from hpcdvc.output.strain import strain_columns
 from hpcdvc.steps.selection import usable_rows
-from hpcdvc.steps.tables import blank_rows
 
 log = logging.getLogger("hpcdvc")
 

@@ -13,6 +13,7 @@ from test_commands import COMMANDS
 #: The shortest line that each command takes.
 LINES = {
     "deformImage": "a -pf p",
+    "discreteStrain": "a",
     "guidingPoints": "a",
     "info": "",
     "ldic": "a b -hws 5",
