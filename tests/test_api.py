@@ -25,12 +25,14 @@ PARAMETERS = {
     "apply_phi_field": (
         "im field_coords_ref phi_field im_mask_def displacement_mode n_neighbours interpolation_order verbose"
     ),
+    "bagi_gradients": "points connectivity displacements variance",
     "binning": "im binning return_crop_and_centre",
     "bounding_boxes": "labels",
     "centres_of_mass": "labels",
     "compute_phi": "transformation phi_centre phi_point",
     "decompose_f": "f two_d",
     "decompose_phi": "phi phi_centre phi_point two_d",
+    "geers_gradients": "displacements node_spacing radius variance half_window_size",
     "get_label": "labels label margin label_dilate",
     "get_windows": (
         "im1 node_position half_window_size phi im2 search_range im1_mask im2_mask min_mask_coverage grey_threshold "
@@ -39,9 +41,13 @@ PARAMETERS = {
     "guiding_points": "im1 half_window_size minimum_spacing number im1_mask",
     "make_grid": "shape spacing",
     "pixel_search": "imagette1 imagette2 imagette1_mask imagette2_mask return_error",
+    "polynomial_gradients": "displacements node_spacing order radius variance half_window_size",
+    "q8_gradients": "displacements node_spacing variance half_window_size",
     "read_tsv": "path",
     "register": f"im1 im2 {REGISTRATION}",
     "register_multiscale": f"im1 im2 bin_start bin_stop {REGISTRATION} force_change_scale",
+    "strain_components": "f names two_d",
+    "strain_deviations": "f covariance names two_d",
     "volumes": "labels",
     "write_tsv": "path field",
 }

@@ -215,19 +215,24 @@ def test_the_same_bytes_on_any_number_of_ranks(team, tmp_path_factory):
 
     def prepare():
         rng = np.random.default_rng(4)
-        field = affine_field((7, 12, 13), variance=1e-4, status=rng.choice([2, 2, 2, -3], 7 * 12 * 13))
+        field = affine_field(variance=1e-4, status=rng.choice([2, 2, 2, -3], 210))
         field.phi[:, :3, 3] += 0.1 * rng.standard_normal((len(field), 3))
         save(str(folder / "field.tsv"), field)
-        mask = np.ones((200, 150, 150), "u1")
-        mask[60:70, 40:60] = 0
+        mask = np.ones((120, 80, 90), "u1")
+        mask[50:56, 25:35] = 0
         tifffile.imwrite(folder / "mask.tif", mask)
 
     team.agree(prepare)
-    for modes in ({}, {"cells": True}, {"raw": True}, {"polynomial": 2}):
-        words = {"field": str(folder / "field.tsv"), "half_window_size": 12, "components": NAMES, **modes}
+    for modes in ({}, {"cells": True}, {"polynomial": 2}):
+        words = {
+            "field": str(folder / "field.tsv"),
+            "half_window_size": 12,
+            "components": ("vol", "U", "r", "H"),
+            **modes,
+        }
         words["mask1"] = str(folder / "mask.tif")
         run(Options(**words, out_dir=str(folder / "together"), quiet=True, force=True), team)
         team.on_root(lambda: run(Options(**words, out_dir=str(folder / "alone"), quiet=True, force=True), Team()))  # noqa: B023
         team.barrier()
     same = team.agree(lambda: results(folder / "together") == results(folder / "alone"))
-    assert same and len(team.agree(lambda: list(results(folder / "alone")))) == 8
+    assert same and len(team.agree(lambda: list(results(folder / "alone")))) == 6
