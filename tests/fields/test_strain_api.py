@@ -25,7 +25,8 @@ def test_gradients_of_arrays(function, shape):
     assert found.f.shape == (*shape, 3, 3) and found.covariance.shape == (*shape, 3, 3, 3)
     assert np.abs(found.f[there] - F).max() < 1e-11 and there.mean() > 0.9
     alone = function(missing, FIELD.grid.spacing, variance=np.full(U.shape, 0.01)).covariance
-    assert np.nanmean(found.covariance[..., 0, 0, 0] / alone[..., 0, 0, 0]) < 0.9  # what neighbours share cancels
+    # neighbours side by side err alike, so that many of them are worth little more than one
+    assert np.nanmean(found.covariance[..., 0, 0, 0] / alone[..., 0, 0, 0]) > 1.2
     assert function(missing, FIELD.grid.spacing).covariance is None
     deviations = hpcdvc.strain_deviations(found.f[there], found.covariance[there], ("vol",))["vol"]
     assert (deviations > 0).all()
