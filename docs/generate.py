@@ -223,6 +223,15 @@ def results(pattern: str) -> str:
     return re.sub(r"^#", "##", text.partition("\n")[2], flags=re.M)
 
 
+def strain_components() -> str:
+    """Names for `-comp`, and the numbers behind each."""
+    from hpcdvc.fields.strain import COMPONENTS, MEANINGS
+    from hpcdvc.output.strain import strain_names
+
+    rows = [(code(name), " ".join(map(code, strain_names(name))), MEANINGS[name]) for name in COMPONENTS]
+    return table(("`-comp`", "columns", "meaning"), rows)
+
+
 def job_file() -> str:
     """The job script of slurm/."""
     return f"```bash\n{(ROOT / 'slurm' / 'hpcdvc.sbatch').read_text()}```\n"
@@ -243,6 +252,7 @@ def fragments() -> dict[str, str]:
         "rooms.md": rooms(),
         "modules.md": modules(),
         "names.md": names(),
+        "strain-components.md": strain_components(),
         "job-file.md": job_file(),
         "speed.md": results("ldic-*.md"),
         "speed-reg.md": results("reg-*.md"),
