@@ -36,7 +36,7 @@ class Selection(OptionSet):
         "--select-correlation-coefficient-threshold",
         at_least=-1,
         at_most=1,
-        help="-scc: at or below this; default 0.99, of a zncc 0.7",
+        help="-scc: at or below this; default 0.99, of a zncc 0.6",
     )
     by_coherency: bool = option(
         False,

@@ -17,7 +17,7 @@ from hpcdvc.steps.tables import for_all, mean_spacing
 log = logging.getLogger("hpcdvc")
 
 #: Correlation at or below which a match is wrong, by the criterion of the search.
-CORRELATION = {"ncc": 0.99, "zncc": 0.7}
+CORRELATION = {"ncc": 0.99, "zncc": 0.6}
 #: Radius within which nodes count, in node spacings; so many of the nearest where there is no grid.
 SPACINGS, COUNT = 4, 27
 

@@ -119,6 +119,14 @@ def check_labels(info: VolumeInfo) -> None:
         raise UserError(f"{info.spec} holds {info.dtype} voxels: labels are whole numbers")
 
 
+def check_alike(field: Field, other: Field, path: str, other_path: str) -> None:
+    """UserError where one of two fields is of images in two dimensions, and the other of volumes."""
+    flat = [not some.positions[:, 0].any() for some in (field, other)]
+    if len(field) > 1 and len(other) > 1 and flat[0] != flat[1]:
+        paths = (path, other_path) if flat[0] else (other_path, path)
+        raise UserError(f"{paths[0]} was measured on images in two dimensions, and {paths[1]} on volumes")
+
+
 def usable_of(field: Field, rows: np.ndarray) -> np.ndarray:
     """(n,) bool: rows of these numbers."""
     usable = np.zeros(len(field), bool)
