@@ -41,12 +41,13 @@ def read_field(path: str | Path, members: Container[str] | None = None) -> Field
     UserError : no such file, not one of ours, or a damaged one
     """
     with _opened(path) as stored:
-        data = stored.find("VTKHDF/PointData")
+        group = _group(stored)
+        data = stored.find(group)
         for name in ("Phi", "returnStatus"):
             if name not in data:
                 raise UserError(f"{path} holds no field: it has no column {name}")
         grid = _grid(stored)
-        positions = None if grid else stored.array("VTKHDF/Points", (None, 3))[:, ::-1]
+        positions = None if grid else _positions(stored, group)
         lead = grid.shape if vtkhdf.is_image(grid) else (grid.size if grid else len(positions),)
         family = _family(stored)
         kind = stored.text("hpcdvc", "kind")
@@ -59,9 +60,9 @@ def read_field(path: str | Path, members: Container[str] | None = None) -> Field
             if (members is not None and made_from not in members) or (column and column.derived):
                 continue
             if column:
-                found[made_from] = _read_known(stored, column, lead)
-            elif stored.holds_numbers(f"VTKHDF/PointData/{name}", lead):
-                found[made_from] = _read_unknown(stored, name, lead)
+                found[made_from] = _read_known(stored, f"{group}/{column.name}", column, lead)
+            elif stored.holds_numbers(f"{group}/{name}", lead):
+                found[made_from] = _read_unknown(stored, f"{group}/{name}", lead)
     return schema.field_of_members(found, grid, positions, family)
 
 
@@ -173,20 +174,39 @@ def _grid(stored: Stored) -> Grid | None:
     return Grid(*(tuple(value[name]) for name in names))
 
 
-def _read_known(stored: Stored, column: Column, lead: tuple[int, ...]) -> np.ndarray:
+def _group(stored: Stored) -> str:
+    """Where the rows are: with the cells, where a file of points has such, else with the points."""
+    cells = stored.text("hpcdvc", "kind") == "points" and isinstance(stored.find("VTKHDF/CellData"), h5py.Group)
+    return "VTKHDF/CellData" if cells else "VTKHDF/PointData"
+
+
+def _positions(stored: Stored, group: str) -> np.ndarray:
+    """(n, 3) ZYX: the points, or the middles of the cells, which are all of one type."""
+    points = stored.array("VTKHDF/Points", (None, 3))[:, ::-1]
+    if group == "VTKHDF/PointData":
+        return points
+    corners, offsets = stored.array("VTKHDF/Connectivity", (None,)), stored.array("VTKHDF/Offsets", (None,))
+    count = len(offsets) - 1
+    sound = all(array.dtype.kind in "iu" for array in (corners, offsets)) and count > 0 and not len(corners) % count
+    if not sound or not ((corners >= 0) & (corners < len(points))).all():
+        raise stored.damaged("its cells do not fit its points")
+    return points[corners.reshape(count, -1)].mean(axis=1)
+
+
+def _read_known(stored: Stored, path: str, column: Column, lead: tuple[int, ...]) -> np.ndarray:
     """(n, ...), ZYX, of the type that is declared."""
     width = (math.prod(column.components.shape),) if column.components.shape else ()
-    array = stored.array(f"VTKHDF/PointData/{column.name}", (*lead, *width)).reshape(-1, *width)
+    array = stored.array(path, (*lead, *width)).reshape(-1, *width)
     unfit = schema.unfit(array, np.dtype(column.dtype))
     if unfit:
         raise stored.damaged(f"{column.name} {unfit[1]}")
     return to_memory(array.astype(column.dtype), column.components)
 
 
-def _read_unknown(stored: Stored, name: str, lead: tuple[int, ...]) -> np.ndarray:
-    array = stored.array(f"VTKHDF/PointData/{name}")
+def _read_unknown(stored: Stored, path: str, lead: tuple[int, ...]) -> np.ndarray:
+    array = stored.array(path)
     array = array.reshape(-1, *array.shape[len(lead) :])
-    components = components_named(stored.text(f"VTKHDF/PointData/{name}", "components") or "")
+    components = components_named(stored.text(path, "components") or "")
     fits = components is not None and array.shape[1:] == (
         () if not components.shape else (math.prod(components.shape),)
     )
