@@ -16,6 +16,7 @@ from hpcdvc.fields.status import Family
 from hpcdvc.output import schema, vtkhdf
 from hpcdvc.output.columns import KINDS, Column, columns_of, components_named, to_memory
 from hpcdvc.output.stored import Stored, opened
+from hpcdvc.output.transports import POINTS_AT_ONCE
 
 #: What a result says in plain text, and in JSON with its Python type; files may hold more, which nobody here reads.
 TEXTS = ("schema", "component_order", "array_order", "kind", "family")
@@ -174,13 +175,19 @@ def _grid(stored: Stored) -> Grid | None:
 
 
 def _read_known(stored: Stored, column: Column, lead: tuple[int, ...]) -> np.ndarray:
-    """(n, ...), ZYX, of the type that is declared."""
+    """(n, ...), ZYX, of the type that is declared; some points at a time, so that it stands in memory once."""
     width = (math.prod(column.components.shape),) if column.components.shape else ()
-    array = stored.array(f"VTKHDF/PointData/{column.name}", (*lead, *width)).reshape(-1, *width)
-    unfit = schema.unfit(array, np.dtype(column.dtype))
-    if unfit:
-        raise stored.damaged(f"{column.name} {unfit[1]}")
-    return to_memory(array.astype(column.dtype), column.components)
+    found, per_plane = stored.dataset(f"VTKHDF/PointData/{column.name}", (*lead, *width)), math.prod(lead[1:])
+    result = np.empty((math.prod(lead), *column.components.shape), column.dtype)
+    step = max(POINTS_AT_ONCE // per_plane, 1)
+    for first in range(0, lead[0], step):
+        some = found[first : first + step].reshape(-1, *width)
+        unfit = schema.unfit(some, np.dtype(column.dtype))
+        if unfit:
+            raise stored.damaged(f"{column.name} {unfit[1]}")
+        start = first * per_plane
+        result[start : start + len(some)] = to_memory(some, column.components)
+    return result
 
 
 def _read_unknown(stored: Stored, name: str, lead: tuple[int, ...]) -> np.ndarray:
