@@ -141,7 +141,7 @@ def read_result(path: str | Path, team: Team) -> Result:
     elif ending == ".tsv":
         from hpcdvc.output.tsv import read_together
 
-        found = without_background(read_together(path, team))
+        found = without_background(read_together(path, team, strain=True))
     elif ending == ".vtk":
         from hpcdvc.output.vtk_reader import read_vtk
 
