@@ -30,10 +30,18 @@ NAMES = (
     ("spam.DIC.applyMeshTransformation", "hpcdvc.deformation.images.apply_mesh_transformation"),
     ("spam.DIC.applyPhi, applyPhiPython", "hpcdvc.deformation.images.apply_phi"),
     ("spam.DIC.applyPhiField", "hpcdvc.deformation.images.apply_phi_field"),
+    ("spam.DIC.applyRegistrationToPoints", "hpcdvc.steps.kinematics.apply_registration_to_points"),
     ("spam.DIC.binning", "hpcdvc.registration.levels.binning"),
+    (
+        "spam.DIC.estimateDisplacementFromQuadraticFit",
+        "hpcdvc.steps.kinematics.estimate_displacement_from_quadratic_fit",
+    ),
+    ("spam.DIC.estimateLocalQuadraticCoherency", "hpcdvc.steps.kinematics.estimate_local_quadratic_coherency"),
     ("spam.DIC.getImagettes", "hpcdvc.search.api.get_windows"),
     ("", "hpcdvc.search.guiding_points.guiding_points"),
+    ("spam.DIC.interpolatePhiField", "hpcdvc.steps.kinematics.interpolate_phi_field"),
     ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
+    ("spam.DIC.mergeRegularGridAndDiscrete", "hpcdvc.steps.kinematics.merge_regular_grid_and_discrete"),
     ("spam.DIC.pixelSearch", "hpcdvc.search.api.pixel_search"),
     ("spam.DIC.register", "hpcdvc.registration.api.register"),
     ("spam.DIC.register, for each of many windows", "hpcdvc.registration.windows.register_windows"),
@@ -44,6 +52,7 @@ NAMES = (
     ("spam.label.boundingBoxes", "hpcdvc.labels.boxes.bounding_boxes"),
     ("spam.label.centresOfMass", "hpcdvc.labels.boxes.centres_of_mass"),
     ("spam.label.getLabel", "hpcdvc.labels.boxes.get_label"),
+    ("spam.label.getNeighbours", "hpcdvc.labels.contacts.neighbours"),
     ("spam.label.volumes", "hpcdvc.labels.boxes.volumes"),
 )
 
@@ -90,6 +99,13 @@ def options(command: str) -> str:
 def statuses() -> str:
     """Statuses of the nodes of a local DVC."""
     from hpcdvc.workflows.ldic import ADVICE
+
+    return advised(ADVICE)
+
+
+def ddic_statuses() -> str:
+    """Statuses of the labels of a discrete DVC."""
+    from hpcdvc.workflows.ddic import ADVICE
 
     return advised(ADVICE)
 
@@ -229,6 +245,7 @@ def fragments() -> dict[str, str]:
         **{f"options-{command}.md": options(command) for command in commands()},
         "statuses.md": statuses(),
         "all-statuses.md": all_statuses(),
+        "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
         "failures.md": failures(),
