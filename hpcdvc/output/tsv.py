@@ -115,13 +115,14 @@ def read_tsv(path: str | Path) -> Field:
     return _read(path, numbers.read_head(path), None)
 
 
-def read_together(path: str | Path, team: "Team") -> Field:
+def read_together(path: str | Path, team: "Team", strain: bool = False) -> Field:
     """The same by all ranks, each a part of a large table: the same field on all of them. Collective.
 
     Parameters
     ----------
     path : the table
     team : hpcdvc.ranks.team.Team
+    strain : a table of strain will do, too: it has no displacements, Phi is NaN
 
     Returns
     -------
@@ -131,17 +132,15 @@ def read_together(path: str | Path, team: "Team") -> Field:
     ------
     UserError : as in `read_tsv`, on every rank
     """
-    if team.size == 1:
-        return read_tsv(path)
     head = team.agree(lambda: numbers.read_head(path))
-    if head.end < numbers.READ_TOGETHER_FROM:
-        return team.agree(lambda: _read(path, head, None))
-    return _read(path, head, team)
+    if team.size == 1 or head.end < numbers.READ_TOGETHER_FROM:
+        return team.agree(lambda: _read(path, head, None, strain))
+    return _read(path, head, team, strain)
 
 
-def _read(path: str | Path, head: Head, team: "Team | None") -> Field:
+def _read(path: str | Path, head: Head, team: "Team | None", strain: bool = False) -> Field:
     """The field, by all ranks of a team, or by one."""
-    layout = Layout.of(head)
+    layout = Layout.of(head, strain)
     share = numbers.share_of(head, team)
     make = team.shared_array if team else np.zeros
     members = {part.name: make((share.total, *part.shape), part.dtype) for part in layout.parts}
