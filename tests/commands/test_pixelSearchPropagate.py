@@ -88,11 +88,12 @@ def test_the_same_bytes_on_any_number_of_ranks(words, run_command):
     assert len(found[0]) == 2 and found[0] == found[1] == found[2]
 
 
-@pytest.mark.parametrize("name", ["points.txt", "points.tsv"])
+@pytest.mark.parametrize("name", ["points.txt", "points.tsv", "points of Windows.txt"])
 def test_guiding_points(name):
     places = [(20, 22, x) for x in range(10, 80, 9)][::-1]
     lines = {
         "points.txt": ["# Z Y X", *(f"{z}, {y} {x}.0" for z, y, x in places)],
+        "points of Windows.txt": ["\ufeff20 22 73", *(f"{z} {y} {x}\r" for z, y, x in places[1:])],
         "points.tsv": ["Xpos\tNodeNumber\tZpos\tYpos", *(f"{x}\t7\t{z}\t{y}" for z, y, x in places)],
     }[name]
     Path(name).write_text("\n".join(lines) + "\n")
