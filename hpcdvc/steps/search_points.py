@@ -50,7 +50,7 @@ class NodePoints:
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """Points (m,) SEARCH_POINT of some numbers."""
         points = self.start(numbers)
-        phi = _part(points["Phi"], self.apply_f)
+        phi = part(points["Phi"], self.apply_f)
         reach = self.search_range or flat_range(ADAPTING, self.half[0] == 0)
         result = search_points(points["position"], phi, self.half, reach)
         result["index"] = numbers
@@ -196,7 +196,7 @@ def particle_starts(particles: np.ndarray, start: Field | None, apply_f: str, pa
         return identity
     centres = centres_of(particles)
     if len(start) == 1 and "label" not in (start.extra or {}):
-        return _part(at_points(start.phi[0], start.positions[0], centres)[:, :3], apply_f)
+        return part(at_points(start.phi[0], start.positions[0], centres)[:, :3], apply_f)
     labels = (start.extra or {}).get("label")
     if labels is None:
         raise UserError(f"{path} holds {len(start)} points that are no particles: pass it to the particles first")
@@ -210,7 +210,7 @@ def particle_starts(particles: np.ndarray, start: Field | None, apply_f: str, pa
     if not known.all():
         fitted = fit_from_neighbours(start, usable_as_start(start), centres[~known])
         phi[~known] = np.where(np.isfinite(fitted), fitted, identity[~known])
-    return _part(phi, apply_f)
+    return part(phi, apply_f)
 
 
 def _check_particles(start, labels, particles, rows, known, centres, path) -> None:
@@ -225,8 +225,8 @@ def _check_particles(start, labels, particles, rows, known, centres, path) -> No
         raise UserError(f"{path} has the particle {label} more than {SAME_PLACE:g} voxel from where the image has it")
 
 
-def _part(phi: np.ndarray, apply_f: str) -> np.ndarray:
-    """(n, 3, 4) with the part of F that deforms windows; rows that are not finite stay so."""
+def part(phi: np.ndarray, apply_f: str) -> np.ndarray:
+    """(n, 3, 4) array with the part of F that deforms windows (all, rigid or no); rows that are not finite stay so."""
     finite = np.isfinite(phi).all(axis=(1, 2))
     whole = np.tile(np.eye(4), (len(phi), 1, 1))
     whole[finite, :3] = phi[finite]

@@ -96,7 +96,12 @@ def test_arguments_of_windows():
         return get_windows(im1=LARGE, im2=LARGE, search_range=(-1, 1) * 3, **given)
 
     assert cut().imagette1.shape == (7, 7, 7) and cut(node_position=(1e300, 8, 9)).return_status == -6
-    for name, value in (("node_position", (np.nan, 8, 9)), ("node_position", (7, 8)), ("phi", None), ("phi", np.eye(3))):
+    for name, value in (
+        ("node_position", (np.nan, 8, 9)),
+        ("node_position", (7, 8)),
+        ("phi", None),
+        ("phi", np.eye(3)),
+    ):
         with pytest.raises(UserError, match=name):
             cut(**{name: value})
     with pytest.raises(UserError, match="between 0 and 1"):
