@@ -31,6 +31,7 @@ PARAMETERS = {
     "compute_phi": "transformation phi_centre phi_point",
     "decompose_f": "f two_d",
     "decompose_phi": "phi phi_centre phi_point two_d",
+    "get_displacement_from_neighbours": "labels field file_name method neighbours_range centres_of_mass previous",
     "get_label": "labels label margin label_dilate mask_other_labels bounding_boxes",
     "get_windows": (
         "im1 node_position half_window_size phi im2 search_range im1_mask im2_mask min_mask_coverage grey_threshold "
@@ -38,6 +39,7 @@ PARAMETERS = {
     ),
     "guiding_points": "im1 half_window_size minimum_spacing number im1_mask",
     "make_grid": "shape spacing",
+    "merge_registration_and_discrete_fields": "registration discrete file_name reg_tsv_bin_ratio",
     "neighbours": "labels method neighbours_range",
     "pixel_search": "imagette1 imagette2 imagette1_mask imagette2_mask return_error",
     "read_tsv": "path",
