@@ -30,16 +30,25 @@ NAMES = (
     ("spam.DIC.applyMeshTransformation", "hpcdvc.deformation.images.apply_mesh_transformation"),
     ("spam.DIC.applyPhi, applyPhiPython", "hpcdvc.deformation.images.apply_phi"),
     ("spam.DIC.applyPhiField", "hpcdvc.deformation.images.apply_phi_field"),
+    ("spam.DIC.applyRegistrationToPoints", "hpcdvc.steps.kinematics.apply_registration_to_points"),
     ("spam.DIC.binning", "hpcdvc.registration.levels.binning"),
+    (
+        "spam.DIC.estimateDisplacementFromQuadraticFit",
+        "hpcdvc.steps.kinematics.estimate_displacement_from_quadratic_fit",
+    ),
+    ("spam.DIC.estimateLocalQuadraticCoherency", "hpcdvc.steps.kinematics.estimate_local_quadratic_coherency"),
     ("spam.DIC.getDisplacementFromNeighbours", "hpcdvc.labels.starts.get_displacement_from_neighbours"),
     ("spam.DIC.getImagettes", "hpcdvc.search.api.get_windows"),
     ("", "hpcdvc.search.guiding_points.guiding_points"),
+    ("spam.DIC.interpolatePhiField", "hpcdvc.steps.kinematics.interpolate_phi_field"),
     ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
     ("spam.DIC.mergeRegistrationAndDiscreteFields", "hpcdvc.labels.starts.merge_registration_and_discrete_fields"),
+    ("spam.DIC.mergeRegularGridAndDiscrete", "hpcdvc.steps.kinematics.merge_regular_grid_and_discrete"),
     ("spam.DIC.pixelSearch", "hpcdvc.search.api.pixel_search"),
     ("spam.DIC.register", "hpcdvc.registration.api.register"),
     ("spam.DIC.register, for each of many windows", "hpcdvc.registration.windows.register_windows"),
     ("spam.DIC.registerMultiscale", "hpcdvc.registration.api.register_multiscale"),
+    ("", "hpcdvc.output.read.read"),
     ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
     ("spam.helpers.writeCorrelationTSV", "hpcdvc.output.tsv.write_tsv"),
     ("spam.label.boundingBoxes", "hpcdvc.labels.boxes.bounding_boxes"),
@@ -92,6 +101,13 @@ def options(command: str) -> str:
 def statuses() -> str:
     """Statuses of the nodes of a local DVC."""
     from hpcdvc.workflows.ldic import ADVICE
+
+    return advised(ADVICE)
+
+
+def ddic_statuses() -> str:
+    """Statuses of the labels of a discrete DVC."""
+    from hpcdvc.workflows.ddic import ADVICE
 
     return advised(ADVICE)
 
@@ -231,6 +247,7 @@ def fragments() -> dict[str, str]:
         **{f"options-{command}.md": options(command) for command in commands()},
         "statuses.md": statuses(),
         "all-statuses.md": all_statuses(),
+        "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
         "failures.md": failures(),

@@ -69,7 +69,7 @@ static int move_label(const hpcdvc_volume *labels, const hpcdvc_moved *m, int di
     int n[3];
     if (low[0] > high[0] || low[1] > high[1] || low[2] > high[2] || !sources(m, low, high, origin, n)) return 0;
     uint8_t *mask = malloc((size_t)n[0] * n[1] * n[2]);
-    if (!mask || particle_mask(labels, m->label, dilate, origin, n, mask) < 0) {
+    if (!mask || particle_mask(labels, m->label, dilate, 0, origin, n, mask) < 0) {
         free(mask);
         return 1;
     }

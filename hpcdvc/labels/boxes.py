@@ -175,16 +175,9 @@ def get_label(
     if label == 0 or not len(one):
         return None
     low, high = one["low"][0].astype(np.int64), one["high"][0].astype(np.int64)
-    reach = margin + max(int(label_dilate), 0)
-    cut = _slices(low, high, reach, image.shape)
+    cut = _slices(low, high, margin + max(int(label_dilate), 0), image.shape)
     origin, shape = [part.start for part in cut], [part.stop - part.start for part in cut]
-    if mask_other_labels:
-        subvol = mask(Volume(image), label, int(label_dilate), origin, shape).astype(bool)
-    else:
-        wide = _slices(low, high, reach + 1, image.shape)
-        alone = Volume((image[wide] == label).astype(np.uint8))
-        start = [a - part.start for a, part in zip(origin, wide, strict=True)]
-        subvol = mask(alone, 1, int(label_dilate), start, shape).astype(bool)
+    subvol = mask(Volume(image), label, int(label_dilate), origin, shape, not mask_other_labels).astype(bool)
     centre = centres_of(one)[0]
     box = np.stack([low, high], axis=1).ravel()
     relative = centre - origin

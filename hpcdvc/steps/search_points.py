@@ -8,7 +8,7 @@ import numpy as np
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.neighbours import fit_from_neighbours
-from hpcdvc.fields.phi import at_points, part_of
+from hpcdvc.fields.phi import at_points, part_of_rows
 from hpcdvc.labels.scan import centres_of
 from hpcdvc.search.pixels import SEARCH_POINT, search_points, seconds_per_point
 from hpcdvc.steps.particles import rows_of_particles
@@ -48,7 +48,7 @@ class NodePoints:
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """Points (m,) SEARCH_POINT of some numbers."""
         points = self.start(numbers)
-        phi = _part(points["Phi"], self.apply_f)
+        phi = part_of_rows(points["Phi"], self.apply_f)
         reach = self.search_range or flat_range(ADAPTING, self.half[0] == 0)
         result = search_points(points["position"], phi, self.half, reach)
         result["index"] = numbers
@@ -194,21 +194,11 @@ def particle_starts(particles: np.ndarray, start: Field | None, apply_f: str, pa
         return identity
     centres = centres_of(particles)
     if len(start) == 1 and "label" not in (start.extra or {}):
-        return _part(at_points(start.phi[0], start.positions[0], centres)[:, :3], apply_f)
+        return part_of_rows(at_points(start.phi[0], start.positions[0], centres)[:, :3], apply_f)
     rows = rows_of_particles(start, start.measured, particles, path)
     known = rows >= 0
     phi = np.where(known[:, None, None], start.phi[rows, :3], identity)
     if not known.all():
         fitted = fit_from_neighbours(start, usable_as_start(start), centres[~known])
         phi[~known] = np.where(np.isfinite(fitted), fitted, identity[~known])
-    return _part(phi, apply_f)
-
-
-def _part(phi: np.ndarray, apply_f: str) -> np.ndarray:
-    """(n, 3, 4) with the part of F that deforms windows; rows that are not finite stay so."""
-    finite = np.isfinite(phi).all(axis=(1, 2))
-    whole = np.tile(np.eye(4), (len(phi), 1, 1))
-    whole[finite, :3] = phi[finite]
-    result = part_of(whole, apply_f)[:, :3]
-    result[~finite] = phi[~finite]
-    return result
+    return part_of_rows(phi, apply_f)

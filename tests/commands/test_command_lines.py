@@ -12,6 +12,8 @@ from test_commands import COMMANDS
 
 #: The shortest line that each command takes.
 LINES = {
+    "convert": "a.tsv b.hdf",
+    "ddic": "a l b",
     "deformImage": "a -pf p",
     "guidingPoints": "a",
     "info": "",
