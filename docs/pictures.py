@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests" / "support"))
 
 from draw_architecture import draw_rooms  # noqa: E402
+from draw_fields import draw_filtered, draw_merged, draw_passed  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
@@ -45,6 +46,9 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "jump.png": draw_jump,
     "spread.png": draw_spread,
     "guiding.png": draw_guiding,
+    "passed.png": draw_passed,
+    "filtered.png": draw_filtered,
+    "merged.png": draw_merged,
     "window.png": draw_window,
     "bias.png": draw_bias,
     "noise.png": draw_noise,

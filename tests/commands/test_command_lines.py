@@ -13,9 +13,12 @@ from test_commands import COMMANDS
 #: The shortest line that each command takes.
 LINES = {
     "deformImage": "a -pf p",
+    "filterPhiField": "-pf a -srs",
     "guidingPoints": "a",
     "info": "",
     "ldic": "a b -hws 5",
+    "mergePhis": "a b",
+    "passPhiField": "-pf a -lab1 b",
     "pixelSearch": "a b -hws 5",
     "pixelSearchPropagate": "a b -sp 1 1 1 0 0 0",
     "reg": "a b",

@@ -22,10 +22,10 @@ def quadratic(positions: np.ndarray, flat: bool) -> tuple[np.ndarray, np.ndarray
 
 
 @pytest.mark.parametrize("grid", [WIDE, FLAT], ids=["volume", "flat"])
-@pytest.mark.parametrize("how", [{"radius": 26.0}, {"count": 40}])
+@pytest.mark.parametrize("how", [{"radius": 36.0}, {"count": 60}])
 def test_a_quadratic_is_fitted_exactly(grid, how):
     positions, flat = grid.positions(), grid.shape[0] == 1
-    usable = np.random.default_rng(0).random(grid.size) > 0.3
+    usable = np.random.default_rng(0).random(grid.size) > 0.2
     points = positions[::7] + [0 if flat else 3.3, -2.1, 1.7]
     u, _ = quadratic(positions, flat)
     wanted, slope = quadratic(points, flat)
