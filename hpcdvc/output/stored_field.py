@@ -18,6 +18,7 @@ from hpcdvc.output.transports import POINTS_AT_ONCE
 
 #: Where the positions of free points stand; no array has such a name.
 POINTS = "VTKHDF/Points"
+CELLS = "VTKHDF/CellData"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Plan:
     ----------
     grid : of the points, or None
     family : of the field
+    group : where they are: of cells, where a file of points has such, else of points
     lead : leading dimensions of the arrays in the file
     columns : declared columns by what they are made from
     unknown : names of other arrays
@@ -36,6 +38,7 @@ class Plan:
 
     grid: Grid | None
     family: Family
+    group: str
     lead: tuple[int, ...]
     columns: dict[str, Column]
     unknown: list[str]
@@ -49,13 +52,15 @@ class Plan:
         ------
         UserError : the file holds no field, or its arrays do not fit together
         """
-        data = stored.find("VTKHDF/PointData")
+        kind = stored.text("hpcdvc", "kind")
+        of_cells = kind == "points" and isinstance(stored.find(CELLS), h5py.Group)
+        group = CELLS if of_cells else "VTKHDF/PointData"
+        data = stored.find(group)
         for name in ("Phi", "returnStatus"):
             if name not in data:
                 raise UserError(f"{stored.path} holds no field: it has no column {name}")
-        count = grid.size if grid else stored.dataset(POINTS, (None, 3)).shape[0]
+        count = grid.size if grid else _count(stored, of_cells)
         lead = grid.shape if vtkhdf.is_image(grid) else (count,)
-        kind = stored.text("hpcdvc", "kind")
         # a file that does not say its kind, or says a new one, may have all columns of points
         known = {column.name: column for column in columns_of(kind if kind in KINDS else "labels")}
         ours = {column.made_from for column in known.values()}
@@ -68,15 +73,15 @@ class Plan:
                 continue
             if column:
                 columns[made_from] = column
-                _dataset(stored, column, lead)
+                _dataset(stored, group, column, lead)
                 arrays[made_from] = ((count, *column.components.shape), np.dtype(column.dtype))
-            elif name not in ours and stored.holds_numbers(f"VTKHDF/PointData/{name}", lead):
+            elif name not in ours and stored.holds_numbers(f"{group}/{name}", lead):
                 unknown.append(name)
-                found = stored.dataset(f"VTKHDF/PointData/{name}")
+                found = stored.dataset(f"{group}/{name}")
                 components = _components(stored, found, len(lead))
                 shape = components.shape if components else found.shape[len(lead) :]
                 arrays[name] = ((count, *shape), found.dtype)
-        return cls(grid, family, lead, columns, unknown, arrays)
+        return cls(grid, family, group, lead, columns, unknown, arrays)
 
     def fill(self, stored: Stored, found: Mapping[str, np.ndarray], start: int, stop: int) -> None:
         """Read planes `start` to `stop` - 1 of all arrays into those in memory, some points at a time."""
@@ -86,22 +91,42 @@ class Plan:
             planes = slice(first, min(first + step, stop))
             rows = slice(planes.start * per_plane, planes.stop * per_plane)
             for name, column in self.columns.items():
-                found[name][rows] = _read_known(stored, column, self.lead, planes)
+                found[name][rows] = _read_known(stored, self.group, column, self.lead, planes)
             for name in self.unknown:
-                found[name][rows] = _read_unknown(stored, name, len(self.lead), planes)
+                found[name][rows] = _read_unknown(stored, f"{self.group}/{name}", len(self.lead), planes)
             numbers = np.arange(rows.start, rows.stop)
-            found[POINTS][rows] = (
-                self.grid.positions(numbers) if self.grid else stored.dataset(POINTS, (None, 3))[planes][:, ::-1]
-            )
+            found[POINTS][rows] = self.grid.positions(numbers) if self.grid else _positions(stored, self.group, planes)
 
     def field(self, found: dict[str, np.ndarray]) -> Field:
         """The field of these arrays."""
         return schema.field_of_members(found, self.grid, found.pop(POINTS), self.family)
 
 
-def _read_known(stored: Stored, column: Column, lead: tuple[int, ...], planes: slice) -> np.ndarray:
+def _count(stored: Stored, of_cells: bool) -> int:
+    if not of_cells:
+        return stored.dataset(POINTS, (None, 3)).shape[0]
+    count = stored.dataset("VTKHDF/Offsets", (None,)).shape[0] - 1
+    if count < 1 or stored.dataset("VTKHDF/Connectivity", (None,)).shape[0] % count:
+        raise stored.damaged("its cells do not fit its points")
+    return count
+
+
+def _positions(stored: Stored, group: str, rows: slice) -> np.ndarray:
+    """(rows, 3) ZYX: some points, or the middles of some cells, which are all of one type."""
+    points = stored.dataset(POINTS, (None, 3))
+    if group != CELLS:
+        return points[rows][:, ::-1]
+    corners = stored.dataset("VTKHDF/Connectivity", (None,))
+    width = corners.shape[0] // _count(stored, True)
+    some = corners[rows.start * width : rows.stop * width].reshape(-1, width)
+    if some.dtype.kind not in "iu" or not ((some >= 0) & (some < len(points))).all():
+        raise stored.damaged("its cells do not fit its points")
+    return points[:][:, ::-1][some].mean(axis=1)
+
+
+def _read_known(stored: Stored, group: str, column: Column, lead: tuple[int, ...], planes: slice) -> np.ndarray:
     """(rows, ...), ZYX, of some planes of a column."""
-    found = _dataset(stored, column, lead)
+    found = _dataset(stored, group, column, lead)
     array = found[planes].reshape(-1, *found.shape[len(lead) :])
     unfit = schema.unfit(array, np.dtype(column.dtype))
     if unfit:
@@ -109,9 +134,9 @@ def _read_known(stored: Stored, column: Column, lead: tuple[int, ...], planes: s
     return to_memory(array, column.components)
 
 
-def _read_unknown(stored: Stored, name: str, dimensions: int, planes: slice) -> np.ndarray:
+def _read_unknown(stored: Stored, path: str, dimensions: int, planes: slice) -> np.ndarray:
     """(rows, ...) of some planes of an array that is not declared, ZYX where its components say how."""
-    found = stored.dataset(f"VTKHDF/PointData/{name}")
+    found = stored.dataset(path)
     array, components = found[planes], _components(stored, found, dimensions)
     array = array.reshape(-1, *array.shape[dimensions:])
     return to_memory(array, components) if components else array
@@ -126,7 +151,7 @@ def _components(stored: Stored, found: "h5py.Dataset", dimensions: int) -> Compo
     return components if found.shape[dimensions:] == width else None
 
 
-def _dataset(stored: Stored, column: Column, lead: tuple[int, ...]) -> "h5py.Dataset":
+def _dataset(stored: Stored, group: str, column: Column, lead: tuple[int, ...]) -> "h5py.Dataset":
     """A column in the file, which has the shape that it should have."""
     width = (math.prod(column.components.shape),) if column.components.shape else ()
-    return stored.dataset(f"VTKHDF/PointData/{column.name}", (*lead, *width))
+    return stored.dataset(f"{group}/{column.name}", (*lead, *width))

@@ -15,6 +15,7 @@ LINES = {
     "convert": "a.tsv b.hdf",
     "ddic": "a l b",
     "deformImage": "a -pf p",
+    "discreteStrain": "a",
     "guidingPoints": "a",
     "info": "",
     "labelField": "a -pf p -col c",
@@ -23,6 +24,7 @@ LINES = {
     "pixelSearch": "a b -hws 5",
     "pixelSearchPropagate": "a b -sp 1 1 1 0 0 0",
     "reg": "a b",
+    "regularStrain": "a",
 }
 
 #: Runs the lines one after the other, and notes what the launcher would have been called with.
