@@ -21,7 +21,7 @@ from hpcdvc.output import columns as declared
 from hpcdvc.output import files, numbers, schema, views
 from hpcdvc.output.layout import DISPLACEMENT, GRADIENT, OTHER_NAMES, PHI, Layout
 from hpcdvc.output.numbers import Head
-from hpcdvc.ranks.tables import complete
+from hpcdvc.ranks.tables import complete, known_everywhere
 
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
@@ -126,8 +126,8 @@ def read_tsv(path: str | Path) -> Field:
 def read_ahead(paths: Iterable[str], team: "Team") -> Iterator[None]:
     """Large tables are read by all ranks now; `read_tsv` gives them on rank 0 in the body of the ``with``. Collective.
 
-    So what rank 0 plans alone may begin with a table of any size. A file that changes in between is read anew; one that
-    cannot be read is left for `read_tsv` to tell.
+    So what rank 0 plans alone may begin with a table of any size, and telling the others of it costs nothing. A file
+    that changes in between is read anew; one that cannot be read is left for `read_tsv` to tell.
 
     Parameters
     ----------
@@ -135,13 +135,16 @@ def read_ahead(paths: Iterable[str], team: "Team") -> Iterator[None]:
     team : hpcdvc.ranks.team.Team
     """
     try:
-        for path in paths if team.size > 1 else ():
-            with suppress(UserError):
-                head, state = team.agree(lambda path=path: (numbers.read_head(path), _state(path)))
-                if head.end >= numbers.READ_TOGETHER_FROM:
-                    field = _read(path, head, team)
-                    _AHEAD.update({str(path): (state, field)} if team.rank == 0 else {})
-        yield
+        with known_everywhere() as known:
+            for path in paths if team.size > 1 else ():
+                with suppress(UserError):
+                    head, state = team.agree(lambda path=path: (numbers.read_head(path), _state(path)))
+                    if head.end >= numbers.READ_TOGETHER_FROM:
+                        field = _read(path, head, team)
+                        arrays = [*vars(field).values(), *field.extra.values()]
+                        known += [array for array in arrays if isinstance(array, np.ndarray)]
+                        _AHEAD.update({str(path): (state, field)} if team.rank == 0 else {})
+            yield
     finally:
         _AHEAD.clear()
 
