@@ -32,7 +32,7 @@ SIDE, BESIDE, RANKS = 100, 21, 2
 MODES = {"Geers": ["-g"], "Q8": ["-q8"], "poly2": ["-poly", 2]}
 PEER_MODES = {"Geers": ["-g"], "Q8": []}
 #: Edge of the pair that nothing has moved in, noise of both images, and (half window, spacing) of what is measured.
-EDGE, NOISE, WINDOWS = 130, 0.05, ((5, 4), (8, 4), (10, 7), (6, 12))
+EDGE, NOISE, WINDOWS = 130, 0.05, ((5, 4), (8, 4), (6, 6), (4, 9))
 COMPONENTS = ("vol", "volss", "e", "r", "dev", "eqss", "Up")
 OF_SCATTER = {"Geers": ["-g"], "Q8": ["-q8"], "poly2": ["-poly", 2], "raw": ["-raw"]}
 
@@ -71,7 +71,8 @@ def beside(rounds: int, with_peer: bool) -> dict[str, dict]:
 def scatter(edge: int) -> list[dict]:
     """Standard deviation that is reported over the scatter of what should be zero, by window and mode.
 
-    Nothing has moved between two images of one texture with independent noise; nodes whose neighbours have whole windows count.
+    Nothing has moved between two images of one texture with independent noise; nodes whose neighbours have whole
+    windows count.
     """
     CACHE.mkdir(exist_ok=True)
     still = render(lattice_texture(3), (edge,) * 3, grey=Grey(noise=0)).astype(float)
