@@ -37,6 +37,7 @@ NAMES = (
         "hpcdvc.steps.kinematics.estimate_displacement_from_quadratic_fit",
     ),
     ("spam.DIC.estimateLocalQuadraticCoherency", "hpcdvc.steps.kinematics.estimate_local_quadratic_coherency"),
+    ("spam.DIC.getDisplacementFromNeighbours", "hpcdvc.labels.starts.get_displacement_from_neighbours"),
     ("spam.DIC.getImagettes", "hpcdvc.search.api.get_windows"),
     ("", "hpcdvc.search.guiding_points.guiding_points"),
     ("", "hpcdvc.fields.strain_api.geers_gradients"),
@@ -47,16 +48,19 @@ NAMES = (
     ("", "hpcdvc.fields.strain_errors.strain_deviations"),
     ("spam.DIC.interpolatePhiField", "hpcdvc.steps.kinematics.interpolate_phi_field"),
     ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
+    ("spam.DIC.mergeRegistrationAndDiscreteFields", "hpcdvc.labels.starts.merge_registration_and_discrete_fields"),
     ("spam.DIC.mergeRegularGridAndDiscrete", "hpcdvc.steps.kinematics.merge_regular_grid_and_discrete"),
     ("spam.DIC.pixelSearch", "hpcdvc.search.api.pixel_search"),
     ("spam.DIC.register", "hpcdvc.registration.api.register"),
     ("spam.DIC.register, for each of many windows", "hpcdvc.registration.windows.register_windows"),
     ("spam.DIC.registerMultiscale", "hpcdvc.registration.api.register_multiscale"),
+    ("", "hpcdvc.output.read.read"),
     ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
     ("spam.helpers.writeCorrelationTSV", "hpcdvc.output.tsv.write_tsv"),
     ("spam.label.boundingBoxes", "hpcdvc.labels.boxes.bounding_boxes"),
     ("spam.label.centresOfMass", "hpcdvc.labels.boxes.centres_of_mass"),
     ("spam.label.getLabel", "hpcdvc.labels.boxes.get_label"),
+    ("spam.label.getNeighbours", "hpcdvc.labels.contacts.neighbours"),
     ("spam.label.volumes", "hpcdvc.labels.boxes.volumes"),
 )
 
@@ -103,6 +107,13 @@ def options(command: str) -> str:
 def statuses() -> str:
     """Statuses of the nodes of a local DVC."""
     from hpcdvc.workflows.ldic import ADVICE
+
+    return advised(ADVICE)
+
+
+def ddic_statuses() -> str:
+    """Statuses of the labels of a discrete DVC."""
+    from hpcdvc.workflows.ddic import ADVICE
 
     return advised(ADVICE)
 
@@ -251,6 +262,7 @@ def fragments() -> dict[str, str]:
         **{f"options-{command}.md": options(command) for command in commands()},
         "statuses.md": statuses(),
         "all-statuses.md": all_statuses(),
+        "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
         "failures.md": failures(),

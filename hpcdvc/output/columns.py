@@ -204,6 +204,12 @@ COLUMNS = (
     Column("measured_status", "i4", "", "how the point ended before a filter",
            tsv=("returnStatus_measured",)),
     Column("label", "u4", "", "label of the particle", kinds=_ROWS[:3], tsv=("Label",)),
+    Column("rotation", "f8", "degree", "rotation vector of the particle", VECTOR, ("labels",),
+           blank=True, tsv=("Zrot", "Yrot", "Xrot")),
+    Column("rotation_std", "f8", "degree", "standard deviation of the rotation", VECTOR, ("labels",),
+           blank=True, tsv=("Zrot_std", "Yrot_std", "Xrot_std")),
+    Column("repaired", "i4", "", "how a particle that had failed was measured after all: 1 from what its neighbours "
+           "have measured, 2 from a search; else 0", kinds=("labels",), tsv=("repaired",)),
     Column("label_dilate", "i4", "voxel", "how far the label was dilated", kinds=("labels",), tsv=("LabelDilate",)),
     Column("grey", "", "", "grey values", kinds=("image",)),
     *(_strain(name, "", meaning) for name, meaning in MEANINGS.items()),

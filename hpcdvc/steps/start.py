@@ -1,5 +1,6 @@
 """Where a measurement on nodes starts from: the field or the registration that `-pf` names."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +17,15 @@ from hpcdvc.output.tsv import read_tsv
 
 #: Statuses that -skp measures again where the row is not measured, or was replaced by a filter.
 REDONE = tuple(status for status, meaning in STATUSES.items() if "yes" in meaning.measured_again)
+#: What a measurement starts from, and the labels of particles.
+MEMBERS = (*ROW.names, "label")
 #: Motion along z that counts as none, voxels.
 FLAT = 1e-6
 
 
-def read_start(path: str | None, bin_ratio: float, image: VolumeInfo) -> Field | None:
+def read_start(
+    path: str | None, bin_ratio: float, image: VolumeInfo, members: Container[str] | None = MEMBERS
+) -> Field | None:
     """Read the file of `-pf`, a .tsv table or an .hdf file of ours; None without a path.
 
     Parameters
@@ -28,6 +33,7 @@ def read_start(path: str | None, bin_ratio: float, image: VolumeInfo) -> Field |
     path : the file
     bin_ratio : factor on its positions and displacements (`-pfb`)
     image : the image that it is for
+    members : what is read of an .hdf file, as of `hpcdvc.output.hdf5.read_field`; None: all
 
     Raises
     ------
@@ -37,14 +43,14 @@ def read_start(path: str | None, bin_ratio: float, image: VolumeInfo) -> Field |
     """
     if path is None:
         return None
-    field = read_phi_file(path, bin_ratio, ROW.names)
+    field = read_phi_file(path, bin_ratio, members)
     if len(field) == 1 and not (np.isfinite(field.phi).all() and np.isfinite(field.positions).all()):
         raise UserError(f"the registration in {path} is not finite: it has failed, and nothing can start from it")
     check_dimensions(field, image, path)
     return field
 
 
-def read_phi_file(path: str, bin_ratio: float = 1.0, members: tuple[str, ...] | None = None) -> Field:
+def read_phi_file(path: str, bin_ratio: float = 1.0, members: Container[str] | None = None) -> Field:
     """Read a registration or a field, a .tsv table or an .hdf file of ours.
 
     Parameters
