@@ -38,6 +38,7 @@ PARAMETERS = {
         "field_coords displacements points_to_estimate neighbour_radius n_neighbours epsilon verbose"
     ),
     "estimate_local_quadratic_coherency": "points displacements neighbour_radius n_neighbours epsilon verbose",
+    "get_displacement_from_neighbours": "labels field file_name method neighbours_range centres_of_mass previous",
     "get_label": "labels label margin label_dilate mask_other_labels bounding_boxes",
     "get_windows": (
         "im1 node_position half_window_size phi im2 search_range im1_mask im2_mask min_mask_coverage grey_threshold "
@@ -49,6 +50,7 @@ PARAMETERS = {
         "neighbour_distance_weight check_point_surrounded verbose"
     ),
     "make_grid": "shape spacing",
+    "merge_registration_and_discrete_fields": "registration discrete file_name reg_tsv_bin_ratio",
     "merge_regular_grid_and_discrete": "regular_grid discrete labelled_image binning_labelled always_label",
     "neighbours": "labels method neighbours_range",
     "pixel_search": "imagette1 imagette2 imagette1_mask imagette2_mask return_error",

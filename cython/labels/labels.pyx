@@ -39,7 +39,8 @@ cdef extern from "moved.h":
         float threshold
         float *best
         uint32_t *taken
-    int64_t particle_mask(const hpcdvc_volume *, int64_t, int, int, const int64_t *, const int *, uint8_t *) noexcept nogil
+    int64_t particle_mask(const hpcdvc_volume *, int64_t, int, int, const int64_t *, const int *,
+                          uint8_t *) noexcept nogil
     int move_label(const hpcdvc_volume *, const hpcdvc_moved *, int, moved_slab *) noexcept nogil
 
 cdef extern from "painted.h":
@@ -119,8 +120,8 @@ def contacts(labels, int64_t first, int64_t last):
         free(table.places)
 
 
-def mask(labels, int64_t label, int dilate, origin, shape):
-    """1 where a label is, dilated or eroded by a ball, without voxels of other labels; outside the image is nothing.
+def mask(labels, int64_t label, int dilate, origin, shape, bint keep_others=False):
+    """1 where a label is, dilated or eroded by a ball; outside the image is nothing.
 
     Parameters
     ----------
@@ -128,6 +129,7 @@ def mask(labels, int64_t label, int dilate, origin, shape):
     label : its number, not 0
     dilate : radius of the ball, voxels; negative erodes
     origin, shape : first voxel and size of the box that is looked at, ZYX
+    keep_others : whether dilated voxels that belong to other labels stay
 
     Returns
     -------
@@ -150,7 +152,7 @@ def mask(labels, int64_t label, int dilate, origin, shape):
     cdef uint8_t *out = <uint8_t *><size_t>address(result, "u1", tuple(shape), "the mask", fill=True)
     cdef int64_t count
     with nogil:
-        count = particle_mask(<const hpcdvc_volume *>volume, label, dilate, 0, first, n, out)
+        count = particle_mask(<const hpcdvc_volume *>volume, label, dilate, keep_others, first, n, out)
     if count < 0:
         raise MemoryError("no memory for the mask of a label")
     return result

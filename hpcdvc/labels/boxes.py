@@ -10,6 +10,9 @@ from hpcdvc.kernels.volume import Volume
 from hpcdvc.labels.scan import PARTICLE, centres_of, scan_labels
 from hpcdvc.registration.levels import as_volume
 
+#: Bytes of a table that is indexed by label.
+LARGEST_TABLE = 2**31
+
 Table = np.ndarray | tuple[np.ndarray, np.ndarray]
 
 
@@ -30,7 +33,7 @@ def bounding_boxes(labels: np.ndarray, compact: bool = False) -> Table:
     Raises
     ------
     UserError
-        They are no labels.
+        They are no labels, or the numbers are so large that the table would take more than 2 GB.
     """
     found = _scan(labels)
     boxes = np.stack([found["low"], found["high"]], axis=2).reshape(-1, 6).astype(np.int64)
@@ -52,7 +55,7 @@ def volumes(labels: np.ndarray, compact: bool = False) -> Table:
     Raises
     ------
     UserError
-        They are no labels.
+        They are no labels, or the numbers are so large that the table would take more than 2 GB.
     """
     found = _scan(labels)
     return _table(found, found["volume"].astype(np.int64), compact, 0)
@@ -73,7 +76,7 @@ def centres_of_mass(labels: np.ndarray, compact: bool = False) -> Table:
     Raises
     ------
     UserError
-        They are no labels.
+        They are no labels, or the numbers are so large that the table would take more than 2 GB.
     """
     found = _scan(labels)
     return _table(found, centres_of(found), compact, np.nan)
@@ -103,6 +106,11 @@ def _table(found: np.ndarray, values: np.ndarray, compact: bool, missing: float)
     if compact:
         return values, found["label"].copy()
     most = int(found["label"].max(initial=0))
+    size = (most + 1) * (values.nbytes // max(len(values), 1))
+    if size > LARGEST_TABLE:
+        raise UserError(
+            f"a table up to label {most} would take {size / 1e9:.1f} GB: compact=True has a row for each label"
+        )
     table = np.full((most + 1, *values.shape[1:]), missing, values.dtype)
     table[0], table[found["label"]] = 0, values
     return table
@@ -167,16 +175,9 @@ def get_label(
     if label == 0 or not len(one):
         return None
     low, high = one["low"][0].astype(np.int64), one["high"][0].astype(np.int64)
-    reach = margin + max(int(label_dilate), 0)
-    cut = _slices(low, high, reach, image.shape)
+    cut = _slices(low, high, margin + max(int(label_dilate), 0), image.shape)
     origin, shape = [part.start for part in cut], [part.stop - part.start for part in cut]
-    if mask_other_labels:
-        subvol = mask(Volume(image), label, int(label_dilate), origin, shape).astype(bool)
-    else:
-        wide = _slices(low, high, reach + 1, image.shape)
-        alone = Volume((image[wide] == label).astype(np.uint8))
-        start = [a - part.start for a, part in zip(origin, wide, strict=True)]
-        subvol = mask(alone, 1, int(label_dilate), start, shape).astype(bool)
+    subvol = mask(Volume(image), label, int(label_dilate), origin, shape, not mask_other_labels).astype(bool)
     centre = centres_of(one)[0]
     box = np.stack([low, high], axis=1).ravel()
     relative = centre - origin

@@ -43,7 +43,9 @@ def neighbours(labels: np.ndarray, method: str = "contact", neighbours_range: fl
     particles = scan_labels(image)  # which finds out that they are labels
     if method == "contact":
         return scan_contacts(image)["labels"]
-    return mesh_neighbours(particles, neighbours_range, len(image) == 1)
+    flat = len(image) == 1
+    radius = CARVED * mean_diameter(particles, flat) if neighbours_range is None else neighbours_range
+    return mesh_neighbours(particles["label"], centres_of(particles), radius, flat)
 
 
 def scan_contacts(labels: np.ndarray, team=None) -> np.ndarray:
@@ -68,13 +70,14 @@ def scan_contacts(labels: np.ndarray, team=None) -> np.ndarray:
     return result
 
 
-def mesh_neighbours(particles: np.ndarray, neighbours_range: float | None, flat: bool) -> np.ndarray:
+def mesh_neighbours(labels: np.ndarray, centres: np.ndarray, radius: float, flat: bool) -> np.ndarray:
     """Pairs (n, 2) of labels, ascending, that a Delaunay triangulation of the centres joins.
 
     Parameters
     ----------
-    particles : (m,) array of hpcdvc.labels.scan.PARTICLE
-    neighbours_range : greatest circumradius, voxels; None: five mean diameters
+    labels : (m,) array
+    centres : (m, 3) ZYX, voxels
+    radius : greatest circumradius, voxels
     flat : of an image in two dimensions
 
     Raises
@@ -82,10 +85,9 @@ def mesh_neighbours(particles: np.ndarray, neighbours_range: float | None, flat:
     UserError
         Too few particles, all in one plane, or none near enough.
     """
-    radius = CARVED * mean_diameter(particles, flat) if neighbours_range is None else float(neighbours_range)
-    cells = triangulate(centres_of(particles)[:, int(flat) :], radius**2)
+    cells = triangulate(centres[:, int(flat) :], float(radius) ** 2)
     ends = np.array(np.triu_indices(cells.shape[1], 1)).T
-    pairs = np.sort(particles["label"][cells[:, ends].reshape(-1, 2)], axis=1)
+    pairs = np.sort(labels[cells[:, ends].reshape(-1, 2)], axis=1)
     return np.unique(pairs, axis=0)
 
 

@@ -26,7 +26,7 @@ from hpcdvc.steps.start import read_start
 log = logging.getLogger("hpcdvc")
 
 #: Core time per voxel of the image, s.
-SECONDS_PER_VOXEL = 3e-9
+SECONDS_PER_VOXEL = 6e-9
 
 
 @dataclass(frozen=True)

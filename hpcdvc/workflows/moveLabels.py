@@ -23,7 +23,7 @@ from hpcdvc.steps.start import read_start
 log = logging.getLogger("hpcdvc")
 
 #: Core time per voxel of the image, s.
-SECONDS_PER_VOXEL = 2e-8
+SECONDS_PER_VOXEL = 2.5e-8
 
 
 def run(options: Options, team) -> list[str]:

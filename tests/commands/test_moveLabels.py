@@ -64,6 +64,16 @@ def test_the_middles_of_boxes_where_the_peer_has_measured(shared):
     assert (about_mass != truth).sum() == 629
 
 
+def test_as_the_truth_after_our_own_measurement(shared):
+    """644 voxels of the peer's are elsewhere, 271 about the middles of its boxes."""
+    inputs = shared / "oracle/spam/_inputs"
+    images = [str(inputs / f"{name}.tif") for name in ("grains1", "grains1-lab", "grains2")]
+    assert main("ddic", [*images, "-od", "."]) == 0
+    assert main("moveLabels", [images[1], "-pf", "grains1-grains2-ddic.hdf", "-od", "."]) == 0
+    moved, truth = tifffile.imread("grains1-lab-displaced.tif"), true_labels(inputs, 0.5)
+    assert (moved != truth).sum() < 150
+
+
 def test_dilated_where_the_peer_crashes(shared):
     ours, folder = move_case(shared, "moveLabels-ld")
     field = read_tsv(folder.parent / "ddic-grains/grains1-grains2-ddic.tsv")

@@ -33,6 +33,9 @@ def test_large_numbers_take_no_memory():
     image[1, 2, 3:], image[3] = 2**32 - 1, 2**31 + 7
     assert scan_labels(image)["label"].tolist() == [2**31 + 7, 2**32 - 1]
     boxes, numbers = bounding_boxes(image, compact=True)
+    for table in (bounding_boxes, volumes, centres_of_mass):
+        with pytest.raises(UserError, match="compact=True"):
+            table(image)
     assert numbers.tolist() == [2**31 + 7, 2**32 - 1] and boxes.tolist() == [[3, 3, 0, 4, 0, 5], [1, 1, 2, 2, 3, 5]]
 
 
