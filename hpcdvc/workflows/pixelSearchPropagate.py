@@ -7,6 +7,7 @@ import numpy as np
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.grid import make_grid
+from hpcdvc.fields.phi import part_of_rows
 from hpcdvc.fields.status import Family, Status
 from hpcdvc.images import OpenVolumes
 from hpcdvc.options.pixelSearchPropagate import Options
@@ -19,7 +20,7 @@ from hpcdvc.search.pixels import PixelSearch
 from hpcdvc.search.rows import rows_of
 from hpcdvc.steps.guiding import read_points
 from hpcdvc.steps.rounds import Rounds
-from hpcdvc.steps.search_points import ParticlePoints, WindowPoints, flat_range, part
+from hpcdvc.steps.search_points import ParticlePoints, WindowPoints, flat_range
 from hpcdvc.steps.search_settings import range_of, search_settings_of, window_in
 from hpcdvc.workflows import pixelSearch
 from hpcdvc.workflows.pixelSearch import SearchTask, estimate, images_of, job_of, opened, scanned, write
@@ -111,7 +112,7 @@ def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolu
     front = Front(points.positions, start, displacement, options.radius(axes), options.width(axes), fitted)
     log.info("%s -> %s: %d points, radius %g", task.im1.spec, task.im2.spec, points.count, front.radius)
     rounds = Rounds(front, points.count, options.good, checkpoint, team, options.quiet)
-    rows, border = rounds.run(lambda numbers, phi: measure(pixels, points, numbers, part(phi, options.apply_f)))
+    rows, border = rounds.run(lambda numbers, phi: measure(pixels, points, numbers, part_of_rows(phi, options.apply_f)))
     (file,) = job.files
     write(file, rows, points, team)
     log.info("the best correlation lies on the border of the range at %d of %d points", border, points.count)
