@@ -122,6 +122,7 @@ static void attempt(job *k, const hpcdvc_point *p, const double start[12], hpcdv
         return;
     }
     memcpy(k->state.Phi, Phi, sizeof k->state.Phi);
+    memcpy(k->state.start, p->Phi, sizeof k->state.start);
     if (k->s->rigid && rigid_part(k->state.Phi))
         row->return_status = SINGULAR_PHI;
     else

@@ -129,7 +129,7 @@ def test_quadratic_terms_have_their_price():
 
 def test_curvature_in_a_few_voxels_is_not_asked_for():
     """Twelve terms in 25 voxels explain noise."""
-    positions = nodes(np.arange(8, 292, 6.0), np.arange(8, 292, 6.0))
+    positions = nodes(np.arange(8, 292, 5.0), np.arange(8, 292, 5.0))
     one, two = images(SHIFT, (300, 300), noise=0.2)
     rows, affine = (measure(one, two, positions, 2, shape_order=order) for order in ("auto", "1"))
     assert converged(rows).sum() > 500 and (rows["Phi"] == affine["Phi"])[converged(rows)].all()
