@@ -87,6 +87,24 @@ INLINE void sum_lags(const window *w, const float *plane, residual_look *look)
     look->rrrr += total(fourth);
 }
 
+/* Voxels of every `skip`-th plane that count, and pairs of them that lie 1 and 2 voxels apart. Returns the first of these. */
+static double count_pairs(const window *w, int skip, double pairs[3])
+{
+    pairs[0] = pairs[1] = pairs[2] = 0;
+    for (int z = 0; z < w->n[0]; z += skip)
+        for (int y = 0; y < w->n[1]; y++) {
+            const float *ok = w->ok + z * w->sz + y * w->sy;
+            int from, to;
+            span_of(w, z, y, &from, &to);
+            for (int x = from; x < to; x++) {
+                if (!(ok[x] > 0)) continue;
+                pairs[0]++;
+                for (int i = 1; i < 3; i++) pairs[i] += (x + i < w->n[2] ? ok[x + i] : 0) + (y + i < w->n[1] ? ok[x + i * w->sy] : 0);
+            }
+        }
+    return pairs[0] = fmax(pairs[0], 1);
+}
+
 /* Four or five planes. `ok_before` is free once the iterations have ended. */
 static void look_at_residual(job *k, int partial, residual_look *look)
 {
@@ -102,7 +120,9 @@ static void look_at_residual(job *k, int partial, residual_look *look)
         sum_lags(w, w->ok_before, look);
     }
     look->count = planes * part * pairs[0];
-    for (int i = 0; i < 3; i++) look->at[i] /= fmax(planes * part * pairs[i], 1);
+    double counted[3] = {look->count, planes * part * pairs[1], planes * part * pairs[2]};
+    if (w->span) look->count = count_pairs(w, skip, counted);
+    for (int i = 0; i < 3; i++) look->at[i] /= fmax(counted[i], 1);
     look->gg /= look->count, look->gggg /= look->count, look->ggrr /= look->count, look->rrrr /= look->count;
 }
 

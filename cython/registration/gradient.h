@@ -69,6 +69,29 @@ static double mark_window(job *k, int64_t dropped)
     return count;
 }
 
+/* Leave in in1 what is of the label. Rows without any of it are 0 in all that follows. Returns how many voxels are left. */
+static double keep_label(job *k)
+{
+    const uint8_t *own = k->ref.own;
+    double count = 0;
+    memset(k->ref.second_moment, 0, sizeof k->ref.second_moment);
+    for (int z = 0; z < k->w.n[0]; z++)
+        for (int y = 0; y < k->w.n[1]; y++) {
+            float *in1 = k->w.in1 + z * k->w.sz + y * k->w.sy;
+            const double from_point[2] = {k->w.first[0] + z, k->w.first[1] + y};
+            double in_row = 0;
+            for (int x = 0; x < k->w.n[2]; x++) {
+                if (!*own++) in1[x] = 0;
+                in_row += in1[x], k->ref.second_moment[2] += in1[x] * (k->w.first[2] + x) * (k->w.first[2] + x);
+            }
+            for (int i = 0; i < 2; i++) k->ref.second_moment[i] += in_row * from_point[i] * from_point[i];
+            count += in_row;
+        }
+    const int64_t bytes = k->w.sz * k->w.n[0] * sizeof(float);
+    memset(k->w.b, 0, bytes), memset(k->w.ok, 0, bytes), memset(k->w.ok_before, 0, bytes);
+    return count;
+}
+
 /* Which voxels of the window count in im1; copies the grey values beside. */
 static void take_window(job *k, int64_t dropped)
 {
@@ -81,7 +104,8 @@ static void take_window(job *k, int64_t dropped)
     int lo[3], hi[3], whole = inside(k->im1, k->ref.corner, k->w.n, lo, hi) && !dropped;
     for (int i = 0; i < 3 && whole; i++) whole = lo[i] == 0 && hi[i] == k->w.n[i];
     if (!whole || !k->ref.is_whole) k->ref.counted = mark_window(k, dropped);
-    k->ref.is_whole = whole;
+    k->ref.is_whole = whole && !k->ref.own;
+    if (k->ref.own) k->ref.counted = keep_label(k);
     k->ref.partial = k->ref.counted < voxels;
     clear_excluded(k, k->w.a);
 }

@@ -11,11 +11,18 @@ enum { CONVERGED = 2, MAX_ITERATIONS = 1, NOT_EVALUATED = 0, ERROR_GROWTH = -1, 
        SINGULAR_PHI = -4, NO_SPECIMEN = -5, FEW_VALID_VOXELS = -6, BAD_START = -7, LEFT_IMAGE = -8,
        DECORRELATED = -9, TWO_MOTIONS = -13 };
 
+#define ALONG 4 /* parts of a window along an axis, see parts.h */
 #define ROUNDING 1e-12 /* variance beside the square of the grey values that float32 cannot tell from rounding */
 
 /* The window of im1, made ready once. */
 typedef struct {
     int64_t corner[3];           /* first voxel of the window */
+    int before[3];               /* voxels of the window before that of the point, along each axis */
+    double whole;                /* voxels that it would have: all, or those of a label */
+    const uint8_t *own;          /* of a label: 1 for each of its voxels in the window; or NULL */
+    int too_small;               /* it has no more voxels than -vt */
+    double second_moment[3];     /* of a label: sum of squared distances from the point */
+    int parts;                   /* parts of the window (parts.h) that hold something */
     double offset, scale;        /* grey values are taken as (grey - offset) * scale */
     box grey, step1, step2;      /* im1 with room for the filters, and filter steps */
     box valid;
@@ -77,7 +84,8 @@ typedef struct {
     const hpcdvc_settings *s;
     int is_3d;
     window w;
-    float *store;                /* all arrays of the window and of the second gradient */
+    float *store;                /* all arrays of the window and of the second gradient ... */
+    int64_t room;                /* ... each of so many floats */
     float *residual;             /* laid out as the window */
     box scratch;
     reference_part ref;
@@ -86,22 +94,36 @@ typedef struct {
     iteration_state state;
 } job;
 
-/* n: the largest window. Returns 1 if memory ran out. */
-static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s, const int n[3])
+/* Room for a window. Returns 1 if memory ran out. */
+static int make_room(job *k, const int n[3])
 {
-    memset(k, 0, sizeof *k);
-    k->im1 = im1, k->im2 = im2, k->s = s, k->is_3d = s->dimensions == 3;
+    const hpcdvc_settings *s = k->s;
     memcpy(k->w.n, n, sizeof k->w.n);
     k->w.sy = PADDED(k->w.n[2]);
     k->w.sz = k->w.sy * k->w.n[1];
     const int64_t size = k->w.sz * k->w.n[0] + 2 * VL;
+    if (size <= k->room) return 0;
+    free(k->store);
+    k->store = NULL, k->room = 0;
     float **arrays[] = {&k->w.a, &k->w.b, &k->w.g[0], &k->w.g[1], &k->w.g[2], &k->w.in1, &k->w.ok, &k->w.ok_before,
                         &k->residual, &k->ref.second[0], &k->ref.second[1], &k->ref.second[2]};
     const int count = sizeof arrays / sizeof *arrays - (s->adaptive || s->calibrate ? 0 : 3); /* no second gradient */
     if (posix_memalign((void **)&k->store, 64, count * PADDED(size) * sizeof(float))) return 1;
     memset(k->store, 0, count * PADDED(size) * sizeof(float));
     for (int i = 0; i < count; i++) *arrays[i] = k->store + i * PADDED(size);
+    k->room = size;
     return 0;
+}
+
+/* n: the largest window. Returns 1 if memory ran out. */
+static int job_start(job *k, const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s, const int n[3])
+{
+    memset(k, 0, sizeof *k);
+    k->im1 = im1, k->im2 = im2, k->s = s, k->is_3d = s->dimensions == 3;
+    memcpy(k->ref.before, s->half, sizeof k->ref.before);
+    k->ref.whole = (double)n[0] * n[1] * n[2];
+    k->ref.parts = (k->is_3d ? ALONG : 1) * ALONG * ALONG;
+    return make_room(k, n);
 }
 
 static void job_end(job *k)
@@ -124,6 +146,15 @@ INLINE double sum_of_planes(const window *w, int skip, int power)
         sum += total(plane);
     }
     return sum;
+}
+
+/* How many voxels of every `skip`-th plane count. */
+static double voxels_of_planes(const window *w, int skip)
+{
+    double count = 0;
+    for (int z = 0; z < w->n[0]; z += skip)
+        for (int64_t v = z * w->sz; v < (z + 1) * w->sz; v++) count += w->ok[v];
+    return count;
 }
 
 /* Columns outside [first, last) of a padded row are 0. */

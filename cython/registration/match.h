@@ -27,7 +27,8 @@ static int evaluate(job *k, double A[12])
     double gain = 1, shift_a = mean_a, shift_b = mean_b;
     if (k->s->znssd) {
         if (k->target.contrast_due) {
-            const double n = r->n * ((k->w.n[0] + CONTRAST_SKIP - 1) / CONTRAST_SKIP) / k->w.n[0];
+            const double n = k->w.span ? voxels_of_planes(&k->w, CONTRAST_SKIP)
+                                       : r->n * ((k->w.n[0] + CONTRAST_SKIP - 1) / CONTRAST_SKIP) / k->w.n[0];
             const double sum = sum_of_planes(&k->w, CONTRAST_SKIP, 1), of_mean = sum * sum / n;
             k->target.contrast_loss = sqrt(fmin((sum_of_planes(&k->w, CONTRAST_SKIP, 2) - of_mean) / (k->target.interpolated_squares - of_mean), 1));
             if (!(k->target.contrast_loss > k->s->least_contrast)) k->target.contrast_loss = 1; /* hardly any texture in these planes */

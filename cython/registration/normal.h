@@ -13,7 +13,15 @@ typedef struct {
     float *a, *b, *g[3];    /* im1, warped im2, gradient: 0 where a voxel does not count */
     float *in1, *ok, *ok_before;  /* voxel counts: in im1 alone, now, at the last reference sums */
     double first[3];        /* first voxel relative to the point */
+    const int32_t *span;    /* of a label: first column of each row that may count, and last + 1; NULL: all may */
 } window;
+
+/* The columns of row (z, y) that may count, from a multiple of VL on. */
+INLINE void span_of(const window *w, int z, int y, int *from, int *to)
+{
+    *from = 0, *to = w->n[2];
+    if (w->span) *from = w->span[2 * (z * w->n[1] + y)] / VL * VL, *to = w->span[2 * (z * w->n[1] + y) + 1];
+}
 
 typedef struct {
     double n, a, aa, g[12], ag[12], M[144];
@@ -35,8 +43,10 @@ INLINE void sum_products(const window *w, int partial, reference_sums *r)
         for (int y = 0; y < w->n[1]; y++) {
             const int64_t at = z * w->sz + y * w->sy;
             const vf yc = splat((float)(w->first[1] + y));
-            vf q[6][3] = {{{0}}}, rg[3][2] = {{{0}}}, rag[3][2] = {{{0}}}, xc = lanes() + (float)w->first[2];
-            for (int x = 0; x < w->n[2]; x += VL, xc += splat(VL)) {
+            int from, to;
+            span_of(w, z, y, &from, &to);
+            vf q[6][3] = {{{0}}}, rg[3][2] = {{{0}}}, rag[3][2] = {{{0}}}, xc = lanes() + (float)(w->first[2] + from);
+            for (int x = from; x < to; x += VL, xc += splat(VL)) {
                 vf a = load(w->a + at + x), g[3];
                 for (int i = 0; i < 3; i++) g[i] = load(w->g[i] + at + x);
                 if (partial) {
@@ -101,8 +111,10 @@ static void sum_match(const window *w, match_sums *s)
         for (int y = 0; y < w->n[1]; y++) {
             const int64_t at = z * w->sz + y * w->sy;
             const vf yc = splat((float)(w->first[1] + y));
-            vf row[3] = {{0}}, xc = lanes() + (float)w->first[2];
-            for (int x = 0; x < w->n[2]; x += VL, xc += splat(VL)) {
+            int from, to;
+            span_of(w, z, y, &from, &to);
+            vf row[3] = {{0}}, xc = lanes() + (float)(w->first[2] + from);
+            for (int x = from; x < to; x += VL, xc += splat(VL)) {
                 vf b = load(w->b + at + x);
                 b1 += b, bb += b * b, ab += load(w->a + at + x) * b;
                 for (int i = 0; i < 3; i++) {

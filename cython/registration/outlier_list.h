@@ -75,6 +75,11 @@ static void replace_outliers(const outlier_list *list, const hpcdvc_volume *im, 
     if (inside(im, b->origin, b->n, lo, hi)) continue_past(b, lo, hi);
 }
 
+static void correct_sums_by(const outlier *o, hpcdvc_grey_sums *g)
+{
+    g->sum += o->now - o->was, g->sum_squares += o->now * o->now - o->was * o->was;
+}
+
 /* Sums over a box of an image, corrected. */
 static void correct_sums(const outlier_list *list, const int64_t origin[3], const int n[3], hpcdvc_grey_sums *g)
 {
@@ -82,7 +87,7 @@ static void correct_sums(const outlier_list *list, const int64_t origin[3], cons
         const outlier *o = list->of + i;
         int within = 1;
         for (int j = 0; j < 3; j++) within = within && o->at[j] >= origin[j] && o->at[j] < origin[j] + n[j];
-        if (within) g->sum += o->now - o->was, g->sum_squares += o->now * o->now - o->was * o->was;
+        if (within) correct_sums_by(o, g);
     }
 }
 

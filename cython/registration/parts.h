@@ -231,8 +231,8 @@ static double ratio_of_parts(const job *k, int with_gain, window_parts *p, doubl
 {
     if (with_gain) free_of_shading(p);
     place_parts(k, p);
-    const double share = misses(k, p, missing, variance), d = k->is_3d ? 3 : 2, among = p->count * d - k->s->unknowns;
-    const double within = k->ref.sums.n - p->count * (d + 2 * with_gain) - 2;
+    const double share = misses(k, p, missing, variance), d = k->is_3d ? 3 : 2, among = fmax(k->ref.parts * d - k->s->unknowns, 1);
+    const double within = k->ref.sums.n - k->ref.parts * (d + 2 * with_gain) - 2;
     if (!(within > among)) return 0;
     return share / among / fmax((1 - share) / within, 1e-12) / hardly_more(among, within);
 }
@@ -251,7 +251,7 @@ static int compare_parts(job *k, int partial, double variance[12])
     double missing[PARTS][3], unit_variance[PARTS][3], by_part[12], squares = known;
     for (int i = k->is_3d ? 0 : 1; i < 3; i++)
         if (k->w.n[i] < ALONG) return CONVERGED;
-    const double suspicious = k->target.spline->taps == 2 ? SUSPICIOUS : 1, among = k->is_3d ? 3 * PARTS : 2 * ALONG * ALONG;
+    const double suspicious = k->target.spline->taps == 2 ? SUSPICIOUS : 1, among = (k->is_3d ? 3 : 2) * k->ref.parts;
     if (rough_ratio_of_parts(k, partial) < ROUGHLY * suspicious * hardly_more(among, k->ref.sums.n)) return CONVERGED;
     sum_parts(k, partial, WITHOUT_GAIN, &p);
     if (ratio_of_parts(k, 0, &p, missing, unit_variance) < suspicious) return CONVERGED;

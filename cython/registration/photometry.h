@@ -57,7 +57,8 @@ static double rough_shading(const job *k, const float *counts)
         voxels += (double)((w->n[1] + skip_rows - 1) / skip_rows) * w->n[2];
     }
     for (int i = k->is_3d ? 0 : 1; i < 3; i++) {
-        const double square = k->s->half[i] * (k->s->half[i] + 1) / 3.0 * voxels * squared;
+        const double moment = k->ref.own ? k->ref.second_moment[i] / (skip * skip_rows) : k->s->half[i] * (k->s->half[i] + 1) / 3.0 * voxels;
+        const double square = moment * squared;
         sum_f += (slope[i][0] * slope[i][0] + slope[i][1] * slope[i][1]) / square;
     }
     return sum_f / (k->is_3d ? 6 : 4);

@@ -52,28 +52,56 @@ static double masked(const hpcdvc_volume *im, const int64_t origin[3], const int
     return (double)count;
 }
 
+/* Sums of the voxels of a label that count, without outliers. */
+static hpcdvc_grey_sums grey_of_label(const job *k)
+{
+    hpcdvc_grey_sums g = {0};
+    const int bytes = type_bytes[k->im1->type];
+    const uint8_t *own = k->ref.own;
+    int lo[3], hi[3];
+    if (!inside(k->im1, k->ref.corner, k->w.n, lo, hi)) return g;
+    for (int z = lo[0]; z < hi[0]; z++)
+        for (int y = lo[1]; y < hi[1]; y++) {
+            const uint8_t *row = own + ((int64_t)z * k->w.n[1] + y) * k->w.n[2];
+            const char *grey = (const char *)k->im1->data + voxel(k->im1, k->ref.corner, z, y, 0) * bytes;
+            for (int x = lo[2]; x < hi[2]; x++) {
+                const int from = x;
+                while (x < hi[2] && row[x]) x++;
+                if (x > from) row_sums[k->im1->type](grey + from * bytes, x - from, &g);
+            }
+        }
+    for (int i = 0; i < k->search.list[0].count; i++) {
+        const outlier *o = k->search.list[0].of + i;
+        int64_t p[3];
+        for (int j = 0; j < 3; j++) p[j] = o->at[j] - k->ref.corner[j];
+        const int within = p[0] >= 0 && p[1] >= 0 && p[2] >= 0 && p[0] < k->w.n[0] && p[1] < k->w.n[1] && p[2] < k->w.n[2];
+        if (within && own[(p[0] * k->w.n[1] + p[1]) * k->w.n[2] + p[2]]) correct_sums_by(o, &g);
+    }
+    return g;
+}
+
 /* Read the window of im1 about a point. Returns a status, NOT_EVALUATED if all is well. */
 static int prepare_reference(job *k, const hpcdvc_point *p)
 {
     const hpcdvc_settings *s = k->s;
-    const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
+    const double voxels = k->ref.whole;
     for (int i = 0; i < 3; i++) {
         if (!isfinite(p->position[i]) || fabs(p->position[i]) > 1e9) return BAD_START;
         double nearest = nearbyint(p->position[i]);
-        k->ref.corner[i] = (int64_t)nearest - s->half[i];
-        k->w.first[i] = nearest - p->position[i] - s->half[i];
+        k->ref.corner[i] = (int64_t)nearest - k->ref.before[i];
+        k->w.first[i] = nearest - p->position[i] - k->ref.before[i];
     }
     for (int i = 0; i < 12; i++)
         if (!isfinite(p->Phi[i]) || fabs(p->Phi[i]) > 1e9) return BAD_START;
-    hpcdvc_grey_sums g = grey(k->im1, k->ref.corner, k->w.n);
+    hpcdvc_grey_sums g = k->ref.own ? grey_of_label(k) : grey(k->im1, k->ref.corner, k->w.n);
     k->ref.in_image = (double)g.count;
-    const double unmasked = voxels - masked(k->im1, k->ref.corner, k->w.n);
-    if (unmasked == 0 || unmasked < s->min_valid * voxels) return NO_SPECIMEN;
+    const double unmasked = voxels - (k->ref.own ? 0 : masked(k->im1, k->ref.corner, k->w.n));
+    if (k->ref.too_small || unmasked == 0 || unmasked < s->min_valid * voxels) return NO_SPECIMEN;
     if (g.count == 0) return FEW_VALID_VOXELS;
     k->ref.offset = g.sum / g.count;
     if (!(k->ref.offset > s->grey_low && k->ref.offset < s->grey_high)) return NO_SPECIMEN;
     if (g.count < s->min_valid * voxels) return FEW_VALID_VOXELS;
-    if (k->search.list[0].count) correct_sums(k->search.list, k->ref.corner, k->w.n, &g), k->ref.offset = g.sum / g.count;
+    if (k->search.list[0].count && !k->ref.own) correct_sums(k->search.list, k->ref.corner, k->w.n, &g), k->ref.offset = g.sum / g.count;
     double variance = g.sum_squares / g.count - k->ref.offset * k->ref.offset;
     if (!(variance > ROUNDING * k->ref.offset * k->ref.offset)) return SINGULAR;
     k->ref.offset = (float)k->ref.offset; /* as the row readers subtract it */

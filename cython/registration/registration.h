@@ -9,6 +9,10 @@ typedef struct {
     /* One window per point. Returns 0, or 1 when memory ran out. */
     int (*register_windows)(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,
                             const hpcdvc_point *points, hpcdvc_row *rows, int64_t count);
+    /* One label per point. Returns the same. */
+    int (*register_labels)(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_volume *labels,
+                           const hpcdvc_settings *settings, const hpcdvc_label_settings *how,
+                           const hpcdvc_label_point *points, hpcdvc_row *rows, int64_t count);
     /* What the sums over blocks need, for tiles of at most so many voxels; the volumes and settings stay with the
      * caller. NULL when memory ran out. */
     void *(*start_sums)(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,

@@ -3,6 +3,8 @@
 
 from libc.stdint cimport int64_t
 
+from hpcdvc.kernels.records import CHOICES
+
 include "records.pxi"
 
 cdef extern from "registration.h":
@@ -11,6 +13,10 @@ cdef extern from "registration.h":
     ctypedef struct hpcdvc_settings:
         pass
     ctypedef struct hpcdvc_point:
+        pass
+    ctypedef struct hpcdvc_label_settings:
+        pass
+    ctypedef struct hpcdvc_label_point:
         pass
     ctypedef struct hpcdvc_row:
         pass
@@ -28,6 +34,9 @@ cdef extern from "registration.h":
     ctypedef struct hpcdvc_registration_kernels:
         int (*register_windows)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
                                 const hpcdvc_point *, hpcdvc_row *, int64_t) noexcept nogil
+        int (*register_labels)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_volume *,
+                               const hpcdvc_settings *, const hpcdvc_label_settings *, const hpcdvc_label_point *,
+                               hpcdvc_row *, int64_t) noexcept nogil
         void *(*start_sums)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
                             const int64_t *) noexcept nogil
         void (*end_sums)(void *) noexcept nogil
@@ -66,6 +75,45 @@ def register_points(im1, im2, settings, points, rows):
                                           <const hpcdvc_settings *>s, <const hpcdvc_point *>p, <hpcdvc_row *>r, count)
     if failed:
         raise MemoryError("no memory for the windows of one rank")
+
+
+def register_labels(im1, im2, labels, settings, how, points, rows):
+    """Register one label per point.
+
+    Parameters
+    ----------
+    im1, im2 : hpcdvc.kernels.volume.Volume
+    labels : hpcdvc.kernels.volume.Volume of whole numbers, of the shape of im1
+    settings : record of hpcdvc.kernels.settings.settings_record
+    how : "label_settings" record
+    points : (n,) array of "label_point" records; boxes lie in the image
+    rows : (n,) array of "row" records, filled
+
+    Raises
+    ------
+    MemoryError
+    TypeError, ValueError
+        Arrays that are not these, or boxes that reach out of the image.
+    """
+    cdef const hpcdvc_registration_kernels *kernels = hpcdvc_registration_for(level())
+    cdef int64_t count = len(points)
+    cdef size_t one = at(im1.record, "volume"), two = at(im2.record, "volume"), s = at(settings, "settings")
+    cdef size_t of = at(labels.record, "volume"), h = at(how, "label_settings")
+    cdef size_t p = address(points, "label_point", (count,), "the points")
+    cdef size_t r = address(rows, "row", (count,), "the rows", fill=True)
+    if CHOICES["TYPE"][labels.type][0] == "f" or tuple(labels.shape) != tuple(im1.shape):
+        raise TypeError("labels are whole numbers, as many as im1 has voxels")
+    low, high = points["low"], points["high"]
+    if (low < 0).any() or (high < low).any() or (high >= im1.shape).any() or abs(how["dilate"]) > 100:
+        raise ValueError("boxes of labels lie in the image, and are dilated by 100 voxels at most")
+    cdef int failed
+    with nogil:
+        failed = kernels.register_labels(<const hpcdvc_volume *>one, <const hpcdvc_volume *>two,
+                                         <const hpcdvc_volume *>of, <const hpcdvc_settings *>s,
+                                         <const hpcdvc_label_settings *>h, <const hpcdvc_label_point *>p,
+                                         <hpcdvc_row *>r, count)
+    if failed:
+        raise MemoryError("no memory for the labels of one rank")
 
 
 cdef class Sums:

@@ -1,11 +1,12 @@
 /* The kernels of registration for one instruction set (VL, VARIANT). */
 #include "registration.h"
 
+#include "label_windows.h"
 #include "sums.h"
-#include "windows.h"
 
 const hpcdvc_registration_kernels FUNCTIONS(hpcdvc_registration) = {
     .register_windows = register_windows,
+    .register_labels = register_labels,
     .start_sums = start_sums,
     .end_sums = end_sums,
     .sum_blocks = sum_blocks,

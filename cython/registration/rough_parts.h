@@ -5,7 +5,6 @@
 
 #include "job.h"
 
-#define ALONG 4 /* parts along an axis */
 #define PARTS (ALONG * ALONG * ALONG)
 
 INLINE int first_of_part(int part, int n) { return (part * n + ALONG - 1) / ALONG; }
@@ -55,7 +54,7 @@ INLINE double squares_of_row(const job *k, const int z[2], const int y[2], int p
 /* Mean square of what the parts miss beside what noise lets expect: 1 by noise. */
 static double rough_ratio_of_parts(const job *k, int partial)
 {
-    const int d = k->is_3d ? 3 : 2, among = (k->is_3d ? ALONG : 1) * ALONG * ALONG;
+    const int d = k->is_3d ? 3 : 2, among = k->ref.parts;
     double squares = 0;
     for (int p = 0; p < (k->is_3d ? ALONG : 1); p++)
         for (int part = 0; part < ALONG; part++) {

@@ -59,8 +59,7 @@ static void add_contrast(const job *k, hpcdvc_match *m)
     m->contrast_bb += sum_of_planes(&k->w, CONTRAST_SKIP, 2);
     m->contrast_b += sum_of_planes(&k->w, CONTRAST_SKIP, 1);
     m->interpolated_bb += k->target.interpolated_squares;
-    for (int z = 0; z < k->w.n[0]; z += CONTRAST_SKIP)
-        for (int64_t v = z * k->w.sz; v < (z + 1) * k->w.sz; v++) m->contrast_n += k->w.ok[v];
+    m->contrast_n += voxels_of_planes(&k->w, CONTRAST_SKIP);
 }
 
 /* Sum of squares of a - gain b - shift: where they match well, too small to be a difference of the other sums. */

@@ -116,18 +116,25 @@ static void drop_bad_cells(const job *k, const double p[3], int first, int last,
     }
 }
 
-/* Columns [first, last) of row (z, y) that lie in im2, and in `ok` which of them count. Out of line, as few rows need it:
- * beside the loops of the interpolation it would cost all of them registers. */
-static __attribute__((noinline)) void mark_row(const job *k, int z, int y, const double p[3], int *first, int *last)
+/* Columns [first, last) of row (z, y) that lie in im2 and may count, and in `ok` which of them count; 0 where a label has none.
+ * Out of line, as few rows need it: beside the loops of the interpolation it would cost all of them registers. */
+static __attribute__((noinline)) int mark_row(const job *k, int z, int y, const double p[3], int *first, int *last)
 {
     const int64_t at = z * k->w.sz + y * k->w.sy;
     float *ok = k->w.ok + at;
+    int from, to;
+    span_of(&k->w, z, y, &from, &to);
+    if (from >= to) return 0;
     columns_inside(k, p, first, last);
+    if (*first < from) *first = from;
+    if (*last > to) *last = to;
+    if (*last < *first) *last = *first;
     memcpy(ok, k->w.in1 + at, k->w.sy * sizeof(float));
     clear_ends(ok, *first, *last, k->w.sy);
     if (k->state.settled) /* no voxel comes back, or some would come and go for ever */
         for (int x = 0; x < k->w.n[2]; x++) ok[x] *= k->w.ok_before[at + x];
     if (k->target.has_invalid) drop_bad_cells(k, p, *first, *last, ok);
+    return 1;
 }
 
 static __attribute__((noinline)) void clear_unmarked(const float *ok, int first, int last, float *b)
@@ -145,7 +152,7 @@ INLINE void sample_planes(job *k, int partial, int taps, int is_3d, int power, i
             int first = 0, last = k->w.n[2];
             double p[3], q[3];
             row_start(k, z, y, p);
-            if (partial) mark_row(k, z, y, p, &first, &last);
+            if (partial && !mark_row(k, z, y, p, &first, &last)) continue; /* all of it is 0 */
             for (int i = 0; i < 3; i++) q[i] = p[i] - k->target.coefficients.origin[i];
             sample_row(&k->target.coefficients, q, slope, first, last, taps, is_3d, power, b);
             clear_ends(b, first, last, k->w.sy);

@@ -16,21 +16,33 @@
 #include "warped_gradient.h"
 
 
+/* Whether other voxels count than at the last sums over im1. */
+static int voxels_changed(const window *w)
+{
+    if (!w->span) return memcmp(w->ok, w->ok_before, w->sz * w->n[0] * sizeof(float)) != 0;
+    for (int z = 0; z < w->n[0]; z++)
+        for (int y = 0; y < w->n[1]; y++) {
+            const int64_t at = z * w->sz + y * w->sy;
+            int from, to;
+            span_of(w, z, y, &from, &to);
+            if (from < to && memcmp(w->ok + at + from, w->ok_before + at + from, (to - from) * sizeof(float))) return 1;
+        }
+    return 0;
+}
+
 /* Bring the sums over im1 up to date with the voxels that count now. Returns a status. */
 static int refresh(job *k, int partial)
 {
-    const int64_t size = k->w.sz * k->w.n[0];
     if (k->s->update_gradient) {
         gradient_of_warped(k, partial);
         k->ref.stale = 1;
     }
-    if (partial != k->ref.sums_partial || (partial && memcmp(k->w.ok, k->w.ok_before, size * sizeof(float)))) k->ref.stale = 1;
+    if (partial != k->ref.sums_partial || (partial && voxels_changed(&k->w))) k->ref.stale = 1;
     if (!k->ref.stale) return NOT_EVALUATED;
     sum_reference(&k->w, partial, &k->ref.sums);
-    if (partial) memcpy(k->w.ok_before, k->w.ok, size * sizeof(float));
+    if (partial) memcpy(k->w.ok_before, k->w.ok, k->w.sz * k->w.n[0] * sizeof(float));
     k->ref.stale = 0, k->ref.sums_partial = partial;
-    const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
-    if (k->ref.in_image * k->ref.sums.n < k->s->min_valid * voxels * k->ref.counted || k->ref.sums.n < k->s->unknowns + 3)
+    if (k->ref.in_image * k->ref.sums.n < k->s->min_valid * k->ref.whole * k->ref.counted || k->ref.sums.n < k->s->unknowns + 3)
         return LEFT_IMAGE;
     return factorise(k->ref.sums.M, k->s, &k->ref.factor) ? SINGULAR : NOT_EVALUATED;
 }
@@ -114,8 +126,7 @@ static void attempt(job *k, const hpcdvc_point *p, const double start[12], hpcdv
     k->state.squares = k->state.zncc = k->ref.sums.n = NAN;
     row->return_status = prepare_reference(k, p);
     if (row->return_status == NOT_EVALUATED) k->ref.outlier_beside = has_outlier_beside(k);
-    const double voxels = (double)k->w.n[0] * k->w.n[1] * k->w.n[2];
-    row->valid_fraction = row->return_status == BAD_START ? NAN : k->ref.in_image / voxels;
+    row->valid_fraction = row->return_status == BAD_START ? NAN : k->ref.in_image / k->ref.whole;
     for (int i = 0; i < 12; i++) row->variance[i] = row->Phi[i] = NAN;
     row->zncc = NAN;
     if (row->return_status != NOT_EVALUATED) {
@@ -132,7 +143,7 @@ static void attempt(job *k, const hpcdvc_point *p, const double start[12], hpcdv
     if (!isfinite(k->state.squares)) return;
     row->zncc = k->state.zncc;
     row->error = k->state.squares / k->ref.scale / (k->ref.sums.a + k->ref.sums.n * k->ref.offset * k->ref.scale);
-    row->valid_fraction = k->ref.sums.n / voxels;
+    row->valid_fraction = k->ref.sums.n / k->ref.whole;
 }
 
 #define ATTEMPTS 5      /* with outliers found anew from the match of the one before */

@@ -175,7 +175,7 @@ static int take_window(const hpcdvc_volume *im1, const hpcdvc_volume *labels, co
     uint8_t *particle = NULL;
     if (labels) {
         particle = malloc((size_t)from.n[0] * from.n[1] * from.n[2]);
-        if (!particle || (whole = particle_mask(labels, p->label, s->dilate, from.origin, from.n, particle)) < 0) {
+        if (!particle || (whole = particle_mask(labels, p->label, s->dilate, 0, from.origin, from.n, particle)) < 0) {
             free(particle);
             return 1;
         }

@@ -73,6 +73,20 @@ GROUPS = {
         ],
         # One point to be measured: where, and the deformation function to start from.
         "point": [("index", "i8"), ("position", "f8", 3), ("Phi", "f8", (3, 4))],
+        # One label to be measured: its centre of mass, the deformation function to start from, its number, and its box.
+        "label_point": [
+            ("index", "i8"),
+            ("position", "f8", 3),
+            ("Phi", "f8", (3, 4)),
+            ("label", "i8"),
+            ("low", "i4", 3),  # first and last voxel along each axis
+            ("high", "i4", 3),
+        ],
+        "label_settings": [
+            ("dilate", "i4"),  # radius of the ball, voxels; negative erodes
+            ("keep_others", "i4"),  # 1: dilated voxels count even if they are of other labels
+            ("min_volume", "i8"),  # labels of no more voxels, dilated, have no specimen
+        ],
         # One measured point, as the kernels fill it, the shards store it and the ranks exchange it.
         "row": [
             ("index", "i8"),  # row number in the field
@@ -235,6 +249,17 @@ GROUPS = {
             ("low", "i4", 3),  # first and last voxel along each axis
             ("high", "i4", 3),
             ("sum", "i8", 3),  # of the coordinates of all voxels
+        ],
+        # Two labels that touch, the smaller first.
+        "contact": [("labels", "i8", 2), ("faces", "i8")],  # faces of voxels between them
+        # A label that has moved: a voxel p of where it may be now comes from affine (p, 1).
+        "moved": [
+            ("label", "i8"),
+            ("low", "i4", 3),  # first and last voxel of where it may be ...
+            ("high", "i4", 3),
+            ("box_low", "i4", 3),  # ... and of where it was, dilated
+            ("box_high", "i4", 3),
+            ("affine", "f8", (3, 4)),
         ],
     },
 }

@@ -24,6 +24,22 @@ DESCRIPTION = "Measure the deformation function in a window about every node of 
 MARKED = "marked"
 
 
+def statuses_of(skip: str | None) -> tuple[int, ...] | None:
+    """Return statuses that a value of -skp names; None: all that the table of statuses marks.
+
+    Raises
+    ------
+    UserError
+        It is no list of numbers.
+    """
+    if skip in (None, MARKED):
+        return None
+    try:
+        return tuple(whole_number(word) for word in skip.split(","))
+    except ValueError:
+        raise UserError(f"-skp= takes return statuses such as -skp=-1,-9, not {quoted(skip)}") from None
+
+
 @dataclass(kw_only=True)
 class Options(
     ImageSeries,
@@ -81,9 +97,4 @@ class Options(
     @property
     def skipped_statuses(self) -> tuple[int, ...] | None:
         """Return statuses that `-skp` names; None: all that are marked to be measured again."""
-        if self.skip in (None, MARKED):
-            return None
-        try:
-            return tuple(whole_number(word) for word in self.skip.split(","))
-        except ValueError:
-            raise UserError(f"-skp= takes return statuses such as -skp=-1,-9, not {quoted(self.skip)}") from None
+        return statuses_of(self.skip)

@@ -26,19 +26,11 @@ def range_option(default: tuple[int, ...] | None, text: str) -> Any:
 
 
 @option_group
-class Particles(OptionSet):
-    """Particles instead of the nodes of a grid."""
+class ParticleSize(OptionSet):
+    """Which voxels are of a particle, and how many it must have."""
 
     group: ClassVar[str] = "particles"
 
-    labels1: str | None = option(
-        None,
-        "-lab1",
-        "--labelledFile1",
-        metavar="FILE",
-        reads="volume",
-        help="label image of im1: its particles are measured, instead of the nodes of a grid",
-    )
     label_dilate: int = option(
         1,
         "-ld",
@@ -57,6 +49,20 @@ class Particles(OptionSet):
         at_most=2**62,
         unit="voxel",
         help="particles of no more voxels, dilated, are skipped",
+    )
+
+
+@option_group
+class Particles(ParticleSize):
+    """Particles instead of the nodes of a grid."""
+
+    labels1: str | None = option(
+        None,
+        "-lab1",
+        "--labelledFile1",
+        metavar="FILE",
+        reads="volume",
+        help="label image of im1: its particles are measured, instead of the nodes of a grid",
     )
 
 

@@ -32,8 +32,9 @@ class Queue:
     team : Team
     total : int
         Number of points, the same on every rank.
-    chunk : int
-        Points per chunk, the same on every rank; best worth 2 to 20 ms.
+    chunk : int or (chunks + 1,) array
+        Points per chunk, the same on every rank; best worth 2 to 20 ms. An array says where each chunk begins, and
+        where the last one ends: they are dealt to the nodes one by one, as their costs may fall from first to last.
 
     Yields
     ------
@@ -41,8 +42,11 @@ class Queue:
         The points of one chunk.
     """
 
-    def __init__(self, team, total: int, chunk: int):
-        self._team, self.total, self._chunk = team, int(total), max(int(chunk), 1)
+    def __init__(self, team, total: int, chunk: int | np.ndarray):
+        self._team, self.total = team, int(total)
+        even, step = np.ndim(chunk) == 0, max(int(np.max(chunk, initial=1)), 1)
+        self._bounds = np.append(np.arange(0, self.total, step), self.total) if even else np.asarray(chunk)
+        self._in_a_row = BLOCKS_PER_NODE if even else np.inf
         self._chunks = self._chunks_of(team.node_index)
         self._next = team.agree_all(lambda: shared_counter(team.node))
         # one row per rank of the node, a cache line apart: points done, asked to stop
@@ -52,15 +56,15 @@ class Queue:
 
     def _chunks_of(self, node: int) -> np.ndarray:
         """Numbers of the chunks of a node."""
-        chunks, sizes = -(-self.total // self._chunk), self._team.node_sizes
+        chunks, sizes = len(self._bounds) - 1, self._team.node_sizes
         # rank j of a node is due at (j + 1/2) / size of a round: every beginning of a round is fair, too
         due = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
         turns = np.repeat(np.arange(len(sizes)), sizes)[np.argsort(due, kind="stable")]
-        block = np.arange(chunks) // max(chunks // (BLOCKS_PER_NODE * len(sizes)), 1)
+        block = np.arange(chunks) // max(int(chunks // (self._in_a_row * len(sizes))), 1)
         return np.flatnonzero(turns[block % len(turns)] == node)
 
     def _points_of(self, chunk: int) -> range:
-        return range(chunk * self._chunk, min((chunk + 1) * self._chunk, self.total))
+        return range(int(self._bounds[chunk]), int(self._bounds[chunk + 1]))
 
     def __iter__(self) -> Iterator[range]:
         while True:
@@ -85,9 +89,7 @@ class Queue:
 
     def total_in_node(self) -> int:
         """Number of points of this node."""
-        missing = self._chunk * -(-self.total // self._chunk) - self.total  # in the last chunk
-        last = len(self._chunks) > 0 and self._points_of(int(self._chunks[-1])).stop == self.total
-        return self._chunk * len(self._chunks) - missing * bool(last)
+        return int(np.diff(self._bounds)[self._chunks].sum())
 
     def left(self) -> int:
         """Number of points that no rank has finished: above 0 when the queue was stopped. Collective."""

@@ -235,7 +235,7 @@ class Team:
 
     # work and rows
 
-    def queue(self, total: int, chunk: int) -> Queue:
+    def queue(self, total: int, chunk: int | np.ndarray) -> Queue:
         """Numbers of points, dealt to the nodes and pulled by their ranks; see `hpcdvc.ranks.exchange.Queue`."""
         return Queue(self, total, chunk)
 

@@ -27,11 +27,26 @@ def chunk_size(seconds_per_point: float, points: int, ranks: int) -> int:
     return max(1, min(round(CHUNK_SECONDS / seconds_per_point), points // (ranks * CHUNKS_PER_RANK)))
 
 
+def chunk_bounds(seconds: np.ndarray, ranks: int) -> np.ndarray:
+    """Where the chunks of points of unlike costs begin, and where the last one ends.
+
+    A point that takes long is a chunk of its own; of short ones a chunk has as many as are worth the fetching.
+
+    Parameters
+    ----------
+    seconds : (n,) rough costs in the order in which the points are dealt
+    ranks : how many pull chunks
+    """
+    worth = min(CHUNK_SECONDS, seconds.sum() / (ranks * CHUNKS_PER_RANK)) or 1.0
+    number = np.floor((np.cumsum(seconds) - seconds) / worth)
+    return np.concatenate([np.flatnonzero(np.diff(number, prepend=-1)), [len(seconds)]])
+
+
 def measure_points(
     team,
     points: int | np.ndarray,
     measure: Callable[[np.ndarray], np.ndarray],
-    seconds_per_point: float,
+    seconds_per_point: float | np.ndarray,
     checkpoint: Checkpoint,
     quiet: bool = False,
     earlier: np.ndarray | None = None,
@@ -44,7 +59,8 @@ def measure_points(
     points : how many there are, 0 to `points` - 1; or the numbers of those that are to be measured, (n,) integers, in
         the order in which they are dealt, the same on all ranks
     measure : from the numbers of some points, (m,) int64, to as many rows, of the dtype of the checkpoint
-    seconds_per_point : rough cost, to size the chunks
+    seconds_per_point : rough cost, to size the chunks; an array has that of each point by its number: those that take
+        longest are dealt first then, whatever their order
     checkpoint : where the rows are kept
     quiet : show no progress
     earlier : rows of earlier runs that count, on rank 0; by default all that the shards hold
@@ -67,7 +83,13 @@ def measure_points(
     if done:
         log.info("%d %s were measured before, %d are left", done, unit, total)
     checkpoint.open()
-    queue = team.queue(total, chunk_size(seconds_per_point, total, team.size))
+    if isinstance(seconds_per_point, np.ndarray):
+        left = np.arange(left) if isinstance(left, int) else left
+        left = left[np.argsort(-seconds_per_point[left], kind="stable")]
+        chunk = chunk_bounds(seconds_per_point[left], team.size)
+    else:
+        chunk = chunk_size(seconds_per_point, total, team.size)
+    queue = team.queue(total, chunk)
     with Progress(done + total, done, quiet=quiet or team.rank > 0, unit=unit) as progress:
         rows = [earlier, *_measure_chunks(queue, left, measure, checkpoint, progress)]
         checkpoint.close()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.merge import continued
 from hpcdvc.fields.status import Status
@@ -71,6 +72,12 @@ def possible_starts(grid: Grid, earlier: Earlier) -> tuple[dict[str, StartPoints
     starts : by what to call them, the preferred one first; none where the last step has measured nothing
     measured : numbers of the nodes that the last step has measured
     """
+    found, measured = possible_fields(earlier)
+    return {name: StartPoints(grid, field, usable=usable) for name, (field, usable) in found.items()}, measured
+
+
+def possible_fields(earlier: Earlier) -> tuple[dict[str, tuple[Field, np.ndarray]], np.ndarray]:
+    """The same as fields of the points, each with the rows (n,) bool of it that others may start from."""
     last = replace(read_field(earlier.last.path), extra=None)  # no start needs more, and it goes to all ranks
     usable, starts = usable_as_start(last), {}
     if not usable.any():
@@ -84,8 +91,8 @@ def possible_starts(grid: Grid, earlier: Earlier) -> tuple[dict[str, StartPoints
         if both.any():
             phi = last.phi.copy()
             phi[both] = continued(last.phi[both], before)
-            starts["where the two steps before lead"] = StartPoints(grid, replace(last, phi=phi), usable=both)
-    starts["the first step" if earlier.alone else "the step before"] = StartPoints(grid, last, usable=usable)
+            starts["where the two steps before lead"] = replace(last, phi=phi), both
+    starts["the first step" if earlier.alone else "the step before"] = last, usable
     return starts, np.flatnonzero(usable)
 
 

@@ -64,7 +64,7 @@ def test_the_default_is_not_worse_than_affine_windows(name, dimensions):
 
 @pytest.mark.parametrize(("name", "bound", "least"), [("ramp", 0.002, 0.7), ("cupping", 0.006, 0.35)])
 def test_shading_is_taken_out(name, bound, least):
-    """Of curved shading, gain still has slopes inside the parts of a window, which look a little like parts that move."""
+    """Of curved shading, gain still has slopes inside the parts of a window, that look like parts which move."""
     images, field = scene(name, 3), SHIFTS[3]
     error, std = measured(*images, field)
     print(f"{name}: {rms(error):.5f} voxel, over standard deviation {rms(error / std):.2f}")

@@ -1,9 +1,10 @@
-/* The voxels of one particle of a label image, dilated or eroded by a ball, without those of other particles. */
-#ifndef HPCDVC_SEARCH_PARTICLE_H
-#define HPCDVC_SEARCH_PARTICLE_H
+/* The voxels of one particle of a label image, dilated or eroded by a ball, with or without those of other particles. */
+#ifndef HPCDVC_PARTICLE_H
+#define HPCDVC_PARTICLE_H
 
 #include <stdlib.h>
 
+#include "simd.h"
 #include "volume.h"
 
 INLINE int64_t label_at(const hpcdvc_volume *labels, int64_t at)
@@ -43,10 +44,10 @@ INLINE int ball_test(const uint8_t *at, const int64_t *steps, int count, int ero
     return eroding;
 }
 
-/* 1 in `mask` for each voxel of the box [origin, origin + n) that belongs to the particle. Returns how many, -1 when
- * memory ran out. */
-static int64_t particle_mask(const hpcdvc_volume *labels, int64_t label, int dilate, const int64_t origin[3],
-                             const int n[3], uint8_t *mask)
+/* 1 in `mask` for each voxel of the box [origin, origin + n) that belongs to the particle; dilated ones of other
+ * particles only if they are to be kept. Returns how many, -1 when memory ran out. */
+static int64_t particle_mask(const hpcdvc_volume *labels, int64_t label, int dilate, int keep_others,
+                             const int64_t origin[3], const int n[3], uint8_t *mask)
 {
     const int radius = abs(dilate), flat = labels->shape[0] == 1;
     const int pad[3] = {flat ? 0 : radius, radius, radius};
@@ -68,7 +69,8 @@ static int64_t particle_mask(const hpcdvc_volume *labels, int64_t label, int dil
         for (int y = 0; y < n[1]; y++)
             for (int x = 0; x < n[2]; x++) {
                 const uint8_t *at = found + ((int64_t)(z + pad[0]) * wide[1] + y + pad[1]) * wide[2] + x + pad[2];
-                const int own = *at != 2 && (dilate == 0 ? *at == 1 : ball_test(at, steps, ball, dilate < 0));
+                const int kept = *at != 2 || keep_others;
+                const int own = kept && (dilate == 0 ? *at == 1 : ball_test(at, steps, ball, dilate < 0));
                 *mask++ = own, count += own;
             }
     free(found), free(steps);

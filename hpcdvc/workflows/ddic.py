@@ -1,0 +1,257 @@
+"""hpcdvc-ddic: discrete digital volume correlation, one window per label of an image."""
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.fields.field import Field
+from hpcdvc.fields.status import Status
+from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, memory_text, open_volume
+from hpcdvc.labels.scan import scan_labels
+from hpcdvc.options.ddic import Options
+from hpcdvc.options.declare import named_files
+from hpcdvc.output.places import stem_of
+from hpcdvc.output.result import FieldFile, judge_points
+from hpcdvc.registration.labels import LabelMask, LabelRegistration
+from hpcdvc.registration.settings import Settings, Window
+from hpcdvc.registration.task import Task
+from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
+from hpcdvc.runs.points import measure_points
+from hpcdvc.search.settings import SearchSettings
+from hpcdvc.steps.find_labels import LabelSearch, gathered, repaired
+from hpcdvc.steps.labels import LABEL_ROW, LabelPoints, from_field, label_starts, measured_again, rows_kept
+from hpcdvc.steps.register_first import first_task, register_first
+from hpcdvc.steps.search_settings import searcher
+from hpcdvc.steps.series import Earlier, best_start, earlier_steps, possible_fields
+from hpcdvc.steps.settings import settings_of
+from hpcdvc.steps.start import StartPoints, read_start
+
+log = logging.getLogger("hpcdvc")
+
+#: Statuses that a label ends with, and what to try then.
+ADVICE = {
+    Status.CONVERGED: "",
+    Status.MAX_ITERATIONS: "raise -it or -dp, or give a better start with -pf",
+    Status.NOT_EVALUATED: "",
+    Status.ERROR_GROWTH: "--repair, larger -ld, or a better start with -pf",
+    Status.SINGULAR: "larger -ld, or skip small labels with -vt",
+    Status.VOLUME_CHANGE: "--repair, or a better start with -pf",
+    Status.SINGULAR_PHI: "a better start with -pf",
+    Status.NO_SPECIMEN: "lower -vt",
+    Status.FEW_VALID_VOXELS: "lower -mc",
+    Status.BAD_START: "-skp, or filter the start field first",
+    Status.LEFT_IMAGE: "lower -mc, or a larger image",
+    Status.DECORRELATED: "--repair, or a better start with -pf",
+    Status.TWO_MOTIONS: "look for labels that have broken, or hold two particles",
+}
+
+
+@dataclass(frozen=True)
+class DdicTask:
+    """One pair of images, and the labels that are measured in it.
+
+    Attributes
+    ----------
+    im1, labels, im2 : headers of the images
+    settings : of the registrations
+    mask : which voxels of a label count
+    start : field or registration to start from
+    earlier : steps that this one starts from
+    registration : of the whole images, from which the labels start
+    """
+
+    im1: VolumeInfo
+    labels: VolumeInfo
+    im2: VolumeInfo
+    settings: Settings
+    mask: LabelMask
+    start: Field | None
+    earlier: Earlier | None
+    registration: Task | None
+
+
+def run(options: Options, team) -> list[str]:
+    """Measure the labels in every image of the series; returns the paths written. Collective.
+
+    Parameters
+    ----------
+    options : Options
+    team : hpcdvc.ranks.team.Team
+    """
+    if options.prefix and len(options.deformed) > 1:
+        log.warning("-pre names only the list of the steps: the files of a series are named after its images")
+    if options.tif:
+        log.warning("-tif is ignored: images are made of grids; hpcdvc-labelField makes one of a column of labels")
+    volumes = OpenVolumes(team)
+    return carry_out(
+        options,
+        team,
+        lambda inputs: plan(options, inputs),
+        lambda job, checkpoint: measure(job, checkpoint, options, volumes, team),
+        estimate,
+    )
+
+
+def plan(options: Options, inputs: Inputs) -> list[Job]:
+    """One job for each deformed image, on one rank.
+
+    Raises
+    ------
+    UserError
+        With one sentence, when something is missing or does not fit.
+    """
+    im1, labels = inputs.volume("im1"), inputs.volume("labels")
+    check_mask(im1, labels)
+    if labels.dtype.kind not in "iu":
+        raise UserError(f"{labels.spec} holds {labels.dtype} voxels: labels are whole numbers")
+    for im2 in inputs.volumes["deformed"]:
+        check_pair(im1, im2)
+    start = read_start(options.phi_file, options.phi_file_bin_ratio, im1)
+    of_labels = start is not None and "label" in (start.extra or {})
+    if start is not None and not of_labels and (len(start) > 1 or options.skip is not None):
+        what = "-skp completes a result of labels, " if options.skip is not None else ""
+        raise UserError(f"{what}{options.phi_file} holds {len(start)} points that are no labels: pass it to them first")
+    if options.register and of_labels and options.skip is None:
+        raise UserError(f"give only one of --register and -pf {options.phi_file}, which is a field of labels")
+    window = Window((int(not im1.two_dimensional), 1, 1), options.mask_coverage, shape_order=options.shape_order)
+    mask = LabelMask(options.label_dilate, options.mask_others, options.label_volume_threshold)
+    task = DdicTask(im1, labels, im1, settings_of(options, im1, window), mask, start, None, None)
+    jobs, files = [], []
+    for im2 in inputs.volumes["deformed"]:
+        earlier = earlier_steps(options.start_from, False, files)
+        registration = first_task(options, im1, im2) if options.register else None
+        step = replace(task, im2=im2, earlier=earlier, registration=registration)
+        jobs.append(_job(options, inputs, step))
+        files += jobs[-1].files
+    if len(jobs) > 1:
+        name = options.prefix or f"{im1.stem}-series"
+        path = stem_of(options.out_dir, name, "ddic", labels.path) + ".hdf.series"
+        jobs[0].lists = {path: [file.path for job in jobs for file in job.files]}
+    return jobs
+
+
+def _job(options: Options, inputs: Inputs, step: DdicTask) -> Job:
+    made_from = {"start": step.earlier.identity} if step.earlier else {}
+    parameters = parameters_of(options, inputs.identities(im2=step.im2) | made_from)
+    metadata = metadata_of("ddic", parameters, named_files(options) | {"deformed": [step.im2.spec]})
+    prefix = options.prefix if len(options.deformed) == 1 else None
+    stem = stem_of(options.out_dir, prefix or f"{step.im1.stem}-{step.im2.stem}", "ddic", step.labels.path)
+    views = tuple(view for view in ("tsv", "vtk") if getattr(options, view))
+    flat = (0, 0, 0) if step.im1.two_dimensional else (1, 1, 1)
+    file = FieldFile(stem, 0, metadata, views, flat, "gather", ADVICE, LABEL_ROW)
+    return Job(stem=stem, parameters=parameters, files=(file,), task=step, dtype=LABEL_ROW)
+
+
+def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:
+    """Measure the labels in one deformed image and write the HDF5 file. Collective."""
+    step: DdicTask = job.task
+    im1, im2 = volumes(step.im1, step.im2)
+    labels = open_volume(step.labels, team)
+    particles = scan_labels(labels, team, step.labels.spec)
+    if not len(particles):
+        team.fail(UserError(f"{step.labels.spec} holds no label: it is 0 everywhere"))
+    log.info("%s -> %s: %d labels", step.im1.spec, step.im2.spec, len(particles))
+    registration = LabelRegistration(im1, im2, labels, step.settings, step.mask)
+    points = start_of(step, particles, im1, im2, registration, options, team)
+    search = search_of(step, (im1, im2), labels, team) if options.search or options.repair else None
+    find = LabelSearch(registration, search if options.search else None, points)
+    rows, again = _measured(step, points, find, checkpoint, options, team)
+    if options.repair:
+        failed = team.agree(lambda: _failed(rows, again))
+        find = LabelSearch(registration, search, points)
+        seconds = points.seconds(step.settings)
+        rows = repaired(rows, failed, points, find, seconds, checkpoint, team, options.quiet)
+    (file,) = job.files
+    file.write(rows, None, team, points.positions[: len(rows)])
+    mended = team.agree(lambda: int(np.count_nonzero(rows["repaired"])))
+    if options.repair:
+        log.info("%d of %d labels that had failed are repaired", mended, len(failed))
+    return {"points": team.agree(file.counts), "repaired": mended}
+
+
+def _measured(
+    step: DdicTask, points: LabelPoints, find: LabelSearch, checkpoint: Checkpoint, options: Options, team
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of all labels, ordered, on rank 0, and the numbers of those that were not kept as they are. Collective."""
+    again = np.arange(points.count)
+    if options.skip is not None:
+        found = team.agree(lambda: measured_again(points.particles, step.start, options.skipped_statuses))
+        again = np.flatnonzero(found)
+    earlier = checkpoint.load()
+    earlier = earlier[earlier["index"] < points.count]
+    seconds = points.seconds(step.settings)
+    rows = gathered(measure_points(team, again, find, seconds, checkpoint, options.quiet, earlier), again, team)
+    if team.rank == 0 and len(again) < points.count:
+        rows = np.concatenate([rows, rows_kept(points.particles, step.start, np.flatnonzero(~found))])
+        rows = rows[np.argsort(rows["index"])]
+    return rows, again
+
+
+def _failed(rows: np.ndarray, again: np.ndarray) -> np.ndarray:
+    """Numbers of the labels that repair tries, on one rank."""
+    status = rows["return_status"][again]
+    return again[(status != Status.CONVERGED) & (status != Status.NO_SPECIMEN)]
+
+
+def search_of(step: DdicTask, images: tuple[np.ndarray, np.ndarray], labels: np.ndarray, team):
+    """What looks for labels. Collective."""
+    mask = step.mask
+    settings = SearchSettings(min_valid=step.settings.window.min_valid, dilate=mask.dilate, min_volume=mask.min_volume)
+    return searcher(settings, images, (None, None), labels, None, None, team)
+
+
+def start_of(
+    step: DdicTask,
+    particles: np.ndarray,
+    im1: np.ndarray,
+    im2: np.ndarray,
+    registration: LabelRegistration,
+    options: Options,
+    team,
+) -> LabelPoints:
+    """The labels of a step with what they start from. Collective."""
+    dilate, flat = step.mask.dilate, step.im1.two_dimensional
+
+    def starting(phi: np.ndarray) -> LabelPoints:
+        return LabelPoints(particles, phi, dilate, flat)
+
+    starts, measured, fields = {}, None, []
+    if step.earlier:
+        found, measured = team.agree(lambda: possible_fields(step.earlier))
+        fields = [field for field, _ in found.values()]
+        starts = {name: starting(from_field(particles, *of)) for name, of in found.items()}
+    if not (starts and step.earlier.alone):
+        path, completes = options.phi_file, options.skip is not None
+        phi = team.agree(lambda: label_starts(particles, step.start, options.apply_f, path, completes))
+        starts["as the first step"], fields = starting(phi), [*fields, step.start]
+    if step.registration:
+        whole = [StartPoints(None, field, options.apply_f) for field in fields]
+        of_all = register_first(step.registration, im1, im2, None, whole, team)
+        if of_all:
+            return starting(label_starts(particles, of_all.start, options.apply_f, None, False))
+    return best_start(starts, measured, registration, team)
+
+
+def judge(paths: list[str]) -> None:
+    """Make sure, on one rank, that something was measured.
+
+    Raises
+    ------
+    RunError
+        In one of the results no label was; the sentence says how most of them ended. The files are kept.
+    """
+    judge_points(paths, "no label has converged, most end")
+
+
+def estimate(jobs: list[Job]) -> str:
+    """What the run will take, as text."""
+    step: DdicTask = jobs[0].task
+    return (
+        f"labels of {step.labels.spec} in {len(jobs)} image{'s' * (len(jobs) > 1)}: how many there are is known when "
+        f"it is read\nper node: {memory_text((step.im1, step.im2, step.labels))}\n"
+        "per rank: about 50 MB, and for the largest label 80 bytes per voxel of its box"
+    )
