@@ -20,6 +20,7 @@ sys.path.append(str(ROOT / "tests" / "support"))
 from draw_architecture import draw_rooms  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
+from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
 from draw_theory import draw_bias, draw_curvature, draw_noise, draw_window  # noqa: E402
 
@@ -45,6 +46,9 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "jump.png": draw_jump,
     "spread.png": draw_spread,
     "guiding.png": draw_guiding,
+    "moved.png": draw_moved,
+    "label-field.png": draw_label_field,
+    "claims.png": draw_claims,
     "window.png": draw_window,
     "bias.png": draw_bias,
     "noise.png": draw_noise,

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -15,26 +16,32 @@ from hpcdvc.output.transports import CollectiveFile, GatheredFile, put_text
 
 @dataclass(frozen=True)
 class Block:
-    """Rows `start`, `start` + 1, ... of a field of `total` points."""
+    """Points `start`, `start` + 1, ... of a field of `total`.
 
-    rows: np.ndarray
+    Attributes
+    ----------
+    members : what the columns are made from, see `hpcdvc.output.schema`
+    done : (n,) bool, points that have come to an end
+    """
+
+    members: Mapping[str, np.ndarray]
+    done: np.ndarray
     start: int
     total: int
     grid: Grid | None
     positions: np.ndarray | None
-    extra: dict
     tables: dict
     family: Family
 
     @property
     def kind(self) -> str:
         """Kind of the file."""
-        return schema.kind_of(self.grid, self.total, self.extra)
+        return schema.kind_of(self.grid, self.total, self.members)
 
     @property
     def columns(self) -> list[Column]:
         """What is written."""
-        return schema.present(schema.members_of_rows(self.rows, self.extra), self.kind)
+        return schema.present(self.members, self.kind)
 
     @property
     def lead(self) -> tuple[int, ...]:
@@ -50,7 +57,7 @@ def write_contents(
     Parameters
     ----------
     out : the file
-    block : rows of this rank
+    block : points of this rank
     metadata : what to remember, by name
     explained : how many points ended how, see `hpcdvc.fields.status.explain_counts`
     """
@@ -68,18 +75,28 @@ def write_contents(
     data = root.create_group("PointData")
     data.attrs["Vectors"] = np.bytes_("displacement")
     data.attrs["Scalars"] = np.bytes_("error")
-    members = schema.members_of_rows(block.rows, block.extra)
     for column in block.columns:
-        values = column.to_file(schema.shown_values(column, members, block.family))
-        out.put(f"VTKHDF/PointData/{column.name}", values, block.start, block.lead + values.shape[1:])
+        _write_column(out, column, block)
         facts = {"unit": column.unit, "components": " ".join(column.components.names)}
         for name, fact in facts.items():
             if fact:
                 put_text(data[column.name], name, fact)
-    done = (block.rows["index"] >= 0).astype("u1")
-    out.put("hpcdvc/done", done, block.start, (block.total,))
+    out.put("hpcdvc/done", block.done.astype("u1"), block.start, (block.total,))
     for name, table in block.tables.items():
         out.put(f"hpcdvc/{name}", table if block.start == 0 else table[:0], 0, table.shape)
+
+
+def _write_column(out: GatheredFile | CollectiveFile, column: Column, block: Block) -> None:
+    """Write a column, some points at a time."""
+    needed = {name: block.members[name] for name in {column.made_from, "return_status"}}
+
+    def make(first: int, last: int) -> np.ndarray:
+        some = {name: values[first:last] for name, values in needed.items()}
+        return column.to_file(schema.shown_values(column, some, block.family))
+
+    width = make(0, 0).shape[1:]
+    name, shape = f"VTKHDF/PointData/{column.name}", block.lead + width
+    out.fill(name, make, len(block.done), np.dtype(column.dtype), block.start, shape)
 
 
 def _write_geometry(out: GatheredFile | CollectiveFile, block: Block) -> None:
@@ -87,7 +104,7 @@ def _write_geometry(out: GatheredFile | CollectiveFile, block: Block) -> None:
         return vtkhdf.write_image(out.file["VTKHDF"], block.grid)
     positions, (cells, kind) = block.positions, vtkhdf.vertices(block.total)
     if block.grid:
-        positions = block.grid.positions()[block.start : block.start + len(block.rows)]
+        positions = block.grid.positions()[block.start : block.start + len(block.done)]
         cells, kind = vtkhdf.flat_cells(block.grid.shape)
     return vtkhdf.write_mesh(out, np.asarray(positions), block.start, block.total, cells, kind)
 

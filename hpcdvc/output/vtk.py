@@ -12,6 +12,8 @@ from hpcdvc.output import files, views
 from hpcdvc.output.columns import SYMMETRIC
 
 VTK_VERTEX = 1
+#: what the second line says before the family
+TITLE = "hpcdvc field,"
 #: keyword and line below it by the number of components
 HEADS = {1: ("SCALARS", "LOOKUP_TABLE default\n"), 3: ("VECTORS", ""), 9: ("TENSORS", "")}
 #: xx xy xz yx ... of a symmetric tensor xx yy zz xy yz xz
@@ -42,7 +44,7 @@ def write_vtk(path: str | Path, field: Field) -> None:
         files.whole_file(path, size) as temporary,
         files.fill(temporary, encoding="ascii", newline="\n") as stream,
     ):
-        stream.write("# vtk DataFile Version 2.0\nhpcdvc field\nASCII\n\n")
+        stream.write(f"# vtk DataFile Version 2.0\n{TITLE} {field.family}\nASCII\n\n")
         if field.grid:
             _write_cells(stream, field.grid)
         else:

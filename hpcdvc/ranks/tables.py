@@ -1,6 +1,8 @@
-"""Values of rank 0 for all ranks, their large arrays once a node."""
+"""Values of rank 0 for all ranks, their large arrays once a node; arrays that all have filled together."""
 
 import pickle
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -56,3 +58,28 @@ def _share(team, size: int, table: np.ndarray | None) -> np.ndarray:
             team.leaders.Bcast(shared[start : start + BLOCK])
     team.node_barrier()
     return shared
+
+
+def complete(team, array: np.ndarray, ends: Sequence[int]) -> np.ndarray:
+    """An array shared on the nodes whose rows the ranks of each node have filled in part, whole everywhere. Collective.
+
+    Parameters
+    ----------
+    team : hpcdvc.ranks.team.Team
+    array : (n, ...), from `Team.shared_array`
+    ends : numbers of the rows at which those of each node begin, and n
+
+    Returns
+    -------
+    read-only array
+    """
+    team.node_barrier()
+    if team.node_count > 1:
+        if team.node_rank == 0:
+            content, row = array.reshape(-1).view(np.uint8), array.nbytes // len(array)
+            for node, (first, last) in enumerate(pairwise(ends)):
+                for start in range(first * row, last * row, BLOCK):
+                    team.leaders.Bcast(content[start : min(start + BLOCK, last * row)], node)
+        team.node_barrier()
+    array.flags.writeable = False
+    return array

@@ -12,11 +12,14 @@ from test_commands import COMMANDS
 
 #: The shortest line that each command takes.
 LINES = {
+    "convert": "a.tsv b.hdf",
     "ddic": "a l b",
     "deformImage": "a -pf p",
     "guidingPoints": "a",
     "info": "",
+    "labelField": "a -pf p -col c",
     "ldic": "a b -hws 5",
+    "moveLabels": "a -pf p",
     "pixelSearch": "a b -hws 5",
     "pixelSearchPropagate": "a b -sp 1 1 1 0 0 0",
     "reg": "a b",
