@@ -40,6 +40,12 @@ NAMES = (
     ("spam.DIC.getDisplacementFromNeighbours", "hpcdvc.labels.starts.get_displacement_from_neighbours"),
     ("spam.DIC.getImagettes", "hpcdvc.search.api.get_windows"),
     ("", "hpcdvc.search.guiding_points.guiding_points"),
+    ("", "hpcdvc.fields.strain_api.geers_gradients"),
+    ("", "hpcdvc.fields.strain_api.q8_gradients"),
+    ("", "hpcdvc.fields.strain_api.polynomial_gradients"),
+    ("", "hpcdvc.fields.strain_api.bagi_gradients"),
+    ("", "hpcdvc.fields.strain.strain_components"),
+    ("", "hpcdvc.fields.strain_errors.strain_deviations"),
     ("spam.DIC.interpolatePhiField", "hpcdvc.steps.kinematics.interpolate_phi_field"),
     ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
     ("spam.DIC.mergeRegistrationAndDiscreteFields", "hpcdvc.labels.starts.merge_registration_and_discrete_fields"),
@@ -236,6 +242,15 @@ def results(pattern: str) -> str:
     return re.sub(r"^#", "##", text.partition("\n")[2], flags=re.M)
 
 
+def strain_components() -> str:
+    """Names for `-comp`, and the numbers behind each."""
+    from hpcdvc.fields.strain import COMPONENTS, MEANINGS
+    from hpcdvc.output.strain import strain_names
+
+    rows = [(code(name), " ".join(map(code, strain_names(name))), MEANINGS[name]) for name in COMPONENTS]
+    return table(("`-comp`", "columns", "meaning"), rows)
+
+
 def job_file() -> str:
     """The job script of slurm/."""
     return f"```bash\n{(ROOT / 'slurm' / 'hpcdvc.sbatch').read_text()}```\n"
@@ -257,6 +272,7 @@ def fragments() -> dict[str, str]:
         "rooms.md": rooms(),
         "modules.md": modules(),
         "names.md": names(),
+        "strain-components.md": strain_components(),
         "job-file.md": job_file(),
         "speed.md": results("ldic-*.md"),
         "speed-reg.md": results("reg-*.md"),

@@ -25,6 +25,7 @@ PARAMETERS = {
     "apply_phi_field": (
         "im field_coords_ref phi_field im_mask_def displacement_mode n_neighbours interpolation_order verbose"
     ),
+    "bagi_gradients": "points connectivity displacements variance",
     "apply_registration_to_points": "phi phi_centre points apply_f",
     "binning": "im binning return_crop_and_centre",
     "bounding_boxes": "labels",
@@ -32,6 +33,7 @@ PARAMETERS = {
     "compute_phi": "transformation phi_centre phi_point",
     "decompose_f": "f two_d",
     "decompose_phi": "phi phi_centre phi_point two_d",
+    "geers_gradients": "displacements node_spacing radius variance half_window_size",
     "estimate_displacement_from_quadratic_fit": (
         "field_coords displacements points_to_estimate neighbour_radius n_neighbours epsilon verbose"
     ),
@@ -52,10 +54,14 @@ PARAMETERS = {
     "merge_regular_grid_and_discrete": "regular_grid discrete labelled_image binning_labelled always_label",
     "neighbours": "labels method neighbours_range",
     "pixel_search": "imagette1 imagette2 imagette1_mask imagette2_mask return_error",
+    "polynomial_gradients": "displacements node_spacing order radius variance half_window_size",
+    "q8_gradients": "displacements node_spacing variance half_window_size",
     "read": "path comm",
     "read_tsv": "path",
     "register": f"im1 im2 {REGISTRATION}",
     "register_multiscale": f"im1 im2 bin_start bin_stop {REGISTRATION} force_change_scale",
+    "strain_components": "f names two_d",
+    "strain_deviations": "f covariance names two_d",
     "volumes": "labels",
     "write_tsv": "path field",
 }

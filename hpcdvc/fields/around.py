@@ -114,6 +114,12 @@ class Around:
         return np.where(numbers < 0, np.inf, np.sqrt(squared_length(away)))
 
     @cached_property
+    def offsets(self) -> np.ndarray | None:
+        """(k, 3) voxels, from a point to its neighbours, where these are the same for all points; else None."""
+        same = self.grid is not None and self.radius is not None and self.at_nodes
+        return self._offsets(self.radius) * np.array(self.grid.spacing) if same else None
+
+    @cached_property
     def _rows(self) -> np.ndarray:
         return np.flatnonzero(self.usable)
 

@@ -13,7 +13,7 @@ NEAR = 1e-6
 #: Rows that a quadratic fit has at least, where there are so many.
 LEAST = 28
 #: Ridge on the scaled coefficients of a fit that its rows leave open, as of a single layer; below what is measured.
-RIDGE = 1e-12
+RIDGE = 1e-14
 #: Rows that are summed up in one go: always as many, so that sums do not depend on how many others there are.
 STEP = 32
 
@@ -121,7 +121,37 @@ def basis_of(away: np.ndarray, axes: np.ndarray, order: int) -> np.ndarray:
 
 
 def weighted_fit(basis: np.ndarray, weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Coefficients (m, q, c) that fit values (m, k, c) best with weights (m, k); basis (m, k, q), of the order of 1."""
+    """Coefficients of a fit to the neighbours of each point.
+
+    Parameters
+    ----------
+    basis : (m, k, q), of the order of 1; or (1, k, q) where it is the same for all points
+    weights : (m, k)
+    values : (m, k, c)
+
+    Returns
+    -------
+    (m, q, c) array
+    """
+    left, right = _same_basis(basis[0], weights, values) if len(basis) == 1 else _own_bases(basis, weights, values)
+    whole, diagonal = left[:, 0, 0].copy(), np.arange(1, basis.shape[2])
+    left[:, diagonal, diagonal] += RIDGE * whole[:, None]
+    left[whole == 0] = np.eye(basis.shape[2])
+    return np.linalg.solve(left, right)
+
+
+def _same_basis(basis: np.ndarray, weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Normal equations (m, q, q) and (m, q, c)."""
+    first, second = np.triu_indices(basis.shape[1])
+    # products of one point at a time: they are the same whichever other points there are
+    sums = (weights[:, None] @ (basis[:, first] * basis[:, second]))[:, 0]
+    left = np.empty((len(weights), basis.shape[1], basis.shape[1]))
+    left[:, first, second] = left[:, second, first] = sums
+    return left, np.swapaxes(np.swapaxes(values * weights[..., None], 1, 2) @ basis, 1, 2)
+
+
+def _own_bases(basis: np.ndarray, weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Normal equations (m, q, q) and (m, q, c)."""
     spare = -basis.shape[1] % STEP
     if spare:  # rows of weight 0
         basis, values = (np.pad(a, ((0, 0), (0, spare), (0, 0))) for a in (basis, values))
@@ -132,11 +162,7 @@ def weighted_fit(basis: np.ndarray, weights: np.ndarray, values: np.ndarray) -> 
         part = slice(first, first + STEP)
         left += np.swapaxes(weighted[:, part], 1, 2) @ basis[:, part]
         right += np.swapaxes(weighted[:, part], 1, 2) @ values[:, part]
-    whole = left[:, 0, 0]
-    diagonal = np.arange(1, q)
-    left[:, diagonal, diagonal] += RIDGE * whole[:, None]
-    left[whole == 0] = np.eye(q)
-    return np.linalg.solve(left, right)
+    return left, right
 
 
 def axes_of(positions: np.ndarray) -> np.ndarray:
@@ -144,20 +170,22 @@ def axes_of(positions: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.ptp(positions, axis=0) > 0) if len(positions) else np.arange(3)
 
 
-def enough_around(
-    around: Around, points: np.ndarray, least: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Neighbours of points, within a radius that is doubled where it holds fewer than wanted: places of some of the
-    points, rows (m, k) and distances (m, k)."""
+def enough_around(around: Around, points: np.ndarray, least: int) -> Iterator[tuple[Around, np.ndarray, np.ndarray]]:
+    """Neighbours of points, within a radius that is doubled where it holds fewer than wanted.
+
+    Yields
+    ------
+    what found them; places of some of the points; their neighbours (m, k), -1 for none
+    """
     left = np.arange(len(points))
     widest = np.ptp(around.positions, axis=0).sum() if len(around.positions) else 0
     while len(left):
         last = around.radius is None or around.radius > widest
         short = []
-        for some, numbers, distances in around.blocks(points[left]):
+        for some, numbers, _ in around.blocks(points[left]):
             enough = last | ((numbers >= 0).sum(axis=1) >= least)
             if enough.any():
-                yield left[some][enough], numbers[enough], distances[enough]
+                yield around, left[some][enough], numbers[enough]
             short.append(left[some][~enough])
         left = np.concatenate(short)
         if len(left):
@@ -186,23 +214,31 @@ def quadratic_at(
     """
     phi, length = np.full((len(points), 3, 4), np.nan), np.full(len(points), np.nan)
     axes = axes_of(around.positions[around.usable])
-    for some, numbers, distances in enough_around(around, points, LEAST):
+    for around_these, some, numbers in enough_around(around, points, LEAST):
         count = numbers >= 0
         u = np.where(count[..., None], displacements[numbers], 0)
         squares = squared_length(u - median_of(u, count)[:, None])
         known = np.maximum(count.sum(axis=1), 1)
         k = np.where(count, np.sqrt(squares), 0).sum(axis=1) / known + epsilon
         weights = np.where(count, np.exp(-squares / (2 * np.sqrt(k))[:, None]), 0)
-        scale = np.maximum(np.where(count, distances, 0).max(axis=1), NEAR)
-        away = (around.positions[numbers] - points[some][:, None]) / scale[:, None, None]
+        away, scale = _scaled_offsets(around_these, numbers, points[some])
         # about the point itself: the constant term is the value there, the linear ones are the gradient
         found = weighted_fit(basis_of(away, axes, 2), weights, u)
         found[~count.any(axis=1)] = np.nan
         phi[some, :, :3], phi[some, :, 3] = np.eye(3), found[:, 0]
         for place, axis in enumerate(axes, 1):
-            phi[some, :, axis] += found[:, place] / scale[:, None]
+            phi[some, :, axis] += found[:, place] / scale
         length[some] = median_of(np.sqrt(squared_length(u)), count)
     return phi, length
+
+
+def _scaled_offsets(around: Around, numbers: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray | float]:
+    """Offsets (m, k, 3) of neighbours, or (1, k, 3), of the order of 1; and their scale, (m, 1) or a number, voxels."""
+    if around.offsets is not None:
+        return around.offsets[None] / around.radius, around.radius
+    away = np.where((numbers >= 0)[..., None], around.positions[numbers] - points[:, None], 0)
+    scale = np.maximum(np.abs(away).max(axis=(1, 2)), NEAR)
+    return away / scale[:, None, None], scale[:, None]
 
 
 def local_coherency(around: Around, displacements: np.ndarray, numbers: np.ndarray, epsilon: float = 0.1) -> np.ndarray:

@@ -14,6 +14,27 @@ from hpcdvc.output.columns import Column
 from hpcdvc.output.transports import CollectiveFile, GatheredFile, put_text
 
 
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Cells whose rows a file holds.
+
+    Attributes
+    ----------
+    points : (m, 3) nodes, ZYX, voxels
+    cells : (n, 4) or (n, 3) integers, the corners of each row's tetrahedron or triangle
+    displacements : (m, 3) of the nodes, ZYX, voxels
+    """
+
+    points: np.ndarray
+    cells: np.ndarray
+    displacements: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Of all its arrays."""
+        return self.points.nbytes + self.cells.nbytes + self.displacements.nbytes
+
+
 @dataclass(frozen=True)
 class Block:
     """Points `start`, `start` + 1, ... of a field of `total`.
@@ -32,6 +53,7 @@ class Block:
     positions: np.ndarray | None
     tables: dict
     family: Family
+    mesh: Mesh | None = None
 
     @property
     def kind(self) -> str:
@@ -72,11 +94,12 @@ def write_contents(
     root = out.file.create_group("VTKHDF")
     root.attrs["Version"] = np.array([1, 0], "i8")
     _write_geometry(out, block)
-    data = root.create_group("PointData")
+    group = "CellData" if block.mesh else "PointData"
+    data = root.create_group(group)
     data.attrs["Vectors"] = np.bytes_("displacement")
     data.attrs["Scalars"] = np.bytes_("error")
     for column in block.columns:
-        _write_column(out, column, block)
+        _write_column(out, column, block, group)
         facts = {"unit": column.unit, "components": " ".join(column.components.names)}
         for name, fact in facts.items():
             if fact:
@@ -86,7 +109,7 @@ def write_contents(
         out.put(f"hpcdvc/{name}", table if block.start == 0 else table[:0], 0, table.shape)
 
 
-def _write_column(out: GatheredFile | CollectiveFile, column: Column, block: Block) -> None:
+def _write_column(out: GatheredFile | CollectiveFile, column: Column, block: Block, group: str) -> None:
     """Write a column, some points at a time."""
     needed = {name: block.members[name] for name in {column.made_from, "return_status"}}
 
@@ -95,11 +118,13 @@ def _write_column(out: GatheredFile | CollectiveFile, column: Column, block: Blo
         return column.to_file(schema.shown_values(column, some, block.family))
 
     width = make(0, 0).shape[1:]
-    name, shape = f"VTKHDF/PointData/{column.name}", block.lead + width
+    name, shape = f"VTKHDF/{group}/{column.name}", block.lead + width
     out.fill(name, make, len(block.done), np.dtype(column.dtype), block.start, shape)
 
 
 def _write_geometry(out: GatheredFile | CollectiveFile, block: Block) -> None:
+    if block.mesh:
+        return _write_cells(out, block.mesh)
     if vtkhdf.is_image(block.grid):
         return vtkhdf.write_image(out.file["VTKHDF"], block.grid)
     positions, (cells, kind) = block.positions, vtkhdf.vertices(block.total)
@@ -107,6 +132,14 @@ def _write_geometry(out: GatheredFile | CollectiveFile, block: Block) -> None:
         positions = block.grid.positions()[block.start : block.start + len(block.done)]
         cells, kind = vtkhdf.flat_cells(block.grid.shape)
     return vtkhdf.write_mesh(out, np.asarray(positions), block.start, block.total, cells, kind)
+
+
+def _write_cells(out: GatheredFile | CollectiveFile, mesh: Mesh) -> None:
+    """A mesh, which one rank writes, with the displacements of its nodes as `hpcdvc.output.mesh` reads them."""
+    vtkhdf.write_mesh(out, mesh.points, 0, len(mesh.points), mesh.cells, vtkhdf.VTK_OF[mesh.cells.shape[1]])
+    out.file["VTKHDF"].create_group("PointData").attrs["Vectors"] = np.bytes_("displacement")
+    displacements = np.ascontiguousarray(mesh.displacements[:, ::-1])
+    out.put("VTKHDF/PointData/displacement", displacements, 0, displacements.shape)
 
 
 def _finite(value):

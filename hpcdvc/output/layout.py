@@ -10,7 +10,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.fields.field import ROW
-from hpcdvc.fields.status import Family, Status
+from hpcdvc.fields.status import LOWEST_MEASURED, Family, Status
 from hpcdvc.output import columns as declared
 from hpcdvc.output import schema, views
 from hpcdvc.output.columns import Column
@@ -29,6 +29,8 @@ OTHER_NAMES = MappingProxyType(
         "PSCC": "pixelSearchCC",
     }
 )
+#: the first column of tables of strain
+STRAIN_NUMBER = "StrainPointNumber"
 #: the end of T2, the only column set with the status before the error
 END_OF_T2 = ("returnStatus", "error", "deltaPhiNorm", "iterations")
 
@@ -73,8 +75,8 @@ class Layout:
     of_particles_of_spam: bool
 
     @classmethod
-    def of(cls, head: Head) -> "Layout":
-        """From the names of the columns.
+    def of(cls, head: Head, strain: bool = False) -> "Layout":
+        """From the names of the columns; with `strain` also those of tables of strain, which have no displacements.
 
         Raises
         ------
@@ -83,19 +85,22 @@ class Layout:
         path, names = head.path, [OTHER_NAMES.get(name, name) for name in head.names]
         if len(set(names)) < len(names):
             raise UserError(f"{path} names the column {quoted(max(names, key=names.count))} twice")
-        missing = [name for name in (*views.POSITIONS, *DISPLACEMENT) if name not in names]
+        of_strain = strain and STRAIN_NUMBER in names and not set(DISPLACEMENT) & set(names)
+        needed = views.POSITIONS if of_strain else (*views.POSITIONS, *DISPLACEMENT)
+        missing = [name for name in needed if name not in names]
         gradient = [name for name in GRADIENT if name not in names]
         missing += gradient if len(gradient) < len(GRADIENT) else []
         if missing:
             raise UserError(f"{path} is not a table of displacements: no column {', '.join(missing)}")
-        parts = _parts(names)
+        parts = _parts(names, of_strain)
         members = [part.name for part in parts]
         double = next((name for name in members if members.count(name) > 1), None)
         if double:  # a column that nobody has declared, with the name of an array in memory
             raise UserError(f"{path} has a column {double}: no table has one of this name")
-        numbered = "NodeNumber" in names
+        numbered = not {"NodeNumber", STRAIN_NUMBER}.isdisjoint(names)
         labels_of_spam = "Label" in names and "LabelDilate" in names
-        return cls(tuple(parts), _family_of(head.names), numbered, labels_of_spam)
+        family = Family.PASSED if of_strain else _family_of(head.names)
+        return cls(tuple(parts), family, numbered, labels_of_spam)
 
 
 def _family_of(names: list[str]) -> Family:
@@ -105,24 +110,41 @@ def _family_of(names: list[str]) -> Family:
     return Family.REGISTRATION
 
 
-def _parts(names: list[str]) -> list[Part]:
+def _parts(names: list[str], of_strain: bool) -> list[Part]:
     """Members of a field, from the names of the columns of today."""
     place = {name: k for k, name in enumerate(names)}
     positions = [place.pop(name) for name in views.POSITIONS]
-    place.pop("NodeNumber", None)
+    for number in ("NodeNumber", STRAIN_NUMBER):
+        place.pop(number, None)
+    strains = list(place.values())
     phi = [(k, place.pop(name)) for k, name in enumerate(PHI) if name in place]
     parts = [
         Part("positions", np.dtype(float), (3,), lambda path, table, first: table[:, positions]),
-        Part("Phi", np.dtype(float), (4, 4), lambda path, table, first: _phi(table, phi)),
+        Part("Phi", np.dtype(float), (4, 4), lambda path, table, first: np.nan if of_strain else _phi(table, phi)),
     ]
     for column in declared.COLUMNS:
         if column.tsv and all(name in place for name in column.tsv):
             where = [(name, place.pop(name)) for name in column.tsv]
             parts += _declared(column, where)
     if "return_status" not in (part.name for part in parts):
-        converged = np.dtype(ROW["return_status"])
-        parts.append(Part("return_status", converged, (), lambda path, table, first: Status.CONVERGED))
+        parts.append(
+            Part("return_status", np.dtype(ROW["return_status"]), (), _strained(strains) if of_strain else _converged)
+        )
     return parts + [Part(name, np.dtype(float), (), _column(k)) for name, k in place.items()]
+
+
+def _converged(path: Path, table: np.ndarray, first: int) -> np.ndarray:
+    return np.full(len(table), Status.CONVERGED)
+
+
+def _strained(places: list[int]) -> Callable[[Path, np.ndarray, int], np.ndarray]:
+    """Points that have a strain, in any of these columns, are measured."""
+
+    def status(path: Path, table: np.ndarray, first: int) -> np.ndarray:
+        any_strain = np.isfinite(table[:, places]).any(axis=1)
+        return np.where(any_strain, LOWEST_MEASURED[Family.PASSED], Status.NOT_REACHED)
+
+    return status
 
 
 def _column(k: int) -> Callable[[Path, np.ndarray, int], np.ndarray]:

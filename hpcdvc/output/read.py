@@ -134,13 +134,14 @@ def read_result(path: str | Path, team: Team) -> Result:
     ending = Path(path).suffix.lower()
     metadata = {}
     if ending == ".hdf":
-        from hpcdvc.output.reader import read_field, read_metadata
+        from hpcdvc.output import reader
 
-        found, metadata = team.agree(lambda: (read_field(path), read_metadata(path)))
+        metadata = team.agree(lambda: reader.read_metadata(path))
+        found = reader.read_together(path, team)
     elif ending == ".tsv":
         from hpcdvc.output.tsv import read_together
 
-        found = without_background(read_together(path, team))
+        found = without_background(read_together(path, team, strain=True))
     elif ending == ".vtk":
         from hpcdvc.output.vtk_reader import read_vtk
 

@@ -27,7 +27,7 @@ LIBVER = ("earliest", "v110")
 
 #: makes the numbers of the points from one on, up to another one
 Make = Callable[[int, int], np.ndarray]
-#: points whose numbers are made at a time where one rank writes those of all
+#: points whose numbers are made or read at a time where one rank writes or reads those of all
 POINTS_AT_ONCE = 2**18
 #: most bytes of a text in an attribute; an attribute of 64 kB fits into no file of this format
 LONGEST_ATTRIBUTE = 60_000

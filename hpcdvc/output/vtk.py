@@ -1,6 +1,6 @@
 """Fields as legacy VTK text, named and ordered (X Y Z) as the users of spam know them."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +20,7 @@ HEADS = {1: ("SCALARS", "LOOKUP_TABLE default\n"), 3: ("VECTORS", ""), 9: ("TENS
 WHOLE = (0, 3, 5, 3, 1, 4, 5, 4, 2)
 
 
-def write_vtk(path: str | Path, field: Field) -> None:
+def write_vtk(path: str | Path, field: Field, only: Container[str] | None = None) -> None:
     """Write the columns of a field that are declared for such files (`vtk`).
 
     Nodes of a grid become cells of the size of the node spacing, each with its node in the middle, so that they lie
@@ -30,6 +30,7 @@ def write_vtk(path: str | Path, field: Field) -> None:
     ----------
     path : file to write; an existing one is replaced
     field : n points
+    only : names of the columns that are wanted; None: all
 
     Raises
     ------
@@ -38,6 +39,7 @@ def write_vtk(path: str | Path, field: Field) -> None:
     arrays = [
         (column.vtk, values[:, WHOLE] if column.components is SYMMETRIC else values)
         for column, values in views.vtk_arrays(field)
+        if only is None or column.name in only
     ]
     size = sum(values.size for _, values in arrays) * 16 + (0 if field.grid else len(field) * 60)
     with (

@@ -58,10 +58,16 @@ def read_vtk(path: str | Path) -> Field:
         raise RunError(f"not enough memory to read {path}") from error
     except OSError as error:
         raise file_error(path, error) or error from error
-    if reader.of_spam and field.grid:
-        log.info("%s does not say where its nodes are: they begin at the node spacing, as in grids of spam", path)
-    log.info("%s has no F: it is the identity everywhere", path)
+    if not np.isnan(field.phi[:, 3]).all():
+        log.info("%s has no F: it is the identity everywhere", path)
+        if reader.of_spam and field.grid:
+            log.info("%s does not say where its nodes are: they begin at the node spacing, as in grids of spam", path)
     return field
+
+
+def _first_nodes(grid: Grid) -> tuple[float, ...]:
+    """Where grids of spam begin: at the node spacing; at 0 with a single layer, that of images in two dimensions."""
+    return tuple(step if count > 1 else 0.0 for step, count in zip(grid.spacing, grid.shape, strict=True))
 
 
 class _Reader:
@@ -86,24 +92,30 @@ class _Reader:
         if keyword != "DATASET" or dataset not in ("STRUCTURED_POINTS", "UNSTRUCTURED_GRID"):
             raise self._wrong(f"{shortened(dataset)} holds no field: STRUCTURED_POINTS or UNSTRUCTURED_GRID is needed")
         self.of_spam = title.startswith(OF_SPAM)
-        grid = self._grid(self.of_spam) if dataset == "STRUCTURED_POINTS" else None
+        grid = self._grid() if dataset == "STRUCTURED_POINTS" else None
         positions = None if grid else self._points()
         arrays = self._arrays(grid.size if grid else len(positions), "CELL_DATA" if grid else "POINT_DATA")
         family = title.removeprefix(TITLE).strip()
         if family not in list(Family):
             family = Family.SEARCH if "pixelSearchCC" in arrays else Family.REGISTRATION
+        if self.of_spam and grid and "displacements" in arrays:
+            # in which place of its cell a node is, is not said; the middle is that of strain
+            grid = Grid(_first_nodes(grid), grid.spacing, grid.shape)
         return self._field(arrays, grid, positions, Family(family))
 
     def _field(
         self, arrays: dict[str, np.ndarray], grid: Grid | None, positions: np.ndarray | None, family: Family
     ) -> Field:
-        if "displacements" not in arrays:
-            raise UserError(f"{self._path} holds no displacements: there is no VECTORS displacements")
-        vectors = arrays.pop("displacements")
+        if not arrays:
+            raise UserError(f"{self._path} holds no field: there are no arrays")
         arrays.pop("mag(displacements)", None)  # spam's, of the displacements
-        phi = np.tile(np.eye(4), (len(vectors), 1, 1))
-        phi[:, :3, 3] = vectors[:, ::-1]
-        found = np.where(np.isfinite(vectors).all(axis=1), LOWEST_MEASURED[family], Status.NOT_EVALUATED)
+        first = next(iter(arrays.values()))
+        phi = np.full((len(first), 4, 4), np.nan)  # of strain
+        if "displacements" in arrays:
+            phi[:] = np.eye(4)
+            phi[:, :3, 3] = arrays.pop("displacements")[:, ::-1]
+        finite = np.isfinite(first.reshape(len(first), -1)).all(axis=1)
+        found = np.where(finite, LOWEST_MEASURED[family], Status.NOT_EVALUATED)
         return schema.field_of_members(
             {"Phi": phi, "return_status": found, **self._declared(arrays)}, grid, positions, family
         )
@@ -123,8 +135,8 @@ class _Reader:
                 found[column.made_from] = to_memory(values.astype(column.dtype), column.components)
         return found | {name: values[:, ::-1] if values.ndim > 1 else values for name, values in left.items()}
 
-    def _grid(self, of_spam: bool) -> Grid:
-        """Cells with nodes in them."""
+    def _grid(self) -> Grid:
+        """Cells with nodes in their middle."""
         given = {}
         for _ in range(3):
             keyword, *words = self._words(4)
@@ -138,8 +150,6 @@ class _Reader:
             raise self._wrong("the dimensions, the spacing or the origin make no cells")
         self._check_size(math.prod(counts))
         middle = [edge + step / 2 for edge, step in zip(corner, spacing, strict=True)]
-        if of_spam:  # nodes of a single layer stand at 0, those of images in two dimensions
-            middle = [step if count > 1 else 0.0 for step, count in zip(spacing, counts, strict=True)]
         return Grid(tuple(middle), spacing, counts)
 
     def _points(self) -> np.ndarray:

@@ -123,14 +123,14 @@ def images_of(inputs: Inputs) -> tuple[VolumeInfo | None, ...]:
     UserError
         They do not fit each other, or the labels are no whole numbers.
     """
-    im1, im2, *others = (inputs.volume(name) for name in ("im1", "im2", "mask1", "mask2", "labels1"))
+    im1, im2, *masks, labels = (inputs.volume(name) for name in ("im1", "im2", "mask1", "mask2", "labels1"))
     check_pair(im1, im2)
-    for other in filter(None, others):
-        check_mask(im1, other)
-    labels = others[-1]
+    for mask in filter(None, masks):
+        check_mask(im1, mask)
     if labels:
+        check_mask(im1, labels, "label image")
         check_label_type(labels)
-    return im1, im2, *others
+    return im1, im2, *masks, labels
 
 
 def job_of(command: str, options: OptionSet, made_from: dict, task: SearchTask, transport: str, advice: dict) -> Job:

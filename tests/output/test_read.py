@@ -99,3 +99,14 @@ def test_pyvista(path):
     np.testing.assert_allclose(mesh.points[13], found.positions[13, ::-1], rtol=1e-6)
     np.testing.assert_array_equal(mesh["displacement"][13], found.displacement[13, ::-1])
     np.testing.assert_array_equal(mesh["F"][13], found["F"][13, ::-1, ::-1].ravel())
+
+
+def test_tables_of_strain(shared):
+    """They have no displacements; points without a strain are not measured."""
+    for path in sorted((shared / "oracle" / "spam").glob("*/*-strain-*.tsv")):
+        found, expected = hpcdvc.read(path), np.genfromtxt(path, delimiter="\t", names=True)
+        assert found.grid is not None and np.isnan(found.displacement).all()
+        np.testing.assert_array_equal(found["vol"], expected["vol"])
+        assert (found.measured == np.isfinite(expected["vol"])).all() and found.measured.any()
+        with pytest.raises(UserError, match="is not a table of displacements"):
+            tsv.read_tsv(path)
