@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from reg_ends import check_end, own_folder
+from reg_ends import check_end
 from table_cases import GRID, field, grains, save
 
 from hpcdvc.output.tsv import write_tsv
@@ -11,12 +11,8 @@ from hpcdvc.ranks.team import Team
 from hpcdvc.steps.together import Tables, read_together
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    yield from own_folder(tmp_path, monkeypatch)
-
-
-def test_a_table_that_changes_while_it_is_read(here, monkeypatch, capfd):
+def test_a_table_that_changes_while_it_is_read(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
     save("grid", field(GRID))
     check = Tables.check
 
