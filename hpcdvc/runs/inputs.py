@@ -85,14 +85,6 @@ def _state(source: VolumeInfo | str) -> tuple[str, int]:
     return hashlib.sha256(repr(known).encode()).hexdigest(), max(written for _, written in known)
 
 
-def state_of(path: str) -> str:
-    """What changes when a table is written, as `Seen.state`; UserError when it is gone."""
-    try:
-        return _state(path)[0]
-    except OSError as error:
-        raise (file_error(path, error) or error) from error
-
-
 @dataclass(frozen=True)
 class Inputs:
     """Files named by options that are declared with ``reads``.

@@ -30,8 +30,8 @@ def around_rows(field: Field, usable: np.ndarray, options: Options) -> Around:
     return Around(field.positions, usable, field.grid, radius, count, at_nodes=field.grid is not None)
 
 
-def correlation_threshold(field: Field, path: str, options: Options) -> float:
-    """Correlation at or below which a row of a search is wrong, on one rank.
+def scores(field: Field, path: str, options: Options) -> tuple[np.ndarray, float]:
+    """Correlation of the rows of a search, and the threshold for it, on one rank.
 
     Parameters
     ----------
@@ -39,23 +39,29 @@ def correlation_threshold(field: Field, path: str, options: Options) -> float:
     path : its file
     options : of the command
 
+    Returns
+    -------
+    (n,) array; number
+
     Raises
     ------
     UserError
-        The field has no correlations.
+        The field has none.
     """
     found = (field.extra or {}).get("CC")
     # tables of fields that were no search have a column of zeros
     if found is None or not found.any():
         raise UserError(f"{path} holds no correlation coefficients: -scc is for fields of a search")
     if options.correlation_threshold is not None:
-        return options.correlation_threshold
+        return found, options.correlation_threshold
     parameters = read_metadata(path, "parameters").get("parameters", {}) if path.endswith(".hdf") else {}
     criterion = str(parameters.get("criterion", "ncc" if "zncc" not in (field.extra or {}) else "zncc"))
-    return CORRELATION.get(criterion, CORRELATION["ncc"])
+    return found, CORRELATION.get(criterion, CORRELATION["ncc"])
 
 
-def judged_wrong(field: Field, usable: np.ndarray, options: Options, correlation: float | None, team) -> np.ndarray:
+def judged_wrong(
+    field: Field, usable: np.ndarray, options: Options, correlation: tuple[np.ndarray, float] | None, team
+) -> np.ndarray:
     """Rows that one of the selections finds. Collective.
 
     Parameters
@@ -63,7 +69,7 @@ def judged_wrong(field: Field, usable: np.ndarray, options: Options, correlation
     field : n rows
     usable : (n,) bool, rows that are measured and finite: they alone say how a field is
     options : of the command
-    correlation : from `correlation_threshold`, where it counts
+    correlation : from `scores`
     team : hpcdvc.ranks.team.Team
 
     Returns
@@ -84,9 +90,9 @@ def _selections(field, usable, eligible, options, correlation, team):
         threshold = LOWEST_MEASURED[field.family] - 1 if options.status_threshold is None else options.status_threshold
         yield "-srs", field.return_status <= threshold
     if options.by_correlation:
-        found = field.extra["CC"]
+        found, threshold = correlation
         replaced = (field.return_status == Status.FILTERED) & np.isnan(found)
-        yield "-scc", ~(found > correlation) & ~replaced
+        yield "-scc", ~(found > threshold) & ~replaced
     displacements, finite = field.displacement, np.isfinite(field.phi).all(axis=(1, 2)) & eligible
     if options.by_coherency:
         around = around_rows(field, usable, options)

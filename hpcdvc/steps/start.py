@@ -1,7 +1,7 @@
 """Where a measurement on nodes starts from: the field or the registration that `-pf` names."""
 
 from collections.abc import Container
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -64,20 +64,18 @@ def read_phi_file(path: str, bin_ratio: float = 1.0, members: Container[str] | N
     UserError
         No such file, or no table or file of ours.
     """
-    return scaled(read_field(path, members) if path.endswith(".hdf") else read_tsv(path), bin_ratio)
-
-
-def scaled(field: Field, ratio: float) -> Field:
-    """A field with positions and displacements in voxels of another size, `ratio` of which are one of those before."""
-    if ratio == 1:
+    field = read_field(path, members) if path.endswith(".hdf") else read_tsv(path)
+    if bin_ratio == 1:
         return field
-    phi, extra, grid = field.phi.copy(), dict(field.extra or {}), field.grid
-    phi[:, :3, 3] *= ratio
-    if "variance" in extra:
-        extra["variance"] = extra["variance"] * np.where(np.arange(12) % 4 == 3, ratio**2, 1)
-    if grid:
-        grid = Grid(*(tuple(ratio * v for v in values) for values in (grid.origin, grid.spacing)), grid.shape)
-    return replace(field, positions=field.positions * ratio, phi=phi, extra=extra, grid=grid)
+    field.positions = field.positions * bin_ratio
+    field.phi[:, :3, 3] *= bin_ratio
+    if "variance" in (field.extra or {}):
+        field.extra["variance"] = field.extra["variance"] * np.where(np.arange(12) % 4 == 3, bin_ratio**2, 1)
+    if field.grid:
+        old = field.grid
+        scaled = [tuple(bin_ratio * v for v in values) for values in (old.origin, old.spacing)]
+        field.grid = Grid(*scaled, old.shape)
+    return field
 
 
 def check_dimensions(field: Field, image: VolumeInfo, path: str) -> None:

@@ -84,11 +84,7 @@ def read_table(path: str, bin_ratio: float = 1.0) -> Field:
     UserError
         No such file, or no table or file of ours.
     """
-    return without_background(read_phi_file(path, bin_ratio))
-
-
-def without_background(field: Field) -> Field:
-    """A field without the row of label 0, if it has one."""
+    field = read_phi_file(path, bin_ratio)
     labels = (field.extra or {}).get("label")
     return field if labels is None or labels.all() else some_rows(field, labels != 0)
 
@@ -102,18 +98,13 @@ def read_field_only(path: str, bin_ratio: float = 1.0, grid: bool = False) -> Fi
         It does not.
     """
     field = read_table(path, bin_ratio)
-    check_field(field, path, grid)
-    return field
-
-
-def check_field(field: Field, path: str, grid: bool = False) -> None:
-    """UserError where a file does not hold several rows, or the nodes of a grid."""
     if len(field) == 1:
         raise UserError(f"{path} holds one row, a registration: a field has several")
     if grid and field.grid is None:
         kind = "labels" if "label" in (field.extra or {}) else "points"
         words = f"{path} holds {len(field)} {kind} that are no regular grid"
         raise UserError(f"{words}: hpcdvc-passPhiField takes them to one")
+    return field
 
 
 def check_registration(field: Field, path: str) -> None:

@@ -17,18 +17,17 @@ from hpcdvc.output.result import judge_points
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
-from hpcdvc.steps.judged import around_rows, correlation_threshold, judged_wrong
+from hpcdvc.steps.judged import around_rows, judged_wrong, scores
 from hpcdvc.steps.tables import (
     Points,
-    check_field,
     estimate_table,
     for_all,
+    read_field_only,
     row_type_of,
     table_job,
     table_stem,
     write_rows,
 )
-from hpcdvc.steps.together import Tables, read_together
 
 log = logging.getLogger("hpcdvc")
 
@@ -39,6 +38,14 @@ ADVICE = {Status.NOT_REACHED: "a larger -nr, or -nn", Status.JUDGED_WRONG: "-cin
 MEASURED = (("measured_Phi", "f8", (12,)), ("measured_status", "i4"))
 #: What says nothing of a replaced row, and stays that of the measurement.
 OF_THE_WINDOW = ("error", "delta_phi_norm", "zncc", "variance", "curvature", "curvature_part", "CC", "second_CC")
+
+
+@dataclass(frozen=True)
+class FilterTask:
+    """The field, and the correlation of its rows with the threshold for it where these count."""
+
+    field: Field
+    correlation: tuple[np.ndarray, float] | None
 
 
 @dataclass
@@ -67,17 +74,16 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    tables = read_together(team, field=(options.phi_file, options.phi_file_bin_ratio))
     return carry_out(
         options,
         team,
-        lambda inputs: [plan(options, inputs, tables, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, tables["field"], team),
-        lambda jobs: estimate(jobs[0], options, len(tables["field"]), team.size),
+        lambda inputs: [plan(options, inputs, team)],
+        lambda job, checkpoint: work(job, checkpoint, options, team),
+        lambda jobs: estimate(jobs[0], options, team.size),
     )
 
 
-def plan(options: Options, inputs: Inputs, tables: Tables, team) -> Job:
+def plan(options: Options, inputs: Inputs, team) -> Job:
     """The job, on one rank.
 
     Raises
@@ -85,23 +91,25 @@ def plan(options: Options, inputs: Inputs, tables: Tables, team) -> Job:
     UserError
         With one sentence, when something is missing or does not fit.
     """
-    path, field = options.phi_file, tables["field"]
-    tables.check(inputs)
-    check_field(field, path, grid=options.median or options.gaussian)
-    threshold = correlation_threshold(field, path, options) if options.by_correlation else None
+    path = options.phi_file
+    field = read_field_only(path, options.phi_file_bin_ratio, grid=options.median or options.gaussian)
+    correlation = scores(field, path, options) if options.by_correlation else None
     if (options.median or options.gaussian) and not field.measured.any():
         raise UserError(f"no row of {path} is measured: there is nothing to filter")
+    task = FilterTask(field, correlation)
     stem = table_stem(options, path, "filtered-LQC" if options.fit else "filtered")
     dtype = row_type_of(field, *MEASURED)
     points = Points.of(field)
-    return table_job("filterPhiField", options, inputs, stem, points, threshold, team, dtype, field.family, ADVICE)
+    return table_job("filterPhiField", options, inputs, stem, points, task, team, dtype, field.family, ADVICE)
 
 
-def work(job: Job, checkpoint: Checkpoint, options: Options, field: Field, team) -> dict:
+def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     """Judge, replace, smooth and write the rows. Collective; returns what the record of the run keeps."""
+    task: FilterTask = job.task
+    field = task.field
     usable = field.measured & np.isfinite(field.phi).all(axis=(1, 2))
     state = State(field.phi, field.return_status.copy(), np.zeros(len(field), bool), usable)
-    wrong = judged_wrong(field, usable, options, job.task, team)
+    wrong = judged_wrong(field, usable, options, task.correlation, team)
     if options.selects:
         if not wrong.any():
             log.info("no row of %s is found to be wrong: rows are written as they are", options.phi_file)
@@ -205,7 +213,7 @@ def judge(paths: list[str]) -> None:
     judge_points(paths, "no row is measured, most end")
 
 
-def estimate(job: Job, options: Options, rows: int, ranks: int) -> str:
+def estimate(job: Job, options: Options, ranks: int) -> str:
     """What the run will take, as text."""
     seconds = 2e-6 + sum(cost for name, cost in SECONDS.items() if getattr(options, name))
-    return estimate_table(job, ranks, rows, seconds)
+    return estimate_table(job, ranks, len(job.task.field), seconds)

@@ -25,12 +25,12 @@ from hpcdvc.steps.tables import (
     Points,
     check_alike,
     estimate_table,
+    read_table,
     table_job,
     table_stem,
     usable_of,
     write_rows,
 )
-from hpcdvc.steps.together import Tables, read_together
 
 log = logging.getLogger("hpcdvc")
 
@@ -45,16 +45,19 @@ SAME_PLACE = 1.0
 
 @dataclass(frozen=True)
 class MergeTask:
-    """How two motions belong together.
+    """Both motions.
 
     Attributes
     ----------
+    total, increment : as they were read
     points : of the result
     known : (n,) bool, points whose total is known
     usable : (m,) bool, rows of the increment that count
     rows : (n,) row of the increment that belongs to a point, -1 for none, where they are the same particles
     """
 
+    total: Field
+    increment: Field
     points: Points
     known: np.ndarray
     usable: np.ndarray
@@ -69,17 +72,16 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    tables = read_together(team, total=(options.total, 1.0), increment=(options.increment, 1.0))
     return carry_out(
         options,
         team,
-        lambda inputs: [plan(options, inputs, tables, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, tables, team),
+        lambda inputs: [plan(options, inputs, team)],
+        lambda job, checkpoint: work(job, checkpoint, options, team),
         lambda jobs: estimate_table(jobs[0], team.size, jobs[0].task.points.count, SECONDS),
     )
 
 
-def plan(options: Options, inputs: Inputs, tables: Tables, team) -> Job:
+def plan(options: Options, inputs: Inputs, team) -> Job:
     """The job, on one rank.
 
     Raises
@@ -88,15 +90,14 @@ def plan(options: Options, inputs: Inputs, tables: Tables, team) -> Job:
         With one sentence, when something is missing or does not fit.
     """
     paths = options.total, options.increment
-    total, increment = tables["total"], tables["increment"]
-    tables.check(inputs)
+    total, increment = map(read_table, paths)
     check_alike(total, increment, *paths)
     threshold = options.return_status_threshold
     usable = [usable_of(f, usable_rows(f, threshold, path)) for f, path in zip((total, increment), paths, strict=True)]
     task = _task(total, increment, *usable, *paths)
     names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
     stem = table_stem(options, options.total, "merge" if options.prefix else f"{names[1]}-merge")
-    dtype = row_with(("label", "u4")) if _labels(tables) is not None else ROW
+    dtype = row_with(("label", "u4")) if _labels(task) is not None else ROW
     return table_job("mergePhis", options, inputs, stem, task.points, task, team, dtype, advice=ADVICE)
 
 
@@ -108,10 +109,10 @@ def _task(total, increment, known, usable, path, other) -> MergeTask:
         away = increment.positions - centre - phi[:3, 3]
         places = centre + sum(back[:, k] * away[:, k, None] for k in range(3))
         everyone = np.ones(len(places), bool)
-        return MergeTask(Points(None, places), everyone, usable, np.arange(len(places)))
+        return MergeTask(total, increment, Points(None, places), everyone, usable, np.arange(len(places)))
     labels = [(field.extra or {}).get("label") for field in (total, increment)]
     if any(some is None for some in labels):
-        return MergeTask(Points.of(total), known, usable)
+        return MergeTask(total, increment, Points.of(total), known, usable)
     order = np.argsort(labels[1], kind="stable")
     place = order[np.minimum(np.searchsorted(labels[1], labels[0], sorter=order), len(order) - 1)]
     both = (labels[1][place] == labels[0]) & known & usable[place]
@@ -123,19 +124,19 @@ def _task(total, increment, known, usable, path, other) -> MergeTask:
     if apart[both].any():
         words = "%d of %d particles of %s stand more than %g voxel from where %s has moved them to: they are left out"
         log.warning(words, np.count_nonzero(apart & both), np.count_nonzero(both), other, SAME_PLACE, path)
-    return MergeTask(Points.of(total), known, usable, np.where(both & ~apart, place, -1))
+    return MergeTask(total, increment, Points.of(total), known, usable, np.where(both & ~apart, place, -1))
 
 
-def _labels(tables: Tables) -> np.ndarray | None:
+def _labels(task: MergeTask) -> np.ndarray | None:
     """Labels of the points of the result."""
-    source = tables["increment"] if len(tables["total"]) == 1 else tables["total"]
+    source = task.increment if len(task.total) == 1 else task.total
     return (source.extra or {}).get("label")
 
 
-def work(job: Job, checkpoint: Checkpoint, options: Options, tables: Tables, team) -> dict:
+def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     """Make the rows and write them. Collective; returns what the record of the run keeps."""
     task: MergeTask = job.task
-    total, labels, step_at = tables["total"], _labels(tables), _increment(task, tables["increment"], options)
+    total, labels, step_at = task.total, _labels(task), _increment(task, options)
     status = total.return_status if len(total) == task.points.count else np.zeros(task.points.count, int)
 
     def make(numbers: np.ndarray) -> np.ndarray:
@@ -157,8 +158,9 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, tables: Tables, tea
     return write_rows(job, checkpoint, team, task.points, make, SECONDS, options.quiet)
 
 
-def _increment(task: MergeTask, increment: Field, options: Options) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def _increment(task: MergeTask, options: Options) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Function from numbers of points, and the places (m, 3) they have moved to, to the increment (m, 3, 4) there."""
+    increment = task.increment
     if len(increment) == 1:
         return lambda _, places: registration_at(increment.phi[0], increment.positions[0], places, "all")
     if task.rows is not None:

@@ -22,18 +22,18 @@ from hpcdvc.steps.selection import usable_rows
 from hpcdvc.steps.start import check_dimensions
 from hpcdvc.steps.tables import (
     Points,
-    check_field,
     check_labels,
     check_registration,
     estimate_table,
     mean_spacing,
+    read_field_only,
+    read_table,
     row_type_of,
     table_job,
     table_stem,
     usable_of,
     write_rows,
 )
-from hpcdvc.steps.together import Tables, read_together
 
 log = logging.getLogger("hpcdvc")
 
@@ -59,10 +59,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class PassTask:
-    """Where to, and which rows of the field count."""
+    """What is passed where to."""
 
+    field: Field
     points: Points | None
     usable: np.ndarray | None = None
+    registration: Field | None = None
+    particles: tuple[Field, ...] = ()
     labels: tuple[VolumeInfo, ...] = ()
 
 
@@ -74,22 +77,16 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    named = {"field": (options.phi_file, options.phi_file_bin_ratio)}
-    if options.registration:
-        named["registration"] = (options.registration, options.registration_bin_ratio)
-    for k, path in enumerate(options.particles or ()):
-        named[f"particles{k}"] = (path, options.particles_bin_ratio)
-    tables = read_together(team, **named)
     return carry_out(
         options,
         team,
-        lambda inputs: [plan(options, inputs, tables, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, tables, team),
+        lambda inputs: [plan(options, inputs, team)],
+        lambda job, checkpoint: work(job, checkpoint, options, team),
         lambda jobs: estimate(jobs[0], team.size),
     )
 
 
-def plan(options: Options, inputs: Inputs, tables: Tables, team) -> Job:
+def plan(options: Options, inputs: Inputs, team) -> Job:
     """The job, on one rank.
 
     Raises
@@ -98,61 +95,61 @@ def plan(options: Options, inputs: Inputs, tables: Tables, team) -> Job:
         With one sentence, when something is missing or does not fit.
     """
     make = {"subtract": _subtraction, "merge": _merging}.get(options.mode, _passing)
-    tables.check(inputs)
-    task = make(options, inputs, tables)
-    dtype = row_type_of(tables["field"]) if options.mode in ("subtract", "merge") else ROW
+    task = make(options, inputs)
+    dtype = row_type_of(task.field) if options.mode in ("subtract", "merge") else ROW
     dtype = row_with(("label", "u4")) if options.mode == "labels" else dtype
     stem = table_stem(options, options.phi_file, options.suffix)
     volumes = {f"labels1_{k}": info for k, info in enumerate(task.labels, 1)}
     return table_job("passPhiField", options, inputs, stem, task.points, task, team, dtype, advice=ADVICE, **volumes)
 
 
-def _passing(options: Options, inputs: Inputs, tables: Tables) -> PassTask:
-    field = tables["field"]
+def _passing(options: Options, inputs: Inputs) -> PassTask:
+    field = read_table(options.phi_file, options.phi_file_bin_ratio)
     labels = inputs.volumes.get("labels1", ())
     frame = labels[0] if labels else inputs.volume("im1") or Frame(options.im1_shape)
     check_dimensions(field, frame, options.phi_file)
     if labels:
         check_labels(labels[0])
     usable = usable_of(field, usable_rows(field, options.return_status_threshold, options.phi_file))
-    return PassTask(None if labels else Points(make_grid(frame.shape, options.spacing)), usable, labels)
+    return PassTask(field, None if labels else Points(make_grid(frame.shape, options.spacing)), usable, labels=labels)
 
 
-def _subtraction(options: Options, inputs: Inputs, tables: Tables) -> PassTask:
-    field, registration = tables["field"], tables["registration"]
-    check_field(field, options.phi_file)
+def _subtraction(options: Options, inputs: Inputs) -> PassTask:
+    field = read_field_only(options.phi_file, options.phi_file_bin_ratio)
+    registration = read_table(options.registration, options.registration_bin_ratio)
     check_registration(registration, options.registration)
     usable_rows(registration, options.return_status_threshold, options.registration)
-    return PassTask(Points.of(field))
+    return PassTask(field, Points.of(field), registration=registration)
 
 
-def _merging(options: Options, inputs: Inputs, tables: Tables) -> PassTask:
-    field, labels = tables["field"], inputs.volumes["labels1"]
-    check_field(field, options.phi_file, grid=True)
-    check_dimensions(field, labels[0], options.phi_file)
-    for k, (path, info) in enumerate(zip(options.particles, labels, strict=True)):
+def _merging(options: Options, inputs: Inputs) -> PassTask:
+    field = read_field_only(options.phi_file, options.phi_file_bin_ratio, grid=True)
+    labels, particles = inputs.volumes["labels1"], []
+    for info in labels:
         check_labels(info)
-        if "label" not in (tables[f"particles{k}"].extra or {}):
+    for path in options.particles:
+        particles.append(read_table(path, options.particles_bin_ratio))
+        if "label" not in (particles[-1].extra or {}):
             raise UserError(f"{path} holds no particles: it has no column Label")
-    return PassTask(Points(field.grid), labels=labels)
+        check_dimensions(field, labels[0], options.phi_file)
+    return PassTask(field, Points(field.grid), particles=tuple(particles), labels=labels)
 
 
-def work(job: Job, checkpoint: Checkpoint, options: Options, tables: Tables, team) -> dict:
+def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     """Make the rows and write them. Collective; returns what the record of the run keeps."""
     task: PassTask = job.task
-    field, points = tables["field"], task.points
+    field, points = task.field, task.points
     if options.mode == "subtract":
 
         def make(numbers: np.ndarray) -> np.ndarray:
-            return without_registration(field, tables["registration"], options.registration_part, numbers, job.dtype)
+            return without_registration(field, task.registration, options.registration_part, numbers, job.dtype)
 
     elif options.mode == "merge":
         images = [open_volume(info, team) for info in task.labels]
-        particles = [tables[f"particles{k}"] for k in range(len(images))]
 
         def make(numbers: np.ndarray) -> np.ndarray:
             ratio, prefer = options.particles_bin_ratio, options.prefer_label
-            return with_labels(field, particles, images, numbers, job.dtype, ratio, prefer)
+            return with_labels(field, list(task.particles), images, numbers, job.dtype, ratio, prefer)
 
     else:
         labels, radius = None, SPACINGS * mean_spacing(points.grid) if points else 0.0
@@ -161,7 +158,7 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, tables: Tables, tea
             if not len(found):
                 team.fail(UserError(f"{task.labels[0].spec} holds no particle: it is 0 everywhere"))
             points, labels, radius = Points(None, centres_of(found)), found["label"], RADII * mean_radius(found)
-        value = passing(field, task.usable, options, radius)
+        value = passing(task, options, radius)
 
         def make(numbers: np.ndarray) -> np.ndarray:
             rows = passed_rows(value(points(numbers)), numbers, job.dtype)
@@ -179,17 +176,16 @@ def mean_radius(particles: np.ndarray) -> float:
     return float(((particles["volume"] / ball) ** power).mean())
 
 
-def passing(field: Field, usable: np.ndarray, options: Options, radius: float):
+def passing(task: PassTask, options: Options, radius: float):
     """Function from points (m, 3) to Phi (m, 3, 4) there.
 
     Parameters
     ----------
-    field : what is passed
-    usable : (n,) bool, rows that count
+    task : what is passed
     options : how
     radius : that is taken where options give neither a radius nor a number, voxels
     """
-    part = options.apply_f
+    field, part = task.field, options.apply_f
     if len(field) == 1:
         return lambda points: registration_at(field.phi[0], field.positions[0], points, part)
     if options.neighbours is None:
@@ -197,8 +193,9 @@ def passing(field: Field, usable: np.ndarray, options: Options, radius: float):
         radius = options.radius or max(radius, SPACINGS * mean_spacing(field.grid))
         if options.radius is None:
             log.info("neighbours within %g voxels, where neither -nr nor -nn is given", radius)
-    radius = None if options.neighbours else radius
-    around = Around(field.positions, usable, field.grid, radius, options.neighbours)
+    around = Around(
+        field.positions, task.usable, field.grid, None if options.neighbours else radius, options.neighbours
+    )
     return lambda points: field_at(around, field.phi, points, part, options.surrounded)
 
 

@@ -7,7 +7,6 @@ import pytest
 from table_cases import CASES, save_all
 
 from hpcdvc.options.parser import parse
-from hpcdvc.output import numbers, reader
 from hpcdvc.ranks.team import Team
 
 
@@ -15,8 +14,6 @@ from hpcdvc.ranks.team import Team
 def folder(team, shared_tmp_path, monkeypatch):
     monkeypatch.chdir(shared_tmp_path)
     team.agree(save_all)
-    for module in (numbers, reader):  # small tables, too, are read by all ranks
-        monkeypatch.setattr(module, "READ_TOGETHER_FROM", 0)
     return shared_tmp_path
 
 
