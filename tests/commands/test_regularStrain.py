@@ -113,6 +113,10 @@ def test_windows_are_known_from_the_file_or_from_hws(here, capfd):
     shared = np.prod(np.clip(1 - 8 * np.abs(steps[:, None] - steps) / 11, 0, None), axis=-1)
     terms = (2 * steps - 1) / 32 * np.sqrt(ldic.extra["variance"][nodes, 3::4])
     assert rows["volss_std"][cell] == pytest.approx(np.sqrt(np.einsum("ai,ab,bi", terms, shared, terms)))
+    # twice as large: the same strain of the same windows
+    twice = strain("-cub", "-comp", "volss", "-hws", 5, "-pfb", 2, field="im1-im2-ldic.tsv", mode="Q8")
+    assert twice["Xpos"] == pytest.approx(2 * rows["Xpos"])
+    assert twice["volss_std"] == pytest.approx(rows["volss_std"], rel=0.03, nan_ok=True)
     capfd.readouterr()
     rows = strain("-cub", field="im1-im2-ldic.tsv", mode="Q8")
     assert "-hws does" in capfd.readouterr().err and "vol_std" not in rows.dtype.names
