@@ -45,7 +45,9 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/deform.py
 	@$(PYTHON_HERE) benchmarks/search.py
 	@$(PYTHON_HERE) benchmarks/fields.py
+	@$(PYTHON_HERE) benchmarks/strain.py
 	@$(PYTHON_HERE) benchmarks/star.py
+	@$(PYTHON_HERE) benchmarks/tables.py
 	@$(PYTHON_HERE) benchmarks/structured.py
 
 docs:

@@ -82,7 +82,7 @@ def draw_merged(path: Path) -> None:
     positions, shape = grid.positions(), grid.shape[1:]
     total, increment = vortex(positions), vortex(positions, -1.0)
     places = positions + total[:, :, 3]
-    around = Around(positions, np.ones(grid.size, bool), grid, 16.0)
+    around = Around(positions, np.ones(grid.size, bool), grid, None, 8)
     composed = after(total, interpolated(around, increment, places, applied=True))
     true = total[:, :, 3] + vortex(places, -1.0)[:, :, 3]
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.2))

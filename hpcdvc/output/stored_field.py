@@ -142,7 +142,7 @@ def _read_unknown(stored: Stored, path: str, dimensions: int, planes: slice) -> 
     return to_memory(array, components) if components else array
 
 
-def _components(stored: Stored, found: h5py.Dataset, dimensions: int) -> Components | None:
+def _components(stored: Stored, found: "h5py.Dataset", dimensions: int) -> Components | None:
     """The components of an array that is not declared, where it says known ones that fit."""
     components = components_named(stored.text(found.name, "components") or "")
     if components is None:
@@ -151,7 +151,7 @@ def _components(stored: Stored, found: h5py.Dataset, dimensions: int) -> Compone
     return components if found.shape[dimensions:] == width else None
 
 
-def _dataset(stored: Stored, group: str, column: Column, lead: tuple[int, ...]) -> h5py.Dataset:
+def _dataset(stored: Stored, group: str, column: Column, lead: tuple[int, ...]) -> "h5py.Dataset":
     """A column in the file, which has the shape that it should have."""
     width = (math.prod(column.components.shape),) if column.components.shape else ()
     return stored.dataset(f"{group}/{column.name}", (*lead, *width))

@@ -4,7 +4,9 @@ Readers go by the names of the columns, so further columns stand at the end.
 """
 
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ from hpcdvc.output import columns as declared
 from hpcdvc.output import files, numbers, schema, views
 from hpcdvc.output.layout import DISPLACEMENT, GRADIENT, OTHER_NAMES, PHI, Layout
 from hpcdvc.output.numbers import Head
-from hpcdvc.ranks.tables import complete
+from hpcdvc.ranks.tables import complete, known_everywhere
 
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
@@ -44,6 +46,8 @@ INTEGERS = frozenset(name for column in declared.COLUMNS if column.dtype[:1] in 
 _NUMBER_BYTES = 12
 #: rows whose positions are compared with those of a grid at a time
 ROWS_COMPARED = 2**18
+#: fields that all ranks have read, for `read_tsv` on rank 0, and the state of their files
+_AHEAD: dict[str, tuple[tuple[int, int], Field]] = {}
 
 
 def column_set_of(field: Field) -> str:
@@ -112,7 +116,43 @@ def read_tsv(path: str | Path) -> Field:
     ------
     UserError : no such file, not such a table, or a point is there twice; the sentence names the file and the line
     """
+    state, field = _AHEAD.pop(str(path), (None, None))
+    if field is not None and state == _state(path):
+        return field
     return _read(path, numbers.read_head(path), None)
+
+
+@contextmanager
+def read_ahead(paths: Iterable[str], team: "Team") -> Iterator[None]:
+    """Large tables are read by all ranks now; `read_tsv` gives them on rank 0 in the body of the ``with``. Collective.
+
+    So what rank 0 plans alone may begin with a table of any size, and telling the others of it costs nothing. A file
+    that changes in between is read anew; one that cannot be read is left for `read_tsv` to tell.
+
+    Parameters
+    ----------
+    paths : files, of which tables are meant
+    team : hpcdvc.ranks.team.Team
+    """
+    try:
+        with known_everywhere() as known:
+            for path in paths if team.size > 1 else ():
+                with suppress(UserError):
+                    head, state = team.agree(lambda path=path: (numbers.read_head(path), _state(path)))
+                    if head.end >= numbers.READ_TOGETHER_FROM:
+                        field = _read(path, head, team)
+                        arrays = [*vars(field).values(), *field.extra.values()]
+                        known += [array for array in arrays if isinstance(array, np.ndarray)]
+                        _AHEAD.update({str(path): (state, field)} if team.rank == 0 else {})
+            yield
+    finally:
+        _AHEAD.clear()
+
+
+def _state(path: str | Path) -> tuple[int, int]:
+    """What changes when a file is written."""
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
 
 
 def read_together(path: str | Path, team: "Team", strain: bool = False) -> Field:

@@ -175,6 +175,13 @@ class Inputs:
         return {name: seen for seen in self.seen.values() for name, identity in named if identity is seen.identity}
 
 
+def tables_of(options: OptionSet) -> list[str]:
+    """Tables that options name; not files of ours, which are read fast."""
+    given = [getattr(options, declared.name) for declared in declarations(type(options)) if declared.reads == "table"]
+    named = [path for value in given for path in (value if isinstance(value, tuple) else (value,))]
+    return [path for path in named if path is not None and not path.endswith(".hdf")]
+
+
 def _identity_of_table(path: str) -> dict:
     try:
         with open(path, "rb") as file:

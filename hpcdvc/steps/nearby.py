@@ -56,7 +56,7 @@ class FewMotions:
         return float(np.abs(self.phi[:, :, 3]).max(initial=0))
 
     def beyond(self, distance: float) -> bool:
-        """Whether one that has a companion has moved farther, voxels; where none has at all, no companions are looked for."""
+        """Whether one that has a companion has moved farther, voxels; where none has, nobody looks for companions."""
         return self.largest > distance and self.coherent().largest > distance
 
     @cached_property

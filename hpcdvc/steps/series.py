@@ -80,7 +80,9 @@ def possible_starts(grid: Grid, earlier: Earlier) -> tuple[dict[str, StartPoints
 
 def possible_fields(earlier: Earlier) -> tuple[dict[str, tuple[Field, np.ndarray]], np.ndarray]:
     """The same as fields of the points, each with the rows (n,) bool of it that others may start from."""
-    last = replace(read_field(earlier.last.path), extra=None)  # no start needs more, and it goes to all ranks
+    last = read_field(earlier.last.path)
+    # no start needs more, and it goes to all ranks
+    last = replace(last, extra={name: last.extra[name] for name in ("label",) if name in last.extra})
     usable, starts = usable_as_start(last), {}
     if not usable.any():
         return starts, np.flatnonzero(usable)

@@ -68,6 +68,7 @@ def read_phi_file(path: str, bin_ratio: float = 1.0, members: Container[str] | N
     if bin_ratio == 1:
         return field
     field.positions = field.positions * bin_ratio
+    field.phi = field.phi.copy()  # what all ranks have read together cannot be written
     field.phi[:, :3, 3] *= bin_ratio
     if "variance" in (field.extra or {}):
         field.extra["variance"] = field.extra["variance"] * np.where(np.arange(12) % 4 == 3, bin_ratio**2, 1)

@@ -27,13 +27,14 @@ ADVICE = {
 }
 
 
-def half_window_of(options: HalfWindow, path: str, flat: bool) -> tuple[int, int, int] | None:
+def half_window_of(options: HalfWindow, path: str, ratio: float, flat: bool) -> tuple[int, int, int] | None:
     """Half windows that a field was measured with, ZYX, voxels: by the file, else by `-hws`; None: not known.
 
     Parameters
     ----------
     options : with `-hws`
     path : of the field
+    ratio : factor on its voxels (`-pfb`)
     flat : of images in two dimensions
     """
     given, stored = options.half_window, None
@@ -43,6 +44,7 @@ def half_window_of(options: HalfWindow, path: str, flat: bool) -> tuple[int, int
     if stored and given and stored != given:
         log.warning("-hws is ignored: %s says that its half windows are %s", path, " ".join(map(str, stored)))
     half = stored or given
+    half = half and tuple(round(((2 * n + 1) * ratio - 1) / 2) if n else 0 for n in half)
     return half and ((0, *half[1:]) if flat else half)
 
 

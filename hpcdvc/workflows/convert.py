@@ -20,9 +20,6 @@ from hpcdvc.runs.lock import Locks
 
 log = logging.getLogger("hpcdvc")
 
-#: What an .hdf file says of a result, and no other does, by the name of the fact.
-FACTS = {"parameters": "parameters", "provenance": "provenance", "statuses": "what to try after failed points"}
-
 
 def run(options: Options, team) -> list[str]:
     """Read a result and write it; returns the paths written. Collective.
@@ -128,14 +125,17 @@ def _tell(options: Options, result: Result) -> None:
     ending = _ending(options.output)
     if ending == ".hdf":
         return
-    lost = [words for name, words in FACTS.items() if result.metadata.get(name)]
-    lost += [column.name for column in result.declared() if not _kept(column, ending) and _says(result[column.name])]
+    lost = [name for name in ("parameters", "provenance") if result.metadata.get(name)]
+    if any(entry["advice"] for entry in result.metadata.get("statuses", {}).values()):
+        lost.append("what to try after failed points")
+    lost += [column.name for column in result.declared() if not _kept(column, ending) and _says(column, result)]
     if lost:
         log.info("%s does not hold: %s", options.output, ", ".join(lost))
 
 
-def _says(values: np.ndarray) -> bool:
+def _says(column: Column, result: Result) -> bool:
     """Whether a column has any number in it."""
+    values = result.phi[:, :3] if column.made_from == "Phi" else result[column.name]
     return values.dtype.kind != "f" or bool(np.isfinite(values).any())
 
 

@@ -92,7 +92,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     variance = variance_of(field, np.ones(len(field), bool))
     if variance is None:
         log.warning("no standard deviations: %s has none of what it has measured", path)
-    half = None if "label" in field.extra else half_window_of(options, path, flat)
+    half = None if "label" in field.extra else half_window_of(options, path, options.phi_file_bin_ratio, flat)
     mesh = Mesh(field.positions, cells, field.displacement)
     rows = StrainRows(options.components, variance is not None, flat)
     middles = field.positions[cells].mean(axis=1)

@@ -25,7 +25,6 @@ from hpcdvc.steps.tables import (
     Points,
     check_alike,
     estimate_table,
-    mean_spacing,
     read_table,
     table_job,
     table_stem,
@@ -38,8 +37,8 @@ log = logging.getLogger("hpcdvc")
 #: Rough core time of a point, s.
 SECONDS = 1.5e-5
 ADVICE = {Status.NOT_REACHED: "a larger -nr, or -nn; both motions are needed"}
-#: Neighbours: nodes within so many spacings, or so many of the nearest scattered points.
-SPACINGS, COUNT = 2, 8
+#: Neighbours where neither -nr nor -nn is given.
+COUNT = 8
 #: A particle stands in the increment where the total has moved it to, to so many voxels.
 SAME_PLACE = 1.0
 
@@ -174,10 +173,8 @@ def _increment(task: MergeTask, options: Options) -> Callable[[np.ndarray, np.nd
             return phi[:, :3]
 
         return of_the_same
-    radius, count = options.radius, options.neighbours
-    if radius is None and count is None:
-        radius, count = (SPACINGS * mean_spacing(increment.grid), None) if increment.grid else (None, COUNT)
-    around = Around(increment.positions, task.usable, increment.grid, radius, count)
+    count = options.neighbours or (COUNT if options.radius is None else None)
+    around = Around(increment.positions, task.usable, increment.grid, options.radius, count)
     return lambda _, places: interpolated(around, increment.phi, places, applied=True)
 
 

@@ -101,7 +101,7 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     flat = field.grid is not None and field.grid.shape[0] == 1 and field.grid.origin[0] == 0
     support = None if options.raw else _support(options, field.grid)
     chosen = usable(field, options.lowest_status, path)
-    variance, half = variance_of(field, chosen), half_window_of(options, path, flat)
+    variance, half = variance_of(field, chosen), half_window_of(options, path, options.phi_file_bin_ratio, flat)
     _say(options, field, support, variance, half, flat)
     overlap = WindowOverlap(half) if half and support else None
     known = variance is not None and (options.raw or overlap is not None)

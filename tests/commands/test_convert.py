@@ -146,7 +146,7 @@ def test_images_and_vtk():
 
 def test_what_is_not_kept_is_said(caplog):
     rows = affine_rows(GRID.positions())
-    hdf5.write_field("a.hdf", rows, 0, GRID, METADATA)
+    hdf5.write_field("a.hdf", rows, 0, GRID, METADATA, advice={2: "nothing"})
     with caplog.at_level("INFO", "hpcdvc"):
         run(Options(input="a.hdf", output="a.tsv"), Team())
     said = "a.tsv does not hold: parameters, provenance, what to try after failed points, F_std, Phi_variance"

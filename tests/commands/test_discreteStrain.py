@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -10,6 +11,7 @@ from reg_ends import is_one_sentence, own_folder
 from strain_cases import FLAT_F, F, affine_field, save, table, tensor
 
 from hpcdvc.cli import main
+from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.options.discreteStrain import Options
 from hpcdvc.output.hdf5 import read_field
@@ -45,7 +47,7 @@ def test_particles(here):
     field = particles(status=status, variance=4e-4)
     field.phi[60, :3, 3] += 20
     save("field.tsv", field)
-    assert main("discreteStrain", ["field.tsv", "-ns", "5", "-comp", "e", "eq", "-vtk", "-tif"]) == 0
+    assert main("discreteStrain", ["field.tsv", "-ns", "5", "-comp", "e", "eq", "-vtk", "-tif", "-hws", "10"]) == 0
     rows, nodes = table("field-strain-Bagi.tsv"), table("field-strain-Bagi-ns5.tsv")
     assert np.abs(tensor(rows, "e") - E_TRUE).max() < 1e-7 and len(rows) > 200
     there = np.isfinite(nodes["ezz"])
@@ -67,6 +69,15 @@ def test_particles(here):
     expected = 0.02 * np.sqrt((weights**2).sum(axis=1))
     assert [rows[f"e{a}{a}_std"][0] for a in "zyx"] == pytest.approx(expected, rel=1e-6)
     assert tifffile.imread("field-eyx_std-Bagi-ns5.tif").shape == on_grid.grid.shape
+
+
+def test_mesh_that_was_changed(here):
+    save("field.tsv", particles())
+    assert main("discreteStrain", ["field.tsv"]) == 0
+    with h5py.File("field-strain-Bagi.hdf", "a") as file:
+        file["VTKHDF/Connectivity"][5] = 120
+    with pytest.raises(UserError, match="its cells do not fit its points"):
+        read_field("field-strain-Bagi.hdf")
 
 
 def test_two_dimensions(here):

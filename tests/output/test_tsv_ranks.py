@@ -6,6 +6,7 @@ from affine_field import GRID, GRID_2D, affine_rows, field_of_rows
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.output import numbers, tsv
+from hpcdvc.ranks import tables
 from hpcdvc.ranks.team import Team
 
 pytestmark = pytest.mark.mpi
@@ -86,9 +87,45 @@ def test_a_file_that_shrinks(nodes, shared_tmp_path, monkeypatch):
 
     def shrunk(head, team):
         share = share_of(head, team)
-        nodes.agree(lambda: path.write_bytes(whole[: len(whole) // 2]))
+        if nodes.rank == 0:
+            path.write_bytes(whole[: len(whole) // 2])
+        nodes.barrier()
         return share
 
     monkeypatch.setattr(numbers, "share_of", shrunk)
     with pytest.raises(RunError, match=r"a\.tsv changed while it was read"):
         tsv.read_together(path, nodes)
+
+
+def test_tables_are_read_ahead(nodes, shared_tmp_path, monkeypatch):
+    """By all ranks, for what rank 0 does alone; not where the file has changed since, or cannot be read."""
+    path = shared_tmp_path / "a.tsv"
+    nodes.agree(lambda: tsv.write_tsv(path, FIELDS["grid"]()))
+    calls, read, share = [], tsv._read, tables._share
+    monkeypatch.setattr(tsv, "_read", lambda *how: calls.append(how[2]) or read(*how))
+    monkeypatch.setattr(tables, "SHARED_FROM", 1000)
+    alone = nodes.agree(lambda: tsv.read_tsv(path))
+    calls.clear()
+    sent = []
+    monkeypatch.setattr(tables, "_share", lambda *how: sent.append(how) or share(*how))
+    with tsv.read_ahead([shared_tmp_path / "none.tsv", path], nodes):
+        if nodes.size > 1:
+            assert calls == [nodes]
+            found = nodes.agree(lambda: tsv.read_tsv(path))
+            assert len(calls) == 1 and not sent, "all ranks have its arrays already"
+            for name, array in {**vars(alone), **alone.extra}.items():
+                if isinstance(array, np.ndarray):
+                    assert {**vars(found), **found.extra}[name].tobytes() == array.tobytes()
+            part = nodes.agree(lambda: found.phi[5:])
+            assert part.tobytes() == alone.phi[5:].tobytes() and not sent
+        nodes.agree(lambda: tsv.read_tsv(path))
+        assert len(calls) == (1 if nodes.size > 1 else 0) + (nodes.rank == 0), "it is given once"
+    calls.clear()
+    with tsv.read_ahead([path], nodes):
+        nodes.agree(lambda: tsv.write_tsv(path, FIELDS["2-D"]()))
+        found = nodes.agree(lambda: tsv.read_tsv(path))
+        assert found.grid == GRID_2D
+    nodes.agree(lambda: path.write_text("garbage\n1\n"))
+    with tsv.read_ahead([path], nodes), pytest.raises(UserError, match="not a table of displacements"):
+        nodes.agree(lambda: tsv.read_tsv(path))
+    assert not tsv._AHEAD and not tables._KNOWN
