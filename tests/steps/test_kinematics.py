@@ -61,7 +61,7 @@ def test_grid_with_particles():
     other = hpcdvc.merge_regular_grid_and_discrete(field(GRID), [particles], [image], always_label=False)
     assert (other.return_status[field(GRID).measured] == 2).all()
     half = field(None, centres / 2, label=labels, failed={2: -1})
-    half.phi[:, :3, 3] = particles.displacement / 2
+    half.phi[:, :3] = particles.phi[:, :3] * [1, 1, 1, 0.5]
     binned = hpcdvc.merge_regular_grid_and_discrete(field(GRID), half, image[::2, ::2, ::2], binning_labelled=2)
     both = binned.measured & found.measured & (binned.return_status == 1) & (found.return_status == 1)
     assert both.sum() > 30 and image.shape == SHAPE
