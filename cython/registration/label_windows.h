@@ -6,6 +6,7 @@
 #define HPCDVC_LABEL_WINDOWS_H
 
 #include "particle.h"
+#include "rim.h"
 #include "windows.h"
 
 #define SOME 0.1 /* of a part of the window that must be of the label, for it to have a say */
@@ -16,7 +17,7 @@ typedef struct {
     hpcdvc_settings own;         /* with the half size of the label */
     const hpcdvc_volume *labels;
     const hpcdvc_label_settings *how;
-    uint8_t *mask;
+    uint8_t *mask, *depth;
     int32_t *span;
     int64_t mask_size, span_size;
 } label_job;
@@ -36,14 +37,14 @@ static int shape_label(label_job *l, const hpcdvc_label_point *p)
     }
     const int64_t rows = (int64_t)n[0] * n[1], size = rows * n[2];
     if (size > l->mask_size) {
-        free(l->mask);
-        l->mask = malloc(size), l->mask_size = l->mask ? size : 0;
+        free(l->mask), free(l->depth);
+        l->mask = malloc(size), l->depth = malloc(size), l->mask_size = l->mask && l->depth ? size : 0;
     }
     if (2 * rows > l->span_size) {
         free(l->span);
         l->span = malloc(2 * rows * sizeof *l->span), l->span_size = l->span ? 2 * rows : 0;
     }
-    return !l->mask || !l->span || make_room(k, n);
+    return !l->mask || !l->depth || !l->span || make_room(k, n);
 }
 
 /* First and last column of each row, and how many parts of the window hold something of the label. */
@@ -67,6 +68,33 @@ static void find_spans(label_job *l)
     for (int i = 0; i < deep * ALONG * ALONG; i++) k->ref.parts += held[i] > SOME * full;
 }
 
+/* Once more without what stands out at the rim. Returns 1 if that was better, and the row is changed. */
+static int register_trimmed(label_job *l, const hpcdvc_point *p, hpcdvc_row *row)
+{
+    job *k = &l->k;
+    const int grown = l->how->dilate > 0 ? l->how->dilate : 0;
+    hpcdvc_row again;
+    const int restless = row->return_status == MAX_ITERATIONS && row->zncc > GOOD_MATCH;
+    if (row->return_status != TWO_MOTIONS && !restless && !(row->return_status == CONVERGED && k->state.heavy_tails)) return 0;
+    if (memcmp(row->Phi, k->state.Phi, sizeof row->Phi)) { /* the last trial was no better */
+        attempt(k, p, row->Phi, &again);
+        if (!has_matched(&again) && again.return_status != MAX_ITERATIONS) return 0;
+    }
+    take_residual_of(k, k->ref.partial, k->w.a, NULL);
+    find_depth(l->mask, k->w.n, k->is_3d, grown + RIM, l->depth);
+    const int64_t left = trim(k, l->depth, l->mask);
+    if (left == k->ref.counted || left < (1 - MOST_OF_LABEL) * k->ref.whole) return 0;
+    find_spans(l);
+    double before = 0, after = 0;
+    attempt(k, p, row->Phi, &again);
+    for (int i = 3; i < 12; i += 4) before += row->variance[i], after += again.variance[i];
+    if (k->state.no_memory) again.return_status = NO_MEMORY;
+    const int better = again.return_status == NO_MEMORY
+                       || (again.return_status == CONVERGED && (row->return_status != CONVERGED || after < CLEARLY_LESS * before));
+    if (better) *row = again;
+    return better && again.return_status == CONVERGED;
+}
+
 static void register_label(label_job *l, const hpcdvc_label_point *p, hpcdvc_row *row)
 {
     job *k = &l->k;
@@ -82,6 +110,7 @@ static void register_label(label_job *l, const hpcdvc_label_point *p, hpcdvc_row
     k->ref.too_small = count <= l->how->min_volume;
     k->ref.own = l->mask, k->w.span = l->span;
     register_window(k, &point, row);
+    for (int i = 0; i < RIM_ROUNDS && register_trimmed(l, &point, row); i++) continue;
 }
 
 static int register_labels(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_volume *labels,
@@ -99,7 +128,7 @@ static int register_labels(const hpcdvc_volume *im1, const hpcdvc_volume *im2, c
         register_label(&l, points + i, rows + i);
         failed = rows[i].return_status == NO_MEMORY;
     }
-    free(l.mask), free(l.span);
+    free(l.mask), free(l.depth), free(l.span);
     job_end(&l.k);
     return failed;
 }

@@ -143,7 +143,7 @@ def _job(options: Options, inputs: Inputs, step: DdicTask) -> Job:
     views = tuple(view for view in ("tsv", "vtk") if getattr(options, view))
     flat = (0, 0, 0) if step.im1.two_dimensional else (1, 1, 1)
     file = FieldFile(stem, 0, metadata, views, flat, "gather", ADVICE, LABEL_ROW)
-    return Job(stem=stem, parameters=parameters, files=(file,), task=step, dtype=LABEL_ROW)
+    return Job(stem=stem, parameters=parameters, files=(file,), task=step, dtype=LABEL_ROW, unit="labels")
 
 
 def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:

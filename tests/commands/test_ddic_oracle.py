@@ -1,4 +1,4 @@
-"""The command lines of the recorded runs of the peer on labels whose motion is known: as right, at the right centre."""
+"""The command lines of the peer's recorded runs on labels of known motion: at least as right, at the centre of mass."""
 
 import shlex
 
