@@ -15,11 +15,15 @@ from hpcdvc.kernels.records import dtype
 from hpcdvc.kernels.registration import register_labels
 from hpcdvc.kernels.settings import settings_record
 from hpcdvc.kernels.volume import Volume
+from hpcdvc.ranks.team import Team
 from hpcdvc.registration.kernel_settings import KernelSettings
+from hpcdvc.registration.large_labels import LargeLabels
 from hpcdvc.registration.settings import Settings, dimensions_of
 
 #: One label to be measured: centre of mass ZYX, the Phi to start from, number and box.
 LABEL_POINT = dtype("label_point")
+#: Voxels of the box of a label from which on it is summed up by blocks, whoever does it: a window would need 80 bytes each.
+LARGE = 2**22
 
 
 @dataclass(frozen=True)
@@ -61,17 +65,32 @@ class LabelRegistration:
             raise UserError(f"images of {im1.shape} and {im2.shape} voxels have not {settings.dimensions} dimensions")
         if labels.dtype.kind not in "iu" or labels.shape != im1.shape:
             raise UserError(f"labels are whole numbers, one for each of {im1.shape} voxels")
+        self.settings = settings
         self._volumes = Volume(im1), Volume(im2), Volume(labels)
         self._settings = settings_record(KernelSettings(settings))
         self._how = record(
             "label_settings", dilate=mask.dilate, keep_others=not mask.mask_others, min_volume=mask.min_volume
         )
+        self._large = LargeLabels(im1, im2, labels, settings, self._how)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Rows (hpcdvc.fields.field.ROW), one per label (LABEL_POINT)."""
-        rows = np.zeros(len(points), ROW)
-        register_labels(*self._volumes, self._settings, self._how, np.ascontiguousarray(points), rows)
+        rows, large = np.zeros(len(points), ROW), is_large(points)
+        some = np.zeros(np.count_nonzero(~large), ROW)
+        register_labels(*self._volumes, self._settings, self._how, np.ascontiguousarray(points[~large]), some)
+        rows[~large] = some
+        for number in np.flatnonzero(large):
+            rows[number : number + 1] = self._large(points[number], Team())
         return rows
+
+    def together(self, point: np.ndarray, team) -> np.ndarray:
+        """The same row (1,) of one label (1,) that is large, by all ranks. Collective."""
+        return self._large(point[0], team)
+
+
+def is_large(labels: np.ndarray) -> np.ndarray:
+    """(n,) bool: records with boxes ("low", "high") of labels that are summed up by blocks."""
+    return (labels["high"].astype(float) - labels["low"] + 1).prod(axis=1) > LARGE
 
 
 def label_points(particles: np.ndarray, positions: np.ndarray, phi: np.ndarray, numbers: np.ndarray) -> np.ndarray:
