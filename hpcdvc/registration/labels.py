@@ -22,7 +22,7 @@ from hpcdvc.registration.settings import Settings, dimensions_of
 
 #: One label to be measured: centre of mass ZYX, the Phi to start from, number and box.
 LABEL_POINT = dtype("label_point")
-#: Voxels of the box of a label from which on it is summed up by blocks, whoever does it: a window would need 80 bytes each.
+#: A label whose box has more voxels is summed up by blocks, whoever does it: a window would need 80 bytes for each.
 LARGE = 2**22
 
 

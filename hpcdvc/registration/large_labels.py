@@ -1,7 +1,7 @@
 """Registration of a label by sums over blocks of its box: by one rank, or by all that have nothing else to do.
 
-What a window needs grows with its voxels; this needs one byte for each voxel of the box, once a node. The sums are those of
-whole images (pair.py), of the voxels of the label alone, so the number of ranks changes no bit.
+What a window needs grows with its voxels; this needs one byte for each voxel of the box, once a node. The sums are those
+of whole images (pair.py), of the voxels of the label alone, so the number of ranks changes no bit.
 """
 
 from dataclasses import dataclass, replace
@@ -194,7 +194,7 @@ def _sums(image: np.ndarray, own: np.ndarray, first: np.ndarray, centre: np.ndar
 
 
 def _unknown_motion(pair: Pair, state: Iterate, moments: np.ndarray) -> np.ndarray:
-    """What is to be added to the variances (12,) for motions that nothing shows, as the turn of a bare sphere. On rank 0.
+    """What is to be added to the variances (12,) for motions that nothing shows, as turns of a bare sphere. On rank 0.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class Pair:
     team : hpcdvc.ranks.team.Team
     start : (3, 4) array near the phi that is to come
     rounding : variance of the rounding to whole grey values in im1 and im2
-    own : the voxels that alone count, a (mz, my, mx) uint8 array of 0 and 1, and where in im1 the first of them lies, ZYX
+    own : the voxels that alone count, a (mz, my, mx) uint8 array of 0 and 1, and where its first one lies in im1, ZYX
 
     Attributes
     ----------
