@@ -1,7 +1,7 @@
 """Registration of a label by sums over blocks of its box: by one rank, or by all that have nothing else to do.
 
-What a window needs grows with its voxels; this needs one byte for each voxel of the box, once a node. The sums are those
-of whole images (pair.py), of the voxels of the label alone, so the number of ranks changes no bit.
+What a window needs grows with its voxels; this needs one byte for each voxel of the box, once a node. The sums are as
+those of whole images (pair.py), over the voxels of the label: the number of ranks changes no bit.
 """
 
 from dataclasses import dataclass, replace

@@ -76,8 +76,7 @@ class Pair:
         if own is not None:  # smaller than images: more blocks, for as many ranks
             low, high = np.maximum(own[1], low), np.minimum(own[1] + np.array(own[0].shape), high)
             label, rows = (Volume(own[0]), own[1]), 1
-        order, dimensions = settings.interpolation.order, dimensions_of(im1.shape)
-        tile = TILES[order] if dimensions == 3 else (1, 64, 512)
+        dimensions, tile = dimensions_of(im1.shape), tile_of(settings)
         tile = tuple(int(n) for n in np.minimum((*tile[:2], _tile_length(start)), high - low))
         blocks, sampled = _blocks(low, high, tile, rows)
         mine = slice(*team.spans(len(blocks)))
@@ -92,7 +91,7 @@ class Pair:
         self.gradient_noise = 0.0 if kernel.update_gradient else dimensions * kernel.gradient.noise
         self.interpolation_noise = np.mean(kernel.interpolation.noise) ** dimensions
         self.rounding = rounding
-        self.loses_contrast = self.znssd and order == 1 and not kernel.update_gradient
+        self.loses_contrast = self.znssd and settings.interpolation.order == 1 and not kernel.update_gradient
         self._references = np.zeros(len(self._blocks), REFERENCE)
         self._last: bool | None = None
         self.latest: Totals | None = None
@@ -148,6 +147,11 @@ class Pair:
         finite, values = self._grey1.finite and self._grey2.finite, {"gain": gain, "shift": shift}
         values |= {"offset1": offset1, "offset2": offset2, "scale": self.scale, "finite": finite}
         return record("trial", phi=phi, centre=self.centre, contrast=contrast, residual=greys is not None, **values)
+
+
+def tile_of(settings: Settings) -> tuple[int, int, int]:
+    """Voxels (ZYX) of a tile, at most."""
+    return TILES[settings.interpolation.order] if settings.dimensions == 3 else (1, 64, 512)
 
 
 def _tile_length(start: np.ndarray | None) -> int:
