@@ -44,7 +44,10 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/reg.py
 	@$(PYTHON_HERE) benchmarks/deform.py
 	@$(PYTHON_HERE) benchmarks/search.py
+	@$(PYTHON_HERE) benchmarks/fields.py
+	@$(PYTHON_HERE) benchmarks/strain.py
 	@$(PYTHON_HERE) benchmarks/star.py
+	@$(PYTHON_HERE) benchmarks/tables.py
 	@$(PYTHON_HERE) benchmarks/structured.py
 
 docs:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The files of hpcdvc in a real ParaView, and in pyvista.
+# The files of hpcdvc in a real ParaView, in pyvista, and as tables of pandas and data sets of xarray.
 . .ci/common.sh
 need_packages paraview python3-paraview xvfb xauth
-.ci/bootstrap.sh test vtk
-must_pass "${HPCDVC_VENV:-.venv}/bin/python" -m pytest tests/output/test_paraview.py
+.ci/bootstrap.sh test notebook
+must_pass "${HPCDVC_VENV:-.venv}/bin/python" -m pytest tests/output/test_paraview.py tests/output/test_read.py tests/output/test_vtk.py

@@ -36,6 +36,11 @@ def deform(image: Path, motion: Path, out: Path, prefix: str, *options) -> list[
     return [str(install() / "spam-deformImage"), *map(str, words)]
 
 
+def script(name: str, *words) -> list[str]:
+    """The words of one run of any other of its scripts, by the name without prefix."""
+    return [str(install() / f"spam-{name}"), *map(str, words)]
+
+
 def read_table(path: Path) -> dict[str, np.ndarray]:
     """Columns of a TSV file by name; both programs write the same names."""
     with open(path) as file:

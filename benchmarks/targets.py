@@ -100,6 +100,40 @@ def search(results: dict) -> list[Figure]:
     return found
 
 
+def fields(results: dict) -> list[Figure]:
+    """Figures of the commands that make fields of fields."""
+    found, side = [], results["options"]["side"]
+    for name in ("passPhiField", "LQC"):
+        entry = results["whole"][name]
+        found.append((f"{name}, {side}^3 nodes, 2 ranks, CPU", entry["cpu"], 60, None, "s", False))
+        memory = entry.get("resident_per_process")
+        found.append((f"{name}, memory of a rank", memory and memory / 1e9, 2, None, "GB", False))
+    for name, entry in results["beside"].items():
+        if f"spam: {name}" in results["beside"]:
+            ratio = results["beside"][f"spam: {name}"]["cpu"] / entry["cpu"]
+            found.append((f"{name}, CPU of the peer / ours, 2 processes", ratio, 1, None, "x", True))
+    found.append(("outliers that -smed finds", results["outliers"]["found"], 95, None, "%", True))
+    found.append(("others that it takes for outliers", results["outliers"]["false"], 0.5, None, "%", False))
+    return found
+
+
+def strain(results: dict) -> list[Figure]:
+    """Figures of the strain of fields."""
+    found, side, entry = [], results["options"]["side"], results["whole"]["Geers"]
+    found.append((f"Geers, {side}^3 nodes, 2 ranks, CPU", entry["cpu"], 60, None, "s", False))
+    memory = entry.get("resident_per_process")
+    found.append(("Geers, memory of a rank", memory and memory / 1e9, 2, None, "GB", False))
+    for name, run in results["beside"].items():
+        if f"spam: {name}" in results["beside"]:
+            ratio = results["beside"][f"spam: {name}"]["cpu"] / run["cpu"]
+            found.append((f"{name}, CPU of the peer / ours, 2 processes", ratio, 1, None, "x", True))
+    # principal values of no strain repel each other
+    ratios = [r for entry in results["scatter"] for name, r in entry["ratios"].items() if name != "Up"]
+    found.append(("reported std / scatter, least", min(low for low, _ in ratios), 0.85, None, "x", True))
+    found.append(("reported std / scatter, largest", max(high for _, high in ratios), 1.15, None, "x", False))
+    return found
+
+
 def table(figures: list[Figure]) -> str:
     """Markdown: measured, goal, aim, and whether it was reached."""
     lines = ["| what | measured | goal | aim | |", "|--|--|--|--|--|"]

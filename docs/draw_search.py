@@ -83,10 +83,10 @@ def draw_spread(path: Path) -> None:
     rounds, moved = np.full(grid.size, np.nan), np.full(grid.size, np.nan)
     number = 0
     while len(numbers := front.next()):
-        phi = np.tile(np.eye(4), (len(numbers), 1, 1))
-        phi[:, :3, 3] = front.guesses(numbers)
+        phi = front.guesses(numbers)
         found = search(search_points(positions[numbers], phi, half, np.array(reach)))
-        front.take(numbers, found["displacement"], (found["return_status"] > 0) & (found["score"] >= 0.6))
+        phi[:, :, 3] = found["displacement"]
+        front.take(numbers, phi, (found["return_status"] > 0) & (found["score"] >= 0.6))
         rounds[numbers], moved[numbers], number = number, found["displacement"][:, 1], number + 1
     figure, axes = plt.subplots(1, 4, figsize=(9, 3.6))
     for axis, image, title in zip(axes, (im1, im2), ("im1", "im2"), strict=False):

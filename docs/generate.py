@@ -30,19 +30,37 @@ NAMES = (
     ("spam.DIC.applyMeshTransformation", "hpcdvc.deformation.images.apply_mesh_transformation"),
     ("spam.DIC.applyPhi, applyPhiPython", "hpcdvc.deformation.images.apply_phi"),
     ("spam.DIC.applyPhiField", "hpcdvc.deformation.images.apply_phi_field"),
+    ("spam.DIC.applyRegistrationToPoints", "hpcdvc.steps.kinematics.apply_registration_to_points"),
     ("spam.DIC.binning", "hpcdvc.registration.levels.binning"),
+    (
+        "spam.DIC.estimateDisplacementFromQuadraticFit",
+        "hpcdvc.steps.kinematics.estimate_displacement_from_quadratic_fit",
+    ),
+    ("spam.DIC.estimateLocalQuadraticCoherency", "hpcdvc.steps.kinematics.estimate_local_quadratic_coherency"),
+    ("spam.DIC.getDisplacementFromNeighbours", "hpcdvc.labels.starts.get_displacement_from_neighbours"),
     ("spam.DIC.getImagettes", "hpcdvc.search.api.get_windows"),
     ("", "hpcdvc.search.guiding_points.guiding_points"),
+    ("", "hpcdvc.fields.strain_api.geers_gradients"),
+    ("", "hpcdvc.fields.strain_api.q8_gradients"),
+    ("", "hpcdvc.fields.strain_api.polynomial_gradients"),
+    ("", "hpcdvc.fields.strain_api.bagi_gradients"),
+    ("", "hpcdvc.fields.strain.strain_components"),
+    ("", "hpcdvc.fields.strain_errors.strain_deviations"),
+    ("spam.DIC.interpolatePhiField", "hpcdvc.steps.kinematics.interpolate_phi_field"),
     ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
+    ("spam.DIC.mergeRegistrationAndDiscreteFields", "hpcdvc.labels.starts.merge_registration_and_discrete_fields"),
+    ("spam.DIC.mergeRegularGridAndDiscrete", "hpcdvc.steps.kinematics.merge_regular_grid_and_discrete"),
     ("spam.DIC.pixelSearch", "hpcdvc.search.api.pixel_search"),
     ("spam.DIC.register", "hpcdvc.registration.api.register"),
     ("spam.DIC.register, for each of many windows", "hpcdvc.registration.windows.register_windows"),
     ("spam.DIC.registerMultiscale", "hpcdvc.registration.api.register_multiscale"),
+    ("", "hpcdvc.output.read.read"),
     ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
     ("spam.helpers.writeCorrelationTSV", "hpcdvc.output.tsv.write_tsv"),
     ("spam.label.boundingBoxes", "hpcdvc.labels.boxes.bounding_boxes"),
     ("spam.label.centresOfMass", "hpcdvc.labels.boxes.centres_of_mass"),
     ("spam.label.getLabel", "hpcdvc.labels.boxes.get_label"),
+    ("spam.label.getNeighbours", "hpcdvc.labels.contacts.neighbours"),
     ("spam.label.volumes", "hpcdvc.labels.boxes.volumes"),
 )
 
@@ -224,6 +242,15 @@ def results(pattern: str) -> str:
     return re.sub(r"^#", "##", text.partition("\n")[2], flags=re.M)
 
 
+def strain_components() -> str:
+    """Names for `-comp`, and the numbers behind each."""
+    from hpcdvc.fields.strain import COMPONENTS, MEANINGS
+    from hpcdvc.output.strain import strain_names
+
+    rows = [(code(name), " ".join(map(code, strain_names(name))), MEANINGS[name]) for name in COMPONENTS]
+    return table(("`-comp`", "columns", "meaning"), rows)
+
+
 def job_file() -> str:
     """The job script of slurm/."""
     return f"```bash\n{(ROOT / 'slurm' / 'hpcdvc.sbatch').read_text()}```\n"
@@ -245,6 +272,7 @@ def fragments() -> dict[str, str]:
         "rooms.md": rooms(),
         "modules.md": modules(),
         "names.md": names(),
+        "strain-components.md": strain_components(),
         "job-file.md": job_file(),
         "speed.md": results("ldic-*.md"),
         "speed-reg.md": results("reg-*.md"),

@@ -18,9 +18,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests" / "support"))
 
 from draw_architecture import draw_rooms  # noqa: E402
+from draw_fields import draw_filtered, draw_merged, draw_passed  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
+from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
+from draw_strain import draw_gauge, draw_particles, draw_strain_gap, draw_strain_map, draw_strain_modes  # noqa: E402
 from draw_theory import draw_bias, draw_curvature, draw_noise, draw_window  # noqa: E402
 
 plt.rcParams.update(
@@ -45,6 +48,17 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "jump.png": draw_jump,
     "spread.png": draw_spread,
     "guiding.png": draw_guiding,
+    "strain.png": draw_strain_modes,
+    "strain_map.png": draw_strain_map,
+    "strain-gap.png": draw_strain_gap,
+    "particles.png": draw_particles,
+    "gauge.png": draw_gauge,
+    "moved.png": draw_moved,
+    "label-field.png": draw_label_field,
+    "claims.png": draw_claims,
+    "passed.png": draw_passed,
+    "filtered.png": draw_filtered,
+    "merged.png": draw_merged,
     "window.png": draw_window,
     "bias.png": draw_bias,
     "noise.png": draw_noise,

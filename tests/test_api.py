@@ -25,28 +25,51 @@ PARAMETERS = {
     "apply_phi_field": (
         "im field_coords_ref phi_field im_mask_def displacement_mode n_neighbours interpolation_order verbose"
     ),
+    "bagi_gradients": "points connectivity displacements variance",
+    "apply_registration_to_points": "phi phi_centre points apply_f",
     "binning": "im binning return_crop_and_centre",
     "bounding_boxes": "labels",
     "centres_of_mass": "labels",
     "compute_phi": "transformation phi_centre phi_point",
     "decompose_f": "f two_d",
     "decompose_phi": "phi phi_centre phi_point two_d",
-    "get_label": "labels label margin label_dilate",
+    "geers_gradients": "displacements node_spacing radius variance half_window_size",
+    "estimate_displacement_from_quadratic_fit": (
+        "field_coords displacements points_to_estimate neighbour_radius n_neighbours epsilon verbose"
+    ),
+    "estimate_local_quadratic_coherency": "points displacements neighbour_radius n_neighbours epsilon verbose",
+    "get_displacement_from_neighbours": "labels field file_name method neighbours_range centres_of_mass previous",
+    "get_label": "labels label margin label_dilate mask_other_labels bounding_boxes",
     "get_windows": (
         "im1 node_position half_window_size phi im2 search_range im1_mask im2_mask min_mask_coverage grey_threshold "
         "apply_f two_d"
     ),
     "guiding_points": "im1 half_window_size minimum_spacing number im1_mask",
+    "interpolate_phi_field": (
+        "field_coords phi_field points_to_interpolate n_neighbours neighbour_radius interpolate_f "
+        "neighbour_distance_weight check_point_surrounded verbose"
+    ),
     "make_grid": "shape spacing",
+    "merge_registration_and_discrete_fields": "registration discrete file_name reg_tsv_bin_ratio",
+    "merge_regular_grid_and_discrete": "regular_grid discrete labelled_image binning_labelled always_label",
+    "neighbours": "labels method neighbours_range",
     "pixel_search": "imagette1 imagette2 imagette1_mask imagette2_mask return_error",
+    "polynomial_gradients": "displacements node_spacing order radius variance half_window_size",
+    "q8_gradients": "displacements node_spacing variance half_window_size",
+    "read": "path comm",
     "read_tsv": "path",
     "register": f"im1 im2 {REGISTRATION}",
     "register_multiscale": f"im1 im2 bin_start bin_stop {REGISTRATION} force_change_scale",
+    "strain_components": "f names two_d",
+    "strain_deviations": "f covariance names two_d",
     "volumes": "labels",
     "write_tsv": "path field",
 }
-#: whole volumes are worked on by many ranks: of a communicator that is handed over, never of all there are
-COLLECTIVE = {"apply_mesh_transformation", "apply_phi", "apply_phi_field", "register", "register_multiscale"}
+#: whole volumes and fields are worked on by many ranks: of a communicator that is handed over, never of all there are
+COLLECTIVE = {
+    *("apply_mesh_transformation", "apply_phi", "apply_phi_field", "read", "register", "register_multiscale"),
+    *("estimate_displacement_from_quadratic_fit", "estimate_local_quadratic_coherency", "interpolate_phi_field"),
+}
 
 
 def function(path: str):

@@ -61,7 +61,9 @@ static void guard_end(const guard_text *text)
         done += (size_t)count;
     }
     if (guard_abort) {
+        const struct timespec reading = {0, 200000000}; /* launchers drop output that they have not yet read */
         sigset_t alarm_only;
+        nanosleep(&reading, NULL);
         signal(SIGALRM, guard_leave);
         sigemptyset(&alarm_only);
         sigaddset(&alarm_only, SIGALRM);

@@ -44,9 +44,8 @@ INLINE int ball_test(const uint8_t *at, const int64_t *steps, int count, int ero
     return eroding;
 }
 
-/* 1 in `mask` for each voxel of the box [origin, origin + n) that belongs to the particle; dilated ones of other particles only
- * if they are to be kept. Returns how many, -1 when
- * memory ran out. */
+/* 1 in `mask` for each voxel of the box [origin, origin + n) that belongs to the particle; dilated ones of other
+ * particles only if they are to be kept. Returns how many, -1 when memory ran out. */
 static int64_t particle_mask(const hpcdvc_volume *labels, int64_t label, int dilate, int keep_others,
                              const int64_t origin[3], const int n[3], uint8_t *mask)
 {
@@ -70,7 +69,8 @@ static int64_t particle_mask(const hpcdvc_volume *labels, int64_t label, int dil
         for (int y = 0; y < n[1]; y++)
             for (int x = 0; x < n[2]; x++) {
                 const uint8_t *at = found + ((int64_t)(z + pad[0]) * wide[1] + y + pad[1]) * wide[2] + x + pad[2];
-                const int own = (*at != 2 || keep_others) && (dilate == 0 ? *at == 1 : ball_test(at, steps, ball, dilate < 0));
+                const int kept = *at != 2 || keep_others;
+                const int own = kept && (dilate == 0 ? *at == 1 : ball_test(at, steps, ball, dilate < 0));
                 *mask++ = own, count += own;
             }
     free(found), free(steps);

@@ -72,7 +72,7 @@ static void prefetch_plane(const hpcdvc_volume *im, const int64_t origin[3], int
 }
 
 /* Sums of the unmasked voxels of a box that count. */
-static hpcdvc_grey_sums grey(const hpcdvc_volume *im, const int64_t origin[3], const int n[3])
+__attribute__((unused)) static hpcdvc_grey_sums grey(const hpcdvc_volume *im, const int64_t origin[3], const int n[3])
 {
     hpcdvc_grey_sums g = {0};
     int lo[3], hi[3];

@@ -1,67 +1,119 @@
 /* Motions that a label shows no sign of, as the rotation of a sphere without texture: noise in the gradient would make one up.
  *
- * What noise alone adds to the diagonal of the normal matrix is compared with what is there. Where that is most of it steps are
- * damped, so that the other unknowns come to rest, and the variance says that nothing is known. */
+ * The normal matrix is compared with what noise alone would add to its diagonal. In the directions where that is much of it
+ * nothing is changed from then on, so that the others come to rest, and the variance says that nothing is known. */
 #ifndef HPCDVC_BURIED_H
 #define HPCDVC_BURIED_H
 
 #include "noise.h"
 
-#define NEARLY_ALL 0.4      /* part of the diagonal that is noise, from which an unknown is buried in it */
-#define DAMPING 10.0        /* times what noise adds */
-#define ANY_ROTATION 3.3    /* variance of an entry of F where any rotation is possible, pi^2 / 3 */
+#define NEARLY_ALL 1.5     /* times what noise adds, below which a direction is buried in it */
+#define OF_VOXELS 2e-4     /* of the mean squared gradient, in each component: twice what voxels make of the edge of a sphere */
+#define LOOK_AFTER 3       /* iterations, whatever the steps are: turned at random they do not get smaller */
+#define STIFF 1e6          /* times what noise adds */
+#define SLIGHTLY 0.3       /* part of the largest change: what goes along with a rotation is not unknown like that */
+#define ANY_ROTATION 3.3   /* variance of an entry of F where any rotation is possible, pi^2 / 3 */
 
-/* Sum over the voxels that count of the squared coordinate that goes with an entry of Phi. */
-INLINE double moment_of(const job *k, int entry) { return entry % 4 < 3 ? k->ref.second_moment[entry % 4] : k->ref.sums.n; }
-
-/* Part of the diagonal of an unknown that noise of the gradient makes up; `variance` of a component of that. */
-static double part_of_noise(const job *k, int unknown, double variance)
-{
-    const hpcdvc_settings *s = k->s;
-    double by_noise = 0, all = 0;
-    for (int m = 0; m < 12; m++) {
-        const double b = s->basis[12 * m + unknown];
-        if (b == 0) continue;
-        by_noise += b * b * variance * moment_of(k, m);
-        for (int n = 0; n < 12; n++) all += b * k->ref.sums.M[12 * m + n] * s->basis[12 * n + unknown];
-    }
-    return all > 0 ? fmin(by_noise / all, 0.99) : 0.99;
-}
-
+/* Variance of a component of the gradient by noise and by the voxels of edges. */
 static double gradient_noise(const job *k)
 {
-    return k->state.noise * (k->ref.smoothed ? k->s->smooth_gradient.noise : k->s->gradient.noise);
+    const double *M = k->ref.sums.M, noise = k->ref.smoothed ? k->s->smooth_gradient.noise : k->s->gradient.noise;
+    return k->state.noise * noise + OF_VOXELS * (M[39] + M[91] + M[143]) / k->ref.sums.n;
 }
 
-/* Damp steps from now on, if an unknown is buried. Returns 1 if so. */
+/* Eigenvalues, on the diagonal, and eigenvectors, the columns of V, of a symmetric n x n matrix by Jacobi rotations. */
+static void eigen(double *A, int n, double *V)
+{
+    for (int i = 0; i < n * n; i++) V[i] = i % (n + 1) == 0;
+    for (int sweep = 0; sweep < 12; sweep++)
+        for (int p = 0; p < n; p++)
+            for (int q = p + 1; q < n; q++) {
+                if (fabs(A[n * p + q]) < 1e-15 * sqrt(fabs(A[(n + 1) * p] * A[(n + 1) * q]))) continue;
+                const double theta = (A[(n + 1) * q] - A[(n + 1) * p]) / (2 * A[n * p + q]);
+                const double t = (theta < 0 ? -1 : 1) / (fabs(theta) + sqrt(theta * theta + 1)), c = 1 / sqrt(t * t + 1), s = t * c;
+                for (int i = 0; i < n; i++) {
+                    const double a = A[n * i + p], b = A[n * i + q], v = V[n * i + p], w = V[n * i + q];
+                    A[n * i + p] = c * a - s * b, A[n * i + q] = s * a + c * b;
+                    V[n * i + p] = c * v - s * w, V[n * i + q] = s * v + c * w;
+                }
+                for (int i = 0; i < n; i++) {
+                    const double a = A[n * p + i], b = A[n * q + i];
+                    A[n * p + i] = c * a - s * b, A[n * q + i] = s * a + c * b;
+                }
+            }
+}
+
+/* Find the directions that are buried, when looked at again only if they are fewer: the residual of a match that is still far
+ * buries more. Returns 1 if others are than before. */
 static int find_buried(job *k)
 {
-    const double variance = gradient_noise(k);
-    int buried = 0;
-    for (int c = 0; c < k->s->unknowns; c++) buried |= part_of_noise(k, c, variance) > NEARLY_ALL;
-    k->state.damping = buried ? DAMPING * variance : 0;
-    if (buried) k->ref.stale = 1;
-    return buried;
+    const hpcdvc_settings *s = k->s;
+    const int p = s->unknowns;
+    double A[144], V[144], root[12] = {0};
+    const double noise = gradient_noise(k);
+    const int before = k->state.buried_count;
+    int count = 0;
+    for (int c = 0; c < p; c++) {
+        double sum = 0;
+        for (int m = 0; m < 12; m++)
+            sum += s->basis[12 * m + c] * s->basis[12 * m + c] * (m % 4 < 3 ? k->ref.second_moment[m % 4] : k->ref.sums.n);
+        root[c] = sqrt(fmax(noise * sum, 1e-300));
+    }
+    for (int c = 0; c < p; c++)
+        for (int d = 0; d < p; d++) {
+            double v = 0;
+            for (int m = 0; m < 12; m++)
+                for (int n = 0; n < 12; n++) v += s->basis[12 * m + c] * k->ref.sums.M[12 * m + n] * s->basis[12 * n + d];
+            A[p * c + d] = v / (root[c] * root[d]);
+        }
+    eigen(A, p, V);
+    for (int e = 0; e < p; e++) count += A[(p + 1) * e] < NEARLY_ALL;
+    if (k->state.looked_for_buried && count >= before) return 0;
+    k->state.looked_for_buried = 1, k->state.buried_count = 0;
+    memcpy(k->state.buried_root, root, sizeof root);
+    for (int e = 0; e < p; e++) {
+        if (!(A[(p + 1) * e] < NEARLY_ALL)) continue;
+        for (int c = 0; c < p; c++) k->state.buried_along[k->state.buried_count][c] = V[p * c + e];
+        k->state.buried_count++;
+    }
+    k->ref.stale |= count != before;
+    return count != before;
 }
 
-/* Factorise the normal matrix, damped or not. Returns 1 if it is singular. */
-static int factorise_damped(job *k, double damping)
+/* The normal matrix of the unknowns, stiff along what is buried, factorised. Returns 1 if it is singular. */
+static int factorise_unburied(job *k)
 {
-    double M[144];
-    memcpy(M, k->ref.sums.M, sizeof M);
-    for (int m = 0; m < 12 && damping > 0; m++) M[13 * m] += damping * moment_of(k, m);
-    return factorise(M, k->s, &k->ref.factor);
+    const hpcdvc_settings *s = k->s;
+    const int p = s->unknowns;
+    if (!k->state.buried_count) return factorise(k->ref.sums.M, s, &k->ref.factor);
+    double *A = k->ref.factor.L;
+    for (int c = 0; c < p; c++)
+        for (int d = 0; d < p; d++) {
+            double v = 0;
+            for (int m = 0; m < 12; m++)
+                for (int n = 0; n < 12; n++) v += s->basis[12 * m + c] * k->ref.sums.M[12 * m + n] * s->basis[12 * n + d];
+            for (int e = 0; e < k->state.buried_count; e++)
+                v += STIFF * k->state.buried_along[e][c] * k->state.buried_along[e][d] * k->state.buried_root[c] * k->state.buried_root[d];
+            A[p * c + d] = v;
+        }
+    return cholesky(A, p, k->ref.factor.scale);
 }
 
 /* Variances of Phi: nothing is known of what is buried. */
-static void forget_buried(job *k, double variance[12])
+static void forget_buried(const job *k, double variance[12])
 {
-    const double noise = gradient_noise(k), *moment = k->ref.second_moment;
-    for (int c = 0; c < k->s->unknowns; c++) {
-        if (!(part_of_noise(k, c, noise) > NEARLY_ALL)) continue;
+    const double *moment = k->ref.second_moment, radius = (moment[0] + moment[1] + moment[2]) / k->ref.sums.n;
+    for (int e = 0; e < k->state.buried_count; e++) {
+        double along[12] = {0}, largest = 0;
+        for (int m = 0; m < 12; m++) {
+            for (int c = 0; c < k->s->unknowns; c++)
+                along[m] += k->s->basis[12 * m + c] * k->state.buried_along[e][c] / k->state.buried_root[c];
+            along[m] *= m % 4 < 3 ? sqrt(radius) : 1; /* all are voxels */
+            largest = fmax(largest, fabs(along[m]));
+        }
         for (int m = 0; m < 12; m++)
-            if (k->s->basis[12 * m + c] != 0)
-                variance[m] = fmax(variance[m], m % 4 < 3 ? ANY_ROTATION : (moment[0] + moment[1] + moment[2]) / k->ref.sums.n);
+            if (fabs(along[m]) > SLIGHTLY * largest)
+                variance[m] += (m % 4 < 3 ? ANY_ROTATION : radius) * along[m] * along[m] / (largest * largest);
     }
 }
 

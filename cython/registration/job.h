@@ -58,7 +58,8 @@ typedef struct {
     double noise;                /* variance of that of one image, in units of scale, when last looked at */
     double step_used;            /* factor on the last step */
     double step_gain;            /* (sum of g.g) / (sum of g.true gradient): noise makes g too long, smoothing too short */
-    double damping;              /* variance that damps the steps of a label's unknowns that are buried in noise (buried.h); 0: none */
+    int looked_for_buried, buried_count; /* directions that a label shows nothing of (buried.h), in units of buried_root */
+    double buried_along[12][12], buried_root[12];
     double noise_excess;         /* part of the normal matrix that counts in the variance */
     int settled;                 /* near the end with voxels left out: the others may only become fewer */
     int buried;                  /* noise hides the gradient: the length of steps is not known */

@@ -74,10 +74,11 @@ static int register_trimmed(label_job *l, const hpcdvc_point *p, hpcdvc_row *row
     job *k = &l->k;
     const int grown = l->how->dilate > 0 ? l->how->dilate : 0;
     hpcdvc_row again;
-    if (row->return_status != TWO_MOTIONS && !(row->return_status == CONVERGED && k->state.heavy_tails)) return 0;
+    const int restless = row->return_status == MAX_ITERATIONS && row->zncc > GOOD_MATCH;
+    if (row->return_status != TWO_MOTIONS && !restless && !(row->return_status == CONVERGED && k->state.heavy_tails)) return 0;
     if (memcmp(row->Phi, k->state.Phi, sizeof row->Phi)) { /* the last trial was no better */
         attempt(k, p, row->Phi, &again);
-        if (!has_matched(&again)) return 0;
+        if (!has_matched(&again) && again.return_status != MAX_ITERATIONS) return 0;
     }
     take_residual_of(k, k->ref.partial, k->w.a, NULL);
     find_depth(l->mask, k->w.n, k->is_3d, grown + RIM, l->depth);

@@ -45,7 +45,7 @@ static int refresh(job *k, int partial)
     k->ref.stale = 0, k->ref.sums_partial = partial;
     if (k->ref.in_image * k->ref.sums.n < k->s->min_valid * k->ref.whole * k->ref.counted || k->ref.sums.n < k->s->unknowns + 3)
         return LEFT_IMAGE;
-    return factorise_damped(k, k->state.damping) ? SINGULAR : NOT_EVALUATED;
+    return factorise_unburied(k) ? SINGULAR : NOT_EVALUATED;
 }
 
 /* What a window at rest is worth. Returns a status. */
@@ -72,7 +72,7 @@ static int iterate(job *k, hpcdvc_row *row)
     double previous = INFINITY;
     int status = NOT_EVALUATED, partial = 0, looked = 0;
     memset(k->state.shading, 0, sizeof k->state.shading), memset(k->state.curvature, 0, sizeof k->state.curvature);
-    k->state.noise_excess = k->state.colour = 1, k->state.buried = k->state.shaded = 0, k->state.explained = k->state.damping = 0;
+    k->state.noise_excess = k->state.colour = 1, k->state.buried = k->state.shaded = 0, k->state.explained = 0, k->state.buried_count = k->state.looked_for_buried = 0;
     k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], delta[12], norm = 0;
@@ -87,7 +87,8 @@ static int iterate(job *k, hpcdvc_row *row)
         }
         if (!isfinite(norm)) return SINGULAR;
         row->delta_phi_norm = sqrt(norm) / fmin(2 * k->state.step_used, 1); /* a step of next to nothing is no rest */
-        const int look = row->delta_phi_norm <= s->min_delta_phi || (!looked && row->delta_phi_norm < s->near);
+        const int near = row->delta_phi_norm < s->near || (k->ref.own && row->iterations >= LOOK_AFTER);
+        const int look = row->delta_phi_norm <= s->min_delta_phi || (!looked && near);
         if (look) k->state.noise = noise_variance(k, partial);
         if ((status = compose(k, delta)) != NOT_EVALUATED) return status;
         if (row->iterations > s->max_iterations / 2 && s->growth * k->state.squares / k->ref.sums.n > previous) return ERROR_GROWTH;
@@ -98,19 +99,20 @@ static int iterate(job *k, hpcdvc_row *row)
             k->state.settled = partial;
             looked = 1;
             const int at_rest = row->delta_phi_norm <= s->min_delta_phi, shaded = at_rest && correct_shading(k, partial, A);
-            const int changed = choose_gradient(k, partial) || (k->ref.own && !(k->state.damping > 0) && find_buried(k));
-            if (changed || k->target.contrast_due || shaded) row->delta_phi_norm = INFINITY;
+            const int changed = choose_gradient(k, partial);
+            if (k->ref.own) looked = !changed; /* what is buried is seen in the new gradient */
+            if (changed || (k->ref.own && find_buried(k)) || k->target.contrast_due || shaded) row->delta_phi_norm = INFINITY;
             if (k->state.no_memory) return NO_MEMORY;
         }
     }
     if (row->delta_phi_norm > s->min_delta_phi) {
         k->state.noise = residual_variance(k);
         variances(k, row->variance);
+        forget_buried(k, row->variance);
         return MAX_ITERATIONS;
     }
-    if (k->state.damping > 0 && factorise_damped(k, 0)) factorise_damped(k, 1e-3 * k->state.damping);
     variances(k, row->variance);
-    if (k->state.damping > 0) forget_buried(k, row->variance);
+    forget_buried(k, row->variance);
     if (s->curvature_threshold > 0) correct_curvature(k, partial, row);
     if (k->state.no_memory) return NO_MEMORY;
     return judge(k, partial, row->variance);

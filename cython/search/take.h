@@ -17,8 +17,8 @@ static int is_identity(const double Phi[12])
     return 1;
 }
 
-/* F^-1; returns 1 where there is none. */
-static int invert(const double Phi[12], double inverse[9])
+/* F^-1; not finite where there is none. */
+static void invert(const double Phi[12], double inverse[9])
 {
     double c[9];
     for (int i = 0; i < 3; i++)
@@ -27,10 +27,8 @@ static int invert(const double Phi[12], double inverse[9])
             c[3 * i + j] = Phi[4 * a + d] * Phi[4 * b + e] - Phi[4 * a + e] * Phi[4 * b + d];
         }
     const double det = Phi[0] * c[0] + Phi[1] * c[1] + Phi[2] * c[2];
-    if (!(fabs(det) > 1e-12)) return 1;
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 3; j++) inverse[3 * i + j] = c[3 * j + i] / det;
-    return 0;
 }
 
 /* A box of im1 that holds all that a deformed window is made of. */
@@ -44,7 +42,7 @@ typedef struct {
 static int find_source(const hpcdvc_search_point *p, const int64_t origin[3], const int n[3], source_box *box)
 {
     source_box s;
-    if (invert(p->Phi, s.inverse)) return 1;
+    invert(p->Phi, s.inverse);
     memcpy(s.centre, p->position, sizeof s.centre);
     for (int i = 0; i < 3; i++) {
         double low = INFINITY, high = -INFINITY;

@@ -25,6 +25,25 @@ def continued(last: np.ndarray, before: np.ndarray) -> np.ndarray:
     return last @ np.linalg.inv(before) @ last
 
 
+def after(total: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """A motion, and then an increment: (F' F, t + t').
+
+    Parameters
+    ----------
+    total : (n, 3, 4) or (n, 4, 4), about points x
+    step : (n, 3, 4), about the points x + t
+
+    Returns
+    -------
+    (n, 3, 4) array, about the points x
+    """
+    result = np.empty((len(step), 3, 4))
+    # products entry by entry: a row is the same whichever others are made with it
+    result[:, :, :3] = sum(step[:, :, k, None] * total[:, k, None, :3] for k in range(3))
+    result[:, :, 3] = total[:, :3, 3] + step[:, :, 3]
+    return result
+
+
 def total_rows(increment: Field, before: Field | None, numbers: np.ndarray) -> np.ndarray:
     """Motion of points of the first image up to the end of an increment.
 
@@ -59,10 +78,8 @@ def total_rows(increment: Field, before: Field | None, numbers: np.ndarray) -> n
     known = np.flatnonzero(before.measured[numbers])
     total = before.phi[numbers[known]]
     step, variance = _increment_at(increment, before.positions[numbers[known]] + total[:, :3, 3])
-    # products entry by entry: a row is the same whichever others are made with it
-    gradient = sum(step[:, :, k, None] * total[:, k, None, :3] for k in range(3))
     found = np.isfinite(step).all(axis=(1, 2))
-    rows["Phi"][known, :, :3], rows["Phi"][known, :, 3] = gradient, total[:, :3, 3] + step[:, :, 3]
+    rows["Phi"][known] = after(total, step)
     rows["Phi"][known[~found]] = np.nan
     rows["variance"][known, 3::4] = before.extra["variance"][numbers[known], 3::4] + variance
     rows["return_status"][known[found]] = Status.MAX_ITERATIONS  # "interpolated" in a field made of others

@@ -115,13 +115,18 @@ def nearest_neighbours(positions: np.ndarray, usable: np.ndarray, points: np.nda
 
 
 def affine_fit(
-    positions: np.ndarray, phi: np.ndarray, neighbours: np.ndarray, points: np.ndarray, spacing: np.ndarray
+    positions: np.ndarray,
+    phi: np.ndarray,
+    neighbours: np.ndarray,
+    points: np.ndarray,
+    spacing: np.ndarray,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Affine displacement that fits those of the neighbours best, as Phi about each point.
 
     Moving least squares [Lancaster & Salkauskas 1981, doi 10.1090/S0025-5718-1981-0616367-1]: a + B r is fitted to the
     displacements t_i at the distances r_i, and with a small weight B to F_i - I, so that a single neighbour is enough.
-    Neighbours weigh 1 / (r^2 + NEAR)^2.
+    Neighbours weigh 1 / (r^2 + NEAR)^2 where no weights are given.
 
     Parameters
     ----------
@@ -129,7 +134,8 @@ def affine_fit(
     phi : (n, 4, 4) or (n, 3, 4) array
     neighbours : (m, k) rows of both, -1 for none
     points : (m, 3) ZYX, voxels
-    spacing : (3,) unit of distances, voxels
+    spacing : (3,) unit of distances, voxels: how much the gradients of the neighbours count
+    weights : (m, k) of the neighbours, positive
 
     Returns
     -------
@@ -137,9 +143,10 @@ def affine_fit(
     """
     left, right = np.zeros((len(points), 4, 4)), np.zeros((len(points), 4, 3))
     # one neighbour after the other: the sums of a point are the same whichever other points there are
-    for numbers in neighbours.T:
+    for place, numbers in enumerate(neighbours.T):
         r = (positions[numbers] - points) / spacing
-        weight = np.where(numbers < 0, 0, 1 / ((r * r)[:, 0] + (r * r)[:, 1] + (r * r)[:, 2] + NEAR) ** 2)
+        near = 1 / ((r * r)[:, 0] + (r * r)[:, 1] + (r * r)[:, 2] + NEAR) ** 2 if weights is None else weights[:, place]
+        weight = np.where(numbers < 0, 0, near)
         weight, data = weight[:, None], np.where((numbers < 0)[:, None, None], 0, phi[numbers, :3])
         gradient = (data[:, :, :3] - np.eye(3)) * spacing
         basis = np.concatenate([np.ones((len(r), 1)), r], axis=1)

@@ -107,6 +107,16 @@ def part_of(phi: np.ndarray, part: str) -> np.ndarray:
     return result
 
 
+def part_of_rows(phi: np.ndarray, part: str) -> np.ndarray:
+    """The same of rows (n, 3, 4), the upper three of Phi; those that are not finite stay as they are."""
+    finite = np.isfinite(phi).all(axis=(1, 2))
+    whole = np.tile(np.eye(4), (len(phi), 1, 1))
+    whole[finite, :3] = phi[finite]
+    result = part_of(whole, part)[:, :3]
+    result[~finite] = phi[~finite]
+    return result
+
+
 def displacement_at(phi: np.ndarray, centre: np.ndarray, point: np.ndarray) -> np.ndarray:
     """Displacement of a deformation function at a point, t(p) = t + (F - I)(p - c).
 

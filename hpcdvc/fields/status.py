@@ -97,6 +97,8 @@ STATUSES: Mapping[Status, Meaning] = MappingProxyType(
         Status.NO_SPECIMEN: Meaning(
             "no specimen: more of the window masked than -mc allows, or mean grey value outside -glt and -ght",
             _WINDOWS, "no", "only with -nomask", -5,
+            {Family.SEARCH: "no specimen: more of the window masked than -mc allows, mean grey value outside -glt and "
+             "-ght, or a particle of no more voxels than -lvt"},
         ),
         Status.FEW_VALID_VOXELS: Meaning(
             "fewer valid voxels in the window of im1 than -mc: border of the image, or NaN", _WINDOWS, "yes", "yes", -4

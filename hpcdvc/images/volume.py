@@ -174,8 +174,8 @@ def check_pair(a: VolumeInfo, b: VolumeInfo) -> None:
         raise UserError(f"the images differ in size (ZYX): {a.spec} is {_size(a)}, {b.spec} is {_size(b)}")
 
 
-def check_mask(image: VolumeInfo, mask: VolumeInfo) -> None:
-    """Check that a mask fits its image.
+def check_mask(image: VolumeInfo, mask: VolumeInfo, what: str = "mask") -> None:
+    """Check that a mask, or what else goes with an image voxel by voxel, fits it.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def check_mask(image: VolumeInfo, mask: VolumeInfo) -> None:
     """
     if image.shape != mask.shape:
         raise UserError(
-            f"the mask does not fit the image (ZYX): {mask.spec} is {_size(mask)}, {image.spec} is {_size(image)}"
+            f"the {what} does not fit the image (ZYX): {mask.spec} is {_size(mask)}, {image.spec} is {_size(image)}"
         )
 
 

@@ -250,6 +250,17 @@ GROUPS = {
             ("high", "i4", 3),
             ("sum", "i8", 3),  # of the coordinates of all voxels
         ],
+        # Two labels that touch, the smaller first.
+        "contact": [("labels", "i8", 2), ("faces", "i8")],  # faces of voxels between them
+        # A label that has moved: a voxel p of where it may be now comes from affine (p, 1).
+        "moved": [
+            ("label", "i8"),
+            ("low", "i4", 3),  # first and last voxel of where it may be ...
+            ("high", "i4", 3),
+            ("box_low", "i4", 3),  # ... and of where it was, dilated
+            ("box_high", "i4", 3),
+            ("affine", "f8", (3, 4)),
+        ],
     },
 }
 #: All of them by name.

@@ -5,8 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.labels.scan import centres_of, scan_labels
+from hpcdvc.kernels.labels import mask
+from hpcdvc.kernels.volume import Volume
+from hpcdvc.labels.scan import PARTICLE, centres_of, scan_labels
 from hpcdvc.registration.levels import as_volume
+
+#: Bytes of a table that is indexed by label.
+LARGEST_TABLE = 2**31
 
 Table = np.ndarray | tuple[np.ndarray, np.ndarray]
 
@@ -28,7 +33,7 @@ def bounding_boxes(labels: np.ndarray, compact: bool = False) -> Table:
     Raises
     ------
     UserError
-        They are no labels.
+        They are no labels, or the numbers are so large that the table would take more than 2 GB.
     """
     found = _scan(labels)
     boxes = np.stack([found["low"], found["high"]], axis=2).reshape(-1, 6).astype(np.int64)
@@ -50,7 +55,7 @@ def volumes(labels: np.ndarray, compact: bool = False) -> Table:
     Raises
     ------
     UserError
-        They are no labels.
+        They are no labels, or the numbers are so large that the table would take more than 2 GB.
     """
     found = _scan(labels)
     return _table(found, found["volume"].astype(np.int64), compact, 0)
@@ -71,25 +76,41 @@ def centres_of_mass(labels: np.ndarray, compact: bool = False) -> Table:
     Raises
     ------
     UserError
-        They are no labels.
+        They are no labels, or the numbers are so large that the table would take more than 2 GB.
     """
     found = _scan(labels)
     return _table(found, centres_of(found), compact, np.nan)
 
 
-def _scan(labels: np.ndarray) -> np.ndarray:
+def label_image(labels: np.ndarray) -> np.ndarray:
+    """(nz, ny, nx) array of labels that kernels read, of an image of any type of whole numbers, 2-D or 3-D.
+
+    Raises
+    ------
+    UserError
+        They do not fit into 32 bits; types of other numbers are found out when they are scanned.
+    """
     array = np.asarray(labels)
     if array.dtype.kind in "iu" and array.dtype.itemsize > 4:
         if array.size and not 0 <= array.min() <= array.max() < 2**32:
             raise UserError("labels are whole numbers from 0 to 4294967295")
         array = array.astype(np.uint32)
-    return scan_labels(as_volume(array))
+    return as_volume(array)
+
+
+def _scan(labels: np.ndarray) -> np.ndarray:
+    return scan_labels(label_image(labels))
 
 
 def _table(found: np.ndarray, values: np.ndarray, compact: bool, missing: float) -> Table:
     if compact:
         return values, found["label"].copy()
     most = int(found["label"].max(initial=0))
+    size = (most + 1) * (values.nbytes // max(len(values), 1))
+    if size > LARGEST_TABLE:
+        raise UserError(
+            f"a table up to label {most} would take {size / 1e9:.1f} GB: compact=True has a row for each label"
+        )
     table = np.full((most + 1, *values.shape[1:]), missing, values.dtype)
     table[0], table[found["label"]] = 0, values
     return table
@@ -126,6 +147,7 @@ def get_label(
     margin: int = 0,
     label_dilate: int = 0,
     mask_other_labels: bool = True,
+    bounding_boxes: np.ndarray | None = None,
 ) -> LabelSubvolume | None:
     """Cut a label out of an image.
 
@@ -133,9 +155,10 @@ def get_label(
     ----------
     labels : (nz, ny, nx) or (ny, nx) array of whole numbers; 0 is the background
     label : its number
-    margin : voxels around its box
+    margin : voxels around its box, beside those of the dilation
     label_dilate : radius of the ball by which it is dilated, voxels; negative erodes
     mask_other_labels : dilated voxels that belong to other labels are left out
+    bounding_boxes : of `bounding_boxes(labels)`, not compact: of all labels, so that the image is not searched for each
 
     Returns
     -------
@@ -146,43 +169,34 @@ def get_label(
     UserError
         They are no labels.
     """
-    volume = as_volume(labels)
-    found = _scan(labels)
-    (one,) = found[found["label"] == label] if (found["label"] == label).any() else (None,)
-    if one is None:
+    image = label_image(labels)
+    found = scan_labels(image) if bounding_boxes is None else _scan_box(image, label, bounding_boxes)
+    one = found[found["label"] == label]
+    if label == 0 or not len(one):
         return None
-    radius = abs(int(label_dilate))
-    # eroding asks for what lies beyond the cut, dilating may reach beyond the margin
-    low, high = (np.array(one[name], np.int64) for name in ("low", "high"))
-    cut = _slices(low, high, margin + max(int(label_dilate), 0), volume.shape)
-    wide = _slices(low, high, margin + 2 * radius, volume.shape)
-    here = volume[wide] == label
-    grown = _by_ball(here, int(label_dilate))
-    if mask_other_labels:
-        grown &= here | (volume[wide] == 0)
-    inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(cut, wide, strict=True))
-    subvol = grown[inner]
-    centre = centres_of(found[found["label"] == label])[0]
+    low, high = one["low"][0].astype(np.int64), one["high"][0].astype(np.int64)
+    cut = _slices(low, high, margin + max(int(label_dilate), 0), image.shape)
+    origin, shape = [part.start for part in cut], [part.stop - part.start for part in cut]
+    subvol = mask(Volume(image), label, int(label_dilate), origin, shape, not mask_other_labels).astype(bool)
+    centre = centres_of(one)[0]
     box = np.stack([low, high], axis=1).ravel()
-    relative = centre - [part.start for part in cut]
-    return LabelSubvolume(int(label), subvol, cut, box, centre, relative, int(one["volume"]), int(subvol.sum()))
+    relative = centre - origin
+    return LabelSubvolume(int(label), subvol, cut, box, centre, relative, int(one["volume"][0]), int(subvol.sum()))
+
+
+def _scan_box(image: np.ndarray, label: int, boxes: np.ndarray) -> np.ndarray:
+    """What the box of a label holds, as PARTICLE records of the whole image."""
+    if not 0 < label < len(boxes):
+        return np.zeros(0, PARTICLE)
+    low, high = np.reshape(boxes[label], (3, 2)).T
+    found = scan_labels(np.ascontiguousarray(image[_slices(low, high, 0, image.shape)]))
+    found["low"] += low.astype(np.int32)
+    found["high"] += low.astype(np.int32)
+    found["sum"] += low * found["volume"][:, None]
+    return found
 
 
 def _slices(low: np.ndarray, high: np.ndarray, margin: int, shape: tuple[int, ...]) -> tuple[slice, slice, slice]:
     return tuple(
         slice(max(int(a) - margin, 0), min(int(b) + 1 + margin, n)) for a, b, n in zip(low, high, shape, strict=True)
     )
-
-
-def _by_ball(mask: np.ndarray, radius: int) -> np.ndarray:
-    """Dilated by a ball, or eroded where the radius is negative; outside the image is nothing."""
-    from scipy import ndimage
-
-    if radius == 0:
-        return mask
-    reach = [np.arange(-abs(radius), abs(radius) + 1) if n > 1 else np.zeros(1, int) for n in mask.shape]
-    z, y, x = np.meshgrid(*reach, indexing="ij")
-    ball = z * z + y * y + x * x <= radius * radius
-    if radius > 0:
-        return ndimage.binary_dilation(mask, ball)
-    return ndimage.binary_erosion(mask, ball, border_value=0)

@@ -1,5 +1,7 @@
 """All labels of an image in one pass: boxes, volumes, centres of mass; memory by the number of labels."""
 
+from typing import NoReturn
+
 import numpy as np
 
 from hpcdvc.errors import UserError
@@ -30,13 +32,20 @@ def scan_labels(labels: np.ndarray, team=None, name: str = "the label image") ->
         The labels are no whole numbers, or negative.
     """
     if labels.dtype.kind not in "iu":
-        raise UserError(f"{name} holds {labels.dtype} voxels: labels are whole numbers")
+        _refuse(f"{name} holds {labels.dtype} voxels: labels are whole numbers", team)
     planes = (0, len(labels)) if team is None else team.spans(len(labels))
     found = scan(Volume(labels), *planes)
     found = merged(found if team is None else np.concatenate(team.all_gather(found)))
     if len(found) and found["label"][0] < 0:
-        raise UserError(f"{name} holds the label {found['label'][0]}: labels are positive, 0 is the background")
+        _refuse(f"{name} holds the label {found['label'][0]}: labels are positive, 0 is the background", team)
     return found
+
+
+def _refuse(sentence: str, team) -> NoReturn:
+    """Raise a UserError; with a team at the same place on all ranks."""
+    if team is None:
+        raise UserError(sentence)
+    team.fail(UserError(sentence))
 
 
 def merged(parts: np.ndarray) -> np.ndarray:

@@ -72,6 +72,14 @@ class Propagation(OptionSet):
         at_most=1,
         help="least correlation of a point that its neighbours start from; default 0.6 of zncc, 0.9 of ncc",
     )
+    apply_f: str = option(
+        "no",
+        "-F",
+        "--apply-F",
+        choices=("all", "rigid", "no"),
+        help="deform windows before they are compared, by the F that fits the displacements of the neighbours: all of "
+        "it, its rotation, or not",
+    )
 
 
 @dataclass(kw_only=True)

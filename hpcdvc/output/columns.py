@@ -12,6 +12,10 @@ from math import prod
 
 import numpy as np
 
+from hpcdvc.fields.strain import COMPONENTS as STRAIN
+from hpcdvc.fields.strain import MEANINGS
+from hpcdvc.fields.strain_errors import WITHOUT
+
 #: what a file holds: nodes of a grid, free points, labelled particles, one registration, nodes of a mesh, a dense image
 KINDS = ("grid", "points", "labels", "registration", "mesh", "image")
 _ROWS = KINDS[:4]  # those with a row of `hpcdvc.fields.field.ROW` per point
@@ -148,6 +152,15 @@ def _variance_of(displacement_std: np.ndarray) -> np.ndarray:
     return variance
 
 
+def _strain(name: str, end: str, meaning: str) -> Column:
+    """A component of strain, or its standard deviation."""
+    parts = STRAIN[name]
+    names = tuple(f"{name}{part}{end}" for part in parts) or (name + end,)
+    shape = {0: SCALAR, 3: VECTOR, 6: SYMMETRIC}[len(parts)]
+    shown = {"components": shape, "blank": True, "tsv": names, "tif": names, "vtk": name + end}
+    return Column(name + end, "f8", "degree" if name == "r" else "1", meaning, **shown)
+
+
 _DISPLACEMENTS = ("Zdisp", "Ydisp", "Xdisp")
 _PHI_NAMES = tuple(f"F{i}{j}" if j else f"{i.upper()}disp" for i in "zyx" for j in (*"zyx", ""))
 
@@ -184,6 +197,12 @@ COLUMNS = (
     Column("range_high", "i4", "voxel", "greatest displacement that was tried, from the rounded start", VECTOR,
            tsv=("Zhigh", "Yhigh", "Xhigh")),
     Column("border", "i4", "", "1 where the best correlation lies on the border of the range", tsv=("border",)),
+    Column("measured_Phi", "f8", "1, voxel", "first three rows of Phi before a filter", PHI_ROWS,
+           tsv=tuple(f"{name}_measured" for name in _PHI_NAMES)),
+    Column("measured_displacement", "f8", "voxel", "displacement before a filter", VECTOR, source="measured_Phi",
+           make=lambda phi: phi.reshape(-1, 3, 4)[:, :, 3]),
+    Column("measured_status", "i4", "", "how the point ended before a filter",
+           tsv=("returnStatus_measured",)),
     Column("label", "u4", "", "label of the particle", kinds=_ROWS[:3], tsv=("Label",)),
     Column("rotation", "f8", "degree", "rotation vector of the particle", VECTOR, ("labels",),
            blank=True, tsv=("Zrot", "Yrot", "Xrot")),
@@ -193,6 +212,8 @@ COLUMNS = (
            "have measured, 2 from a search; else 0", kinds=("labels",), tsv=("repaired",)),
     Column("label_dilate", "i4", "voxel", "how far the label was dilated", kinds=("labels",), tsv=("LabelDilate",)),
     Column("grey", "", "", "grey values", kinds=("image",)),
+    *(_strain(name, "", meaning) for name, meaning in MEANINGS.items()),
+    *(_strain(name, "_std", f"standard deviation of {name}") for name in MEANINGS if name not in WITHOUT),
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -13,28 +14,56 @@ from hpcdvc.output.columns import Column
 from hpcdvc.output.transports import CollectiveFile, GatheredFile, put_text
 
 
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Cells whose rows a file holds.
+
+    Attributes
+    ----------
+    points : (m, 3) nodes, ZYX, voxels
+    cells : (n, 4) or (n, 3) integers, the corners of each row's tetrahedron or triangle
+    displacements : (m, 3) of the nodes, ZYX, voxels
+    """
+
+    points: np.ndarray
+    cells: np.ndarray
+    displacements: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Of all its arrays."""
+        return self.points.nbytes + self.cells.nbytes + self.displacements.nbytes
+
+
 @dataclass(frozen=True)
 class Block:
-    """Rows `start`, `start` + 1, ... of a field of `total` points."""
+    """Points `start`, `start` + 1, ... of a field of `total`.
 
-    rows: np.ndarray
+    Attributes
+    ----------
+    members : what the columns are made from, see `hpcdvc.output.schema`
+    done : (n,) bool, points that have come to an end
+    """
+
+    members: Mapping[str, np.ndarray]
+    done: np.ndarray
     start: int
     total: int
     grid: Grid | None
     positions: np.ndarray | None
-    extra: dict
     tables: dict
     family: Family
+    mesh: Mesh | None = None
 
     @property
     def kind(self) -> str:
         """Kind of the file."""
-        return schema.kind_of(self.grid, self.total, self.extra)
+        return schema.kind_of(self.grid, self.total, self.members)
 
     @property
     def columns(self) -> list[Column]:
         """What is written."""
-        return schema.present(schema.members_of_rows(self.rows, self.extra), self.kind)
+        return schema.present(self.members, self.kind)
 
     @property
     def lead(self) -> tuple[int, ...]:
@@ -50,7 +79,7 @@ def write_contents(
     Parameters
     ----------
     out : the file
-    block : rows of this rank
+    block : points of this rank
     metadata : what to remember, by name
     explained : how many points ended how, see `hpcdvc.fields.status.explain_counts`
     """
@@ -65,31 +94,52 @@ def write_contents(
     root = out.file.create_group("VTKHDF")
     root.attrs["Version"] = np.array([1, 0], "i8")
     _write_geometry(out, block)
-    data = root.create_group("PointData")
+    group = "CellData" if block.mesh else "PointData"
+    data = root.create_group(group)
     data.attrs["Vectors"] = np.bytes_("displacement")
     data.attrs["Scalars"] = np.bytes_("error")
-    members = schema.members_of_rows(block.rows, block.extra)
     for column in block.columns:
-        values = column.to_file(schema.shown_values(column, members, block.family))
-        out.put(f"VTKHDF/PointData/{column.name}", values, block.start, block.lead + values.shape[1:])
+        _write_column(out, column, block, group)
         facts = {"unit": column.unit, "components": " ".join(column.components.names)}
         for name, fact in facts.items():
             if fact:
                 put_text(data[column.name], name, fact)
-    done = (block.rows["index"] >= 0).astype("u1")
-    out.put("hpcdvc/done", done, block.start, (block.total,))
+    out.put("hpcdvc/done", block.done.astype("u1"), block.start, (block.total,))
     for name, table in block.tables.items():
         out.put(f"hpcdvc/{name}", table if block.start == 0 else table[:0], 0, table.shape)
 
 
+def _write_column(out: GatheredFile | CollectiveFile, column: Column, block: Block, group: str) -> None:
+    """Write a column, some points at a time."""
+    needed = {name: block.members[name] for name in {column.made_from, "return_status"}}
+
+    def make(first: int, last: int) -> np.ndarray:
+        some = {name: values[first:last] for name, values in needed.items()}
+        return column.to_file(schema.shown_values(column, some, block.family))
+
+    width = make(0, 0).shape[1:]
+    name, shape = f"VTKHDF/{group}/{column.name}", block.lead + width
+    out.fill(name, make, len(block.done), np.dtype(column.dtype), block.start, shape)
+
+
 def _write_geometry(out: GatheredFile | CollectiveFile, block: Block) -> None:
+    if block.mesh:
+        return _write_cells(out, block.mesh)
     if vtkhdf.is_image(block.grid):
         return vtkhdf.write_image(out.file["VTKHDF"], block.grid)
     positions, (cells, kind) = block.positions, vtkhdf.vertices(block.total)
     if block.grid:
-        positions = block.grid.positions()[block.start : block.start + len(block.rows)]
+        positions = block.grid.positions()[block.start : block.start + len(block.done)]
         cells, kind = vtkhdf.flat_cells(block.grid.shape)
     return vtkhdf.write_mesh(out, np.asarray(positions), block.start, block.total, cells, kind)
+
+
+def _write_cells(out: GatheredFile | CollectiveFile, mesh: Mesh) -> None:
+    """A mesh, which one rank writes, with the displacements of its nodes as `hpcdvc.output.mesh` reads them."""
+    vtkhdf.write_mesh(out, mesh.points, 0, len(mesh.points), mesh.cells, vtkhdf.VTK_OF[mesh.cells.shape[1]])
+    out.file["VTKHDF"].create_group("PointData").attrs["Vectors"] = np.bytes_("displacement")
+    displacements = np.ascontiguousarray(mesh.displacements[:, ::-1])
+    out.put("VTKHDF/PointData/displacement", displacements, 0, displacements.shape)
 
 
 def _finite(value):

@@ -7,7 +7,7 @@ nodes, free points one of vertices. Arrays are declared in `hpcdvc.output.column
 import json
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpcdvc.errors import RunError
-from hpcdvc.fields.field import status_counts
+from hpcdvc.fields.field import ROW, Field, status_counts
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family, explain_counts
 from hpcdvc.output import files, schema
-from hpcdvc.output.contents import Block, write_contents
+from hpcdvc.output.contents import Block, Mesh, write_contents
 from hpcdvc.output.reader import read_field, read_metadata, read_statuses, read_table
 from hpcdvc.output.transports import CollectiveFile, GatheredFile, choose_transport
 
@@ -33,6 +33,7 @@ __all__ = [
     "read_metadata",
     "read_statuses",
     "read_table",
+    "save_field",
     "write_field",
     "write_series",
 ]
@@ -54,6 +55,7 @@ def write_field(
     tables: dict[str, np.ndarray] | None = None,
     family: Family = Family.REGISTRATION,
     advice: Mapping[int, str] = MappingProxyType({}),
+    mesh: Mesh | None = None,
 ) -> None:
     """Write a field; all ranks call this together. The file exists whole under its name, or not at all.
 
@@ -73,17 +75,47 @@ def write_field(
     tables : what else is kept under ``/hpcdvc``, structured arrays by name, the same on all ranks
     family : what the field was made by: it decides which rows are measured
     advice : what to try, by status, which the file stores with the reasons
+    mesh : the rows are its cells, which rank 0 has all; there is no grid then
 
     Raises
     ------
     RunError : no space left, or the file cannot be written; on every rank
     UserError : such a file has no column of one of the names in `extra`; on every rank
     """
-    block = Block(rows, start, grid.size if grid else len(rows), grid, positions, extra or {}, tables or {}, family)
-    if transport == "parallel" and team is not None:
-        return _write_together(path, block, metadata, advice, team)
-    agree = team.agree if team else lambda write: write()
-    return agree(lambda: _write_alone(path, block, metadata, advice))
+    total, extra, done = grid.size if grid else len(rows), extra or {}, rows["index"] >= 0
+    members = schema.members_of_rows(rows, extra)
+    block = Block(members, done, start, total, grid, positions, tables or {}, family, mesh)
+    _write(path, block, extra, metadata, advice, team, transport)
+
+
+def save_field(
+    path: str | Path,
+    field: Field,
+    metadata: dict,
+    team: "Team | None" = None,
+    transport: str = "gather",
+    tables: dict[str, np.ndarray] | None = None,
+    advice: Mapping[int, str] = MappingProxyType({}),
+) -> None:
+    """Write a field that all ranks have: the columns that it has, and no others. All ranks call this together.
+
+    Parameters
+    ----------
+    path : the result file, `<stem>.hdf`; an existing one is replaced
+    field : n points, the same on all ranks; of `extra` each column is declared in `hpcdvc.output.columns`
+    metadata, team, transport, tables, advice : as in `write_field`
+
+    Raises
+    ------
+    RunError, UserError : as in `write_field`
+    """
+    together = transport == "parallel" and team is not None
+    own = slice(*team.spans(len(field))) if together else slice(None)
+    members = {name: values[own] for name, values in schema.members_of_field(field).items()}
+    done, positions = np.ones(len(field), bool)[own], None if field.grid else field.positions[own]
+    block = Block(members, done, own.start or 0, len(field), field.grid, positions, tables or {}, field.family)
+    further = set(field.extra or {}) - set(ROW.names)
+    _write(path, block, further, metadata, advice, team, transport)
 
 
 def write_series(path: str | Path, names: list[str], times: list[float]) -> None:
@@ -101,19 +133,39 @@ def write_series(path: str | Path, names: list[str], times: list[float]) -> None
         file.write(text + "\n")
 
 
-def _write_alone(path: str | Path, block: Block, metadata: dict, advice: Mapping[int, str]) -> None:
-    schema.check_known(block.extra, block.kind)
-    explained = explain_counts(status_counts(block.rows["return_status"]), advice, block.family)
+def _write(
+    path: str | Path,
+    block: Block,
+    names: Iterable[str],
+    metadata: dict,
+    advice: Mapping[int, str],
+    team: "Team | None",
+    transport: str,
+) -> None:
+    """Write the points of all ranks; `names` are those of the columns that are not in the rows."""
+    if transport == "parallel" and team is not None:
+        return _write_together(path, block, names, metadata, advice, team)
+    agree = team.agree if team else lambda write: write()
+    return agree(lambda: _write_alone(path, block, names, metadata, advice))
+
+
+def _write_alone(
+    path: str | Path, block: Block, names: Iterable[str], metadata: dict, advice: Mapping[int, str]
+) -> None:
+    schema.check_known(names, block.kind)
+    explained = explain_counts(status_counts(block.members["return_status"]), advice, block.family)
     with files.whole_file(path, _size(block)) as temporary, GatheredFile(temporary) as out:
         write_contents(out, block, metadata, explained)
 
 
-def _write_together(path: str | Path, block: Block, metadata: dict, advice: Mapping[int, str], team: "Team") -> None:
+def _write_together(
+    path: str | Path, block: Block, names: Iterable[str], metadata: dict, advice: Mapping[int, str], team: "Team"
+) -> None:
     grid, metadata = team.broadcast((block.grid, metadata))  # an attribute that differs between ranks is a silent race
-    shares = team.all_gather((len(block.rows), status_counts(block.rows["return_status"])))
+    shares = team.all_gather((len(block.done), status_counts(block.members["return_status"])))
     counts = sum((Counter(share) for _, share in shares), Counter())
     block = replace(block, grid=grid, total=sum(count for count, _ in shares))
-    team.agree_all(lambda: schema.check_known(block.extra, block.kind))
+    team.agree_all(lambda: schema.check_known(names, block.kind))
     explained = team.broadcast(explain_counts(counts, advice, block.family))
     temporary = team.agree(lambda: _prepare(path, _size(block)))
     try:
@@ -143,6 +195,7 @@ def _settle(temporary: Path, path: str | Path) -> None:
 
 
 def _size(block: Block) -> int:
+    mesh = 3 * block.mesh.nbytes if block.mesh else 0
     geometry = 0 if block.grid else 3 * 8 + 8 + 8 + 1
     per_point = sum(column.row_bytes for column in block.columns) + geometry + 1
-    return block.total * per_point + sum(table.nbytes for table in block.tables.values()) + OVERHEAD
+    return block.total * per_point + sum(table.nbytes for table in block.tables.values()) + mesh + OVERHEAD

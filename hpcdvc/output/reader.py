@@ -4,7 +4,9 @@ import math
 import re
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -13,10 +15,16 @@ from hpcdvc.errors import UserError, quoted
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family
-from hpcdvc.output import schema, vtkhdf
-from hpcdvc.output.columns import KINDS, Column, columns_of, components_named, to_memory
+from hpcdvc.output import schema
 from hpcdvc.output.stored import Stored, opened
+from hpcdvc.output.stored_field import Plan
+from hpcdvc.ranks.tables import complete
 
+if TYPE_CHECKING:
+    from hpcdvc.ranks.team import Team
+
+#: Files from this size on, bytes in memory, are read by all ranks.
+READ_TOGETHER_FROM = 2**26
 #: What a result says in plain text, and in JSON with its Python type; files may hold more, which nobody here reads.
 TEXTS = ("schema", "component_order", "array_order", "kind", "family")
 FACTS = {"key": str, "parameters": dict, "provenance": dict, "grid": dict, "statuses": dict, "curvature": dict}
@@ -41,28 +49,54 @@ def read_field(path: str | Path, members: Container[str] | None = None) -> Field
     UserError : no such file, not one of ours, or a damaged one
     """
     with _opened(path) as stored:
-        data = stored.find("VTKHDF/PointData")
-        for name in ("Phi", "returnStatus"):
-            if name not in data:
-                raise UserError(f"{path} holds no field: it has no column {name}")
-        grid = _grid(stored)
-        positions = None if grid else stored.array("VTKHDF/Points", (None, 3))[:, ::-1]
-        lead = grid.shape if vtkhdf.is_image(grid) else (grid.size if grid else len(positions),)
-        family = _family(stored)
-        kind = stored.text("hpcdvc", "kind")
-        # a file that does not say its kind, or says a new one, may have all columns of points
-        known = {column.name: column for column in columns_of(kind if kind in KINDS else "labels")}
-        found = {}
-        for name in data:
-            column = known.get(name)
-            made_from = column.made_from if column else name
-            if (members is not None and made_from not in members) or (column and column.derived):
-                continue
-            if column:
-                found[made_from] = _read_known(stored, column, lead)
-            elif stored.holds_numbers(f"VTKHDF/PointData/{name}", lead):
-                found[made_from] = _read_unknown(stored, name, lead)
-    return schema.field_of_members(found, grid, positions, family)
+        plan = Plan.of(stored, _grid(stored), _family(stored), members)
+        found = {name: np.empty(shape, dtype) for name, (shape, dtype) in plan.arrays.items()}
+        plan.fill(stored, found, 0, plan.lead[0])
+    return plan.field(found)
+
+
+def read_together(path: str | Path, team: "Team") -> Field:
+    """The same by all ranks, each a part of the points of a large file. Collective.
+
+    Parameters
+    ----------
+    path : the file
+    team : hpcdvc.ranks.team.Team
+
+    Returns
+    -------
+    Field : the same on all ranks; of a large file its arrays stand in memory that the ranks of a node share, and are
+        read-only
+
+    Raises
+    ------
+    UserError : as in `read_field`, on every rank
+    """
+    if team.size == 1:
+        return read_field(path)
+    plan = team.agree(lambda: _planned(path))
+    if plan is None:
+        return team.agree(lambda: read_field(path))
+    found = {name: team.shared_array(shape, dtype) for name, (shape, dtype) in plan.arrays.items()}
+    per_plane = math.prod(plan.lead[1:])
+    ends = [plan.lead[0] * ranks // team.size for ranks in accumulate(team.node_sizes, initial=0)]
+    first = ends[team.node_index]
+    start, stop = (first + k for k in team.node_span(ends[team.node_index + 1] - first))
+
+    def fill() -> None:
+        with _opened(path) as stored:
+            plan.fill(stored, found, start, stop)
+
+    team.agree_all(fill)
+    return plan.field({name: complete(team, array, [per_plane * end for end in ends]) for name, array in found.items()})
+
+
+def _planned(path: str | Path) -> "Plan | None":
+    """What is to be read from a large file; None for a small one."""
+    with _opened(path) as stored:
+        plan = Plan.of(stored, _grid(stored), _family(stored), None)
+        size = sum(math.prod(shape) * dtype.itemsize for shape, dtype in plan.arrays.values())
+        return plan if size >= READ_TOGETHER_FROM else None
 
 
 def read_metadata(path: str | Path, *names: str) -> dict:
@@ -171,23 +205,3 @@ def _grid(stored: Stored) -> Grid | None:
     if not sensible or not all(type(n) is int and n > 0 for n in value["shape"]) or min(value["spacing"]) <= 0:
         raise stored.damaged(f"grid reads {quoted(value)}")
     return Grid(*(tuple(value[name]) for name in names))
-
-
-def _read_known(stored: Stored, column: Column, lead: tuple[int, ...]) -> np.ndarray:
-    """(n, ...), ZYX, of the type that is declared."""
-    width = (math.prod(column.components.shape),) if column.components.shape else ()
-    array = stored.array(f"VTKHDF/PointData/{column.name}", (*lead, *width)).reshape(-1, *width)
-    unfit = schema.unfit(array, np.dtype(column.dtype))
-    if unfit:
-        raise stored.damaged(f"{column.name} {unfit[1]}")
-    return to_memory(array.astype(column.dtype), column.components)
-
-
-def _read_unknown(stored: Stored, name: str, lead: tuple[int, ...]) -> np.ndarray:
-    array = stored.array(f"VTKHDF/PointData/{name}")
-    array = array.reshape(-1, *array.shape[len(lead) :])
-    components = components_named(stored.text(f"VTKHDF/PointData/{name}", "components") or "")
-    fits = components is not None and array.shape[1:] == (
-        () if not components.shape else (math.prod(components.shape),)
-    )
-    return to_memory(array, components) if fits else array

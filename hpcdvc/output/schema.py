@@ -120,7 +120,7 @@ def field_of_members(
     rest = dict(members)
     count, phi = len(members["Phi"]), rest.pop("Phi")
     status, error, iterations, change = (
-        rest.pop(name, np.zeros(count, ROW[name])).astype(ROW[name]) for name in ATTRIBUTES
+        rest.pop(name, np.zeros(count, ROW[name])).astype(ROW[name], copy=False) for name in ATTRIBUTES
     )
-    positions = grid.positions() if grid else np.asarray(positions, dtype=float)
+    positions = grid.positions() if positions is None else np.asarray(positions, dtype=float)
     return Field(positions, phi, status, error, iterations, change, grid, rest, family)

@@ -52,7 +52,11 @@ class Stored:
         return node
 
     def array(self, name: str, shape: tuple[int | None, ...] | None = None) -> np.ndarray:
-        """A dataset of numbers; of a shape in which None is any length."""
+        """A dataset of numbers in memory; of a shape in which None is any length."""
+        return self.dataset(name, shape)[...]
+
+    def dataset(self, name: str, shape: tuple[int | None, ...] | None = None) -> "h5py.Dataset":
+        """The same, to be read in parts."""
         found = self.find(name)
         if not isinstance(found, h5py.Dataset):
             raise self.damaged(f"it has no dataset {name}")
@@ -61,7 +65,7 @@ class Stored:
             raise self.damaged(f"{name} has shape {found.shape}")
         if found.dtype.kind not in "biuf":
             raise self.damaged(f"{name} holds no numbers")
-        return found[...]
+        return found
 
     def records(self, name: str) -> np.ndarray | None:
         """A table of records of numbers; None where there is none of this name."""

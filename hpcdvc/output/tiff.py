@@ -43,15 +43,20 @@ def write_tiffs(stem: str | Path, field: Field) -> list[Path]:
     UserError : the points form no grid
     RunError : no space left, or a file cannot be written
     """
-    import tifffile  # slow to load, and rarely asked for
-
     if field.grid is None:
         raise UserError(f"{stem}: images are made of fields on a regular grid; these {len(field)} points form none")
     paths = []
     for name, values in views.images(field):
         paths.append(Path(f"{stem}-{name}.tif"))
-        fits = np.isinf(values) | (np.abs(values) <= np.finfo(np.float32).max)
-        image = np.where(fits, values, np.nan).astype(np.float32).reshape(field.grid.shape)
-        with files.whole_file(paths[-1], image.nbytes) as temporary, files.fill(temporary, "w+b") as file:
-            tifffile.imwrite(file, image, photometric="minisblack")
+        write_image(paths[-1], values.reshape(field.grid.shape))
     return paths
+
+
+def write_image(path: str | Path, values: np.ndarray) -> None:
+    """Write (nz, ny, nx) numbers as float32, NaN where that cannot hold them. RunError if the disk does not take it."""
+    import tifffile  # slow to load, and rarely asked for
+
+    fits = np.isinf(values) | (np.abs(values) <= np.finfo(np.float32).max)
+    image = np.where(fits, values, np.nan).astype(np.float32)
+    with files.whole_file(path, image.nbytes) as temporary, files.fill(temporary, "w+b") as file:
+        tifffile.imwrite(file, image, photometric="minisblack")

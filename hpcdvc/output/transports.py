@@ -8,7 +8,7 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 LIBVER = ("earliest", "v110")
 
 
+#: makes the numbers of the points from one on, up to another one
+Make = Callable[[int, int], np.ndarray]
+#: points whose numbers are made or read at a time where one rank writes or reads those of all
+POINTS_AT_ONCE = 2**18
 #: most bytes of a text in an attribute; an attribute of 64 kB fits into no file of this format
 LONGEST_ATTRIBUTE = 60_000
 
@@ -130,6 +134,16 @@ class GatheredFile:
             dataset[...] = values.reshape(shape)
         self.stream.check()
 
+    def fill(self, name: str, make: Make, count: int, dtype: np.dtype, start: int, shape: tuple[int, ...]) -> None:
+        """Create the dataset `name` of `shape` and fill it with what `make` makes of some points at a time."""
+        dataset = self.file.create_dataset(name, shape, dtype, track_times=False)
+        per_plane = count // max(shape[0], 1)
+        step = max(POINTS_AT_ONCE // max(per_plane, 1), 1)
+        for first in range(0, shape[0] if dataset.size else 0, step):
+            last = min(first + step, shape[0])
+            dataset[first:last] = make(first * per_plane, last * per_plane).reshape(last - first, *shape[1:])
+            self.stream.check()
+
 
 class CollectiveFile:
     """An HDF5 file that all ranks write together: each calls `put` with its own rows."""
@@ -138,6 +152,10 @@ class CollectiveFile:
         self.file = h5py.File(path, "w", libver=LIBVER, driver="mpio", comm=comm)
         self.transfer = h5py.h5p.create(h5py.h5p.DATASET_XFER)
         self.transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
+
+    def fill(self, name: str, make: Make, count: int, dtype: np.dtype, start: int, shape: tuple[int, ...]) -> None:
+        """Create the dataset `name` of `shape` and fill rows `start`, `start` + 1, ... with the points of this rank."""
+        self.put(name, make(0, count), start, shape)
 
     def put(self, name: str, values: np.ndarray, start: int, shape: tuple[int, ...]) -> None:
         """Create the dataset `name` of `shape` and fill rows `start`, `start` + 1, ... counted in C order."""

@@ -3,51 +3,51 @@
 Readers go by the names of the columns, so further columns stand at the end.
 """
 
-from collections.abc import Iterator
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError, file_error, quoted, shortened
+from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family, Status
 from hpcdvc.output import columns as declared
-from hpcdvc.output import files, schema, views
+from hpcdvc.output import files, numbers, schema, views
+from hpcdvc.output.layout import DISPLACEMENT, GRADIENT, OTHER_NAMES, PHI, Layout
+from hpcdvc.output.numbers import Head
+from hpcdvc.ranks.tables import complete, known_everywhere
 
-_DISPLACEMENT = ("Zdisp", "Ydisp", "Xdisp")
-_GRADIENT = tuple(f"F{i}{j}" for i in "zyx" for j in "zyx")
-_PHI = next(column.tsv for column in declared.COLUMNS if column.name == "Phi")
+if TYPE_CHECKING:
+    from hpcdvc.ranks.team import Team
 
 #: column sets: T1 registration and local DVC, T2 search and fields made of fields, T3 labels
 COLUMN_SETS = MappingProxyType(
     {
-        "T1": ("NodeNumber", *views.POSITIONS, *_PHI, "error", "iterations", "returnStatus", "deltaPhiNorm"),
+        "T1": ("NodeNumber", *views.POSITIONS, *PHI, "error", "iterations", "returnStatus", "deltaPhiNorm"),
         "T2": (
-            *("NodeNumber", *views.POSITIONS, *_PHI),
+            *("NodeNumber", *views.POSITIONS, *PHI),
             *("pixelSearchCC", "returnStatus", "error", "deltaPhiNorm", "iterations"),
         ),
         "T3": (
-            *("Label", *views.POSITIONS, *_DISPLACEMENT, *_GRADIENT),
+            *("Label", *views.POSITIONS, *DISPLACEMENT, *GRADIENT),
             *("PSCC", "error", "iterations", "returnStatus", "deltaPhiNorm", "LabelDilate"),
         ),
-    }
-)
-#: names in files of older versions, and T3's own name for the correlation coefficient
-OTHER_NAMES = MappingProxyType(
-    {f"F{k // 4 + 1}{k % 4 + 1}": name for k, name in enumerate(_PHI)}
-    | {
-        "SubPixReturnStat": "returnStatus",
-        "SubPixDeltaPhiNorm": "deltaPhiNorm",
-        "SubPixIterations": "iterations",
-        "PSCC": "pixelSearchCC",
     }
 )
 #: columns of whole numbers
 INTEGERS = frozenset(name for column in declared.COLUMNS if column.dtype[:1] in ("i", "u") for name in column.tsv)
 #: bytes of one number, to compare with the free space
 _NUMBER_BYTES = 12
+#: rows whose positions are compared with those of a grid at a time
+ROWS_COMPARED = 2**18
+#: fields that all ranks have read, for `read_tsv` on rank 0, and the state of their files
+_AHEAD: dict[str, tuple[tuple[int, int], Field]] = {}
 
 
 def column_set_of(field: Field) -> str:
@@ -109,31 +109,115 @@ def read_tsv(path: str | Path) -> Field:
     Field : `grid` is set where the points are numbered nodes of a regular grid. F is the identity and the status
         "converged" where the file has no such columns. The column set tells the family. `extra` holds all other
         columns: those declared in `hpcdvc.output.columns` by their names there, as `label`, `CC`, `zncc`, `variance`
-        (n, 12; those of F are NaN); others by the name in the table
+        (n, 12; those of F are NaN); others by the name in the table. Statuses of spam become those of the table of
+        statuses where they mean something else
 
     Raises
     ------
     UserError : no such file, not such a table, or a point is there twice; the sentence names the file and the line
     """
-    names, table = _read_table(Path(path))
-    family = _family_of(names)
-    columns = dict(zip([OTHER_NAMES.get(name, name) for name in names], table.T, strict=True))
-    missing = [name for name in (*views.POSITIONS, *_DISPLACEMENT) if name not in columns]
-    gradient = [name for name in _GRADIENT if name not in columns]
-    missing += gradient if len(gradient) < len(_GRADIENT) else []
-    if missing:
-        raise UserError(f"{path} is not a table of displacements: no column {', '.join(missing)}")
+    state, field = _AHEAD.pop(str(path), (None, None))
+    if field is not None and state == _state(path):
+        return field
+    return _read(path, numbers.read_head(path), None)
 
-    positions = np.stack([columns.pop(name) for name in views.POSITIONS], axis=1)
-    grid = _grid_of(positions) if columns.pop("NodeNumber", None) is not None else None
-    phi = np.tile(np.eye(4), (len(table), 1, 1))
-    for k, name in enumerate(_PHI):
-        if name in columns:
-            phi[:, k // 4, k % 4] = columns.pop(name)
+
+@contextmanager
+def read_ahead(paths: Iterable[str], team: "Team") -> Iterator[None]:
+    """Large tables are read by all ranks now; `read_tsv` gives them on rank 0 in the body of the ``with``. Collective.
+
+    So what rank 0 plans alone may begin with a table of any size, and telling the others of it costs nothing. A file
+    that changes in between is read anew; one that cannot be read is left for `read_tsv` to tell.
+
+    Parameters
+    ----------
+    paths : files, of which tables are meant
+    team : hpcdvc.ranks.team.Team
+    """
+    try:
+        with known_everywhere() as known:
+            for path in paths if team.size > 1 else ():
+                with suppress(UserError):
+                    head, state = team.agree(lambda path=path: (numbers.read_head(path), _state(path)))
+                    if head.end >= numbers.READ_TOGETHER_FROM:
+                        field = _read(path, head, team)
+                        arrays = [*vars(field).values(), *field.extra.values()]
+                        known += [array for array in arrays if isinstance(array, np.ndarray)]
+                        _AHEAD.update({str(path): (state, field)} if team.rank == 0 else {})
+            yield
+    finally:
+        _AHEAD.clear()
+
+
+def _state(path: str | Path) -> tuple[int, int]:
+    """What changes when a file is written."""
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+def read_together(path: str | Path, team: "Team", strain: bool = False) -> Field:
+    """The same by all ranks, each a part of a large table: the same field on all of them. Collective.
+
+    Parameters
+    ----------
+    path : the table
+    team : hpcdvc.ranks.team.Team
+    strain : a table of strain will do, too: it has no displacements, Phi is NaN
+
+    Returns
+    -------
+    Field : of a large table its arrays stand in memory that the ranks of a node share, and are read-only
+
+    Raises
+    ------
+    UserError : as in `read_tsv`, on every rank
+    """
+    head = team.agree(lambda: numbers.read_head(path))
+    if team.size == 1 or head.end < numbers.READ_TOGETHER_FROM:
+        return team.agree(lambda: _read(path, head, None, strain))
+    return _read(path, head, team, strain)
+
+
+def _read(path: str | Path, head: Head, team: "Team | None", strain: bool = False) -> Field:
+    """The field, by all ranks of a team, or by one."""
+    layout = Layout.of(head, strain)
+    share = numbers.share_of(head, team)
+    make = team.shared_array if team else np.zeros
+    members = {part.name: make((share.total, *part.shape), part.dtype) for part in layout.parts}
+
+    def fill() -> None:
+        for rows, table in share.blocks():
+            for part in layout.parts:
+                members[part.name][rows] = part.values(head.path, table, rows.start)
+
+    agree_all, agree, found = (team.agree_all, team.agree, team.any) if team else (_call, _call, bool)
+    agree_all(fill)
+    own = slice(share.first, share.first + share.count)
+    if layout.of_particles_of_spam:
+        _translate_few_voxels(members, own, found((members["label"][own] == 0).any()))
+    if layout.family == Family.SEARCH:
+        _translate_filtered(members, own)
+    if team:
+        members = {name: complete(team, array, share.ends) for name, array in members.items()}
+    positions = members.pop("positions")
+    grid = agree(lambda: _grid_or_once(path, positions, members.get("label"), layout.numbered))
+    if grid:
+        positions = make((share.total, 3), np.dtype(float))
+        positions[own] = grid.positions(np.arange(own.start, own.stop))
+        positions = complete(team, positions, share.ends) if team else positions
+    return schema.field_of_members(members, grid, positions, layout.family)
+
+
+def _call(function: Callable[[], object]) -> object:
+    return function()
+
+
+def _grid_or_once(path: str | Path, positions: np.ndarray, labels: np.ndarray | None, numbered: bool) -> Grid | None:
+    """The grid of the points; None, and no two of them are the same, if they form none."""
+    grid = _grid_of(positions) if numbered else None
     if grid is None:
-        _check_once(path, columns.get("Label"), positions)
-    members = {"Phi": phi, "return_status": np.full(len(table), Status.CONVERGED), **_declared(path, columns)}
-    return schema.field_of_members(members, grid, positions, family)
+        _check_once(path, labels, positions)
+    return grid
 
 
 def _check_once(path: str | Path, labels: np.ndarray | None, positions: np.ndarray) -> None:
@@ -148,79 +232,19 @@ def _check_once(path: str | Path, labels: np.ndarray | None, positions: np.ndarr
         raise UserError(f"{path}: rows {first} and {second} {what}")
 
 
-def _family_of(names: list[str]) -> Family:
-    """That of the column set: T2 is the one with the status before the error, in the names of today."""
-    if {"pixelSearchCC", "returnStatus", "error"} <= set(names) and names.index("returnStatus") < names.index("error"):
-        return Family.SEARCH
-    return Family.REGISTRATION
+def _translate_few_voxels(members: dict[str, np.ndarray], own: slice, background: bool) -> None:
+    """Status -4 of particles that spam has measured, whose tables begin with the background: too few voxels there."""
+    if background:
+        status = members["return_status"][own]
+        status[status == Status.SINGULAR_PHI] = Status.FEW_VALID_VOXELS
 
 
-def _declared(path: str | Path, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Columns of a table by the name of what they are made from; those that are not declared as they are."""
-    left, found = dict(columns), {}
-    for column in declared.COLUMNS:
-        if column.tsv and all(name in left for name in column.tsv):
-            parts = [_of_type(path, name, left.pop(name), np.dtype(column.dtype)) for name in column.tsv]
-            array = np.stack(parts, axis=1).reshape(-1, *column.components.shape)
-            if not column.derived:
-                found[column.made_from] = array
-            elif column.unmake:
-                found[column.made_from] = column.unmake(array)
-    return found | left
-
-
-def _read_table(path: Path) -> tuple[list[str], np.ndarray]:
-    """Names of the columns as they stand there, and the numbers (rows, columns)."""
-    files.check_regular(path)
-    try:
-        with open(path, encoding="utf-8-sig") as stream:
-            header = stream.readline().rstrip("\n")
-            if not header:
-                raise UserError(f"{path} is empty" if not path.stat().st_size else f"{path} has no header line")
-            if not any(line.strip() for line in stream):
-                raise UserError(f"{path} has a header line, but no rows")
-        names = [name.strip() for name in header.split("\t")]
-        table = np.loadtxt(str(path), delimiter="\t", comments=None, skiprows=1, ndmin=2, encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not a text file") from None
-    except ValueError as error:
-        if isinstance(error, UserError):
-            raise
-        reason = shortened(str(error))
-        raise UserError(next(_faults(path), f"{path} is not a table of numbers: {reason}")) from None
-    except MemoryError as error:
-        raise RunError(f"not enough memory to read {path}") from error
-    except OSError as error:
-        raise file_error(path, error) or error from error
-    if table.shape[1] != len(names):
-        raise UserError(f"{path}, line 2: {table.shape[1]} columns, but the header names {len(names)}")
-    today = [OTHER_NAMES.get(name, name) for name in names]
-    if len(set(today)) < len(today):
-        raise UserError(f"{path} names the column {quoted(max(today, key=today.count))} twice")
-    return names, table
-
-
-def _faults(path: Path) -> Iterator[str]:
-    """Sentences on the lines that are no rows of the table."""
-    with open(path, encoding="utf-8-sig") as stream:
-        width = stream.readline().count("\t") + 1
-        for number, line in enumerate(stream, start=2):
-            entries = line.rstrip("\n").split("\t")
-            if line.strip() and len(entries) != width:
-                yield f"{path}, line {number}: {len(entries)} columns, but the header names {width}"
-            for entry in entries if line.strip() else ():
-                try:
-                    float(entry)
-                except ValueError:
-                    yield f"{path}, line {number}: {quoted(entry.strip())} is not a number"
-
-
-def _of_type(path: str | Path, name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """The numbers of a column in its own type."""
-    unfit = schema.unfit(values, dtype)
-    if unfit:
-        raise UserError(f"{path}, row {unfit[0] + 1}: {name} {unfit[1]}")
-    return values.astype(dtype)
+def _translate_filtered(members: dict[str, np.ndarray], own: slice) -> None:
+    """What spam's filter has replaced has these four numbers."""
+    numbers_of_spam = {"return_status": 1, "error": 100, "delta_phi_norm": 100, "iterations": 0}
+    if numbers_of_spam.keys() <= members.keys():
+        same = [members[name][own] == number for name, number in numbers_of_spam.items()]
+        members["return_status"][own][np.all(same, axis=0)] = Status.FILTERED
 
 
 def _grid_of(positions: np.ndarray) -> Grid | None:
@@ -229,9 +253,14 @@ def _grid_of(positions: np.ndarray) -> Grid | None:
         return None
     axes = [np.unique(positions[:, k]) for k in range(3)]
     shape = tuple(len(axis) for axis in axes)
-    if np.prod(shape) != len(positions):
+    if math.prod(shape) != len(positions):
         return None
     # an axis with one layer has no spacing: one voxel, as the z of an image in two dimensions
     spacing = tuple(float(axis[-1] - axis[0]) / (len(axis) - 1) if len(axis) > 1 else 1.0 for axis in axes)
     grid = Grid(tuple(float(axis[0]) for axis in axes), spacing, shape)
-    return grid if np.allclose(grid.positions(), positions, rtol=0, atol=1e-6 * max(spacing)) else None
+    for first in range(0, grid.size, ROWS_COMPARED):
+        some = positions[first : first + ROWS_COMPARED]
+        expected = grid.positions(np.arange(first, first + len(some)))
+        if not np.allclose(expected, some, rtol=0, atol=1e-6 * max(spacing)):
+            return None
+    return grid

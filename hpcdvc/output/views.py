@@ -32,7 +32,10 @@ def table_columns(field: Field) -> dict[str, np.ndarray]:
     table |= dict(zip(POSITIONS, field.positions.T, strict=True))
     for column in schema.present(members, kind):
         if column.tsv:
-            table |= _by_name(column.tsv, schema.values(column, members))
+            # without numbers that are the same everywhere what it is made from will do, and needs no copy
+            constant = column.components.constant > 0
+            values = members[column.made_from] if constant else schema.values(column, members)
+            table |= _by_name(column.tsv, values)
     return table
 
 

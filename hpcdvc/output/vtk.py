@@ -1,6 +1,6 @@
 """Fields as legacy VTK text, named and ordered (X Y Z) as the users of spam know them."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -12,13 +12,15 @@ from hpcdvc.output import files, views
 from hpcdvc.output.columns import SYMMETRIC
 
 VTK_VERTEX = 1
+#: what the second line says before the family
+TITLE = "hpcdvc field,"
 #: keyword and line below it by the number of components
 HEADS = {1: ("SCALARS", "LOOKUP_TABLE default\n"), 3: ("VECTORS", ""), 9: ("TENSORS", "")}
 #: xx xy xz yx ... of a symmetric tensor xx yy zz xy yz xz
 WHOLE = (0, 3, 5, 3, 1, 4, 5, 4, 2)
 
 
-def write_vtk(path: str | Path, field: Field) -> None:
+def write_vtk(path: str | Path, field: Field, only: Container[str] | None = None) -> None:
     """Write the columns of a field that are declared for such files (`vtk`).
 
     Nodes of a grid become cells of the size of the node spacing, each with its node in the middle, so that they lie
@@ -28,6 +30,7 @@ def write_vtk(path: str | Path, field: Field) -> None:
     ----------
     path : file to write; an existing one is replaced
     field : n points
+    only : names of the columns that are wanted; None: all
 
     Raises
     ------
@@ -36,13 +39,14 @@ def write_vtk(path: str | Path, field: Field) -> None:
     arrays = [
         (column.vtk, values[:, WHOLE] if column.components is SYMMETRIC else values)
         for column, values in views.vtk_arrays(field)
+        if only is None or column.name in only
     ]
     size = sum(values.size for _, values in arrays) * 16 + (0 if field.grid else len(field) * 60)
     with (
         files.whole_file(path, size) as temporary,
         files.fill(temporary, encoding="ascii", newline="\n") as stream,
     ):
-        stream.write("# vtk DataFile Version 2.0\nhpcdvc field\nASCII\n\n")
+        stream.write(f"# vtk DataFile Version 2.0\n{TITLE} {field.family}\nASCII\n\n")
         if field.grid:
             _write_cells(stream, field.grid)
         else:

@@ -11,6 +11,8 @@ from hpcdvc.fields.grid import Grid
 from hpcdvc.output.transports import CollectiveFile, GatheredFile
 
 VTK_VERTEX, VTK_LINE, VTK_QUAD = 1, 3, 9
+#: Corners of a cell of a mesh -> VTK's number: triangle, tetrahedron.
+VTK_OF = {3: 5, 4: 10}
 
 
 def is_image(grid: Grid | None) -> bool:

@@ -92,7 +92,7 @@ class Inputs:
     Attributes
     ----------
     volumes : headers of volumes and masks by option; a tuple for an option that names several; none where none is given
-    tables : paths of tables and meshes by option
+    tables : paths of tables and meshes by option; `option_1`, `option_2` ... of one that names several
     seen : volumes whose identity was asked for, and all tables
     """
 
@@ -118,8 +118,10 @@ class Inputs:
             if declared.reads == "volume":
                 volumes[declared.name] = tuple(map(look, value)) if declared.is_list else look(value)
             else:
-                check_regular(value)
-                tables[declared.name] = value
+                several = {f"{declared.name}_{k}": path for k, path in enumerate(value, 1)} if declared.is_list else {}
+                tables |= several or {declared.name: value}
+        for path in tables.values():
+            check_regular(path)
         inputs = cls(volumes, tables)
         for path in tables.values():  # they are read next
             inputs._see(path)
@@ -171,6 +173,13 @@ class Inputs:
             return {seen.name: seen for seen in self.seen.values()}
         named = parameters["made_from"].items()
         return {name: seen for seen in self.seen.values() for name, identity in named if identity is seen.identity}
+
+
+def tables_of(options: OptionSet) -> list[str]:
+    """Tables that options name; not files of ours, which are read fast."""
+    given = [getattr(options, declared.name) for declared in declarations(type(options)) if declared.reads == "table"]
+    named = [path for value in given for path in (value if isinstance(value, tuple) else (value,))]
+    return [path for path in named if path is not None and not path.endswith(".hdf")]
 
 
 def _identity_of_table(path: str) -> dict:

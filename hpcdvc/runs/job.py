@@ -25,9 +25,10 @@ from hpcdvc.output.files import sweep
 from hpcdvc.output.image import ImageFile
 from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, check_room, is_finished
 from hpcdvc.output.result import FieldFile, read_record, record_path, write_record
+from hpcdvc.output.tsv import read_ahead
 from hpcdvc.ranks.background import Background
 from hpcdvc.runs.checkpoint import Checkpoint
-from hpcdvc.runs.inputs import Inputs, Seen
+from hpcdvc.runs.inputs import Inputs, Seen, tables_of
 from hpcdvc.runs.instruction_set import agree_on_instruction_set
 from hpcdvc.runs.lock import Locks
 from hpcdvc.runs.shards import Shards, key_of, listed_differences
@@ -225,7 +226,8 @@ def carry_out(options: RunControl, team, plan: Plan, work: Work, estimate: Calla
     team.agree_all(kernels.supported)  # first: a wrong HPCDVC_ISA shall change nothing on the disk
     paths = []
     with Locks(team) as locks:
-        jobs, locks.held = team.agree(lambda: (_planned(options, plan, locks), locks.held))
+        with read_ahead(tables_of(options), team):
+            jobs, locks.held = team.agree(lambda: (_planned(options, plan, locks), locks.held))
         if options.dry_run:
             log.info(estimate(jobs))
             return []

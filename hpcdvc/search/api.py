@@ -15,6 +15,9 @@ from hpcdvc.search.pixels import SEARCH_POINT, PixelSearch, search_points
 from hpcdvc.search.settings import SearchSettings
 from hpcdvc.search.sums import room_for
 
+#: Voxels: nodes beyond are as far outside of any image as the kernels can count.
+FARTHEST = 1e9
+
 
 def pixel_search(
     imagette1: np.ndarray,
@@ -97,7 +100,7 @@ class Windows:
 def get_windows(
     im1: np.ndarray,
     node_position: np.ndarray,
-    half_window_size: tuple[int, int, int],
+    half_window_size: int | tuple[int, int, int],
     phi: np.ndarray,
     im2: np.ndarray,
     search_range: tuple[int, int, int, int, int, int],
@@ -114,7 +117,7 @@ def get_windows(
     ----------
     im1, im2 : (nz, ny, nx) or (ny, nx) arrays of grey values
     node_position : (3,) middle of the window, ZYX, voxels, rounded; Z = 0 in two dimensions
-    half_window_size : voxels on each side of the middle, ZYX
+    half_window_size : voxels on each side of the middle, one number or ZYX
     phi : (4, 4) array, the motion so far: F deforms the window, the displacement, rounded, moves the range
     search_range : first and last displacement along Z, Y and X
     im1_mask, im2_mask : arrays of the shapes of the images, 0 where a voxel does not count
@@ -132,18 +135,32 @@ def get_windows(
     UserError
         An argument does not fit.
     """
-    half, reach = [int(h) for h in half_window_size], [int(r) for r in search_range]
+    half = [int(h) for h in (half_window_size if np.ndim(half_window_size) else (half_window_size,) * 3)]
+    reach = [int(r) for r in search_range]
     if two_d:
         half[:1], reach[:2] = [0], [0, 0]
     if len(half) != 3 or len(reach) != 6 or min(half) < 0 or (np.subtract(reach[1::2], reach[::2]) < 0).any():
         raise UserError(f"a half window of {half_window_size} and a range of {search_range} are not possible")
     if apply_f not in ("all", "rigid", "no"):
         raise UserError(f"apply_f must be all, rigid or no, not {apply_f!r}")
-    phi = np.asarray(phi, float).reshape(1, 4, 4)
+    phi, position = _numbers(phi, (4, 4), "phi"), _numbers(node_position, (3,), "node_position")
+    if not np.isfinite(position).all():
+        raise UserError(f"node_position must be three finite numbers, not {node_position}")
     phi = part_of(phi, apply_f) if np.isfinite(phi).all() else phi
-    point = search_points(np.asarray(node_position, float).reshape(1, 3), phi, tuple(half), np.array(reach))
+    point = search_points(np.clip(position, -FARTHEST, FARTHEST), phi, tuple(half), np.array(reach))
     settings = SearchSettings(min_valid=min_mask_coverage, grey_low=grey_threshold[0], grey_high=grey_threshold[1])
     return _cut(_volume(im1, im1_mask, "im1"), _volume(im2, im2_mask, "im2"), point, settings)
+
+
+def _numbers(values: np.ndarray, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """(1, *shape) float64 array."""
+    try:
+        array = np.asarray(values, float)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.shape != shape:
+        raise UserError(f"{name} must be an array of shape {shape}, not {values!r}")
+    return array[None]
 
 
 def _volume(image: np.ndarray, mask: np.ndarray | None, name: str) -> Volume:

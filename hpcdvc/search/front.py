@@ -7,10 +7,17 @@ on the measurements of earlier rounds only.
 
 import numpy as np
 
+from hpcdvc.fields.neighbours import affine_fit
+
 #: So many of the nearest neighbours within the radius count.
 NEIGHBOURS = 40
 #: Where the front ends, it jumps over gaps of up to so many times the radius.
 LEAPS = (2.0, 4.0)
+#: Unit of distances of the fit of F, voxels: displacements are rounded, so that two neighbours alone tell little of F.
+#: The F that they were measured with counts as much as displacements of others four voxels away.
+UNIT = 40.0
+#: F is fitted to those within so many times the radius: behind a front there may be a single layer within it.
+WIDER = 2.0
 
 
 class Front:
@@ -23,16 +30,25 @@ class Front:
     displacement : (3,) its displacement
     radius : of the neighbourhood, voxels; doubled until most points have a neighbour in it
     width : distance at which a neighbour weighs 1/e, voxels
+    fitted : F is expected, too: the motion is the affine fit of those of the neighbours instead of their mean
     """
 
-    def __init__(self, positions: np.ndarray, start: np.ndarray, displacement: np.ndarray, radius: float, width: float):
+    def __init__(
+        self,
+        positions: np.ndarray,
+        start: np.ndarray,
+        displacement: np.ndarray,
+        radius: float,
+        width: float,
+        fitted: bool = False,
+    ):
         from scipy.spatial import cKDTree
 
         count = len(positions)
         self._positions = np.concatenate([positions, np.asarray(start, float)[None]])
-        self._displacements = np.zeros((count + 1, 3))
-        self._displacements[count] = displacement
-        self._width = width
+        self._phi = np.tile(np.eye(4)[:3], (count + 1, 1, 1))
+        self._phi[count, :, 3] = displacement
+        self._width, self._fitted = width, fitted
         self._good, self._treated = np.zeros(count + 1, bool), np.zeros(count + 1, bool)
         self._good[count] = self._treated[count] = True
         tree = cKDTree(self._positions)
@@ -83,42 +99,48 @@ class Front:
         return left[np.isfinite(distances)]
 
     def guesses(self, numbers: np.ndarray) -> np.ndarray:
-        """(m, 3) displacements expected at points: means over their good neighbours, which weigh exp(-d^2 / width^2).
+        """(m, 3, 4) Phi expected at points from their good neighbours, which weigh exp(-d^2 / width^2).
 
         Parameters
         ----------
         numbers : (m,) points of this round
         """
-        if self._leap > self.radius:
-            distances, neighbours = self._far_neighbours(numbers)
+        reach = max(self._leap, WIDER * self.radius) if self._fitted else self._leap
+        if reach > self.radius:
+            distances, neighbours = self._good_neighbours(numbers, reach)
         else:
             distances, neighbours = self._distances[numbers], self._neighbours[numbers]
         known = np.append(self._good, False)[neighbours]
         weights = np.where(known, np.exp(-(np.where(known, distances, 0) ** 2) / self._width**2), 0)
-        values = np.concatenate([self._displacements, np.zeros((1, 3))])[neighbours]
         # far away all weights may be too small for a number: then all are alike
         weights = np.where(weights.sum(axis=1, keepdims=True) > 1e-300, weights, known)
-        return (weights[:, :, None] * values).sum(axis=1) / weights.sum(axis=1)[:, None]
+        neighbours, whole = np.where(known, neighbours, -1), weights.sum(axis=1)[:, None]
+        if self._fitted:
+            here, unit = self._positions[numbers], np.full(3, UNIT)
+            return affine_fit(self._positions, self._phi, neighbours, here, unit, weights / whole)
+        result = np.tile(np.eye(4)[:3], (len(numbers), 1, 1))
+        result[:, :, 3] = (weights[:, :, None] * self._phi[:, :, 3][neighbours]).sum(axis=1) / whole
+        return result
 
-    def _far_neighbours(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _good_neighbours(self, numbers: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
         from scipy.spatial import cKDTree
 
         good = np.flatnonzero(self._good)
         tree, k = cKDTree(self._positions[good]), min(NEIGHBOURS, len(good))
-        distances, found = tree.query(self._positions[numbers], k=[*range(1, k + 1)], distance_upper_bound=self._leap)
+        distances, found = tree.query(self._positions[numbers], k=[*range(1, k + 1)], distance_upper_bound=radius)
         return distances, np.append(good, len(self._positions))[found]
 
-    def take(self, numbers: np.ndarray, displacements: np.ndarray, good: np.ndarray) -> None:
+    def take(self, numbers: np.ndarray, phi: np.ndarray, good: np.ndarray) -> None:
         """What was measured in a round.
 
         Parameters
         ----------
         numbers : (m,) its points
-        displacements : (m, 3)
+        phi : (m, 3, 4)
         good : (m,) bool, whether others may start from them
         """
         self._treated[numbers], self._good[numbers] = True, good
-        self._displacements[numbers[good]] = displacements[good]
+        self._phi[numbers[good]] = phi[good]
         self._fresh = numbers[good]
 
     @property

@@ -83,6 +83,7 @@ def guiding_points(
     half = (0, *half[1:]) if len(volume) == 1 else half
     if len(half) != 3 or min(half) < 0 or max(half) < 1 or (2 * np.array(half) + 1 > volume.shape).any():
         raise UserError(f"a half window of {half_window_size} is not possible in an image of {np.shape(im1)}")
+    _check_choice(minimum_spacing, number, min_mask_coverage, least_strength)
     mask = None if im1_mask is None else as_volume(np.asarray(im1_mask) != 0)
     if mask is not None and mask.shape != volume.shape:
         raise UserError(f"the mask has shape {np.shape(im1_mask)}, im1 {np.shape(im1)}")
@@ -92,6 +93,16 @@ def guiding_points(
     rows = Texture(volume, mask, grey.mean, grey.std, blocks, min_mask_coverage).candidates(np.arange(blocks.count))
     spacing = default_spacing(half) if minimum_spacing is None else minimum_spacing
     return choose(rows, spacing, least_strength, number)[0]
+
+
+def _check_choice(spacing: float | None, number: int | None, coverage: float, strength: float) -> None:
+    if number is not None and number < 1:
+        raise UserError(f"at least one point is needed, not {number}")
+    if spacing is not None and not spacing > 0:
+        raise UserError(f"the least distance between points must be positive, not {spacing}")
+    for name, part in (("mask coverage", coverage), ("strength", strength)):
+        if not 0 <= part <= 1:
+            raise UserError(f"the least {name} must be between 0 and 1, not {part}")
 
 
 def default_spacing(half: tuple[int, int, int]) -> float:

@@ -14,6 +14,8 @@ from hpcdvc.runs.together import Together
 from hpcdvc.steps.labels import LabelPoints, finished
 from hpcdvc.steps.self_start import LOST
 
+#: Ends of a registration after which its label may be found elsewhere: near a neighbour that it looks like, too.
+LOST_LABELS = (*LOST, Status.TWO_MOTIONS)
 #: How a label that had failed was measured after all.
 FROM_NEIGHBOURS, BY_SEARCH = 1, 2
 
@@ -52,7 +54,7 @@ class LabelSearch:
         """Rows from other starts (m, 3, 4), and which of them (m,) were found by the search."""
         rows = self._registration(self._points.starting(numbers, phi))
         by_search = np.zeros(len(rows), bool)
-        lost = np.flatnonzero(np.isin(rows["return_status"], LOST))
+        lost = np.flatnonzero(np.isin(rows["return_status"], LOST_LABELS))
         if self._search is not None and len(lost):
             found = self._search(self._points.searched.starting(numbers[lost], phi[lost]))
             some = found["return_status"] > 0

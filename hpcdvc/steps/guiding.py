@@ -29,7 +29,7 @@ def read_points(path: str, image: VolumeInfo) -> np.ndarray:
         No such file, no points, a line that is none, or a point outside the image.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise UserError(f"{path} is not a text file") from None
     except OSError as error:

@@ -42,7 +42,7 @@ class Rounds:
 
         Parameters
         ----------
-        measure : from numbers (m,) and expected displacements (m, 3) of points to their rows
+        measure : from numbers (m,) and expected Phi (m, 3, 4) of points to their rows
 
         Returns
         -------
@@ -65,7 +65,7 @@ class Rounds:
             while len(numbers := front.next()):
                 rows = self._round(numbers, lambda some: measure(some, front.guesses(some)), earlier, kept)
                 fit = is_measured(rows["return_status"], Family.SEARCH) & (rows["CC"] >= self._good)
-                front.take(rows["index"], rows["Phi"][:, :, 3], fit)
+                front.take(rows["index"], rows["Phi"], fit)
                 self.sizes.append(len(numbers))
                 done += len(numbers)
                 progress.update(done)
@@ -102,7 +102,7 @@ class Rounds:
 
 def _not_reached(measure: Measure, numbers: np.ndarray) -> np.ndarray:
     """Rows of points that the front has not reached: that, or that there is nothing to be measured."""
-    rows = measure(numbers, np.zeros((len(numbers), 3)))
+    rows = measure(numbers, np.tile(np.eye(4)[:3], (len(numbers), 1, 1)))
     rows["return_status"] = np.where(np.isin(rows["return_status"], TELLING), rows["return_status"], Status.NOT_REACHED)
     rows["Phi"][:, :, 3] = np.nan
     for name in ("CC", "second_CC", "zncc", "error"):

@@ -5,19 +5,17 @@ from itertools import product
 
 import numpy as np
 
-from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.neighbours import fit_from_neighbours
-from hpcdvc.fields.phi import at_points, part_of
+from hpcdvc.fields.phi import at_points, part_of_rows
 from hpcdvc.labels.scan import centres_of
 from hpcdvc.search.pixels import SEARCH_POINT, search_points, seconds_per_point
+from hpcdvc.steps.particles import rows_of_particles
 from hpcdvc.steps.start import StartPoints, usable_as_start
 
 #: What is searched where the range adapts: an axis of one voxel is not.
 ADAPTING = (-1, 1, -1, 1, -1, 1)
-#: Particles of a start stand where those of the image do, to so many voxels.
-SAME_PLACE = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class NodePoints:
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """Points (m,) SEARCH_POINT of some numbers."""
         points = self.start(numbers)
-        phi = _part(points["Phi"], self.apply_f)
+        phi = part_of_rows(points["Phi"], self.apply_f)
         reach = self.search_range or flat_range(ADAPTING, self.half[0] == 0)
         result = search_points(points["position"], phi, self.half, reach)
         result["index"] = numbers
@@ -196,40 +194,11 @@ def particle_starts(particles: np.ndarray, start: Field | None, apply_f: str, pa
         return identity
     centres = centres_of(particles)
     if len(start) == 1 and "label" not in (start.extra or {}):
-        return _part(at_points(start.phi[0], start.positions[0], centres)[:, :3], apply_f)
-    labels = (start.extra or {}).get("label")
-    if labels is None:
-        raise UserError(f"{path} holds {len(start)} points that are no particles: pass it to the particles first")
-    labels = labels.astype(np.int64)
-    order = np.argsort(labels, kind="stable")
-    place = np.minimum(np.searchsorted(labels, particles["label"], sorter=order), len(labels) - 1)
-    rows = order[place]
-    known = labels[rows] == particles["label"]
-    _check_particles(start, labels, particles, rows, known, centres, path)
+        return part_of_rows(at_points(start.phi[0], start.positions[0], centres)[:, :3], apply_f)
+    rows = rows_of_particles(start, start.measured, particles, path)
+    known = rows >= 0
     phi = np.where(known[:, None, None], start.phi[rows, :3], identity)
     if not known.all():
         fitted = fit_from_neighbours(start, usable_as_start(start), centres[~known])
         phi[~known] = np.where(np.isfinite(fitted), fitted, identity[~known])
-    return _part(phi, apply_f)
-
-
-def _check_particles(start, labels, particles, rows, known, centres, path) -> None:
-    measured = start.measured & (labels != 0)
-    strange = measured & ~np.isin(labels, particles["label"])
-    if strange.any():
-        raise UserError(f"{path} has the label {labels[strange][0]}, which the label image has not")
-    apart = np.linalg.norm(start.positions[rows] - centres, axis=1) > SAME_PLACE
-    moved = known & measured[rows] & apart
-    if moved.any():
-        label = particles["label"][moved][0]
-        raise UserError(f"{path} has the particle {label} more than {SAME_PLACE:g} voxel from where the image has it")
-
-
-def _part(phi: np.ndarray, apply_f: str) -> np.ndarray:
-    """(n, 3, 4) with the part of F that deforms windows; rows that are not finite stay so."""
-    finite = np.isfinite(phi).all(axis=(1, 2))
-    whole = np.tile(np.eye(4), (len(phi), 1, 1))
-    whole[finite, :3] = phi[finite]
-    result = part_of(whole, apply_f)[:, :3]
-    result[~finite] = phi[~finite]
-    return result
+    return part_of_rows(phi, apply_f)

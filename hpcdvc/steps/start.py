@@ -1,5 +1,6 @@
 """Where a measurement on nodes starts from: the field or the registration that `-pf` names."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +17,15 @@ from hpcdvc.output.tsv import read_tsv
 
 #: Statuses that -skp measures again where the row is not measured, or was replaced by a filter.
 REDONE = tuple(status for status, meaning in STATUSES.items() if "yes" in meaning.measured_again)
+#: What a measurement starts from, and the labels of particles.
+MEMBERS = (*ROW.names, "label")
 #: Motion along z that counts as none, voxels.
 FLAT = 1e-6
 
 
-def read_start(path: str | None, bin_ratio: float, image: VolumeInfo) -> Field | None:
+def read_start(
+    path: str | None, bin_ratio: float, image: VolumeInfo, members: Container[str] | None = MEMBERS
+) -> Field | None:
     """Read the file of `-pf`, a .tsv table or an .hdf file of ours; None without a path.
 
     Parameters
@@ -28,6 +33,7 @@ def read_start(path: str | None, bin_ratio: float, image: VolumeInfo) -> Field |
     path : the file
     bin_ratio : factor on its positions and displacements (`-pfb`)
     image : the image that it is for
+    members : what is read of an .hdf file, as of `hpcdvc.output.hdf5.read_field`; None: all
 
     Raises
     ------
@@ -37,20 +43,43 @@ def read_start(path: str | None, bin_ratio: float, image: VolumeInfo) -> Field |
     """
     if path is None:
         return None
-    field = read_field(path, ROW.names) if path.endswith(".hdf") else read_tsv(path)
+    field = read_phi_file(path, bin_ratio, members)
     if len(field) == 1 and not (np.isfinite(field.phi).all() and np.isfinite(field.positions).all()):
         raise UserError(f"the registration in {path} is not finite: it has failed, and nothing can start from it")
-    _check_dimensions(field, image, path)
+    check_dimensions(field, image, path)
+    return field
+
+
+def read_phi_file(path: str, bin_ratio: float = 1.0, members: Container[str] | None = None) -> Field:
+    """Read a registration or a field, a .tsv table or an .hdf file of ours.
+
+    Parameters
+    ----------
+    path : the file
+    bin_ratio : factor on its positions and displacements (`-pfb`)
+    members : what is wanted of an .hdf file, as in `hpcdvc.output.hdf5.read_field`; None: all that is there
+
+    Raises
+    ------
+    UserError
+        No such file, or no table or file of ours.
+    """
+    field = read_field(path, members) if path.endswith(".hdf") else read_tsv(path)
+    if bin_ratio == 1:
+        return field
     field.positions = field.positions * bin_ratio
+    field.phi = field.phi.copy()  # what all ranks have read together cannot be written
     field.phi[:, :3, 3] *= bin_ratio
-    if field.grid and bin_ratio != 1:
+    if "variance" in (field.extra or {}):
+        field.extra["variance"] = field.extra["variance"] * np.where(np.arange(12) % 4 == 3, bin_ratio**2, 1)
+    if field.grid:
         old = field.grid
         scaled = [tuple(bin_ratio * v for v in values) for values in (old.origin, old.spacing)]
         field.grid = Grid(*scaled, old.shape)
     return field
 
 
-def _check_dimensions(field: Field, image: VolumeInfo, path: str) -> None:
+def check_dimensions(field: Field, image: VolumeInfo, path: str) -> None:
     """Make sure that a field of an image in two dimensions is for one, and that of a volume for a volume."""
     rows = np.isfinite(field.phi).all(axis=(1, 2)) & np.isfinite(field.positions).all(axis=1)
     positions, phi = field.positions[rows], field.phi[rows]

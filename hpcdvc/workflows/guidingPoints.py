@@ -112,6 +112,7 @@ def _write(job: Job, im1: np.ndarray, rows: np.ndarray, options: Options) -> dic
     task: GuidingTask = job.task
     positions, strengths = choose(rows, task.spacing, options.least_strength, options.count)
     if not len(positions):
+        job.shards.clear()  # nothing is left to go on with
         raise RunError(
             f"{task.im1.spec} has no window with texture along all axes of which enough counts: "
             "try another -hws, or a lower -mc"

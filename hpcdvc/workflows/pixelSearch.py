@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.status import Family, Status
 from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, memory_text, open_mask, open_volume
-from hpcdvc.labels.scan import scan_labels
 from hpcdvc.options.declare import OptionSet, named_files
 from hpcdvc.options.pixelSearch import Options
 from hpcdvc.output.hdf5 import choose_transport
@@ -22,6 +20,7 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
 from hpcdvc.search.rows import PARTICLE_ROW, SEARCH_ROW
 from hpcdvc.search.settings import SearchSettings
+from hpcdvc.steps.particles import check_label_type, scan_some_labels
 from hpcdvc.steps.search_points import NodePoints, ParticlePoints, WindowPoints, particle_starts
 from hpcdvc.steps.search_settings import half_window_of, range_of, search_seconds, search_settings_of, searcher
 from hpcdvc.steps.start import StartPoints, grid_for, read_start
@@ -124,14 +123,14 @@ def images_of(inputs: Inputs) -> tuple[VolumeInfo | None, ...]:
     UserError
         They do not fit each other, or the labels are no whole numbers.
     """
-    im1, im2, *others = (inputs.volume(name) for name in ("im1", "im2", "mask1", "mask2", "labels1"))
+    im1, im2, *masks, labels = (inputs.volume(name) for name in ("im1", "im2", "mask1", "mask2", "labels1"))
     check_pair(im1, im2)
-    for other in filter(None, others):
-        check_mask(im1, other)
-    labels = others[-1]
-    if labels and labels.dtype.kind not in "iu":
-        raise UserError(f"{labels.spec} holds {labels.dtype} voxels: labels are whole numbers")
-    return im1, im2, *others
+    for mask in filter(None, masks):
+        check_mask(im1, mask)
+    if labels:
+        check_mask(im1, labels, "label image")
+        check_label_type(labels)
+    return im1, im2, *masks, labels
 
 
 def job_of(command: str, options: OptionSet, made_from: dict, task: SearchTask, transport: str, advice: dict) -> Job:
@@ -210,10 +209,7 @@ def write(file: FieldFile, rows: np.ndarray, points: NodePoints | ParticlePoints
 
 def scanned(task: SearchTask, labels: np.ndarray, team) -> np.ndarray:
     """The particles (PARTICLE) of the label image, of which there must be some. Collective."""
-    found = scan_labels(labels, team, task.labels.spec)
-    if not len(found):
-        team.fail(UserError(f"{task.labels.spec} holds no particle: it is 0 everywhere"))
-    return found
+    return scan_some_labels(labels, task.labels.spec, team)
 
 
 def particles_of(task: SearchTask, labels: np.ndarray, options: Options, team) -> ParticlePoints:

@@ -7,6 +7,7 @@ import numpy as np
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.grid import make_grid
+from hpcdvc.fields.phi import part_of_rows
 from hpcdvc.fields.status import Family, Status
 from hpcdvc.images import OpenVolumes
 from hpcdvc.options.pixelSearchPropagate import Options
@@ -107,20 +108,19 @@ def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolu
     pixels = PixelSearch(*images, task.settings, *masks, labels)
     start, displacement = team.agree(lambda: begin(task, points, labels, pixels, options))
     axes = range(1 if task.im1.two_dimensional else 0, 3)
-    front = Front(points.positions, start, displacement, options.radius(axes), options.width(axes))
+    fitted = options.apply_f != "no"
+    front = Front(points.positions, start, displacement, options.radius(axes), options.width(axes), fitted)
     log.info("%s -> %s: %d points, radius %g", task.im1.spec, task.im2.spec, points.count, front.radius)
     rounds = Rounds(front, points.count, options.good, checkpoint, team, options.quiet)
-    rows, border = rounds.run(lambda numbers, guesses: measure(pixels, points, numbers, guesses))
+    rows, border = rounds.run(lambda numbers, phi: measure(pixels, points, numbers, part_of_rows(phi, options.apply_f)))
     (file,) = job.files
     write(file, rows, points, team)
     log.info("the best correlation lies on the border of the range at %d of %d points", border, points.count)
     return {"transport": file.transport, "points": team.agree(file.counts), "border": border, "rounds": rounds.sizes}
 
 
-def measure(pixels: PixelSearch, points: Points, numbers: np.ndarray, displacements: np.ndarray) -> np.ndarray:
-    """Rows of some points, searched about displacements (m, 3)."""
-    phi = np.tile(np.eye(4)[:3], (len(numbers), 1, 1))
-    phi[:, :, 3] = displacements
+def measure(pixels: PixelSearch, points: Points, numbers: np.ndarray, phi: np.ndarray) -> np.ndarray:
+    """Rows of some points, deformed and searched about where Phi (m, 3, 4) leads."""
     some = points.starting(numbers, phi)
     return rows_of(pixels(some), some, some["low"], some["high"])
 
@@ -151,7 +151,8 @@ def begin(
         label = labels[tuple(np.rint(task.position).astype(int))]
         near = np.linalg.norm(points.positions - task.position, axis=1)
         one[0] = np.searchsorted(points.particles["label"], label) if label else near.argmin()
-    (row,) = measure(pixels, points, one, task.displacement[None])
+    phi = np.concatenate([np.eye(3), task.displacement[:, None]], axis=1)
+    (row,) = measure(pixels, points, one, phi[None])
     status, score = int(row["return_status"]), float(row["CC"])
     if status in (Status.NO_SPECIMEN, Status.FEW_VALID_VOXELS, Status.SINGULAR, Status.LEFT_IMAGE):
         raise UserError(f"the starting point {where} of -sp cannot be measured: {_reason(status)}")

@@ -12,14 +12,22 @@ from test_commands import COMMANDS
 
 #: The shortest line that each command takes.
 LINES = {
+    "convert": "a.tsv b.hdf",
     "ddic": "a l b",
     "deformImage": "a -pf p",
+    "discreteStrain": "a",
+    "filterPhiField": "-pf a -srs",
     "guidingPoints": "a",
     "info": "",
+    "labelField": "a -pf p -col c",
     "ldic": "a b -hws 5",
+    "moveLabels": "a -pf p",
+    "mergePhis": "a b",
+    "passPhiField": "-pf a -lab1 b",
     "pixelSearch": "a b -hws 5",
     "pixelSearchPropagate": "a b -sp 1 1 1 0 0 0",
     "reg": "a b",
+    "regularStrain": "a",
 }
 
 #: Runs the lines one after the other, and notes what the launcher would have been called with.

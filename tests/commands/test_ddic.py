@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from label_cases import NUMBERS, ddic_here, eight, save_eight, truth_of_eight
+from ddic_cases import NUMBERS, ddic_here, eight, save_eight, truth_of_eight
 from reg_ends import own_folder
 from search_cases import written
 

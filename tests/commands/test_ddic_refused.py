@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from label_cases import eight, save_eight
+from ddic_cases import eight, save_eight
 from reg_ends import own_folder
 
 from hpcdvc.cli import main

@@ -49,6 +49,9 @@ def here(tmp_path, monkeypatch, series):
         specimen[:, :, :12] = 0
         named = {f"load{step}": image for step, image in enumerate(series)}
         named |= {"im1": series[0], "im2": series[1], "before": series[0], "after": series[1], "specimen": specimen}
+        places, cells = np.indices(SHAPE) // 20, np.indices(SHAPE) % 20
+        inside = (cells < 15).all(axis=0)
+        named["grains"] = np.where(inside, 1 + np.ravel_multi_index(tuple(places), (7, 7, 7)), 0).astype("u2")
         torn, half = series[0].copy(), SHAPE[2] // 2
         torn[..., half:] = np.roll(torn, (3, 12, 2), axis=(0, 1, 2))[..., half:]
         named |= {"torn0": series[0], "torn1": torn}

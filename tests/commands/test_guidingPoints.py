@@ -126,7 +126,7 @@ def test_refused(words, code, told, capfd):
     tifffile.imwrite("empty.tif", np.zeros(SHAPE, "u1"))
     assert main("guidingPoints", ["im1.tif", *map(str, words)]) == code
     assert is_one_sentence(capfd.readouterr().err, told)
-    assert not list(Path().glob(f"{RESULT}*.txt"))
+    assert not list(Path().glob(f"{RESULT}*"))
 
 
 @pytest.mark.parametrize("value", [7, np.nan])

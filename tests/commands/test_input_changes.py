@@ -13,18 +13,29 @@ from ldic_cases import run_here
 from rank_scripts import finish, start
 from reg_cases import run_here as register_here
 from reg_ends import is_one_sentence
-from search_cases import search_here, spread_here
+from search_cases import points_here, search_here, spread_here
 
 from hpcdvc.errors import RunError, Unfinished, UserError
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.search import texture
 from hpcdvc.steps import start as start_field
 
 GRID = ("-hws", 5, "-ns", 6)
+
+
+def points_of_small_blocks(*words):
+    """Of several blocks: of one nothing is left to go on with."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(texture, "EDGE", 8)
+        return points_here(*words)
+
+
 COMMANDS = {
     "ldic": (run_here, ("im1.tif", "im2.tif", *GRID)),
     "reg": (register_here, ("im1.tif", "im2.tif", "-def")),
     "pixelSearch": (search_here, ("im1.tif", "im2.tif", *GRID, "-sr", *(-1, 1) * 3)),
     "pixelSearchPropagate": (spread_here, ("im1.tif", "im2.tif", *GRID, "-cct", 0, "-sp", 20, 20, 20, 0, 0, 0)),
+    "guidingPoints": (points_of_small_blocks, ("im2.tif", "-hws", 3)),
     "deformImage": (deform_here, ("im1.tif", "-pf", "reg.tsv", "--residual", "im2.tif")),
 }
 

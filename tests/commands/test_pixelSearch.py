@@ -118,7 +118,7 @@ def test_windows_are_deformed_as_asked():
 
 
 @pytest.mark.parametrize("words", [("-sr", *"-3 3 -3 3 -3 3".split()), ()])
-def test_particles(words):
+def test_particles(words, capfd):
     labels, im2, moves = particles()
     tifffile.imwrite("lab.tif", labels)
     save_pair(im2=im2)
@@ -134,7 +134,7 @@ def test_particles(words):
     again = search("-lab1", "lab.tif", "-ld", 0, "-pf", "start.tsv", "-sr", *"-4 4 -4 4 -4 4".split())
     assert (again.displacement == list(moves.values())).all()
     small = search("-lab1", "lab.tif", "-lvt", 2000, code=1)
-    assert (small.return_status == Status.NO_SPECIMEN).all()
+    assert (small.return_status == Status.NO_SPECIMEN).all() and "-lvt" in capfd.readouterr().out
 
 
 def test_in_two_dimensions():

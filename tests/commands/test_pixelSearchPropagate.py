@@ -13,7 +13,7 @@ from rank_scripts import finish
 from reg_ends import own_folder
 from scipy.interpolate import griddata
 from search_cases import pair, particles, save_pair, written
-from synthetic import Affine, lattice_texture
+from synthetic import Affine, DisplacementField, lattice_texture
 from synthetic import pair as analytic
 
 from hpcdvc.cli import main
@@ -88,11 +88,12 @@ def test_the_same_bytes_on_any_number_of_ranks(words, run_command):
     assert len(found[0]) == 2 and found[0] == found[1] == found[2]
 
 
-@pytest.mark.parametrize("name", ["points.txt", "points.tsv"])
+@pytest.mark.parametrize("name", ["points.txt", "points.tsv", "points of Windows.txt"])
 def test_guiding_points(name):
     places = [(20, 22, x) for x in range(10, 80, 9)][::-1]
     lines = {
         "points.txt": ["# Z Y X", *(f"{z}, {y} {x}.0" for z, y, x in places)],
+        "points of Windows.txt": ["\ufeff20 22 73", *(f"{z} {y} {x}\r" for z, y, x in places[1:])],
         "points.tsv": ["Xpos\tNodeNumber\tZpos\tYpos", *(f"{x}\t7\t{z}\t{y}" for z, y, x in places)],
     }[name]
     Path(name).write_text("\n".join(lines) + "\n")
@@ -116,6 +117,40 @@ def test_in_two_dimensions(images):
     error = np.abs(field.displacement - FIELD.displacement(field.positions)).max(axis=1)
     assert (error[field.measured] < 0.75).mean() > 0.9 and field.measured.sum() > 15
     assert search(*("-sp", 0, 22, 10, 0, 0, 0), "-hws", 7).measured.any()
+
+
+class Bent(DisplacementField):
+    """A strip bent to a circle: the line y = 30 keeps its length; the rotation grows along x, to 35 degrees at 250."""
+
+    radius = 250 / np.radians(35)
+
+    def displacement(self, points):
+        r, turned = self.radius + 30 - points[..., 0], points[..., 1] / self.radius
+        return np.stack([30 + self.radius - r * np.cos(turned), r * np.sin(turned)], axis=-1) - points
+
+    def reference(self, points, tolerance=None):
+        y, x = self.radius + 30 - points[..., 0], points[..., 1]
+        return np.stack([self.radius + 30 - np.hypot(y, x), self.radius * np.arctan2(x, y)], axis=-1)
+
+
+@pytest.mark.parametrize("part", ["no", "all", "rigid"])
+def test_rotation_that_grows_along_the_way(part):
+    """Windows that are not deformed do not match any more where they have turned by much."""
+    field = Bent()
+    save_pair(*analytic(lattice_texture(7, dimensions=2), (150, 260), field))
+    words = ("-ns3", 1, 10, 10, "-hws", 10, "-sr", *"0 0 -3 3 -3 3".split(), "-sp", 0, 30, 14, 0, 0, 0)
+    found = search(*words, *(("-F", part) * (part != "no")))
+    y, x = found.positions[:, 1:].T
+    truth = field.displacement(found.positions[:, 1:])
+    end = (x > 180) & (y > 20) & (y < 60) & (x + truth[:, 1] < 248)
+    assert end.sum() > 15 and (x[found.measured] < 60).sum() > 40
+    if part == "no":
+        assert not found.measured[end].any() and (found.phi[:, :3, :3] == np.eye(3)).all()
+        return
+    turned = np.degrees(np.arctan2(found.phi[:, 1, 2], found.phi[:, 2, 2]))
+    assert found.measured[end].mean() > 0.9 and np.abs(turned - x * 35 / 250)[end & found.measured].max() < 6
+    assert np.abs(found.displacement[:, 1:] - truth)[end & found.measured].max() < 1
+    assert (found.phi[:, 0, :3] == (1, 0, 0)).all()
 
 
 def test_what_the_front_does_not_reach(images):

@@ -52,7 +52,7 @@ def here(tmp_path, monkeypatch):
         (("-ns", "10", "-hws", "30"), "larger than im1.tif"),
         (("-ns", "100", "-hws", "6"), "no node inside"),
         ((*GRID, "-pf", "points.tsv"), "points.tsv"),
-        (("-lab1", "small.tif"), "small.tif"),
+        (("-lab1", "small.tif"), "the label image does not fit the image (ZYX): small.tif"),
         (("-lab1", "float.tif"), "float.tif holds float32 voxels: labels are whole numbers"),
         (("-lab1", "negative.tif"), "negative.tif holds the label -3"),
         (("-lab1", "none.tif"), "none.tif holds no particle"),

@@ -2,20 +2,12 @@
 
 import numpy as np
 import pytest
+from label_cases import labelled
+from scipy import ndimage
 
 from hpcdvc.errors import UserError
 from hpcdvc.labels.boxes import bounding_boxes, centres_of_mass, get_label, volumes
 from hpcdvc.labels.scan import scan_labels
-
-
-def labelled(dtype="u4", shape=(13, 14, 17), most=9, seed=0):
-    """Blocks of labels with gaps between their numbers, some of one voxel; half of it background."""
-    rng = np.random.default_rng(seed)
-    small = rng.integers(0, most, [-(-n // 3) for n in shape]) * (rng.random([-(-n // 3) for n in shape]) < 0.5)
-    image = np.kron(small, np.ones((3, 3, 3), int))[tuple(map(slice, shape))]
-    image[image == 4] = 0
-    image[0, 0, 0], image[-1, -1, -1] = most + 3, most + 5
-    return image.astype(dtype)
 
 
 def by_numpy(image):
@@ -41,6 +33,9 @@ def test_large_numbers_take_no_memory():
     image[1, 2, 3:], image[3] = 2**32 - 1, 2**31 + 7
     assert scan_labels(image)["label"].tolist() == [2**31 + 7, 2**32 - 1]
     boxes, numbers = bounding_boxes(image, compact=True)
+    for table in (bounding_boxes, volumes, centres_of_mass):
+        with pytest.raises(UserError, match="compact=True"):
+            table(image)
     assert numbers.tolist() == [2**31 + 7, 2**32 - 1] and boxes.tolist() == [[3, 3, 0, 4, 0, 5], [1, 1, 2, 2, 3, 5]]
 
 
@@ -90,3 +85,34 @@ def test_label_is_cut_out():
     assert get_label(image, 3, label_dilate=1, mask_other_labels=False).volume_dilated == grown.volume_dilated + 8
     assert get_label(image, 3, label_dilate=-1).volume_dilated == 0 and get_label(image, 5) is None
     assert get_label(image[5], 3, margin=2).subvol.shape == (1, 8, 6)
+
+
+@pytest.mark.parametrize("dilate", [-2, -1, 0, 1, 3])
+@pytest.mark.parametrize("others", [True, False])
+@pytest.mark.parametrize("shape", [(13, 14, 17), (1, 20, 23)])
+def test_dilated_and_eroded_as_by_scipy(dilate, others, shape):
+    image = labelled("i4", shape)
+    reach = np.arange(-abs(dilate), abs(dilate) + 1)
+    z, y, x = np.meshgrid(reach if shape[0] > 1 else [0], reach, reach, indexing="ij")
+    ball = z * z + y * y + x * x <= dilate * dilate
+    boxes = bounding_boxes(image)
+    for label in np.unique(image[image > 0]):
+        expected = image == label
+        if dilate:
+            expected = (ndimage.binary_dilation if dilate > 0 else ndimage.binary_erosion)(expected, ball)
+        if others:
+            expected &= (image == 0) | (image == label)
+        for known in (None, boxes):
+            one = get_label(image, label, 1, dilate, others, known)
+            assert one.volume_dilated == expected.sum() and (one.subvol == expected[one.slice]).all()
+            assert one.volume_initial == (image == label).sum()
+            centre = ndimage.center_of_mass(image == label)
+            assert np.allclose(one.centre_of_mass, centre, rtol=0, atol=1e-12)
+            assert np.allclose(one.centre_of_mass_rel + [part.start for part in one.slice], centre)
+
+
+def test_a_label_that_is_not_there():
+    image = labelled()
+    boxes = bounding_boxes(image)
+    for label in (0, 4, 77):
+        assert get_label(image, label) is None and get_label(image, label, bounding_boxes=boxes) is None

@@ -228,8 +228,8 @@ def test_an_inherited_option_stands_under_the_heading_of_the_group():
     assert heading["phi_file"] == heading["apply_f"] == "start"
 
 
-def test_files_are_declared_once():
-    """What an option reads is one thing in all commands."""
+def test_files_are_one_thing():
+    """What an option reads is the same in all commands; one that is declared again says the same."""
     places = defaultdict(set)
     for module in iter_modules(hpcdvc.options.__path__):
         classes = vars(import_module(f"hpcdvc.options.{module.name}")).values()
@@ -237,9 +237,9 @@ def test_files_are_declared_once():
             for name in set(get_annotations(group)) & set(group.__dataclass_fields__):
                 declared = group.__dataclass_fields__[name].metadata.get("option")
                 if declared and declared.reads and declared.flags:
-                    places[declared.flags[0]].add(group.__qualname__)
+                    places[declared.flags[0]].add(declared.reads)
     assert {"-mf1", "-pf"} < set(places)
-    assert {flag: groups for flag, groups in places.items() if len(groups) > 1} == {}
+    assert {flag: kinds for flag, kinds in places.items() if len(kinds) > 1} == {}
 
 
 def test_python_users_get_the_same_checks():

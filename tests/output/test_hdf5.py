@@ -12,8 +12,9 @@ from affine_field import GRID, GRID_2D, METADATA, G, affine_rows, displacement, 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.field import ROW
 from hpcdvc.fields.status import Status, reason_of
-from hpcdvc.output import files, hdf5, schema
+from hpcdvc.output import files, hdf5, schema, transports
 from hpcdvc.output.columns import columns_of
+from hpcdvc.output.schema import field_of_members
 from hpcdvc.output.transports import boxes
 
 FAILED = [3, 17]
@@ -265,3 +266,24 @@ def test_boxes_cover_exactly_the_rows(shape):
             parts = [numbers[tuple(slice(o, o + c) for o, c in zip(*box, strict=True))].ravel() for box in cut]
             assert np.concatenate([np.arange(0), *parts]).tolist() == list(range(start, stop))
             assert len(cut) <= 2 * len(shape) - 1
+
+
+@pytest.mark.parametrize("grid", [GRID, GRID_2D, None], ids=["3-D", "2-D", "free points"])
+def test_a_field_that_was_read_is_written_as_it_was(tmp_path, monkeypatch, grid):
+    """The same bytes, also where few points are written at a time."""
+    positions = (grid or GRID).positions() + (0 if grid else 0.25)
+    rows = affine_rows(positions, FAILED)
+    hdf5.write_field(tmp_path / "a.hdf", rows, 0, grid, METADATA, positions=None if grid else positions)
+    field = hdf5.read_field(tmp_path / "a.hdf")
+    monkeypatch.setattr(transports, "POINTS_AT_ONCE", 7)
+    hdf5.save_field(tmp_path / "b.hdf", field, METADATA)
+    assert (tmp_path / "b.hdf").read_bytes() == (tmp_path / "a.hdf").read_bytes()
+
+
+def test_a_field_has_the_columns_that_it_has(tmp_path):
+    hdf5.save_field(tmp_path / "a.hdf", field_of_members({"Phi": np.eye(4)[None]}, positions=np.zeros((1, 3))), {})
+    assert hdf5.read_field(tmp_path / "a.hdf").extra == {}
+    with pytest.raises(UserError, match="the column colour is not declared"):
+        members = {"Phi": np.eye(4)[None], "colour": np.ones(1)}
+        hdf5.save_field(tmp_path / "b.hdf", field_of_members(members, positions=np.zeros((1, 3))), {})
+    assert not (tmp_path / "b.hdf").exists()

@@ -106,6 +106,18 @@ def test_collective_file_is_identical(case, uneven, team, shared_tmp_path, monke
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("transport", ["gather", pytest.param("parallel", marks=needs_parallel_hdf5)])
+def test_a_field_that_all_ranks_have(case, transport, team, shared_tmp_path):
+    """Written by one rank or by all, each its part: what it was read from."""
+    write_serial(shared_tmp_path / "serial.hdf", case, team)
+    field = hdf5.read_field(shared_tmp_path / "serial.hdf")
+    metadata = METADATA if team.rank == 0 else {"parameters": {"rank": team.rank}, "provenance": {}}
+    hdf5.save_field(shared_tmp_path / "again.hdf", field, metadata, team, transport)
+    assert objects(shared_tmp_path / "again.hdf") == objects(shared_tmp_path / "serial.hdf")
+    team.barrier()
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("transport", ["gather", pytest.param("parallel", marks=needs_parallel_hdf5)])
 def test_failure_of_rank_0_is_told_to_all(transport, team, shared_tmp_path):
     path = shared_tmp_path / "nowhere" / "a.hdf"
     rows = affine_rows(GRID.positions()) if team.rank == 0 else NOTHING

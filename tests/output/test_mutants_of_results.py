@@ -6,7 +6,7 @@ import pytest
 from affine_field import GRID, GRID_2D, METADATA, affine_rows, field_of_rows
 from mutants import check_mutants
 
-from hpcdvc.output import hdf5, tsv
+from hpcdvc.output import hdf5, tsv, vtk
 from hpcdvc.registration.gauss_newton import ITERATE
 
 
@@ -45,10 +45,22 @@ def write_tables(folder):
     (folder / "short.tsv").write_text("Zpos\tYpos\tXpos\tZdisp\tYdisp\tXdisp\n1\t2\t3\t0.5\t-1e-3\tnan\n")
 
 
+def write_vtk_files(folder):
+    positions = GRID.positions()[::7]
+    vtk.write_vtk(folder / "grid.vtk", field_of_rows(affine_rows(GRID_2D.positions(), [3]), GRID_2D))
+    vtk.write_vtk(folder / "points.vtk", field_of_rows(affine_rows(positions), None, positions))
+
+
+READERS = [
+    ("read_result", write_results),
+    ("read_result", write_older),
+    ("read_table", write_tables),
+    ("read_vtk_text", write_vtk_files),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("reader", "write"), [("read_result", write_results), ("read_result", write_older), ("read_table", write_tables)]
-)
+@pytest.mark.parametrize(("reader", "write"), READERS)
 def test_mutants(tmp_path, reader, write):
     write(tmp_path)
     ended = check_mutants(reader, tmp_path, 1000)

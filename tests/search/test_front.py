@@ -62,9 +62,10 @@ def test_against_the_twin(count, radius, fails):
         assert (front.next() == numbers).all()
         guesses = front.guesses(numbers)
         for number, guess in zip(numbers, guesses, strict=True):
-            assert guess == pytest.approx(twin.guess(number), abs=1e-12)
-        u, good = guesses + RNG.normal(size=guesses.shape), RNG.random(len(numbers)) >= fails
-        front.take(numbers, u, good), twin.take(numbers, u, good)
+            assert guess[:, 3] == pytest.approx(twin.guess(number), abs=1e-12) and (guess[:, :3] == np.eye(3)).all()
+        guesses[:, :, 3] += RNG.normal(size=(len(numbers), 3))
+        good = RNG.random(len(numbers)) >= fails
+        front.take(numbers, guesses, good), twin.take(numbers, guesses[:, :, 3], good)
         rounds += 1
     assert len(front.next()) == 0 and (front.left == np.flatnonzero(~twin.treated)).all()
     assert rounds > 0 and (fails > 0 or len(front.left) == 0)
@@ -94,4 +95,29 @@ def test_far_neighbours_weigh_alike_where_weights_vanish():
     positions = np.array([[0.0, 0, 0], [0, 0, 50]])
     front = Front(positions, np.array([0.0, 0, -50]), np.array([1.0, 0, 0]), 60, 0.5)
     numbers = front.next()
-    assert numbers.tolist() == [0] and front.guesses(numbers).tolist() == [[1, 0, 0]]
+    assert numbers.tolist() == [0] and front.guesses(numbers)[:, :, 3].tolist() == [[1, 0, 0]]
+
+
+def test_expected_gradient():
+    """Whole displacements of a twist that grows along x: F and displacement lie near the truth all the way."""
+    grid = 8.0 * np.stack(np.meshgrid(np.arange(7), np.arange(7), np.arange(30), indexing="ij"), axis=-1).reshape(-1, 3)
+    middle, rate = np.array([24.0, 24, 0]), np.radians(0.15)
+
+    def truth(positions):
+        z, y, x = (positions - middle).T
+        cos, sin = np.cos(rate * x), np.sin(rate * x)
+        phi = np.tile(np.eye(4)[:3], (len(positions), 1, 1))
+        phi[:, 0, 0], phi[:, 0, 1], phi[:, 1, 0], phi[:, 1, 1] = cos, -sin, sin, cos
+        phi[:, 0, 2], phi[:, 1, 2] = rate * (-sin * z - cos * y), rate * (cos * z - sin * y)
+        phi[:, 0, 3], phi[:, 1, 3] = cos * z - sin * y - z, sin * z + cos * y - y
+        return phi
+
+    front, worst = Front(grid, middle, np.zeros(3), 12.0, 25.0, fitted=True), np.zeros(2)
+    while len(numbers := front.next()):
+        guesses, right = front.guesses(numbers), truth(grid[numbers])
+        off = np.abs(guesses - right)
+        worst = np.maximum(worst, (off[:, :, :3].max(), off[:, :, 3].max()))
+        guesses[:, :, 3] = np.rint(right[:, :, 3])
+        front.take(numbers, guesses, np.ones(len(numbers), bool))
+    assert np.abs(right[:, 0, 1]).max() > 0.5  # sine of the twist at the end
+    assert worst[0] < 0.1 and worst[1] < 1, worst

@@ -119,6 +119,10 @@ def test_two_dimensions():
         {"half_window_size": (-1, 2, 2)},
         {"half_window_size": 0},
         {"im1_mask": np.ones((3, 3, 3))},
+        {"number": 0},
+        {"minimum_spacing": -1.0},
+        {"min_mask_coverage": 1.5},
+        {"least_strength": np.nan},
     ],
 )
 def test_refused(arguments):

@@ -73,9 +73,11 @@ def test_bad_start():
     for bad in (np.nan, np.inf):
         phi[0, 1, 3] = bad
         ends(Status.BAD_START, im1, im1, phi=phi)
-    phi = identity(1)
-    phi[0, :3, :3] = 0
-    ends(Status.BAD_START, im1, im1, phi=phi)
+    flattened = np.diag([1.0, 0, 1])
+    for singular in (np.zeros((3, 3)), flattened, np.ones((3, 3)), 1e-5 * np.eye(3), 1e-200 * np.eye(3)):
+        phi = identity(1)
+        phi[0, :3, :3] = singular
+        ends(Status.BAD_START, im1, im1, phi=phi)
 
 
 def test_left_image():

@@ -90,6 +90,24 @@ def test_statuses_of_windows():
     assert status(node_position=(-20, 8, 9)) == -6 and status(phi=np.full((4, 4), np.nan)) == -7
 
 
+def test_arguments_of_windows():
+    def cut(**how):
+        given = {"node_position": (7, 8, 9), "phi": np.eye(4), "half_window_size": 3, **how}
+        return get_windows(im1=LARGE, im2=LARGE, search_range=(-1, 1) * 3, **given)
+
+    assert cut().imagette1.shape == (7, 7, 7) and cut(node_position=(1e300, 8, 9)).return_status == -6
+    for name, value in (
+        ("node_position", (np.nan, 8, 9)),
+        ("node_position", (7, 8)),
+        ("phi", None),
+        ("phi", np.eye(3)),
+    ):
+        with pytest.raises(UserError, match=name):
+            cut(**{name: value})
+    with pytest.raises(UserError, match="between 0 and 1"):
+        cut(min_mask_coverage=1.5)
+
+
 @pytest.mark.parametrize("apply_f", ["all", "rigid", "no"])
 def test_window_is_deformed_about_its_middle(apply_f):
     im1 = RNG.integers(0, 60000, (30, 30, 30)).astype("u2")

@@ -1,0 +1,145 @@
+"""Rows that do not fit their neighbours, and smooth fields: numbers of rows in, values of these rows out."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+
+from hpcdvc.fields.around import CACHED, Around, nodes_at, squared_length
+from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.local import axes_of, basis_of, median_of, weighted_fit
+
+#: Half the box of nodes that a node is judged by, and as many of the nearest rows by dimensions where there is no grid.
+HALF_BOX = 2
+NEAREST = {1: 4, 2: 24, 3: 124}
+#: Rounds in which rows that are far from the affine fit lose their weight.
+ROUNDS = 5
+#: The Gaussian ends at so many standard deviations.
+WIDTH = 3
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes of nodes about nodes of a grid.
+
+    Attributes
+    ----------
+    grid : n nodes
+    usable : (n,) bool, those that count
+    half : nodes on each side of the one in the middle, ZYX
+    mirrored : beyond the border the grid is repeated as in a mirror on its outer face; else there is nothing
+    """
+
+    grid: Grid
+    usable: np.ndarray
+    half: tuple[int, int, int]
+    mirrored: bool = False
+
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """(k, 3) steps from the middle to all nodes of a box."""
+        return np.array(
+            list(
+                product(*[range(-n, n + 1) if m > 1 else (0,) for n, m in zip(self.half, self.grid.shape, strict=True)])
+            )
+        )
+
+    def blocks(self, numbers: np.ndarray):
+        """A few nodes (m,) at a time: which of them, and the nodes (m, k) in their boxes, -1 for none."""
+        count = max(CACHED // len(self.steps), 1)
+        for first in range(0, len(numbers), count):
+            some = slice(first, first + count)
+            home = np.stack(np.unravel_index(numbers[some], self.grid.shape), axis=1)
+            yield some, nodes_at(self.grid, self.usable, home, self.steps, self.mirrored)
+
+
+def misfit(
+    around: Around | Boxes, positions: np.ndarray, displacements: np.ndarray, numbers: np.ndarray, epsilon: float = 0.1
+) -> np.ndarray:
+    """How far rows are from what their neighbours make of them, in units of what these differ by among themselves.
+
+    The normalised median test [Westerweel & Scarano 2005, doi 10.1007/s00348-005-0016-6] with an affine fit in place of
+    the median, which does not take rotation and strain for errors: |u - fit| / (median |u_i - fit_i| + epsilon). Rows
+    far from the fit lose their weight, 1 / (1 + q^2)^2 with that same ratio q, and it is repeated.
+
+    Parameters
+    ----------
+    around : which rows count for a row; itself is left out
+    positions, displacements : (n, 3) of all rows, ZYX, voxels
+    numbers : (m,) of the rows that are judged
+    epsilon : what displacements differ by anyway, voxels
+
+    Returns
+    -------
+    (m,) array; above 2 to 3 a row is wrong. NaN where the neighbours are too few to tell
+    """
+    result = np.full(len(numbers), np.nan)
+    axes = axes_of(positions[around.usable])
+    blocks = around.blocks(numbers if isinstance(around, Boxes) else positions[numbers])
+    for some, rows, *_ in blocks:
+        own = numbers[some]
+        count = (rows >= 0) & (rows != own[:, None])
+        away = np.where(count[..., None], positions[rows] - positions[own][:, None], 0)
+        scale = np.maximum(np.abs(away).max(axis=(1, 2)), 1e-9)
+        basis = basis_of(away / scale[:, None, None], axes, 1)
+        u = np.where(count[..., None], displacements[rows], 0)
+        weights = count.astype(float)
+        for again in range(ROUNDS + 1):
+            fit = weighted_fit(basis, weights, u)
+            off = u - sum(basis[:, :, q, None] * fit[:, None, q] for q in range(basis.shape[2]))
+            length = np.sqrt(squared_length(off))
+            usual = median_of(length, count) + epsilon
+            if again < ROUNDS:
+                weights = count / (1 + (length / usual[:, None]) ** 2) ** 2
+        ratio = np.sqrt(squared_length(displacements[own] - fit[:, 0])) / usual
+        result[some] = np.where(count.sum(axis=1) >= 2 * basis.shape[2], ratio, np.nan)
+    return result
+
+
+def median_in_boxes(boxes: Boxes, values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Median of each component over the nodes in the box about each of some nodes.
+
+    Parameters
+    ----------
+    boxes : of the grid
+    values : (n, ...) of all nodes
+    numbers : (m,) of those that are wanted
+
+    Returns
+    -------
+    (m, ...) array, NaN where no node counts
+    """
+    result = np.empty((len(numbers), *values.shape[1:]))
+    for some, rows in boxes.blocks(numbers):
+        result[some] = median_of(values[rows], rows >= 0)
+    return result
+
+
+def gaussian_in_boxes(boxes: Boxes, values: np.ndarray, numbers: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian mean of each component about each of some nodes: that of an affine fit, which borders do not shift.
+
+    Parameters
+    ----------
+    boxes : of the grid
+    values : (n, ...) of all nodes
+    numbers : (m,) of those that are wanted
+    sigma : standard deviation in units of the node spacing
+
+    Returns
+    -------
+    (m, ...) array, NaN where no node counts
+    """
+    result = np.empty((len(numbers), *values.shape[1:]))
+    squares = (boxes.steps**2).sum(axis=1)
+    axes = np.flatnonzero(np.array(boxes.grid.shape) > 1)
+    away = boxes.steps / max(max(boxes.half), 1)
+    for some, rows in boxes.blocks(numbers):
+        count = rows >= 0
+        weights = count * np.exp(-squares / (2 * sigma**2))
+        basis = basis_of(np.broadcast_to(away, (*rows.shape, 3)), axes, 1)
+        data = np.where(count[..., None], values[rows].reshape(*rows.shape, -1), 0)
+        found = weighted_fit(basis, weights, data)[:, 0]
+        found[~count.any(axis=1)] = np.nan
+        result[some] = found.reshape(-1, *values.shape[1:])
+    return result

@@ -1,0 +1,44 @@
+"""Rows of fields as records to be changed and written."""
+
+import numpy as np
+
+from hpcdvc.fields.field import ROW, Field
+
+
+def some_rows(field: Field, chosen: np.ndarray) -> Field:
+    """Some rows of a field, which then has no grid; `chosen` is (n,) bool or numbers."""
+    extra = {name: values[chosen] for name, values in (field.extra or {}).items()}
+    names = ("positions", "phi", "return_status", "error", "iterations", "delta_phi_norm")
+    return Field(*(getattr(field, name)[chosen] for name in names), None, extra, field.family)
+
+
+def rows_from(field: Field, numbers: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Rows of a field as they are.
+
+    Parameters
+    ----------
+    field : n rows
+    numbers : (m,) of those that are wanted
+    dtype : from `row_type_of`
+
+    Returns
+    -------
+    (m,) array of `dtype`; what the field does not have is NaN or 0
+    """
+    rows, extra = blank_rows(numbers, dtype), field.extra or {}
+    rows["Phi"] = field.phi[numbers, :3]
+    for name in ("return_status", "error", "iterations", "delta_phi_norm"):
+        rows[name] = getattr(field, name)[numbers]
+    for name in (name for name in dtype.names if name in extra):
+        rows[name] = extra[name][numbers]
+    return rows
+
+
+def blank_rows(numbers: np.ndarray, dtype: np.dtype = ROW) -> np.ndarray:
+    """Rows (m,) of these numbers in which nothing is known: NaN, and 0 where that is no number of the type."""
+    rows = np.zeros(len(numbers), dtype)
+    for name in dtype.names:
+        if dtype[name].base.kind == "f":
+            rows[name] = np.nan
+    rows["index"] = numbers
+    return rows

@@ -1,0 +1,69 @@
+"""Images that are made of a label image and a field of its labels, slab by slab."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.fields.field import Field
+from hpcdvc.images import VolumeInfo, memory_text
+from hpcdvc.output.image import ImageFile
+from hpcdvc.ranks.progress import duration
+from hpcdvc.runs.slabs import slab_depth
+
+#: Planes of a slab: few, so that all ranks have some, and more than what a label has to be looked at beyond them.
+PLANES = 8
+
+
+@dataclass(frozen=True)
+class LabelTask:
+    """What is made of which label image.
+
+    Attributes
+    ----------
+    labels : header of the label image
+    field : of its labels
+    path : of the field, for messages
+    seconds_per_voxel : rough cost
+    """
+
+    labels: VolumeInfo
+    field: Field
+    path: str
+    seconds_per_voxel: float
+
+    @property
+    def depth(self) -> int:
+        """Planes per slab."""
+        return slab_depth(self.labels.shape, PLANES)
+
+    @property
+    def seconds_per_slab(self) -> float:
+        """Rough cost of a slab."""
+        return self.seconds_per_voxel * self.depth * self.labels.shape[1] * self.labels.shape[2]
+
+    def estimate(self, image: ImageFile, ranks: int) -> str:
+        """What the run will take, as text: memory, core time, disk."""
+        slabs = -(-self.labels.shape[0] // self.depth)
+        own = 60e6 + 12 * self.depth * self.labels.shape[1] * self.labels.shape[2]
+        seconds = self.seconds_per_slab * slabs
+        return (
+            f"{slabs} slabs of {self.depth} planes\n"
+            f"per node: {memory_text((self.labels,))}, {len(self.field)} rows\n"
+            f"per rank: about {own / 1e6:.0f} MB\n"
+            f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, slabs))} on {ranks} ranks\n"
+            f"disk: {image.file_bytes / 1e6:.1f} MB for {image.path}"
+        )
+
+
+def maker(
+    planes: Callable[[int, int], tuple[np.ndarray, tuple[float, ...]]],
+) -> Callable[[int, int], Iterator[tuple[tuple[np.ndarray, ...], np.ndarray]]]:
+    """What `hpcdvc.runs.slabs.write_slabs` wants, of a function that gives planes first to last - 1 and three sums."""
+
+    def make(first: int, last: int) -> Iterator[tuple[tuple[np.ndarray, ...], np.ndarray]]:
+        values, sums = planes(first, last)
+        for k, plane in enumerate(values):
+            yield (plane,), np.array(sums if k == 0 else (0.0, 0.0, 0.0))
+
+    return make

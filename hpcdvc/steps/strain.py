@@ -1,0 +1,180 @@
+"""From a field in a file to what its strain is made of, and from gradients to rows."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.fields.field import Field, row_with
+from hpcdvc.fields.rows import blank_rows
+from hpcdvc.fields.status import Status
+from hpcdvc.fields.strain import strain_components
+from hpcdvc.fields.strain_errors import strain_deviations
+from hpcdvc.options.registration import HalfWindow
+from hpcdvc.output.hdf5 import read_metadata
+from hpcdvc.output.strain import strain_columns
+from hpcdvc.steps.selection import usable_rows
+
+log = logging.getLogger("hpcdvc")
+
+#: How points end here, and what to try then.
+ADVICE = {
+    Status.MAX_ITERATIONS: "",
+    Status.NOT_EVALUATED: "correct the field with hpcdvc-filterPhiField",
+    Status.NO_SPECIMEN: "",
+    Status.NOT_REACHED: "larger -r, or correct the field with hpcdvc-filterPhiField",
+}
+
+
+def half_window_of(options: HalfWindow, path: str, ratio: float, flat: bool) -> tuple[int, int, int] | None:
+    """Half windows that a field was measured with, ZYX, voxels: by the file, else by `-hws`; None: not known.
+
+    Parameters
+    ----------
+    options : with `-hws`
+    path : of the field
+    ratio : factor on its voxels (`-pfb`)
+    flat : of images in two dimensions
+    """
+    given, stored = options.half_window, None
+    if path.endswith(".hdf"):
+        parameters = read_metadata(path, "parameters").get("parameters", {})
+        stored = _three(parameters.get("half_window_size3")) or _three(parameters.get("half_window_size"))
+    if stored and given and stored != given:
+        log.warning("-hws is ignored: %s says that its half windows are %s", path, " ".join(map(str, stored)))
+    half = stored or given
+    half = half and tuple(round(((2 * n + 1) * ratio - 1) / 2) if n else 0 for n in half)
+    return half and ((0, *half[1:]) if flat else half)
+
+
+def _three(value: object) -> tuple[int, int, int] | None:
+    """One whole number for all axes, or three; None for anything else, as a file may hold."""
+    values = value if isinstance(value, list) else [value] * 3
+    whole = len(values) == 3 and all(type(entry) is int and 0 <= entry < 2**15 for entry in values)
+    return tuple(values) if whole and any(values) else None
+
+
+def usable(field: Field, lowest: int | None, path: str) -> np.ndarray:
+    """(n,) bool: rows whose status counts and whose numbers are finite; UserError where there are none."""
+    chosen = np.zeros(len(field), bool)
+    chosen[usable_rows(field, lowest, path)] = True
+    log.info("%d of the %d rows of %s are used", chosen.sum(), len(field), path)
+    return chosen
+
+
+def variance_of(field: Field, chosen: np.ndarray) -> np.ndarray | None:
+    """(n, 3, 4) variances of the first rows of Phi; None where those of no chosen row are known."""
+    variance = (field.extra or {}).get("variance")
+    if variance is None or not np.isfinite(variance[chosen, 3::4]).any():
+        return None
+    return variance.reshape(-1, 3, 4)
+
+
+@dataclass(frozen=True)
+class StrainRows:
+    """Makes rows of gradients.
+
+    Attributes
+    ----------
+    names : components that are wanted
+    deviations : with standard deviations
+    flat : of images in two dimensions
+    labels : (n,) of the points of the field, or None
+    """
+
+    names: tuple[str, ...]
+    deviations: bool
+    flat: bool
+    labels: np.ndarray | None = None
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the rows."""
+        label = [("label", "u4")] if self.labels is not None else []
+        return row_with(*strain_columns(self.names, self.deviations), *label)
+
+    def __call__(
+        self,
+        numbers: np.ndarray,
+        f: np.ndarray,
+        displacement: np.ndarray,
+        covariance: np.ndarray | None,
+        otherwise: np.ndarray,
+    ) -> np.ndarray:
+        """Rows of some points.
+
+        Parameters
+        ----------
+        numbers : (m,) of the points
+        f : (m, 3, 3) array, NaN where there is none
+        displacement : (m, 3) of the points, voxels
+        covariance : (m, 3, 3, 3) of F, where standard deviations are wanted
+        otherwise : (m,) statuses of points where `f` is NaN
+        """
+        rows = blank_rows(numbers, self.dtype)
+        for name in ("iterations", "error", "delta_phi_norm"):
+            rows[name] = 0
+        if self.labels is not None:
+            rows["label"] = self.labels[numbers]
+        there = np.isfinite(f).all(axis=(1, 2))
+        f = f.copy()
+        if self.flat:
+            f[there, 0, :] = f[there, :, 0] = (1, 0, 0)
+        rows["Phi"][:, :, :3], rows["Phi"][:, :, 3] = f, displacement
+        rows["Phi"][~there] = np.nan
+        strains = strain_components(f, self.names, self.flat)
+        if self.deviations:
+            deviations = strain_deviations(f, covariance, self.names, self.flat)
+            strains |= {f"{name}_std": values for name, values in deviations.items()}
+            rows["variance"].reshape(-1, 3, 4)[:, :, :3] = np.diagonal(covariance, axis1=2, axis2=3)
+        for name, values in strains.items():
+            rows[name] = values
+        mirrored = there & ~(np.linalg.det(np.where(there[:, None, None], f, np.eye(3))) > 0)
+        rows["return_status"] = np.where(there, Status.MAX_ITERATIONS, otherwise)  # "interpolated" of fields of fields
+        rows["return_status"][mirrored] = Status.SINGULAR_PHI
+        return rows
+
+
+def without_strain(status: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Status of points that have no strain: their own where they were not chosen and it says why, else -12."""
+    return np.where(chosen, Status.NOT_REACHED, np.minimum(status, 0))
+
+
+def gauge_text(extent: np.ndarray, half: tuple[int, int, int] | None, flat: bool) -> str:
+    """The virtual strain gauge: all voxels that a strain is made of, in words.
+
+    Parameters
+    ----------
+    extent : (3,) distance between the outermost nodes, ZYX, voxels
+    half : half windows, or None
+    flat : in two dimensions
+    """
+    extent = extent[1:] if flat else extent
+    if half is None:
+        return f"virtual strain gauge: nodes {_by(extent)} voxels apart, and the windows, whose size is not known"
+    window = 2 * np.array(half)[-len(extent) :] + 1
+    gauge = extent + window
+    return f"virtual strain gauge: {_by(gauge)} voxels, {_by(gauge / window)} windows"
+
+
+def _by(values: np.ndarray) -> str:
+    return " x ".join(f"{value:.4g}" for value in values)
+
+
+def check_layers(field: Field, path: str) -> bool:
+    """Whether a grid is that of images in two dimensions.
+
+    Raises
+    ------
+    UserError
+        It has a single layer along an axis, and how the field varies along it is not known.
+    """
+    flat = field.grid.shape[0] == 1 and field.grid.origin[0] == 0
+    for name, count in list(zip("ZYX", field.grid.shape, strict=True))[flat:]:
+        if count == 1:
+            raise UserError(
+                f"{path} has one layer of nodes along {name}: how the displacement varies along it is not known "
+                "(-raw takes the F of the windows)"
+            )
+    return flat

@@ -1,0 +1,146 @@
+"""hpcdvc-convert: a result in another format."""
+
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+
+from hpcdvc.errors import UserError, shortened
+from hpcdvc.options.convert import Options
+from hpcdvc.options.declare import named_files
+from hpcdvc.output import hdf5, places, tiff, tsv, views, vtk
+from hpcdvc.output.columns import Column, columns_of
+from hpcdvc.output.files import sweep
+from hpcdvc.output.peer import for_spam
+from hpcdvc.output.read import Result, read_result
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.job import metadata_of, parameters_of
+from hpcdvc.runs.lock import Locks
+
+log = logging.getLogger("hpcdvc")
+
+
+def run(options: Options, team) -> list[str]:
+    """Read a result and write it; returns the paths written. Collective.
+
+    Parameters
+    ----------
+    options : Options
+    team : hpcdvc.ranks.team.Team
+    """
+    with Locks(team) as locks:
+        inputs, locks.held = team.agree(lambda: (_prepared(options, locks), locks.held))
+        result = read_result(options.input, team)
+        team.agree(lambda: _check_unchanged(inputs, locks, options))
+        _leave_out_unknown(result)
+        if _ending(options.output) == ".hdf":
+            metadata = team.agree(lambda: _metadata(options, inputs))
+            transport = team.agree(lambda: hdf5.choose_transport(team)) if result.grid else "gather"
+            hdf5.save_field(options.output, result, metadata, team, transport)
+            paths = [options.output]
+        else:
+            paths = team.agree(lambda: _write_view(options, result, inputs))
+        team.agree(lambda: _tell(options, result))
+        return paths
+
+
+def _ending(path: str) -> str:
+    return Path(path).suffix.lower()
+
+
+def _stem(options: Options) -> str:
+    return str(Path(options.output).with_suffix(""))
+
+
+def _prepared(options: Options, locks: Locks) -> Inputs:
+    """The input, after a look at it and at the place of the output, on one rank.
+
+    Raises
+    ------
+    UserError
+        With one sentence, when something is missing, or the output may not be written.
+    """
+    inputs = Inputs.of(options)
+    images = _ending(options.output) in (".tif", ".tiff")
+    places.check_names([options.output])
+    if not images:  # those have names of their own, which are known when the field is
+        _check_free([options.output], options, inputs)
+    places.check_folder(os.path.dirname(options.output) or ".")
+    locks.take(_stem(options), options.force)
+    sweep([options.output])
+    return inputs
+
+
+def _check_free(paths: list[str], options: Options, inputs: Inputs) -> None:
+    """Make sure that files may be written.
+
+    Raises
+    ------
+    UserError
+        One is the input, or is there already.
+    """
+    for path in filter(os.path.exists, paths):
+        if any(os.path.samefile(path, given) for given in inputs.paths):
+            raise UserError(f"the result would replace {options.input}, from which it is made: give it another name")
+        if not options.force:
+            raise UserError(f"{path} exists: --force overwrites it")
+
+
+def _check_unchanged(inputs: Inputs, locks: Locks, options: Options) -> None:
+    for seen in inputs.seen.values():
+        seen.check()
+    locks.confirm(_stem(options))
+
+
+def _leave_out_unknown(result: Result) -> None:
+    """Columns that nothing declares go."""
+    known = {column.made_from for column in columns_of(views.kind_of_field(result))}
+    extra = result.extra or {}
+    lost = [name for name in extra if name not in known]
+    if lost:
+        log.warning("columns that no file of hpcdvc has are left out: %s", shortened(", ".join(lost), 200))
+        result.extra = {name: array for name, array in extra.items() if name in known}
+
+
+def _metadata(options: Options, inputs: Inputs) -> dict:
+    return metadata_of("convert", parameters_of(options, inputs.identities()), named_files(options))
+
+
+def _write_view(options: Options, result: Result, inputs: Inputs) -> list[str]:
+    """Write text or images, on one rank; returns the paths."""
+    if _ending(options.output) == ".tsv":
+        tsv.write_tsv(options.output, for_spam(result) if options.program else result)
+    elif _ending(options.output) == ".vtk":
+        vtk.write_vtk(options.output, result)
+    else:
+        names = [name for name, _ in views.images(result)] if result.grid else []
+        _check_free([f"{_stem(options)}-{name}.tif" for name in names], options, inputs)
+        return [str(path) for path in tiff.write_tiffs(_stem(options), result)]
+    return [options.output]
+
+
+def _tell(options: Options, result: Result) -> None:
+    """Say what the output does not hold of the input."""
+    ending = _ending(options.output)
+    if ending == ".hdf":
+        return
+    lost = [name for name in ("parameters", "provenance") if result.metadata.get(name)]
+    if any(entry["advice"] for entry in result.metadata.get("statuses", {}).values()):
+        lost.append("what to try after failed points")
+    lost += [column.name for column in result.declared() if not _kept(column, ending) and _says(column, result)]
+    if lost:
+        log.info("%s does not hold: %s", options.output, ", ".join(lost))
+
+
+def _says(column: Column, result: Result) -> bool:
+    """Whether a column has any number in it."""
+    values = result.phi[:, :3] if column.made_from == "Phi" else result[column.name]
+    return values.dtype.kind != "f" or bool(np.isfinite(values).any())
+
+
+def _kept(column: Column, ending: str) -> bool:
+    """Whether a format shows a column, or another one that it is made of."""
+    if ending == ".tsv" and column.made_from == "Phi":
+        return True
+    return bool(getattr(column, {".tsv": "tsv", ".vtk": "vtk"}.get(ending, "tif")))

@@ -1,0 +1,112 @@
+"""`hpcdvc.read` and what it gives to other packages."""
+
+import sys
+
+import numpy as np
+import pytest
+from affine_field import GRID, GRID_2D, METADATA, affine_rows
+
+import hpcdvc
+from hpcdvc.errors import UserError
+from hpcdvc.fields.field import Field
+from hpcdvc.output import hdf5, tsv, vtk
+
+FAILED = [3]
+
+
+@pytest.fixture(params=["3-D", "2-D", "labels"])
+def path(request, tmp_path, monkeypatch):
+    """A result."""
+    monkeypatch.chdir(tmp_path)
+    grid = {"3-D": GRID, "2-D": GRID_2D}.get(request.param)
+    positions = (grid or GRID).positions() + (0 if grid else 0.25)
+    extra = {} if grid else {"label": np.arange(len(positions), dtype="u4") + 5}
+    rows = affine_rows(positions, FAILED)
+    hdf5.write_field("a.hdf", rows, 0, grid, METADATA, positions=None if grid else positions, extra=extra)
+    return "a.hdf"
+
+
+def test_result(path):
+    found, stored = hpcdvc.read(path), hdf5.read_field(path)
+    assert isinstance(found, Field) and found.metadata["parameters"]["hws"] == [5, 5, 5]
+    assert np.isnan(found.displacement[FAILED]).all() and np.isnan(found["F"][FAILED]).all()
+    np.testing.assert_array_equal(found.displacement[found.measured], stored.displacement[found.measured])
+    assert np.isfinite(found.phi).all(), "the last iterate stays"
+    assert {"displacement", "F", "error", "returnStatus", "zncc", "displacement_std"} <= found.columns.keys()
+    assert (found["zncc"] == stored.extra["zncc"]).all() and "119 measured" in repr(found) or found.grid == GRID_2D
+    with pytest.raises(KeyError):
+        found["colour"]
+
+
+def test_formats_agree(path):
+    found = hpcdvc.read(path)
+    tsv.write_tsv("a.tsv", hdf5.read_field(path))
+    vtk.write_vtk("a.vtk", hdf5.read_field(path))
+    for other in map(hpcdvc.read, ("a.tsv", "a.vtk")):
+        assert other.grid == found.grid and other.metadata == {}
+        np.testing.assert_allclose(other.displacement, found.displacement, rtol=1e-8)
+    with pytest.raises(UserError, match=r"a\.xyz: no result has a name with this end"):
+        hpcdvc.read("a.xyz")
+    with pytest.raises(UserError, match=r"b\.hdf: no such file"):
+        hpcdvc.read("b.hdf")
+
+
+def test_the_background_is_no_particle(shared):
+    """Row 0 of spam's tables is left out where it is the background, and not where its labels are numbers of nodes."""
+    spam = shared / "oracle" / "spam"
+    grains = hpcdvc.read(next((spam / "ddic-grains").glob("*-ddic.tsv")))
+    assert grains["label"].tolist() == list(range(1, 34)) and len(grains.positions) == len(grains["F"]) == 33
+    nodes = hpcdvc.read(next((spam / "pass-regs").glob("*.tsv")))
+    assert nodes["label"].tolist() == list(range(512))
+
+
+@pytest.mark.parametrize("package", ["pandas", "xarray", "pyvista"])
+def test_a_package_that_is_missing(path, package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=f"^to_{package} needs {package}, which cannot be imported .*: pip install"):
+        getattr(hpcdvc.read(path), f"to_{package}")()
+
+
+def test_pandas(path):
+    pytest.importorskip("pandas")
+    found = hpcdvc.read(path)
+    table = found.to_pandas()
+    assert table.index.name == ("NodeNumber" if found.grid else "Label") and table.index[0] == (0 if found.grid else 5)
+    np.testing.assert_array_equal(table[["Zpos", "Ypos", "Xpos"]], found.positions)
+    np.testing.assert_array_equal(table[["Zdisp", "Ydisp", "Xdisp"]], found.displacement)
+    np.testing.assert_array_equal(table["Fzx"], found["F"][:, 0, 2])
+    np.testing.assert_array_equal(
+        table[["Zdisp_std", "F_std_zx"]], np.stack([found["displacement_std"][:, 0], found["F_std"][:, 0, 2]], 1)
+    )
+
+
+def test_xarray(path):
+    pytest.importorskip("xarray")
+    found = hpcdvc.read(path)
+    data = found.to_xarray()
+    place = {"z": 0, "y": 2, "x": 1} if found.grid else {"point": 13}
+    row = np.ravel_multi_index((0, 2, 1), found.grid.shape) if found.grid else 13
+    assert [float(data[axis][place.get(axis, row)]) for axis in "zyx"] == found.positions[row].tolist()
+    np.testing.assert_array_equal(data["displacement"].isel(place).sel(component="y"), found.displacement[row, 1])
+    np.testing.assert_array_equal(data["F"].isel(place).sel(component="z", derivative="x"), found["F"][row, 0, 2])
+    assert data["displacement"].attrs["unit"] == "voxel" and data.attrs["hws"] == [5, 5, 5]
+
+
+def test_pyvista(path):
+    pytest.importorskip("pyvista")
+    found = hpcdvc.read(path)
+    mesh = found.to_pyvista()
+    np.testing.assert_allclose(mesh.points[13], found.positions[13, ::-1], rtol=1e-6)
+    np.testing.assert_array_equal(mesh["displacement"][13], found.displacement[13, ::-1])
+    np.testing.assert_array_equal(mesh["F"][13], found["F"][13, ::-1, ::-1].ravel())
+
+
+def test_tables_of_strain(shared):
+    """They have no displacements; points without a strain are not measured."""
+    for path in sorted((shared / "oracle" / "spam").glob("*/*-strain-*.tsv")):
+        found, expected = hpcdvc.read(path), np.genfromtxt(path, delimiter="\t", names=True)
+        assert found.grid is not None and np.isnan(found.displacement).all()
+        np.testing.assert_array_equal(found["vol"], expected["vol"])
+        assert (found.measured == np.isfinite(expected["vol"])).all() and found.measured.any()
+        with pytest.raises(UserError, match="is not a table of displacements"):
+            tsv.read_tsv(path)

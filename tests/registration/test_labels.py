@@ -1,0 +1,162 @@
+"""Registration of labels: motions and their errors against exact truth, which voxels count, and what is no match."""
+
+import numpy as np
+import pytest
+from grains import packing
+from scipy import ndimage
+from synthetic import lattice_texture
+
+from hpcdvc.errors import UserError
+from hpcdvc.labels.scan import centres_of, scan_labels
+from hpcdvc.registration.labels import LabelMask, LabelRegistration, label_points, seconds_per_label
+from hpcdvc.registration.settings import Interpolation, Iterations, Settings, Window
+from hpcdvc.runs.points import chunk_bounds
+
+IDENTITY = np.eye(4)[:3]
+
+
+def register(im1, im2, labels, mask=LabelMask(), rigid=True, order=3, start=IDENTITY, **window):  # noqa: B008
+    """Rows, and the labels (PARTICLE)."""
+    dimensions = 2 if im1.shape[0] == 1 else 3
+    window = Window((dimensions - 2, 1, 1), **window)
+    settings = Settings(window, dimensions, Iterations(rigid=rigid), Interpolation(order))
+    found = scan_labels(labels)
+    phi = np.broadcast_to(start, (len(found), 3, 4))
+    points = label_points(found, centres_of(found), phi, np.arange(len(found)))
+    return LabelRegistration(im1, im2, labels, settings, mask)(points), found
+
+
+def angles(f, truth):
+    """Of the rotations between, degrees."""
+    cosine = (np.einsum("nij,nij->n", f, truth) - 1) / 2
+    return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+
+
+@pytest.fixture(scope="module", params=[3.0, 0.0], ids=["apart", "touching"])
+def grains(request):
+    """64 grains, the images, and the labels."""
+    some = packing(lattice_texture(1), 4, 7, gap=request.param)
+    return some, some.image(False), some.image(True), some.labels()
+
+
+def test_grains(grains):
+    some, im1, im2, labels = grains
+    rows, found = register(im1, im2, labels)
+    truth = some.truth(centres_of(found))
+    wrong = np.linalg.norm(rows["Phi"][:, :, 3] - truth[:, :, 3], axis=1)
+    good = rows["return_status"] == 2
+    assert good.sum() >= 62 and wrong[good].max() < 0.05
+    assert np.median(wrong) < 0.003 and np.median(angles(rows["Phi"][:, :, :3], truth[:, :, :3])) < 0.03
+    assert np.allclose(rows["Phi"][good, :, :3] @ np.swapaxes(rows["Phi"][good, :, :3], 1, 2), np.eye(3), atol=1e-9)
+
+
+def test_standard_deviations_are_the_scatter_over_noise():
+    some, seeds, moves, turns, said = packing(lattice_texture(2), 2, 7, gap=3), 30, [], [], []
+    labels, clean = some.labels(), (some.image(False), some.image(True))
+    truth, noise = some.truth(centres_of(scan_labels(labels))), 0.1 * 0.25 * 12000
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        pair = [np.rint(image + noise * rng.standard_normal(image.shape)).astype("u2") for image in clean]
+        rows, _ = register(*pair, labels)
+        assert (rows["return_status"] == 2).all()
+        moves.append(rows["Phi"][:, :, 3])
+        turns.append(np.swapaxes(truth[:, :, :3], 1, 2) @ rows["Phi"][:, :, :3])
+        said.append(rows["variance"].reshape(-1, 3, 4))
+    said = np.sqrt(np.mean(said, axis=0))
+    assert 0.9 < np.median(np.std(moves, axis=0, ddof=1) / said[:, :, 3]) < 1.1
+    of_turn = np.std(turns, axis=0, ddof=1)[:, (2, 0, 1), (1, 2, 0)] / said[:, (2, 0, 1), (1, 2, 0)]
+    assert 0.9 < np.median(of_turn) < 1.1
+
+
+def test_only_the_voxels_of_the_label_count():
+    some = packing(lattice_texture(3), 2, 7, gap=8)
+    im1, im2, labels = some.image(False), some.image(True), some.labels()
+    rows, _ = register(im1, im2, labels, order=1)
+    # grey values beyond the reach of gradient and interpolation do not matter
+    far = ndimage.distance_transform_edt(labels == 0) > 6
+    changed = im1.copy()
+    changed[far] = 60000
+    again, _ = register(changed, im2, labels, order=1)
+    assert np.allclose(rows["Phi"], again["Phi"], atol=1e-6) and np.allclose(rows["zncc"], again["zncc"], atol=1e-6)
+    im1, im2 = some.image(False, 0.1, 1), some.image(True, 0.1, 2)
+    counted = [register(im1, im2, labels, LabelMask(dilate))[0]["valid_fraction"] for dilate in (-1, 0, 2)]
+    assert np.allclose(counted, 1)
+    assert (register(im1, im2, labels, LabelMask(0, True, 10**6))[0]["return_status"] == -5).all()
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.5])
+def test_thin_and_bent_labels(tilt):
+    from synthetic import pair, translation
+
+    shift = np.array([0.3, -0.4, 0.2])
+    im1, im2 = pair(lattice_texture(5), (40, 44, 48), translation(shift))
+    z, y, x = np.indices(im1.shape)
+    labels = (np.abs(z - 20 - tilt * (x - 24)) < 1.6).astype("u1")
+    labels[:, :4], labels[:, -4:], labels[:, :, :4], labels[:, :, -4:] = 0, 0, 0, 0
+    rows, _ = register(im1, im2, labels, LabelMask(0), start=np.eye(4)[:3])
+    assert rows["return_status"] == 2 and np.allclose(rows["Phi"][0, :, 3], shift, atol=0.01)
+    assert np.allclose(rows["Phi"][0, :, :3], np.eye(3), atol=0.003)
+
+
+def test_nothing_is_measured_where_there_is_no_match(grains):
+    some, im1, im2, labels = grains
+    other = packing(lattice_texture(9), 4, 7, seed=5, gap=some.shape[0] / 4 - 17)
+    unrelated = np.zeros_like(im2)
+    side = min(other.shape[0], im2.shape[0])
+    unrelated[:side, :side, :side] = other.image(True)[:side, :side, :side]
+    noise = np.random.default_rng(1).integers(0, 60000, im2.shape).astype("u2")
+    for wrong in (noise, np.full_like(im2, 9000), unrelated[::-1, ::-1].copy()):
+        rows, _ = register(im1, wrong, labels)
+        assert (rows["return_status"] < 2).all()
+    rows, _ = register(im1, im2, labels, start=np.column_stack([np.eye(3), (0, 9.0, -9.0)]))
+    assert (rows["return_status"] == 2).mean() < 0.1
+    rows, _ = register(im1, im2, labels, start=np.column_stack([np.eye(3), (0, 0, np.nan)]))
+    assert (rows["return_status"] == -7).all()
+
+
+def test_rotation_without_texture_is_not_known():
+    some = packing(None, 2, 8, gap=4)
+    some.axes[:] = 8
+    im1, im2 = some.image(False, 0.02, 1), some.image(True, 0.02, 2)
+    rows, found = register(im1, im2, some.labels())
+    truth = some.truth(centres_of(found))
+    assert (rows["return_status"] == 2).all()
+    assert np.abs(rows["Phi"][:, :, 3] - truth[:, :, 3]).max() < 0.02
+    spread = np.degrees(np.sqrt(rows["variance"].reshape(-1, 3, 4)[:, (2, 0, 1), (1, 2, 0)]))
+    assert (spread > 30).all()
+
+
+def test_large_numbers_and_types_of_labels():
+    some = packing(lattice_texture(1), 2, 6, gap=3)
+    im1, im2, labels = some.image(False), some.image(True), some.labels()
+    expected, _ = register(im1, im2, labels)
+    for kind in ("u1", "i2", "i4", "u4"):
+        numbers = labels.astype(kind)
+        if kind == "u4":
+            numbers[numbers == 8] = 2**32 - 1
+        rows, _ = register(im1, im2, numbers)
+        assert np.array_equal(rows, expected)
+    with pytest.raises(UserError, match="whole numbers"):
+        register(im1, im2, labels.astype("f4"))
+
+
+def makespan(seconds: np.ndarray, bounds: np.ndarray, ranks: int) -> float:
+    """Time until all ranks are done that pull chunk after chunk, beside that of an even share."""
+    import heapq
+
+    ends = [0.0] * ranks
+    for cost in np.add.reduceat(seconds, bounds[:-1]):
+        heapq.heapreplace(ends, ends[0] + cost)
+    return max(ends) / (seconds.sum() / ranks)
+
+
+@pytest.mark.parametrize("ranks", [16, 128])
+def test_ranks_end_together(ranks):
+    rng = np.random.default_rng(3)
+    voxels = np.exp(rng.normal(9, 0.8, 10_000))
+    settings = Settings(Window((1, 1, 1)))
+    seconds = np.sort(seconds_per_label(voxels, settings))[::-1]
+    bounds = chunk_bounds(seconds, ranks)
+    assert bounds[0] == 0 and bounds[-1] == len(seconds) and (np.diff(bounds) > 0).all()
+    # labels of one size differ in what they take, too
+    assert makespan(seconds * rng.lognormal(0, 0.4, len(seconds)), bounds, ranks) < 1.15
