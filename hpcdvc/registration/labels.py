@@ -121,7 +121,7 @@ def seconds_per_label(voxels: np.ndarray | float, settings: Settings) -> np.ndar
     """Rough cost of labels with boxes of so many voxels on one core, as measured, in five iterations."""
     order = settings.interpolation.order
     of_window, of_blocks = {1: 50, 3: 90, 5: 180}[order], {1: 23, 3: 29, 5: 43}[order]
-    return 1e-9 * np.where(np.asarray(voxels) > LARGE, of_blocks, of_window) * voxels + 2e-5
+    return 1e-9 * np.where(np.asarray(voxels) > LARGE, of_blocks, of_window) * voxels + 4e-4
 
 
 def seconds_together(sides: np.ndarray, settings: Settings, ranks: int) -> np.ndarray:

@@ -15,9 +15,14 @@ from hpcdvc.kernels.registration import label_mask
 from hpcdvc.kernels.volume import Volume
 from hpcdvc.registration.gauss_newton import Iterate, iterate
 from hpcdvc.registration.levels import GreyValues
-from hpcdvc.registration.pair import Pair
+from hpcdvc.registration.pair import SAMPLE, Pair, Totals
 from hpcdvc.registration.settings import Settings
 
+#: Parts of a label, one behind the other, that must have moved alike; voxels that they may miss the motion of the whole
+#: by, and standard deviations of the ratio of variances from which on that is not noise.
+PARTS, MISSED, SURELY = 8, 0.1, 4.0
+#: Iterations after which motions that nothing shows are looked for: turned at random the steps do not get smaller.
+LOOK_AFTER = 3
 #: Planes of the mask that are made at a time.
 PLANES = 16
 #: Variance beside the square of the grey values that float32 cannot tell from rounding, as in the kernel of windows.
@@ -120,17 +125,39 @@ class LargeLabels:
         pair = Pair(
             self.im1, self.im2, settings, label.grey, grey2, None, (0, 0, 0), centre, team, phi, rounding, (own, first)
         )
-        state = Iterate(0, 0, pair.has_sample, phi)
-        for after in iterate(pair, state, phi, settings.iterations, team, label.count):
-            state = after
-        unknown = team.agree(lambda: _unknown_motion(pair, state, label.moments))
+        state, unknown = self._settle(pair, phi, label, team)
         row["Phi"], row["variance"], row["return_status"] = state.phi, state.variance + unknown, state.status
+        if state.status == Status.CONVERGED and team.agree(lambda: _parts_differ(pair, state)):
+            row["return_status"] = Status.TWO_MOTIONS
         row["zncc"], row["error"], row["delta_phi_norm"] = state.zncc, state.error, state.delta_phi_norm
         row["iterations"] = state.number
         if np.isfinite(state.zncc):
-            row["valid_fraction"] = state.voxels / whole
-            if state.status > 0 and row["valid_fraction"][0] < self.settings.window.min_valid:
+            part = SAMPLE if state.sampled else 1
+            row["valid_fraction"] = min(part * state.voxels / whole, row["valid_fraction"][0])
+            if state.status > 0 and not state.sampled and row["valid_fraction"][0] < self.settings.window.min_valid:
                 row["return_status"] = Status.LEFT_IMAGE
+
+    def _settle(self, pair: Pair, phi: np.ndarray, label: "_LabelSums", team) -> tuple[Iterate, np.ndarray]:
+        """Last state, and what is to be added to the variances (12,) for motions that nothing shows. Collective.
+
+        Those are not changed any more once they are known. A match that is still far hides more.
+        """
+        state, all_motions, ends = Iterate(0, 0, pair.has_sample, phi), pair.basis, self.settings.iterations
+        unknown, hidden = np.zeros(12), -1
+
+        def look() -> tuple[int, np.ndarray]:
+            return _hide(pair, all_motions, state, label.moments)
+
+        while not state.status:
+            for after in iterate(pair, state, phi, ends, team, label.count):
+                state, before = after, hidden
+                if hidden < 0 and state.number >= LOOK_AFTER and not state.status:
+                    hidden, unknown = team.agree(look)
+            if state.status == Status.CONVERGED and hidden != 0:
+                hidden, unknown = team.agree(look)
+                if hidden < before:  # on, with those that show now
+                    state = replace(state, status=0, delta=np.full(12, np.nan))
+        return state, unknown
 
     def _grey2(self, shape: tuple[int, int, int], first: np.ndarray, phi: np.ndarray, team) -> GreyValues | None:
         """Grey values of im2 where the box starts; None where that is outside."""
@@ -193,28 +220,65 @@ def _sums(image: np.ndarray, own: np.ndarray, first: np.ndarray, centre: np.ndar
     return _LabelSums(count, GreyValues(float(mean), float(std), False), np.append(total[3:], count))
 
 
-def _unknown_motion(pair: Pair, state: Iterate, moments: np.ndarray) -> np.ndarray:
-    """What is to be added to the variances (12,) for motions that nothing shows, as turns of a bare sphere. On rank 0.
+def _hide(pair: Pair, basis: np.ndarray, state: Iterate, moments: np.ndarray) -> tuple[int, np.ndarray]:
+    """Leave to the pair the motions that something shows; not, for one, the turn of a bare sphere. On rank 0.
 
     Parameters
     ----------
     pair : that the last sums were made of
+    basis : (12, unknowns) of all motions
     state : the last one
     moments : (4,) sums of the squared coordinates of the voxels about the centre, and of 1
+
+    Returns
+    -------
+    hidden : number of the other motions
+    added : (12,) what they add to the variances
     """
-    added, totals = np.zeros(12), pair.latest
-    if totals is None or not np.isfinite(state.variance).all():
-        return added
-    matrix, n = totals.reference["M"].reshape(12, 12), totals.reference["n"]
-    dimensions = np.count_nonzero(pair.basis[3::4].any(axis=1))
-    squares = state.error * pair.scale**2 * (totals.reference["a"] / pair.scale + n * pair.offsets[0])
-    white = squares / (n - pair.basis.shape[1]) / (1 + pair.interpolation_noise)
-    noise = white * pair.gradient_noise / dimensions + OF_VOXELS * np.trace(matrix[3::4, 3::4]) / n
-    root = np.sqrt(noise * pair.basis.T**2 @ np.tile(moments, 3))
-    curvatures, directions = np.linalg.eigh(pair.basis.T @ matrix @ pair.basis / np.outer(root, root))
+    added, totals = np.zeros(12), pair.latest_parts(1)
+    if not totals or not np.isfinite(state.variance).all():
+        return 0, added
+    matrix, n = totals[0].reference["M"].reshape(12, 12), totals[0].reference["n"]
+    white = _residual_variance(pair, state, totals[0]) / (1 + pair.interpolation_noise)
+    noise = white * pair.noise_of_component + OF_VOXELS * np.trace(matrix[3::4, 3::4]) / n
+    root = np.sqrt(noise * n / moments[3] * basis.T**2 @ np.tile(moments, 3))
+    curvatures, directions = np.linalg.eigh(basis.T @ matrix @ basis / np.outer(root, root))
+    motions, shown = basis @ (directions / root[:, None]), curvatures >= BURIED
+    if not shown.any():
+        return 0, added
+    pair.basis = basis if shown.all() else motions[:, shown]
     radius = moments[:3].sum() / moments[3]
     in_voxels, most = np.tile([*[np.sqrt(radius)] * 3, 1], 3), np.tile([*[ANY_ROTATION] * 3, radius], 3)
-    for along in (pair.basis @ (directions[:, curvatures < BURIED] / root[:, None])).T:
+    for along in motions[:, ~shown].T:
         part = np.abs(along * in_voxels) / np.abs(along * in_voxels).max()
         added += np.where(part > SLIGHTLY, most * part**2, 0)
-    return added
+    return int(np.count_nonzero(~shown)), added
+
+
+def _residual_variance(pair: Pair, state: Iterate, totals: Totals) -> float:
+    """In units of the sums."""
+    r, n = totals.reference, totals.reference["n"]
+    return state.error * pair.scale**2 * (r["a"] / pair.scale + n * pair.offsets[0]) / (n - pair.basis.shape[1])
+
+
+def _parts_differ(pair: Pair, state: Iterate) -> bool:
+    """Whether parts of the label have surely moved otherwise: an outline may match without its texture. On rank 0."""
+    parts, whole = pair.latest_parts(PARTS), pair.latest_parts(1)
+    if not parts or not np.isfinite(state.variance).all():
+        return False
+    variance, missed, weights = _residual_variance(pair, state, whole[0]), [], []
+    for part in parts:
+        r, m = part.reference, part.match
+        matrix = r["M"].reshape(12, 12)[3::4, 3::4]
+        axes = np.flatnonzero(np.diag(matrix) > 0)
+        if r["n"] < 10 * pair.basis.shape[1] or not len(axes):
+            continue
+        right = (r["ag"] - state.gain * m["bg"] - state.shift * r["g"])[3::4][axes]
+        inverse = np.linalg.pinv(matrix[np.ix_(axes, axes)])
+        missed += list(inverse @ right)
+        weights += list(1 / np.maximum(np.diag(inverse) * variance, 1e-30))
+    if not weights:
+        return False
+    squares, weights = np.square(missed), np.array(weights)
+    ratio, mean = (squares * weights).mean(), (squares * weights).sum() / weights.sum()
+    return bool(mean > MISSED**2 and ratio > 1 + SURELY * np.sqrt(2 / len(weights)))

@@ -50,10 +50,6 @@ class Pair:
     start : (3, 4) array near the phi that is to come
     rounding : variance of the rounding to whole grey values in im1 and im2
     own : the voxels that alone count, a (mz, my, mx) uint8 array of 0 and 1, and where its first one lies in im1, ZYX
-
-    Attributes
-    ----------
-    latest : Totals that were asked for last and could be had, on rank 0
     """
 
     def __init__(
@@ -89,12 +85,13 @@ class Pair:
         self.znssd, self.basis, self.rigid = kernel.znssd, kernel.basis, kernel.rigid
         # what white noise of unit variance becomes: sum of squares of the gradient, variance of the interpolated im2
         self.gradient_noise = 0.0 if kernel.update_gradient else dimensions * kernel.gradient.noise
+        self.noise_of_component = kernel.gradient.noise
         self.interpolation_noise = np.mean(kernel.interpolation.noise) ** dimensions
         self.rounding = rounding
         self.loses_contrast = self.znssd and settings.interpolation.order == 1 and not kernel.update_gradient
         self._references = np.zeros(len(self._blocks), REFERENCE)
         self._last: bool | None = None
-        self.latest: Totals | None = None
+        self._latest = self._references[:0], np.zeros(0, MATCH)
         self._all: list[np.ndarray] = [self._references[:0]] * team.size
 
     @property
@@ -138,8 +135,14 @@ class Pair:
         if parts is None or any(status for status, _, _ in parts):
             return None
         self._all = [old if new is None else new for old, (_, new, _) in zip(self._all, parts, strict=True)]
-        self.latest = Totals(_total(np.concatenate(self._all)), _total(np.concatenate([m for _, _, m in parts])))
-        return self.latest
+        self._latest = np.concatenate(self._all), np.concatenate([m for _, _, m in parts])
+        return self.latest_parts(1)[0]
+
+    def latest_parts(self, count: int) -> list[Totals]:
+        """The last sums that could be had, of so many groups of blocks in a row; none if there are fewer. On rank 0."""
+        references, matches = self._latest
+        groups = np.array_split(np.arange(len(matches)), count) if count <= len(matches) else []
+        return [Totals(_total(references[group]), _total(matches[group])) for group in groups]
 
     def _trial(self, phi: np.ndarray, contrast: bool, greys: tuple[float, float] | None) -> np.ndarray:
         """What the kernel is to sum up."""
