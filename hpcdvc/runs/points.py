@@ -13,6 +13,7 @@ from hpcdvc.errors import Unfinished
 from hpcdvc.fields.status import Status
 from hpcdvc.ranks.progress import Progress
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.together import Together, count_together, measure_together
 
 log = logging.getLogger("hpcdvc")
 
@@ -50,6 +51,7 @@ def measure_points(
     checkpoint: Checkpoint,
     quiet: bool = False,
     earlier: np.ndarray | None = None,
+    together: Together | None = None,
 ) -> np.ndarray:
     """Measure all points that no earlier run has measured. Collective.
 
@@ -64,6 +66,7 @@ def measure_points(
     checkpoint : where the rows are kept
     quiet : show no progress
     earlier : rows of earlier runs that count, on rank 0; by default all that the shards hold
+    together : points that would hold up the others, and how all ranks measure one; goes with an array of costs
 
     Returns
     -------
@@ -83,15 +86,18 @@ def measure_points(
     if done:
         log.info("%d %s were measured before, %d are left", done, unit, total)
     checkpoint.open()
-    if isinstance(seconds_per_point, np.ndarray):
-        left = np.arange(left) if isinstance(left, int) else left
-        left = left[np.argsort(-seconds_per_point[left], kind="stable")]
-        chunk = chunk_bounds(seconds_per_point[left], team.size)
-    else:
-        chunk = chunk_size(seconds_per_point, total, team.size)
-    queue = team.queue(total, chunk)
     with Progress(done + total, done, quiet=quiet or team.rank > 0, unit=unit) as progress:
-        rows = [earlier, *_measure_chunks(queue, left, measure, checkpoint, progress)]
+        rows = [earlier]
+        if isinstance(seconds_per_point, np.ndarray):
+            first, left = _largest_first(left, seconds_per_point, together, team.size)
+            if len(first):
+                large, again = measure_together(team, first, together, checkpoint, progress)
+                rows, left = [*rows, *large], np.concatenate([again, left])
+            chunk = chunk_bounds(seconds_per_point[left], team.size)
+        else:
+            chunk = chunk_size(seconds_per_point, total, team.size)
+        queue = team.queue(left if isinstance(left, int) else len(left), chunk)
+        rows += _measure_chunks(queue, left, measure, checkpoint, progress)
         checkpoint.close()
         missing = queue.left()
         progress.update(done + total - missing)
@@ -99,6 +105,20 @@ def measure_points(
         team.fail(_unfinished(missing, done + total, unit))
     team.agree(checkpoint.confirm)
     return np.concatenate(rows, dtype=checkpoint.shards.dtype)
+
+
+def _largest_first(
+    points: int | np.ndarray, seconds: np.ndarray, together: Together | None, ranks: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the points that all ranks measure together, and of those that are dealt, costliest first."""
+    points = np.arange(points) if isinstance(points, int) else points
+    points = points[np.argsort(-seconds[points], kind="stable")]
+    if together is None or not len(together.numbers):
+        return points[:0], points
+    of_all = np.full(len(seconds), np.inf)
+    of_all[together.numbers] = together.seconds
+    count = count_together(seconds[points], of_all[points], ranks)
+    return points[:count], points[count:]
 
 
 def _unfinished(missing: int, count: int, unit: str) -> Unfinished:

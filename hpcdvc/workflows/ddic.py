@@ -184,7 +184,8 @@ def _measured(
     earlier = checkpoint.load()
     earlier = earlier[earlier["index"] < points.count]
     seconds = points.seconds(step.settings)
-    rows = gathered(measure_points(team, again, find, seconds, checkpoint, options.quiet, earlier), again, team)
+    rows = measure_points(team, again, find, seconds, checkpoint, options.quiet, earlier, find.together(team))
+    rows = gathered(rows, again, team)
     if team.rank == 0 and len(again) < points.count:
         rows = np.concatenate([rows, rows_kept(points.particles, step.start, np.flatnonzero(~found))])
         rows = rows[np.argsort(rows["index"])]
@@ -253,5 +254,5 @@ def estimate(jobs: list[Job]) -> str:
     return (
         f"labels of {step.labels.spec} in {len(jobs)} image{'s' * (len(jobs) > 1)}: how many there are is known when "
         f"it is read\nper node: {memory_text((step.im1, step.im2, step.labels))}\n"
-        "per rank: about 50 MB, and for the largest label 80 bytes per voxel of its box"
+        "per rank: about 50 MB, and for the largest label 80 bytes per voxel of its box, at most 340 MB"
     )
