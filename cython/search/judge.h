@@ -5,7 +5,7 @@
 #include "between.h"
 #include "texture.h"
 
-#define CHANCE_ODDS 3.5 /* against a score by chance, their logarithm */
+#define CHANCE_ODDS 2.5 /* against a score by chance, their logarithm */
 #define DEVIATIONS 3.5  /* by which the misfits of two places must differ; noise makes them differ by one */
 #define MISLED 0.7      /* part of the misfit that is no noise by which they must differ, too */
 #define FEW 3.0         /* of fewer independent values nobody can say how much noise there is */
