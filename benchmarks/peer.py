@@ -30,6 +30,11 @@ def pixel_search(im1: Path, im2: Path, out: Path, ranks: int, *options) -> list[
     return [str(install() / "spam-pixelSearch"), *map(str, words)]
 
 
+def ddic(im1: Path, labels: Path, im2: Path, out: Path, ranks: int) -> list[str]:
+    """The words of one spam-ddic run."""
+    return [str(install() / "spam-ddic"), *map(str, [im1, labels, im2, "-np", ranks, "-od", out])]
+
+
 def deform(image: Path, motion: Path, out: Path, prefix: str, *options) -> list[str]:
     """The words of one spam-deformImage run on one process."""
     words = [image, "-pf", motion, "-np", 1, "-od", out, "-pre", prefix, *options]

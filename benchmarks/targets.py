@@ -73,6 +73,22 @@ def reg(results: dict) -> list[Figure]:
     return found
 
 
+def ddic(results: dict) -> list[Figure]:
+    """Figures of hpcdvc-ddic."""
+    runs, found = results["runs"], []
+    if "spam -o 1" in runs:
+        for name in ("hpcdvc -o 1", "hpcdvc -o 3"):
+            ratio = runs["spam -o 1"]["cpu"] / runs[name]["cpu"]
+            found.append((f"CPU of spam-ddic -o 1 / {name}, -np 2", ratio, 15, 30, "x", True))
+    ours = runs["hpcdvc -o 3"]
+    found.append(("median error of the displacement", ours["median"], 0.006, None, "voxel", False))
+    found.append(("median error of the rotation", ours["angle"], 0.03, None, "degrees", False))
+    found.append(("worst error of a converged label", ours["worst"], 0.3, None, "voxel", False))
+    for name, entry in results["balance"].items():
+        found.append((f"makespan / ideal, {name}", entry["makespan"], 1.15, None, "", False))
+    return found
+
+
 def deform(results: dict) -> list[Figure]:
     """Figures of hpcdvc-deformImage."""
     found = []

@@ -19,20 +19,32 @@ INLINE int64_t label_at(const hpcdvc_volume *labels, int64_t at)
     }
 }
 
+#define LOOK_UP_ROW(NAME, TYPE)                                                                                        \
+    static void look_up_row_##NAME(const void *row, int64_t n, int64_t label, uint8_t *found)                          \
+    {                                                                                                                  \
+        const TYPE *v = row;                                                                                           \
+        for (int64_t x = 0; x < n; x++) found[x] = v[x] == label ? 1 : v[x] != 0 ? 2 : 0;                              \
+    }
+
+LOOK_UP_ROW(u1, uint8_t)
+LOOK_UP_ROW(i1, int8_t)
+LOOK_UP_ROW(u2, uint16_t)
+LOOK_UP_ROW(i2, int16_t)
+LOOK_UP_ROW(u4, uint32_t)
+LOOK_UP_ROW(i4, int32_t)
+
 /* What stands at a voxel of a box: 0 nothing, 1 the particle, 2 another one. Outside the image is nothing. */
 static void look_up(const hpcdvc_volume *labels, int64_t label, const int64_t origin[3], const int n[3], uint8_t *found)
 {
+    static void (*const look_up_row[])(const void *, int64_t, int64_t, uint8_t *) = {
+        look_up_row_u1, look_up_row_i1, look_up_row_u2, look_up_row_i2, look_up_row_u4, look_up_row_i4};
     int lo[3], hi[3];
     memset(found, 0, (size_t)n[0] * n[1] * n[2]);
     if (!inside(labels, origin, n, lo, hi)) return;
     for (int z = lo[0]; z < hi[0]; z++)
         for (int y = lo[1]; y < hi[1]; y++) {
-            const int64_t at = voxel(labels, origin, z, y, 0);
-            uint8_t *row = found + ((int64_t)z * n[1] + y) * n[2];
-            for (int x = lo[2]; x < hi[2]; x++) {
-                const int64_t here = label_at(labels, at + x);
-                row[x] = here == label ? 1 : here != 0 ? 2 : 0;
-            }
+            const char *row = (const char *)labels->data + voxel(labels, origin, z, y, lo[2]) * type_bytes[labels->type];
+            look_up_row[labels->type](row, hi[2] - lo[2], label, found + ((int64_t)z * n[1] + y) * n[2] + lo[2]);
         }
 }
 
@@ -70,7 +82,8 @@ static int64_t particle_mask(const hpcdvc_volume *labels, int64_t label, int dil
             for (int x = 0; x < n[2]; x++) {
                 const uint8_t *at = found + ((int64_t)(z + pad[0]) * wide[1] + y + pad[1]) * wide[2] + x + pad[2];
                 const int kept = *at != 2 || keep_others;
-                const int own = kept && (dilate == 0 ? *at == 1 : ball_test(at, steps, ball, dilate < 0));
+                const int here = *at == 1, sure = dilate == 0 || here == (dilate > 0); /* the middle of the ball decides */
+                const int own = kept && (sure ? here : ball_test(at, steps, ball, dilate < 0));
                 *mask++ = own, count += own;
             }
     free(found), free(steps);

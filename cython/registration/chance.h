@@ -8,9 +8,14 @@
 #include "noise.h"
 
 /* Unrelated textures of N speckles hardly ever correlate by more than sqrt(1 - exp(-2 TRIALS / N)) at the best place that the
- * iterations find, whatever the unknowns are (measured), but no more than MOST_CHANCE is asked for. */
+ * iterations find, whatever the unknowns are (measured), but no more than MOST_CHANCE is asked for. Beyond the valley in which
+ * they began they try more places. */
 #define TRIALS 15.0
+#define TRIALS_ELSEWHERE 20.0
+#define VALLEY 1.2 /* its radius / size of a speckle */
 #define MOST_CHANCE 0.98
+#define FEWEST_SPECKLES 3.0
+#define MOST_CHANCE_OF_FEWEST 0.995
 /* A sliver of a few speckles beside something that stays, where the residual is not like noise: the edge matches anyway. */
 #define SLIVER 0.3
 #define FEW_SPECKLES 10.0
@@ -140,18 +145,46 @@ static residual_parts interpret(const job *k, const residual_look *look)
     return p;
 }
 
-/* Whether unrelated textures would hardly correlate like that. Noise lowers the correlation of those that match and of
- * those that do not alike, as long as speckles are larger than voxels. */
-static int better_than_chance(const job *k, const residual_parts *p)
+/* Correlation that unrelated textures hardly ever have at the best place that is found in so many trials. */
+static double chance(const residual_parts *p, double trials) { return sqrt(1 - exp(-2 * trials / p->speckles)); }
+
+/* Correlation as it were without noise, which lowers that of textures that match and of those that do not alike, as long as
+ * speckles are larger than voxels. */
+static double correlation(const job *k, const residual_parts *p)
 {
     const double n = k->ref.sums.n, mean = k->ref.sums.a / n, q = p->texture / (k->ref.sums.aa / n - mean * mean);
     const double volume = fmax(pow(M_PI * p->speckle, k->is_3d ? 1.5 : 1), 1);
     /* quadratic terms explain their share of any residual */
     const double terms = k->is_3d ? 18 : 6, rest = (1 - k->state.explained) / fmax(1 - terms / p->speckles, 0.01);
     const double zncc = 1 - (1 - k->state.zncc) * fmin(rest, 1);
-    const double without_noise = zncc / sqrt(q * q + (1 - q * q) / volume);
-    const double chance = sqrt(1 - exp(-2 * TRIALS / p->speckles));
-    return without_noise >= fmin(chance, MOST_CHANCE);
+    return zncc / sqrt(q * q + (1 - q * q) / volume);
+}
+
+/* Whether unrelated textures would hardly correlate like that. */
+static int better_than_chance(const job *k, const residual_parts *p)
+{
+    return correlation(k, p) >= fmin(chance(p, TRIALS), MOST_CHANCE);
+}
+
+/* Whether a corner of the window has moved along an axis by more than speckles are large: out of the valley of the residual in
+ * which it began. */
+static int has_left_its_valley(const job *k, double speckle)
+{
+    const double *Phi = k->state.Phi, *start = k->state.start;
+    double most = 0;
+    for (int i = 0; i < 3; i++) {
+        double moved = fabs(Phi[4 * i + 3] - start[4 * i + 3]);
+        for (int j = 0; j < 3; j++) moved += k->s->half[j] * fabs(Phi[4 * i + j] - start[4 * i + j]);
+        most = fmax(most, moved);
+    }
+    return most > VALLEY * sqrt(speckle);
+}
+
+/* Whether one of the places that a window of few speckles has tried may match by chance, or next to no speckles do. */
+static int is_found_by_chance(const job *k, const residual_parts *p)
+{
+    if (has_left_its_valley(k, p->speckle)) return correlation(k, p) < chance(p, TRIALS_ELSEWHERE);
+    return p->speckles < FEWEST_SPECKLES && correlation(k, p) < MOST_CHANCE_OF_FEWEST;
 }
 
 /* Factor on the variances where the residual is not alike all over the window: at the rim of a hole, or of what has moved

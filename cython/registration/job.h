@@ -52,6 +52,7 @@ typedef struct {
 /* Where the iterations are. */
 typedef struct {
     double Phi[12];              /* about the point */
+    double start[12];            /* that of the point */
     match_sums sums;
     double squares, zncc;        /* sum of squared residuals in units of scale, correlation */
     double gain, shift;          /* residual = a - gain b - shift */

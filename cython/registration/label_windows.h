@@ -59,8 +59,9 @@ static void find_spans(label_job *l)
             const uint8_t *own = l->mask + row * n[2];
             int first = n[2], last = 0;
             int64_t *of = held + (deep * z / n[0] * ALONG + ALONG * y / n[1]) * ALONG;
-            for (int x = 0; x < n[2]; x++)
-                if (own[x]) first = x < first ? x : first, last = x + 1, of[ALONG * x / n[2]]++;
+            for (int part = 0; part < ALONG; part++)
+                for (int x = first_of_part(part, n[2]); x < first_of_part(part + 1, n[2]); x++)
+                    if (own[x]) first = x < first ? x : first, last = x + 1, of[part]++;
             l->span[2 * row] = first < last ? first : 0, l->span[2 * row + 1] = last;
         }
     const double full = (double)n[0] * n[1] * n[2] / (deep * ALONG * ALONG);

@@ -13,6 +13,7 @@
 #define PRODUCTS 11             /* 1, m, m^2; gradient; gradient times m; residual r, r m */
 #define SUSPICIOUS_SHADING 4.0  /* F that is worth a closer look; of white noise 1 +- 0.6 ... */
 #define CLEAN_SHADING 16.0      /* ... and so much more in a window without noise */
+#define NO_SHADING 1e-5         /* residual beside the texture, both squared, that interpolation and rounding leave */
 #define SURE_SHADING 2.0        /* F of shading that is none */
 #define MOST_SHADING 2          /* times that it is taken out */
 
@@ -192,6 +193,7 @@ static int correct_shading(job *k, int partial, const double A[12])
     const float *counts = partial ? k->w.ok : k->w.in1;
     double slopes[2][3] = {{0}}, added[12];
     if (!k->s->shading || k->state.shaded == MOST_SHADING || k->ref.sums.n < k->s->unknowns + 20) return 0;
+    if (k->state.squares < NO_SHADING * k->ref.sums.n) return 0;
     if (!(rough_shading(k, counts) > SUSPICIOUS_SHADING + CLEAN_SHADING * cleanness(k))) return 0;
     if (!is_match(k, partial)) return 0;
     const double part = find_shading(k, partial, counts, A, slopes, added);

@@ -62,6 +62,7 @@ static int judge(job *k, int partial, double variance[12])
     memcpy(by_parts, variance, sizeof by_parts);
     const int status = compare_parts(k, partial, by_parts);
     for (int i = 0; i < 12; i++) variance[i] = fmax(factor * variance[i], by_parts[i]);
+    if (status == CONVERGED && is_found_by_chance(k, &parts)) return DECORRELATED;
     return status == CONVERGED && is_doubtful(k, &parts, factor, variance) ? TWO_MOTIONS : status;
 }
 
@@ -139,6 +140,7 @@ static void attempt(job *k, const hpcdvc_point *p, const double start[12], hpcdv
         return;
     }
     memcpy(k->state.Phi, Phi, sizeof k->state.Phi);
+    memcpy(k->state.start, p->Phi, sizeof k->state.start);
     if (k->s->rigid && rigid_part(k->state.Phi))
         row->return_status = SINGULAR_PHI;
     else

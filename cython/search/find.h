@@ -4,82 +4,7 @@
 
 #include <stdlib.h>
 
-#include "peak.h"
-
-/* A best score that unrelated textures reach once in so many searches, by its logarithm, is no match. */
-#define RARE 7.0
-#define MOST_CHANCE 0.95 /* no more is asked for */
-#define TAKEN 2.0       /* values that mean and contrast take */
-#define FEW 10.0        /* of fewer independent values nobody can say how much noise there is */
-#define RIDGE 1.2       /* misfit, 1 - score, of places that are as good, by that of the best */
-#define UNIQUE 0.9      /* a second peak of so much of the height of the first is as good */
-
-/* Height of the peak between the voxels: parabolas through the neighbours that lie in the range. */
-static double peak_height(const hunt *h, int64_t best)
-{
-    const int64_t steps[3] = {(int64_t)h->lags[1] * h->lags[2], h->lags[2], 1};
-    int place[3];
-    place_of(h, best, place);
-    double height = h->score[best];
-    for (int i = 0; i < 3; i++) {
-        if (place[i] == 0 || place[i] >= h->lags[i] - 1) continue;
-        const double before = h->score[best - steps[i]], after = h->score[best + steps[i]], middle = h->score[best];
-        const double curved = 2 * middle - before - after, slope = after - before;
-        if (before > NONE && after > NONE && curved > 0) height += slope * slope / (8 * curved);
-    }
-    return fmin(height, 1);
-}
-
-/* The correlation that unrelated textures hardly ever reach at the best of all displacements: that of `count / alike`
- * independent values, tried at so many independent displacements. */
-static double chance_of(const hunt *h, double count)
-{
-    const double values = count * h->w->textured / h->w->alike;
-    const double trials = fmax(fmax(h->size, h->p->tried) / h->w->alike, 1);
-    if (values <= TAKEN) return MOST_CHANCE;
-    const double chance = sqrt(1 - exp(-2 * (RARE + log(trials)) / (values - TAKEN)));
-    return (values > FEW ? h->w->quiet : 1) * fmin(chance, MOST_CHANCE);
-}
-
-/* Whether a place more than a voxel away misfits hardly more: along an edge or a fibre windows slide, and which of the
- * places of such a ridge is the best says noise, or the half voxel that the best one is off. */
-static int on_ridge(const hunt *h, const int place[3], double best)
-{
-    for (int64_t lag = 0; lag < h->size; lag++) {
-        if (!(h->score[lag] > NONE) || 1 - h->score[lag] >= RIDGE * (1 - best)) continue;
-        int there[3], far = 0;
-        place_of(h, lag, there);
-        for (int i = 0; i < 3; i++) far |= abs(there[i] - place[i]) > 1;
-        if (far) return 1;
-    }
-    return 0;
-}
-
-/* Whether, and how, the best score is a match. Returns a status. */
-static int judge_best(hunt *h, const hpcdvc_volume *im2, int64_t best, double count, hpcdvc_found *f)
-{
-    int place[3];
-    place_of(h, best, place);
-    const double base = h->s->plain ? mean_score(h) : 0;
-    f->second = second_best(h, best, base);
-    f->border = on_border(h, place);
-    double around[27];
-    if (f->border) {
-        look_around(h, im2, place, 1, around);
-        for (int step = 0; step < 27; step++)
-            if (around[step] > f->score) return BORDER_OF_RANGE;
-    }
-    const double height = h->s->plain ? f->zncc : peak_height(h, best);
-    if (!(height >= chance_of(h, count))) return DECORRELATED;
-    if (f->second - base >= UNIQUE * (f->score - base)) return AMBIGUOUS;
-    if (!h->s->plain && on_ridge(h, place, f->score)) return AMBIGUOUS;
-    if (!h->s->subvoxel) return MATCHED;
-    double fraction[3] = {0};
-    look_around(h, im2, place, 0, around);
-    if (!find_fraction(h, around, fraction)) return MATCHED;
-    for (int i = 0; i < 3; i++) f->displacement[i] += fraction[i];
-    return MEASURED;
-}
+#include "judge.h"
 
 /* The highest local maxima: displacements from the rounded start, and scores; NAN behind the last. */
 static void list_peaks(const hunt *h, double *peaks, int64_t count)
@@ -136,15 +61,22 @@ static void find_one(hunt *h, const hpcdvc_volume *im2, hpcdvc_found *f, double 
     f->score = best, f->zncc = zncc_of(&q), f->valid_fraction = q.n / h->w->whole, f->error = difference_of(h, &q);
     for (int i = 0; i < 3; i++) f->whole[i] = h->p->low[i] + place[i], f->displacement[i] = rint(h->p->Phi[4 * i + 3]) + f->whole[i];
     if (peak_count > 0) list_peaks(h, peaks, peak_count);
-    f->return_status = judge_best(h, im2, lag, q.n, f);
+    f->return_status = judge_best(h, im2, lag, &q, f);
     if (f->return_status < MATCHED)
         for (int i = 0; i < 3; i++) f->displacement[i] = NAN;
+}
+
+/* Numbers that box sums, and then heights, work in. */
+static int64_t room_of(const hunt *h)
+{
+    const int64_t sums = box_sums_room(h->n, h->lags), heights = find_heights_room(h->lags);
+    return sums > heights ? sums : heights;
 }
 
 /* Memory of a hunt, in one piece. Returns NULL when it runs out. */
 static char *make_room(hunt *h)
 {
-    const int64_t window = (int64_t)h->n[0] * h->n[1] * h->n[2] + VL, room = box_sums_room(h->n, h->lags);
+    const int64_t window = (int64_t)h->n[0] * h->n[1] * h->n[2] + VL, room = room_of(h);
     char *memory;
     const int64_t doubles = 3 * h->size + room, floats = 2 * h->size + 2 * window;
     if (posix_memalign((void **)&memory, 64, doubles * sizeof(double) + (floats + h->size) * 4 + h->size)) return NULL;

@@ -193,7 +193,11 @@ static int take_window(const hpcdvc_volume *im1, const hpcdvc_volume *labels, co
     w->whole = whole, w->count = count, w->partial = count < size, w->offset = range.offset, w->scale = range.scale;
     sum_powers(a, size, &w->sum, &w->squares, &w->fourth);
     w->status = judge_window(s, &range, masked, w);
-    if (w->status == NOT_EVALUATED) look_at_texture(a, ok, n, w);
+    if (w->status != NOT_EVALUATED) return 0;
+    const texture_look look = look_at_texture(a, ok, n, w->count, w->sum / w->count);
+    w->alike = look.alike, w->quiet = look.quiet;
+    /* grey values of a texture that is alike all over the window have three times their squared variance as fourth moment */
+    w->textured = fmin(3 * w->squares * w->squares / (w->count * w->fourth), 1);
     return 0;
 }
 
@@ -225,7 +229,9 @@ static int take_regions(const hpcdvc_volume *im2, const hpcdvc_search_point *poi
         hpcdvc_search_region *g = regions + i;
         g->count = read_grey(im2, origin, n, &range, b, ok);
         g->partial = g->count < size, g->offset = range.offset, g->scale = range.scale;
-        rough_powers(b, size, &g->squares, &g->fourth);
+        rough_powers(b, size, &g->sum, &g->squares, &g->fourth);
+        const texture_look look = look_at_texture(b, ok, n, fmax(g->count, 1), g->sum / fmax(g->count, 1));
+        g->alike = look.alike, g->quiet = look.quiet;
         b += size, ok += size;
     }
     return 0;

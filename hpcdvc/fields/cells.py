@@ -38,10 +38,10 @@ def cell_gradients(
     covariance : (m, 3, 3, 3) array, [i, k, l] of F_ik and F_il; None without the variances
     """
     weights = _weights(points, cells)
-    first, moved = displacements[cells[:, :1]], displacements[cells]
+    moved = displacements[cells]
     f = np.tile(np.eye(3), (len(cells), 1, 1))
     for a in range(cells.shape[1]):
-        f += (moved - first)[:, a, :, None] * weights[:, a, None]
+        f += moved[:, a, :, None] * weights[:, a, None]
     if variance is None:
         return f, None
     terms = np.sqrt(variance[cells]).transpose(0, 2, 1)[..., None] * weights[:, None]

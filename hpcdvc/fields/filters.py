@@ -45,6 +45,11 @@ class Boxes:
             )
         )
 
+    @property
+    def offsets(self) -> np.ndarray:
+        """(k, 3) voxels, from a node to those of its box."""
+        return self.steps * np.array(self.grid.spacing)
+
     def blocks(self, numbers: np.ndarray):
         """A few nodes (m,) at a time: which of them, and the nodes (m, k) in their boxes, -1 for none."""
         count = max(CACHED // len(self.steps), 1)
@@ -80,7 +85,10 @@ def misfit(
     for some, rows, *_ in blocks:
         own = numbers[some]
         count = (rows >= 0) & (rows != own[:, None])
-        away = np.where(count[..., None], positions[rows] - positions[own][:, None], 0)
+        if around.offsets is not None:
+            away = around.offsets[None]
+        else:
+            away = np.where(count[..., None], positions[rows] - positions[own][:, None], 0)
         scale = np.maximum(np.abs(away).max(axis=(1, 2)), 1e-9)
         basis = basis_of(away / scale[:, None, None], axes, 1)
         u = np.where(count[..., None], displacements[rows], 0)

@@ -130,8 +130,6 @@ def gradients(
     places = (support.offsets - support.centre) * np.array(field.grid.spacing)
     weights = _weights(present, places, axes, support)
     values = np.where(present[..., None], field.values[nodes], 0)
-    first = np.argmax(present, axis=1)
-    values = values - values[np.arange(len(values)), first][:, None]  # a large motion common to all costs no digits
     f = np.tile(np.eye(3), (len(numbers), 1, 1))
     for a in range(present.shape[1]):  # one node after the other: the same sum whichever places are asked for
         f += np.where(present[:, a, None, None], values[:, a, :, None] * weights[:, a, None, :], 0)

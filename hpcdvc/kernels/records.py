@@ -224,8 +224,11 @@ GROUPS = {
             ("count", "f8"),
             ("offset", "f8"),
             ("scale", "f8"),
+            ("sum", "f8"),
             ("squares", "f8"),
             ("fourth", "f8"),
+            ("alike", "f8"),
+            ("quiet", "f8"),
         ],
         # Where the window was found.
         "found": [

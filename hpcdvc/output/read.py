@@ -94,9 +94,12 @@ class Result(Field):
         return notebook.to_pyvista(self)
 
     def __repr__(self) -> str:
-        where = f"{' x '.join(map(str, self.grid.shape))} nodes" if self.grid else f"{len(self)} points"
         kind = views.kind_of_field(self)
-        return f"<{kind} of {where}, {int(self.measured.sum())} measured: {', '.join(self.names)}>"
+        what = {
+            "grid": f"grid of {' x '.join(map(str, self.grid.shape)) if self.grid else 0} nodes",
+            "registration": "registration",
+        }.get(kind, f"{len(self)} {kind}")
+        return f"<{what}, {int(self.measured.sum())} measured: {', '.join(self.names)}>"
 
 
 def read(path: str | Path, comm=None) -> Result:

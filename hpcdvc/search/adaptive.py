@@ -133,7 +133,7 @@ class AdaptiveSearch:
         """From a guess (n, 3) on to where the score is a maximum."""
         found, guess, left = np.zeros(len(points), FOUND), guess.copy(), np.arange(len(points))
         for _ in range(STEPS):
-            trial = self._repeated(points[left], guess[left, None], axes[left], np.ones(3, int))
+            trial = self._repeated(points[left], guess[left, None], axes[left], np.full(3, AROUND))
             trial["tried"] = tried[left]
             now = self._search(trial)
             shift = np.rint(trial["Phi"][:, :, 3]) - np.rint(points["Phi"][left, :, 3])

@@ -5,6 +5,8 @@ that may be the best are tried again in float64, so that the best is the best, a
 Z, Y, X.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from hpcdvc.kernels.records import dtype
@@ -96,25 +98,33 @@ class PixelSearch:
         take_windows(self._im1, self._labels, self._settings, points, a, ok1, windows)
         take_regions(self._im2, points, b, ok2, regions)
         found, highest = np.zeros(n, FOUND), np.full((n, peaks, 4), np.nan)
-        kinds = np.where(windows["status"] == 0, windows["partial"] + 2 * regions["partial"], UNFIT)
-        for kind in range(UNFIT + 1):
-            some = np.flatnonzero(kinds == kind)
-            if len(some) == 0:
-                continue
+        for some, kind, fourier in self._ways(windows, regions, window, lags):
             arrays = (a, ok1, b, ok2) if len(some) == n else (*_some((a, ok1), some), *_some((b, ok2), some))
             part, tops = found[some], np.ascontiguousarray(highest[some])
-            given = points[some], *arrays, windows[some], regions[some], _sums(kind, arrays, lags)
+            given = points[some], *arrays, windows[some], regions[some], _sums(kind, fourier, arrays, lags)
             find(self._im2, self._settings, *given, part, tops if peaks else None)
             found[some], highest[some] = part, tops
         return found, highest
 
+    def _ways(
+        self, windows: np.ndarray, regions: np.ndarray, window: tuple[int, ...], lags: tuple[int, ...]
+    ) -> Iterator[tuple[np.ndarray, int, bool]]:
+        """Numbers of windows of one kind, the kind, and whether their sums are made by FFT."""
+        kinds = np.where(windows["status"] == 0, windows["partial"] + 2 * regions["partial"], UNFIT)
+        # how much of its box a particle fills is its own; a mask has holes, whose rows are as long
+        fill = windows["count"] / np.prod(window) if self._labels else np.ones(len(windows))
+        for kind in np.unique(kinds).tolist():
+            some = np.flatnonzero(kinds == kind)
+            direct, fourier = seconds(window, lags, kind % UNFIT, fill[some])
+            faster = np.broadcast_to(fourier < direct, some.shape)
+            yield from ((some[faster == way], kind, way) for way in (False, True) if (faster == way).any())
 
-def _sums(kind: int, arrays: tuple[np.ndarray, ...], lags: tuple[int, ...]) -> dict[str, np.ndarray]:
+
+def _sums(kind: int, fourier: bool, arrays: tuple[np.ndarray, ...], lags: tuple[int, ...]) -> dict[str, np.ndarray]:
     """The sums of windows and regions that are partial or not; of windows that are not looked for nothing is read."""
     if kind == UNFIT:
         return {"ab": np.empty((len(arrays[0]), *lags), np.float32)}
-    direct, fourier = seconds(arrays[0].shape[1:], lags, kind.bit_count())
-    return sums_of(*arrays, needed(bool(kind & 1), bool(kind & 2)), fourier < direct)
+    return sums_of(*arrays, needed(bool(kind & 1), bool(kind & 2)), fourier)
 
 
 def _some(arrays: tuple[np.ndarray, ...], some: np.ndarray) -> list[np.ndarray]:

@@ -7,9 +7,9 @@ import numpy as np
 
 from hpcdvc.kernels.search import BEHIND, correlate
 
-#: Cost of the two ways as measured by benchmarks/search.py, s: of a call, of a voxel at a displacement; of a transform,
-#: of a voxel of it times the logarithm of the size.
-CALL, PRODUCT = 1e-6, 4e-11
+#: Cost of the two ways as measured by benchmarks/search.py, s: of a call, of a voxel at a displacement, of a row of the
+#: window that is added up at a displacement; of a transform, of a voxel of it times the logarithm of the size.
+CALL, PRODUCT, SPAN = 1e-6, 4e-11, 1e-10
 TRANSFORM, POINT = 2e-5, 1.8e-10
 
 #: Most voxels of a window along an axis that are transformed at once. Sums of larger ones are those of their parts: a
@@ -62,19 +62,21 @@ def transform_size(window: tuple[int, ...], lags: tuple[int, ...]) -> tuple[int,
     return tuple(_fast_size(m, primes) for m, primes in zip(n, (COMPLEX, COMPLEX, REAL), strict=True))
 
 
-def seconds(window: tuple[int, ...], lags: tuple[int, ...], partial: int = 0) -> tuple[float, float]:
-    """Cost of the sums of one window, directly and by FFT.
+def seconds(window: tuple[int, ...], lags: tuple[int, ...], kind: int = 0, fill: float | np.ndarray = 1.0) -> tuple:
+    """Cost of the sums of windows, directly and by FFT.
 
     Parameters
     ----------
     window, lags : voxels and displacements, ZYX
-    partial : 0 all voxels count, 1 some of the window or of the region do not, 2 of both
+    kind : 0 all voxels count, 1 some of the window do not, 2 of the region, 3 of both
+    fill : part of the box that a window fills, one number or one for each
     """
-    sums = (1, 3, 6)[partial]
-    lanes = -(-lags[2] // 8) * 8
-    direct = CALL + sums * PRODUCT * np.prod(window, dtype=float) * lags[0] * lags[1] * lanes
+    products, spans, transforms = ((1, 0, 3), (1, 2, 7), (3, 0, 7), (3, 3, 12))[kind]
+    places = lags[0] * lags[1] * -(-lags[2] // 8) * 8
+    rows = float(np.prod(window[:2]))
+    direct = CALL + (PRODUCT * products * fill * rows * window[2] + SPAN * spans * rows) * places
     size = float(np.prod(transform_size(tuple(min(n, PART) for n in window), lags)))
-    transforms, parts = (3, 7, 12)[partial], float(np.prod([-(-n // PART) for n in window]))
+    parts = float(np.prod([-(-n // PART) for n in window]))
     return direct, parts * transforms * (TRANSFORM + POINT * size * np.log2(size))
 
 

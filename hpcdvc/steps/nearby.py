@@ -55,6 +55,10 @@ class FewMotions:
         """Largest component of a displacement, voxels; 0 where nothing was measured."""
         return float(np.abs(self.phi[:, :, 3]).max(initial=0))
 
+    def beyond(self, distance: float) -> bool:
+        """Whether one that has a companion has moved farther, voxels; where none has, nobody looks for companions."""
+        return self.largest > distance and self.coherent().largest > distance
+
     @cached_property
     def _tree(self):
         from scipy.spatial import cKDTree  # slow to load

@@ -119,18 +119,19 @@ def look_around(positions: Callable[[], np.ndarray], count: int, pair: Pair) -> 
     team, seconds = pair.team, seconds_per_window(pair.settings)
     numbers, where, rows = _first_look(positions, count, pair)
     good, lost = rows["return_status"] == Status.CONVERGED, np.flatnonzero(np.isin(rows["return_status"], LOST))
-    far = _motions(rows[good], numbers, where).largest > SMALL_ENOUGH
+    far = _motions(rows[good], numbers, where).beyond(SMALL_ENOUGH)
     found = _searched(lost, rows, where, far, count, pair)
     motions = _motions(np.concatenate([rows[good], found]), numbers, where)
     facts = {"tried": len(numbers), "lost": len(lost), "found": len(found), "largest": motions.largest}
-    facts["used"] = motions.largest > SMALL and (far or _motions(found, numbers, where).largest > SMALL)
+    facts["used"] = motions.beyond(SMALL) and (far or _motions(found, numbers, where).beyond(SMALL))
     if not facts["used"]:
         return Seen(numbers, rows, None, None, facts)
+    motions = motions.coherent()
     # now the others that were lost, from what these have found
     left = no_motion(numbers[lost], where[lost])[~np.isin(numbers[lost], found["index"])]
     later = _dealt(left, SearchingRegistration(Seen(numbers, rows, motions, None, facts), pair), seconds, team)
     ends = np.concatenate([rows[good], found, later[later["return_status"] == Status.CONVERGED]])
-    motions, without = _motions(ends, numbers, where), where[lost[~np.isin(numbers[lost], ends["index"])]]
+    motions, without = _motions(ends, numbers, where).coherent(), where[lost[~np.isin(numbers[lost], ends["index"])]]
     facts |= {"found": len(ends) - int(good.sum()), "largest": motions.largest}
     log.info(
         "of %d points that looked around %d were lost and %d of these found; the farthest has moved by %.1f voxels",
@@ -154,9 +155,9 @@ def _first_look(
 
 
 def _motions(rows: np.ndarray, numbers: np.ndarray, where: np.ndarray) -> FewMotions:
-    """Those of rows, at the positions of their points, as far as they can be and hang together."""
+    """Those of rows, at the positions of their points, as far as they can be."""
     rows = rows[np.abs(rows["Phi"][:, :, :3] - np.eye(3)).max(axis=(1, 2)) <= STEEP]
-    return FewMotions(where[np.searchsorted(numbers, rows["index"])], rows["Phi"]).coherent()
+    return FewMotions(where[np.searchsorted(numbers, rows["index"])], rows["Phi"])
 
 
 def _chosen(positions: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:

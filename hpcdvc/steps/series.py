@@ -18,6 +18,8 @@ log = logging.getLogger("hpcdvc")
 
 #: Nodes that tell which of several starts is the best.
 TRIED = 32
+#: No start is right where a smaller part of them converges from the best one.
+LEADS = 0.25
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,11 @@ def possible_fields(earlier: Earlier) -> tuple[dict[str, tuple[Field, np.ndarray
 
 
 def best_start(
-    starts: dict[str, StartPoints], nodes: np.ndarray, measure: Callable[[np.ndarray], np.ndarray], team
+    starts: dict[str, StartPoints],
+    nodes: np.ndarray,
+    measure: Callable[[np.ndarray], np.ndarray],
+    team,
+    otherwise: StartPoints | None = None,
 ) -> StartPoints:
     """The start from which most of some nodes converge, at a tie in the fewest iterations. Collective.
 
@@ -111,6 +117,7 @@ def best_start(
     nodes : numbers of nodes that a trial may use
     measure : from points to rows
     team : hpcdvc.ranks.team.Team
+    otherwise : taken where no start leads anywhere; None: the best is taken all the same
     """
     if len(starts) == 1:
         return next(iter(starts.values()))
@@ -118,6 +125,9 @@ def best_start(
     mine = some[slice(*team.spans(len(some)))]
     merits = team.sum(np.array([_merit(measure(start(mine))) for start in starts.values()])).tolist()
     best = merits.index(max(merits))
+    if otherwise is not None and merits[best][0] < LEADS * len(some):
+        log.info("start: none leads anywhere, it is looked for")
+        return otherwise
     log.info("start: %s", list(starts)[best])
     return list(starts.values())[best]
 

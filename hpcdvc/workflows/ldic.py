@@ -237,7 +237,8 @@ def start_of(
         found = register_first(step.registration, im1, im2, mask, starts.values(), team)
         if found:
             return found
-    return best_start(starts, nodes, windows, team)
+    # a start that nothing gives is looked for
+    return best_start(starts, nodes, windows, team, step.points if step.search and step.points.start is None else None)
 
 
 def steps_of(options: Options, first: VolumeInfo, jobs: list[Job]) -> dict[str, list[str]]:

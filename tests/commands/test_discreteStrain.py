@@ -47,7 +47,7 @@ def test_particles(here):
     field = particles(status=status, variance=4e-4)
     field.phi[60, :3, 3] += 20
     save("field.tsv", field)
-    assert main("discreteStrain", ["field.tsv", "-ns", "5", "-comp", "e", "eq", "-vtk", "-tif"]) == 0
+    assert main("discreteStrain", ["field.tsv", "-ns", "5", "-comp", "e", "eq", "-vtk", "-tif", "-hws", "10"]) == 0
     rows, nodes = table("field-strain-Bagi.tsv"), table("field-strain-Bagi-ns5.tsv")
     assert np.abs(tensor(rows, "e") - E_TRUE).max() < 1e-7 and len(rows) > 200
     there = np.isfinite(nodes["ezz"])

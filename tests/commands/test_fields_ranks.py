@@ -7,6 +7,7 @@ import pytest
 from table_cases import CASES, save_all
 
 from hpcdvc.options.parser import parse
+from hpcdvc.output import numbers
 from hpcdvc.ranks.team import Team
 
 
@@ -14,6 +15,7 @@ from hpcdvc.ranks.team import Team
 def folder(team, shared_tmp_path, monkeypatch):
     monkeypatch.chdir(shared_tmp_path)
     team.agree(save_all)
+    monkeypatch.setattr(numbers, "READ_TOGETHER_FROM", 0)  # small tables, too, are read by all ranks
     return shared_tmp_path
 
 

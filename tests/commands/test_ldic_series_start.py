@@ -101,6 +101,19 @@ def test_a_motion_that_rests_or_turns_around(texture, motions, caplog):
     assert starts[0] == f"start: {expected.get(motions[1], 'the step before')}"
 
 
+@pytest.mark.parametrize("search", [True, False])
+def test_a_jump_between_steps_is_looked_for(texture, search, caplog):
+    """Neither the step before nor no motion leads anywhere."""
+    names = save(texture, [moved(0.1), translation((3.0, 40.0))])
+    with caplog.at_level(logging.INFO, "hpcdvc"):
+        last = run_here(*names, *WORDS, *[] if search else ["--no-search"])[1]
+    assert ("start: none leads anywhere, it is looked for" in caplog.messages) == search
+    if search:
+        assert converged(last) == 1 and error(read_field(last), translation((3.0, 40.0))) < 0.05
+    else:
+        assert converged(last) < 0.1
+
+
 def test_failed_nodes_start_from_their_neighbours(texture):
     """A spot without texture in one image only: its nodes are back in the next step."""
     names = save(texture, [moved(k) for k in range(1, 5)])

@@ -1,11 +1,15 @@
 """hpcdvc-mergePhis as a whole: affine motions are composed exactly, whatever they were measured on."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from reg_ends import check_end, own_folder
 from table_cases import FAILED, GRID, field, filtered, grains, phi_of, save, save_all
 
+from hpcdvc.cli import main
 from hpcdvc.fields.rows import some_rows
+from hpcdvc.output.tsv import read_tsv
 
 LABELS = grains()[2].astype(np.uint32)
 
@@ -53,6 +57,10 @@ def test_nodes(end, how):
 def test_registrations():
     found = merged("reg.tsv", "reg.hdf")
     check(found)
+    # the columns of a search: 1 would read as not measured in those of a registration
+    assert main("mergePhis", ["reg.tsv", "reg.hdf", "-pre", "two", "-q"]) == 0
+    assert Path("two-merge.tsv").read_text().split()[16:18] == ["pixelSearchCC", "returnStatus"]
+    assert read_tsv("two-merge.tsv").measured.all()
     assert (found.positions == GRID.positions()[80]).all()
 
 

@@ -57,12 +57,14 @@ def test_affine_field(mode, here):
 def test_raw_takes_the_f_of_the_windows_and_needs_no_grid(here):
     field = affine_field(variance=1e-6)
     field.phi[:, :3, :3] = F + 1e-3 * np.random.default_rng(0).standard_normal((210, 3, 3))
+    field.phi[7, 2, 2] = -1
     labels = replace(field, grid=None, extra={**field.extra, "label": np.arange(5, 215)})
     for some, name in ((field, "field.tsv"), (labels, "labels.tsv")):
         save(name, some)
         rows = strain("-raw", "-comp", "U", field=name, mode="raw")
         expected = strain_components(field.phi[:, :3, :3], ("U",))["U"]
-        assert tensor(rows, "U") == pytest.approx(expected, abs=1e-8)
+        assert tensor(rows, "U") == pytest.approx(expected, abs=1e-8, nan_ok=True)
+        assert rows["returnStatus"][6:9].tolist() == [1, -4, 1] and np.isnan(rows["Uzz"]).sum() == 1
     assert rows["Label"].tolist() == list(range(5, 215))
 
 

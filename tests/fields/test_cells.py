@@ -51,7 +51,8 @@ def test_covariance(overlap):
 def test_nodes_in_cells(flat, monkeypatch):
     monkeypatch.setattr(module, "PAIRS", 500)  # more than one portion
     points, cells, _ = scattered(flat)
-    cells = cells[::2]
+    points[:3] = [[0, 20, 29], [0, 15, 25], [0, 25, 17]]  # nodes that several cells have
+    cells = triangulate(points[:, flat:])[::2]
     grid = Grid((0.0, -5.0, 1.0), (1.0 if flat else 6.0, 5.0, 4.0), (1 if flat else 9, 14, 15))
     found = cells_at_nodes(points, cells, grid)
     nodes = grid.positions()

@@ -188,6 +188,8 @@ def test_correlation_by_chance(dimensions, size, spacing):
     scatter = np.sqrt(np.mean([run.zncc**2 for run in runs]))
     assert 0.6 < scatter / (limits.mean() / 6) < 1.4
     assert all(run.zncc < limit for run, limit in zip(runs, limits, strict=True))
+    rest = [register(a, b, delta_phi_min=1, margin=0) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    assert all(run.return_status == Status.DECORRELATED for run in rest)
 
 
 def test_compose():

@@ -94,11 +94,11 @@ def test_voxels_that_come_and_go():
 
 def test_curvature_that_is_noise_is_hardly_believed():
     """Where noise looks like curvature, the correction is only what exceeds that; whole, it would double the error."""
-    positions = nodes(np.arange(8, 292, 11.0), np.arange(8, 292, 11.0))
+    positions = nodes(np.arange(8, 292, 10.0), np.arange(8, 292, 10.0))
     one, two = images(SHIFT, (300, 300), noise=0.2)
     rows, affine = (measure(one, two, positions, 5, shape_order=order) for order in ("auto", "1"))
     changed = converged(rows, affine) & (rows["Phi"] != affine["Phi"]).any(axis=(1, 2))
-    assert 8 < changed.sum() < 0.06 * len(positions)
+    assert 10 < changed.sum() < 0.06 * len(positions)
     assert rms(errors(rows, positions, SHIFT)[changed]) < 1.3 * rms(errors(affine, positions, SHIFT)[changed])
 
 
@@ -129,7 +129,7 @@ def test_quadratic_terms_have_their_price():
 
 def test_curvature_in_a_few_voxels_is_not_asked_for():
     """Twelve terms in 25 voxels explain noise."""
-    positions = nodes(np.arange(8, 292, 6.0), np.arange(8, 292, 6.0))
+    positions = nodes(np.arange(8, 292, 5.0), np.arange(8, 292, 5.0))
     one, two = images(SHIFT, (300, 300), noise=0.2)
     rows, affine = (measure(one, two, positions, 2, shape_order=order) for order in ("auto", "1"))
     assert converged(rows).sum() > 500 and (rows["Phi"] == affine["Phi"])[converged(rows)].all()
@@ -164,6 +164,6 @@ def test_curvature_that_is_much_is_corrected():
     positions = nodes(np.arange(15, 190, 10.0), np.arange(15, 190, 5.0))
     one, two = images(field)
     rows, affine = (measure(one, two, positions, 7, field, shape_order=so) for so in ("auto", "1"))
-    good = converged(rows)
+    good = converged(rows)  # of affine windows that lose so much the parts have not moved alike: -13
     assert good.mean() > 0.5
     assert rms(errors(rows, positions, field)[good]) < 0.5 * rms(errors(affine, positions, field)[good])

@@ -172,3 +172,19 @@ def test_a_residual_of_nothing(dimensions, order):
     rows = register_windows(image, image, points, settings)
     assert (rows["return_status"] == Status.CONVERGED).all()
     assert np.abs(rows["Phi"] - np.eye(3, 4)).max() < 1e-5 and np.isfinite(rows["variance"][:, 7]).all()
+
+
+@pytest.mark.parametrize(("noise", "order", "rigid"), [(0.0, 1, True), (0.05, 3, False), (0.0, 5, True)])
+def test_a_few_speckles_match_anywhere(noise, order, rigid):
+    """Windows of 1 to 8 speckles find places in other textures where they correlate by 0.98."""
+    options = {"interpolation": Interpolation(order), "iterations": Iterations(rigid=rigid)}
+    textures, grey = [BlobTexture(seed, 3.7, 2) for seed in (41, 42)], Grey(30000, 5000, noise)
+    one, other = (render(texture, (160, 160), None, grey, i) for i, texture in enumerate(textures))
+    same = render(textures[0], (160, 160), translation([0.3, -0.4]), grey, 2)
+    nodes = grid(9, 151, 5)
+    unrelated, related = (
+        np.concatenate([measure(one, two, nodes, half, **options)["return_status"] for half in (5, 6, 7)])
+        for two in (other, same)
+    )
+    assert (unrelated == Status.CONVERGED).mean() < 1e-3
+    assert (related == Status.CONVERGED).mean() > 0.9

@@ -62,13 +62,14 @@ def test_the_default_is_not_worse_than_affine_windows(name, dimensions):
     assert ours <= 1.02 * affine
 
 
-@pytest.mark.parametrize(("name", "bound"), [("ramp", 0.002), ("cupping", 0.006)])
-def test_shading_is_taken_out(name, bound):
+@pytest.mark.parametrize(("name", "bound", "least"), [("ramp", 0.002, 0.7), ("cupping", 0.006, 0.35)])
+def test_shading_is_taken_out(name, bound, least):
+    """Of curved shading, gain still has slopes inside the parts of a window, that look like parts which move."""
     images, field = scene(name, 3), SHIFTS[3]
     error, std = measured(*images, field)
     print(f"{name}: {rms(error):.5f} voxel, over standard deviation {rms(error / std):.2f}")
     assert rms(error) < min(bound, 0.5 * rms(measured(*images, field, "1")[0]))
-    assert 0.35 < rms(error / std) < 1.6  # what curved shading leaves looks a little like parts that move
+    assert least < rms(error / std) < 1.6
 
 
 def test_a_smooth_gradient_where_rings_are_finer_than_the_texture():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from test_pixels import identity, moved, texture
+from textures import BlobTexture, CosineTexture, lattice_texture
 
 from hpcdvc.fields.status import Status
 from hpcdvc.search.pixels import PixelSearch, search_points
@@ -166,3 +167,40 @@ def test_texture_along_one_axis_only():
     im1, im2 = (image + 0.5 * texture(seed=8) for image in (im1, im2))
     found = search(im1, np.roll(im2, (1, -1, 3), (0, 1, 2)), (-4, 4) * 3)
     assert found["return_status"] == 1 and (found["whole"] == (1, -1, 3)).all()
+
+
+def believed(im1, im2, half, reach, count, seed=0):
+    """What was found of windows at random places."""
+    flat, rng = np.array(im1.shape) == 1, np.random.default_rng(seed)
+    margin = np.where(flat, 0, np.add(half, reach))
+    positions = rng.integers(margin, np.array(im1.shape) - margin, (count, 3)).astype(float)
+    span = np.where(flat, 0, reach)
+    points = search_points(positions, identity(count), half, np.stack([-span, span], axis=1).ravel())
+    found = PixelSearch(im1, im2, SearchSettings())(points)
+    return found[found["return_status"] > 0]
+
+
+@pytest.mark.parametrize("half", [2, 3])
+@pytest.mark.parametrize("kind", ["lattice", "cosine", "blobs"])
+def test_small_windows_of_unrelated_textures(kind, half):
+    """How coarse a texture is a window of five pixels does not know, the region that it is searched in does."""
+    make = {
+        "lattice": lambda seed: lattice_texture(seed, spacing=2.8, dimensions=2),
+        "cosine": lambda seed: CosineTexture(seed, waves=120, bandwidth=0.08, dimensions=2),
+        "blobs": lambda seed: BlobTexture(seed, sigma=1.8, dimensions=2),
+    }[kind]
+    points, rng = np.stack(np.indices((160, 160)), axis=-1).reshape(-1, 2).astype(float), np.random.default_rng(3)
+    im1, im2 = (make(seed)(points).reshape(1, 160, 160) for seed in (31, 32))
+    im1, im2 = ((image + 0.1 * image.std() * rng.standard_normal(image.shape)).astype("f4") for image in (im1, im2))
+    assert len(believed(im1, im2, (0, half, half), 5, 600)) <= 1
+
+
+@pytest.mark.parametrize(("name", "least"), [("shell", 12), ("bone", 25), ("cement", 55)])
+def test_measured_volumes_moved_by_half_a_voxel(shared, name, least):
+    """A wall or a strut slides along itself, and the place that half a voxel favours is not the right one."""
+    import tifffile
+
+    folder = shared / "data" / f"real_binshift_{name}"
+    im1, im2 = (tifffile.imread(folder / f"sharp_{which}.tif") for which in ("ref", "def_0.50_0.50_0.50"))
+    found = believed(im1, im2, (7, 7, 7), 3, 60)
+    assert len(found) >= least and (np.abs(found["displacement"] - 0.5) < 2).all()

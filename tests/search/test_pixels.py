@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from reference_search import all_scores, best_of, cut
+from scipy.ndimage import maximum_filter
 from textures import lattice_texture
 
 from hpcdvc.fields.status import Status
@@ -151,6 +152,26 @@ def test_result_of_a_point_does_not_depend_on_others(way):
     for k in range(0, len(positions), 5):
         points = search_points(positions, identity(len(positions)), HALF, RANGE)[k : k + 1]
         assert search(points).tobytes() == together[k : k + 1].tobytes()
+
+
+@pytest.mark.parametrize("reach", [(-5, 6, -7, 4, -6, 5), (-8, 8, 0, 0, -8, 8)])
+def test_highest_maxima(way, reach):
+    """All places that are higher than their neighbours, those at the border of the range, too; the highest first."""
+    im1 = texture()
+    im2 = moved(im1, (2, -3, 1), 4000)
+    points = search_points(np.array([[14.0, 15, 16]]), identity(1), HALF, reach)
+    _, (peaks,) = PixelSearch(im1, im2, SearchSettings())(points, 60)
+    origin, shape = np.array([14, 15, 16]) - HALF, 2 * np.array(HALF) + 1
+    window, counts = cut(im1, None, origin, shape)
+    scores = all_scores(window, counts, window.size, im2, None, origin, reach, 0.5)
+    highest = np.argwhere(scores == maximum_filter(scores, 3, mode="constant", cval=-np.inf))
+    order = np.argsort(-scores[tuple(highest.T)])
+    assert 3 < len(highest) < 60 and ((highest == 0) | (highest == np.array(scores.shape) - 1)).any()
+    assert np.array_equal(peaks[: len(highest), :3], highest[order] + reach[::2])
+    assert np.allclose(peaks[: len(highest), 3], scores[tuple(highest[order].T)], atol=1e-6)
+    assert np.isnan(peaks[len(highest) :]).all()
+    _, (few,) = PixelSearch(im1, im2, SearchSettings())(points, 3)
+    assert np.array_equal(few, peaks[:3])
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -171,7 +171,11 @@ def test_copies_are_made_once(monkeypatch):
 
 
 def test_small_motions_cost_nothing(monkeypatch):
-    """No point is measured twice, nothing is looked for, and the rows are those without the search."""
+    """No point is measured twice, nothing is looked for, and the rows are those without the search.
+
+    Nor are companions of motions that are all small: a tree of them takes longer to load than many a run.
+    """
+    monkeypatch.setattr(FewMotions, "coherent", None)
     monkeypatch.setattr(self_start, "AdaptiveSearch", None)
     monkeypatch.setattr(self_start, "binned_copies", None)
     images = images_of(*pair(lattice_texture(1), SHAPE, translation((1.6, -1.4, 1.2))), 8)
