@@ -105,7 +105,7 @@ def plan(options: Options, inputs: Inputs) -> list[Job]:
         With one sentence, when something is missing or does not fit.
     """
     im1, labels = inputs.volume("im1"), inputs.volume("labels")
-    check_mask(im1, labels)
+    check_mask(im1, labels, "label image")
     if labels.dtype.kind not in "iu":
         raise UserError(f"{labels.spec} holds {labels.dtype} voxels: labels are whole numbers")
     for im2 in inputs.volumes["deformed"]:
