@@ -14,11 +14,23 @@
 #define SLIGHTLY 0.3       /* part of the largest change: what goes along with a rotation is not unknown like that */
 #define ANY_ROTATION 3.3   /* variance of an entry of F where any rotation is possible, pi^2 / 3 */
 
-/* Variance of a component of the gradient by noise and by the voxels of edges. */
+/* Mean square of the gradient. */
+static double gradient_square(const job *k)
+{
+    const double *M = k->ref.sums.M;
+    return (M[39] + M[91] + M[143]) / k->ref.sums.n;
+}
+
+/* Variance of a component of the gradient by noise. */
+static double noise_of_gradient(const job *k)
+{
+    return k->state.noise * (k->ref.smoothed ? k->s->smooth_gradient.noise : k->s->gradient.noise);
+}
+
+/* The same by noise and by the voxels of edges. */
 static double gradient_noise(const job *k)
 {
-    const double *M = k->ref.sums.M, noise = k->ref.smoothed ? k->s->smooth_gradient.noise : k->s->gradient.noise;
-    return k->state.noise * noise + OF_VOXELS * (M[39] + M[91] + M[143]) / k->ref.sums.n;
+    return noise_of_gradient(k) + OF_VOXELS * gradient_square(k);
 }
 
 /* Eigenvalues, on the diagonal, and eigenvectors, the columns of V, of a symmetric n x n matrix by Jacobi rotations. */
@@ -43,16 +55,12 @@ static void eigen(double *A, int n, double *V)
             }
 }
 
-/* Find the directions that are buried, when looked at again only if they are fewer: the residual of a match that is still far
- * buries more. Returns 1 if others are than before. */
-static int find_buried(job *k)
+/* The normal matrix beside what noise adds to its diagonal, root squared: eigenvalues on the diagonal of A, eigenvectors in V. */
+static void beside_noise(const job *k, double A[144], double V[144], double root[12])
 {
     const hpcdvc_settings *s = k->s;
     const int p = s->unknowns;
-    double A[144], V[144], root[12] = {0};
     const double noise = gradient_noise(k);
-    const int before = k->state.buried_count;
-    int count = 0;
     for (int c = 0; c < p; c++) {
         double sum = 0;
         for (int m = 0; m < 12; m++)
@@ -67,6 +75,16 @@ static int find_buried(job *k)
             A[p * c + d] = v / (root[c] * root[d]);
         }
     eigen(A, p, V);
+}
+
+/* Find the directions that are buried, when looked at again only if they are fewer: the residual of a match that is still far
+ * buries more. Returns 1 if others are than before. */
+static int find_buried(job *k)
+{
+    const int p = k->s->unknowns, before = k->state.buried_count;
+    double A[144], V[144], root[12] = {0};
+    int count = 0;
+    beside_noise(k, A, V, root);
     for (int e = 0; e < p; e++) count += A[(p + 1) * e] < NEARLY_ALL;
     if (k->state.looked_for_buried && count >= before) return 0;
     k->state.looked_for_buried = 1, k->state.buried_count = 0;
@@ -97,6 +115,27 @@ static int factorise_unburied(job *k)
             A[p * c + d] = v;
         }
     return cholesky(A, p, k->ref.factor.scale);
+}
+
+/* Variances of Phi, whose step gain is that of the whole gradient: that of an edge is nearly free of noise, but says nothing of
+ * a rotation about its normal, which rests on the texture alone. Each direction gets the gain and the noise of its own. */
+static void weigh_directions(const job *k, double variance[12])
+{
+    const int p = k->s->unknowns;
+    const double noise = noise_of_gradient(k), share = noise * (k->is_3d ? 3 : 2) / gradient_square(k), scatter = scatter_of(k);
+    if (!k->ref.own || k->state.buried || !(share > 0 && share < 0.5)) return;
+    double A[144], V[144], root[12] = {0};
+    beside_noise(k, A, V, root);
+    for (int e = 0; e < p; e++) {
+        const double over = A[(p + 1) * e], own = noise / gradient_noise(k) / over;
+        if (!(over >= NEARLY_ALL)) continue;
+        const double gain = (1 - share) / (1 - own), factor = gain * gain * (1 - 0.5 * own) / (1 - 0.5 * share);
+        for (int m = 0; m < 12; m++) {
+            double along = 0;
+            for (int c = 0; c < p; c++) along += k->s->basis[12 * m + c] * V[p * c + e] / root[c];
+            variance[m] += scatter * (factor - 1) * along * along / over;
+        }
+    }
 }
 
 /* Variances of Phi: nothing is known of what is buried. */

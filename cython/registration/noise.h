@@ -158,12 +158,18 @@ static int choose_gradient(job *k, int partial)
     return 1;
 }
 
-/* Variances of the entries of Phi: inverse normal matrix, noise of both images, length of the gradient. What trilinear
+/* What the inverse normal matrix is multiplied with: noise of both images, length of the gradient. What trilinear
  * interpolation takes from the texture it takes from the noise of im2 where it matters, too. */
-static void variances(const job *k, double variance[12])
+static double scatter_of(const job *k)
 {
     const double both = fmax(k->state.noise * (1 + k->target.contrast_loss * k->target.contrast_loss), rounding_noise(k));
-    const double scatter = both * k->state.step_gain * k->state.step_gain * k->state.noise_excess;
+    return both * k->state.step_gain * k->state.step_gain * k->state.noise_excess;
+}
+
+/* Variances of the entries of Phi. */
+static void variances(const job *k, double variance[12])
+{
+    const double scatter = scatter_of(k);
     for (int i = 0; i < 12; i++)
         variance[i] = scatter * cholesky_form(k->ref.factor.L, k->s->unknowns, k->ref.factor.scale, k->s->basis + 12 * i) + scatter * k->state.shading[i];
 }

@@ -109,10 +109,12 @@ static int iterate(job *k, hpcdvc_row *row)
     if (row->delta_phi_norm > s->min_delta_phi) {
         k->state.noise = residual_variance(k);
         variances(k, row->variance);
+        weigh_directions(k, row->variance);
         forget_buried(k, row->variance);
         return MAX_ITERATIONS;
     }
     variances(k, row->variance);
+    weigh_directions(k, row->variance);
     forget_buried(k, row->variance);
     if (s->curvature_threshold > 0) correct_curvature(k, partial, row);
     if (k->state.no_memory) return NO_MEMORY;

@@ -95,8 +95,8 @@ STATUSES: Mapping[Status, Meaning] = MappingProxyType(
             "the deformation function became singular", "reg, ldic, ddic, mmr", "yes", "yes", -4
         ),
         Status.NO_SPECIMEN: Meaning(
-            "no specimen: more of the window masked than -mc allows, mean grey value outside -glt and -ght, or a label of "
-            "no more voxels than -vt",
+            "no specimen: more of the window masked than -mc allows, mean grey value outside -glt and -ght, or a label "
+            "of no more voxels than -vt",
             _WINDOWS, "no", "only with -nomask", -5,
             {Family.SEARCH: "no specimen: more of the window masked than -mc allows, mean grey value outside -glt and "
              "-ght, or a particle of no more voxels than -lvt"},

@@ -50,12 +50,13 @@ def test_grains(grains):
     assert np.allclose(rows["Phi"][good, :, :3] @ np.swapaxes(rows["Phi"][good, :, :3], 1, 2), np.eye(3), atol=1e-9)
 
 
-def test_standard_deviations_are_the_scatter_over_noise():
-    some, seeds, moves, turns, said = packing(lattice_texture(2), 2, 7, gap=3), 30, [], [], []
+def scatter_beside_said(seed: int, contrast: float) -> tuple[np.ndarray, np.ndarray]:
+    """Scatter over noise in units of what is reported, of displacements and of rotations, (n, 3)."""
+    some, moves, turns, said = packing(lattice_texture(seed), 2, 7, seed=seed, gap=3), [], [], []
     labels, clean = some.labels(), (some.image(False), some.image(True))
-    truth, noise = some.truth(centres_of(scan_labels(labels))), 0.1 * 0.25 * 12000
-    for seed in range(seeds):
-        rng = np.random.default_rng(seed)
+    truth, noise = some.truth(centres_of(scan_labels(labels))), contrast * 0.25 * 12000
+    for repeat in range(30):
+        rng = np.random.default_rng(repeat)
         pair = [np.rint(image + noise * rng.standard_normal(image.shape)).astype("u2") for image in clean]
         rows, _ = register(*pair, labels)
         assert (rows["return_status"] == 2).all()
@@ -63,9 +64,15 @@ def test_standard_deviations_are_the_scatter_over_noise():
         turns.append(np.swapaxes(truth[:, :, :3], 1, 2) @ rows["Phi"][:, :, :3])
         said.append(rows["variance"].reshape(-1, 3, 4))
     said = np.sqrt(np.mean(said, axis=0))
-    assert 0.9 < np.median(np.std(moves, axis=0, ddof=1) / said[:, :, 3]) < 1.1
     of_turn = np.std(turns, axis=0, ddof=1)[:, (2, 0, 1), (1, 2, 0)] / said[:, (2, 0, 1), (1, 2, 0)]
-    assert 0.9 < np.median(of_turn) < 1.1
+    return np.std(moves, axis=0, ddof=1) / said[:, :, 3], of_turn
+
+
+# noise in the gradient of the texture, on which rotations rest, is much more of it than of the gradient of the edge
+@pytest.mark.parametrize("contrast", [0.1, 0.2])
+def test_standard_deviations_are_the_scatter_over_noise(contrast):
+    for ratios in zip(*[scatter_beside_said(seed, contrast) for seed in (2, 48)], strict=True):
+        assert 0.9 < np.median(ratios) < 1.1
 
 
 def test_only_the_voxels_of_the_label_count():
