@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hpcdvc.errors import Unfinished
-from hpcdvc.fields.status import Status
+from hpcdvc.fields.status import Family, Status, is_measured
 from hpcdvc.ranks.progress import Progress
 from hpcdvc.runs.checkpoint import Checkpoint
 
@@ -50,6 +50,7 @@ def measure_points(
     checkpoint: Checkpoint,
     quiet: bool = False,
     earlier: np.ndarray | None = None,
+    family: Family = Family.REGISTRATION,
 ) -> np.ndarray:
     """Measure all points that no earlier run has measured. Collective.
 
@@ -64,6 +65,7 @@ def measure_points(
     checkpoint : where the rows are kept
     quiet : show no progress
     earlier : rows of earlier runs that count, on rank 0; by default all that the shards hold
+    family : of the field: which rows the progress counts
 
     Returns
     -------
@@ -90,8 +92,9 @@ def measure_points(
     else:
         chunk = chunk_size(seconds_per_point, total, team.size)
     queue = team.queue(total, chunk)
-    with Progress(done + total, done, quiet=quiet or team.rank > 0, unit=unit) as progress:
-        rows = [earlier, *_measure_chunks(queue, left, measure, checkpoint, progress)]
+    good = "converged" if family is Family.REGISTRATION else "with a result"
+    with Progress(done + total, done, quiet=quiet or team.rank > 0, unit=unit, good=good) as progress:
+        rows = [earlier, *_measure_chunks(queue, left, measure, checkpoint, progress, family)]
         checkpoint.close()
         missing = queue.left()
         progress.update(done + total - missing)
@@ -116,20 +119,20 @@ def _without(points: int | np.ndarray, measured: np.ndarray) -> int | np.ndarray
 
 
 def _measure_chunks(
-    queue, points: int | np.ndarray, measure: Callable, checkpoint: Checkpoint, progress: Progress
+    queue, points: int | np.ndarray, measure: Callable, checkpoint: Checkpoint, progress: Progress, family: Family
 ) -> list[np.ndarray]:
     """Rows of the chunks that this rank has pulled, one array per chunk; each is in the shards before the next."""
     rows: list[np.ndarray] = []
-    converged, specimen, done, left = 0, 0, progress.done, progress.total - progress.done
+    good, specimen, done, left = 0, 0, progress.done, progress.total - progress.done
     can_fail = "return_status" in checkpoint.shards.dtype.names
     for chunk in queue:
         numbers = np.arange(chunk.start, chunk.stop) if isinstance(points, int) else points[chunk.start : chunk.stop]
         rows.append(measure(numbers))
         checkpoint.append(rows[-1])
         if can_fail:
-            converged += np.count_nonzero(rows[-1]["return_status"] == Status.CONVERGED)
+            good += np.count_nonzero(is_measured(rows[-1]["return_status"], family))
             specimen += np.count_nonzero(rows[-1]["return_status"] != Status.NO_SPECIMEN)
         # nodes have equal shares, so this node tells how far all are
         part = queue.done_in_node() / max(queue.total_in_node(), 1)
-        progress.update(done + round(part * left), converged / specimen if specimen else None)
+        progress.update(done + round(part * left), good / specimen if specimen else None)
     return rows
