@@ -125,6 +125,12 @@ def rows_of_labels(field: Field, particles: np.ndarray) -> tuple[np.ndarray, np.
     return place, labels[place] == particles["label"]
 
 
+def labels_of_rows(field: Field, rows: np.ndarray, particles: np.ndarray) -> np.ndarray:
+    """Numbers, ascending, of the labels that have one of some rows of a field."""
+    place, known = rows_of_labels(field, particles)
+    return np.flatnonzero(known & np.isin(place, rows))
+
+
 def measured_again(particles: np.ndarray, start: Field, statuses: tuple[int, ...] | None) -> np.ndarray:
     """(n,) bool: labels that `-skp` measures, those without a row among them."""
     place, known = rows_of_labels(start, particles)
