@@ -41,6 +41,7 @@ log = logging.getLogger("hpcdvc")
 #: Rough core time of a point, s.
 SECONDS = 1.5e-5
 ADVICE = {Status.NOT_REACHED: "a larger -nr, or -nn"}
+ADVICE_KEPT = {Status.NOT_REACHED: "correct the field with hpcdvc-filterPhiField"}
 #: Radius within which rows count: so many node spacings, or mean radii of particles.
 SPACINGS, RADII = 2, 5
 
@@ -105,7 +106,7 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     half_window = stored_half_window(options.phi_file, options.phi_file_bin_ratio) if kept else None
     return table_job(
         "passPhiField", options, inputs, stem, task.points, task, team, dtype,
-        advice=ADVICE, half_window=half_window, **volumes,
+        advice=ADVICE_KEPT if kept else ADVICE, half_window=half_window, **volumes,
     )  # fmt: skip
 
 
