@@ -23,6 +23,7 @@ from hpcdvc.steps.selection import usable_rows
 from hpcdvc.steps.start import check_dimensions
 from hpcdvc.steps.tables import (
     Points,
+    check_alike,
     check_labels,
     check_registration,
     estimate_table,
@@ -125,6 +126,7 @@ def _subtraction(options: Options, inputs: Inputs) -> PassTask:
     field = read_field_only(options.phi_file, options.phi_file_bin_ratio)
     registration = read_table(options.registration, options.registration_bin_ratio)
     check_registration(registration, options.registration)
+    check_alike(field, registration, options.phi_file, options.registration)
     usable_rows(registration, options.return_status_threshold, options.registration)
     return PassTask(field, Points.of(field), registration=registration)
 
