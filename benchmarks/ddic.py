@@ -1,4 +1,4 @@
-"""hpcdvc-ddic beside spam-ddic: CPU, errors of displacements and rotations; balance on many ranks, simulated.
+"""hpcdvc-ddic beside spam-ddic: CPU, errors of displacements and rotations, memory; balance on many ranks, simulated.
 
     python benchmarks/ddic.py               some minutes
     python benchmarks/ddic.py --cells 4     a first look, with 64 grains
@@ -25,7 +25,7 @@ import targets  # noqa: E402
 import tifffile  # noqa: E402
 from grains import Grains, packing  # noqa: E402
 from processes import command  # noqa: E402
-from series import Case, interleaved, spread  # noqa: E402
+from series import Case, interleaved, run, spread  # noqa: E402
 from speckle import CACHE, SEED  # noqa: E402
 from textures import lattice_texture  # noqa: E402
 
@@ -34,6 +34,13 @@ CELLS, HALF, GAP = 11, 14.5, 15.0
 #: Noise of both images, of the contrast of the texture.
 NOISE = 0.05
 RANKS = (16, 128)
+#: Columns of the table of memory.
+MEMORY = {
+    "anonymous, largest process": "anonymous_per_process",
+    "anonymous, all": "anonymous",
+    "images mapped (PSS)": "mapped",
+    "shared (PSS)": "shared",
+}
 
 
 def grains(cells: int) -> Grains:
@@ -141,6 +148,8 @@ def measure(o: argparse.Namespace) -> dict:
     runs = cases(o.cells, not o.no_peer)
     measured = interleaved(list(runs.values()), o.rounds)
     results["runs"] = {name: measured[case.name] for name, case in runs.items()}
+    print("memory", flush=True)
+    results["memory"] = {name: run(case, tuple(paths(o.cells)))[0].memory for name, case in runs.items()}
     seconds = costs(o.cells)
     results["costs"] = {"mean": float(seconds.mean()), "largest": float(seconds.max())}
     results["balance"] = balance(seconds)
@@ -161,6 +170,7 @@ def report(results: dict) -> str:
     sections = {
         "Goals": targets.table(targets.ddic(results)),
         "Runs": _runs_table(results["runs"]),
+        "Memory on 2 processes, MB at the peak": reporting.memory_table(results["memory"], MEMORY),
         f"Balance, simulated from measured costs ({mean:.2f} ms per label)": _balance_table(results["balance"]),
     }
     return reporting.document("hpcdvc-ddic", intro, results, sections)

@@ -84,6 +84,8 @@ def ddic(results: dict) -> list[Figure]:
     found.append(("median error of the displacement", ours["median"], 0.006, None, "voxel", False))
     found.append(("median error of the rotation", ours["angle"], 0.03, None, "degrees", False))
     found.append(("worst error of a converged label", ours["worst"], 0.3, None, "voxel", False))
+    anonymous = results["memory"]["hpcdvc -o 3"]["anonymous_per_process"] / 1e6
+    found.append(("anonymous memory per rank", anonymous, 100, None, "MB", False))
     for name, entry in results["balance"].items():
         found.append((f"makespan / ideal, {name}", entry["makespan"], 1.15, None, "", False))
     return found

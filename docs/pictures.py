@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests" / "support"))
 
 from draw_architecture import draw_rooms  # noqa: E402
+from draw_ddic import draw_ddic  # noqa: E402
 from draw_fields import draw_filtered, draw_merged, draw_passed  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
@@ -56,6 +57,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "moved.png": draw_moved,
     "label-field.png": draw_label_field,
     "claims.png": draw_claims,
+    "ddic.png": draw_ddic,
     "passed.png": draw_passed,
     "filtered.png": draw_filtered,
     "merged.png": draw_merged,

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """Registration of many windows in one call; sums over whole images in blocks; means of cells of voxels."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 
 from hpcdvc.kernels.records import CHOICES
 
@@ -37,8 +37,10 @@ cdef extern from "registration.h":
         int (*register_labels)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_volume *,
                                const hpcdvc_settings *, const hpcdvc_label_settings *, const hpcdvc_label_point *,
                                hpcdvc_row *, int64_t) noexcept nogil
+        int64_t (*label_mask)(const hpcdvc_volume *, int64_t, int, int, const int64_t *, const int *,
+                              uint8_t *) noexcept nogil
         void *(*start_sums)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
-                            const int64_t *) noexcept nogil
+                            const int64_t *, const hpcdvc_volume *, const int64_t *) noexcept nogil
         void (*end_sums)(void *) noexcept nogil
         int (*sum_blocks)(void *, const hpcdvc_trial *, const int64_t *, int64_t, hpcdvc_reference *,
                           hpcdvc_match *) noexcept nogil
@@ -116,6 +118,46 @@ def register_labels(im1, im2, labels, settings, how, points, rows):
         raise MemoryError("no memory for the labels of one rank")
 
 
+def label_mask(labels, int64_t label, how, origin, mask):
+    """Voxels of a label in a box, dilated or eroded as told, that may reach out of the image.
+
+    Parameters
+    ----------
+    labels : hpcdvc.kernels.volume.Volume of whole numbers
+    label : its number
+    how : "label_settings" record
+    origin : first voxel of the box, ZYX
+    mask : (nz, ny, nx) uint8 array, filled: 1 where a voxel is of the label
+
+    Returns
+    -------
+    how many voxels are
+
+    Raises
+    ------
+    MemoryError
+    TypeError, ValueError
+        Arrays that are not these.
+    """
+    cdef const hpcdvc_registration_kernels *kernels = hpcdvc_registration_for(level())
+    cdef size_t of = at(labels.record, "volume"), m = address(mask, "u1", (None, None, None), "the mask", fill=True)
+    cdef int dilate = how["dilate"], keep_others = how["keep_others"]
+    cdef int64_t first[3]
+    cdef int n[3]
+    cdef int64_t count
+    for i in range(3):
+        first[i], n[i] = origin[i], mask.shape[i]
+    if CHOICES["TYPE"][labels.type][0] == "f":
+        raise TypeError("labels are whole numbers")
+    if mask.size == 0:
+        return 0
+    with nogil:
+        count = kernels.label_mask(<const hpcdvc_volume *>of, label, dilate, keep_others, first, n, <uint8_t *>m)
+    if count < 0:
+        raise MemoryError("no memory for the mask of a label")
+    return count
+
+
 cdef class Sums:
     """Sums over blocks of im1 and of im2 under Phi; what they need is kept from one call to the next.
 
@@ -124,6 +166,8 @@ cdef class Sums:
     im1, im2 : hpcdvc.kernels.volume.Volume
     settings : record of hpcdvc.kernels.settings.settings_record
     tile : (z, y, x) voxels that are worked on at a time
+    label : hpcdvc.kernels.volume.Volume of uint8, 1 for voxels that count, outside of which none does; None: all do
+    first : voxel of im1 (ZYX) where its first one lies
 
     Raises
     ------
@@ -135,16 +179,20 @@ cdef class Sums:
     cdef const hpcdvc_registration_kernels *kernels
     cdef void *sums
 
-    def __cinit__(self, im1, im2, settings, tile):
+    def __cinit__(self, im1, im2, settings, tile, label=None, first=(0, 0, 0)):
         if len(tile) != 3 or min(tile) < 1 or max(tile) > 4096:
             raise ValueError(f"tiles of {tile} voxels: 1 to 4096 along each axis are possible")
-        self.keep, self.shape = (im1, im2, settings), im1.shape
+        if label is not None and CHOICES["TYPE"][label.type] != "u1":
+            raise TypeError("the voxels of a label are marked by uint8")
+        self.keep, self.shape = (im1, im2, settings, label), im1.shape
+        cdef int64_t origin[3]
         for i in range(3):
-            self.tile[i] = tile[i]
+            self.tile[i], origin[i] = tile[i], first[i]
         cdef size_t one = at(im1.record, "volume"), two = at(im2.record, "volume"), s = at(settings, "settings")
+        cdef size_t of = 0 if label is None else at(label.record, "volume")
         self.kernels = hpcdvc_registration_for(level())
         self.sums = self.kernels.start_sums(<const hpcdvc_volume *>one, <const hpcdvc_volume *>two,
-                                            <const hpcdvc_settings *>s, self.tile)
+                                            <const hpcdvc_settings *>s, self.tile, <const hpcdvc_volume *>of, origin)
         if self.sums == NULL:
             raise MemoryError("no memory for the tiles of one rank")
 

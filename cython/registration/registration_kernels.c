@@ -7,6 +7,7 @@
 const hpcdvc_registration_kernels FUNCTIONS(hpcdvc_registration) = {
     .register_windows = register_windows,
     .register_labels = register_labels,
+    .label_mask = particle_mask,
     .start_sums = start_sums,
     .end_sums = end_sums,
     .sum_blocks = sum_blocks,

@@ -1,13 +1,40 @@
 /* Sums over a whole image for its registration, block by block.
  *
  * A block is a range of planes and rows of im1. It is worked through in tiles that fit the caches, by what also
- * registers windows: im1 and im2 are read as they are, and the float32 copies never outgrow a tile. */
+ * registers windows: im1 and im2 are read as they are, and the float32 copies never outgrow a tile. Of a label only its own
+ * voxels are summed up; the gradient sees what lies around it. */
 #ifndef HPCDVC_SUMS_H
 #define HPCDVC_SUMS_H
 
 #include "gradient.h"
 #include "warp.h"
 #include "warped_gradient.h"
+
+/* The job of a tile, and the voxels of a label that alone count. */
+typedef struct {
+    job k; /* first: a pointer to it is one to all */
+    const hpcdvc_volume *label;  /* 0 for voxels that do not count; NULL: all of im1 do */
+    int64_t first[3];            /* its first voxel in im1 */
+    uint8_t *own;                /* those of a tile */
+} sums_job;
+
+/* Take the voxels of the label in the tile; outside its box there are none. Returns how many. */
+static int64_t take_own(sums_job *s)
+{
+    const int *n = s->k.w.n;
+    int64_t origin[3], count = 0;
+    int lo[3], hi[3];
+    memset(s->own, 0, (size_t)n[0] * n[1] * n[2]);
+    for (int i = 0; i < 3; i++) origin[i] = s->k.ref.corner[i] - s->first[i];
+    if (!inside(s->label, origin, n, lo, hi)) return 0;
+    for (int z = lo[0]; z < hi[0]; z++)
+        for (int y = lo[1]; y < hi[1]; y++) {
+            const uint8_t *from = (const uint8_t *)s->label->data + voxel(s->label, origin, z, y, 0);
+            uint8_t *to = s->own + ((int64_t)z * n[1] + y) * n[2];
+            for (int x = lo[2]; x < hi[2]; x++) count += to[x] = from[x];
+        }
+    return count;
+}
 
 /* Make the window of the job the tile [lo, hi). */
 static void shape_tile(job *k, const int64_t lo[3], const int64_t hi[3], const double centre[3])
@@ -97,6 +124,7 @@ static int sum_tile(job *k, const hpcdvc_trial *trial, const int64_t lo[3], cons
     const int64_t to[3] = {hi[0] + (ug && is_3d), hi[1] + ug, hi[2] + ug};
     int partial;
     shape_tile(k, from, to, trial->centre);
+    if (k->ref.own && take_own((sums_job *)k) == 0) return NOT_EVALUATED;
     int status = read_tile(k);
     if (status != NOT_EVALUATED || k->ref.counted == 0) return status;
     k->target.is_read = 0, k->target.has_invalid = 0, k->state.settled = ug || trial->contrast;
@@ -124,7 +152,7 @@ static int sum_tile(job *k, const hpcdvc_trial *trial, const int64_t lo[3], cons
 /* Whether all voxels of a block count, whatever the tiles find. */
 static int block_is_whole(const job *k, const hpcdvc_trial *trial, const int64_t lo[3], const int64_t hi[3])
 {
-    if (!trial->finite || k->im1->mask || k->im2->mask || k->s->update_gradient) return 0;
+    if (!trial->finite || k->im1->mask || k->im2->mask || k->ref.own || k->s->update_gradient) return 0;
     for (int i = k->is_3d ? 0 : 1; i < 3; i++) {
         double low = trial->centre[i] + trial->phi[4 * i + 3], high = low;
         for (int j = 0; j < 3; j++) {
@@ -199,23 +227,27 @@ static int bin_planes(const hpcdvc_volume *im, const int64_t cell[3], const int6
     return failed;
 }
 
-static void *start_sums(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *s,
-                                         const int64_t tile[3])
-{
-    job *k = malloc(sizeof *k);
-    int n[3];
-    for (int i = 0; i < 3; i++) n[i] = (int)tile[i] + (i > 0 || s->dimensions == 3 ? 2 : 0); /* a halo for update_gradient */
-    if (k && job_start(k, im1, im2, s, n)) {
-        free(k);
-        return NULL;
-    }
-    return k;
-}
-
 static void end_sums(void *sums)
 {
+    free(((sums_job *)sums)->own);
     job_end(sums);
     free(sums);
+}
+
+static void *start_sums(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,
+                        const int64_t tile[3], const hpcdvc_volume *label, const int64_t first[3])
+{
+    sums_job *s = calloc(1, sizeof *s);
+    int n[3];
+    for (int i = 0; i < 3; i++) n[i] = (int)tile[i] + (i > 0 || settings->dimensions == 3 ? 2 : 0); /* a halo for update_gradient */
+    if (!s) return NULL;
+    if (job_start(&s->k, im1, im2, settings, n) || (label && !(s->own = malloc((size_t)n[0] * n[1] * n[2])))) {
+        end_sums(s);
+        return NULL;
+    }
+    s->label = label, s->k.ref.own = s->own;
+    memcpy(s->first, first, sizeof s->first);
+    return s;
 }
 
 static int sum_blocks(void *sums, const hpcdvc_trial *trial, const int64_t *blocks, int64_t count,

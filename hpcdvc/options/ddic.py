@@ -45,13 +45,19 @@ class LabelledSeries(Slices):
         "-sei",
         "--series-incremental",
         in_key=False,
-        help="measure each image against the one before, not against the first; the label image must be moved along "
-        "then, with --move-labels",
+        help="measure each image against the one before, not against the first; needs --move-labels",
+    )
+    move_labels: bool = option(
+        False,
+        "--move-labels",
+        in_key=False,
+        help="write the label image as each step has moved it, <stem>-labels.tif; with -sei the next step measures "
+        "these labels. Those that were not measured are left out",
     )
 
     def check(self) -> None:
-        if self.series_incremental:
-            raise UserError("-sei needs the labels of each image: that of the first one is given only")
+        if self.series_incremental and not self.move_labels:
+            raise UserError("-sei needs the labels of each image: --move-labels moves those of the first one along")
 
 
 @option_group

@@ -1,6 +1,7 @@
-"""Fields as tables, data sets and meshes of other packages, each imported when it is asked for."""
+"""Results that were read, also as tables, data sets and meshes of other packages, each imported when asked for."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from importlib import import_module
 from math import prod
 from types import ModuleType
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.output import views
+from hpcdvc.fields.field import Field
+from hpcdvc.output import schema, views
 from hpcdvc.output.columns import PHI, PHI_ROWS, SYMMETRIC, Column
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     import pyvista
     import xarray
 
-    from hpcdvc.output.read import Result
 
 #: Ends of the names of components where a table has no name for them, and coordinates of dimensions, by their number.
 AXES = {3: ("z", "y", "x"), 9: tuple(i + j for i in "zyx" for j in "zyx"), 6: ("zz", "zy", "zx", "yy", "yx", "xx")}
@@ -28,8 +29,88 @@ NAMES = {
 }
 
 
-def to_pandas(result: "Result") -> "pandas.DataFrame":
-    """See `hpcdvc.output.read.Result.to_pandas`."""
+@dataclass(repr=False)
+class Result(Field):
+    """A field that was read from a file.
+
+    Displacement, F and standard deviations are NaN where a row is not measured; `phi` keeps the last iterate there.
+    ``result["zncc"]`` is a column by its name in the file, (n, ...), ZYX; `columns` has all of them.
+
+    Attributes
+    ----------
+    path : the file
+    metadata : what it says about itself: parameters, provenance, statuses, ...; empty for tables and VTK files
+    """
+
+    path: str = ""
+    metadata: dict = field(default_factory=dict)
+
+    @property
+    def displacement(self) -> np.ndarray:
+        """(n, 3) displacements, ZYX, voxels; NaN where not measured."""
+        return self["displacement"]
+
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """All columns, (n, ...), ZYX, by the names that they have in the file."""
+        return {name: self[name] for name in self.names}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        known = [column.name for column in self.declared()]
+        made_from = {column.made_from for column in self.declared()}
+        return known + [name for name in self.extra or {} if name not in made_from]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A column; KeyError where there is none of this name."""
+        for column in self.declared():
+            if column.name == name:
+                return schema.shown_values(column, schema.members_of_field(self), self.family)
+        return (self.extra or {})[name]
+
+    def declared(self) -> Iterator[Column]:
+        """Columns that this version of the file format knows."""
+        return iter(schema.present(schema.members_of_field(self), views.kind_of_field(self)))
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """A table with a row for each point and a column for each number, in the names of tables; needs pandas.
+
+        Raises
+        ------
+        UserError : pandas is not installed
+        """
+        return to_pandas(self)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """The columns on z, y and x of a grid, or along the points; vectors and tensors ZYX; needs xarray.
+
+        Raises
+        ------
+        UserError : xarray is not installed
+        """
+        return to_xarray(self)
+
+    def to_pyvista(self) -> "pyvista.DataSet":
+        """The grid, or the points, with the columns as ParaView shows them: X Y Z; needs pyvista.
+
+        Raises
+        ------
+        UserError : pyvista is not installed
+        """
+        return to_pyvista(self)
+
+    def __repr__(self) -> str:
+        kind = views.kind_of_field(self)
+        what = {
+            "grid": f"grid of {' x '.join(map(str, self.grid.shape)) if self.grid else 0} nodes",
+            "registration": "registration",
+        }.get(kind, f"{len(self)} {kind}")
+        return f"<{what}, {int(self.measured.sum())} measured: {', '.join(self.names)}>"
+
+
+def to_pandas(result: Result) -> "pandas.DataFrame":
+    """See `Result.to_pandas`."""
     pandas = _package("pandas")
     found = dict(zip(views.POSITIONS, result.positions.T, strict=True))
     for name, values, column in _shown(result):
@@ -39,8 +120,8 @@ def to_pandas(result: "Result") -> "pandas.DataFrame":
     return pandas.DataFrame(found, pandas.Index(numbers, name="NodeNumber" if labels is None else "Label"))
 
 
-def to_xarray(result: "Result") -> "xarray.Dataset":
-    """See `hpcdvc.output.read.Result.to_xarray`."""
+def to_xarray(result: Result) -> "xarray.Dataset":
+    """See `Result.to_xarray`."""
     xarray = _package("xarray")
     grid = result.grid
     if grid:
@@ -63,8 +144,8 @@ def to_xarray(result: "Result") -> "xarray.Dataset":
     return xarray.Dataset(variables, coordinates, {name: value for name, value in about.items() if value is not None})
 
 
-def to_pyvista(result: "Result") -> "pyvista.DataSet":
-    """See `hpcdvc.output.read.Result.to_pyvista`."""
+def to_pyvista(result: Result) -> "pyvista.DataSet":
+    """See `Result.to_pyvista`."""
     pyvista = _package("pyvista")
     grid = result.grid
     if grid:
@@ -77,7 +158,7 @@ def to_pyvista(result: "Result") -> "pyvista.DataSet":
     return mesh
 
 
-def _shown(result: "Result") -> Iterator[tuple[str, np.ndarray, Column | None]]:
+def _shown(result: Result) -> Iterator[tuple[str, np.ndarray, Column | None]]:
     """Name, values (n, ...) and declaration of all columns but Phi and its variances, which others say again."""
     known = {column.name: column for column in result.declared()}
     for name in result.names:

@@ -49,6 +49,7 @@ class Pair:
     team : hpcdvc.ranks.team.Team
     start : (3, 4) array near the phi that is to come
     rounding : variance of the rounding to whole grey values in im1 and im2
+    own : the voxels that alone count, a (mz, my, mx) uint8 array of 0 and 1, and where its first one lies in im1, ZYX
     """
 
     def __init__(
@@ -64,27 +65,33 @@ class Pair:
         team,
         start: np.ndarray | None = None,
         rounding: tuple[float, float] = (0.0, 0.0),
+        own: tuple[np.ndarray, np.ndarray] | None = None,
     ):
         low, high = np.array(margin), np.array(im1.shape) - margin
-        order, dimensions = settings.interpolation.order, dimensions_of(im1.shape)
-        tile = TILES[order] if dimensions == 3 else (1, 64, 512)
+        label, rows = (None, (0, 0, 0)), ROWS_OF_TILES
+        if own is not None:  # smaller than images: more blocks, for as many ranks
+            low, high = np.maximum(own[1], low), np.minimum(own[1] + np.array(own[0].shape), high)
+            label, rows = (Volume(own[0]), own[1]), 1
+        dimensions, tile = dimensions_of(im1.shape), tile_of(settings)
         tile = tuple(int(n) for n in np.minimum((*tile[:2], _tile_length(start)), high - low))
-        blocks, sampled = _blocks(low, high, tile)
+        blocks, sampled = _blocks(low, high, tile, rows)
         mine = slice(*team.spans(len(blocks)))
         self._blocks, self._sampled, self.has_sample = blocks[mine], sampled[mine], len(blocks) >= LEAST_BLOCKS
         # a shorter filter costs more iterations, on the sample
         short = FIVE_POINTS if settings.gradient.method is None and self.has_sample else None
         kernel = KernelSettings(settings, short)
-        self._team, self._sums = team, Sums(Volume(im1, mask1), Volume(im2), settings_record(kernel), tile)
+        self._team, self._sums = team, Sums(Volume(im1, mask1), Volume(im2), settings_record(kernel), tile, *label)
         self._grey1, self._grey2, self.centre = grey1, grey2, np.asarray(centre, float)
         self.znssd, self.basis, self.rigid = kernel.znssd, kernel.basis, kernel.rigid
         # what white noise of unit variance becomes: sum of squares of the gradient, variance of the interpolated im2
         self.gradient_noise = 0.0 if kernel.update_gradient else dimensions * kernel.gradient.noise
+        self.noise_of_component = kernel.gradient.noise
         self.interpolation_noise = np.mean(kernel.interpolation.noise) ** dimensions
         self.rounding = rounding
-        self.loses_contrast = self.znssd and order == 1 and not kernel.update_gradient
+        self.loses_contrast = self.znssd and settings.interpolation.order == 1 and not kernel.update_gradient
         self._references = np.zeros(len(self._blocks), REFERENCE)
         self._last: bool | None = None
+        self._latest = self._references[:0], np.zeros(0, MATCH)
         self._all: list[np.ndarray] = [self._references[:0]] * team.size
 
     @property
@@ -128,7 +135,14 @@ class Pair:
         if parts is None or any(status for status, _, _ in parts):
             return None
         self._all = [old if new is None else new for old, (_, new, _) in zip(self._all, parts, strict=True)]
-        return Totals(_total(np.concatenate(self._all)), _total(np.concatenate([m for _, _, m in parts])))
+        self._latest = np.concatenate(self._all), np.concatenate([m for _, _, m in parts])
+        return self.latest_parts(1)[0]
+
+    def latest_parts(self, count: int) -> list[Totals]:
+        """The last sums that could be had, of so many groups of blocks in a row; none if there are fewer. On rank 0."""
+        references, matches = self._latest
+        groups = np.array_split(np.arange(len(matches)), count) if count <= len(matches) else []
+        return [Totals(_total(references[group]), _total(matches[group])) for group in groups]
 
     def _trial(self, phi: np.ndarray, contrast: bool, greys: tuple[float, float] | None) -> np.ndarray:
         """What the kernel is to sum up."""
@@ -138,15 +152,20 @@ class Pair:
         return record("trial", phi=phi, centre=self.centre, contrast=contrast, residual=greys is not None, **values)
 
 
+def tile_of(settings: Settings) -> tuple[int, int, int]:
+    """Voxels (ZYX) of a tile, at most."""
+    return TILES[settings.interpolation.order] if settings.dimensions == 3 else (1, 64, 512)
+
+
 def _tile_length(start: np.ndarray | None) -> int:
     """Voxels of a tile along x: turned by much, a long tile would lie in a box of im2 that is mostly read in vain."""
     tilt = 0.0 if start is None else float(np.abs(start[:2, 2]).max())
     return int(np.clip(16 / max(tilt, 1e-3), 64, 512))
 
 
-def _blocks(low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _blocks(low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int], rows: int) -> tuple[np.ndarray, np.ndarray]:
     """(n, 2, 3) first and last + 1 voxel of the blocks between two corners, Z slowest; (n,) which make the sample."""
-    depth = (tile[0], tile[1] * ROWS_OF_TILES)
+    depth = (tile[0], tile[1] * rows)
     blocks, sampled = [], []
     for k, z in enumerate(range(low[0], high[0], depth[0])):
         for j, y in enumerate(range(low[1], high[1], depth[1])):

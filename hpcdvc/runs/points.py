@@ -13,6 +13,7 @@ from hpcdvc.errors import Unfinished
 from hpcdvc.fields.status import Family, Status, is_measured
 from hpcdvc.ranks.progress import Progress
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.together import Together, count_together, measure_together
 
 log = logging.getLogger("hpcdvc")
 
@@ -51,6 +52,7 @@ def measure_points(
     quiet: bool = False,
     earlier: np.ndarray | None = None,
     family: Family = Family.REGISTRATION,
+    together: Together | None = None,
 ) -> np.ndarray:
     """Measure all points that no earlier run has measured. Collective.
 
@@ -66,6 +68,7 @@ def measure_points(
     quiet : show no progress
     earlier : rows of earlier runs that count, on rank 0; by default all that the shards hold
     family : of the field: which rows the progress counts
+    together : points that would hold up the others, and how all ranks measure one; goes with an array of costs
 
     Returns
     -------
@@ -85,23 +88,54 @@ def measure_points(
     if done:
         log.info("%d %s were measured before, %d are left", done, unit, total)
     checkpoint.open()
-    if isinstance(seconds_per_point, np.ndarray):
-        left = np.arange(left) if isinstance(left, int) else left
-        left = left[np.argsort(-seconds_per_point[left], kind="stable")]
-        chunk = chunk_bounds(seconds_per_point[left], team.size)
-    else:
-        chunk = chunk_size(seconds_per_point, total, team.size)
-    queue = team.queue(total, chunk)
     good = "converged" if family is Family.REGISTRATION else "with a result"
     with Progress(done + total, done, quiet=quiet or team.rank > 0, unit=unit, good=good) as progress:
-        rows = [earlier, *_measure_chunks(queue, left, measure, checkpoint, progress, family)]
+        rows, missing = _measure_left(team, left, measure, seconds_per_point, checkpoint, progress, family, together)
         checkpoint.close()
-        missing = queue.left()
         progress.update(done + total - missing)
     if missing:
         team.fail(_unfinished(missing, done + total, unit))
     team.agree(checkpoint.confirm)
-    return np.concatenate(rows, dtype=checkpoint.shards.dtype)
+    return np.concatenate([earlier, *rows], dtype=checkpoint.shards.dtype)
+
+
+def _measure_left(
+    team,
+    points: int | np.ndarray,
+    measure: Callable,
+    seconds: float | np.ndarray,
+    checkpoint: Checkpoint,
+    progress: Progress,
+    family: Family,
+    together: Together | None,
+) -> tuple[list[np.ndarray], int]:
+    """Rows of this rank, and how many points nobody has measured when the run is asked to leave."""
+    rows: list[np.ndarray] = []
+    if isinstance(seconds, np.ndarray):
+        first, points = _largest_first(points, seconds, together, team.size)
+        if len(first):
+            rows, again = measure_together(team, first, together, checkpoint, progress)
+            points = np.concatenate([again, points])
+        queue = team.queue(len(points), chunk_bounds(seconds[points], team.size))
+    else:
+        count = points if isinstance(points, int) else len(points)
+        queue = team.queue(count, chunk_size(seconds, count, team.size))
+    rows = rows + _measure_chunks(queue, points, measure, checkpoint, progress, family)
+    return rows, queue.left()
+
+
+def _largest_first(
+    points: int | np.ndarray, seconds: np.ndarray, together: Together | None, ranks: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the points that all ranks measure together, and of those that are dealt, costliest first."""
+    points = np.arange(points) if isinstance(points, int) else points
+    points = points[np.argsort(-seconds[points], kind="stable")]
+    if together is None or not len(together.numbers):
+        return points[:0], points
+    of_all = np.full(len(seconds), np.inf)
+    of_all[together.numbers] = together.seconds
+    count = count_together(seconds[points], of_all[points], ranks)
+    return points[:count], points[count:]
 
 
 def _unfinished(missing: int, count: int, unit: str) -> Unfinished:

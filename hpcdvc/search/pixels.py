@@ -113,7 +113,7 @@ class PixelSearch:
         kinds = np.where(windows["status"] == 0, windows["partial"] + 2 * regions["partial"], UNFIT)
         # how much of its box a particle fills is its own; a mask has holes, whose rows are as long
         fill = windows["count"] / np.prod(window) if self._labels else np.ones(len(windows))
-        for kind in np.unique(kinds).tolist():
+        for kind in sorted(set(kinds.tolist())):  # np.unique loads numpy.ma
             some = np.flatnonzero(kinds == kind)
             direct, fourier = seconds(window, lags, kind % UNFIT, fill[some])
             faster = np.broadcast_to(fourier < direct, some.shape)

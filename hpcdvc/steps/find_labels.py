@@ -7,9 +7,10 @@ import numpy as np
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.neighbours import fit_from_neighbours
 from hpcdvc.fields.status import Status
-from hpcdvc.registration.labels import LabelRegistration
+from hpcdvc.registration.labels import LabelRegistration, is_large, seconds_together
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.points import measure_points
+from hpcdvc.runs.together import Together
 from hpcdvc.steps.labels import LabelPoints, finished
 from hpcdvc.steps.self_start import LOST
 
@@ -35,6 +36,19 @@ class LabelSearch:
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """Rows (m,) LABEL_ROW of labels of some numbers, from their starts."""
         return self.starting(numbers, self._points.phi[numbers])[0]
+
+    def together(self, team) -> Together:
+        """How all ranks measure a large label from its start. One that is lost is dealt: one rank looks for it."""
+        points, registration = self._points, self._registration
+        numbers = np.flatnonzero(is_large(points.particles))
+
+        def measure(number: int) -> np.ndarray:
+            rows = registration.together(points(np.array([number])), team)
+            if self._search is not None and rows["return_status"][0] in LOST:
+                return rows[:0]
+            return finished(rows, points.particles["label"][[number]], points.dilate)
+
+        return Together(numbers, seconds_together(points.sides[numbers], registration.settings, team.size), measure)
 
     def starting(self, numbers: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows from other starts (m, 3, 4), and which of them (m,) were found by the search."""

@@ -63,11 +63,15 @@ class LabelPoints:
         """What a search takes for them."""
         return ParticlePoints(self.particles, self.phi, self.dilate, None, self.flat)
 
+    @property
+    def sides(self) -> np.ndarray:
+        """(n, 3) voxels of the boxes of the dilated labels along each axis."""
+        grown = 2 * max(self.dilate, 0) * np.array([not self.flat, 1, 1])
+        return self.particles["high"].astype(float) - self.particles["low"] + 1 + grown
+
     def seconds(self, settings: Settings) -> np.ndarray:
         """(n,) rough costs on one core."""
-        grown = 2 * max(self.dilate, 0) * np.array([not self.flat, 1, 1])
-        sides = self.particles["high"].astype(float) - self.particles["low"] + 1 + grown
-        return seconds_per_label(sides.prod(axis=1), settings)
+        return seconds_per_label(self.sides.prod(axis=1), settings)
 
 
 def label_starts(particles: np.ndarray, start: Field | None, apply_f: str, path: str | None, completes: bool):
@@ -119,6 +123,12 @@ def rows_of_labels(field: Field, particles: np.ndarray) -> tuple[np.ndarray, np.
     order = np.argsort(labels, kind="stable")
     place = order[np.minimum(np.searchsorted(labels, particles["label"], sorter=order), len(labels) - 1)]
     return place, labels[place] == particles["label"]
+
+
+def labels_of_rows(field: Field, rows: np.ndarray, particles: np.ndarray) -> np.ndarray:
+    """Numbers, ascending, of the labels that have one of some rows of a field."""
+    place, known = rows_of_labels(field, particles)
+    return np.flatnonzero(known & np.isin(place, rows))
 
 
 def measured_again(particles: np.ndarray, start: Field, statuses: tuple[int, ...] | None) -> np.ndarray:

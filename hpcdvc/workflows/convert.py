@@ -12,8 +12,9 @@ from hpcdvc.options.declare import named_files
 from hpcdvc.output import hdf5, places, tiff, tsv, views, vtk
 from hpcdvc.output.columns import Column, columns_of
 from hpcdvc.output.files import sweep
+from hpcdvc.output.notebook import Result
 from hpcdvc.output.peer import for_spam
-from hpcdvc.output.read import Result, read_result
+from hpcdvc.output.read import read_result
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import metadata_of, parameters_of
 from hpcdvc.runs.lock import Locks

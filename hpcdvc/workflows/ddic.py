@@ -23,7 +23,16 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
 from hpcdvc.search.settings import SearchSettings
 from hpcdvc.steps.find_labels import LabelSearch, gathered, repaired
-from hpcdvc.steps.labels import LABEL_ROW, LabelPoints, from_field, label_starts, measured_again, rows_kept
+from hpcdvc.steps.labels import (
+    LABEL_ROW,
+    LabelPoints,
+    from_field,
+    label_starts,
+    labels_of_rows,
+    measured_again,
+    rows_kept,
+)
+from hpcdvc.steps.moved_labels import MovedTask, header_of, moved_job, write_moved
 from hpcdvc.steps.register_first import first_task, register_first
 from hpcdvc.steps.search_settings import searcher
 from hpcdvc.steps.series import Earlier, best_start, earlier_steps, possible_fields
@@ -56,7 +65,8 @@ class DdicTask:
 
     Attributes
     ----------
-    im1, labels, im2 : headers of the images
+    im1, im2 : headers of the images
+    labels : header of the label image of im1, or the path of one that the step before has made
     settings : of the registrations
     mask : which voxels of a label count
     start : field or registration to start from
@@ -65,7 +75,7 @@ class DdicTask:
     """
 
     im1: VolumeInfo
-    labels: VolumeInfo
+    labels: VolumeInfo | str
     im2: VolumeInfo
     settings: Settings
     mask: LabelMask
@@ -87,13 +97,13 @@ def run(options: Options, team) -> list[str]:
     if options.tif:
         log.warning("-tif is ignored: images are made of grids; hpcdvc-labelField makes one of a column of labels")
     volumes = OpenVolumes(team)
-    return carry_out(
-        options,
-        team,
-        lambda inputs: plan(options, inputs),
-        lambda job, checkpoint: measure(job, checkpoint, options, volumes, team),
-        estimate,
-    )
+
+    def work(job: Job, checkpoint: Checkpoint) -> dict:
+        if isinstance(job.task, MovedTask):
+            return write_moved(job, checkpoint, team, options.quiet)
+        return measure(job, checkpoint, options, volumes, team)
+
+    return carry_out(options, team, lambda inputs: plan(options, inputs), work, estimate)
 
 
 def plan(options: Options, inputs: Inputs) -> list[Job]:
@@ -117,29 +127,54 @@ def plan(options: Options, inputs: Inputs) -> list[Job]:
         raise UserError(f"{what}{options.phi_file} holds {len(start)} points that are no labels: pass it to them first")
     if options.register and of_labels and options.skip is None:
         raise UserError(f"give only one of --register and -pf {options.phi_file}, which is a field of labels")
+    if options.series_incremental and options.start_from == "file" and of_labels:
+        raise UserError(f"-sei moves the labels on from where {options.phi_file} has them: no --start-from file")
     window = Window((int(not im1.two_dimensional), 1, 1), options.mask_coverage, shape_order=options.shape_order)
     mask = LabelMask(options.label_dilate, options.mask_others, options.label_volume_threshold)
     task = DdicTask(im1, labels, im1, settings_of(options, im1, window), mask, start, None, None)
-    jobs, files = [], []
-    for im2 in inputs.volumes["deformed"]:
-        earlier = earlier_steps(options.start_from, False, files)
-        registration = first_task(options, im1, im2) if options.register else None
-        step = replace(task, im2=im2, earlier=earlier, registration=registration)
-        jobs.append(_job(options, inputs, step))
-        files += jobs[-1].files
-    if len(jobs) > 1:
+    jobs = _jobs(options, inputs, task)
+    if len(options.deformed) > 1:
         name = options.prefix or f"{im1.stem}-series"
         path = stem_of(options.out_dir, name, "ddic", labels.path) + ".hdf.series"
-        jobs[0].lists = {path: [file.path for job in jobs for file in job.files]}
+        jobs[0].lists = {path: [file.path for file in _results(jobs)]}
     return jobs
 
 
-def _job(options: Options, inputs: Inputs, step: DdicTask) -> Job:
+def _results(jobs: list[Job]) -> list[FieldFile]:
+    return [job.files[0] for job in jobs if isinstance(job.task, DdicTask)]
+
+
+def _jobs(options: Options, inputs: Inputs, task: DdicTask) -> list[Job]:
+    """Those of all steps, each like `task`; the moved label image follows its step."""
+    jobs, im1, labels, start = [], task.im1, task.labels, task.start
+    for im2 in inputs.volumes["deformed"]:
+        earlier = earlier_steps(options.start_from, options.series_incremental, _results(jobs))
+        registration = first_task(options, im1, im2) if options.register else None
+        step = replace(task, im1=im1, labels=labels, im2=im2, start=start, earlier=earlier, registration=registration)
+        known = inputs.identities(im2=im2, before=im1)
+        known["im1"] = known.pop("before")
+        of_first = known["labels"]
+        if labels != task.labels:
+            known["labels"] = jobs[-1].key
+        jobs.append(_job(options, task.labels, known, step))
+        if options.move_labels:
+            results = _results(jobs) if options.series_incremental else _results(jobs)[-1:]
+            jobs.append(moved_job(f"{jobs[-1].stem}-labels", task.labels, of_first, tuple(results)))
+        if options.series_incremental:
+            im1, labels = im2, jobs[-1].files[0].path
+            start = None if start is not None and "label" in (start.extra or {}) else start
+    return jobs
+
+
+def _job(options: Options, labels: VolumeInfo, known: dict, step: DdicTask) -> Job:
     made_from = {"start": step.earlier.identity} if step.earlier else {}
-    parameters = parameters_of(options, inputs.identities(im2=step.im2) | made_from)
-    metadata = metadata_of("ddic", parameters, named_files(options) | {"deformed": [step.im2.spec]})
+    parameters = parameters_of(options, known | made_from)
+    named = {"im1": step.im1.spec, "deformed": [step.im2.spec]}
+    if isinstance(step.labels, str):
+        named["labels"] = step.labels
+    metadata = metadata_of("ddic", parameters, named_files(options) | named)
     prefix = options.prefix if len(options.deformed) == 1 else None
-    stem = stem_of(options.out_dir, prefix or f"{step.im1.stem}-{step.im2.stem}", "ddic", step.labels.path)
+    stem = stem_of(options.out_dir, prefix or f"{step.im1.stem}-{step.im2.stem}", "ddic", labels.path)
     views = tuple(view for view in ("tsv", "vtk") if getattr(options, view))
     flat = (0, 0, 0) if step.im1.two_dimensional else (1, 1, 1)
     file = FieldFile(stem, 0, metadata, views, flat, "gather", ADVICE, LABEL_ROW)
@@ -150,10 +185,11 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     """Measure the labels in one deformed image and write the HDF5 file. Collective."""
     step: DdicTask = job.task
     im1, im2 = volumes(step.im1, step.im2)
-    labels = open_volume(step.labels, team)
-    particles = scan_labels(labels, team, step.labels.spec)
+    header = header_of(step.labels, team)
+    labels = open_volume(header, team)
+    particles = scan_labels(labels, team, header.spec)
     if not len(particles):
-        team.fail(UserError(f"{step.labels.spec} holds no label: it is 0 everywhere"))
+        team.fail(UserError(f"{header.spec} holds no label: it is 0 everywhere"))
     log.info("%s -> %s: %d labels", step.im1.spec, step.im2.spec, len(particles))
     registration = LabelRegistration(im1, im2, labels, step.settings, step.mask)
     points = start_of(step, particles, im1, im2, registration, options, team)
@@ -184,7 +220,9 @@ def _measured(
     earlier = checkpoint.load()
     earlier = earlier[earlier["index"] < points.count]
     seconds = points.seconds(step.settings)
-    rows = gathered(measure_points(team, again, find, seconds, checkpoint, options.quiet, earlier), again, team)
+    large = find.together(team)
+    rows = measure_points(team, again, find, seconds, checkpoint, options.quiet, earlier, together=large)
+    rows = gathered(rows, again, team)
     if team.rank == 0 and len(again) < points.count:
         rows = np.concatenate([rows, rows_kept(points.particles, step.start, np.flatnonzero(~found))])
         rows = rows[np.argsort(rows["index"])]
@@ -221,8 +259,9 @@ def start_of(
 
     starts, measured, fields = {}, None, []
     if step.earlier:
-        found, measured = team.agree(lambda: possible_fields(step.earlier))
+        found, rows = team.agree(lambda: possible_fields(step.earlier))
         fields = [field for field, _ in found.values()]
+        measured = labels_of_rows(fields[0], rows, particles) if fields else None
         starts = {name: starting(from_field(particles, *of)) for name, of in found.items()}
     if not (starts and step.earlier.alone):
         path, completes = options.phi_file, options.skip is not None
@@ -250,8 +289,9 @@ def judge(paths: list[str]) -> None:
 def estimate(jobs: list[Job]) -> str:
     """What the run will take, as text."""
     step: DdicTask = jobs[0].task
+    steps = len(_results(jobs))
     return (
-        f"labels of {step.labels.spec} in {len(jobs)} image{'s' * (len(jobs) > 1)}: how many there are is known when "
+        f"labels of {step.labels.spec} in {steps} image{'s' * (steps > 1)}: how many there are is known when "
         f"it is read\nper node: {memory_text((step.im1, step.im2, step.labels))}\n"
-        "per rank: about 50 MB, and for the largest label 80 bytes per voxel of its box"
+        "per rank: about 50 MB, and for the largest label 80 bytes per voxel of its box, at most 340 MB"
     )

@@ -11,6 +11,8 @@ from reg_ends import own_folder
 
 from hpcdvc.cli import main
 
+MOVED = ("-sei", "--move-labels")
+
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
@@ -49,6 +51,7 @@ def here(tmp_path, monkeypatch):
         ("lab", ("-skp",), "-skp needs the earlier result"),
         ("lab", ("-pf", "moved.tsv", "-skp=a"), "-skp= takes return statuses"),
         ("lab", ("im3.tif", "-sei"), "-sei needs the labels of each image"),
+        ("lab", ("im3.tif", *MOVED, "-pf", "moved.tsv", "--start-from", "file"), "-sei moves the labels"),
         ("lab", ("-pf", "moved.tsv", "--register"), "give only one of --register and -pf"),
         ("lab", ("-F", "some"), "-F must be"),
         ("lab", ("-vt", "-4"), "must be at least 0, not -4"),

@@ -15,7 +15,7 @@ from hpcdvc.cli import main
 from hpcdvc.images import describe, open_volume
 from hpcdvc.output.tsv import read_tsv, write_tsv
 from hpcdvc.ranks.team import Team
-from hpcdvc.workflows import moveLabels as workflow
+from hpcdvc.steps import moved_labels
 
 RESULT = "lab-displaced.tif"
 
@@ -135,7 +135,7 @@ def test_left_on_request_and_resumed(monkeypatch):
     save_case()
     words = ["lab.tif", "-pf", "motion.tsv"]
     assert main("moveLabels", [*words, "-od", "whole"]) == 0
-    planes, made = workflow.MovedLabels.planes, []
+    planes, made = moved_labels.MovedLabels.planes, []
 
     def stopping(labels, first, last):
         made.append(first)
@@ -144,7 +144,7 @@ def test_left_on_request_and_resumed(monkeypatch):
 
     team = Team()
     with monkeypatch.context() as patch:
-        patch.setattr(workflow.MovedLabels, "planes", stopping)
+        patch.setattr(moved_labels.MovedLabels, "planes", stopping)
         patch.setattr("hpcdvc.ranks.team.connect", lambda: team)
         assert main("moveLabels", [*words, "-od", "parts"]) == 75
         team.stop_requested = False

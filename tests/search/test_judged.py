@@ -204,3 +204,13 @@ def test_measured_volumes_moved_by_half_a_voxel(shared, name, least):
     im1, im2 = (tifffile.imread(folder / f"sharp_{which}.tif") for which in ("ref", "def_0.50_0.50_0.50"))
     found = believed(im1, im2, (7, 7, 7), 3, 60)
     assert len(found) >= least and (np.abs(found["displacement"] - 0.5) < 2).all()
+
+
+def test_no_fraction_without_neighbours():
+    """A single displacement, and one beside which the window leaves im2: to the whole voxel all the same."""
+    im1 = texture()
+    found = ends(Status.MAX_ITERATIONS, im1, im1, (0, 0) * 3, subvoxel=True)
+    assert (found["displacement"] == 0).all() and np.isnan(found["second"])
+    edge = np.array([[5.0, 17, 18]])
+    found = ends(Status.MAX_ITERATIONS, im1, im1, node=edge, subvoxel=True, min_valid=1.0)
+    assert (found["displacement"] == 0).all()

@@ -1,5 +1,6 @@
 """Small pairs of images with labelled grains, and short ways to run hpcdvc-ddic on them."""
 
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -23,12 +24,24 @@ def eight() -> tuple[Grains, np.ndarray, np.ndarray, np.ndarray]:
     return grains, grains.image(False), grains.image(True), NUMBERS[grains.labels()]
 
 
+def after(steps: int) -> Grains:
+    """The eight grains where they are after so many equal steps, as one motion."""
+    grains, turns = eight()[0], np.broadcast_to(np.eye(3), (8, 3, 3))
+    for _ in range(steps):
+        turns = grains.turns @ turns
+    return replace(grains, turns=turns, moves=steps * grains.moves)
+
+
+def at(steps: int) -> Grains:
+    """The same, as bare grains that stand there: for their labels, and for the truth of the next step."""
+    grains, gone = eight()[0], after(steps)
+    return replace(grains, centres=grains.centres + gone.moves, frames=gone.turns @ grains.frames)
+
+
 def save_eight(folder: str | Path = ".") -> None:
     """im1.tif, lab.tif, im2.tif and im3.tif, in which the grains have gone on once more."""
-    grains, im1, im2, labels = eight()
-    further = Grains(*(getattr(grains, name) for name in ("shape", "centres", "axes", "frames")),
-                     grains.turns @ grains.turns, 2 * grains.moves, grains.texture)  # fmt: skip
-    for name, image in (("im1", im1), ("lab", labels), ("im2", im2), ("im3", further.image(True))):
+    _, im1, im2, labels = eight()
+    for name, image in (("im1", im1), ("lab", labels), ("im2", im2), ("im3", after(2).image(True))):
         tifffile.imwrite(Path(folder) / f"{name}.tif", image, photometric="minisblack")
 
 
