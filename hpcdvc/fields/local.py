@@ -209,7 +209,7 @@ def quadratic_at(
 
     Returns
     -------
-    phi : (m, 3, 4), the displacement of the fit and its gradient, NaN where there are no rows
+    phi : (m, 3, 4), the displacement of the fit and its gradient, NaN where the rows are fewer than its terms
     length : (m,) median length of the displacements around, voxels
     """
     phi, length = np.full((len(points), 3, 4), np.nan), np.full(len(points), np.nan)
@@ -223,8 +223,9 @@ def quadratic_at(
         weights = np.where(count, np.exp(-squares / (2 * np.sqrt(k))[:, None]), 0)
         away, scale = _scaled_offsets(around_these, numbers, points[some])
         # about the point itself: the constant term is the value there, the linear ones are the gradient
-        found = weighted_fit(basis_of(away, axes, 2), weights, u)
-        found[~count.any(axis=1)] = np.nan
+        basis = basis_of(away, axes, 2)
+        found = weighted_fit(basis, weights, u)
+        found[count.sum(axis=1) < basis.shape[2]] = np.nan
         phi[some, :, :3], phi[some, :, 3] = np.eye(3), found[:, 0]
         for place, axis in enumerate(axes, 1):
             phi[some, :, axis] += found[:, place] / scale

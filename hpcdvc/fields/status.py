@@ -123,6 +123,7 @@ STATUSES: Mapping[Status, Meaning] = MappingProxyType(
         Status.NOT_REACHED: Meaning(
             "not reached: the propagation stopped before it, or no neighbours to interpolate from",
             "pixelSearchPropagate, passPhiField, filterPhiField, mergePhis, ldic --total", "yes", "yes", 0,
+            {Family.PASSED: "nothing near enough to make it of"},
         ),
         Status.TWO_MOTIONS: Meaning(
             "two motions in one window, or something that stays in the picture", "ldic, ddic", "yes", "yes", -1

@@ -86,14 +86,14 @@ def judged_wrong(
 
 
 def _selections(field, usable, eligible, options, correlation, team):
+    displacements, finite = field.displacement, np.isfinite(field.phi).all(axis=(1, 2)) & eligible
     if options.by_status:
         threshold = LOWEST_MEASURED[field.family] - 1 if options.status_threshold is None else options.status_threshold
-        yield "-srs", field.return_status <= threshold
+        yield "-srs", (field.return_status <= threshold) | (field.measured & ~finite)
     if options.by_correlation:
         found, threshold = correlation
         replaced = (field.return_status == Status.FILTERED) & np.isnan(found)
         yield "-scc", ~(found > threshold) & ~replaced
-    displacements, finite = field.displacement, np.isfinite(field.phi).all(axis=(1, 2)) & eligible
     if options.by_coherency:
         around = around_rows(field, usable, options)
 

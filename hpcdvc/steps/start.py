@@ -79,12 +79,29 @@ def read_phi_file(path: str, bin_ratio: float = 1.0, members: Container[str] | N
     return field
 
 
+def is_flat(field: Field) -> bool | None:
+    """Whether a field is of images in two dimensions: all points stand at z = 0, and a registration does not leave it.
+
+    None: one row at 0 0 0 is a translation that somebody has typed.
+    """
+    if len(field) > 1:
+        return not field.positions[:, 0].any()
+    moves, positions = _moves_along_z(field)
+    if positions[:, 0].any() or moves > FLAT:
+        return False
+    return True if positions.any() else None
+
+
+def _moves_along_z(field: Field) -> tuple[float, np.ndarray]:
+    """The largest motion along or with z, and the positions, of the rows that are finite."""
+    rows = np.isfinite(field.phi).all(axis=(1, 2)) & np.isfinite(field.positions).all(axis=1)
+    phi = field.phi[rows]
+    return np.abs(np.concatenate([phi[:, 0, 1:], phi[:, 1:3, 0]], axis=1)).max(initial=0), field.positions[rows]
+
+
 def check_dimensions(field: Field, image: VolumeInfo, path: str) -> None:
     """Make sure that a field of an image in two dimensions is for one, and that of a volume for a volume."""
-    rows = np.isfinite(field.phi).all(axis=(1, 2)) & np.isfinite(field.positions).all(axis=1)
-    positions, phi = field.positions[rows], field.phi[rows]
-    # all that moves along z or with z; nothing does in two dimensions, where every point stands at z = 0
-    moves = np.abs(np.concatenate([phi[:, 0, 1:], phi[:, 1:3, 0]], axis=1)).max(initial=0)
+    moves, positions = _moves_along_z(field)
     if image.two_dimensional and (positions[:, 0].any() or moves > FLAT):
         raise UserError(f"{path} was measured on volumes, and {image.spec} is a 2-D image")
     # one row at 0 0 0 is a translation that somebody has typed

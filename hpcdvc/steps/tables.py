@@ -30,7 +30,7 @@ from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
-from hpcdvc.steps.start import read_phi_file
+from hpcdvc.steps.start import is_flat, read_phi_file
 
 log = logging.getLogger("hpcdvc")
 
@@ -119,8 +119,8 @@ def check_labels(info: VolumeInfo) -> None:
 
 def check_alike(field: Field, other: Field, path: str, other_path: str) -> None:
     """UserError where one of two fields is of images in two dimensions, and the other of volumes."""
-    flat = [not some.positions[:, 0].any() for some in (field, other)]
-    if len(field) > 1 and len(other) > 1 and flat[0] != flat[1]:
+    flat = [is_flat(some) for some in (field, other)]
+    if None not in flat and flat[0] != flat[1] and (len(field) > 1 or len(other) > 1):
         paths = (path, other_path) if flat[0] else (other_path, path)
         raise UserError(f"{paths[0]} was measured on images in two dimensions, and {paths[1]} on volumes")
 

@@ -23,6 +23,7 @@ from hpcdvc.steps.selection import usable_rows
 from hpcdvc.steps.start import check_dimensions
 from hpcdvc.steps.tables import (
     Points,
+    check_alike,
     check_labels,
     check_registration,
     estimate_table,
@@ -41,6 +42,7 @@ log = logging.getLogger("hpcdvc")
 #: Rough core time of a point, s.
 SECONDS = 1.5e-5
 ADVICE = {Status.NOT_REACHED: "a larger -nr, or -nn"}
+ADVICE_KEPT = {Status.NOT_REACHED: "correct the field with hpcdvc-filterPhiField"}
 #: Radius within which rows count: so many node spacings, or mean radii of particles.
 SPACINGS, RADII = 2, 5
 
@@ -105,7 +107,7 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     half_window = stored_half_window(options.phi_file, options.phi_file_bin_ratio) if kept else None
     return table_job(
         "passPhiField", options, inputs, stem, task.points, task, team, dtype,
-        advice=ADVICE, half_window=half_window, **volumes,
+        advice=ADVICE_KEPT if kept else ADVICE, half_window=half_window, **volumes,
     )  # fmt: skip
 
 
@@ -124,6 +126,7 @@ def _subtraction(options: Options, inputs: Inputs) -> PassTask:
     field = read_field_only(options.phi_file, options.phi_file_bin_ratio)
     registration = read_table(options.registration, options.registration_bin_ratio)
     check_registration(registration, options.registration)
+    check_alike(field, registration, options.phi_file, options.registration)
     usable_rows(registration, options.return_status_threshold, options.registration)
     return PassTask(field, Points.of(field), registration=registration)
 

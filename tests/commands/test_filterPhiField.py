@@ -73,6 +73,17 @@ def test_by_status_and_interpolated():
     assert found.family is Family.REGISTRATION and found.grid == GRID
 
 
+def test_rows_that_are_called_measured_and_hold_no_numbers():
+    """They are selected by -srs, and a quadratic of fewer rows than it has terms replaces nothing."""
+    bad = field(GRID, failed={})
+    bad.phi[[17, 90], :3] = np.nan
+    save("holes", bad)
+    found = filtered("-pf", "holes.hdf", "-srs", "-clqf")
+    assert np.flatnonzero(found.return_status == 3).tolist() == [17, 90] and np.isfinite(found.phi).all()
+    few = filtered("-pf", "holes.hdf", "-srs", "-clqf", "-nn", 9)
+    assert (few.return_status[[17, 90]] == -12).all() and np.isnan(few.phi[[17, 90], :3]).all()
+
+
 def test_what_was_measured_is_kept():
     """In columns of its own, in both files; a second filter leaves the first value there."""
     start, found = field(GRID), filtered("-pf", "grid.hdf", "-srs", "-cint")

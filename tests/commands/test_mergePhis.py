@@ -129,6 +129,8 @@ def test_nothing_near():
         (("grid.tsv",), "increment"),
         (("grid.tsv", "nowhere.tsv"), "nowhere.tsv"),
         (("grid.tsv", "flat.tsv"), "two dimensions"),
+        (("flat.tsv", "reg.tsv"), "flat.tsv was measured on images in two dimensions"),
+        (("reg.hdf", "flat.hdf"), "flat.hdf was measured on images in two dimensions"),
         (("failed.tsv", "grid.tsv"), "no row of failed.tsv is measured"),
         (("grid.tsv", "grid.tsv", "-nn", 3, "-nr", 3), "only one of"),
         (("grid.tsv", "grid.tsv", "-rst", 4), "-rst 4"),

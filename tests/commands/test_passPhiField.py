@@ -169,6 +169,7 @@ GRID_WORDS = ("-ns", 9, "-im1shape", *SHAPE)
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
+        (("-pf", "flat.tsv", "-regs", "reg.tsv"), 2, "flat.tsv was measured on images in two dimensions"),
         (("-pf", "grid.tsv"), 2, "-ns"),
         (("-pf", "grid.tsv", "-ns", 9), 2, "-im1shape"),
         (("-pf", "grid.tsv", *GRID_WORDS, "-im1", "im1.tif"), 2, "-im1shape"),
