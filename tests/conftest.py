@@ -6,6 +6,7 @@ failed while the others are caught in a collective call ends the run after PATIE
 pyproject.toml ends any other hang.
 """
 
+import logging
 import os
 import shutil
 import sys
@@ -95,6 +96,16 @@ def team():
     from hpcdvc.ranks.team import connect
 
     return connect()
+
+
+@pytest.fixture(autouse=True)
+def logger_as_it_was():
+    """A command sets up the messages of its process: what it has changed is put back."""
+    logger = logging.getLogger("hpcdvc")
+    before = logger.handlers[:], logger.propagate, logger.level
+    yield
+    logger.handlers[:], logger.propagate = before[0], before[1]
+    logger.setLevel(before[2])
 
 
 @pytest.fixture

@@ -88,7 +88,9 @@ class Around:
         """
         if self.radius is not None:
             return self._candidates(points, self.radius) if self.grid else self._ball(points)
-        return self._nearest_nodes(points) if self.grid else self._nearest(points)
+        # no radius is ever large enough where more rows are wanted than there are
+        some_left = self.grid is not None and self.count <= len(self._rows)
+        return self._nearest_nodes(points) if some_left else self._nearest(points)
 
     def blocks(self, points: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """The same of a few points at a time, whose neighbours fit into the cache; the slice says which of them.

@@ -12,6 +12,15 @@ def some_rows(field: Field, chosen: np.ndarray) -> Field:
     return Field(*(getattr(field, name)[chosen] for name in names), None, extra, field.family)
 
 
+def without_background(field: Field) -> Field:
+    """A field of particles without the row of label 0 that tables of spam have, not measured or at 0 0 0."""
+    labels = (field.extra or {}).get("label")
+    if labels is None or len(field) < 2:
+        return field
+    background = (labels == 0) & ~(field.measured & field.positions.any(axis=1))
+    return some_rows(field, ~background) if background.any() else field
+
+
 def rows_from(field: Field, numbers: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Rows of a field as they are.
 

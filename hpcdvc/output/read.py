@@ -1,12 +1,11 @@
 """Any result by its path: `hpcdvc.read`."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
-
-import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
+from hpcdvc.fields.rows import without_background
 from hpcdvc.output.notebook import Result
 from hpcdvc.ranks.team import Team
 
@@ -65,15 +64,3 @@ def read_result(path: str | Path, team: Team) -> Result:
         team.fail(UserError(f"{path}: no result has a name with this end; those of {', '.join(ENDINGS)} are read"))
     members = {one.name: getattr(found, one.name) for one in fields(Field)}
     return Result(**members, path=str(path), metadata=metadata)
-
-
-def without_background(found: Field) -> Field:
-    """A field of particles without the first row, where that is the background as tables of spam have it."""
-    labels = (found.extra or {}).get("label")
-    if labels is None or len(labels) < 2 or labels[0] != 0:
-        return found
-    if found.measured[0] and found.positions[0].any():  # numbers of nodes in the place of labels
-        return found
-    arrays = {one.name: getattr(found, one.name) for one in fields(Field)}
-    rest = {name: array[1:] for name, array in arrays.items() if isinstance(array, np.ndarray)}
-    return replace(found, **rest, extra={name: array[1:] for name, array in found.extra.items()})

@@ -28,6 +28,7 @@ class Progress:
     clock : seconds, increasing
     terminal : draw a bar; default whether `stream`, or the stderr of the launcher, is a terminal
     unit : what the points are
+    good : what points are that have ended well
     """
 
     def __init__(
@@ -39,12 +40,13 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
         terminal: bool | None = None,
         unit: str = "points",
+        good: str = "converged",
     ) -> None:
         self.total, self.done, self.first, self.unit = total, done, done, unit
-        self.quiet, self.clock = quiet, clock
+        self.quiet, self.clock, self.good = quiet, clock, good
         self.stream = stream or sys.stderr
         self.bar = not quiet and (on_terminal(self.stream) if terminal is None else terminal)
-        self.converged: float | None = None
+        self.part_good: float | None = None
         self.start = self.shown = clock()
         self.width = 0
 
@@ -60,9 +62,9 @@ class Progress:
         if self.bar and self.width:
             tell("\n", self.stream)
 
-    def update(self, done: int, converged: float | None = None) -> None:
-        """Tell how many points are done, and which part (0 to 1) of them converged. Cheap, call it often."""
-        self.done, self.converged = done, converged
+    def update(self, done: int, part_good: float | None = None) -> None:
+        """Tell how many points are done, and which part (0 to 1) of them is good. Cheap, call it often."""
+        self.done, self.part_good = done, part_good
         if not self.quiet and self.clock() - self.shown >= (REDRAW if self.bar else LINE):
             self._show(self._state())
 
@@ -83,15 +85,15 @@ class Progress:
         part = self.done / max(self.total, 1)
         bar = f"[{'#' * int(24 * part):24s}] " if self.bar else ""
         count, speed = f"{self.done}/{self.total} {self.unit}", _speed(rate, self.unit)
-        return f"{bar}{part:4.0%}  {count}  {speed}  {left} left{self._converged_text()}"
+        return f"{bar}{part:4.0%}  {count}  {speed}  {left} left{self._good_text()}"
 
     def _summary(self) -> str:
         seconds, points = self.clock() - self.start, self.done - self.first
         speed = _speed(self._rate(), self.unit)
-        return f"{points} {self.unit} in {duration(seconds)}, {speed}{self._converged_text()}"
+        return f"{points} {self.unit} in {duration(seconds)}, {speed}{self._good_text()}"
 
-    def _converged_text(self) -> str:
-        return "" if self.converged is None else f"  {self.converged:.1%} converged"
+    def _good_text(self) -> str:
+        return "" if self.part_good is None else f"  {self.part_good:.1%} {self.good}"
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hpcdvc.errors import Unfinished
-from hpcdvc.fields.status import Status
+from hpcdvc.fields.status import Family, Status, is_measured
 from hpcdvc.ranks.progress import Progress
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.together import Together, count_together, measure_together
@@ -51,6 +51,7 @@ def measure_points(
     checkpoint: Checkpoint,
     quiet: bool = False,
     earlier: np.ndarray | None = None,
+    family: Family = Family.REGISTRATION,
     together: Together | None = None,
 ) -> np.ndarray:
     """Measure all points that no earlier run has measured. Collective.
@@ -66,6 +67,7 @@ def measure_points(
     checkpoint : where the rows are kept
     quiet : show no progress
     earlier : rows of earlier runs that count, on rank 0; by default all that the shards hold
+    family : of the field: which rows the progress counts
     together : points that would hold up the others, and how all ranks measure one; goes with an array of costs
 
     Returns
@@ -86,25 +88,40 @@ def measure_points(
     if done:
         log.info("%d %s were measured before, %d are left", done, unit, total)
     checkpoint.open()
-    with Progress(done + total, done, quiet=quiet or team.rank > 0, unit=unit) as progress:
-        rows = [earlier]
-        if isinstance(seconds_per_point, np.ndarray):
-            first, left = _largest_first(left, seconds_per_point, together, team.size)
-            if len(first):
-                large, again = measure_together(team, first, together, checkpoint, progress)
-                rows, left = [*rows, *large], np.concatenate([again, left])
-            chunk = chunk_bounds(seconds_per_point[left], team.size)
-        else:
-            chunk = chunk_size(seconds_per_point, total, team.size)
-        queue = team.queue(left if isinstance(left, int) else len(left), chunk)
-        rows += _measure_chunks(queue, left, measure, checkpoint, progress)
+    good = "converged" if family is Family.REGISTRATION else "with a result"
+    with Progress(done + total, done, quiet=quiet or team.rank > 0, unit=unit, good=good) as progress:
+        rows, missing = _measure_left(team, left, measure, seconds_per_point, checkpoint, progress, family, together)
         checkpoint.close()
-        missing = queue.left()
         progress.update(done + total - missing)
     if missing:
         team.fail(_unfinished(missing, done + total, unit))
     team.agree(checkpoint.confirm)
-    return np.concatenate(rows, dtype=checkpoint.shards.dtype)
+    return np.concatenate([earlier, *rows], dtype=checkpoint.shards.dtype)
+
+
+def _measure_left(
+    team,
+    points: int | np.ndarray,
+    measure: Callable,
+    seconds: float | np.ndarray,
+    checkpoint: Checkpoint,
+    progress: Progress,
+    family: Family,
+    together: Together | None,
+) -> tuple[list[np.ndarray], int]:
+    """Rows of this rank, and how many points nobody has measured when the run is asked to leave."""
+    rows: list[np.ndarray] = []
+    if isinstance(seconds, np.ndarray):
+        first, points = _largest_first(points, seconds, together, team.size)
+        if len(first):
+            rows, again = measure_together(team, first, together, checkpoint, progress)
+            points = np.concatenate([again, points])
+        queue = team.queue(len(points), chunk_bounds(seconds[points], team.size))
+    else:
+        count = points if isinstance(points, int) else len(points)
+        queue = team.queue(count, chunk_size(seconds, count, team.size))
+    rows = rows + _measure_chunks(queue, points, measure, checkpoint, progress, family)
+    return rows, queue.left()
 
 
 def _largest_first(
@@ -136,20 +153,20 @@ def _without(points: int | np.ndarray, measured: np.ndarray) -> int | np.ndarray
 
 
 def _measure_chunks(
-    queue, points: int | np.ndarray, measure: Callable, checkpoint: Checkpoint, progress: Progress
+    queue, points: int | np.ndarray, measure: Callable, checkpoint: Checkpoint, progress: Progress, family: Family
 ) -> list[np.ndarray]:
     """Rows of the chunks that this rank has pulled, one array per chunk; each is in the shards before the next."""
     rows: list[np.ndarray] = []
-    converged, specimen, done, left = 0, 0, progress.done, progress.total - progress.done
+    good, specimen, done, left = 0, 0, progress.done, progress.total - progress.done
     can_fail = "return_status" in checkpoint.shards.dtype.names
     for chunk in queue:
         numbers = np.arange(chunk.start, chunk.stop) if isinstance(points, int) else points[chunk.start : chunk.stop]
         rows.append(measure(numbers))
         checkpoint.append(rows[-1])
         if can_fail:
-            converged += np.count_nonzero(rows[-1]["return_status"] == Status.CONVERGED)
+            good += np.count_nonzero(is_measured(rows[-1]["return_status"], family))
             specimen += np.count_nonzero(rows[-1]["return_status"] != Status.NO_SPECIMEN)
         # nodes have equal shares, so this node tells how far all are
         part = queue.done_in_node() / max(queue.total_in_node(), 1)
-        progress.update(done + round(part * left), converged / specimen if specimen else None)
+        progress.update(done + round(part * left), good / specimen if specimen else None)
     return rows

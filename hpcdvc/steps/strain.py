@@ -12,8 +12,8 @@ from hpcdvc.fields.status import Status
 from hpcdvc.fields.strain import strain_components
 from hpcdvc.fields.strain_errors import strain_deviations
 from hpcdvc.options.registration import HalfWindow
-from hpcdvc.output.hdf5 import read_metadata
 from hpcdvc.output.strain import strain_columns
+from hpcdvc.steps.half_windows import scaled_half_window, stored_half_window
 from hpcdvc.steps.selection import usable_rows
 
 log = logging.getLogger("hpcdvc")
@@ -37,22 +37,11 @@ def half_window_of(options: HalfWindow, path: str, ratio: float, flat: bool) -> 
     ratio : factor on its voxels (`-pfb`)
     flat : of images in two dimensions
     """
-    given, stored = options.half_window, None
-    if path.endswith(".hdf"):
-        parameters = read_metadata(path, "parameters").get("parameters", {})
-        stored = _three(parameters.get("half_window_size3")) or _three(parameters.get("half_window_size"))
+    given, stored = scaled_half_window(options.half_window, ratio), stored_half_window(path, ratio)
     if stored and given and stored != given:
         log.warning("-hws is ignored: %s says that its half windows are %s", path, " ".join(map(str, stored)))
     half = stored or given
-    half = half and tuple(round(((2 * n + 1) * ratio - 1) / 2) if n else 0 for n in half)
     return half and ((0, *half[1:]) if flat else half)
-
-
-def _three(value: object) -> tuple[int, int, int] | None:
-    """One whole number for all axes, or three; None for anything else, as a file may hold."""
-    values = value if isinstance(value, list) else [value] * 3
-    whole = len(values) == 3 and all(type(entry) is int and 0 <= entry < 2**15 for entry in values)
-    return tuple(values) if whole and any(values) else None
 
 
 def usable(field: Field, lowest: int | None, path: str) -> np.ndarray:

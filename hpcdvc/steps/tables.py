@@ -16,7 +16,7 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW, Field, row_with
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.rows import some_rows
+from hpcdvc.fields.rows import without_background
 from hpcdvc.fields.status import Family
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.common import Output
@@ -84,9 +84,7 @@ def read_table(path: str, bin_ratio: float = 1.0) -> Field:
     UserError
         No such file, or no table or file of ours.
     """
-    field = read_phi_file(path, bin_ratio)
-    labels = (field.extra or {}).get("label")
-    return field if labels is None or labels.all() else some_rows(field, labels != 0)
+    return without_background(read_phi_file(path, bin_ratio))
 
 
 def read_field_only(path: str, bin_ratio: float = 1.0, grid: bool = False) -> Field:
@@ -157,6 +155,7 @@ def table_job(
     dtype: np.dtype = ROW,
     family: Family = Family.PASSED,
     advice: Mapping[int, str] | None = None,
+    half_window: tuple[int, int, int] | None = None,
     **volumes: VolumeInfo,
 ) -> Job:
     """The job of a table command, on one rank.
@@ -173,16 +172,20 @@ def table_job(
     dtype : of the rows
     family : what the field is made by
     advice : statuses that a point ends with, and what to try then
+    half_window : that points of the result were measured with, where they are those of a field: the file says it, too
     **volumes : images of options that name several, as in `Inputs.identities`
     """
     parameters = parameters_of(options, inputs.identities(**volumes))
+    metadata = metadata_of(command, parameters, named_files(options))
+    if half_window:
+        metadata["parameters"]["half_window_size3"] = list(half_window)
     on_grid = points is not None and points.grid is not None
     if options.tif and not on_grid:
         log.warning("-tif is ignored: images are made of grids, and these points form none")
     file = FieldFile(
         stem,
         points.count if points else 0,
-        metadata_of(command, parameters, named_files(options)),
+        metadata,
         tuple(view for view in ("tsv", "vtk", "tif") if getattr(options, view) and (on_grid or view != "tif")),
         (0, 0, 0) if points and points.flat else (1, 1, 1),
         choose_transport(team) if on_grid else "gather",
@@ -215,7 +218,8 @@ def write_rows(
     quiet : show no progress
     """
     (file,) = job.files
-    rows = measure_points(team, points.count, make, max(seconds, 5e-3 / BLOCK), checkpoint, quiet)
+    seconds = max(seconds, 5e-3 / BLOCK)
+    rows = measure_points(team, points.count, make, seconds, checkpoint, quiet, family=file.family)
     if points.grid is not None:
         file.write(rows, points.grid, team)
     else:
@@ -252,7 +256,7 @@ def for_all(
 
 def row_type_of(field: Field, *columns: tuple) -> np.dtype:
     """Type of rows that keep all declared columns of a field, with further columns at the end; says what is lost."""
-    known = {column.made_from: column for column in COLUMNS}
+    known = {column.made_from: column for column in COLUMNS if not column.derived}
     further = [name for name in field.extra or {} if name not in ROW.names]
     lost = [name for name in further if name not in known]
     if lost:

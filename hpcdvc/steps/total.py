@@ -75,6 +75,6 @@ def write_total(job: Job, checkpoint: Checkpoint, team, quiet: bool) -> None:
     def compose(numbers: np.ndarray) -> np.ndarray:
         return total_rows(increment, before, numbers)
 
-    rows = measure_points(team, task.grid.size, compose, SECONDS, checkpoint, quiet)
     (file,) = job.files
+    rows = measure_points(team, task.grid.size, compose, SECONDS, checkpoint, quiet, family=file.family)
     file.write(rows, task.grid, team)

@@ -220,7 +220,8 @@ def _measured(
     earlier = checkpoint.load()
     earlier = earlier[earlier["index"] < points.count]
     seconds = points.seconds(step.settings)
-    rows = measure_points(team, again, find, seconds, checkpoint, options.quiet, earlier, find.together(team))
+    large = find.together(team)
+    rows = measure_points(team, again, find, seconds, checkpoint, options.quiet, earlier, together=large)
     rows = gathered(rows, again, team)
     if team.rank == 0 and len(again) < points.count:
         rows = np.concatenate([rows, rows_kept(points.particles, step.start, np.flatnonzero(~found))])

@@ -142,9 +142,10 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         cells = team.agree(lambda: cells_at_nodes(task.mesh.points, task.mesh.cells, task.points.grid))
         make = partial(node_rows, task, cells)
         return write_rows(job, checkpoint, team, task.points, make, SECONDS, options.quiet)
-    rows = measure_points(team, task.points.count, partial(cell_rows, task), SECONDS, checkpoint, options.quiet)
-    rows, _ = team.collect(rows, task.points.count)
     (file,) = job.files
+    make = partial(cell_rows, task)
+    rows = measure_points(team, task.points.count, make, SECONDS, checkpoint, options.quiet, family=file.family)
+    rows, _ = team.collect(rows, task.points.count)
     file.write_mesh(rows, task.mesh, team)
     return {"points": team.agree(file.counts)}
 

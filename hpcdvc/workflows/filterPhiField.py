@@ -17,6 +17,7 @@ from hpcdvc.output.result import judge_points
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
+from hpcdvc.steps.half_windows import stored_half_window
 from hpcdvc.steps.judged import around_rows, judged_wrong, scores
 from hpcdvc.steps.tables import (
     Points,
@@ -99,8 +100,10 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     task = FilterTask(field, correlation)
     stem = table_stem(options, path, "filtered-LQC" if options.fit else "filtered")
     dtype = row_type_of(field, *MEASURED)
-    points = Points.of(field)
-    return table_job("filterPhiField", options, inputs, stem, points, task, team, dtype, field.family, ADVICE)
+    points, half_window = Points.of(field), stored_half_window(path, options.phi_file_bin_ratio)
+    return table_job(
+        "filterPhiField", options, inputs, stem, points, task, team, dtype, field.family, ADVICE, half_window
+    )
 
 
 def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:

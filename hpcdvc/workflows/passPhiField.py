@@ -18,6 +18,7 @@ from hpcdvc.output.result import judge_points
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
+from hpcdvc.steps.half_windows import stored_half_window
 from hpcdvc.steps.selection import usable_rows
 from hpcdvc.steps.start import check_dimensions
 from hpcdvc.steps.tables import (
@@ -96,11 +97,16 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     """
     make = {"subtract": _subtraction, "merge": _merging}.get(options.mode, _passing)
     task = make(options, inputs)
-    dtype = row_type_of(task.field) if options.mode in ("subtract", "merge") else ROW
+    kept = options.mode in ("subtract", "merge")
+    dtype = row_type_of(task.field) if kept else ROW
     dtype = row_with(("label", "u4")) if options.mode == "labels" else dtype
     stem = table_stem(options, options.phi_file, options.suffix)
     volumes = {f"labels1_{k}": info for k, info in enumerate(task.labels, 1)}
-    return table_job("passPhiField", options, inputs, stem, task.points, task, team, dtype, advice=ADVICE, **volumes)
+    half_window = stored_half_window(options.phi_file, options.phi_file_bin_ratio) if kept else None
+    return table_job(
+        "passPhiField", options, inputs, stem, task.points, task, team, dtype,
+        advice=ADVICE, half_window=half_window, **volumes,
+    )  # fmt: skip
 
 
 def _passing(options: Options, inputs: Inputs) -> PassTask:

@@ -182,9 +182,11 @@ def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolu
     numbers, seconds = points.count, search_seconds(task.half, task.search_range, task.im1.two_dimensional)
     if task.labels:
         numbers, seconds = points.largest_first()
-    rows = measure_points(team, numbers, lambda some: find(points(some)), seconds, checkpoint, options.quiet)
-    border = int(team.sum(int(np.count_nonzero(rows["border"]))))
     (file,) = job.files
+    rows = measure_points(
+        team, numbers, lambda some: find(points(some)), seconds, checkpoint, options.quiet, family=file.family
+    )
+    border = int(team.sum(int(np.count_nonzero(rows["border"]))))
     write(file, rows, points, team)
     if task.search_range is not None:
         log.info("the best correlation lies on the border of the range at %d of %d points", border, points.count)

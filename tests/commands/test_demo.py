@@ -29,8 +29,10 @@ def test_demo(tmp_path):
     assert float(median) < 0.02
     right = next(line for line in said.splitlines() if line.startswith("  right")).split()
     assert int(right[1]) > 150 and abs(float(right[7]) - float(right[-1])) < 0.02
+    labels = next(line for line in said.splitlines() if "labels, median error" in line).split()
+    assert int(labels[0]) > 24 and float(labels[6]) < 0.02 and float(labels[8]) < 0.3
     written = {path.name for path in (tmp_path / "demo-output").iterdir()}
-    for name in ("cement-ldic", "tensile-ldic", "torn-ldic"):
+    for name in ("cement-ldic", "tensile-ldic", "torn-ldic", "grains-ddic"):
         assert {f"{name}.hdf", f"{name}.tsv"} <= written
     assert {"cement-displacement.png", "cement-quality.png", "tensile.png"} <= written
     assert all(f"demo-output/{name}" in said for name in ("cement-ldic.hdf", "tensile-ldic.tsv", "tensile.png"))

@@ -10,9 +10,9 @@ from table_cases import FAILED, FLAT, GRID, field, filtered, phi_of, save, save_
 
 from hpcdvc.cli import main
 from hpcdvc.fields.field import ROW
-from hpcdvc.fields.rows import some_rows
+from hpcdvc.fields.rows import rows_from, some_rows
 from hpcdvc.fields.status import Family
-from hpcdvc.output.hdf5 import read_field, write_field
+from hpcdvc.output.hdf5 import read_field, read_metadata, write_field
 from hpcdvc.output.tsv import read_tsv
 
 #: Rows of the field that are not measured, but for those without specimen.
@@ -35,6 +35,21 @@ def save_search(name: str = "search", criterion: str = "ncc") -> np.ndarray:
     metadata = {"key": name, "parameters": {"criterion": criterion}}
     write_field(f"{name}.hdf", rows, 0, GRID, metadata, None, extra={"CC": cc}, family=Family.SEARCH)
     return cc
+
+
+def test_the_windows_of_the_field_are_said(capfd):
+    """So that strain finds how large they were, also after another filter and in another binning."""
+    start = field(GRID)
+    rows = rows_from(start, np.arange(GRID.size), ROW)
+    write_field("measured.hdf", rows, 0, GRID, {"key": "", "parameters": {"half_window_size": 4}}, None)
+    assert main("filterPhiField", ["-pf", "measured.hdf", "-srs", "-cint"]) == 0
+    assert main("passPhiField", ["-pf", "measured-filtered.hdf", "-regs", "reg.tsv"]) == 0
+    path = "measured-filtered-passed-regs-rigid"
+    assert main("filterPhiField", ["-pf", f"{path}.hdf", "-pfb", "2", "-fm"]) == 0
+    said = [read_metadata(f"{name}.hdf")["parameters"]["half_window_size3"] for name in (path, f"{path}-filtered")]
+    assert said == [[4, 4, 4], [8, 8, 8]]
+    assert main("regularStrain", ["measured-filtered.hdf", "-comp", "vol"]) == 0
+    assert "vol_std" in Path("measured-filtered-strain-Geers.tsv").read_text().split("\n")[0]
 
 
 def test_by_status_and_interpolated():

@@ -38,6 +38,25 @@ def test_a_registration_at_nodes():
         assert found.family in (Family.PASSED, Family.SEARCH)
 
 
+def test_progress_counts_what_got_something(capfd, monkeypatch):
+    """Rows of fields that are made of others are status 1 where all is well."""
+    monkeypatch.setattr("hpcdvc.ranks.progress.LINE", 0)
+    passed("-pf", "reg.tsv", "-ns", 20, "-im1", "im1.tif")
+    said = capfd.readouterr().err
+    assert "100.0% with a result" in said and "% converged" not in said
+
+
+def test_nodes_whose_numbers_are_called_label(here):
+    """As spam writes a grid less a registration: no node of it is lost, and it is a grid."""
+    start = passed("-pf", "grid.tsv", "-regs", "reg.tsv")
+    assert main("passPhiField", ["-pf", "grid.tsv", "-regs", "reg.tsv", "-pre", "spam"]) == 0
+    path = Path("spam-passed-regs-rigid.tsv")
+    path.write_text(path.read_text().replace("NodeNumber", "Label", 1))
+    assert main("filterPhiField", ["-pf", str(path), "-srs", "-pre", "nodes"]) == 0
+    found = read_field("nodes-filtered.hdf")
+    assert found.grid == start.grid and "label" not in found.extra and found.return_status[0] == start.return_status[0]
+
+
 def test_what_is_written():
     passed("-pf", "reg.hdf", "-lab1", "labels.tif")
     words = ["-pf", "grid.hdf", "-ns", "12", "-im1shape", *map(str, SHAPE), "-nn", "8", "-od", "out", "-tif", "-vtk"]

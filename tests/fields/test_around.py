@@ -61,3 +61,12 @@ def test_nothing_there(how):
     for around in (Around(grid.positions(), none, grid, **how), Around(grid.positions(), none, **how)):
         numbers, distances = around(np.zeros((4, 3)))
         assert (numbers < 0).all() and np.isinf(distances).all() and len(numbers) == 4
+
+
+def test_more_neighbours_than_there_are_nodes():
+    """All are taken, and the search for more of them ends."""
+    grid = Grid((10.0, 8.0, 6.0), (10.0, 8.0, 6.0), (3, 4, 5))
+    usable = np.arange(grid.size) % 7 > 0
+    numbers, distances = Around(grid.positions(), usable, grid, count=grid.size)(grid.positions()[:2] + 1.5)
+    assert [sorted(row) for row in numbers.tolist()] == [np.flatnonzero(usable).tolist()] * 2
+    assert np.isfinite(distances).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from hpcdvc.kernels.deformation import deform_layer
-from hpcdvc.kernels.registration import Sums, bin_planes, register_points, sum_planes
+from hpcdvc.kernels.registration import Sums, bin_planes, label_mask, register_points, sum_planes
 
 from hpcdvc.fields.field import POINT, ROW
 from hpcdvc.kernels.arrays import address, record
@@ -85,6 +85,23 @@ def test_settings():
         setattr(wrong, name, value)
         with pytest.raises(ValueError):
             settings_record(wrong)
+
+
+def test_masks_of_labels():
+    how = record("label_settings", dilate=1)
+    mask = np.zeros((2, 2, 2), np.uint8)
+    for error, image, target in (
+        (TypeError, IMAGE.astype("f4"), mask),
+        (TypeError, IMAGE.astype("u1"), mask.view(np.int8)),
+        (ValueError, IMAGE.astype("u1"), mask[0]),
+        (ValueError, IMAGE.astype("u1"), mask[:, :, ::2]),
+    ):
+        with pytest.raises(error):
+            label_mask(Volume(image), 1, how, (0, 0, 0), target)
+    assert label_mask(Volume(np.ones((3, 3, 3), np.uint8)), 1, how, (-2, 0, 0), mask) == 4 == mask[1].sum()
+    with pytest.raises(TypeError, match="uint8"):
+        volume = Volume(IMAGE.astype("f4"))
+        Sums(volume, volume, settings_record(KernelSettings(Settings())), (4, 4, 4), volume)
 
 
 def test_sums():

@@ -16,23 +16,14 @@ from hpcdvc.ranks.terminal import one_line, printable, tell
 EVIL = "a\x1b[2J\x07\x9b31m\u202egnp\rb\x7f\ud800"
 
 
-@pytest.fixture
-def log():
-    """The logger of hpcdvc as it was, afterwards."""
-    logger = logging.getLogger("hpcdvc")
-    before = logger.handlers[:], logger.propagate, logger.level
-    yield logger
-    logger.handlers[:], logger.propagate = before[0], before[1]
-    logger.setLevel(before[2])
-
-
 def test_what_moves_a_cursor_is_replaced():
     assert printable(EVIL) == "a?[2J??31m?gnp?b??"
     assert printable("größe µ 日本\nx") == "größe µ 日本\nx"
     assert one_line("a\nb") == "a?b"
 
 
-def test_messages_with_names_from_files(log, capsys):
+def test_messages_with_names_from_files(capsys):
+    log = logging.getLogger("hpcdvc")
     messages.set_up_messages("prog", 0, False, False)
     log.info("wrote %s, %d times", f"{EVIL}\nwrote other", 3)
     log.info("two\nlines")

@@ -3,7 +3,6 @@
 Names of files are relative: the tests run in a folder of their own (`own_folder`).
 """
 
-import logging
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -18,8 +17,6 @@ from ldic_cases import save_pair
 from hpcdvc.cli import main
 from hpcdvc.ranks.team import Team
 
-log = logging.getLogger("hpcdvc")
-
 PAIR = ("im1.tif", "im2.tif")
 
 
@@ -31,10 +28,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         monkeypatch.setattr(module, "excepthook", module.excepthook)
     monkeypatch.setattr(sys, "argv", ["hpcdvc-reg"])
     monkeypatch.setattr(Team, "abort", _crash)  # else the end of the process would be that of the tests
-    handlers, level, propagate = log.handlers[:], log.level, log.propagate
     yield
-    log.handlers[:], log.propagate = handlers, propagate
-    log.setLevel(level)
 
 
 def _crash(team: Team, code: int) -> NoReturn:
