@@ -52,7 +52,10 @@ def test_files_of_the_peer(shared):
             np.testing.assert_allclose(np.nan_to_num(found.extra["vol"]), np.nan_to_num(table.extra["vol"]), atol=1e-7)
             continue
         table = read_tsv(path.with_suffix(".tsv"))
-        assert found.grid == table.grid, path
+        if "pass-regs" in str(path):  # spam calls its nodes labels, and draws them as points
+            assert found.grid is None and table.grid is not None
+        else:
+            assert found.grid == table.grid, path
         shown = np.nan_to_num(table.displacement)  # spam writes 0 where it has NaN
         np.testing.assert_allclose(found.displacement, shown, atol=1e-7, err_msg=path)
         if "psp-lab" not in str(path):  # there spam's own table has other positions
