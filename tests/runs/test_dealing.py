@@ -114,7 +114,7 @@ def test_each_point_is_measured_once(team, shared_tmp_path):
 
     def run() -> np.ndarray:
         checkpoint = Checkpoint(Shards(shared_tmp_path / "points", {}, unit="points"), team)
-        return measure_points(team, 40, rows_of, seconds, checkpoint, True, None, together)
+        return measure_points(team, 40, rows_of, seconds, checkpoint, True, together=together)
 
     try:
         stop = True

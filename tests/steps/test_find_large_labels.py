@@ -47,7 +47,7 @@ def test_rows_are_the_same_on_any_number_of_ranks(team, find, shared_tmp_path):
 
     checkpoint = Checkpoint(Shards(shared_tmp_path / "labels", {}, LABEL_ROW, "labels"), team)
     by_all = SimpleNamespace(numbers=together.numbers, seconds=together.seconds, measure=measure)
-    rows = gathered(measure_points(team, numbers, find, seconds, checkpoint, True, None, by_all), numbers, team)
+    rows = gathered(measure_points(team, numbers, find, seconds, checkpoint, True, together=by_all), numbers, team)
     assert calls == [large]
     if team.rank == 0:
         expected = find(numbers)
