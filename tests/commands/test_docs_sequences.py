@@ -10,6 +10,7 @@ import tifffile
 from ldic_cases import save_registration
 from pages import PAGES, ROOT, TEXTS, label, measurements
 from reg_ends import own_folder
+from scipy.ndimage import center_of_mass
 from synthetic import Affine, lattice_texture, render
 
 from hpcdvc.cli import main
@@ -22,6 +23,18 @@ BEFORE = {
     "docs/guide/deformImage.md": (
         "reg load0.tif load1.tif",
         "ldic load0.tif load1.tif -pf load0-load1-registration.tsv -ns 16 -hws 10 -od steps",
+    ),
+    "docs/guide/convert.md": ("ldic load0.tif load1.tif -ns 16 -hws 10 -pre spam",),
+    "docs/guide/filterPhiField.md": (
+        "ldic load0.tif load1.tif -ns 16 -hws 10",
+        "pixelSearch load0.tif load1.tif -ns 16 -hws 10",
+    ),
+    "docs/guide/labelField.md": ("ddic load0.tif labels.tif load1.tif -od grains",),
+    "docs/guide/mergePhis.md": tuple(f"ldic load{i}.tif load{i + 1}.tif -ns 16 -hws 10" for i in range(3)),
+    "docs/guide/passPhiField.md": (
+        "pixelSearchPropagate load0.tif load1.tif -sp 67 65 63 2 -3 2 -hws 10 -cct 0.5 -od points",
+        "reg load0.tif load1.tif",
+        "pixelSearch load0.tif load1.tif -lab1 labels.tif",
     ),
 }
 #: Lines that fail, as their pages say.
@@ -52,11 +65,16 @@ def here(tmp_path, monkeypatch, series):
         places, cells = np.indices(SHAPE) // 20, np.indices(SHAPE) % 20
         inside = (cells < 15).all(axis=0)
         named["grains"] = np.where(inside, 1 + np.ravel_multi_index(tuple(places), (7, 7, 7)), 0).astype("u2")
+        named["grains0"] = named["grains"]
         torn, half = series[0].copy(), SHAPE[2] // 2
         torn[..., half:] = np.roll(torn, (3, 12, 2), axis=(0, 1, 2))[..., half:]
         named |= {"torn0": series[0], "torn1": torn}
         for name, image in (named | {"labels": specimen}).items():
             tifffile.imwrite(f"{name}.tif", image, photometric="minisblack")
+        middle = "\t".join(map(str, center_of_mass(specimen)))
+        Path("coordination.tsv").write_text(
+            f"Label\tZpos\tYpos\tXpos\tZdisp\tYdisp\tXdisp\tcoordination\n1\t{middle}\t0\t0\t0\t6\n"
+        )
         half = motion(2)
         save_registration("half-registration.tsv", Affine(half.F, half.shift / 2, half.centre / 2))
         yield
