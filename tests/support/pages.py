@@ -36,6 +36,8 @@ def measurements(path: Path) -> list[tuple[str, list[str]]]:
     found = []
     for words in typed(path):
         place = next((i for i, word in enumerate(words) if re.search(r"(^|/)hpcdvc-\w+(\.sbatch)?$", word)), None)
+        if "[options]" in words:  # how to call it
+            continue
         if place is None or not any(re.search(r"\.\w{3}$", word) for word in words[place + 1 :]):
             continue
         name = re.search(r"hpcdvc-(\w+)", words[place])[1]
