@@ -21,6 +21,7 @@
 #define FEW_SPECKLES 10.0
 #define NOT_LIKE_NOISE 5.0 /* inflation of the variances */
 #define DOUBTFUL 0.03      /* voxels */
+#define SMALLEST 0.3       /* s^2 of what is smooth */
 #define INTERPOLATED 0.16 /* greatest part of the residual of white noise that looks smooth because im2 is interpolated */
 
 /* Means over the voxels looked at. */
@@ -126,13 +127,22 @@ static void look_at_residual(job *k, int partial, residual_look *look)
     look->gg /= look->count, look->gggg /= look->count, look->ggrr /= look->count, look->rrrr /= look->count;
 }
 
+/* What of a mean square is smooth, from products 0, 1 and 2 voxels apart. */
+static double smooth_part(const double at[3]) { return fmin(fmax((4 * at[1] - at[2]) / 3, 0), at[0]); }
+
+/* s^2 of what is smooth, or `otherwise` where that is not to be seen. */
+static double size_of_smooth(const double at[3], double otherwise)
+{
+    return fmax(at[2] > 0 && at[1] > at[2] ? 1.5 / log(at[1] / at[2]) : otherwise, SMALLEST);
+}
+
 /* Speckle size from the slopes of the texture, and how many speckles are in the textured part of the window. */
 static residual_parts interpret(const job *k, const residual_look *look)
 {
     const double n = k->ref.sums.n, mean = k->ref.sums.a / n, variance = k->ref.sums.aa / n - mean * mean;
     const double d = k->is_3d ? 3 : 2, *M = k->ref.sums.M;
     residual_parts p;
-    p.smooth = fmin(fmax((4 * look->at[1] - look->at[2]) / 3, 0), look->at[0]);
+    p.smooth = smooth_part(look->at);
     const double white = fmin((look->at[0] - p.smooth) * (1 + INTERPOLATED / 2), look->at[0]); /* interpolation smooths some */
     p.texture = fmax(variance - white / 2, 0.05 * variance);
     const double slope = (M[39] + M[91] + M[143]) / n / d;
@@ -211,8 +221,7 @@ static double likeness(const job *k, const residual_look *look, const residual_p
     const double sure = (part - unsure) / (1 - INTERPOLATED);
     if (!(sure > 0)) return 1;
     /* autocorrelation of the residual times that of a component of the gradient, summed over all distances */
-    double size = look->at[2] > 0 && look->at[1] > look->at[2] ? 1.5 / log(look->at[1] / look->at[2]) : p->speckle;
-    size = fmin(fmax(size, 0.3), p->speckle);
+    const double size = fmin(size_of_smooth(look->at, p->speckle), p->speckle);
     const double width = size * p->speckle / (size + p->speckle);
     const double alike = fmax(pow(2 * M_PI * width, d / 2) * (1 - width / p->speckle), 1);
     return 1 + fmin(sure, 1) * (alike - 1);
@@ -226,13 +235,15 @@ static double inflation(const job *k, const residual_look *look, const residual_
     return 1 + share * (crowding(look) * fmax(coloured, likeness(k, look, p)) - 1);
 }
 
+/* Of a displacement. */
+static double largest_variance(const double variance[12]) { return fmax(variance[3], fmax(variance[7], variance[11])); }
+
 /* Whether a window is a sliver that cannot be trusted; the variances are the inflated ones. A trilinear residual is not like
  * noise anywhere. */
 static int is_doubtful(const job *k, const residual_parts *p, double factor, const double variance[12])
 {
-    const double largest = fmax(variance[3], fmax(variance[7], variance[11]));
-    return p->textured < SLIVER && p->speckles < FEW_SPECKLES && factor > NOT_LIKE_NOISE && largest > DOUBTFUL * DOUBTFUL
-           && k->s->interpolation.taps > 2;
+    return p->textured < SLIVER && p->speckles < FEW_SPECKLES && factor > NOT_LIKE_NOISE
+           && largest_variance(variance) > DOUBTFUL * DOUBTFUL && k->s->interpolation.taps > 2;
 }
 
 #endif

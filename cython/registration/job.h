@@ -20,6 +20,7 @@ typedef struct {
     int before[3];               /* voxels of the window before that of the point, along each axis */
     double whole;                /* voxels that it would have: all, or those of a label */
     const uint8_t *own;          /* of a label: 1 for each of its voxels in the window; or NULL */
+    int rim;                     /* how deep it goes into the label, from the outermost voxels of its mask */
     int too_small;               /* it has no more voxels than -vt */
     double second_moment[3];     /* of a label: sum of squared distances from the point */
     int parts;                   /* parts of the window (parts.h) that hold something */

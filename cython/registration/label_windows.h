@@ -109,7 +109,7 @@ static void register_label(label_job *l, const hpcdvc_label_point *p, hpcdvc_row
     find_spans(l);
     k->ref.whole = (double)count;
     k->ref.too_small = count <= l->how->min_volume;
-    k->ref.own = l->mask, k->w.span = l->span;
+    k->ref.own = l->mask, k->ref.rim = RIM + (l->how->dilate > 0 ? l->how->dilate : 0), k->w.span = l->span;
     register_window(k, &point, row);
     for (int i = 0; i < RIM_ROUNDS && register_trimmed(l, &point, row); i++) continue;
 }

@@ -10,6 +10,7 @@
 #include "buried.h"
 #include "chance.h"
 #include "curvature.h"
+#include "inside.h"
 #include "outliers.h"
 #include "parts.h"
 #include "photometry.h"
@@ -57,12 +58,13 @@ static int judge(job *k, int partial, double variance[12])
     const residual_parts parts = interpret(k, &look);
     if (!better_than_chance(k, &parts)) return DECORRELATED;
     k->state.heavy_tails = k->ref.outlier_beside || has_heavy_tails(k, &look);
-    const double factor = inflation(k, &look, &parts);
+    const double coloured = inflation(k, &look, &parts), pull = pull_on_outline(k, partial, &parts), factor = pull > coloured ? pull : coloured;
+    const int is_outline = pull > 1 && pull * largest_variance(variance) > PULLED * PULLED;
     double by_parts[12];
     memcpy(by_parts, variance, sizeof by_parts);
     const int status = compare_parts(k, partial, by_parts);
     for (int i = 0; i < 12; i++) variance[i] = fmax(factor * variance[i], by_parts[i]);
-    if (status == CONVERGED && is_found_by_chance(k, &parts)) return DECORRELATED;
+    if (status == CONVERGED && (is_outline || is_found_by_chance(k, &parts))) return DECORRELATED;
     return status == CONVERGED && is_doubtful(k, &parts, factor, variance) ? TWO_MOTIONS : status;
 }
 

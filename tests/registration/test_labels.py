@@ -1,8 +1,10 @@
 """Registration of labels: motions and their errors against exact truth, which voxels count, and what is no match."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from grains import packing
+from grains import Grains, packing
 from scipy import ndimage
 from synthetic import lattice_texture
 
@@ -119,6 +121,35 @@ def test_nothing_is_measured_where_there_is_no_match(grains):
     assert (rows["return_status"] == 2).mean() < 0.1
     rows, _ = register(im1, im2, labels, start=np.column_stack([np.eye(3), (0, 0, np.nan)]))
     assert (rows["return_status"] == -7).all()
+
+
+def plain_and_sharp(some: Grains, moved: bool) -> list[np.ndarray]:
+    """The grains without their texture; and constant, up to an edge as sharp as voxels are."""
+    bare = replace(some, texture=None)
+    if moved:
+        frames = np.einsum("nij,njk->nik", some.turns, some.frames)
+        at = replace(bare, centres=some.centres + some.moves, frames=frames)
+    else:
+        at = bare
+    return [bare.image(moved, 0.1, 3), np.where(at.labels() > 0, 20000, 8000).astype("u2")]
+
+
+@pytest.mark.parametrize(("half", "seed"), [(5, 1), (7, 2), (10, 3)])
+def test_an_outline_without_its_texture_is_no_match(half, seed):
+    some = packing(lattice_texture(seed), 3, half, seed=seed, gap=3)
+    labels, texture = some.labels(), [some.image(moved, 0.1, 1 + moved) for moved in (False, True)]
+    truth = some.truth(centres_of(scan_labels(labels)))[:, :, 3]
+    pairs = [(texture[0], other) for other in plain_and_sharp(some, True)]
+    pairs += [(other, texture[1]) for other in plain_and_sharp(some, False)]
+    for im1, im2 in pairs:
+        rows, _ = register(im1, im2, labels)
+        good = rows["return_status"] == 2
+        wrong, said = rows["Phi"][good, :, 3] - truth[good], np.sqrt(rows["variance"][good, 3::4])
+        assert good.mean() < 0.1 and (np.linalg.norm(wrong, axis=1) < 0.3).all() and (np.abs(wrong) < 3 * said).all()
+    # what matches, or has nothing to match, is one
+    for im1, im2 in (texture, (plain_and_sharp(some, False)[0], plain_and_sharp(some, True)[0])):
+        rows, _ = register(im1, im2, labels)
+        assert (rows["return_status"] == 2).all() and np.abs(rows["Phi"][:, :, 3] - truth).max() < 0.05
 
 
 def test_rotation_without_texture_is_not_known():
