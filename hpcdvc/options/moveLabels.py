@@ -29,7 +29,7 @@ class Moves(OptionSet):
         "--threshold",
         at_least=0,
         at_most=1,
-        help="a voxel is of a label where its mask, moved and linear between voxels, is above this",
+        help="a voxel is of a label where its mask, moved and linear between voxels, is above this: less than 1",
     )
     return_status_threshold: int | None = option(
         None,

@@ -1,5 +1,6 @@
 """hpcdvc-moveLabels: a label image whose labels are where a field says that they have moved to."""
 
+from hpcdvc.errors import UserError
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.moveLabels import Options
 from hpcdvc.output.image import ImageFile
@@ -41,6 +42,8 @@ def plan(options: Options, inputs: Inputs) -> Job:
     UserError
         With one sentence, when something is missing or does not fit.
     """
+    if options.threshold >= 1:
+        raise UserError("-thr must be less than 1: masks are 1 at most, and of no label would a voxel be above it")
     labels = inputs.volume("labels")
     check_label_type(labels)
     field = read_start(options.phi_file, options.phi_file_bin_ratio, labels)

@@ -196,6 +196,7 @@ def unmeasured_field():
         (unmeasured_field, (), "no row of motion.tsv is measured"),
         (unmeasured_field, ("-rst", 2), "no row of motion.tsv has a return status of at least -rst 2"),
         (None, ("-thr", 2), "-thr"),
+        (None, ("-thr", 1), "-thr must be less than 1"),
         (None, ("-ld", 1000), "-ld"),
         (None, ("-pf", "nowhere.tsv"), "nowhere.tsv"),
         (None, ("-pre", "a/b"), "-pre"),
