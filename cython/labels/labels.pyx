@@ -14,22 +14,17 @@ include "records.pxi"
 cdef extern from "labels.h":
     ctypedef struct hpcdvc_volume:
         pass
-    ctypedef struct hpcdvc_particle:
-        pass
-    ctypedef struct particle_table:
-        hpcdvc_particle *particles
+    ctypedef struct distinct_table:
+        char *records
         int64_t *places
         int64_t count
-    int scan_planes(const hpcdvc_volume *, int64_t, int64_t, particle_table *) noexcept nogil
+        size_t size
+    int scan_planes(const hpcdvc_volume *, int64_t, int64_t, distinct_table *) noexcept nogil
 
 cdef extern from "contacts.h":
-    ctypedef struct hpcdvc_contact:
-        pass
-    ctypedef struct contact_table:
-        hpcdvc_contact *contacts
-        int64_t *places
-        int64_t count
-    int contacts_of_planes(const hpcdvc_volume *, int64_t, int64_t, contact_table *) noexcept nogil
+    int contacts_of_planes(const hpcdvc_volume *, int64_t, int64_t, distinct_table *) noexcept nogil
+
+ctypedef int (*pass_over_planes)(const hpcdvc_volume *, int64_t, int64_t, distinct_table *) noexcept nogil
 
 cdef extern from "moved.h":
     ctypedef struct hpcdvc_moved:
@@ -46,6 +41,26 @@ cdef extern from "moved.h":
 cdef extern from "painted.h":
     void paint_voxels(const hpcdvc_volume *, int64_t, int64_t, const int64_t *, const float *, int64_t, float,
                       float *) noexcept nogil
+
+
+cdef _met_in_planes(pass_over_planes of_planes, str kind, str name, labels, int64_t first, int64_t last):
+    """What a pass over some planes has met, (n,) records."""
+    cdef size_t volume = _volume(labels, first, last)
+    cdef distinct_table table
+    cdef int failed
+    with nogil:
+        failed = of_planes(<const hpcdvc_volume *>volume, first, last, &table)
+    try:
+        if failed:
+            raise MemoryError(f"no memory for {name} of one rank")
+        result = np.empty(table.count, dtype(kind))
+        if table.count > 0:
+            memcpy(<void *><size_t>address(result, kind, (table.count,), name, fill=True), table.records,
+                   table.count * table.size)
+        return result
+    finally:
+        free(table.records)
+        free(table.places)
 
 
 def scan(labels, int64_t first, int64_t last):
@@ -66,22 +81,7 @@ def scan(labels, int64_t first, int64_t last):
     TypeError, ValueError
         No whole numbers, or no such planes.
     """
-    cdef size_t volume = _volume(labels, first, last)
-    cdef particle_table table
-    cdef int failed
-    with nogil:
-        failed = scan_planes(<const hpcdvc_volume *>volume, first, last, &table)
-    try:
-        if failed:
-            raise MemoryError("no memory for the labels of one rank")
-        result = np.empty(table.count, dtype("particle"))
-        if table.count > 0:
-            memcpy(<void *><size_t>address(result, "particle", (table.count,), "the labels", fill=True),
-                   table.particles, table.count * sizeof(hpcdvc_particle))
-        return result
-    finally:
-        free(table.particles)
-        free(table.places)
+    return _met_in_planes(scan_planes, "particle", "the labels", labels, first, last)
 
 
 def contacts(labels, int64_t first, int64_t last):
@@ -102,22 +102,7 @@ def contacts(labels, int64_t first, int64_t last):
     TypeError, ValueError
         No whole numbers, or no such planes.
     """
-    cdef size_t volume = _volume(labels, first, last)
-    cdef contact_table table
-    cdef int failed
-    with nogil:
-        failed = contacts_of_planes(<const hpcdvc_volume *>volume, first, last, &table)
-    try:
-        if failed:
-            raise MemoryError("no memory for the contacts of one rank")
-        result = np.empty(table.count, dtype("contact"))
-        if table.count > 0:
-            memcpy(<void *><size_t>address(result, "contact", (table.count,), "the contacts", fill=True),
-                   table.contacts, table.count * sizeof(hpcdvc_contact))
-        return result
-    finally:
-        free(table.contacts)
-        free(table.places)
+    return _met_in_planes(contacts_of_planes, "contact", "the contacts", labels, first, last)
 
 
 def mask(labels, int64_t label, int dilate, origin, shape, bint keep_others=False):
