@@ -65,14 +65,9 @@ def get_displacement_from_neighbours(
         both = failed & known
         phi[both, :3, :3], base[both] = before[both, :3, :3], before[both, :3, 3]
         step, usable = step - np.where(known[:, None], before[:, :3, 3], 0), usable & known
-    row_of = dict(zip(numbers[usable].tolist(), np.flatnonzero(usable).tolist(), strict=True))
     found = _neighbours(image, particles, numbers[failed], method, neighbours_range, centres_of_mass)
-    filled = np.zeros(len(field), bool)
-    for row in np.flatnonzero(failed):
-        rows = [row_of[label] for label in found[int(numbers[row])] if label in row_of]
-        if rows:
-            phi[row, :3, 3] = base[row] + step[rows].mean(axis=0)
-            filled[row] = True
+    means, filled = _means_of_neighbours(found, numbers, step, failed, usable)
+    phi[filled, :3, 3] = (base + means)[filled]
     phi[failed & ~filled] = field.phi[failed & ~filled]
     result = _with_start(field, phi, filled)
     if file_name is not None:
@@ -136,6 +131,23 @@ def _earlier(previous: Field, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarr
     rows = np.array([row_of.get(label, -1) for label in numbers.tolist()], np.int64)
     known = (rows >= 0) & (previous.measured & np.isfinite(previous.phi).all(axis=(1, 2)))[rows]
     return previous.phi[rows], known
+
+
+def _means_of_neighbours(
+    found: dict[int, np.ndarray | list[int]],
+    numbers: np.ndarray,
+    step: np.ndarray,
+    wanted: np.ndarray,
+    usable: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean step (n, 3) of the usable neighbours of the rows that are wanted, and which rows have some (n,)."""
+    row_of = dict(zip(numbers[usable].tolist(), np.flatnonzero(usable).tolist(), strict=True))
+    means, filled = np.zeros(step.shape), np.zeros(len(step), bool)
+    for row in np.flatnonzero(wanted):
+        rows = [row_of[label] for label in found[int(numbers[row])] if label in row_of]
+        if rows:
+            means[row], filled[row] = step[rows].mean(axis=0), True
+    return means, filled
 
 
 def _neighbours(
