@@ -1,7 +1,6 @@
 """The labels of a measurement: their numbers, what they start from, and the rows they end as."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from hpcdvc.fields.neighbours import fit_from_neighbours
 from hpcdvc.labels.scan import centres_of
 from hpcdvc.registration.labels import label_points, seconds_per_label
 from hpcdvc.registration.settings import Settings
-from hpcdvc.steps.search_points import ParticlePoints, particle_starts
+from hpcdvc.steps.search_points import OfParticles, ParticlePoints, particle_starts
 from hpcdvc.steps.start import kept_rows, redone, usable_as_start
 
 #: Rows of labels in a file: their number, how they were dilated, rotation vector and its standard deviation (degrees),
@@ -24,7 +23,7 @@ _ROTATION = (2, 0, 1), (1, 2, 0)
 
 
 @dataclass(frozen=True)
-class LabelPoints:
+class LabelPoints(OfParticles):
     """Labels, each with the deformation function to start from; made when they are asked for.
 
     Attributes
@@ -39,16 +38,6 @@ class LabelPoints:
     phi: np.ndarray
     dilate: int
     flat: bool
-
-    @property
-    def count(self) -> int:
-        """Number of labels."""
-        return len(self.particles)
-
-    @cached_property
-    def positions(self) -> np.ndarray:
-        """(n, 3) centres of mass, ZYX, voxels."""
-        return centres_of(self.particles)
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """Labels (m,) LABEL_POINT of some numbers."""

@@ -1,6 +1,7 @@
 """The windows and particles that a search looks for, each with its start."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -55,8 +56,29 @@ class NodePoints:
         return result
 
 
+class OfParticles:
+    """What is measured at the particles of a label image.
+
+    Attributes
+    ----------
+    particles : (n,) array of hpcdvc.labels.scan.PARTICLE
+    """
+
+    particles: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Number of particles."""
+        return len(self.particles)
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """(n, 3) centres of mass, ZYX, voxels."""
+        return centres_of(self.particles)
+
+
 @dataclass(frozen=True)
-class ParticlePoints:
+class ParticlePoints(OfParticles):
     """Particles of a label image; made when they are asked for.
 
     Attributes
@@ -75,16 +97,6 @@ class ParticlePoints:
     flat: bool
 
     grid = None
-
-    @property
-    def count(self) -> int:
-        """Number of points."""
-        return len(self.particles)
-
-    @property
-    def positions(self) -> np.ndarray:
-        """(n, 3) centres of mass, ZYX, voxels."""
-        return centres_of(self.particles)
 
     def largest_first(self) -> tuple[np.ndarray, float]:
         """Numbers of all, those of the largest boxes first, and the rough cost of the first on one core, s.
