@@ -98,15 +98,15 @@ def run(options: Options, team) -> list[str]:
         log.warning("-tif is ignored: images are made of grids; hpcdvc-labelField makes one of a column of labels")
     volumes = OpenVolumes(team)
 
-    def work(job: Job, checkpoint: Checkpoint) -> dict:
+    def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         if isinstance(job.task, MovedTask):
             return write_moved(job, checkpoint, team, options.quiet)
         return measure(job, checkpoint, options, volumes, team)
 
-    return carry_out(options, team, lambda inputs: plan(options, inputs), work, estimate)
+    return carry_out(options, team, plan, work, estimate)
 
 
-def plan(options: Options, inputs: Inputs) -> list[Job]:
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     """One job for each deformed image, on one rank.
 
     Raises

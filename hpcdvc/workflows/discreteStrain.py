@@ -68,8 +68,8 @@ def run(options: Options, team) -> list[str]:
     paths = carry_out(
         options,
         team,
-        lambda inputs: plan(options, inputs, team),
-        lambda job, checkpoint: work(job, checkpoint, options, team),
+        plan,
+        work,
         lambda jobs: estimate_table(jobs[0], team.size, sum(job.task.points.count for job in jobs), SECONDS),
     )
     team.agree(lambda: judge_points(paths, "no point has a strain, most ended"))

@@ -75,17 +75,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, team),
-        lambda jobs: estimate(jobs[0], options, team.size),
-    )
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs[0], options, team.size))
 
 
-def plan(options: Options, inputs: Inputs, team) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -101,9 +95,9 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     stem = table_stem(options, path, "filtered-LQC" if options.fit else "filtered")
     dtype = row_type_of(field, *MEASURED)
     points, half_window = Points.of(field), stored_half_window(path, options.phi_file_bin_ratio)
-    return table_job(
-        "filterPhiField", options, inputs, stem, points, task, team, dtype, field.family, ADVICE, half_window
-    )
+    return [
+        table_job("filterPhiField", options, inputs, stem, points, task, team, dtype, field.family, ADVICE, half_window)
+    ]
 
 
 def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:

@@ -49,17 +49,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs)],
-        lambda job, checkpoint: fill(job, checkpoint, options, team),
-        lambda jobs: jobs[0].task.estimate(jobs[0].files[0], team.size),
-    )
+    return carry_out(options, team, plan, fill, lambda jobs: jobs[0].task.estimate(jobs[0].files[0], team.size))
 
 
-def plan(options: Options, inputs: Inputs) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -80,7 +74,7 @@ def plan(options: Options, inputs: Inputs) -> Job:
     file = ImageFile(f"{stem}.{options.format}", labels.shape, np.dtype(np.float32), metadata)
     field = replace(field, extra={"label": numbers})  # all that the ranks need of it
     task = LabelFieldTask(labels, field, options.phi_file, SECONDS_PER_VOXEL, values)
-    return Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")
+    return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")]
 
 
 def fill(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:

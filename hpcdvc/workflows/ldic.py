@@ -99,18 +99,12 @@ def run(options: Options, team) -> list[str]:
         log.warning("-pre names only the list of the steps: the files of a series are named after its images")
     volumes = OpenVolumes(team)
 
-    def work(job: Job, checkpoint: Checkpoint) -> dict | None:
+    def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict | None:
         if isinstance(job.task, TotalTask):
             return write_total(job, checkpoint, team, options.quiet)
         return measure(job, checkpoint, options, volumes, team)
 
-    return carry_out(
-        options,
-        team,
-        lambda inputs: plan(options, inputs, team),
-        work,
-        lambda jobs: estimate(jobs, team.size, team.node_size),
-    )
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs, team.size, team.node_size))
 
 
 def plan(options: Options, inputs: Inputs, team) -> list[Job]:

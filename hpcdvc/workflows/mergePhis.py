@@ -73,16 +73,12 @@ def run(options: Options, team) -> list[str]:
     team : hpcdvc.ranks.team.Team
     """
     return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, team),
-        lambda jobs: estimate_table(jobs[0], team.size, jobs[0].task.points.count, SECONDS),
+        options, team, plan, work, lambda jobs: estimate_table(jobs[0], team.size, jobs[0].task.points.count, SECONDS)
     )
 
 
-def plan(options: Options, inputs: Inputs, team) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -98,7 +94,7 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
     stem = table_stem(options, options.total, "merge" if options.prefix else f"{names[1]}-merge")
     dtype = row_with(("label", "u4")) if _labels(task) is not None else ROW
-    return table_job("mergePhis", options, inputs, stem, task.points, task, team, dtype, advice=ADVICE)
+    return [table_job("mergePhis", options, inputs, stem, task.points, task, team, dtype, advice=ADVICE)]
 
 
 def _task(total, increment, known, usable, path, other) -> MergeTask:

@@ -24,17 +24,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs)],
-        lambda job, checkpoint: move(job, checkpoint, options, team),
-        lambda jobs: jobs[0].task.estimate(jobs[0].files[0], team.size),
-    )
+    return carry_out(options, team, plan, move, lambda jobs: jobs[0].task.estimate(jobs[0].files[0], team.size))
 
 
-def plan(options: Options, inputs: Inputs) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -51,7 +45,7 @@ def plan(options: Options, inputs: Inputs) -> Job:
     metadata = metadata_of("moveLabels", parameters, named_files(options))
     file = ImageFile(f"{stem}.{options.format}", labels.shape, labels.dtype, metadata)
     task = LabelTask(labels, field, options.phi_file, SECONDS_PER_VOXEL)
-    return Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")
+    return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")]
 
 
 def move(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:

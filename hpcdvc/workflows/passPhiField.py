@@ -80,17 +80,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, team),
-        lambda jobs: estimate(jobs[0], team.size),
-    )
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs[0], team.size))
 
 
-def plan(options: Options, inputs: Inputs, team) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -105,10 +99,10 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     stem = table_stem(options, options.phi_file, options.suffix)
     volumes = {f"labels1_{k}": info for k, info in enumerate(task.labels, 1)}
     half_window = stored_half_window(options.phi_file, options.phi_file_bin_ratio) if kept else None
-    return table_job(
+    return [table_job(
         "passPhiField", options, inputs, stem, task.points, task, team, dtype,
         advice=ADVICE_KEPT if kept else ADVICE, half_window=half_window, **volumes,
-    )  # fmt: skip
+    )]  # fmt: skip
 
 
 def _passing(options: Options, inputs: Inputs) -> PassTask:

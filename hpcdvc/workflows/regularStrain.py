@@ -78,18 +78,14 @@ def run(options: Options, team) -> list[str]:
     team : hpcdvc.ranks.team.Team
     """
     paths = carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, team),
-        lambda jobs: estimate_table(jobs[0], team.size, jobs[0].task.points.count, SECONDS),
+        options, team, plan, work, lambda jobs: estimate_table(jobs[0], team.size, jobs[0].task.points.count, SECONDS)
     )
     team.agree(lambda: judge_points(paths, "no point has a strain, most ended"))
     return paths
 
 
-def plan(options: Options, inputs: Inputs, team) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -119,7 +115,7 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     stem = table_stem(options, path, f"strain-{mode}")
     job = table_job("regularStrain", options, inputs, stem, points, task, team, rows.dtype, advice=ADVICE)
     job.files = (StrainFile(**vars(job.files[0]), mode=mode),)
-    return job
+    return [job]
 
 
 def _read(options: Options) -> Field:
