@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -275,15 +276,7 @@ def start_of(
     return best_start(starts, measured, registration, team)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was measured.
-
-    Raises
-    ------
-    RunError
-        In one of the results no label was; the sentence says how most of them ended. The files are kept.
-    """
-    judge_points(paths, "no label has converged, most end")
+judge = partial(judge_points, nothing="no label has converged, most end")
 
 
 def estimate(jobs: list[Job]) -> str:

@@ -34,6 +34,8 @@ ADVICE = {
     Status.NOT_REACHED: "outside the tetrahedra: -a 0 keeps all of them",
 }
 
+judge = partial(judge_points, nothing="no point has a strain, most ended")
+
 
 @dataclass(frozen=True)
 class CellTask:
@@ -65,15 +67,7 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    paths = carry_out(
-        options,
-        team,
-        plan,
-        work,
-        lambda jobs: estimate_table(jobs[0], team.size, sum(job.task.points.count for job in jobs), SECONDS),
-    )
-    team.agree(lambda: judge_points(paths, "no point has a strain, most ended"))
-    return paths
+    return carry_out(options, team, plan, work, lambda jobs: estimate_table(jobs, team.size, SECONDS))
 
 
 def plan(options: Options, inputs: Inputs, team) -> list[Job]:

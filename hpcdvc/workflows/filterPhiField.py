@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs[0], options, team.size))
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs, options, team.size))
 
 
 def plan(options: Options, inputs: Inputs, team) -> list[Job]:
@@ -199,18 +200,10 @@ def _rows(field: Field, state: State, numbers: np.ndarray, dtype: np.dtype) -> n
     return rows
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that the result has a measured row.
-
-    Raises
-    ------
-    RunError
-        It has none; the sentence says how most rows ended. The files are kept.
-    """
-    judge_points(paths, "no row is measured, most end")
+judge = partial(judge_points, nothing="no row is measured, most end")
 
 
-def estimate(job: Job, options: Options, ranks: int) -> str:
+def estimate(jobs: list[Job], options: Options, ranks: int) -> str:
     """What the run will take, as text."""
     seconds = 2e-6 + sum(cost for name, cost in SECONDS.items() if getattr(options, name))
-    return estimate_table(job, ranks, len(job.task.field), seconds)
+    return estimate_table(jobs, ranks, seconds)

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -199,15 +200,7 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     return facts | ({"start": seen.facts} if seen else {})
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was measured.
-
-    Raises
-    ------
-    RunError
-        In one of the results no node was; the sentence says how most of them ended. The files are kept.
-    """
-    judge_points(paths, "no node has converged, most end")
+judge = partial(judge_points, nothing="no node has converged, most end")
 
 
 def start_of(

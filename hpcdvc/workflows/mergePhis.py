@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -72,9 +73,7 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options, team, plan, work, lambda jobs: estimate_table(jobs[0], team.size, jobs[0].task.points.count, SECONDS)
-    )
+    return carry_out(options, team, plan, work, lambda jobs: estimate_table(jobs, team.size, SECONDS))
 
 
 def plan(options: Options, inputs: Inputs, team) -> list[Job]:
@@ -174,12 +173,4 @@ def _increment(task: MergeTask, options: Options) -> Callable[[np.ndarray, np.nd
     return lambda _, places: interpolated(around, increment.phi, places, applied=True)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was merged.
-
-    Raises
-    ------
-    RunError
-        Nothing was; the sentence says how most points ended. The files are kept.
-    """
-    judge_points(paths, "no point has both motions, most end")
+judge = partial(judge_points, nothing="no point has both motions, most end")

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs[0], team.size))
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs, team.size))
 
 
 def plan(options: Options, inputs: Inputs, team) -> list[Job]:
@@ -202,20 +203,12 @@ def passing(task: PassTask, options: Options, radius: float):
     return lambda points: field_at(around, field.phi, points, part, options.surrounded)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was passed.
-
-    Raises
-    ------
-    RunError
-        Nothing was; the sentence says how most points ended. The files are kept.
-    """
-    judge_points(paths, "no point got anything, most end")
+judge = partial(judge_points, nothing="no point got anything, most end")
 
 
-def estimate(job: Job, ranks: int) -> str:
+def estimate(jobs: list[Job], ranks: int) -> str:
     """What the run will take, as text."""
-    task: PassTask = job.task
+    task: PassTask = jobs[0].task
     if task.points is None:
         return f"particles of {task.labels[0].spec}: how many there are is known when it is read"
-    return estimate_table(job, ranks, task.points.count, SECONDS)
+    return estimate_table(jobs, ranks, SECONDS)

@@ -216,15 +216,7 @@ def particles_of(task: SearchTask, labels: np.ndarray, options: Options, team) -
     return ParticlePoints(found, phi, options.label_dilate, task.search_range, task.im1.two_dimensional)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was found.
-
-    Raises
-    ------
-    RunError
-        Nothing was; the sentence says how most points ended. The files are kept.
-    """
-    judge_points(paths, "nothing was found, most points end")
+judge = partial(judge_points, nothing="nothing was found, most points end")
 
 
 def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:

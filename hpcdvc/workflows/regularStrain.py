@@ -37,6 +37,8 @@ log = logging.getLogger("hpcdvc")
 #: Rough core time of a point, s.
 SECONDS = 3e-5
 
+judge = partial(judge_points, nothing="no point has a strain, most ended")
+
 
 @dataclass(frozen=True)
 class StrainTask:
@@ -77,11 +79,7 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    paths = carry_out(
-        options, team, plan, work, lambda jobs: estimate_table(jobs[0], team.size, jobs[0].task.points.count, SECONDS)
-    )
-    team.agree(lambda: judge_points(paths, "no point has a strain, most ended"))
-    return paths
+    return carry_out(options, team, plan, work, lambda jobs: estimate_table(jobs, team.size, SECONDS))
 
 
 def plan(options: Options, inputs: Inputs, team) -> list[Job]:
