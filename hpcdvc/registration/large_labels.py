@@ -270,14 +270,13 @@ def _parts_differ(pair: Pair, state: Iterate) -> bool:
     for part in parts:
         r, m = part.reference, part.match
         matrix = r["M"].reshape(12, 12)[3::4, 3::4]
-        axes = np.flatnonzero(np.diag(matrix) > 0)
+        axes = np.flatnonzero(np.diag(matrix) > ROUNDING * np.diag(matrix).max())
         if r["n"] < 10 * pair.basis.shape[1] or not len(axes):
             continue
         right = (r["ag"] - state.gain * m["bg"] - state.shift * r["g"])[3::4][axes]
         inverse = np.linalg.pinv(matrix[np.ix_(axes, axes)])
-        shown = np.diag(inverse) > 0
-        missed += list((inverse @ right)[shown])
-        spread += list(np.diag(inverse)[shown])
+        missed += list(inverse @ right)
+        spread += list(np.diag(inverse))
     if not missed:
         return False
     weights, variance = 1 / np.array(spread), _residual_variance(pair, state, whole[0])
