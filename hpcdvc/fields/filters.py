@@ -6,9 +6,9 @@ from itertools import product
 
 import numpy as np
 
-from hpcdvc.fields.around import CACHED, Around, nodes_at, squared_length
+from hpcdvc.fields.around import CACHED, Around, axes_of, nodes_at, squared_length
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.local import axes_of, basis_of, median_of, weighted_fit
+from hpcdvc.fields.local import basis_of, median_of, weighted_fit
 
 #: Half the box of nodes that a node is judged by, and as many of the nearest rows by dimensions where there is no grid.
 HALF_BOX = 2
@@ -45,6 +45,11 @@ class Boxes:
             )
         )
 
+    @cached_property
+    def axes(self) -> np.ndarray:
+        """Axes along which the nodes that count differ."""
+        return axes_of(self.grid.positions(np.flatnonzero(self.usable)))
+
     @property
     def offsets(self) -> np.ndarray:
         """(k, 3) voxels, from a node to those of its box."""
@@ -80,7 +85,7 @@ def misfit(
     (m,) array; above 2 to 3 a row is wrong. NaN where the neighbours are too few to tell
     """
     result = np.full(len(numbers), np.nan)
-    axes = axes_of(positions[around.usable])
+    axes = around.axes
     blocks = around.blocks(numbers if isinstance(around, Boxes) else positions[numbers])
     for some, rows, *_ in blocks:
         own = numbers[some]

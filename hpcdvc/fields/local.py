@@ -1,7 +1,6 @@
 """A field at points, from the rows around them: weighted means, and fits of a polynomial to the displacements."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -165,11 +164,6 @@ def _own_bases(basis: np.ndarray, weights: np.ndarray, values: np.ndarray) -> tu
     return left, right
 
 
-def axes_of(positions: np.ndarray) -> np.ndarray:
-    """Axes along which positions (n, 3) differ."""
-    return np.flatnonzero(np.ptp(positions, axis=0) > 0) if len(positions) else np.arange(3)
-
-
 def enough_around(around: Around, points: np.ndarray, least: int) -> Iterator[tuple[Around, np.ndarray, np.ndarray]]:
     """Neighbours of points, within a radius that is doubled where it holds fewer than wanted.
 
@@ -178,18 +172,16 @@ def enough_around(around: Around, points: np.ndarray, least: int) -> Iterator[tu
     what found them; places of some of the points; their neighbours (m, k), -1 for none
     """
     left = np.arange(len(points))
-    widest = np.ptp(around.positions, axis=0).sum() if len(around.positions) else 0
     while len(left):
-        last = around.radius is None or around.radius > widest
         short = []
         for some, numbers, _ in around.blocks(points[left]):
-            enough = last | ((numbers >= 0).sum(axis=1) >= least)
+            enough = around.holds_all | ((numbers >= 0).sum(axis=1) >= least)
             if enough.any():
                 yield around, left[some][enough], numbers[enough]
             short.append(left[some][~enough])
         left = np.concatenate(short)
         if len(left):
-            around = replace(around, radius=2 * around.radius)
+            around = around.wider
 
 
 def quadratic_at(
@@ -213,7 +205,7 @@ def quadratic_at(
     length : (m,) median length of the displacements around, voxels
     """
     phi, length = np.full((len(points), 3, 4), np.nan), np.full(len(points), np.nan)
-    axes = axes_of(around.positions[around.usable])
+    axes = around.axes
     for around_these, some, numbers in enough_around(around, points, LEAST):
         count = numbers >= 0
         u = np.where(count[..., None], displacements[numbers], 0)
