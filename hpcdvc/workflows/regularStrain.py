@@ -16,21 +16,20 @@ from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo, open_mask
 from hpcdvc.options.regularStrain import Options
 from hpcdvc.output.result import judge_points
-from hpcdvc.output.strain import StrainFile
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.steps.strain import (
-    ADVICE,
     StrainRows,
     check_layers,
     gauge_text,
     half_window_of,
+    strain_job,
     usable,
     variance_of,
     without_strain,
 )
-from hpcdvc.steps.tables import Points, estimate_table, read_field_only, read_table, table_job, table_stem, write_rows
+from hpcdvc.steps.tables import Points, estimate_table, read_field_only, read_table, write_rows
 
 log = logging.getLogger("hpcdvc")
 
@@ -110,10 +109,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         variance if known else None, field.grid, support, overlap, mask,
     )  # fmt: skip
     mode = "Q4" if flat and options.cells else options.mode
-    stem = table_stem(options, path, f"strain-{mode}")
-    job = table_job("regularStrain", options, inputs, stem, points, task, team, rows.dtype, advice=ADVICE)
-    job.files = (StrainFile(**vars(job.files[0]), mode=mode),)
-    return [job]
+    return [strain_job("regularStrain", options, inputs, mode, task, team)]
 
 
 def _read(options: Options) -> Field:
