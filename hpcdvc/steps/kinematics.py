@@ -11,10 +11,10 @@ from hpcdvc.fields.local import interpolated, local_coherency, quadratic_at
 from hpcdvc.fields.passing import registration_at, with_labels
 from hpcdvc.fields.phi import part_of_rows
 from hpcdvc.fields.status import Family
+from hpcdvc.options.common import PARTS
 from hpcdvc.ranks.progress import Progress
 from hpcdvc.steps.tables import BLOCK
 
-PARTS = ("all", "rigid", "no")
 WEIGHTS = ("inverse", "gaussian", "mean", "median")
 
 

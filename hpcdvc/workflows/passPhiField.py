@@ -12,13 +12,14 @@ from hpcdvc.fields.grid import make_grid
 from hpcdvc.fields.passing import field_at, passed_rows, registration_at, with_labels, without_registration
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo, open_volume
-from hpcdvc.labels.scan import centres_of, scan_labels
+from hpcdvc.labels.scan import centres_of
 from hpcdvc.options.passPhiField import Options
 from hpcdvc.output.result import judge_points
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.steps.half_windows import stored_half_window
+from hpcdvc.steps.particles import scan_some_labels
 from hpcdvc.steps.selection import usable_rows
 from hpcdvc.steps.start import check_dimensions
 from hpcdvc.steps.tables import (
@@ -163,9 +164,7 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     else:
         labels, radius = None, SPACINGS * mean_spacing(points.grid) if points else 0.0
         if points is None:
-            found = scan_labels(open_volume(task.labels[0], team), team, task.labels[0].spec)
-            if not len(found):
-                team.fail(UserError(f"{task.labels[0].spec} holds no particle: it is 0 everywhere"))
+            found = scan_some_labels(open_volume(task.labels[0], team), task.labels[0].spec, team)
             points, labels, radius = Points(None, centres_of(found)), found["label"], RADII * mean_radius(found)
         value = passing(task, options, radius)
 
