@@ -151,7 +151,9 @@ def gaussian_in_boxes(boxes: Boxes, values: np.ndarray, numbers: np.ndarray, sig
         count = rows >= 0
         weights = count * np.exp(-squares / (2 * sigma**2))
         basis = basis_of(np.broadcast_to(away, (*rows.shape, 3)), axes, 1)
-        found = weighted_fit(basis, weights, values_at(values.reshape(len(values), -1), rows))[:, 0]
+        # whole rows at once: they have too many components to look them up one after the other
+        data = np.where(count[..., None], values[rows].reshape(*rows.shape, -1), 0)
+        found = weighted_fit(basis, weights, np.swapaxes(data, 1, 2))[:, 0]
         found[~count.any(axis=1)] = np.nan
         result[some] = found.reshape(-1, *values.shape[1:])
     return result
