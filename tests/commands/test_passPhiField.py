@@ -209,3 +209,12 @@ def test_one_layer_of_nodes():
     save("layer", layer)
     found = passed("-pf", "layer.tsv", "-ns", 10, "-im1", "im1.tif", "-nn", 4)
     assert (found.return_status == 1).all()
+
+
+@pytest.mark.parametrize("grey", [True, False])
+def test_grey_values_for_labels_are_noticed(grey, capfd):
+    """Each of many labels reaches through the whole image: the arguments may have been swapped."""
+    values = np.random.default_rng(0).integers(0, 200, SHAPE, np.uint8)
+    tifffile.imwrite("other.tif", values if grey else np.where(values > 30, 1, 0).astype("u1"))
+    passed("-pf", "reg.tsv", "-lab1", "other.tif")
+    assert ("labels of other.tif are together 199 times the image" in capfd.readouterr().err) == grey
