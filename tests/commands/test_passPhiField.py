@@ -190,9 +190,15 @@ GRID_WORDS = ("-ns", 9, "-im1shape", *SHAPE)
         (("-pf", "grid.tsv", "-pf2", "grains.tsv"), 2, "label image for each"),
         (("-pf", "grid.tsv", "-pf2", "grid.hdf", "-lab1", "labels.tif"), 2, "no column Label"),
         (("-pf", "grains.tsv", "-pf2", "grains.hdf", "-lab1", "labels.tif"), 2, "no regular grid"),
+        (
+            ("-pf", "grid.tsv", "-pf2", "grains.tsv", "-lab1", "others.tif"),
+            2,
+            "grains.tsv has the particle 2 more than 1",
+        ),
     ],
 )
 def test_refused(words, code, told, capfd):
+    tifffile.imwrite("others.tif", np.roll(grains()[0], 2, axis=1))
     text = Path("grains.tsv").read_text().splitlines()
     table = ["\t".join(line.split("\t")[1:]) for line in text]
     Path("twice.tsv").write_text("\n".join([*table, table[3]]) + "\n")
