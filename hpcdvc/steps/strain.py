@@ -1,7 +1,9 @@
 """From a field in a file to what its strain is made of, and from gradients to rows."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +14,13 @@ from hpcdvc.fields.status import Status
 from hpcdvc.fields.strain import strain_components
 from hpcdvc.fields.strain_errors import strain_deviations
 from hpcdvc.options.registration import HalfWindow
-from hpcdvc.output.strain import strain_columns
+from hpcdvc.options.strain import StrainField
+from hpcdvc.output.strain import StrainFile, strain_columns
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.job import Job
 from hpcdvc.steps.half_windows import scaled_half_window, stored_half_window
 from hpcdvc.steps.selection import usable_rows
+from hpcdvc.steps.tables import table_job, table_stem
 
 log = logging.getLogger("hpcdvc")
 
@@ -123,6 +129,27 @@ class StrainRows:
         rows["return_status"] = np.where(there, Status.MAX_ITERATIONS, otherwise)  # "interpolated" of fields of fields
         rows["return_status"][mirrored] = Status.SINGULAR_PHI
         return rows
+
+
+def strain_job(
+    command: str, options: StrainField, inputs: Inputs, mode: str, task: Any, team, advice: Mapping[int, str] = ADVICE
+) -> Job:
+    """The job of one strain of a field, on one rank.
+
+    Parameters
+    ----------
+    command : its name
+    options : of it
+    inputs : its files
+    mode : how the strain is made, as the name of the result says it
+    task : with the `points` of the result and its `rows`
+    team : hpcdvc.ranks.team.Team
+    advice : statuses that a point ends with, and what to try then
+    """
+    stem = table_stem(options, options.phi_file, f"strain-{mode}")
+    job = table_job(command, options, inputs, stem, task.points, task, team, task.rows.dtype, advice=advice)
+    job.files = (StrainFile(**vars(job.files[0]), mode=mode),)
+    return job
 
 
 def without_strain(status: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -98,15 +99,15 @@ def run(options: Options, team) -> list[str]:
         log.warning("-tif is ignored: images are made of grids; hpcdvc-labelField makes one of a column of labels")
     volumes = OpenVolumes(team)
 
-    def work(job: Job, checkpoint: Checkpoint) -> dict:
+    def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         if isinstance(job.task, MovedTask):
             return write_moved(job, checkpoint, team, options.quiet)
         return measure(job, checkpoint, options, volumes, team)
 
-    return carry_out(options, team, lambda inputs: plan(options, inputs), work, estimate)
+    return carry_out(options, team, plan, work, estimate)
 
 
-def plan(options: Options, inputs: Inputs) -> list[Job]:
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     """One job for each deformed image, on one rank.
 
     Raises
@@ -272,15 +273,7 @@ def start_of(
     return best_start(starts, measured, registration, team)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was measured.
-
-    Raises
-    ------
-    RunError
-        In one of the results no label was; the sentence says how most of them ended. The files are kept.
-    """
-    judge_points(paths, "no label has converged, most end")
+judge = partial(judge_points, nothing="no label has converged, most end")
 
 
 def estimate(jobs: list[Job]) -> str:

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -73,17 +74,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, team),
-        lambda jobs: estimate_table(jobs[0], team.size, jobs[0].task.points.count, SECONDS),
-    )
+    return carry_out(options, team, plan, work, lambda jobs: estimate_table(jobs, team.size, SECONDS))
 
 
-def plan(options: Options, inputs: Inputs, team) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -100,7 +95,7 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
     stem = table_stem(options, options.total, "merge" if options.prefix else f"{names[1]}-merge")
     dtype = row_with(("label", "u4")) if _labels(task) is not None else ROW
-    return table_job("mergePhis", options, inputs, stem, task.points, task, team, dtype, advice=ADVICE)
+    return [table_job("mergePhis", options, inputs, stem, task.points, task, team, dtype, advice=ADVICE)]
 
 
 def _task(total, increment, known, usable, path, other) -> MergeTask:
@@ -192,12 +187,4 @@ def _increment(task: MergeTask, options: Options) -> Callable[[np.ndarray, np.nd
     return lambda _, places: interpolated(around, increment.phi, places, applied=True)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was merged.
-
-    Raises
-    ------
-    RunError
-        Nothing was; the sentence says how most points ended. The files are kept.
-    """
-    judge_points(paths, "no point has both motions, most end")
+judge = partial(judge_points, nothing="no point has both motions, most end")

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -81,17 +82,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, team),
-        lambda jobs: estimate(jobs[0], team.size),
-    )
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs, team.size))
 
 
-def plan(options: Options, inputs: Inputs, team) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -106,10 +101,10 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     stem = table_stem(options, options.phi_file, options.suffix)
     volumes = {f"labels1_{k}": info for k, info in enumerate(task.labels, 1)}
     half_window = stored_half_window(options.phi_file, options.phi_file_bin_ratio) if kept else None
-    return table_job(
+    return [table_job(
         "passPhiField", options, inputs, stem, task.points, task, team, dtype,
         advice=ADVICE_KEPT if kept else ADVICE, half_window=half_window, **volumes,
-    )  # fmt: skip
+    )]  # fmt: skip
 
 
 def _passing(options: Options, inputs: Inputs) -> PassTask:
@@ -221,20 +216,12 @@ def passing(task: PassTask, options: Options, radius: float):
     return lambda points: field_at(around, field.phi, points, part, options.surrounded)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was passed.
-
-    Raises
-    ------
-    RunError
-        Nothing was; the sentence says how most points ended. The files are kept.
-    """
-    judge_points(paths, "no point got anything, most end")
+judge = partial(judge_points, nothing="no point got anything, most end")
 
 
-def estimate(job: Job, ranks: int) -> str:
+def estimate(jobs: list[Job], ranks: int) -> str:
     """What the run will take, as text."""
-    task: PassTask = job.task
+    task: PassTask = jobs[0].task
     if task.points is None:
         return f"particles of {task.labels[0].spec}: how many there are is known when it is read"
-    return estimate_table(job, ranks, task.points.count, SECONDS)
+    return estimate_table(jobs, ranks, SECONDS)
