@@ -162,11 +162,13 @@ def gauge_text(extent: np.ndarray, half: tuple[int, int, int] | None, flat: bool
 
     Parameters
     ----------
-    extent : (3,) distance between the outermost nodes, ZYX, voxels
+    extent : (3,) distance between the outermost nodes, ZYX, voxels; 0 for single windows
     half : half windows, or None
     flat : in two dimensions
     """
     extent = extent[1:] if flat else extent
+    if half is None and not extent.any():
+        return "virtual strain gauge: single windows, whose size is not known"
     if half is None:
         return f"virtual strain gauge: nodes {_by(extent)} voxels apart, and the windows, whose size is not known"
     window = 2 * np.array(half)[-len(extent) :] + 1

@@ -45,7 +45,7 @@ log = logging.getLogger("hpcdvc")
 #: Statuses that a label ends with, and what to try then.
 ADVICE = {
     Status.CONVERGED: "",
-    Status.MAX_ITERATIONS: "raise -it or -dp, or give a better start with -pf",
+    Status.MAX_ITERATIONS: "--repair, a better start with --register or -pf, or raise -it or -dp",
     Status.NOT_EVALUATED: "",
     Status.ERROR_GROWTH: "--repair, larger -ld, or a better start with -pf",
     Status.SINGULAR: "larger -ld, or skip small labels with -vt",

@@ -84,7 +84,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     log.info("%d %s between %d points", len(cells), "triangles" if flat else "tetrahedra", len(field))
     variance = variance_of(field, np.ones(len(field), bool))
     if variance is None:
-        log.warning("no standard deviations: %s has none of what it has measured", path)
+        log.warning("no standard deviations: %s holds none of its displacements", path)
     half = None if "label" in field.extra else half_window_of(options, path, options.phi_file_bin_ratio, flat)
     mesh = Mesh(field.positions, cells, field.displacement)
     rows = StrainRows(options.components, variance is not None, flat)

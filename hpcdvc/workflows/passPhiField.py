@@ -1,7 +1,7 @@
 """hpcdvc-passPhiField: deformation functions passed to other points, less a registration, or merged with particles."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,7 +20,7 @@ from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.steps.half_windows import stored_half_window
-from hpcdvc.steps.particles import scan_some_labels
+from hpcdvc.steps.particles import rows_of_particles, scan_some_labels
 from hpcdvc.steps.selection import usable_rows
 from hpcdvc.steps.start import check_dimensions
 from hpcdvc.steps.tables import (
@@ -150,7 +150,7 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
             return without_registration(field, task.registration, options.registration_part, numbers, job.dtype)
 
     elif options.mode == "merge":
-        images = [open_volume(info, team) for info in task.labels]
+        images = _labels_of_particles(task, options, team)
 
         def make(numbers: np.ndarray) -> np.ndarray:
             ratio, prefer = options.particles_bin_ratio, options.prefer_label
@@ -170,6 +170,20 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
             return rows
 
     return write_rows(job, checkpoint, team, points, make, SECONDS, options.quiet)
+
+
+def _labels_of_particles(task: PassTask, options: Options, team) -> list[np.ndarray]:
+    """The label images, in which all measured particles must stand where their fields have them. Collective."""
+    images = [open_volume(info, team) for info in task.labels]
+    found = [scan_some_labels(image, info.spec, team) for image, info in zip(images, task.labels, strict=True)]
+
+    def check() -> None:
+        for field, particles, path in zip(task.particles, found, options.particles, strict=True):
+            there = replace(field, positions=field.positions / options.particles_bin_ratio)
+            rows_of_particles(there, field.measured, particles, path)
+
+    team.agree(check)
+    return images
 
 
 def mean_radius(particles: np.ndarray) -> float:

@@ -151,7 +151,7 @@ def job_of(command: str, options: OptionSet, made_from: dict, task: SearchTask, 
         views_of(options, on_grid),
         points.half if points else (0, 0, 0) if im1.two_dimensional else (1, 1, 1),
         transport if on_grid else "gather",
-        advice,
+        {status: text.replace("-hws", "-ld") for status, text in advice.items()} if task.labels else advice,
         SEARCH_ROW if points else PARTICLE_ROW,
         Family.SEARCH,
     )

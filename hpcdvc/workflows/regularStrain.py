@@ -140,7 +140,7 @@ def _say(
     extent = support.extent * np.array(field.grid.spacing) if support else np.zeros(3)
     log.info("%s", gauge_text(extent, half, flat))
     if variance is None:
-        log.warning("no standard deviations: %s has none of what it has measured", options.phi_file)
+        log.warning("no standard deviations: %s holds none of its displacements", options.phi_file)
     elif half is None and not options.raw:
         log.warning(
             "no standard deviations: neighbouring errors go by the overlap of windows, and %s does not say how large "
