@@ -5,8 +5,8 @@ the other points that are asked for with it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
@@ -24,6 +24,30 @@ CACHED = 2**15
 def squared_length(vectors: np.ndarray) -> np.ndarray:
     """Square of the length of vectors (..., 3)."""
     return vectors[..., 0] ** 2 + vectors[..., 1] ** 2 + vectors[..., 2] ** 2
+
+
+def axes_of(positions: np.ndarray) -> np.ndarray:
+    """Axes along which positions (n, 3) differ."""
+    return np.flatnonzero(np.ptp(positions, axis=0) > 0) if len(positions) else np.arange(3)
+
+
+@lru_cache(maxsize=4)
+def steps_within(grid: Grid, radius: float, slack: float) -> np.ndarray:
+    """Steps (k, 3) from the node that is nearest to a point to all that may lie within a radius of the point.
+
+    Parameters
+    ----------
+    grid : of the nodes
+    radius : voxels
+    slack : how far at most the point lies from that node along each axis, in node spacings
+    """
+    shape, spacing = np.array(grid.shape), np.array(grid.spacing)
+    reach = np.minimum(np.floor(radius / spacing + slack + 1e-9), shape - 1).astype(int)
+    steps = np.array(list(product(*[range(-n, n + 1) for n in reach])))
+    least = np.maximum(np.abs(steps) - slack, 0) * spacing
+    result = steps[(least**2).sum(axis=1) <= radius**2 * (1 + 1e-9)]
+    result.flags.writeable = False  # all callers share it
+    return result
 
 
 def nodes_at(grid: Grid, usable: np.ndarray, home: np.ndarray, steps: np.ndarray, mirrored: bool = False) -> np.ndarray:
@@ -122,6 +146,28 @@ class Around:
         return self._offsets(self.radius) * np.array(self.grid.spacing) if same else None
 
     @cached_property
+    def axes(self) -> np.ndarray:
+        """Axes along which the rows that count differ."""
+        return axes_of(self.positions[self.usable])
+
+    @cached_property
+    def holds_all(self) -> bool:
+        """Whether no larger radius would find more."""
+        return self.radius is None or self.radius > self._extent
+
+    @cached_property
+    def wider(self) -> "Around":
+        """The same within twice the radius."""
+        result = replace(self, radius=2 * self.radius)
+        known = ("axes", "_extent", "_rows", "_tree")  # what took a look at all rows is the same
+        vars(result).update({name: vars(self)[name] for name in known if name in vars(self)})
+        return result
+
+    @cached_property
+    def _extent(self) -> float:
+        return np.ptp(self.positions, axis=0).sum() if len(self.positions) else 0
+
+    @cached_property
     def _rows(self) -> np.ndarray:
         return np.flatnonzero(self.usable)
 
@@ -148,12 +194,7 @@ class Around:
 
     def _offsets(self, radius: float) -> np.ndarray:
         """Steps (k, 3) from the nearest node of a point to all that may lie within a radius of the point."""
-        shape, spacing = np.array(self.grid.shape), np.array(self.grid.spacing)
-        slack = 0.0 if self.at_nodes else 0.5
-        reach = np.minimum(np.floor(radius / spacing + slack + 1e-9), shape - 1).astype(int)
-        steps = np.array(list(product(*[range(-n, n + 1) for n in reach])))
-        least = np.maximum(np.abs(steps) - slack, 0) * spacing
-        return steps[(least**2).sum(axis=1) <= radius**2 * (1 + 1e-9)]
+        return steps_within(self.grid, radius, 0.0 if self.at_nodes else 0.5)
 
     def _candidates(self, points: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
         """All usable nodes within a radius."""

@@ -1,12 +1,19 @@
 """Options that many commands share, as dataclasses that a command combines by inheritance."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.values import LONGEST
 
 ZYX = tuple[int, int, int]
+#: Parts of an F that may be taken of it.
+PARTS = ("all", "rigid", "no")
+
+
+def ratio_option(*flags: str, help: str) -> Any:
+    """Declare a factor on positions and displacements, of which each has its own flags and help."""
+    return option(1.0, *flags, above=0, at_most=1024, help=help)
 
 
 @option_group
@@ -93,10 +100,8 @@ class Mask2(OptionSet):
 
 
 @option_group
-class PhiFile(OptionSet):
-    """A file of deformation functions, to start from or to apply."""
-
-    group: ClassVar[str] = "start"
+class PhiTable(OptionSet):
+    """A file of deformation functions."""
 
     phi_file: str | None = option(
         None,
@@ -106,33 +111,37 @@ class PhiFile(OptionSet):
         reads="table",
         help="a registration (one row) or a field of nodes (.tsv or .hdf); as a start it must be on the same nodes",
     )
-    phi_file_bin_ratio: float = option(
-        1.0,
-        "-pfb",
-        "--phiFile-bin-ratio",
-        above=0,
-        at_most=1024,
-        help="factor on the positions and displacements of -pf, e.g. 2 when it was measured on images binned by 2",
-    )
 
 
 @option_group
-class StartShape(OptionSet):
-    """What is used of the deformation function to start from."""
+class PhiBinning(OptionSet):
+    """How its voxels and those of the images compare."""
+
+    phi_file_bin_ratio: float = ratio_option(
+        "-pfb", "--phiFile-bin-ratio",
+        help="factor on the positions and displacements of -pf, e.g. 2 when it was measured on images binned by 2",
+    )  # fmt: skip
+
+
+@option_group
+class PhiFile(PhiTable, PhiBinning):
+    """A file of deformation functions, to start from or to apply."""
 
     group: ClassVar[str] = "start"
 
+
+@option_group
+class PartOfF(OptionSet):
+    """What is used of a deformation function."""
+
     apply_f: str = option(
-        "all",
-        "-F",
-        "--apply-F",
-        choices=("all", "rigid", "no"),
+        "all", "-F", "--apply-F", choices=PARTS,
         help="part of the F of a registration to start from; its displacement at each node is always exact",
-    )
+    )  # fmt: skip
 
 
 @option_group
-class StartField(PhiFile, StartShape):
+class StartField(PhiFile, PartOfF):
     """Where the measurement starts from."""
 
 
@@ -225,6 +234,15 @@ class Views(OptionSet):
     tsv: bool = option(
         True, "-notsv", "-noTSV", "--noTSV", "--noTSVout", in_key=False, help="write no .tsv table, only the .hdf file"
     )
+
+
+@option_group
+class ImageFormat(OptionSet):
+    """How an image is written."""
+
+    group: ClassVar[str] = "output"
+
+    format: str = option("tif", "--format", choices=("tif", "hdf"), help="TIFF, or HDF5 that ParaView opens by itself")
 
 
 @option_group

@@ -56,6 +56,9 @@ class OptionSet:
     """Base of all options. A class may add rules between its options as a method `check(self)`."""
 
     group: typing.ClassVar[str] = "options"
+    #: What a class says differently of options that it inherits: fields of `Declaration` by name of the option;
+    #: `default` may be REQUIRED only, the value of the others is that of the dataclass field.
+    differently: typing.ClassVar[dict[str, dict[str, typing.Any]]] = {}
 
     def __post_init__(self) -> None:
         for declared in declarations(type(self)):
@@ -131,13 +134,19 @@ def declarations(options_class: type[OptionSet]) -> tuple[Declaration, ...]:
             if name in fields and name not in found:
                 # a class that others inherit stands under their headings
                 group = next((base.group for base in options_class.__bases__ if issubclass(base, cls)), None)
-                found[name] = _complete(fields[name], hints[name], group or vars(cls).get("group", OptionSet.group))
+                complete = _complete(fields[name], hints[name], group or vars(cls).get("group", OptionSet.group))
+                found[name] = complete._replace(**_differently(options_class, name))
     groups = list(dict.fromkeys(declared.group for declared in found.values()))
     return tuple(sorted(found.values(), key=lambda declared: groups.index(declared.group)))
 
 
 def _bases_first(options_class: type[OptionSet]) -> list[type]:
     return [*options_class.__mro__[1:], options_class]
+
+
+def _differently(options_class: type[OptionSet], name: str) -> dict[str, typing.Any]:
+    said = (vars(cls).get("differently", {}).get(name, {}) for cls in reversed(options_class.__mro__))
+    return {fact: value for facts in said for fact, value in facts.items()}
 
 
 def _complete(field: dataclasses.Field, hint: typing.Any, group: str) -> Declaration:

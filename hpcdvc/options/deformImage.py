@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import Mask2, NeedlessLazyLoad, Place, RunControl, Slices
+from hpcdvc.options.common import ImageFormat, Mask2, NeedlessLazyLoad, Place, RunControl, Slices
 from hpcdvc.options.declare import option, option_group
 from hpcdvc.options.motion import MotionOptions
 
@@ -30,7 +30,7 @@ class Images(Slices, Mask2):
 
 
 @dataclass(kw_only=True)
-class Options(Images, MotionOptions, Place, RunControl, NeedlessLazyLoad):
+class Options(Images, MotionOptions, Place, ImageFormat, RunControl, NeedlessLazyLoad):
     """Options of hpcdvc-deformImage."""
 
     order: int = option(
@@ -43,9 +43,6 @@ class Options(Images, MotionOptions, Place, RunControl, NeedlessLazyLoad):
     )
     coverage: bool = option(
         False, "--coverage", group="output", help="write a mask as well, 1 where the deformed image has a value"
-    )
-    format: str = option(
-        "tif", "--format", choices=("tif", "hdf"), group="output", help="TIFF, or HDF5 that ParaView opens by itself"
     )
 
     def check(self) -> None:

@@ -34,12 +34,11 @@ class Cells(OptionSet):
 class OnGrid(NodeSpacing):
     """A grid that the strain is projected to."""
 
-    group: ClassVar[str] = "grid"
-
-    node_spacing: int | None = option(
-        None, "-ns", "--node-spacing", at_least=1, at_most=2**31, unit="voxel",
-        help="write the strain on a regular grid as well: each node has that of the tetrahedron it lies in",
-    )  # fmt: skip
+    differently = {
+        "node_spacing": {
+            "help": "write the strain on a regular grid as well: each node has that of the tetrahedron it lies in"
+        }
+    }
 
 
 @option_group

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import RunControl
+from hpcdvc.options.common import PartOfF, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.tables import Neighbourhood, TableFile, TableOutput
 
@@ -65,24 +65,22 @@ class Selection(OptionSet):
 
 
 @option_group
-class Correction(OptionSet):
+class Correction(PartOfF):
     """What becomes of them."""
 
     group = "correction"
+    differently = {
+        "apply_f": {
+            "flags": ("-F", "-filterF", "--apply-F"),
+            "help": "part of the new F that changed rows get; the displacement is always replaced",
+        }
+    }
 
     interpolate: bool = option(
         False, "-cint", "--correct-by-interpolation", help="the mean of good neighbours, by the inverse of the distance"
     )
     fit: bool = option(
         False, "-clqf", "--correct-by-local-quadratic-fit", help="the quadratic that fits the good neighbours best"
-    )
-    apply_f: str = option(
-        "all",
-        "-F",
-        "-filterF",
-        "--apply-F",
-        choices=("all", "rigid", "no"),
-        help="part of the new F that changed rows get; the displacement is always replaced",
     )
 
     def check(self) -> None:

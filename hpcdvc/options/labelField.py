@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import NeedlessLazyLoad, Place, RunControl
+from hpcdvc.options.common import ImageFormat, NeedlessLazyLoad, Place, RunControl
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
-from hpcdvc.options.labels import FieldOfLabels, ImageFormat, LabelImage
+from hpcdvc.options.labels import FieldOfLabels, LabelImage
 
 DESCRIPTION = "Write a column of a field of labels as a volume: each voxel has the value of its label."
 

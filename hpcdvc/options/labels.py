@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from hpcdvc.options.common import PhiFile, Slices
+from hpcdvc.options.common import PhiFile, PhiTable, Slices
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 
 
@@ -18,25 +18,27 @@ class LabelImage(Slices):
 
 
 @option_group
-class FieldOfLabels(OptionSet):
+class LabelFile(OptionSet):
+    """A label image of im1, by a flag."""
+
+    labels1: str | tuple[str, ...] | None = option(
+        None,
+        "-lab1",
+        "--labelledFile1",
+        metavar="FILE",
+        reads="volume",
+        help="label image of im1: its particles are measured, instead of the nodes of a grid",
+    )
+
+
+@option_group
+class FieldOfLabels(PhiTable):
     """What was measured of its labels."""
 
     group: ClassVar[str] = "field"
-
-    phi_file: str = option(
-        REQUIRED, "-pf", "-phiFile", metavar="FILE", reads="table", help="a field of these labels (.tsv or .hdf)"
-    )
+    differently = {"phi_file": {"default": REQUIRED, "help": "a field of these labels (.tsv or .hdf)"}}
 
 
 @option_group
 class MotionOfLabels(FieldOfLabels, PhiFile):
     """How its labels have moved."""
-
-
-@option_group
-class ImageFormat(OptionSet):
-    """How an image is written."""
-
-    group: ClassVar[str] = "output"
-
-    format: str = option("tif", "--format", choices=("tif", "hdf"), help="TIFF, or HDF5 that ParaView opens by itself")

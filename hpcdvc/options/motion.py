@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import PhiFile
-from hpcdvc.options.declare import OptionSet, declarations, one_of, option, option_group
+from hpcdvc.options.declare import declarations, one_of, option, option_group
+from hpcdvc.options.tables import Threshold
 from hpcdvc.options.values import LONGEST
 
 #: Options about the rows of a field.
@@ -20,8 +21,14 @@ OF_FIELDS = (
 
 
 @option_group
-class Motion(OptionSet):
+class Motion(Threshold):
     """What else may be applied, and how."""
+
+    differently = {
+        "return_status_threshold": {
+            "help": "field: use the rows with at least this return status, not those that are measured"
+        }
+    }
 
     mesh: str | None = option(
         None,
@@ -31,14 +38,6 @@ class Motion(OptionSet):
         help="a mesh with displacements at its nodes (.hdf, .h5, .vtk, .vtu) to apply",
     )
     rigid: bool = option(False, "-rr", "--rigid", help="registration: apply its rotation and displacement only")
-    return_status_threshold: int | None = option(
-        None,
-        "-rst",
-        "--return-status-threshold",
-        at_least=-99,
-        at_most=99,
-        help="field: use the rows with at least this return status, not those that are measured",
-    )
     radius: float | None = option(
         None,
         "-rad",

@@ -2,19 +2,25 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import NeedlessLazyLoad, Place, RunControl
+from hpcdvc.options.common import ImageFormat, NeedlessLazyLoad, Place, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
-from hpcdvc.options.labels import ImageFormat, LabelImage, MotionOfLabels
+from hpcdvc.options.labels import LabelImage, MotionOfLabels
+from hpcdvc.options.tables import Threshold
 from hpcdvc.options.values import LONGEST
 
 DESCRIPTION = "Move each label of a label image as a field of these labels was measured to move."
 
 
 @option_group
-class Moves(OptionSet):
-    """How labels are moved."""
+class Moves(Threshold):
+    """Which labels are moved, and how."""
 
     group = "labels"
+    differently = {
+        "return_status_threshold": {
+            "help": "move the labels whose rows have at least this return status, not those that are measured"
+        }
+    }
 
     centre_of_mass: bool = option(
         False,
@@ -30,14 +36,6 @@ class Moves(OptionSet):
         at_least=0,
         at_most=1,
         help="a voxel is of a label where its mask, moved and linear between voxels, is above this: less than 1",
-    )
-    return_status_threshold: int | None = option(
-        None,
-        "-rst",
-        "--return-status-threshold",
-        at_least=-99,
-        at_most=99,
-        help="move the labels whose rows have at least this return status, not those that are measured",
     )
     label_dilate: int = option(
         0,

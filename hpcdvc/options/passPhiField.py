@@ -3,22 +3,27 @@
 from dataclasses import dataclass
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ZYX, RunControl, Slices
+from hpcdvc.options.common import PARTS, ZYX, PartOfF, RunControl, Slices, ratio_option
 from hpcdvc.options.declare import OptionSet, option, option_group
+from hpcdvc.options.labels import LabelFile
 from hpcdvc.options.registration import NodeSpacing
 from hpcdvc.options.tables import Neighbourhood, TableFile, TableOutput, Threshold
 from hpcdvc.options.values import LONGEST
 
 DESCRIPTION = "Pass a registration or a field to other points: nodes of a grid, particles; subtract one, or merge two."
 
-PARTS = ("all", "rigid", "no")
-
 
 @option_group
-class Target(Slices, NodeSpacing):
+class Target(LabelFile, Slices, NodeSpacing):
     """The points that get it."""
 
     group = "points"
+    differently = {
+        "labels1": {
+            "nargs": "+",
+            "help": "label image: its particles get it, at their centres of mass; of -pf2: one for each of its files",
+        }
+    }
 
     im1: str | None = option(
         None, "-im1", "--image1", metavar="FILE", reads="volume", help="-ns: image that the grid is laid into"
@@ -27,25 +32,14 @@ class Target(Slices, NodeSpacing):
         None, "-im1shape", "--image1-shape", at_least=1, at_most=LONGEST, unit="voxel",
         help="-ns: the shape of that image, instead of the image",
     )  # fmt: skip
-    labels1: tuple[str, ...] | None = option(
-        None,
-        "-lab1",
-        "--labelledFile1",
-        metavar="FILE",
-        reads="volume",
-        help="label image: its particles get it, at their centres of mass; of -pf2: one for each of its files",
-    )
 
 
 @option_group
-class Taken(OptionSet):
+class Taken(PartOfF):
     """What they get."""
 
     group = "points"
-
-    apply_f: str = option(
-        "all", "-F", "--apply-F", choices=PARTS, help="part of F that is passed; the displacement is that of all of Phi"
-    )
+    differently = {"apply_f": {"help": "part of F that is passed; the displacement is that of all of Phi"}}
 
 
 @option_group
@@ -76,13 +70,8 @@ class Subtract(OptionSet):
     registration_part: str = option(
         "rigid", "-regsF", "--registrationSubtractF", choices=PARTS, help="with this part of its F"
     )
-    registration_bin_ratio: float = option(
-        1.0,
-        "-regsb",
-        "--registrationSubtract-bin-ratio",
-        above=0,
-        at_most=1024,
-        help="factor on its centre and displacement, as -pfb",
+    registration_bin_ratio: float = ratio_option(
+        "-regsb", "--registrationSubtract-bin-ratio", help="factor on its centre and displacement, as -pfb"
     )
 
 
@@ -100,12 +89,9 @@ class Merge(OptionSet):
         reads="table",
         help="measured particles, each with its -lab1: nodes of the field that are not measured take that of theirs",
     )
-    particles_bin_ratio: float = option(
-        1.0,
+    particles_bin_ratio: float = ratio_option(
         "-pf2b",
         "--phiFile2-bin-ratio",
-        above=0,
-        at_most=1024,
         help="factor on the positions and displacements of -pf2, and on the voxels of its label images",
     )
     prefer_label: bool = option(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ZYX, ImagePair, NeedlessLazyLoad, Output, RunControl
+from hpcdvc.options.common import PARTS, ZYX, ImagePair, NeedlessLazyLoad, Output, RunControl
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.registration import HalfWindowOfFive, NodeSpacing, WindowSelection
 from hpcdvc.options.search import Particles, SearchOptions, range_option
@@ -76,7 +76,7 @@ class Propagation(OptionSet):
         "no",
         "-F",
         "--apply-F",
-        choices=("all", "rigid", "no"),
+        choices=PARTS,
         help="deform windows before they are compared, by the F that fits the displacements of the neighbours: all of "
         "it, its rotation, or not",
     )

@@ -72,11 +72,7 @@ class Specimen(Mask):
     """Where neighbours are."""
 
     group: ClassVar[str] = "field"
-
-    mask1: str | None = option(
-        None, "-mf1", "--maskFile1", metavar="FILE", reads="volume",
-        help="mask of the specimen: no neighbour is taken across voxels where it is 0",
-    )  # fmt: skip
+    differently = {"mask1": {"help": "mask of the specimen: no neighbour is taken across voxels where it is 0"}}
 
 
 @option_group

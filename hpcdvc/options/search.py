@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import Mask2
 from hpcdvc.options.declare import OptionSet, option, option_group
+from hpcdvc.options.labels import LabelFile
 
 #: Displacements at most, and how many of them along an axis, voxels.
 FARTHEST, WIDEST = 10**6, 2000
@@ -53,17 +54,8 @@ class ParticleSize(OptionSet):
 
 
 @option_group
-class Particles(ParticleSize):
+class Particles(LabelFile, ParticleSize):
     """Particles instead of the nodes of a grid."""
-
-    labels1: str | None = option(
-        None,
-        "-lab1",
-        "--labelledFile1",
-        metavar="FILE",
-        reads="volume",
-        help="label image of im1: its particles are measured, instead of the nodes of a grid",
-    )
 
 
 @option_group

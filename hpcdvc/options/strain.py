@@ -19,12 +19,10 @@ class StrainField(PhiFile):
     """The field whose strain is wanted."""
 
     group: ClassVar[str] = "field"
+    differently = {"phi_file": {"flags": ("-pf", "-phiFile", "--phiFile"), "help": "the same, by a flag"}}
 
     field: str | None = option(
         None, nargs="?", metavar="[FIELD]", reads="table", help="field of deformation functions (.tsv or .hdf)"
-    )
-    phi_file: str | None = option(
-        None, "-pf", "-phiFile", "--phiFile", metavar="FILE", reads="table", help="the same, by a flag"
     )
 
     def check(self) -> None:

@@ -13,22 +13,17 @@ class TableFile(PhiFile):
     """The field that is taken."""
 
     group: ClassVar[str] = "field"
-
-    phi_file: str = option(
-        REQUIRED, "-pf", "-phiFile", metavar="FILE", reads="table", help="a registration or a field (.tsv or .hdf)"
-    )
+    differently = {"phi_file": {"default": REQUIRED, "help": "a registration or a field (.tsv or .hdf)"}}
 
 
 @option_group
 class TableOutput(Output):
     """Which files are written, and where."""
 
-    out_dir: str | None = option(
-        None, "-od", "--out-dir", metavar="DIR", in_key=False, help="folder, made if needed; default that of the field"
-    )
-    prefix: str | None = option(
-        None, "-pre", "--prefix", in_key=False, help="beginning of the file names, instead of the name of the field"
-    )
+    differently = {
+        "out_dir": {"help": "folder, made if needed; default that of the field"},
+        "prefix": {"help": "beginning of the file names, instead of the name of the field"},
+    }
 
 
 @option_group

@@ -1,7 +1,7 @@
 """The arrays of a field in a file of ours, read some points at a time, so that they stand in memory once."""
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 import h5py
@@ -85,7 +85,7 @@ class Plan:
 
     def fill(self, stored: Stored, found: Mapping[str, np.ndarray], start: int, stop: int) -> None:
         """Read planes `start` to `stop` - 1 of all arrays into those in memory, some points at a time."""
-        per_plane = math.prod(self.lead[1:])
+        per_plane, positions = math.prod(self.lead[1:]), self._positions(stored)
         step = max(POINTS_AT_ONCE // per_plane, 1)
         for first in range(start, stop, step):
             planes = slice(first, min(first + step, stop))
@@ -94,8 +94,25 @@ class Plan:
                 found[name][rows] = _read_known(stored, self.group, column, self.lead, planes)
             for name in self.unknown:
                 found[name][rows] = _read_unknown(stored, f"{self.group}/{name}", len(self.lead), planes)
-            numbers = np.arange(rows.start, rows.stop)
-            found[POINTS][rows] = self.grid.positions(numbers) if self.grid else _positions(stored, self.group, planes)
+            found[POINTS][rows] = positions(rows)
+
+    def _positions(self, stored: Stored) -> Callable[[slice], np.ndarray]:
+        """From some rows to their positions (rows, 3) ZYX: nodes, points, or middles of cells, which are all alike."""
+        if self.grid:
+            return lambda rows: self.grid.positions(np.arange(rows.start, rows.stop))
+        points = stored.dataset(POINTS, (None, 3))
+        if self.group != CELLS:
+            return lambda rows: points[rows][:, ::-1]
+        corners, nodes = stored.dataset("VTKHDF/Connectivity", (None,)), points[:][:, ::-1]
+        width = corners.shape[0] // self.lead[0]
+
+        def middles(rows: slice) -> np.ndarray:
+            some = corners[rows.start * width : rows.stop * width].reshape(-1, width)
+            if some.dtype.kind not in "iu" or not ((some >= 0) & (some < len(nodes))).all():
+                raise stored.damaged("its cells do not fit its points")
+            return nodes[some].mean(axis=1)
+
+        return middles
 
     def field(self, found: dict[str, np.ndarray]) -> Field:
         """The field of these arrays."""
@@ -109,19 +126,6 @@ def _count(stored: Stored, of_cells: bool) -> int:
     if count < 1 or stored.dataset("VTKHDF/Connectivity", (None,)).shape[0] % count:
         raise stored.damaged("its cells do not fit its points")
     return count
-
-
-def _positions(stored: Stored, group: str, rows: slice) -> np.ndarray:
-    """(rows, 3) ZYX: some points, or the middles of some cells, which are all of one type."""
-    points = stored.dataset(POINTS, (None, 3))
-    if group != CELLS:
-        return points[rows][:, ::-1]
-    corners = stored.dataset("VTKHDF/Connectivity", (None,))
-    width = corners.shape[0] // _count(stored, True)
-    some = corners[rows.start * width : rows.stop * width].reshape(-1, width)
-    if some.dtype.kind not in "iu" or not ((some >= 0) & (some < len(points))).all():
-        raise stored.damaged("its cells do not fit its points")
-    return points[:][:, ::-1][some].mean(axis=1)
 
 
 def _read_known(stored: Stored, group: str, column: Column, lead: tuple[int, ...], planes: slice) -> np.ndarray:

@@ -266,19 +266,20 @@ def _parts_differ(pair: Pair, state: Iterate) -> bool:
     parts, whole = pair.latest_parts(PARTS), pair.latest_parts(1)
     if not parts or not np.isfinite(state.variance).all():
         return False
-    variance, missed, weights = _residual_variance(pair, state, whole[0]), [], []
+    missed, spread = [], []
     for part in parts:
         r, m = part.reference, part.match
         matrix = r["M"].reshape(12, 12)[3::4, 3::4]
-        axes = np.flatnonzero(np.diag(matrix) > 0)
+        axes = np.flatnonzero(np.diag(matrix) > ROUNDING * np.diag(matrix).max())
         if r["n"] < 10 * pair.basis.shape[1] or not len(axes):
             continue
         right = (r["ag"] - state.gain * m["bg"] - state.shift * r["g"])[3::4][axes]
         inverse = np.linalg.pinv(matrix[np.ix_(axes, axes)])
         missed += list(inverse @ right)
-        weights += list(1 / np.maximum(np.diag(inverse) * variance, 1e-30))
-    if not weights:
+        spread += list(np.diag(inverse))
+    if not missed:
         return False
-    squares, weights = np.square(missed), np.array(weights)
-    ratio, mean = (squares * weights).mean(), (squares * weights).sum() / weights.sum()
-    return bool(mean > MISSED**2 and ratio > 1 + SURELY * np.sqrt(2 / len(weights)))
+    weights, variance = 1 / np.array(spread), _residual_variance(pair, state, whole[0])
+    weighted = np.square(missed) * weights
+    surely = weighted.mean() > variance * (1 + SURELY * np.sqrt(2 / len(weights)))
+    return bool(surely and weighted.sum() > MISSED**2 * weights.sum())

@@ -165,7 +165,8 @@ class Job:
         team.agree(lambda: self._begin(options.force and not options.resume))
         instruction_set = agree_on_instruction_set(team, self.shards)
         interval = options.checkpoint_interval
-        record = work(self, Checkpoint(self.shards, team, interval, instruction_set, lambda: self._confirm(locks)))
+        checkpoint = Checkpoint(self.shards, team, interval, instruction_set, lambda: self._confirm(locks))
+        record = work(self, checkpoint, options, team)
         if record is not None:
             facts = {"key": self.key, "seconds": round(time.time() - began, 3), **record}
             team.agree(lambda: write_record(self.stem, facts, team))
@@ -203,8 +204,8 @@ class Job:
         self.shards.clear()
 
 
-Plan = Callable[[Inputs], list[Job]]
-Work = Callable[[Job, Checkpoint], dict | None]
+Plan = Callable[[Any, Inputs, Any], list[Job]]
+Work = Callable[[Job, Checkpoint, Any, Any], dict | None]
 
 
 def carry_out(options: RunControl, team, plan: Plan, work: Work, estimate: Callable[[list[Job]], str]) -> list[str]:
@@ -214,8 +215,9 @@ def carry_out(options: RunControl, team, plan: Plan, work: Work, estimate: Calla
     ----------
     options : of the command
     team : hpcdvc.ranks.team.Team
-    plan : from the input to the jobs, on rank 0; checks all that can be checked without reading a volume
-    work : does one job on all ranks, and returns what the record of the run keeps; None: no record is written
+    plan : from options, input and team to the jobs, on rank 0; checks all that can be checked without reading a volume
+    work : does one job on all ranks, given its shards, options and team, and returns what the record of the run keeps;
+        None: no record is written
     estimate : what the jobs will take, as text
 
     Raises
@@ -227,7 +229,7 @@ def carry_out(options: RunControl, team, plan: Plan, work: Work, estimate: Calla
     paths = []
     with Locks(team) as locks:
         with read_ahead(tables_of(options), team):
-            jobs, locks.held = team.agree(lambda: (_planned(options, plan, locks), locks.held))
+            jobs, locks.held = team.agree(lambda: (_planned(options, team, plan, locks), locks.held))
         if options.dry_run:
             log.info(estimate(jobs))
             return []
@@ -251,10 +253,10 @@ def _write_lists(jobs: list[Job], locks: Locks) -> list[str]:
     return list(lists)
 
 
-def _planned(options: RunControl, plan: Plan, locks: Locks) -> list[Job]:
+def _planned(options: RunControl, team, plan: Plan, locks: Locks) -> list[Job]:
     """The jobs, checked, on one rank; their output is that of this run from now on, unless this is a dry one."""
     inputs = Inputs.of(options)
-    jobs = plan(inputs)
+    jobs = plan(options, inputs, team)
     stems = [job.stem for job in jobs]
     for job in jobs:
         if stems.count(job.stem) > 1:

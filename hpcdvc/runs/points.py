@@ -59,11 +59,10 @@ def measure_points(
     Parameters
     ----------
     team : hpcdvc.ranks.team.Team
-    points : how many there are, 0 to `points` - 1; or the numbers of those that are to be measured, (n,) integers, in
-        the order in which they are dealt, the same on all ranks
+    points : how many there are, 0 to `points` - 1; or the numbers of those to be measured, (n,) integers, in the order
+        in which they are dealt, the same on all ranks
     measure : from the numbers of some points, (m,) int64, to as many rows, of the dtype of the checkpoint
-    seconds_per_point : rough cost, to size the chunks; an array has that of each point by its number: those that take
-        longest are dealt first then, whatever their order
+    seconds_per_point : rough cost, to size the chunks; or that of each point by its number: the costliest go first then
     checkpoint : where the rows are kept
     quiet : show no progress
     earlier : rows of earlier runs that count, on rank 0; by default all that the shards hold
@@ -76,15 +75,12 @@ def measure_points(
 
     Raises
     ------
-    Unfinished
-        On every rank, when the run was asked to leave; what was measured is in the shards.
-    RunError
-        On every rank, when what was measured is not of the input as the run found it.
+    Unfinished : on every rank, when the run was asked to leave; what was measured is in the shards
+    RunError : on every rank, when what was measured is not of the input as the run found it
     """
     unit = checkpoint.shards.unit
     earlier = checkpoint.load() if earlier is None else earlier
-    done, left = team.agree(lambda: (len(earlier), _without(points, earlier["index"])))
-    total = left if isinstance(left, int) else len(left)
+    done, left, total = team.agree(lambda: _still_to_do(points, earlier["index"]))
     if done:
         log.info("%d %s were measured before, %d are left", done, unit, total)
     checkpoint.open()
@@ -144,12 +140,13 @@ def _unfinished(missing: int, count: int, unit: str) -> Unfinished:
     )
 
 
-def _without(points: int | np.ndarray, measured: np.ndarray) -> int | np.ndarray:
-    """The points that are left; a number where these are all."""
+def _still_to_do(points: int | np.ndarray, measured: np.ndarray) -> tuple[int, int | np.ndarray, int]:
+    """How many points are done, those that are left (a number where these are all), and how many these are."""
     if len(measured) == 0:
-        return points
+        return 0, points, points if isinstance(points, int) else len(points)
     numbers = np.arange(points) if isinstance(points, int) else points
-    return numbers[~np.isin(numbers, measured)]
+    left = numbers[~np.isin(numbers, measured)]
+    return len(measured), left, len(left)
 
 
 def _measure_chunks(

@@ -135,21 +135,28 @@ def get_windows(
     UserError
         An argument does not fit.
     """
-    half = [int(h) for h in (half_window_size if np.ndim(half_window_size) else (half_window_size,) * 3)]
-    reach = [int(r) for r in search_range]
-    if two_d:
-        half[:1], reach[:2] = [0], [0, 0]
-    if len(half) != 3 or len(reach) != 6 or min(half) < 0 or (np.subtract(reach[1::2], reach[::2]) < 0).any():
-        raise UserError(f"a half window of {half_window_size} and a range of {search_range} are not possible")
+    half, reach = _half_and_range(half_window_size, search_range, two_d)
     if apply_f not in ("all", "rigid", "no"):
         raise UserError(f"apply_f must be all, rigid or no, not {apply_f!r}")
     phi, position = _numbers(phi, (4, 4), "phi"), _numbers(node_position, (3,), "node_position")
     if not np.isfinite(position).all():
         raise UserError(f"node_position must be three finite numbers, not {node_position}")
     phi = part_of(phi, apply_f) if np.isfinite(phi).all() else phi
-    point = search_points(np.clip(position, -FARTHEST, FARTHEST), phi, tuple(half), np.array(reach))
+    point = search_points(np.clip(position, -FARTHEST, FARTHEST), phi, half, reach)
     settings = SearchSettings(min_valid=min_mask_coverage, grey_low=grey_threshold[0], grey_high=grey_threshold[1])
     return _cut(_volume(im1, im1_mask, "im1"), _volume(im2, im2_mask, "im2"), point, settings)
+
+
+def _half_and_range(
+    half_window_size: int | tuple[int, ...], search_range: tuple[int, ...], two_d: bool
+) -> tuple[tuple[int, ...], np.ndarray]:
+    half = [int(h) for h in (half_window_size if np.ndim(half_window_size) else (half_window_size,) * 3)]
+    reach = [int(r) for r in search_range]
+    if two_d:
+        half[:1], reach[:2] = [0], [0, 0]
+    if len(half) != 3 or len(reach) != 6 or min(half) < 0 or (np.subtract(reach[1::2], reach[::2]) < 0).any():
+        raise UserError(f"a half window of {half_window_size} and a range of {search_range} are not possible")
+    return tuple(half), np.array(reach)
 
 
 def _numbers(values: np.ndarray, shape: tuple[int, ...], name: str) -> np.ndarray:

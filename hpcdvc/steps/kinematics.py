@@ -11,10 +11,10 @@ from hpcdvc.fields.local import interpolated, local_coherency, quadratic_at
 from hpcdvc.fields.passing import registration_at, with_labels
 from hpcdvc.fields.phi import part_of_rows
 from hpcdvc.fields.status import Family
+from hpcdvc.options.common import PARTS
 from hpcdvc.ranks.progress import Progress
 from hpcdvc.steps.tables import BLOCK
 
-PARTS = ("all", "rigid", "no")
 WEIGHTS = ("inverse", "gaussian", "mean", "median")
 
 
@@ -50,11 +50,8 @@ def estimate_local_quadratic_coherency(
     UserError
         The arrays do not fit each other, or not one of radius and number of neighbours is given.
     """
-    points, displacements = _vectors("points", points), _vectors("displacements", displacements)
-    if len(points) != len(displacements):
-        raise UserError(f"{len(points)} points and {len(displacements)} displacements do not fit")
-    usable = np.isfinite(displacements).all(axis=1)
-    around = _around(points, usable, neighbour_radius, n_neighbours)
+    points = _vectors("points", points)
+    around, displacements = _around_displacements(points, displacements, neighbour_radius, n_neighbours)
     return _shared(len(points), lambda some: local_coherency(around, displacements, some, epsilon), (), verbose, comm)
 
 
@@ -93,10 +90,7 @@ def estimate_displacement_from_quadratic_fit(
         The arrays do not fit each other, or not one of radius and number of neighbours is given.
     """
     positions, points = _vectors("field_coords", field_coords), _vectors("points_to_estimate", points_to_estimate)
-    displacements = _vectors("displacements", displacements)
-    if len(positions) != len(displacements):
-        raise UserError(f"{len(positions)} points and {len(displacements)} displacements do not fit")
-    around = _around(positions, np.isfinite(displacements).all(axis=1), neighbour_radius, n_neighbours)
+    around, displacements = _around_displacements(positions, displacements, neighbour_radius, n_neighbours)
 
     def fitted(some: np.ndarray) -> np.ndarray:
         return quadratic_at(around, displacements, points[some], epsilon)[0][:, :, 3]
@@ -253,6 +247,16 @@ def _around(positions: np.ndarray, usable: np.ndarray, radius: float | None, cou
     if not (radius or count) > 0:
         raise UserError("neighbour_radius and n_neighbours must be above 0")
     return Around(positions, usable & np.isfinite(positions).all(axis=1), None, radius, count)
+
+
+def _around_displacements(
+    positions: np.ndarray, displacements: np.ndarray, radius: float | None, count: int | None
+) -> tuple[Around, np.ndarray]:
+    """Points whose displacements are known, and the displacements (n, 3)."""
+    displacements = _vectors("displacements", displacements)
+    if len(positions) != len(displacements):
+        raise UserError(f"{len(positions)} points and {len(displacements)} displacements do not fit")
+    return _around(positions, np.isfinite(displacements).all(axis=1), radius, count), displacements
 
 
 def _bordered(rows: np.ndarray) -> np.ndarray:

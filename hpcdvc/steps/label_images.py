@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hpcdvc.fields.field import Field
 from hpcdvc.images import VolumeInfo, memory_text
+from hpcdvc.options.declare import named_files
 from hpcdvc.output.image import ImageFile
 from hpcdvc.ranks.progress import duration
-from hpcdvc.runs.slabs import slab_depth
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.job import Job, metadata_of, parameters_of
+from hpcdvc.runs.slabs import SLAB, slab_depth
 
 #: Planes of a slab: few, so that all ranks have some, and more than what a label has to be looked at beyond them.
 PLANES = 8
@@ -54,6 +58,24 @@ class LabelTask:
             f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, slabs))} on {ranks} ranks\n"
             f"disk: {image.file_bytes / 1e6:.1f} MB for {image.path}"
         )
+
+
+def label_image_job(command: str, options: Any, inputs: Inputs, stem: str, dtype: np.dtype, task: LabelTask) -> Job:
+    """The job of a command that writes one such image, on one rank.
+
+    Parameters
+    ----------
+    command : its name
+    options : of it, with `format`
+    inputs : its files
+    stem : of the image
+    dtype : of its voxels
+    task : what it is made of
+    """
+    parameters = parameters_of(options, inputs.identities())
+    metadata = metadata_of(command, parameters, named_files(options))
+    file = ImageFile(f"{stem}.{options.format}", task.labels.shape, np.dtype(dtype), metadata)
+    return Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")
 
 
 def maker(

@@ -1,5 +1,8 @@
 """The particles of a label image, and the rows of a field that are theirs."""
 
+import logging
+import math
+
 import numpy as np
 
 from hpcdvc.errors import UserError
@@ -7,8 +10,12 @@ from hpcdvc.fields.field import Field
 from hpcdvc.images import VolumeInfo
 from hpcdvc.labels.scan import centres_of, scan_labels
 
+log = logging.getLogger("hpcdvc")
+
 #: Particles of a field stand where those of the image do, to so many voxels.
 SAME_PLACE = 1.0
+#: Boxes of labels are so many times the image: each of many reaches through all of it, as grey values do.
+GREY = 20
 
 
 def check_label_type(labels: VolumeInfo) -> None:
@@ -34,6 +41,10 @@ def scan_some_labels(labels: np.ndarray, spec: str, team) -> np.ndarray:
     found = scan_labels(labels, team, spec)
     if not len(found):
         team.fail(UserError(f"{spec} holds no particle: it is 0 everywhere"))
+    boxes = np.prod(found["high"].astype(float) - found["low"] + 1, axis=1).sum() / math.prod(labels.shape)
+    if boxes > GREY:
+        words = "the boxes of the %d labels of %s are together %.0f times the image: are they grey values?"
+        log.warning(words, len(found), spec, boxes)
     return found
 
 
@@ -47,7 +58,8 @@ def labels_of(field: Field, path: str) -> np.ndarray:
     """
     labels = (field.extra or {}).get("label")
     if labels is None:
-        raise UserError(f"{path} holds {len(field)} points that are no particles: pass it to the particles first")
+        held = "a registration" if len(field) == 1 else f"{len(field)} points that are no particles"
+        raise UserError(f"{path} holds {held}: hpcdvc-passPhiField -lab1 takes it to them")
     return labels.astype(np.int64)
 
 

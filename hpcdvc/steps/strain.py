@@ -1,7 +1,9 @@
 """From a field in a file to what its strain is made of, and from gradients to rows."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +14,13 @@ from hpcdvc.fields.status import Status
 from hpcdvc.fields.strain import strain_components
 from hpcdvc.fields.strain_errors import strain_deviations
 from hpcdvc.options.registration import HalfWindow
-from hpcdvc.output.strain import strain_columns
+from hpcdvc.options.strain import StrainField
+from hpcdvc.output.strain import StrainFile, strain_columns
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.job import Job
 from hpcdvc.steps.half_windows import scaled_half_window, stored_half_window
 from hpcdvc.steps.selection import usable_rows
+from hpcdvc.steps.tables import table_job, table_stem
 
 log = logging.getLogger("hpcdvc")
 
@@ -125,6 +131,27 @@ class StrainRows:
         return rows
 
 
+def strain_job(
+    command: str, options: StrainField, inputs: Inputs, mode: str, task: Any, team, advice: Mapping[int, str] = ADVICE
+) -> Job:
+    """The job of one strain of a field, on one rank.
+
+    Parameters
+    ----------
+    command : its name
+    options : of it
+    inputs : its files
+    mode : how the strain is made, as the name of the result says it
+    task : with the `points` of the result and its `rows`
+    team : hpcdvc.ranks.team.Team
+    advice : statuses that a point ends with, and what to try then
+    """
+    stem = table_stem(options, options.phi_file, f"strain-{mode}")
+    job = table_job(command, options, inputs, stem, task.points, task, team, task.rows.dtype, advice=advice)
+    job.files = (StrainFile(**vars(job.files[0]), mode=mode),)
+    return job
+
+
 def without_strain(status: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Status of points that have no strain: their own where they were not chosen and it says why, else -12."""
     return np.where(chosen, Status.NOT_REACHED, np.minimum(status, 0))
@@ -135,11 +162,13 @@ def gauge_text(extent: np.ndarray, half: tuple[int, int, int] | None, flat: bool
 
     Parameters
     ----------
-    extent : (3,) distance between the outermost nodes, ZYX, voxels
+    extent : (3,) distance between the outermost nodes, ZYX, voxels; 0 for single windows
     half : half windows, or None
     flat : in two dimensions
     """
     extent = extent[1:] if flat else extent
+    if half is None and not extent.any():
+        return "virtual strain gauge: single windows, whose size is not known"
     if half is None:
         return f"virtual strain gauge: nodes {_by(extent)} voxels apart, and the windows, whose size is not known"
     window = 2 * np.array(half)[-len(extent) :] + 1

@@ -266,10 +266,12 @@ def row_type_of(field: Field, *columns: tuple) -> np.dtype:
     return row_with(*(column for column in kept if column[0] not in new), *columns)
 
 
-def estimate_table(job: Job, ranks: int, points: int, seconds: float) -> str:
-    """What the run will take, as text: points, core time, disk."""
+def estimate_table(jobs: list[Job], ranks: int, seconds: float) -> str:
+    """What the run will take, at so many seconds a point, as text: points, core time, disk."""
+    files = [file for job in jobs for file in job.files]
+    points = sum(file.points for file in files)
     return (
         f"{points} points\ncore time: about {duration(seconds * points)}; "
         f"{duration(seconds * points / ranks)} on {ranks} ranks\n"
-        f"disk: about {sum(file.file_bytes for file in job.files) / 1e6:.1f} MB for the result"
+        f"disk: about {sum(file.file_bytes for file in files) / 1e6:.1f} MB for the result{'s' * (len(files) > 1)}"
     )

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -9,7 +10,6 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.status import Status
 from hpcdvc.images import OpenVolumes, VolumeInfo, check_mask, check_pair, memory_text, open_volume
-from hpcdvc.labels.scan import scan_labels
 from hpcdvc.options.ddic import Options
 from hpcdvc.options.declare import named_files
 from hpcdvc.output.places import stem_of
@@ -33,6 +33,7 @@ from hpcdvc.steps.labels import (
     rows_kept,
 )
 from hpcdvc.steps.moved_labels import MovedTask, header_of, moved_job, write_moved
+from hpcdvc.steps.particles import check_label_type, scan_some_labels
 from hpcdvc.steps.register_first import first_task, register_first
 from hpcdvc.steps.search_settings import searcher
 from hpcdvc.steps.series import Earlier, best_start, earlier_steps, possible_fields
@@ -44,7 +45,7 @@ log = logging.getLogger("hpcdvc")
 #: Statuses that a label ends with, and what to try then.
 ADVICE = {
     Status.CONVERGED: "",
-    Status.MAX_ITERATIONS: "raise -it or -dp, or give a better start with -pf",
+    Status.MAX_ITERATIONS: "--repair, a better start with --register or -pf, or raise -it or -dp",
     Status.NOT_EVALUATED: "",
     Status.ERROR_GROWTH: "--repair, larger -ld, or a better start with -pf",
     Status.SINGULAR: "larger -ld, or skip small labels with -vt",
@@ -98,15 +99,15 @@ def run(options: Options, team) -> list[str]:
         log.warning("-tif is ignored: images are made of grids; hpcdvc-labelField makes one of a column of labels")
     volumes = OpenVolumes(team)
 
-    def work(job: Job, checkpoint: Checkpoint) -> dict:
+    def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         if isinstance(job.task, MovedTask):
             return write_moved(job, checkpoint, team, options.quiet)
         return measure(job, checkpoint, options, volumes, team)
 
-    return carry_out(options, team, lambda inputs: plan(options, inputs), work, estimate)
+    return carry_out(options, team, plan, work, estimate)
 
 
-def plan(options: Options, inputs: Inputs) -> list[Job]:
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     """One job for each deformed image, on one rank.
 
     Raises
@@ -116,8 +117,7 @@ def plan(options: Options, inputs: Inputs) -> list[Job]:
     """
     im1, labels = inputs.volume("im1"), inputs.volume("labels")
     check_mask(im1, labels, "label image")
-    if labels.dtype.kind not in "iu":
-        raise UserError(f"{labels.spec} holds {labels.dtype} voxels: labels are whole numbers")
+    check_label_type(labels)
     for im2 in inputs.volumes["deformed"]:
         check_pair(im1, im2)
     start = read_start(options.phi_file, options.phi_file_bin_ratio, im1)
@@ -187,9 +187,7 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     im1, im2 = volumes(step.im1, step.im2)
     header = header_of(step.labels, team)
     labels = open_volume(header, team)
-    particles = scan_labels(labels, team, header.spec)
-    if not len(particles):
-        team.fail(UserError(f"{header.spec} holds no label: it is 0 everywhere"))
+    particles = scan_some_labels(labels, header.spec, team)
     log.info("%s -> %s: %d labels", step.im1.spec, step.im2.spec, len(particles))
     registration = LabelRegistration(im1, im2, labels, step.settings, step.mask)
     points = start_of(step, particles, im1, im2, registration, options, team)
@@ -275,15 +273,7 @@ def start_of(
     return best_start(starts, measured, registration, team)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was measured.
-
-    Raises
-    ------
-    RunError
-        In one of the results no label was; the sentence says how most of them ended. The files are kept.
-    """
-    judge_points(paths, "no label has converged, most end")
+judge = partial(judge_points, nothing="no label has converged, most end")
 
 
 def estimate(jobs: list[Job]) -> str:

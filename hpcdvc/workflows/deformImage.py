@@ -63,16 +63,10 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: plan(options, inputs),
-        lambda job, checkpoint: deform(job, checkpoint, options, team),
-        lambda jobs: estimate(jobs[0], team.size),
-    )
+    return carry_out(options, team, plan, deform, lambda jobs: estimate(jobs[0], team.size))
 
 
-def plan(options: Options, inputs: Inputs) -> list[Job]:
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     """The one job, on one rank.
 
     Raises

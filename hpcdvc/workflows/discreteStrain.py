@@ -16,13 +16,12 @@ from hpcdvc.fields.triangulation import triangulate
 from hpcdvc.options.discreteStrain import Options
 from hpcdvc.output.contents import Mesh
 from hpcdvc.output.result import judge_points
-from hpcdvc.output.strain import StrainFile
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.runs.points import measure_points
-from hpcdvc.steps.strain import StrainRows, half_window_of, usable, variance_of
-from hpcdvc.steps.tables import Points, estimate_table, read_table, table_job, table_stem, write_rows
+from hpcdvc.steps.strain import StrainRows, half_window_of, strain_job, usable, variance_of
+from hpcdvc.steps.tables import Points, estimate_table, read_table, write_rows
 
 log = logging.getLogger("hpcdvc")
 
@@ -33,6 +32,8 @@ ADVICE = {
     Status.MAX_ITERATIONS: "",
     Status.NOT_REACHED: "outside the tetrahedra: -a 0 keeps all of them",
 }
+
+judge = partial(judge_points, nothing="no point has a strain, most ended")
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,7 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    paths = carry_out(
-        options,
-        team,
-        lambda inputs: plan(options, inputs, team),
-        lambda job, checkpoint: work(job, checkpoint, options, team),
-        lambda jobs: estimate_table(jobs[0], team.size, sum(job.task.points.count for job in jobs), SECONDS),
-    )
-    team.agree(lambda: judge_points(paths, "no point has a strain, most ended"))
-    return paths
+    return carry_out(options, team, plan, work, lambda jobs: estimate_table(jobs, team.size, SECONDS))
 
 
 def plan(options: Options, inputs: Inputs, team) -> list[Job]:
@@ -91,7 +84,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     log.info("%d %s between %d points", len(cells), "triangles" if flat else "tetrahedra", len(field))
     variance = variance_of(field, np.ones(len(field), bool))
     if variance is None:
-        log.warning("no standard deviations: %s has none of what it has measured", path)
+        log.warning("no standard deviations: %s holds none of its displacements", path)
     half = None if "label" in field.extra else half_window_of(options, path, options.phi_file_bin_ratio, flat)
     mesh = Mesh(field.positions, cells, field.displacement)
     rows = StrainRows(options.components, variance is not None, flat)
@@ -99,14 +92,14 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     overlap = WindowOverlap(half) if half else None
     task = CellTask(mesh, Points(None, middles), rows, None if variance is None else variance[:, :, 3], overlap)
     in_cells = options if options.spacing is None else replace(options, tif=False)  # images are those of the grid
-    jobs = [_job(in_cells, inputs, task, f"strain-{MODE}", team)]
+    jobs = [strain_job("discreteStrain", in_cells, inputs, MODE, task, team, ADVICE)]
     if options.spacing is not None:
         grid = grid_between(field.positions, options.spacing)
         if grid is None:
             raise UserError(f"no node between the points of {path}: -ns is larger than the space that they take")
-        suffix = f"strain-{MODE}-ns{'-'.join(map(str, dict.fromkeys(options.spacing)))}"
+        mode = f"{MODE}-ns{'-'.join(map(str, dict.fromkeys(options.spacing)))}"
         task = CellTask(mesh, Points(grid), rows, task.variance, overlap, True)
-        jobs.append(_job(options, inputs, task, suffix, team))
+        jobs.append(strain_job("discreteStrain", options, inputs, mode, task, team, ADVICE))
     return jobs
 
 
@@ -126,13 +119,6 @@ def _points_of(options: Options) -> Field:
         z, y, x = field.positions[first[counts > 1][0]]
         raise UserError(f"{path} has more than one point at {z:g} {y:g} {x:g} (ZYX): what is between them has no size")
     return field
-
-
-def _job(options: Options, inputs: Inputs, task: CellTask, suffix: str, team) -> Job:
-    stem = table_stem(options, options.phi_file, suffix)
-    job = table_job("discreteStrain", options, inputs, stem, task.points, task, team, task.rows.dtype, advice=ADVICE)
-    job.files = (StrainFile(**vars(job.files[0]), mode=suffix.removeprefix("strain-")),)
-    return job
 
 
 def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:

@@ -52,17 +52,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs)],
-        lambda job, checkpoint: find(job, checkpoint, options, team),
-        lambda jobs: estimate(jobs[0], team.size),
-    )
+    return carry_out(options, team, plan, find, lambda jobs: estimate(jobs[0], team.size))
 
 
-def plan(options: Options, inputs: Inputs) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -83,7 +77,7 @@ def plan(options: Options, inputs: Inputs) -> Job:
     most = min(options.count or im1.voxel_bytes, int(np.prod(im1.shape) / max(spacing, 1)) + 1)
     files = KeyedFile(f"{stem}.txt", metadata, LINE * most + 1024), KeyedFile(f"{stem}.png", metadata)
     task = GuidingTask(im1, mask, blocks, spacing)
-    return Job(stem=stem, parameters=parameters, files=files, task=task, dtype=blocks.dtype, unit="blocks")
+    return [Job(stem=stem, parameters=parameters, files=files, task=task, dtype=blocks.dtype, unit="blocks")]
 
 
 def find(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:

@@ -10,16 +10,14 @@ from hpcdvc.errors import UserError, quoted
 from hpcdvc.images import open_volume
 from hpcdvc.kernels.labels import paint
 from hpcdvc.kernels.volume import Volume
-from hpcdvc.options.declare import named_files
 from hpcdvc.options.labelField import Options
-from hpcdvc.output.image import ImageFile
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.scalars import scalar_named
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
-from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
-from hpcdvc.runs.slabs import SLAB, write_slabs
-from hpcdvc.steps.label_images import LabelTask, maker
+from hpcdvc.runs.job import Job, carry_out
+from hpcdvc.runs.slabs import write_slabs
+from hpcdvc.steps.label_images import LabelTask, label_image_job, maker
 from hpcdvc.steps.particles import check_label_type, labels_of, rows_of_particles, scan_some_labels
 from hpcdvc.steps.start import read_start
 
@@ -49,17 +47,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs)],
-        lambda job, checkpoint: fill(job, checkpoint, options, team),
-        lambda jobs: jobs[0].task.estimate(jobs[0].files[0], team.size),
-    )
+    return carry_out(options, team, plan, fill, lambda jobs: jobs[0].task.estimate(jobs[0].files[0], team.size))
 
 
-def plan(options: Options, inputs: Inputs) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -73,14 +65,10 @@ def plan(options: Options, inputs: Inputs) -> Job:
     field = read_start(options.phi_file, 1.0, labels, members=None)
     numbers = labels_of(field, options.phi_file)
     values = scalar_named(field, options.column, options.phi_file).astype(np.float32)
-    parameters = parameters_of(options, inputs.identities())
-    name = options.prefix or Path(options.phi_file).stem
-    stem = stem_of(options.out_dir, name, options.column, labels.path)
-    metadata = metadata_of("labelField", parameters, named_files(options))
-    file = ImageFile(f"{stem}.{options.format}", labels.shape, np.dtype(np.float32), metadata)
+    stem = stem_of(options.out_dir, options.prefix or Path(options.phi_file).stem, options.column, labels.path)
     field = replace(field, extra={"label": numbers})  # all that the ranks need of it
     task = LabelFieldTask(labels, field, options.phi_file, SECONDS_PER_VOXEL, values)
-    return Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")
+    return [label_image_job("labelField", options, inputs, stem, np.float32, task)]
 
 
 def fill(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -99,18 +100,12 @@ def run(options: Options, team) -> list[str]:
         log.warning("-pre names only the list of the steps: the files of a series are named after its images")
     volumes = OpenVolumes(team)
 
-    def work(job: Job, checkpoint: Checkpoint) -> dict | None:
+    def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict | None:
         if isinstance(job.task, TotalTask):
             return write_total(job, checkpoint, team, options.quiet)
         return measure(job, checkpoint, options, volumes, team)
 
-    return carry_out(
-        options,
-        team,
-        lambda inputs: plan(options, inputs, team),
-        work,
-        lambda jobs: estimate(jobs, team.size, team.node_size),
-    )
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs, team.size, team.node_size))
 
 
 def plan(options: Options, inputs: Inputs, team) -> list[Job]:
@@ -205,15 +200,7 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     return facts | ({"start": seen.facts} if seen else {})
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was measured.
-
-    Raises
-    ------
-    RunError
-        In one of the results no node was; the sentence says how most of them ended. The files are kept.
-    """
-    judge_points(paths, "no node has converged, most end")
+judge = partial(judge_points, nothing="no node has converged, most end")
 
 
 def start_of(

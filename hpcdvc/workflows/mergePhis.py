@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from hpcdvc.fields.passing import passed_rows, registration_at
 from hpcdvc.fields.phi import at_points, displacement_at
 from hpcdvc.fields.status import Status
 from hpcdvc.options.mergePhis import Options
+from hpcdvc.output.hdf5 import read_metadata
 from hpcdvc.output.result import judge_points
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -72,17 +74,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, team),
-        lambda jobs: estimate_table(jobs[0], team.size, jobs[0].task.points.count, SECONDS),
-    )
+    return carry_out(options, team, plan, work, lambda jobs: estimate_table(jobs, team.size, SECONDS))
 
 
-def plan(options: Options, inputs: Inputs, team) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -95,10 +91,11 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     threshold = options.return_status_threshold
     usable = [usable_of(f, usable_rows(f, threshold, path)) for f, path in zip((total, increment), paths, strict=True)]
     task = _task(total, increment, *usable, *paths)
+    _check_images(*paths)
     names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
     stem = table_stem(options, options.total, "merge" if options.prefix else f"{names[1]}-merge")
     dtype = row_with(("label", "u4")) if _labels(task) is not None else ROW
-    return table_job("mergePhis", options, inputs, stem, task.points, task, team, dtype, advice=ADVICE)
+    return [table_job("mergePhis", options, inputs, stem, task.points, task, team, dtype, advice=ADVICE)]
 
 
 def _task(total, increment, known, usable, path, other) -> MergeTask:
@@ -125,6 +122,18 @@ def _task(total, increment, known, usable, path, other) -> MergeTask:
         words = "%d of %d particles of %s stand more than %g voxel from where %s has moved them to: they are left out"
         log.warning(words, np.count_nonzero(apart & both), np.count_nonzero(both), other, SAME_PLACE, path)
     return MergeTask(total, increment, Points.of(total), known, usable, np.where(both & ~apart, place, -1))
+
+
+def _check_images(path: str, other: str) -> None:
+    """Say so where the files tell that the increment does not begin with the image that the total ends with."""
+    if not (path.endswith(".hdf") and other.endswith(".hdf")):
+        return
+    made_from = [read_metadata(p, "provenance").get("provenance", {}) for p in (path, other)]
+    end, begin = (made_from[0].get("im2"), made_from[1].get("im1"))
+    # images that were moved or renamed are the same by samples of their voxels
+    if isinstance(end, dict) and isinstance(begin, dict) and end.get("sample") != begin.get("sample"):
+        words = "%s ends with %s, and %s begins with %s: are they two motions, one after the other?"
+        log.warning(words, path, end.get("name"), other, begin.get("name"))
 
 
 def _labels(task: MergeTask) -> np.ndarray | None:
@@ -178,12 +187,4 @@ def _increment(task: MergeTask, options: Options) -> Callable[[np.ndarray, np.nd
     return lambda _, places: interpolated(around, increment.phi, places, applied=True)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was merged.
-
-    Raises
-    ------
-    RunError
-        Nothing was; the sentence says how most points ended. The files are kept.
-    """
-    judge_points(paths, "no point has both motions, most end")
+judge = partial(judge_points, nothing="no point has both motions, most end")

@@ -1,16 +1,13 @@
 """hpcdvc-moveLabels: a label image whose labels are where a field says that they have moved to."""
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.declare import named_files
 from hpcdvc.options.moveLabels import Options
-from hpcdvc.output.image import ImageFile
 from hpcdvc.output.places import stem_of
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
-from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
-from hpcdvc.runs.slabs import SLAB
+from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.steps import moved_labels
-from hpcdvc.steps.label_images import LabelTask
+from hpcdvc.steps.label_images import LabelTask, label_image_job
 from hpcdvc.steps.moved_labels import SECONDS_PER_VOXEL, Moving
 from hpcdvc.steps.particles import check_label_type, labels_of
 from hpcdvc.steps.selection import usable_rows
@@ -25,17 +22,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs)],
-        lambda job, checkpoint: move(job, checkpoint, options, team),
-        lambda jobs: jobs[0].task.estimate(jobs[0].files[0], team.size),
-    )
+    return carry_out(options, team, plan, move, lambda jobs: jobs[0].task.estimate(jobs[0].files[0], team.size))
 
 
-def plan(options: Options, inputs: Inputs) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -49,12 +40,9 @@ def plan(options: Options, inputs: Inputs) -> Job:
     field = read_start(options.phi_file, options.phi_file_bin_ratio, labels)
     labels_of(field, options.phi_file)
     usable_rows(field, options.return_status_threshold, options.phi_file)
-    parameters = parameters_of(options, inputs.identities())
     stem = stem_of(options.out_dir, options.prefix or labels.stem, "displaced", labels.path)
-    metadata = metadata_of("moveLabels", parameters, named_files(options))
-    file = ImageFile(f"{stem}.{options.format}", labels.shape, labels.dtype, metadata)
     task = LabelTask(labels, field, options.phi_file, SECONDS_PER_VOXEL)
-    return Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")
+    return [label_image_job("moveLabels", options, inputs, stem, labels.dtype, task)]
 
 
 def move(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:

@@ -1,7 +1,8 @@
 """hpcdvc-passPhiField: deformation functions passed to other points, less a registration, or merged with particles."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,13 +13,14 @@ from hpcdvc.fields.grid import make_grid
 from hpcdvc.fields.passing import field_at, passed_rows, registration_at, with_labels, without_registration
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo, open_volume
-from hpcdvc.labels.scan import centres_of, scan_labels
+from hpcdvc.labels.scan import centres_of
 from hpcdvc.options.passPhiField import Options
 from hpcdvc.output.result import judge_points
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.steps.half_windows import stored_half_window
+from hpcdvc.steps.particles import rows_of_particles, scan_some_labels
 from hpcdvc.steps.selection import usable_rows
 from hpcdvc.steps.start import check_dimensions
 from hpcdvc.steps.tables import (
@@ -80,17 +82,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, team),
-        lambda jobs: estimate(jobs[0], team.size),
-    )
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs, team.size))
 
 
-def plan(options: Options, inputs: Inputs, team) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -105,10 +101,10 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     stem = table_stem(options, options.phi_file, options.suffix)
     volumes = {f"labels1_{k}": info for k, info in enumerate(task.labels, 1)}
     half_window = stored_half_window(options.phi_file, options.phi_file_bin_ratio) if kept else None
-    return table_job(
+    return [table_job(
         "passPhiField", options, inputs, stem, task.points, task, team, dtype,
         advice=ADVICE_KEPT if kept else ADVICE, half_window=half_window, **volumes,
-    )  # fmt: skip
+    )]  # fmt: skip
 
 
 def _passing(options: Options, inputs: Inputs) -> PassTask:
@@ -154,7 +150,7 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
             return without_registration(field, task.registration, options.registration_part, numbers, job.dtype)
 
     elif options.mode == "merge":
-        images = [open_volume(info, team) for info in task.labels]
+        images = _labels_of_particles(task, options, team)
 
         def make(numbers: np.ndarray) -> np.ndarray:
             ratio, prefer = options.particles_bin_ratio, options.prefer_label
@@ -163,9 +159,7 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     else:
         labels, radius = None, SPACINGS * mean_spacing(points.grid) if points else 0.0
         if points is None:
-            found = scan_labels(open_volume(task.labels[0], team), team, task.labels[0].spec)
-            if not len(found):
-                team.fail(UserError(f"{task.labels[0].spec} holds no particle: it is 0 everywhere"))
+            found = scan_some_labels(open_volume(task.labels[0], team), task.labels[0].spec, team)
             points, labels, radius = Points(None, centres_of(found)), found["label"], RADII * mean_radius(found)
         value = passing(task, options, radius)
 
@@ -176,6 +170,20 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
             return rows
 
     return write_rows(job, checkpoint, team, points, make, SECONDS, options.quiet)
+
+
+def _labels_of_particles(task: PassTask, options: Options, team) -> list[np.ndarray]:
+    """The label images, in which all measured particles must stand where their fields have them. Collective."""
+    images = [open_volume(info, team) for info in task.labels]
+    found = [scan_some_labels(image, info.spec, team) for image, info in zip(images, task.labels, strict=True)]
+
+    def check() -> None:
+        for field, particles, path in zip(task.particles, found, options.particles, strict=True):
+            there = replace(field, positions=field.positions / options.particles_bin_ratio)
+            rows_of_particles(there, field.measured, particles, path)
+
+    team.agree(check)
+    return images
 
 
 def mean_radius(particles: np.ndarray) -> float:
@@ -208,20 +216,12 @@ def passing(task: PassTask, options: Options, radius: float):
     return lambda points: field_at(around, field.phi, points, part, options.surrounded)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was passed.
-
-    Raises
-    ------
-    RunError
-        Nothing was; the sentence says how most points ended. The files are kept.
-    """
-    judge_points(paths, "no point got anything, most end")
+judge = partial(judge_points, nothing="no point got anything, most end")
 
 
-def estimate(job: Job, ranks: int) -> str:
+def estimate(jobs: list[Job], ranks: int) -> str:
     """What the run will take, as text."""
-    task: PassTask = job.task
+    task: PassTask = jobs[0].task
     if task.points is None:
         return f"particles of {task.labels[0].spec}: how many there are is known when it is read"
-    return estimate_table(job, ranks, task.points.count, SECONDS)
+    return estimate_table(jobs, ranks, SECONDS)

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -84,18 +85,12 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    volumes = OpenVolumes(team)
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs, team)],
-        lambda job, checkpoint: search(job, checkpoint, options, volumes, team),
-        lambda jobs: estimate(jobs[0], team.size, team.node_size),
-    )
+    work = partial(search, volumes=OpenVolumes(team))
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs[0], team.size, team.node_size))
 
 
-def plan(options: Options, inputs: Inputs, team) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -112,7 +107,7 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
     settings = search_settings_of(options, options.subvoxel)
     task = SearchTask(im1, im2, mask1, mask2, labels, settings, start, points, reach)
     made_from = {"grid": [points.grid.origin, points.grid.spacing, points.grid.shape]} if points else {}
-    return job_of("pixelSearch", options, inputs.identities() | made_from, task, choose_transport(team), ADVICE)
+    return [job_of("pixelSearch", options, inputs.identities() | made_from, task, choose_transport(team), ADVICE)]
 
 
 def images_of(inputs: Inputs) -> tuple[VolumeInfo | None, ...]:
@@ -156,7 +151,7 @@ def job_of(command: str, options: OptionSet, made_from: dict, task: SearchTask, 
         views_of(options, on_grid),
         points.half if points else (0, 0, 0) if im1.two_dimensional else (1, 1, 1),
         transport if on_grid else "gather",
-        advice,
+        {status: text.replace("-hws", "-ld") for status, text in advice.items()} if task.labels else advice,
         SEARCH_ROW if points else PARTICLE_ROW,
         Family.SEARCH,
     )
@@ -172,7 +167,7 @@ def views_of(options: OptionSet, on_grid: bool) -> tuple[str, ...]:
     return tuple(view for view in ("tsv", "vtk", "tif") if getattr(options, view) and (on_grid or view != "tif"))
 
 
-def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:
+def search(job: Job, checkpoint: Checkpoint, options: Options, team, volumes: OpenVolumes) -> dict:
     """Search and write the HDF5 file. Collective."""
     task: SearchTask = job.task
     images, masks, labels = opened(task, volumes, team)
@@ -221,15 +216,7 @@ def particles_of(task: SearchTask, labels: np.ndarray, options: Options, team) -
     return ParticlePoints(found, phi, options.label_dilate, task.search_range, task.im1.two_dimensional)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that something was found.
-
-    Raises
-    ------
-    RunError
-        Nothing was; the sentence says how most points ended. The files are kept.
-    """
-    judge_points(paths, "nothing was found, most points end")
+judge = partial(judge_points, nothing="nothing was found, most points end")
 
 
 def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:

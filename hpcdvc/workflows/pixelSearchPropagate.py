@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -60,18 +61,12 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    volumes = OpenVolumes(team)
-    return carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs, team)],
-        lambda job, checkpoint: search(job, checkpoint, options, volumes, team),
-        lambda jobs: estimate(jobs[0], team.size, team.node_size),
-    )
+    work = partial(search, volumes=OpenVolumes(team))
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs[0], team.size, team.node_size))
 
 
-def plan(options: Options, inputs: Inputs, team) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -97,10 +92,10 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
         points = WindowPoints(positions, half, tuple(reach), grid)
     settings = search_settings_of(options)
     task = PropagateTask(im1, im2, mask1, mask2, labels, settings, None, points, tuple(reach), position, displacement)
-    return job_of("pixelSearchPropagate", options, inputs.identities(), task, choose_transport(team), ADVICE)
+    return [job_of("pixelSearchPropagate", options, inputs.identities(), task, choose_transport(team), ADVICE)]
 
 
-def search(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVolumes, team) -> dict:
+def search(job: Job, checkpoint: Checkpoint, options: Options, team, volumes: OpenVolumes) -> dict:
     """Search and write the HDF5 file. Collective."""
     task: PropagateTask = job.task
     images, masks, labels = opened(task, volumes, team)

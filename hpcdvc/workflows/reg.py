@@ -3,7 +3,6 @@
 import logging
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -71,18 +70,10 @@ def run(options: Options, team) -> list[str]:
     RunError
         The registration has not converged; the sentence says why and what to try.
     """
-
-    def work(job: Job, checkpoint: Checkpoint) -> dict | None:
-        if isinstance(job.task, DeformedImage):
-            return write_deformed(job, checkpoint, team, options.quiet)
-        return register(job, checkpoint, options, team)
-
-    return carry_out(
-        options, team, partial(plan, options, team), work, lambda jobs: estimate(jobs[0], team.size, team.node_size)
-    )
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs[0], team.size, team.node_size))
 
 
-def plan(options: Options, team, inputs: Inputs) -> list[Job]:
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     """The registration and, where it is asked for, the deformed image, on one rank.
 
     Raises
@@ -115,6 +106,13 @@ def plan(options: Options, team, inputs: Inputs) -> list[Job]:
         stem = stem_of(options.out_dir, options.prefix or im1.stem, "reg-def", im1.path)
         jobs.append(deformed_job(stem, file, im1, options.interpolation_order))
     return jobs
+
+
+def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict | None:
+    """Register, or deform the image by the registration. Collective; returns what the record of the run keeps."""
+    if isinstance(job.task, DeformedImage):
+        return write_deformed(job, checkpoint, team, options.quiet)
+    return register(job, checkpoint, options, team)
 
 
 def register(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:

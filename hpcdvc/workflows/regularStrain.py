@@ -16,26 +16,27 @@ from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo, open_mask
 from hpcdvc.options.regularStrain import Options
 from hpcdvc.output.result import judge_points
-from hpcdvc.output.strain import StrainFile
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.steps.strain import (
-    ADVICE,
     StrainRows,
     check_layers,
     gauge_text,
     half_window_of,
+    strain_job,
     usable,
     variance_of,
     without_strain,
 )
-from hpcdvc.steps.tables import Points, estimate_table, read_field_only, read_table, table_job, table_stem, write_rows
+from hpcdvc.steps.tables import Points, estimate_table, read_field_only, read_table, write_rows
 
 log = logging.getLogger("hpcdvc")
 
 #: Rough core time of a point, s.
 SECONDS = 3e-5
+
+judge = partial(judge_points, nothing="no point has a strain, most ended")
 
 
 @dataclass(frozen=True)
@@ -77,19 +78,11 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    paths = carry_out(
-        options,
-        team,
-        lambda inputs: [plan(options, inputs, team)],
-        lambda job, checkpoint: work(job, checkpoint, options, team),
-        lambda jobs: estimate_table(jobs[0], team.size, jobs[0].task.points.count, SECONDS),
-    )
-    team.agree(lambda: judge_points(paths, "no point has a strain, most ended"))
-    return paths
+    return carry_out(options, team, plan, work, lambda jobs: estimate_table(jobs, team.size, SECONDS))
 
 
-def plan(options: Options, inputs: Inputs, team) -> Job:
-    """The job, on one rank.
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
 
     Raises
     ------
@@ -116,10 +109,7 @@ def plan(options: Options, inputs: Inputs, team) -> Job:
         variance if known else None, field.grid, support, overlap, mask,
     )  # fmt: skip
     mode = "Q4" if flat and options.cells else options.mode
-    stem = table_stem(options, path, f"strain-{mode}")
-    job = table_job("regularStrain", options, inputs, stem, points, task, team, rows.dtype, advice=ADVICE)
-    job.files = (StrainFile(**vars(job.files[0]), mode=mode),)
-    return job
+    return [strain_job("regularStrain", options, inputs, mode, task, team)]
 
 
 def _read(options: Options) -> Field:
@@ -150,7 +140,7 @@ def _say(
     extent = support.extent * np.array(field.grid.spacing) if support else np.zeros(3)
     log.info("%s", gauge_text(extent, half, flat))
     if variance is None:
-        log.warning("no standard deviations: %s has none of what it has measured", options.phi_file)
+        log.warning("no standard deviations: %s holds none of its displacements", options.phi_file)
     elif half is None and not options.raw:
         log.warning(
             "no standard deviations: neighbouring errors go by the overlap of windows, and %s does not say how large "

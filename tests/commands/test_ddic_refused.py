@@ -40,7 +40,7 @@ def here(tmp_path, monkeypatch):
     [
         ("float", (), "float.tif holds float32 voxels: labels are whole numbers"),
         ("negative", (), "labels are positive"),
-        ("none", (), "none.tif holds no label"),
+        ("none", (), "none.tif holds no particle: it is 0 everywhere"),
         ("small", (), "the label image does not fit the image (ZYX): small.tif"),
         ("flat", (), "the label image does not fit the image (ZYX): flat.tif"),
         ("nowhere", (), "nowhere.tif"),

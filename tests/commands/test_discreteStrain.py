@@ -71,6 +71,17 @@ def test_particles(here):
     assert tifffile.imread("field-eyx_std-Bagi-ns5.tif").shape == on_grid.grid.shape
 
 
+def test_a_dry_run_counts_the_grid_too(here, capfd):
+    save("field.tsv", particles())
+    megabytes, points = [], []
+    for grid in ([], ["-ns", "2"]):
+        assert main("discreteStrain", ["field.tsv", "--dry-run", *grid]) == 0
+        said = capfd.readouterr().out.split("core time")
+        points.append(int(said[0].splitlines()[-1].removesuffix(" points")))
+        megabytes.append(float(said[1].split("disk: about ")[1].split()[0]))
+    assert points[1] > 8 * points[0] and megabytes[1] > 4 * megabytes[0] and not list(here.glob("*.hdf"))
+
+
 def test_mesh_that_was_changed(here):
     save("field.tsv", particles())
     assert main("discreteStrain", ["field.tsv"]) == 0

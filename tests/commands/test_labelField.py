@@ -10,6 +10,7 @@ from reg_ends import check_end, files, own_folder
 from search_cases import particles, save_pair, search_here, written
 
 from hpcdvc.cli import main
+from hpcdvc.fields.rows import some_rows
 from hpcdvc.images import describe, open_volume
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.tsv import write_tsv
@@ -144,7 +145,12 @@ def test_left_on_request_and_resumed(monkeypatch):
         (np.where(balls() == 7, 0, balls()), (), "has the label 7, which the label image has not"),
         (balls(), ("-col", "zdisp"), "motion.tsv has no column 'zdisp': it has Zpos, Ypos, Xpos, Fzz"),
         (balls(), ("-col", "a/b"), "-col 'a/b' cannot be the end of a file name"),
-        (balls(), ("-pf", "grid.tsv"), "grid.tsv holds 4 points that are no particles"),
+        (
+            balls(),
+            ("-pf", "grid.tsv"),
+            "grid.tsv holds 4 points that are no particles: hpcdvc-passPhiField -lab1",
+        ),
+        (balls(), ("-pf", "reg.tsv"), "reg.tsv holds a registration: hpcdvc-passPhiField -lab1 takes it to them"),
     ],
 )
 def test_refused(image, words, expected, capfd):
@@ -152,6 +158,7 @@ def test_refused(image, words, expected, capfd):
     field = field_of(balls())
     field.extra = {}
     write_tsv("grid.tsv", field)
+    write_tsv("reg.tsv", some_rows(field, np.array([0])))
     tifffile.imwrite("lab.tif", image, photometric="minisblack")
     before = files()
     given = ["lab.tif", "-pf", "motion.tsv", "-col", "Zdisp"]

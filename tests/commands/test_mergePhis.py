@@ -8,7 +8,9 @@ from reg_ends import check_end, own_folder
 from table_cases import FAILED, GRID, field, filtered, grains, phi_of, save, save_all
 
 from hpcdvc.cli import main
+from hpcdvc.fields.field import ROW
 from hpcdvc.fields.rows import some_rows
+from hpcdvc.output.hdf5 import write_field
 from hpcdvc.output.tsv import read_tsv
 
 LABELS = grains()[2].astype(np.uint32)
@@ -141,3 +143,24 @@ def test_refused(words, told, capfd):
     save("failed", some_rows(field(GRID), np.array([3, 40, 41])))
     save("away", field(None, grains()[1] + 40.0, failed={}, label=LABELS))
     check_end(capfd, (*words, "-od", "out", "-q"), [told], 2, "mergePhis")
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_motions_that_do_not_follow_each_other_are_noticed(swapped, capfd):
+    """By samples of the images that the files were made from, whatever these are called now."""
+    names = {"a": ("load0.tif", "load1.tif"), "b": ("copy.tif", "load2.tif")}
+    samples = {"load0.tif": "0", "load1.tif": "1", "copy.tif": "1", "load2.tif": "2"}
+    for name, pair in names.items():
+        images = {
+            key: {"name": image, "sample": samples[image]} for key, image in zip(("im1", "im2"), pair, strict=True)
+        }
+        write_field(f"{name}.hdf", affine_rows(), 0, GRID, {"key": name, "provenance": images}, None)
+    merged(*(("b.hdf", "a.hdf") if swapped else ("a.hdf", "b.hdf")))
+    told = "b.hdf ends with load2.tif, and a.hdf begins with load0.tif: are they two motions, one after the other?"
+    assert (told in capfd.readouterr().err) == swapped
+
+
+def affine_rows() -> np.ndarray:
+    rows = np.zeros(GRID.size, ROW)
+    rows["index"], rows["Phi"], rows["return_status"] = np.arange(len(rows)), phi_of(GRID.positions(), 0.0), 2
+    return rows

@@ -190,9 +190,15 @@ GRID_WORDS = ("-ns", 9, "-im1shape", *SHAPE)
         (("-pf", "grid.tsv", "-pf2", "grains.tsv"), 2, "label image for each"),
         (("-pf", "grid.tsv", "-pf2", "grid.hdf", "-lab1", "labels.tif"), 2, "no column Label"),
         (("-pf", "grains.tsv", "-pf2", "grains.hdf", "-lab1", "labels.tif"), 2, "no regular grid"),
+        (
+            ("-pf", "grid.tsv", "-pf2", "grains.tsv", "-lab1", "others.tif"),
+            2,
+            "grains.tsv has the particle 2 more than 1",
+        ),
     ],
 )
 def test_refused(words, code, told, capfd):
+    tifffile.imwrite("others.tif", np.roll(grains()[0], 2, axis=1))
     text = Path("grains.tsv").read_text().splitlines()
     table = ["\t".join(line.split("\t")[1:]) for line in text]
     Path("twice.tsv").write_text("\n".join([*table, table[3]]) + "\n")
@@ -209,3 +215,12 @@ def test_one_layer_of_nodes():
     save("layer", layer)
     found = passed("-pf", "layer.tsv", "-ns", 10, "-im1", "im1.tif", "-nn", 4)
     assert (found.return_status == 1).all()
+
+
+@pytest.mark.parametrize("grey", [True, False])
+def test_grey_values_for_labels_are_noticed(grey, capfd):
+    """Each of many labels reaches through the whole image: the arguments may have been swapped."""
+    values = np.random.default_rng(0).integers(0, 200, SHAPE, np.uint8)
+    tifffile.imwrite("other.tif", values if grey else np.where(values > 30, 1, 0).astype("u1"))
+    passed("-pf", "reg.tsv", "-lab1", "other.tif")
+    assert ("labels of other.tif are together 199 times the image" in capfd.readouterr().err) == grey

@@ -97,3 +97,11 @@ def test_what_does_not_go_with_particles_is_said(capfd):
     assert main("pixelSearch", words) in (0, 1)
     told = capfd.readouterr().err
     assert "-ns and -hws are ignored" in told and "-tif is ignored" in told
+
+
+def test_advice_for_particles_is_of_their_dilation(capfd):
+    """They have no windows that could be larger."""
+    tifffile.imwrite("constant.tif", np.full(SHAPE, 7, "u1"))
+    assert main("pixelSearch", ["im1.tif", "constant.tif", *LABELS]) == 1
+    told = capfd.readouterr().out
+    assert "larger -ld" in told and "-hws" not in told

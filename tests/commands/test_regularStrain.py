@@ -35,12 +35,13 @@ def strain(*words, field="field.tsv", mode="Geers", code=0):
 
 
 @pytest.mark.parametrize("mode", [name for name in MODES if name != "raw"])
-def test_affine_field(mode, here):
+def test_affine_field(mode, here, capfd):
     """Exact at all nodes that are measured, next to those that are not, with unequal spacing."""
     status = np.full(210, 2)
     status[[0, 55, 100, 101]] = -5, -3, 1, -9
     save("field.tsv", affine_field(status=status))
     rows = strain(*MODES[mode], "-comp", "e", "vol", mode=mode)
+    assert "no standard deviations: field.tsv holds none of its displacements" in capfd.readouterr().err
     there = np.isfinite(rows["vol"])
     assert np.abs(tensor(rows, "e")[there] - E_TRUE).max() < 1e-9
     assert rows["vol"][there] == pytest.approx(np.linalg.det(F) - 1, abs=1e-9)
@@ -54,7 +55,7 @@ def test_affine_field(mode, here):
         assert field.displacement[there] == pytest.approx(affine_field().displacement[there], abs=1e-6)
 
 
-def test_raw_takes_the_f_of_the_windows_and_needs_no_grid(here):
+def test_raw_takes_the_f_of_the_windows_and_needs_no_grid(here, capfd):
     field = affine_field(variance=1e-6)
     field.phi[:, :3, :3] = F + 1e-3 * np.random.default_rng(0).standard_normal((210, 3, 3))
     field.phi[7, 2, 2] = -1
@@ -66,6 +67,7 @@ def test_raw_takes_the_f_of_the_windows_and_needs_no_grid(here):
         assert tensor(rows, "U") == pytest.approx(expected, abs=1e-8, nan_ok=True)
         assert rows["returnStatus"][6:9].tolist() == [1, -4, 1] and np.isnan(rows["Uzz"]).sum() == 1
     assert rows["Label"].tolist() == list(range(5, 215))
+    assert "virtual strain gauge: single windows, whose size is not known\n" in capfd.readouterr().out
 
 
 def test_components_and_views(here):

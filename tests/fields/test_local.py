@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import spatial
 from table_cases import FLAT, GRID, phi_of
 
 from hpcdvc.fields.around import Around
+from hpcdvc.fields.filters import Boxes, misfit
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.local import interpolated, local_coherency, median_of, quadratic_at
 
@@ -63,6 +65,26 @@ def test_coherency_against_a_loop():
         fit = np.linalg.lstsq(basis * np.sqrt(weight)[:, None], u[near] * np.sqrt(weight)[:, None], rcond=None)[0][0]
         length = np.median(np.linalg.norm(u[near], axis=1)) + 0.1
         assert value == pytest.approx(((fit - u[number]) ** 2).sum() / 3 / length**2, rel=1e-6)
+
+
+@pytest.mark.parametrize("grid", [WIDE, None], ids=["grid", "scattered"])
+def test_all_rows_are_looked_at_once(grid, monkeypatch):
+    """Commands ask for a thousand rows at a time: what a thousand cost must not grow with the field."""
+    calls = []
+
+    def counted(function):
+        return lambda *some, **named: (calls.append(function.__name__), function(*some, **named))[1]
+
+    monkeypatch.setattr(np, "ptp", counted(np.ptp))
+    monkeypatch.setattr(spatial, "cKDTree", counted(spatial.cKDTree))
+    positions = WIDE.positions()
+    u, around = quadratic(positions, False)[0], Around(positions, np.ones(WIDE.size, bool), grid, radius=18.0)
+    for first in range(0, WIDE.size, 81):  # those on the border take a wider radius
+        local_coherency(around, u, np.arange(first, first + 81))
+    boxes = Boxes(WIDE, np.ones(WIDE.size, bool), (1, 1, 1))
+    for first in range(0, WIDE.size, 81):
+        misfit(boxes, positions, u, np.arange(first, first + 81))
+    assert sorted(calls) == ["cKDTree"] * (grid is None) + ["ptp"] * 3
 
 
 def test_means_against_a_loop():

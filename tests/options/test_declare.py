@@ -14,8 +14,17 @@ import pytest
 
 import hpcdvc.options
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ImagePair, ImageSeries, Needless, Output, RunControl, StartField
-from hpcdvc.options.declare import REQUIRED, OptionSet, as_parameters, declarations, notes, option, options_table
+from hpcdvc.options.common import ImagePair, ImageSeries, Mask, Needless, Output, RunControl, StartField
+from hpcdvc.options.declare import (
+    REQUIRED,
+    OptionSet,
+    as_parameters,
+    declarations,
+    notes,
+    option,
+    option_group,
+    options_table,
+)
 from hpcdvc.options.parser import parse
 from hpcdvc.options.registration import InterpolationOptions, IterationOptions, NodeSpacing, WindowSelection, WindowSize
 
@@ -228,18 +237,53 @@ def test_an_inherited_option_stands_under_the_heading_of_the_group():
     assert heading["phi_file"] == heading["apply_f"] == "start"
 
 
-def test_files_are_one_thing():
-    """What an option reads is the same in all commands; one that is declared again says the same."""
+def groups_of_options():
+    """All classes of `hpcdvc.options`, once each."""
+    modules = [import_module(f"hpcdvc.options.{module.name}") for module in iter_modules(hpcdvc.options.__path__)]
+    classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
+    return dict.fromkeys(cls for cls in classes if issubclass(cls, OptionSet))
+
+
+def test_files_are_declared_once():
+    """What an option reads is one thing in all commands."""
     places = defaultdict(set)
-    for module in iter_modules(hpcdvc.options.__path__):
-        classes = vars(import_module(f"hpcdvc.options.{module.name}")).values()
-        for group in (c for c in classes if isinstance(c, type) and issubclass(c, OptionSet)):
-            for name in set(get_annotations(group)) & set(group.__dataclass_fields__):
-                declared = group.__dataclass_fields__[name].metadata.get("option")
-                if declared and declared.reads and declared.flags:
-                    places[declared.flags[0]].add(declared.reads)
+    for group in groups_of_options():
+        for name in set(get_annotations(group)) & set(group.__dataclass_fields__):
+            declared = group.__dataclass_fields__[name].metadata.get("option")
+            if declared and declared.reads and declared.flags:
+                places[declared.flags[0]].add(group)
     assert {"-mf1", "-pf"} < set(places)
-    assert {flag: kinds for flag, kinds in places.items() if len(kinds) > 1} == {}
+    assert {flag: groups for flag, groups in places.items() if len(groups) > 1} == {}
+
+
+def test_what_a_group_says_differently():
+    """Of an option that it inherits: its words, its spellings, that it must be given; all else stays."""
+
+    @option_group
+    class Mine(Mask):
+        differently = {"mask1": {"default": REQUIRED, "flags": ("-mf1", "--mine"), "help": "mine"}}
+
+    @dataclass(kw_only=True)
+    class Command(Mine):
+        pass
+
+    (old,), (new,) = declarations(Mask), declarations(Command)
+    assert (new.flags, new.help, new.default) == (("-mf1", "--mine"), "mine", REQUIRED)
+    assert new._replace(flags=old.flags, help=old.help, default=old.default) == old
+    assert parse(Command, ["--mine", "m.tif"]) == Command(mask1="m.tif")
+    with pytest.raises(UserError, match="missing: -mf1"):
+        parse(Command, [])
+    with pytest.raises(UserError, match="-mf1 is missing"):
+        Command()
+
+
+def test_all_that_is_said_differently_is_of_inherited_options():
+    found = 0
+    for group in groups_of_options():
+        for name in vars(group).get("differently", {}):
+            assert name in group.__dataclass_fields__ and name not in get_annotations(group), (group, name)
+            found += 1
+    assert found > 9
 
 
 def test_python_users_get_the_same_checks():
