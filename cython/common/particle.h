@@ -56,8 +56,8 @@ INLINE int ball_test(const uint8_t *at, const int64_t *steps, int count, int ero
     return eroding;
 }
 
-/* 1 in `mask` for each voxel of the box [origin, origin + n) that belongs to the particle; dilated ones of other
- * particles only if they are to be kept. Returns how many, -1 when memory ran out. */
+/* 1 in `mask` for each voxel of the box [origin, origin + n) that belongs to the particle; dilated ones of other particles only if
+ * they are to be kept. Returns how many, -1 when memory ran out. */
 static int64_t particle_mask(const hpcdvc_volume *labels, int64_t label, int dilate, int keep_others,
                              const int64_t origin[3], const int n[3], uint8_t *mask)
 {

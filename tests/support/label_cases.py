@@ -4,7 +4,9 @@ import numpy as np
 import tifffile
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
+from search_cases import written
 
+from hpcdvc.cli import main
 from hpcdvc.fields.field import Field
 from hpcdvc.labels.boxes import centres_of_mass
 from hpcdvc.output.tsv import write_tsv
@@ -85,6 +87,17 @@ def moved_by_numpy(image, labels, phi, centres, dilate=0, threshold=0.5):
         better = value > best[part]
         best[part][better], taken[part][better] = value[better], label
     return taken, int(claims)
+
+
+def made_by_any_ranks(run_command, command: str, name: str, *words) -> None:
+    """Check that 1, 2 and 3 ranks write the same bytes (folders on1, on2, on3): one file, whose name has `name`."""
+    words = ("lab.tif", "-pf", "motion.tsv", *words, "--format", "hdf", "-od")
+    assert main(command, [*words, "on1"]) == 0
+    for ranks in (2, 3):
+        done = run_command(command, *words, f"on{ranks}", ranks=ranks)
+        assert done.returncode == 0, done.stderr
+    first = written("on1", name)
+    assert len(first) == 1 and first == written("on2", name) == written("on3", name)
 
 
 def _linear(mask: np.ndarray, places: np.ndarray) -> np.ndarray:
