@@ -8,7 +8,7 @@ import numpy as np
 
 from hpcdvc.fields.around import CACHED, Around, axes_of, nodes_at, squared_length
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.local import basis_of, median_of, weighted_fit
+from hpcdvc.fields.local import basis_of, median_of, values_at, weighted_fit
 
 #: Half the box of nodes that a node is judged by, and as many of the nearest rows by dimensions where there is no grid.
 HALF_BOX = 2
@@ -96,17 +96,17 @@ def misfit(
             away = np.where(count[..., None], positions[rows] - positions[own][:, None], 0)
         scale = np.maximum(np.abs(away).max(axis=(1, 2)), 1e-9)
         basis = basis_of(away / scale[:, None, None], axes, 1)
-        u = np.where(count[..., None], displacements[rows], 0)
+        u = values_at(displacements, rows)
         weights = count.astype(float)
         for again in range(ROUNDS + 1):
             fit = weighted_fit(basis, weights, u)
-            off = u - sum(basis[:, :, q, None] * fit[:, None, q] for q in range(basis.shape[2]))
-            length = np.sqrt(squared_length(off))
+            off = u - sum(basis[:, q, None] * fit[:, q, :, None] for q in range(basis.shape[1]))
+            length = np.sqrt(squared_length(np.moveaxis(off, 1, 2)))
             usual = median_of(length, count) + epsilon
             if again < ROUNDS:
                 weights = count / (1 + (length / usual[:, None]) ** 2) ** 2
         ratio = np.sqrt(squared_length(displacements[own] - fit[:, 0])) / usual
-        result[some] = np.where(count.sum(axis=1) >= 2 * basis.shape[2], ratio, np.nan)
+        result[some] = np.where(count.sum(axis=1) >= 2 * basis.shape[1], ratio, np.nan)
     return result
 
 
@@ -151,8 +151,9 @@ def gaussian_in_boxes(boxes: Boxes, values: np.ndarray, numbers: np.ndarray, sig
         count = rows >= 0
         weights = count * np.exp(-squares / (2 * sigma**2))
         basis = basis_of(np.broadcast_to(away, (*rows.shape, 3)), axes, 1)
+        # whole rows at once: they have too many components to look them up one after the other
         data = np.where(count[..., None], values[rows].reshape(*rows.shape, -1), 0)
-        found = weighted_fit(basis, weights, data)[:, 0]
+        found = weighted_fit(basis, weights, np.swapaxes(data, 1, 2))[:, 0]
         found[~count.any(axis=1)] = np.nan
         result[some] = found.reshape(-1, *values.shape[1:])
     return result

@@ -101,21 +101,33 @@ def _at(around: Around, phi: np.ndarray, numbers: np.ndarray, points: np.ndarray
 
 def median_of(values: np.ndarray, some: np.ndarray) -> np.ndarray:
     """Median along axis 1 of values (m, k, ...) of those that count, (m, k) bool; NaN where none does."""
-    count, shape = some.sum(axis=1), values.shape[2:]
-    values = np.moveaxis(values.reshape(*some.shape, -1), 2, 1)
-    ordered = np.sort(np.where(some[:, None], values, np.inf), axis=2)
+    middle = medians_of(np.moveaxis(values.reshape(*some.shape, -1), 2, 1), some)
+    return middle.reshape(-1, *values.shape[2:])
+
+
+def medians_of(values: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Medians (m, c) along axis 2 of values (m, c, k) of those that count, (m, k) bool; NaN where none does."""
+    count, rows = some.sum(axis=1), np.arange(len(some))
+    ordered = np.sort(values if some.all() else np.where(some[:, None], values, np.inf), axis=2)
     places = [np.clip(place, 0, some.shape[1] - 1) for place in ((count - 1) // 2, count // 2)]
-    low, high = (np.take_along_axis(ordered, place[:, None, None], axis=2)[:, :, 0] for place in places)
-    middle = np.where(count[:, None] > 0, (low + high) / 2, np.nan)
-    return middle.reshape(-1, *shape)
+    low, high = (ordered[rows, :, place] for place in places)
+    return np.where(count[:, None] > 0, (low + high) / 2, np.nan)
+
+
+def values_at(values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Values (m, c, k), of (n, c), of rows (m, k), 0 where there is none (-1); numpy loops over the last axis."""
+    some, result = numbers >= 0, np.empty((len(numbers), values.shape[1], numbers.shape[1]))
+    for place in range(values.shape[1]):
+        result[:, place] = np.where(some, values[:, place][numbers], 0)
+    return result
 
 
 def basis_of(away: np.ndarray, axes: np.ndarray, order: int) -> np.ndarray:
-    """Monomials (m, k, q) up to an order of 1 or 2 of offsets (m, k, 3) along some axes; the first is 1."""
+    """Monomials (m, q, k) up to an order of 1 or 2 of offsets (m, k, 3) along some axes; the first is 1."""
     chosen = [c for degree in range(1, order + 1) for c in combinations_with_replacement(axes, degree)]
-    basis = np.ones((*away.shape[:2], 1 + len(chosen)))
+    basis = np.ones((len(away), 1 + len(chosen), away.shape[1]))
     for place, (first, *others) in enumerate(chosen, 1):
-        basis[..., place] = away[..., first] * (away[..., others[0]] if others else 1)
+        basis[:, place] = away[..., first] * (away[..., others[0]] if others else 1)
     return basis
 
 
@@ -124,43 +136,43 @@ def weighted_fit(basis: np.ndarray, weights: np.ndarray, values: np.ndarray) -> 
 
     Parameters
     ----------
-    basis : (m, k, q), of the order of 1; or (1, k, q) where it is the same for all points
+    basis : (m, q, k), of the order of 1; or (1, q, k) where it is the same for all points
     weights : (m, k)
-    values : (m, k, c)
+    values : (m, c, k)
 
     Returns
     -------
     (m, q, c) array
     """
     left, right = _same_basis(basis[0], weights, values) if len(basis) == 1 else _own_bases(basis, weights, values)
-    whole, diagonal = left[:, 0, 0].copy(), np.arange(1, basis.shape[2])
+    whole, diagonal = left[:, 0, 0].copy(), np.arange(1, basis.shape[1])
     left[:, diagonal, diagonal] += RIDGE * whole[:, None]
-    left[whole == 0] = np.eye(basis.shape[2])
+    left[whole == 0] = np.eye(basis.shape[1])
     return np.linalg.solve(left, right)
 
 
 def _same_basis(basis: np.ndarray, weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Normal equations (m, q, q) and (m, q, c)."""
-    first, second = np.triu_indices(basis.shape[1])
+    first, second = np.triu_indices(len(basis))
     # products of one point at a time: they are the same whichever other points there are
-    sums = (weights[:, None] @ (basis[:, first] * basis[:, second]))[:, 0]
-    left = np.empty((len(weights), basis.shape[1], basis.shape[1]))
+    sums = (weights[:, None] @ (basis[first] * basis[second]).T)[:, 0]
+    left = np.empty((len(weights), len(basis), len(basis)))
     left[:, first, second] = left[:, second, first] = sums
-    return left, np.swapaxes(np.swapaxes(values * weights[..., None], 1, 2) @ basis, 1, 2)
+    return left, np.swapaxes((values * weights[:, None]) @ basis.T, 1, 2)
 
 
 def _own_bases(basis: np.ndarray, weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Normal equations (m, q, q) and (m, q, c)."""
-    spare = -basis.shape[1] % STEP
+    spare = -basis.shape[2] % STEP
     if spare:  # rows of weight 0
-        basis, values = (np.pad(a, ((0, 0), (0, spare), (0, 0))) for a in (basis, values))
+        basis, values = (np.pad(a, ((0, 0), (0, 0), (0, spare))) for a in (basis, values))
         weights = np.pad(weights, ((0, 0), (0, spare)))
-    weighted, q = basis * weights[..., None], basis.shape[2]
-    left, right = np.zeros((len(basis), q, q)), np.zeros((len(basis), q, values.shape[2]))
-    for first in range(0, basis.shape[1], STEP):
+    weighted, q = basis * weights[:, None], basis.shape[1]
+    left, right = np.zeros((len(basis), q, q)), np.zeros((len(basis), q, values.shape[1]))
+    for first in range(0, basis.shape[2], STEP):
         part = slice(first, first + STEP)
-        left += np.swapaxes(weighted[:, part], 1, 2) @ basis[:, part]
-        right += np.swapaxes(weighted[:, part], 1, 2) @ values[:, part]
+        left += weighted[..., part] @ np.swapaxes(basis[..., part], 1, 2)
+        right += weighted[..., part] @ np.swapaxes(values[..., part], 1, 2)
     return left, right
 
 
@@ -208,8 +220,8 @@ def quadratic_at(
     axes = around.axes
     for around_these, some, numbers in enough_around(around, points, LEAST):
         count = numbers >= 0
-        u = np.where(count[..., None], displacements[numbers], 0)
-        squares = squared_length(u - median_of(u, count)[:, None])
+        u = values_at(displacements, numbers)
+        squares = squared_length(np.moveaxis(u - medians_of(u, count)[..., None], 1, 2))
         known = np.maximum(count.sum(axis=1), 1)
         k = np.where(count, np.sqrt(squares), 0).sum(axis=1) / known + epsilon
         weights = np.where(count, np.exp(-squares / (2 * np.sqrt(k))[:, None]), 0)
@@ -217,11 +229,11 @@ def quadratic_at(
         # about the point itself: the constant term is the value there, the linear ones are the gradient
         basis = basis_of(away, axes, 2)
         found = weighted_fit(basis, weights, u)
-        found[count.sum(axis=1) < basis.shape[2]] = np.nan
+        found[count.sum(axis=1) < basis.shape[1]] = np.nan
         phi[some, :, :3], phi[some, :, 3] = np.eye(3), found[:, 0]
         for place, axis in enumerate(axes, 1):
             phi[some, :, axis] += found[:, place] / scale
-        length[some] = median_of(np.sqrt(squared_length(u)), count)
+        length[some] = median_of(np.sqrt(squared_length(np.moveaxis(u, 1, 2))), count)
     return phi, length
 
 
