@@ -1,8 +1,13 @@
 """hpcdvc-moveLabels: a label image whose labels are where a field says that they have moved to."""
 
-from hpcdvc.errors import UserError
+import json
+import os
+from pathlib import Path
+
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.options.moveLabels import Options
 from hpcdvc.output.places import stem_of
+from hpcdvc.output.result import record_path
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
@@ -49,3 +54,17 @@ def move(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     """Make the image. Collective; returns what the record of the run keeps."""
     how = Moving(options.return_status_threshold, options.centre_of_mass, options.label_dilate, options.threshold)
     return moved_labels.move(job, job.task, how, checkpoint, team, options.quiet)
+
+
+def judge(paths: list[str]) -> None:
+    """Make sure, on one rank, that the image holds labels.
+
+    Raises
+    ------
+    RunError
+        It does not. The file is kept.
+    """
+    for path in paths:
+        record = Path(record_path(os.path.splitext(path)[0]))
+        if record.exists() and not json.loads(record.read_text()).get("voxels", 1):
+            raise RunError(f"{path}: no voxel has a label, all labels are left out, outside, or eroded away")

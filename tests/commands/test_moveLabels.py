@@ -118,6 +118,13 @@ def test_labels_that_are_left_out(capfd):
     assert (record["moved"], record["row_missing"], record["row_not_taken"], record["left_image"]) == (2, 1, 0, 1)
 
 
+def test_an_image_without_labels_is_no_result(capfd):
+    save_case()
+    assert main("moveLabels", ["lab.tif", "-pf", "motion.tsv", "-ld", "-50", "-od", "out"]) == 1
+    assert "out/lab-displaced.tif: no voxel has a label" in capfd.readouterr().err
+    assert {path.name for path in Path("out").iterdir()} == {"lab-displaced.tif", "lab-displaced.run.json"}
+
+
 def test_the_same_bytes_on_any_number_of_ranks(run_command):
     save_case("u4")
     made_by_any_ranks(run_command, "moveLabels", "displaced", "-ld", "1")
