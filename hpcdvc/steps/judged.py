@@ -7,8 +7,9 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.around import Around, axes_of
 from hpcdvc.fields.field import Field
-from hpcdvc.fields.filters import HALF_BOX, NEAREST, Boxes, misfit
+from hpcdvc.fields.filters import Boxes
 from hpcdvc.fields.local import local_coherency
+from hpcdvc.fields.misfit import HALF_BOX, NEAREST, misfit
 from hpcdvc.fields.status import LOWEST_MEASURED, Status
 from hpcdvc.options.filterPhiField import Options
 from hpcdvc.output.hdf5 import read_metadata
