@@ -18,6 +18,7 @@ from hpcdvc.fields.field import ROW, Field, row_with
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.rows import without_background
 from hpcdvc.fields.status import Family
+from hpcdvc.fields.strain import COMPONENTS
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.common import Output
 from hpcdvc.options.declare import named_files
@@ -257,6 +258,10 @@ def row_type_of(field: Field, *columns: tuple) -> np.dtype:
     """Type of rows that keep all declared columns of a field, with further columns at the end; says what is lost."""
     known = {column.made_from: column for column in COLUMNS if not column.derived}
     further = [name for name in field.extra or {} if name not in ROW.names]
+    strains = [name for name in further if name.removesuffix("_std") in COMPONENTS]
+    if strains:
+        log.warning("columns of strain are left out: they would be those of the field as it was")
+        further = [name for name in further if name not in strains]
     lost = [name for name in further if name not in known]
     if lost:
         log.warning("columns that are not known are left out: %s", ", ".join(lost))
