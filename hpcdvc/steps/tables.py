@@ -26,6 +26,7 @@ from hpcdvc.output.columns import COLUMNS
 from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile
+from hpcdvc.ranks.exchange import SharedRows
 from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -220,7 +221,7 @@ def write_rows(
     """
     (file,) = job.files
     seconds = max(seconds, 5e-3 / BLOCK)
-    shared = team.shared_rows(points.count, job.dtype)
+    shared = SharedRows(team, points.count, job.dtype)
     measure_points(team, points.count, make, seconds, checkpoint, quiet, family=file.family, shared=shared)
     rows, first = shared.collect(file.spread)
     places = None if points.grid else points.positions[first : first + len(rows)]

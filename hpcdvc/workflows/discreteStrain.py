@@ -16,6 +16,7 @@ from hpcdvc.fields.triangulation import triangulated
 from hpcdvc.options.discreteStrain import Options
 from hpcdvc.output.contents import Mesh
 from hpcdvc.output.result import judge_points
+from hpcdvc.ranks.exchange import SharedRows
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
@@ -130,7 +131,7 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         return write_rows(job, checkpoint, team, task.points, make, SECONDS, options.quiet)
     (file,) = job.files
     make = partial(cell_rows, task)
-    shared = team.shared_rows(task.points.count, job.dtype)
+    shared = SharedRows(team, task.points.count, job.dtype)
     measure_points(team, task.points.count, make, SECONDS, checkpoint, options.quiet, family=file.family, shared=shared)
     file.write_mesh(shared.collect()[0], task.mesh, team)
     return {"points": team.agree(file.counts)}
