@@ -49,6 +49,7 @@ static void look_up(const hpcdvc_volume *labels, int64_t label, const int64_t or
         }
 }
 
+#define LARGEST_BALL 100 /* radius, voxels */
 #define FAR_AWAY 40000 /* squared distance of what is not near; with that of the greatest radius added it fits in 16 bits */
 
 /* Lower each of the rows `to` to the row `from`, `by` voxels away, where that leaves less. */
