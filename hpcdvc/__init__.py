@@ -18,6 +18,8 @@ _HOMES = {
     "bounding_boxes": "labels.boxes",
     "centres_of_mass": "labels.boxes",
     "compute_phi": "fields.decomposition",
+    "create_cuboid": "fem.mesh",
+    "create_cylinder": "fem.mesh",
     "decompose_f": "fields.decomposition",
     "decompose_phi": "fields.decomposition",
     "geers_gradients": "fields.strain_api",
@@ -41,6 +43,7 @@ _HOMES = {
     "register_multiscale": "registration.api",
     "strain_components": "fields.strain",
     "strain_deviations": "fields.strain_errors",
+    "triangulate": "fields.triangulation",
     "volumes": "labels.boxes",
     "write_tsv": "output.tsv",
 }

@@ -31,6 +31,8 @@ PARAMETERS = {
     "bounding_boxes": "labels",
     "centres_of_mass": "labels",
     "compute_phi": "transformation phi_centre phi_point",
+    "create_cuboid": "lengths lc origin",
+    "create_cylinder": "centre radius height lc z_origin",
     "decompose_f": "f two_d",
     "decompose_phi": "phi phi_centre phi_point two_d",
     "geers_gradients": "displacements node_spacing radius variance half_window_size",
@@ -62,6 +64,7 @@ PARAMETERS = {
     "register_multiscale": f"im1 im2 bin_start bin_stop {REGISTRATION} force_change_scale",
     "strain_components": "f names two_d",
     "strain_deviations": "f covariance names two_d",
+    "triangulate": "points alpha",
     "volumes": "labels",
     "write_tsv": "path field",
 }
