@@ -1,0 +1,84 @@
+/* Which voxels a tetrahedron holds, exactly.
+ *
+ * A voxel centre lies in a tetrahedron if it lies on the inner side of its four faces. These are decided in whole
+ * numbers. A centre on a face counts as if it were moved by next to nothing along x, by next to nothing of that along y
+ * and of that along z: no face holds it then. So every voxel in a mesh belongs to one tetrahedron, also on faces, edges
+ * and nodes, and no tetrahedron needs to know its neighbours. */
+#ifndef HPCDVC_FACES_H
+#define HPCDVC_FACES_H
+
+#include <math.h>
+#include <string.h>
+
+#include "fem.h"
+#include "simd.h"
+
+typedef __int128 whole;
+
+/* A face: positive on the inner side, in units that do not matter, at voxels counted from the corner of the brick. */
+typedef struct {
+    whole start, step[3];
+    double value, slope[3]; /* the same, rounded ... */
+    double slack;           /* ... by less than this */
+} face;
+
+INLINE int64_t to_fixed(double x) { return (int64_t)rint(x * (double)((int64_t)1 << SHIFT)); }
+
+/* The face through a, b and c, with d on its inner side. Returns 0 if the four lie in a plane. */
+static int face_through(const int64_t a[3], const int64_t b[3], const int64_t c[3], const int64_t d[3],
+                        const int64_t corner[3], face *f)
+{
+    whole normal[3], inner = 0;
+    f->start = 0;
+    for (int i = 0; i < 3; i++) {
+        const int j = (i + 1) % 3, k = (i + 2) % 3;
+        normal[i] = (whole)(b[j] - a[j]) * (c[k] - a[k]) - (whole)(b[k] - a[k]) * (c[j] - a[j]);
+        inner += normal[i] * (d[i] - a[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        if (inner < 0) normal[i] = -normal[i];
+        f->start += normal[i] * ((corner[i] << SHIFT) - a[i]);
+        f->step[i] = normal[i] << SHIFT, f->slope[i] = (double)f->step[i];
+    }
+    f->value = (double)f->start;
+    f->slack = 0x1p-49 * (fabs(f->value) + BRICK_X * (fabs(f->slope[0]) + fabs(f->slope[1]) + fabs(f->slope[2])));
+    return inner != 0;
+}
+
+static int is_inner(const face *f, int z, int y, int x)
+{
+    const whole s = f->start + f->step[0] * z + f->step[1] * y + f->step[2] * x;
+    if (s != 0) return s > 0;
+    for (int i = 2; i > 0; i--)
+        if (f->step[i] != 0) return f->step[i] > 0;
+    return f->step[0] > 0;
+}
+
+/* Leave of the columns [from, to) of a row those on the inner side. */
+INLINE void cut_row(const face *f, int z, int y, int *from, int *to)
+{
+    const double s = f->value + z * f->slope[0] + y * f->slope[1], dx = f->slope[2];
+    if (dx == 0) {
+        if (fabs(s) > f->slack ? s < 0 : !is_inner(f, z, y, 0)) *to = *from;
+        return;
+    }
+    const double cut = -s / dx, slack = f->slack / fabs(dx) + 1e-12;
+    const int up = dx > 0;
+    int first; /* column from which on they are inside (up), or outside */
+    if (cut > *to + slack) first = *to;
+    else if (cut < *from - 1 - slack) first = *from;
+    else {
+        const double c = fmin(fmax(cut, *from - 1), *to);
+        first = (int)(c + 2) - 2;
+        const double part = c - first;
+        if (part > 0) first++;
+        if (part <= slack || part >= 1 - slack) { /* too close to a voxel for rounded numbers */
+            while (first > *from && is_inner(f, z, y, first - 1) == up) first--;
+            while (first < *to && is_inner(f, z, y, first) != up) first++;
+        }
+    }
+    if (up && first > *from) *from = first;
+    if (!up && first < *to) *to = first;
+}
+
+#endif

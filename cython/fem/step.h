@@ -1,0 +1,220 @@
+/* Sums over the voxels of tetrahedra of N_a times gradient times grey values of im1 and of im2 under the displacement. */
+#ifndef HPCDVC_STEP_H
+#define HPCDVC_STEP_H
+
+#include "moments.h"
+#include "source.h"
+
+typedef double vd __attribute__((vector_size(8 * VL)));
+
+typedef struct {
+    brick b;
+    source s;
+    tetrahedron t;
+    int leaves;              /* some voxels of the tetrahedron have sources outside im2 */
+    plane_sums plane;        /* of gradient times im1, times im1 - im2, times 1 */
+    vd f, d, ff, fd, dd;     /* of im1 and im1 - im2 */
+    int64_t n;
+    float g[BRICK_X + VL], slope[3][BRICK_X + VL], ok[BRICK_X + VL];
+} step;
+
+INLINE vd wide(vf v) { return __builtin_convertvector(v, vd); }
+
+INLINE double total_wide(vd v)
+{
+    double s = 0;
+    for (int i = 0; i < VL; i++) s += v[i];
+    return s;
+}
+
+/* Which columns of [from, to) count; those outside im2 are cut off. Returns how many. */
+static int mark_row(step *k, int z, int y, const double start[3], const double slope[3], int *from, int *to)
+{
+    const brick *b = &k->b;
+    int count = 0, first = *to, last = *from;
+    for (int x = *from; x < *to; x++) {
+        int in = 1;
+        for (int i = 0; i < 3; i++) {
+            const double p = start[i] + x * slope[i] + (double)b->corner[i];
+            in &= p >= -EDGE && p <= (double)b->m->im2->shape[i] - 1 + EDGE;
+        }
+        if (in && x < first) first = x;
+        if (in) last = x + 1;
+        k->ok[x] = in && (!b->has_invalid || valid_at(b, z, y)[x] > 0) ? 1 : 0;
+    }
+    *from = first, *to = last < first ? first : last;
+    if (k->s.has_invalid) drop_invalid_sources(&k->s, start, slope, *from, *to, k->ok);
+    for (int x = *from; x < *to; x++) count += k->ok[x] > 0;
+    return count;
+}
+
+/* Add the row's products. */
+INLINE void add_products(step *k, int z, int y, int from, int to, int partial, int both)
+{
+    const brick *b = &k->b;
+    const float *grey = grey_at(b, z, y), *g[3];
+    vf row[3][PRODUCTS] = {{{0}}}, x = lanes() + splat((float)(from - middle_of(&k->t.in, 2)));
+    for (int i = 0; i < 3; i++) g[i] = gradient_at(b, i, z, y);
+    for (int v = from; v < to; v += VL, x += splat(VL)) {
+        vi keep = lanes() < splat((float)(to - v));
+        if (partial) keep &= load(k->ok + v) > splat(0);
+        const vf f = (vf)((vi)load(grey + v) & keep), d = (vf)((vi)(f - load(k->g + v)) & keep);
+        const vd fw = wide(f), dw = wide(d);
+        k->f += fw, k->d += dw, k->ff += fw * fw, k->fd += fw * dw, k->dd += dw * dw;
+        for (int i = 0; i < 3; i++) {
+            vf of = load(g[i] + v);
+            if (both) of = 0.5f * (of + load(k->slope[i] + v));
+            of = (vf)((vi)of & keep);
+            const vf q[3] = {of * f, of * d, of};
+            for (int j = 0; j < 3; j++) row[0][3 * j + i] += q[j], row[1][3 * j + i] += q[j] * x;
+        }
+    }
+    add_row(&k->plane, 9, 1, row, (float)(y - middle_of(&k->t.in, 1)));
+}
+
+INLINE void step_row(step *k, int z, int y, int from, int to, int kind, int both)
+{
+    const tetrahedron *t = &k->t;
+    const double slope[3] = {t->source[0][2], t->source[1][2], t->source[2][2]};
+    const int partial = k->leaves || k->b.has_invalid || k->s.has_invalid;
+    double start[3];
+    float *const slopes[3] = {k->slope[0], k->slope[1], k->slope[2]};
+    source_at(t, z, y, 0, start);
+    const int count = partial ? mark_row(k, z, y, start, slope, &from, &to) : to - from;
+    if (count == 0) return;
+    sample_sources(&k->s, start, slope, from, to, kind, k->g, both ? slopes : NULL);
+    if (partial) add_products(k, z, y, from, to, 1, both);
+    else add_products(k, z, y, from, to, 0, both);
+    k->n += count;
+}
+
+/* Add what was summed up to the sums of the element, with grey values as they are. */
+static void finish_step(step *k, const moments *m, hpcdvc_step_sums *into)
+{
+    const double o = k->b.offset, n = (double)k->n, f = total_wide(k->f), g = f - total_wide(k->d);
+    const double ff = total_wide(k->ff), fd = total_wide(k->fd), dd = total_wide(k->dd);
+    double shape[4][4];
+    shape_about_middle(&k->t, shape);
+    for (int a = 0; a < 4; a++)
+        for (int i = 0; i < 3; i++) {
+            const double F = once(shape[a], m, i), D = once(shape[a], m, 3 + i), H = once(shape[a], m, 6 + i);
+            into->F[3 * a + i] += F + o * H, into->G[3 * a + i] += F - D + o * H, into->H[3 * a + i] += H;
+        }
+    into->n += n, into->f += f + n * o, into->g += g + n * o;
+    into->ff += ff + o * (2 * f + n * o);
+    into->fg += ff - fd + o * (f + g + n * o);
+    into->gg += ff - 2 * fd + dd + o * (2 * g + n * o);
+}
+
+INLINE void step_planes(step *k, hpcdvc_step_sums *into, int kind, int both)
+{
+    const range *r = &k->t.in;
+    moments m = {{0}};
+    const vd none = {0};
+    k->f = k->d = k->ff = k->fd = k->dd = none, k->n = 0;
+    memset(&k->plane, 0, sizeof k->plane);
+    for (int z = r->lo[0]; z < r->hi[0]; z++) {
+        int some = 0, from, to;
+        for (int y = r->lo[1]; y < r->hi[1]; y++)
+            if (row_in(&k->t, z, y, &from, &to)) step_row(k, z, y, from, to, kind, both), some = 1;
+        if (some) add_plane(&m, &k->plane, 9, 1, z - middle_of(r, 0));
+    }
+    if (k->n > 0) finish_step(k, &m, into);
+}
+
+static void step_of(step *k, hpcdvc_step_sums *into)
+{
+    switch (k->b.m->interpolation.taps + k->b.m->both) {
+    case 2: step_planes(k, into, 2, 0); break;
+    case 3: step_planes(k, into, 2, 1); break;
+    case 4: step_planes(k, into, 4, 0); break;
+    case 5: step_planes(k, into, 4, 1); break;
+    case 6: step_planes(k, into, 6, 0); break;
+    default: step_planes(k, into, 6, 1);
+    }
+}
+
+/* A tetrahedron whose sources need too much of im2 at a time: its range in two. Returns 1 when memory ran out. */
+static int step_in_parts(step *k, hpcdvc_step_sums *into)
+{
+    int64_t lo[3], hi[3];
+    const range whole = k->t.in;
+    int longest = 0, failed = 0;
+    for (int i = 1; i < 3; i++)
+        if (whole.hi[i] - whole.lo[i] > whole.hi[longest] - whole.lo[longest]) longest = i;
+    const int middle = middle_of(&whole, longest);
+    for (int part = 0; part < 2 && !failed; part++) {
+        k->t.in = whole;
+        if (part) k->t.in.lo[longest] = middle;
+        else k->t.in.hi[longest] = middle;
+        if (is_empty(&k->t.in) || !sources_of(&k->b, &k->t, lo, hi, &k->leaves)) continue;
+        if (whole.hi[longest] - whole.lo[longest] > 1 && voxels_for(&k->b, lo, hi) > LARGEST_BOX) {
+            failed = step_in_parts(k, into);
+            continue;
+        }
+        memcpy(k->s.lo, lo, sizeof lo), memcpy(k->s.hi, hi, sizeof hi);
+        failed = read_source(&k->b, &k->s);
+        if (!failed) step_of(k, into);
+    }
+    return failed;
+}
+
+/* Sum up `count` pieces of a brick whose sources lie in what is read for them. Returns 1 when memory ran out. */
+static int step_together(step *k, const hpcdvc_piece *pieces, int64_t count, hpcdvc_step_sums *sums)
+{
+    int64_t lo[3], hi[3];
+    if (count == 0) return 0;
+    if (read_source(&k->b, &k->s)) return 1;
+    for (int64_t i = 0; i < count; i++)
+        if (prepare(&k->t, k->b.m, pieces[i].element, k->b.corner) && sources_of(&k->b, &k->t, lo, hi, &k->leaves))
+            step_of(k, sums + pieces[i].element);
+    return 0;
+}
+
+/* Sum up the pieces of a brick, as many at a time as need not too much of im2. Returns 1 when memory ran out. */
+static int step_brick(step *k, const hpcdvc_piece *pieces, int64_t count, hpcdvc_step_sums *sums)
+{
+    int64_t first = 0, lo[3], hi[3], from[3], to[3];
+    int any = 0, leaves;
+    for (int64_t i = 0; i < count; i++) {
+        if (!prepare(&k->t, k->b.m, pieces[i].element, k->b.corner)) continue;
+        if (!sources_of(&k->b, &k->t, from, to, &leaves)) continue;
+        const int alone = voxels_for(&k->b, from, to) > LARGEST_BOX;
+        for (int j = 0; j < 3; j++) {
+            lo[j] = any && k->s.lo[j] < from[j] ? k->s.lo[j] : from[j];
+            hi[j] = any && k->s.hi[j] > to[j] ? k->s.hi[j] : to[j];
+        }
+        if (alone || voxels_for(&k->b, lo, hi) > LARGEST_BOX) {
+            if (any && step_together(k, pieces + first, i - first, sums)) return 1;
+            first = i, any = 0;
+            memcpy(lo, from, sizeof lo), memcpy(hi, to, sizeof hi);
+        }
+        if (alone) {
+            prepare(&k->t, k->b.m, pieces[i].element, k->b.corner);
+            if (step_in_parts(k, sums + pieces[i].element)) return 1;
+            first = i + 1;
+            continue;
+        }
+        memcpy(k->s.lo, lo, sizeof lo), memcpy(k->s.hi, hi, sizeof hi), any = 1;
+    }
+    return any && step_together(k, pieces + first, count - first, sums);
+}
+
+static int sum_step(const hpcdvc_mesh_images *m, hpcdvc_step_sums *sums)
+{
+    step *k;
+    if (posix_memalign((void **)&k, 64, sizeof *k)) return 1;
+    memset(k, 0, sizeof *k);
+    k->b.m = m;
+    int64_t count = 0;
+    int failed = 0;
+    for (int64_t first = 0; first < m->count && !failed; first += count) {
+        count = next_brick(&k->b, m->pieces + first, m->count - first);
+        failed = count < 0 || step_brick(k, m->pieces + first, count, sums);
+    }
+    brick_end(&k->b), source_end(&k->s);
+    free(k);
+    return failed;
+}
+
+#endif

@@ -1,0 +1,95 @@
+"""Sums over the voxels of tetrahedra in plain numpy, float64 and whole numbers: the slow twin of the kernel."""
+
+import itertools
+
+import numpy as np
+from reference_registration import coefficients, interpolate, spline_gradient
+
+#: Nodes are taken to multiples of 1 / FINE voxels where it is decided what a tetrahedron holds.
+FINE = 2**20
+
+
+def voxels_in(corners: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """(n, 3) voxels of an image that a tetrahedron (4, 3) holds, ZYX.
+
+    Those whose centre lies inside when it is moved by (e^3, e^2, e), e > 0 as small as one likes: in Python's integers.
+    """
+    low = np.ceil(corners.min(axis=0) - 1e-5).clip(0).astype(int)
+    high = np.floor(corners.max(axis=0) + 1e-5).clip(-1, np.array(shape) - 1).astype(int)
+    ranges = [range(a, b + 1) for a, b in zip(low, high, strict=True)]
+    nodes = [[int(c) for c in np.rint(p * FINE)] for p in corners]
+    faces = [face for face in (_face(nodes, a) for a in range(4))]
+    if any(face is None for face in faces):
+        return np.empty((0, 3), int)
+    return np.array([v for v in itertools.product(*ranges) if all(_inside(f, v) for f in faces)], int).reshape(-1, 3)
+
+
+def _face(nodes, a):
+    p, q, r = (np.array(nodes[b], object) for b in range(4) if b != a)
+    n = np.cross(q - p, r - p)
+    side = n @ (np.array(nodes[a], object) - p)
+    if side == 0:
+        return None
+    return (n if side > 0 else -n), p
+
+
+def _inside(face, voxel):
+    n, p = face
+    signs = [n @ (np.array(voxel, object) * FINE - p), n[2], n[1], n[0]]
+    return next(s for s in signs if s != 0) > 0
+
+
+def shape_functions(corners: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """(n, 4) shape functions of a tetrahedron at points (n, 3)."""
+    inner = np.linalg.solve((corners[1:] - corners[0]).T, (at - corners[0]).T).T
+    return np.column_stack([1 - inner.sum(axis=1), inner])
+
+
+class Twin:
+    """The sums of elements; images are without holes.
+
+    Parameters
+    ----------
+    im1, im2 : (nz, ny, nx)
+    order : of the spline
+    """
+
+    def __init__(self, im1, im2, order=3):
+        self.shape, self.order, pad = im1.shape, order, 24
+        # odd about the ends, as the kernels continue an image
+        one, two = (np.pad(im.astype(float), pad, "reflect", reflect_type="odd") for im in (im1, im2))
+        self.f, self.pad, self.end = im1.astype(float), pad, np.array(im2.shape) - 1
+        inside = tuple(slice(pad, pad + n) for n in im1.shape)
+        self.gradient = np.moveaxis(spline_gradient(one, order)[(slice(None), *inside)], 0, -1)
+        self.spline = coefficients(two, order)
+
+    def matrix(self, corners):
+        """(78,) upper triangle, and the number of voxels."""
+        at = voxels_in(corners, self.shape)
+        columns = self._columns(corners, at, self.gradient[tuple(at.T)])
+        return (columns.T @ columns)[np.triu_indices(12)], len(at)
+
+    def step(self, corners, displacements, both=False):
+        """F, G, H, n, f, g, ff, fg, gg of an element."""
+        at = voxels_in(corners, self.shape)
+        source = at + shape_functions(corners, at) @ displacements
+        at, source = (a[((source > -1e-6) & (source < self.end + 1e-6)).all(axis=1)] for a in (at, source))
+        f, g = self.f[tuple(at.T)], interpolate(self.spline, source.T + self.pad, self.order)
+        gradient = self.gradient[tuple(at.T)]
+        if both:
+            gradient = (gradient + self._slopes(source)) / 2
+        columns = self._columns(corners, at, gradient)
+        scalars = np.array([len(f), f.sum(), g.sum(), f @ f, f @ g, g @ g])
+        return columns.T @ f, columns.T @ g, columns.sum(axis=0), scalars
+
+    def _slopes(self, source):
+        h, result = 1e-5, np.empty((len(source), 3))
+        for i in range(3):
+            step = h * np.eye(3)[i]
+            ends = [interpolate(self.spline, (source + s * step).T + self.pad, self.order) for s in (1, -1)]
+            result[:, i] = (ends[0] - ends[1]) / (2 * h)
+        return result
+
+    @staticmethod
+    def _columns(corners, at, gradient):
+        return (shape_functions(corners, at)[:, :, None] * gradient[:, None, :]).reshape(-1, 12)
