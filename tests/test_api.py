@@ -51,6 +51,7 @@ PARAMETERS = {
         "field_coords phi_field points_to_interpolate n_neighbours neighbour_radius interpolate_f "
         "neighbour_distance_weight check_point_surrounded verbose"
     ),
+    "isochoric_field": "points periods",
     "make_grid": "shape spacing",
     "merge_registration_and_discrete_fields": "registration discrete file_name reg_tsv_bin_ratio",
     "merge_regular_grid_and_discrete": "regular_grid discrete labelled_image binning_labelled always_label",
@@ -62,6 +63,7 @@ PARAMETERS = {
     "read_tsv": "path",
     "register": f"im1 im2 {REGISTRATION}",
     "register_multiscale": f"im1 im2 bin_start bin_stop {REGISTRATION} force_change_scale",
+    "regularisation_matrix": "points connectivity young poisson voxel_size xi_bulk dirichlet labels periods",
     "strain_components": "f names two_d",
     "strain_deviations": "f covariance names two_d",
     "triangulate": "points alpha",
