@@ -51,8 +51,10 @@ INLINE void add_products(step *k, int z, int y, int from, int to, int partial, i
         vi keep = lanes() < splat((float)(to - x));
         if (partial) keep &= load(k->ok + x) > splat(0);
         const vf f = (vf)((vi)load(grey + x) & keep), d = (vf)((vi)(f - load(k->g + x)) & keep);
-        const vd fw = wide(f), dw = wide(d);
-        k->f += fw, k->d += dw, k->ff += fw * fw, k->fd += fw * dw, k->dd += dw * dw;
+        vd fw[2], dw[2];
+        halves(f, fw), halves(d, dw);
+        for (int i = 0; i < 2; i++)
+            k->f += fw[i], k->d += dw[i], k->ff += fw[i] * fw[i], k->fd += fw[i] * dw[i], k->dd += dw[i] * dw[i];
         vf q[PRODUCTS], N[4];
         for (int i = 0; i < 3; i++) {
             vf of = load(g[i] + x);
