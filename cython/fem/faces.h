@@ -20,6 +20,7 @@ typedef struct {
     whole start, step[3];
     double value, slope[3]; /* the same, rounded ... */
     double slack;           /* ... by less than this */
+    double inverse, near;   /* -1 / slope along x, and what may be wrong with a column */
 } face;
 
 INLINE int64_t to_fixed(double x) { return (int64_t)rint(x * (double)((int64_t)1 << SHIFT)); }
@@ -42,6 +43,7 @@ static int face_through(const int64_t a[3], const int64_t b[3], const int64_t c[
     }
     f->value = (double)f->start;
     f->slack = 0x1p-49 * (fabs(f->value) + BRICK_X * (fabs(f->slope[0]) + fabs(f->slope[1]) + fabs(f->slope[2])));
+    if (f->step[2] != 0) f->inverse = -1 / f->slope[2], f->near = f->slack / fabs(f->slope[2]) + 1e-12;
     return inner != 0;
 }
 
@@ -57,22 +59,22 @@ static int is_inner(const face *f, int z, int y, int x)
 /* Leave of the columns [from, to) of a row those on the inner side. */
 INLINE void cut_row(const face *f, int z, int y, int *from, int *to)
 {
-    const double s = f->value + z * f->slope[0] + y * f->slope[1], dx = f->slope[2];
-    if (dx == 0) {
+    const double s = f->value + z * f->slope[0] + y * f->slope[1], near = f->near;
+    if (f->slope[2] == 0) {
         if (fabs(s) > f->slack ? s < 0 : !is_inner(f, z, y, 0)) *to = *from;
         return;
     }
-    const double cut = -s / dx, slack = f->slack / fabs(dx) + 1e-12;
-    const int up = dx > 0;
+    const double cut = s * f->inverse;
+    const int up = f->slope[2] > 0;
     int first; /* column from which on they are inside (up), or outside */
-    if (cut > *to + slack) first = *to;
-    else if (cut < *from - 1 - slack) first = *from;
+    if (cut > *to + near) first = *to;
+    else if (cut < *from - 1 - near) first = *from;
     else {
         const double c = fmin(fmax(cut, *from - 1), *to);
         first = (int)(c + 2) - 2;
         const double part = c - first;
         if (part > 0) first++;
-        if (part <= slack || part >= 1 - slack) { /* too close to a voxel for rounded numbers */
+        if (part <= near || part >= 1 - near) { /* too close to a voxel for rounded numbers */
             while (first > *from && is_inner(f, z, y, first - 1) == up) first--;
             while (first < *to && is_inner(f, z, y, first) != up) first++;
         }

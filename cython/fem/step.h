@@ -2,30 +2,23 @@
 #ifndef HPCDVC_STEP_H
 #define HPCDVC_STEP_H
 
-#include "moments.h"
 #include "source.h"
+#include "weighted.h"
 
-typedef double vd __attribute__((vector_size(8 * VL)));
+enum { PRODUCTS = 9 }; /* of a component of the gradient with im1, im1 - im2 and 1 */
 
 typedef struct {
     brick b;
     source s;
     tetrahedron t;
     int leaves;              /* some voxels of the tetrahedron have sources outside im2 */
-    plane_sums plane;        /* of gradient times im1, times im1 - im2, times 1 */
+    vf sums[4 * PRODUCTS];   /* of a shape function times a product ... */
+    double totals[4 * PRODUCTS];
+    int rows;                /* ... over so many rows, and before */
     vd f, d, ff, fd, dd;     /* of im1 and im1 - im2 */
     int64_t n;
     float g[BRICK_X + VL], slope[3][BRICK_X + VL], ok[BRICK_X + VL];
 } step;
-
-INLINE vd wide(vf v) { return __builtin_convertvector(v, vd); }
-
-INLINE double total_wide(vd v)
-{
-    double s = 0;
-    for (int i = 0; i < VL; i++) s += v[i];
-    return s;
-}
 
 /* Which columns of [from, to) count; those outside im2 are cut off. Returns how many. */
 static int mark_row(step *k, int z, int y, const double start[3], const double slope[3], int *from, int *to)
@@ -48,28 +41,33 @@ static int mark_row(step *k, int z, int y, const double start[3], const double s
     return count;
 }
 
-/* Add the row's products. */
+/* Add the products of a row. */
 INLINE void add_products(step *k, int z, int y, int from, int to, int partial, int both)
 {
     const brick *b = &k->b;
     const float *grey = grey_at(b, z, y), *g[3];
-    vf row[3][PRODUCTS] = {{{0}}}, x = lanes() + splat((float)(from - middle_of(&k->t.in, 2)));
     for (int i = 0; i < 3; i++) g[i] = gradient_at(b, i, z, y);
-    for (int v = from; v < to; v += VL, x += splat(VL)) {
-        vi keep = lanes() < splat((float)(to - v));
-        if (partial) keep &= load(k->ok + v) > splat(0);
-        const vf f = (vf)((vi)load(grey + v) & keep), d = (vf)((vi)(f - load(k->g + v)) & keep);
-        const vd fw = wide(f), dw = wide(d);
-        k->f += fw, k->d += dw, k->ff += fw * fw, k->fd += fw * dw, k->dd += dw * dw;
+    for (int x = from; x < to; x += VL) {
+        vi keep = lanes() < splat((float)(to - x));
+        if (partial) keep &= load(k->ok + x) > splat(0);
+        const vf f = (vf)((vi)load(grey + x) & keep), d = (vf)((vi)(f - load(k->g + x)) & keep);
+        vd fw[2], dw[2];
+        halves(f, fw), halves(d, dw);
+        for (int i = 0; i < 2; i++)
+            k->f += fw[i], k->d += dw[i], k->ff += fw[i] * fw[i], k->fd += fw[i] * dw[i], k->dd += dw[i] * dw[i];
+        vf q[PRODUCTS], N[4];
         for (int i = 0; i < 3; i++) {
-            vf of = load(g[i] + v);
-            if (both) of = 0.5f * (of + load(k->slope[i] + v));
+            vf of = load(g[i] + x);
+            if (both) of = 0.5f * (of + load(k->slope[i] + x));
             of = (vf)((vi)of & keep);
-            const vf q[3] = {of * f, of * d, of};
-            for (int j = 0; j < 3; j++) row[0][3 * j + i] += q[j], row[1][3 * j + i] += q[j] * x;
+            q[i] = of * f, q[3 + i] = of * d, q[6 + i] = of;
         }
+        shape_at(&k->t, z, y, x, N);
+        for (int a = 0; a < 4; a++)
+            for (int i = 0; i < PRODUCTS; i++) k->sums[PRODUCTS * a + i] += N[a] * q[i];
     }
-    add_row(&k->plane, 9, 1, row, (float)(y - middle_of(&k->t.in, 1)));
+    k->rows++;
+    settle(k->sums, k->totals, 4 * PRODUCTS, &k->rows, 0);
 }
 
 INLINE void step_row(step *k, int z, int y, int from, int to, int kind, int both)
@@ -89,48 +87,43 @@ INLINE void step_row(step *k, int z, int y, int from, int to, int kind, int both
 }
 
 /* Add what was summed up to the sums of the element, with grey values as they are. */
-static void finish_step(step *k, const moments *m, hpcdvc_step_sums *into)
+static void finish_step(step *k, hpcdvc_step_sums *into)
 {
     const double o = k->b.offset, n = (double)k->n, f = total_wide(k->f), g = f - total_wide(k->d);
     const double ff = total_wide(k->ff), fd = total_wide(k->fd), dd = total_wide(k->dd);
-    double shape[4][4];
-    shape_about_middle(&k->t, shape);
-    for (int a = 0; a < 4; a++)
-        for (int i = 0; i < 3; i++) {
-            const double F = once(shape[a], m, i), D = once(shape[a], m, 3 + i), H = once(shape[a], m, 6 + i);
-            into->F[3 * a + i] += F + o * H, into->G[3 * a + i] += F - D + o * H, into->H[3 * a + i] += H;
-        }
+    settle(k->sums, k->totals, 4 * PRODUCTS, &k->rows, 1);
+    for (int r = 0; r < 12; r++) {
+        const double *t = k->totals + PRODUCTS * (r / 3) + r % 3;
+        into->F[r] += t[0] + o * t[6], into->G[r] += t[0] - t[3] + o * t[6], into->H[r] += t[6];
+    }
     into->n += n, into->f += f + n * o, into->g += g + n * o;
     into->ff += ff + o * (2 * f + n * o);
     into->fg += ff - fd + o * (f + g + n * o);
     into->gg += ff - 2 * fd + dd + o * (2 * g + n * o);
 }
 
-INLINE void step_planes(step *k, hpcdvc_step_sums *into, int kind, int both)
+INLINE void step_rows(step *k, hpcdvc_step_sums *into, int kind, int both)
 {
     const range *r = &k->t.in;
-    moments m = {{0}};
     const vd none = {0};
+    int from, to;
     k->f = k->d = k->ff = k->fd = k->dd = none, k->n = 0;
-    memset(&k->plane, 0, sizeof k->plane);
-    for (int z = r->lo[0]; z < r->hi[0]; z++) {
-        int some = 0, from, to;
+    memset(k->totals, 0, sizeof k->totals);
+    for (int z = r->lo[0]; z < r->hi[0]; z++)
         for (int y = r->lo[1]; y < r->hi[1]; y++)
-            if (row_in(&k->t, z, y, &from, &to)) step_row(k, z, y, from, to, kind, both), some = 1;
-        if (some) add_plane(&m, &k->plane, 9, 1, z - middle_of(r, 0));
-    }
-    if (k->n > 0) finish_step(k, &m, into);
+            if (row_in(&k->t, z, y, &from, &to)) step_row(k, z, y, from, to, kind, both);
+    if (k->n > 0) finish_step(k, into);
 }
 
 static void step_of(step *k, hpcdvc_step_sums *into)
 {
     switch (k->b.m->interpolation.taps + k->b.m->both) {
-    case 2: step_planes(k, into, 2, 0); break;
-    case 3: step_planes(k, into, 2, 1); break;
-    case 4: step_planes(k, into, 4, 0); break;
-    case 5: step_planes(k, into, 4, 1); break;
-    case 6: step_planes(k, into, 6, 0); break;
-    default: step_planes(k, into, 6, 1);
+    case 2: step_rows(k, into, 2, 0); break;
+    case 3: step_rows(k, into, 2, 1); break;
+    case 4: step_rows(k, into, 4, 0); break;
+    case 5: step_rows(k, into, 4, 1); break;
+    case 6: step_rows(k, into, 6, 0); break;
+    default: step_rows(k, into, 6, 1);
     }
 }
 
@@ -142,7 +135,7 @@ static int step_in_parts(step *k, hpcdvc_step_sums *into)
     int longest = 0, failed = 0;
     for (int i = 1; i < 3; i++)
         if (whole.hi[i] - whole.lo[i] > whole.hi[longest] - whole.lo[longest]) longest = i;
-    const int middle = middle_of(&whole, longest);
+    const int middle = (whole.lo[longest] + whole.hi[longest]) / 2;
     for (int part = 0; part < 2 && !failed; part++) {
         k->t.in = whole;
         if (part) k->t.in.lo[longest] = middle;

@@ -3,7 +3,9 @@
 import itertools
 
 import numpy as np
-from reference_registration import coefficients, interpolate, spline_gradient
+from reference_registration import along, interpolate
+
+from hpcdvc.registration.filters import prefilter_taps, spline_gradient
 
 #: Nodes are taken to multiples of 1 / FINE voxels where it is decided what a tetrahedron holds.
 FINE = 2**20
@@ -18,7 +20,7 @@ def voxels_in(corners: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     high = np.floor(corners.max(axis=0) + 1e-5).clip(-1, np.array(shape) - 1).astype(int)
     ranges = [range(a, b + 1) for a, b in zip(low, high, strict=True)]
     nodes = [[int(c) for c in np.rint(p * FINE)] for p in corners]
-    faces = [face for face in (_face(nodes, a) for a in range(4))]
+    faces = [_face(nodes, a) for a in range(4)]
     if any(face is None for face in faces):
         return np.empty((0, 3), int)
     return np.array([v for v in itertools.product(*ranges) if all(_inside(f, v) for f in faces)], int).reshape(-1, 3)
@@ -45,6 +47,14 @@ def shape_functions(corners: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.column_stack([1 - inner.sum(axis=1), inner])
 
 
+def _filter(taps: np.ndarray, sign: int, n: int) -> np.ndarray:
+    """(n, n) matrix of a filter h[0..R] with h[-k] = -sign h[k]."""
+    result = np.zeros((n, n))
+    for k, h in enumerate(taps):
+        result += h * np.eye(n, k=-k) - (sign * h * np.eye(n, k=k) if k else 0)
+    return result
+
+
 class Twin:
     """The sums of elements; images are without holes.
 
@@ -60,8 +70,11 @@ class Twin:
         one, two = (np.pad(im.astype(float), pad, "reflect", reflect_type="odd") for im in (im1, im2))
         self.f, self.pad, self.end = im1.astype(float), pad, np.array(im2.shape) - 1
         inside = tuple(slice(pad, pad + n) for n in im1.shape)
-        self.gradient = np.moveaxis(spline_gradient(one, order)[(slice(None), *inside)], 0, -1)
-        self.spline = coefficients(two, order)
+        slopes = [along(_filter(-spline_gradient(order).derivative, 1, n), one, i) for i, n in enumerate(one.shape)]
+        self.gradient = np.stack(slopes, axis=-1)[inside]
+        self.spline = two
+        for axis, n in enumerate(two.shape):
+            self.spline = along(_filter(prefilter_taps(order), -1, n), self.spline, axis)
 
     def matrix(self, corners):
         """(78,) upper triangle, and the number of voxels."""
