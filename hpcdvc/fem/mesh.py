@@ -34,7 +34,7 @@ def create_cuboid(
         A length is not positive and finite, or there would be too many nodes.
     """
     lengths, origin = _numbers(lengths, 3, "the lengths of a box"), _numbers(origin, 3, "the origin of a box")
-    points, connectivity = _lattice(_divisions(lengths, lc))
+    points, connectivity = lattice(_divisions(lengths, lc))
     points = origin + lengths * points
     return points, orient(points, connectivity)
 
@@ -65,7 +65,7 @@ def create_cylinder(
     radius, height, z_origin = _numbers((radius, height, z_origin), 3, "radius, height and z of a cylinder")
     side = np.sqrt(np.pi) * radius  # of the square with the area of the circle
     count = _divisions(np.array([height, side, side]), lc)
-    points, connectivity = _lattice(np.maximum(count, (1, 2, 2)))
+    points, connectivity = lattice(np.maximum(count, (1, 2, 2)))
     points[:, 0] = z_origin + height * points[:, 0]
     points[:, 1:] = centre + radius * _disc(2 * points[:, 1:] - 1)
     return points, orient(points, connectivity)
@@ -90,7 +90,7 @@ def _divisions(lengths: np.ndarray, lc: float) -> np.ndarray:
     return count.astype(int)
 
 
-def _lattice(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lattice(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nodes in the unit cube, layer by layer, and tetrahedra: `count` cubes along each axis, each with its middle.
 
     Two neighbouring middles and an edge of the face between them are a tetrahedron; at the surface, a middle and half
