@@ -23,6 +23,7 @@ from draw_fields import draw_filtered, draw_merged, draw_passed  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
 from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
+from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
 from draw_strain import draw_gauge, draw_particles, draw_strain_gap, draw_strain_map, draw_strain_modes  # noqa: E402
 from draw_theory import draw_bias, draw_curvature, draw_noise, draw_window  # noqa: E402
@@ -65,6 +66,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "bias.png": draw_bias,
     "noise.png": draw_noise,
     "curvature.png": draw_curvature,
+    "regularisation.png": draw_regularisation,
     "rooms.svg": draw_rooms,
 }
 

@@ -12,7 +12,9 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 
 from hpcdvc.errors import UserError
-from hpcdvc.fem.elasticity import stiffness_matrix
+from hpcdvc.fem.elasticity import lame_constants, stiffness_matrix
+from hpcdvc.fem.quality import check_mesh, edge_lengths
+from hpcdvc.fem.tractions import dirichlet_surfaces, force_operators
 
 #: Unknowns up to which the matrix is multiplied out; with some 150 numbers in a row it is 200 MB there.
 MOST_MULTIPLIED = 100_000
@@ -90,25 +92,6 @@ def isochoric_field(points: np.ndarray, periods: float = 3) -> tuple[float, np.n
     return k, v
 
 
-def mean_edge_length(points: np.ndarray, connectivity: np.ndarray) -> float:
-    """Mean length of the edges of all tetrahedra, voxels: the regularisation length where none is given.
-
-    Parameters
-    ----------
-    points : (n, 3) float64 array, ZYX, voxels
-    connectivity : (k, 4) integer array
-    """
-    starts, ends = np.triu_indices(4, 1)
-    return float(
-        np.mean(
-            [
-                np.linalg.norm(points[connectivity[:, a]] - points[connectivity[:, b]], axis=1).mean()
-                for a, b in zip(starts, ends, strict=True)
-            ]
-        )
-    )
-
-
 def regularisation_matrix(
     points: np.ndarray,
     connectivity: np.ndarray,
@@ -147,15 +130,32 @@ def regularisation_matrix(
     Raises
     ------
     UserError
-        There is no such material or surface, or the mesh is too coarse for the test field.
+        No such material or surface, a length below 0, a mesh that `check_mesh` refuses or is too coarse for the test
+        field.
     """
-    points, connectivity = np.asarray(points, float), np.asarray(connectivity, np.int64)
+    points = np.asarray(points, float)
+    connectivity = check_mesh(points, np.asarray(connectivity))
     k, v = isochoric_field(points, periods)
     if np.mean(np.sum(v**2, axis=1)) < RESOLVED:
         raise UserError(f"the mesh is too coarse for {periods:g} periods of the test field, which is zero at its nodes")
+    if not 0 < voxel_size < np.inf:
+        raise UserError(f"the size of a voxel must be a positive number, not {voxel_size:g}")
+    if xi_bulk is not None and not 0 <= xi_bulk < np.inf:
+        raise UserError(f"the regularisation length of the bulk must be a number from 0 on, not {xi_bulk:g}")
+    shear_modulus = lame_constants(young, poisson)[1] * voxel_size**2
+    surfaces = dirichlet_surfaces(points, connectivity, labels, dirichlet)
+    D, _, varied = force_operators(points, surfaces)
     stiffness = stiffness_matrix(points, connectivity, young, poisson, voxel_size)
-    D, L = np.ones(v.size), None
-    xi = mean_edge_length(points, connectivity) if xi_bulk is None else xi_bulk
-    weight = (xi * k) ** 4 / np.sum((D * (stiffness @ v.ravel())) ** 2)
+    energy = np.sum((D * (stiffness @ v.ravel())) ** 2)
+    if not energy > 0:
+        raise UserError("all nodes of the mesh lie on Dirichlet surfaces: nothing is left of the bulk")
+
+    edge = edge_lengths(points, connectivity).mean()
+    weights = [
+        ((edge if surface.xi is None else surface.xi) * k) ** 4 / surface.energy_of_waves(shear_modulus, k)
+        for surface in surfaces
+    ]
+    L = sum(weight * matrix for weight, matrix in zip(weights, varied, strict=True)) if surfaces else None
+    weight = ((edge if xi_bulk is None else xi_bulk) * k) ** 4 / energy
     operator = RegularisationOperator(stiffness, D, weight, L)
     return (operator.multiplied_out() if v.size <= MOST_MULTIPLIED else operator), v
