@@ -47,6 +47,7 @@ NAMES = (
     ("", "hpcdvc.fields.strain.strain_components"),
     ("", "hpcdvc.fields.strain_errors.strain_deviations"),
     ("spam.DIC.isochoricField", "hpcdvc.fem.regularisation.isochoric_field"),
+    ("spam.DIC.globalCorrelation", "hpcdvc.fem.api.global_correlation"),
     ("spam.DIC.interpolatePhiField", "hpcdvc.steps.kinematics.interpolate_phi_field"),
     ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
     ("spam.DIC.mergeRegistrationAndDiscreteFields", "hpcdvc.labels.starts.merge_registration_and_discrete_fields"),

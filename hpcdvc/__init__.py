@@ -28,6 +28,7 @@ _HOMES = {
     "get_displacement_from_neighbours": "labels.starts",
     "get_label": "labels.boxes",
     "get_windows": "search.api",
+    "global_correlation": "fem.api",
     "guiding_points": "search.guiding_points",
     "interpolate_phi_field": "steps.kinematics",
     "isochoric_field": "fem.regularisation",

@@ -46,6 +46,11 @@ PARAMETERS = {
         "im1 node_position half_window_size phi im2 search_range im1_mask im2_mask min_mask_coverage grey_threshold "
         "apply_f two_d"
     ),
+    "global_correlation": (
+        "im1 im2 points connectivity regularisation_matrix regularisation_field initial_displacements "
+        "convergence_criterion max_iterations median_filter_each_iteration criterion solver gradient probes verbose "
+        "return_result comm"
+    ),
     "guiding_points": "im1 half_window_size minimum_spacing number im1_mask",
     "interpolate_phi_field": (
         "field_coords phi_field points_to_interpolate n_neighbours neighbour_radius interpolate_f "
