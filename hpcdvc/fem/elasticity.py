@@ -4,11 +4,9 @@ import numpy as np
 from scipy import sparse
 
 from hpcdvc.errors import UserError
+from hpcdvc.fem.pattern import UPPER, Pattern
 from hpcdvc.fem.quality import corner_determinants
 from hpcdvc.fields.cells import shape_gradients
-
-#: Row and column, of the 12 x 12 of an element, of the numbers that stand for it: 3 times the corner plus the axis.
-UPPER = np.triu_indices(12)
 
 
 def lame_constants(young: float, poisson: float) -> tuple[float, float]:
@@ -53,16 +51,17 @@ def element_stiffness(points: np.ndarray, connectivity: np.ndarray, young: float
         There is no such material.
     """
     lam, mu = lame_constants(young, poisson)
-    gradients = shape_gradients(points, connectivity)
+    g = np.ascontiguousarray(np.moveaxis(shape_gradients(points, connectivity), 0, 2))
     volumes = np.abs(corner_determinants(points, connectivity)) / 6
-    stiffness = np.empty((len(connectivity), len(UPPER[0])))
+    products = np.einsum("aik,bik->abk", g, g)
+    stiffness = np.empty((len(UPPER[0]), len(connectivity)))
     for place, (row, column) in enumerate(zip(*UPPER, strict=True)):
         (a, i), (b, j) = divmod(row, 3), divmod(column, 3)
-        terms = lam * gradients[:, a, i] * gradients[:, b, j] + mu * gradients[:, a, j] * gradients[:, b, i]
+        terms = lam * g[a, i] * g[b, j] + mu * g[a, j] * g[b, i]
         if i == j:
-            terms += mu * np.einsum("kl,kl->k", gradients[:, a], gradients[:, b])
-        stiffness[:, place] = volumes * terms
-    return stiffness
+            terms += mu * products[a, b]
+        stiffness[place] = volumes * terms
+    return stiffness.T
 
 
 def stiffness_matrix(
@@ -87,11 +86,4 @@ def stiffness_matrix(
         There is no such material.
     """
     upper = element_stiffness(points, connectivity, young * voxel_size**2, poisson)
-    whole = np.empty((len(connectivity), 12, 12))
-    whole[:, *UPPER] = upper
-    whole[:, *UPPER[::-1]] = upper
-    dofs = (3 * np.asarray(connectivity, np.int64)[:, :, None] + np.arange(3)).reshape(-1, 12)
-    rows, columns = (np.broadcast_to(d, whole.shape).ravel() for d in (dofs[:, :, None], dofs[:, None]))
-    size = 3 * len(points)
-    summed = sparse.coo_matrix((whole.ravel(), (rows, columns)), (size, size)).tocsr()
-    return (summed + summed.T) / 2  # the order of the sums differs
+    return Pattern(connectivity, len(points)).matrix(upper).tocsr()

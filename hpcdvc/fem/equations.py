@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from hpcdvc.fem.pattern import PLACE, UPPER, Pattern
 from hpcdvc.fem.quality import edges_of
 from hpcdvc.fem.solve import Solver
 from hpcdvc.fem.sums import Sums
-from hpcdvc.fem.system import Pattern, System
+from hpcdvc.fem.system import System
 
-#: Rows and columns of the upper triangle of the symmetric 12 x 12 sums of an element.
-UPPER = np.triu_indices(12)
 #: Without regularisation a node is not measured where the least eigenvalue of its own 3 x 3 block of M_c is below this
 #: part of the median of their traces: grey values do not change along some direction.
 LEAST_TEXTURE = 1e-3
@@ -54,7 +53,7 @@ class Texture:
         for a in range(4):
             for i in range(3):
                 for j in range(i, 3):
-                    values = self.sums[:, _place(3 * a + i, 3 * a + j)]
+                    values = self.sums[:, PLACE[3 * a + i, 3 * a + j]]
                     blocks[:, i, j] += np.bincount(self.connectivity[:, a], values, self.nodes)
                     blocks[:, j, i] = blocks[:, i, j]
         traces = np.trace(blocks, axis1=1, axis2=2)
@@ -86,11 +85,6 @@ def _follow(loose: np.ndarray, connectivity: np.ndarray, matrix: sparse.bsr_matr
         loose.astype(float)
     )  # some have no neighbour that moves
     return sparse.kron(weight * squares, sparse.identity(3), format="bsr")
-
-
-def _place(row: int, column: int) -> int:
-    """Where an entry of the upper triangle of a 12 x 12 matrix stands."""
-    return row * 12 - row * (row - 1) // 2 + column - row
 
 
 class Equations:

@@ -16,7 +16,7 @@ from hpcdvc.fem.elasticity import lame_constants, stiffness_matrix
 from hpcdvc.fem.quality import check_mesh, edge_lengths
 from hpcdvc.fem.tractions import dirichlet_surfaces, force_operators
 
-#: Unknowns up to which the matrix is multiplied out; with some 150 numbers in a row it is 200 MB there.
+#: Unknowns up to which the matrix is multiplied out; with some 200 numbers in a row it takes 240 MB there.
 MOST_MULTIPLIED = 100_000
 #: Smallest mean square of the test field at the nodes, of which a wave that they resolve has 1/2.
 RESOLVED = 0.05

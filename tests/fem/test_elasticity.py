@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from hpcdvc.errors import UserError
-from hpcdvc.fem.elasticity import UPPER, element_stiffness, lame_constants, stiffness_matrix
+from hpcdvc.fem.elasticity import element_stiffness, lame_constants, stiffness_matrix
 from hpcdvc.fem.mesh import create_cuboid
+from hpcdvc.fem.pattern import UPPER
 
 LENGTHS = np.array([30.0, 20.0, 24.0])
 YOUNG, POISSON = 7.0, 0.3

@@ -1,8 +1,11 @@
 """Regularisation of a global correlation: what it punishes, what it leaves alone, and how much."""
 
+import re
+
 import numpy as np
 import pytest
 from ideal_texture import SIX, IdealBox
+from pages import DOCS
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 
@@ -158,6 +161,18 @@ def test_noise_falls():
     for xi in (0.0, 7.0, 14.0, 21.0):
         assert box.deviation(xi) == pytest.approx(box.deviation_in_a_lattice(xi), rel=0.02)
     assert box.deviation_in_a_lattice(56.0) == pytest.approx(1.597 / 56**1.5, rel=0.03)
+
+
+def test_example_of_the_docs():
+    """The cylinder that the texts of spam show, as the page tells it to be typed."""
+    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / "api.md").read_text(), re.M | re.S)
+    (code,) = (block for block in blocks if "regularisation_parameters" in block)
+    space = {}
+    exec(code, space)
+    points, labels, matrix = space["points"], space["labels"], space["matrix"]
+    assert np.array_equal(labels, np.select([points[:, 0] == -4.2, np.isclose(points[:, 0], 93.1)], [1, 2]))
+    assert matrix.shape == (points.size, points.size) and space["field"].shape == points.shape
+    assert np.array_equal(matrix.D.reshape(-1, 3), np.stack([labels == 0, *[labels >= 0] * 2], axis=1))
 
 
 @pytest.mark.parametrize(

@@ -70,11 +70,25 @@ def test_surfaces_that_are_not_there(box, surfaces, message):
         surface_labels(box[0], surfaces)
 
 
-def test_surface_without_a_node_of_its_own():
-    """All nodes of an axis of one layer lie in its two ends, which leave nothing for others."""
-    points = np.array([[z, y, x] for z in (0, 1) for y in (0, 1) for x in (0, 1)], float)
+CORNERS = np.array([[z, y, x] for z in (0, 1) for y in (0, 1) for x in (0, 1)], float)
+
+
+def test_corners_of_a_cube():
+    """All of them lie in two ends, which leaves nothing for others; and on a circle, which makes no cylinder."""
     with pytest.raises(UserError, match="all nodes of x_end"):
-        surface_labels(points, ["z_start", "z_end", "x_end"])
+        surface_labels(CORNERS, ["z_start", "z_end", "x_end"])
+    with pytest.raises(UserError, match="no cylinder along y"):
+        surface_labels(CORNERS, ["y_lateral"])
+    with pytest.raises(UserError, match="no cylinder along y"):
+        surface_labels(CORNERS[:2], ["y_lateral"])
+
+
+def test_faces_without_nodes_inside():
+    """One cube: each face has the label of its four corners, if they agree."""
+    points, connectivity = hpcdvc.create_cuboid((1, 1, 1), 1)
+    faces = outer_faces(points, connectivity)
+    found = face_labels(faces, surface_labels(points, ["y_start", "y_end"]))
+    np.testing.assert_array_equal(found, np.select([faces.normals[:, 1] < -0.5, faces.normals[:, 1] > 0.5], [1, 2]))
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [5, 2, 0, 4, 1, 3]])
@@ -121,6 +135,8 @@ def test_degrees_of_freedom(box):
     assert np.array_equal(first.diagonal().reshape(-1, 3).T, [z_start, 0 * z_start, 0 * z_start])
     assert np.array_equal(second.diagonal().reshape(-1, 3).T, [y_end & ~z_start, 0 * y_end, y_end])
     assert abs(bulk + first + second - sparse.eye(3 * len(points))).max() == 0
+    _, (again, before), _ = projection_matrices(points, connectivity, labels, [(2, [0, 2]), (1, [0])])
+    assert abs(before - first).max() == abs(again - second).max() == 0
 
 
 def test_laplace_beltrami_of_linear_and_quadratic_functions(box, cylinder):

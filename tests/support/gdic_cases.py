@@ -11,6 +11,7 @@ import tifffile
 from synthetic import Affine, Grey, Sine, lattice_texture, pair, render
 
 from hpcdvc.fem.mesh import create_cuboid
+from hpcdvc.fem.quality import in_order
 
 SHAPE = (44, 46, 48)
 MIDDLE = (np.array(SHAPE) - 1) / 2
@@ -50,8 +51,8 @@ def half_flat() -> list[np.ndarray]:
 
 @cache
 def box(lc: float = 12.0) -> tuple[np.ndarray, np.ndarray]:
-    """A mesh inside the images."""
-    return create_cuboid(LENGTHS, lc, ORIGIN)
+    """A mesh inside the images, in the order in which it is kept."""
+    return in_order(*create_cuboid(LENGTHS, lc, ORIGIN))
 
 
 def save_mesh(path: str, points: np.ndarray, connectivity: np.ndarray) -> None:
