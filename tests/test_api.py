@@ -81,6 +81,7 @@ PARAMETERS = {
 #: whole volumes and fields are worked on by many ranks: of a communicator that is handed over, never of all there are
 COLLECTIVE = {
     *("apply_mesh_transformation", "apply_phi", "apply_phi_field", "read", "register", "register_multiscale"),
+    "global_correlation",
     *("estimate_displacement_from_quadratic_fit", "estimate_local_quadratic_coherency", "interpolate_phi_field"),
 }
 

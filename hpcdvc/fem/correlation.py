@@ -1,8 +1,9 @@
 """Global correlation: the displacements of all nodes of a mesh at once, with or without mechanical regularisation.
 
 The residual r(x) = f(x) - a g(x + u(x)) - b, with f of im1 at the voxels x inside the mesh and u linear in each
-tetrahedron, is minimised by Gauss-Newton iterations with the gradient of im1: the matrix is built once. Sums over voxels
-are made by all ranks, each element by one of them; rank 0 makes the step. docs/theory/global-dvc.md has the equations.
+tetrahedron, is minimised by Gauss-Newton iterations with the gradient of im1: the matrix is built once. Sums over
+voxels are made by all ranks, each element by one of them; rank 0 makes the step. docs/theory/global-dvc.md has the
+equations.
 """
 
 from dataclasses import dataclass, replace

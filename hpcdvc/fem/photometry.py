@@ -1,8 +1,8 @@
 """Gain and offset between the grey values of two images, from sums over elements: none, one pair, or a map.
 
-The residual is r = f - a g - b, with f of im1, and g of im2 where the displacements lead. Gain a and offset b give g the
-mean and the standard deviation of f, as a zero-normalised criterion does; the gain that fits best would be smaller the
-more noise there is, and draw the displacements towards it.
+The residual is r = f - a g - b, with f of im1, and g of im2 where the displacements lead. Gain a and offset b give g
+the mean and the standard deviation of f, as a zero-normalised criterion does; the gain that fits best would be smaller
+the more noise there is, and its residual correlated with f.
 """
 
 from collections.abc import Callable

@@ -25,7 +25,7 @@ def astray(points: np.ndarray, connectivity: np.ndarray, displacements: np.ndarr
 
 
 def chance(freedom: float, cells: float) -> float:
-    """Correlation that images of unrelated textures may reach: by luck, and where displacements are free to bring it about.
+    """Correlation that unrelated textures may reach, by luck and where displacements are free to bring it about.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The peer's recorded case of global DVC: the errors of the nodes are at most its own, and its mesh is read as it is."""
+"""The peer's recorded case of global DVC: errors of nodes are at most its own, and its mesh is read as it is."""
 
 import shlex
 

@@ -1,4 +1,4 @@
-"""Global correlation on arrays: affine fields come out, whatever is regularised; what does not match is not measured."""
+"""Global correlation on arrays: affine fields come out, however regularised; what does not match is not measured."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The example that documents global correlation, as its users know it: cylinder, parameters, labels, matrix, measurement."""
+"""The example that users of global correlation know: cylinder, parameters, labels, matrix, measurement."""
 
 import numpy as np
 import pytest
