@@ -120,6 +120,13 @@ def statuses() -> str:
     return advised(ADVICE)
 
 
+def gdic_statuses() -> str:
+    """How nodes of hpcdvc-gdic end, and what to try."""
+    from hpcdvc.workflows.gdic import ADVICE
+
+    return advised(ADVICE)
+
+
 def ddic_statuses() -> str:
     """Statuses of the labels of a discrete DVC."""
     from hpcdvc.workflows.ddic import ADVICE
@@ -271,6 +278,7 @@ def fragments() -> dict[str, str]:
         **{f"options-{command}.md": options(command) for command in commands()},
         "statuses.md": statuses(),
         "all-statuses.md": all_statuses(),
+        "gdic-statuses.md": gdic_statuses(),
         "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
