@@ -6,7 +6,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fem.coarse import Coarse
-from hpcdvc.fem.mesh import CUBE, lattice
+from hpcdvc.fem.mesh import CUBE, cubes_of, lattice
 from hpcdvc.fem.quality import bodies, corner_determinants, in_order, orient
 from hpcdvc.fem.refine import Size, refine
 from hpcdvc.fem.stuffing import stuff
@@ -76,6 +76,7 @@ class Body:
             It is too small, or too thin, for edges of this length, or there would be too many nodes.
         """
         low, high = self.first - self.edge, self.last + self.edge
+        cubes_of(high - low, self.lc)  # says where they are too many
         count = np.ceil((high - low) / self.edge).astype(int)
         points, cells = lattice(count)
         points = (low + high) / 2 + (points - 0.5) * count * self.edge

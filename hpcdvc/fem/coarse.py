@@ -67,13 +67,14 @@ def coarse_mask(info: VolumeInfo, factor: int, team) -> Coarse:
     return _coarse(info, factor, team, cells)
 
 
-def coarse_sizes(info: VolumeInfo, factor: int, team) -> Coarse:
-    """The smallest size of each cell; inf where there is none above 0. Collective.
+def coarse_sizes(info: VolumeInfo, factor: int, most: float, team) -> Coarse:
+    """The smallest size of each cell, at least one voxel. Collective.
 
     Parameters
     ----------
     info : header of a volume of sizes, voxels
     factor, team : as in `coarse_mask`
+    most : the largest size, which is taken where none above 0 is given
 
     Raises
     ------
@@ -82,9 +83,9 @@ def coarse_sizes(info: VolumeInfo, factor: int, team) -> Coarse:
     """
 
     def cells(planes: np.ndarray) -> np.ndarray:
-        least = np.where(planes > 0, planes, np.inf).min(axis=0)
+        least = np.where(planes > 0, planes, most).min(axis=0)
         rows = np.minimum.reduceat(least, np.arange(0, info.shape[1], factor), axis=0)
-        return np.minimum.reduceat(rows, np.arange(0, info.shape[2], factor), axis=1)
+        return np.clip(np.minimum.reduceat(rows, np.arange(0, info.shape[2], factor), axis=1), 1, most)
 
     return _coarse(info, factor, team, cells)
 

@@ -8,8 +8,8 @@ from hpcdvc.fem.quality import orient
 #: Edge of a cube whose tetrahedra have edges of mean length 1: six of the length of the cube's edge and eight of half
 #: its diagonal meet in a large mesh.
 CUBE = 14 / (6 + 8 * np.sqrt(0.75))
-#: Most nodes of a mesh: more do not fit into any machine that it is made for.
-MOST_NODES = 2**31
+#: Most nodes of a mesh that is made.
+MOST_NODES = 2**27
 
 
 def create_cuboid(
@@ -34,7 +34,7 @@ def create_cuboid(
         A length is not positive and finite, or there would be too many nodes.
     """
     lengths, origin = _numbers(lengths, 3, "the lengths of a box"), _numbers(origin, 3, "the origin of a box")
-    points, connectivity = lattice(_divisions(lengths, lc))
+    points, connectivity = lattice(cubes_of(lengths, lc))
     points = origin + lengths * points
     return points, orient(points, connectivity)
 
@@ -63,9 +63,7 @@ def create_cylinder(
     """
     centre = _numbers(centre, 2, "the centre of a cylinder")
     radius, height, z_origin = _numbers((radius, height, z_origin), 3, "radius, height and z of a cylinder")
-    side = np.sqrt(np.pi) * radius  # of the square with the area of the circle
-    count = _divisions(np.array([height, side, side]), lc)
-    points, connectivity = lattice(np.maximum(count, (1, 2, 2)))
+    points, connectivity = lattice(cubes_of_cylinder(radius, height, lc))
     points[:, 0] = z_origin + height * points[:, 0]
     points[:, 1:] = centre + radius * _disc(2 * points[:, 1:] - 1)
     return points, orient(points, connectivity)
@@ -78,8 +76,8 @@ def _numbers(values: object, count: int, what: str) -> np.ndarray:
     return values
 
 
-def _divisions(lengths: np.ndarray, lc: float) -> np.ndarray:
-    """Cubes along each axis."""
+def cubes_of(lengths: np.ndarray, lc: float) -> np.ndarray:
+    """Cubes along each axis of a box, with two nodes and twelve tetrahedra each; UserError as in `create_cuboid`."""
     if not (lc > 0 and np.isfinite(lc)):
         raise UserError(f"the length of edges must be a positive number of voxels, not {lc:g}")
     if not (lengths > 0).all():
@@ -88,6 +86,12 @@ def _divisions(lengths: np.ndarray, lc: float) -> np.ndarray:
     if not 2 * count.prod() < MOST_NODES:
         raise UserError(f"edges of {lc:g} voxels make {2 * count.prod():.3g} nodes: give a larger -lc")
     return count.astype(int)
+
+
+def cubes_of_cylinder(radius: float, height: float, lc: float) -> np.ndarray:
+    """The same for a cylinder: those of a square with the area of the circle, at least two by two."""
+    side = np.sqrt(np.pi) * radius
+    return np.maximum(cubes_of(np.array([height, side, side]), lc), (1, 2, 2))
 
 
 def lattice(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,12 +9,11 @@ from collections.abc import Callable
 import numpy as np
 
 from hpcdvc.errors import UserError
+from hpcdvc.fem.mesh import MOST_NODES
 from hpcdvc.fem.quality import EDGES, OF_FACE, edges_of, outside, with_volume
 
 #: An edge is halved that is longer than so many times the length that is wanted: halves are then as much too short.
 TOO_LONG = np.sqrt(2)
-#: Most nodes that are made: more do not fit into any machine that they are made for.
-MOST_NODES = 2**27
 #: Part of its volume that a tetrahedron keeps at least where a new node is moved.
 KEPT = 0.3
 

@@ -2,25 +2,11 @@
 
 import numpy as np
 import pytest
+from mesh_cases import mean_edge, surface
 
 import hpcdvc
 from hpcdvc.errors import UserError
 from hpcdvc.fem.quality import corner_determinants, orient
-
-FACES = [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
-EDGES = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
-
-
-def surface(connectivity: np.ndarray) -> np.ndarray:
-    """Faces of one tetrahedron alone; the others belong to two."""
-    faces, count = np.unique(np.sort(connectivity[:, FACES].reshape(-1, 3), axis=1), axis=0, return_counts=True)
-    assert count.max() <= 2
-    return faces[count == 1]
-
-
-def mean_edge(points: np.ndarray, connectivity: np.ndarray) -> float:
-    edges = np.unique(np.sort(connectivity[:, EDGES].reshape(-1, 2), axis=1), axis=0)
-    return np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1).mean()
 
 
 def check(points: np.ndarray, connectivity: np.ndarray, volume: float) -> None:
