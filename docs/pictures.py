@@ -23,6 +23,7 @@ from draw_fields import draw_filtered, draw_merged, draw_passed  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
 from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
+from draw_mesh import draw_meshes  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
 from draw_strain import draw_gauge, draw_particles, draw_strain_gap, draw_strain_map, draw_strain_modes  # noqa: E402
@@ -55,6 +56,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "strain-gap.png": draw_strain_gap,
     "particles.png": draw_particles,
     "gauge.png": draw_gauge,
+    "meshes.png": draw_meshes,
     "moved.png": draw_moved,
     "label-field.png": draw_label_field,
     "claims.png": draw_claims,

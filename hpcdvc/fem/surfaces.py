@@ -128,7 +128,8 @@ def face_labels(faces: Faces, labels: np.ndarray) -> np.ndarray:
     """Surface of each outer face, although the nodes of an edge have the label of one surface alone.
 
     Faces that meet without an edge make up a smooth part. A face has the label of its nodes inside such a part. Where
-    it has none, as in corners, it has the label of its part.
+    it has none, as in corners, it has the label of its part; where a part has none, as the sides of a thin plate, that
+    of its nodes.
 
     Parameters
     ----------
@@ -144,9 +145,16 @@ def face_labels(faces: Faces, labels: np.ndarray) -> np.ndarray:
     first, last = _extremes(part, nodes, len(labels))
     inner = (first == last)[nodes]
     of_face = _agreed(labels[nodes[inner]], face[inner], len(faces.nodes))
-    inner |= ~np.isin(part, part[inner])  # a part without inner nodes has the label of all of them
     of_part = _agreed(labels[nodes[inner]], part[inner], part.max() + 1)
-    return np.where(of_face < 0, of_part[part[::3]], of_face)
+    taken = np.unique(of_part)
+    while True:  # parts of edges alone, by what their nodes have in common that no other part is
+        open_ = (of_part[part] < 0) & ~np.isin(labels[nodes], taken[taken > 0])
+        found = _agreed(labels[nodes[open_]], part[open_], len(of_part))
+        new = found > 0
+        if not new.any():
+            return np.maximum(np.where(of_face < 0, of_part[part[::3]], of_face), 0)
+        of_part[new] = found[new]
+        taken = np.unique(of_part)
 
 
 def _agreed(labels: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:

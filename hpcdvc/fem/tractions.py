@@ -70,8 +70,14 @@ def dirichlet_surfaces(
     of_face, surfaces, seen = face_labels(faces, labels), [], set()
     for label, dofs, *rest in dirichlet:
         xi = rest[0] if rest else None
-        if not isinstance(label, Integral) or label < 1 or label in seen or not (of_face == label).any():
-            raise UserError(f"{label} is no label of a surface that the mesh has, or it is given twice in dirichlet")
+        if not isinstance(label, Integral) or label < 1 or not (labels == label).any():
+            raise UserError(
+                f"{label} is no label of a surface: the nodes have {np.unique(labels[labels > 0]).tolist()}"
+            )
+        if label in seen:
+            raise UserError(f"surface {label} is given twice in dirichlet")
+        if not (of_face == label).any():
+            raise UserError(f"surface {label} has {(labels == label).sum()} nodes, but no face of the mesh")
         known = [dof for dof in dofs if isinstance(dof, Integral) and 0 <= dof <= 2]
         if not len(dofs) or len(set(known)) < len(dofs):
             raise UserError(f"the degrees of freedom of surface {label} must be some of 0, 1, 2, not {list(dofs)}")
@@ -146,22 +152,37 @@ def force_operators(
         here.sort(key=lambda number: surfaces[number].label)
         sharing = sum((surfaces[number].at.astype(int) for number in here), np.zeros(count, int))
         bulk[:, dof] = sharing == 0
-        recovered, free = {}, sharing > 0
+        recovered, free, complete = [], sharing > 0, np.ones(count, bool)
         for number in here:
-            selected[number][:, dof] = free & surfaces[number].at
-            free = free & ~surfaces[number].at
-            recovered[number], known = _tractions(surfaces[number].faces, sharing == 1)
-            laplacian = laplace_beltrami(points, surfaces[number].faces, known)
-            varied[number] += _on_axis(recovered[number].T @ laplacian @ recovered[number], dof)
-        if (sharing > 1).any():
-            masses = {number: surfaces[number].faces.masses(count) * (sharing > 1) for number in here}
-            gap = sparse.diags((sharing > 1).astype(float)) - sum(sparse.diags(masses[s]) @ recovered[s] for s in here)
-            squares = sum(mass**2 for mass in masses.values())
+            faces, at = surfaces[number].faces, surfaces[number].at
+            selected[number][:, dof] = free & at
+            free = free & ~at
+            tractions, known = _tractions(faces, sharing == 1)
+            recovered.append((faces.masses(count), tractions))
+            complete &= known | ~at
+            variation = tractions.T @ laplace_beltrami(points, faces, known) @ tractions
+            varied[number] += _on_axis(variation, dof)
+        shared = (sharing > 1) & complete
+        if shared.any():
+            gap, squares = _gaps(recovered, shared)
             for number in here:
-                own = selected[number][:, dof] * (sharing > 1)
-                weights = np.divide(own, squares, out=np.zeros(count), where=squares > 0)
+                weights = np.divide(selected[number][:, dof], squares, out=np.zeros(count), where=shared)
                 varied[number] += _on_axis(gap.T @ sparse.diags(weights) @ gap, dof)
     return bulk.ravel(), [chosen.ravel() for chosen in selected], varied
+
+
+def _gaps(
+    recovered: list[tuple[np.ndarray, sparse.csr_matrix]], shared: np.ndarray
+) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """What forces at shared nodes have more than the tractions of their surfaces, and the squared areas (n,).
+
+    `recovered` are the areas of the nodes (n,) and the tractions of forces (n, n) of each surface.
+    """
+    gap, squares = sparse.diags(shared.astype(float), format="csr"), np.zeros(len(shared))
+    for masses, tractions in recovered:
+        gap = gap - sparse.diags(masses * shared) @ tractions
+        squares += masses**2
+    return gap, squares
 
 
 def _on_axis(matrix: sparse.spmatrix, dof: int) -> sparse.csr_matrix:

@@ -19,6 +19,8 @@ log = logging.getLogger("hpcdvc")
 
 #: Seconds that a chunk should take: long against the cost of fetching it, short against the end of the run.
 CHUNK_SECONDS = 0.005
+#: The same of points of unlike costs, whose rows cost more to finish.
+UNLIKE_SECONDS = 0.02
 #: Chunks per rank that keep the last of them from being waited for.
 CHUNKS_PER_RANK = 16
 
@@ -38,7 +40,7 @@ def chunk_bounds(seconds: np.ndarray, ranks: int) -> np.ndarray:
     seconds : (n,) rough costs in the order in which the points are dealt
     ranks : how many pull chunks
     """
-    worth = min(CHUNK_SECONDS, seconds.sum() / (ranks * CHUNKS_PER_RANK)) or 1.0
+    worth = min(UNLIKE_SECONDS, seconds.sum() / (ranks * CHUNKS_PER_RANK)) or 1.0
     number = np.floor((np.cumsum(seconds) - seconds) / worth)
     return np.concatenate([np.flatnonzero(np.diff(number, prepend=-1)), [len(seconds)]])
 

@@ -22,6 +22,7 @@ LINES = {
     "info": "",
     "labelField": "a -pf p -col c",
     "ldic": "a b -hws 5",
+    "mesh": "-cube 0 9 0 9 0 9 -lc 3",
     "moveLabels": "a -pf p",
     "mergePhis": "a b",
     "passPhiField": "-pf a -lab1 b",

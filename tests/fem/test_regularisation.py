@@ -90,6 +90,16 @@ def test_uniform_strain(box, xi):
     assert (of_noise > 0) == (xi > 0)
 
 
+def test_uniform_strain_of_a_thin_plate():
+    """Its narrow sides have no node that is theirs alone: nobody knows the tractions there, and nothing is punished."""
+    mesh = hpcdvc.create_cuboid((1.1, 3.3, 3.3), 1)
+    labels = surface_labels(mesh[0], ["y_start", "y_end", "x_start", "x_end", "z_start", "z_end"])
+    dirichlet = [(label, [0, 1, 2], 5.0) for label in range(1, 7)]
+    matrix, _ = regularisation_matrix(*mesh, dirichlet=dirichlet, labels=labels, periods=0.7)
+    u, noise = mesh[0] @ np.diag([0.1, 0.2, -0.3]), np.random.default_rng(4).normal(0, 0.1, mesh[0].shape)
+    assert abs(u.ravel() @ matrix @ u.ravel()) <= 1e-12 * (noise.ravel() @ matrix @ noise.ravel())
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_large_meshes_are_applied_factor_by_factor(box, case, monkeypatch):
     matrix, v = regularised(box, case)

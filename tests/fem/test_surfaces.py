@@ -214,7 +214,7 @@ def test_shear_waves_on_a_surface(box):
         ([(3, [0])], "3 is no label"),
         ([(0, [0])], "0 is no label"),
         ([("z_start", [0])], "z_start is no label"),
-        ([(1, [0]), (1, [1])], "1 is no label .* or it is given twice"),
+        ([(1, [0]), (1, [1])], "surface 1 is given twice"),
         ([(1, [3])], r"must be some of 0, 1, 2, not \[3\]"),
         ([(1, [])], "must be some of 0, 1, 2"),
         ([(1, [0, 0])], "must be some of 0, 1, 2"),
@@ -224,6 +224,13 @@ def test_shear_waves_on_a_surface(box):
 def test_bad_dirichlet(box, dirichlet, message):
     with pytest.raises(UserError, match=message):
         projection_matrices(*box, surface_labels(box[0], ["z_start", "z_end"]), dirichlet)
+
+
+def test_label_of_nodes_without_faces(box):
+    labels = np.zeros(len(box[0]), int)
+    labels[:2] = 1
+    with pytest.raises(UserError, match="surface 1 has 2 nodes, but no face"):
+        projection_matrices(*box, labels, [(1, [0])])
 
 
 @pytest.mark.parametrize("labels", [None, [], np.zeros(5, int)])
