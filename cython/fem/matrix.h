@@ -40,12 +40,15 @@ static void matrix_of(const brick *b, const tetrahedron *t, hpcdvc_matrix_sums *
     vf sums[PAIRS * SQUARES] = {{0}};
     double totals[PAIRS * SQUARES] = {0};
     int rows = 0, from, to;
-    for (int z = t->in.lo[0]; z < t->in.hi[0]; z++)
+    for (int z = t->in.lo[0]; z < t->in.hi[0]; z++) {
+        crossing c;
+        cross(t, z, &c);
         for (int y = t->in.lo[1]; y < t->in.hi[1]; y++) {
-            if (!row_in(t, z, y, &from, &to)) continue;
+            if (!row_in(t, &c, z, y, &from, &to)) continue;
             into->voxels += matrix_row(b, t, sums, z, y, from, to), rows++;
             settle(sums, totals, PAIRS * SQUARES, &rows, 0);
         }
+    }
     settle(sums, totals, PAIRS * SQUARES, &rows, 1);
     for (int r = 0, at = 0; r < 12; r++)
         for (int c = r; c < 12; c++, at++)

@@ -109,9 +109,12 @@ INLINE void step_rows(step *k, hpcdvc_step_sums *into, int kind, int both)
     int from, to;
     k->f = k->d = k->ff = k->fd = k->dd = none, k->n = 0;
     memset(k->totals, 0, sizeof k->totals);
-    for (int z = r->lo[0]; z < r->hi[0]; z++)
+    for (int z = r->lo[0]; z < r->hi[0]; z++) {
+        crossing c;
+        cross(&k->t, z, &c);
         for (int y = r->lo[1]; y < r->hi[1]; y++)
-            if (row_in(&k->t, z, y, &from, &to)) step_row(k, z, y, from, to, kind, both);
+            if (row_in(&k->t, &c, z, y, &from, &to)) step_row(k, z, y, from, to, kind, both);
+    }
     if (k->n > 0) finish_step(k, into);
 }
 
