@@ -20,7 +20,7 @@ typedef struct {
     whole start, step[3];
     double value, slope[3]; /* the same, rounded ... */
     double slack;           /* ... by less than this */
-    double inverse, near;   /* -1 / slope along x, and what may be wrong with a column */
+    double inverse, near;   /* -1 / slope along x, and what is less wrong than this where the face cuts a row */
 } face;
 
 INLINE int64_t to_fixed(double x) { return (int64_t)rint(x * (double)((int64_t)1 << SHIFT)); }
@@ -43,7 +43,8 @@ static int face_through(const int64_t a[3], const int64_t b[3], const int64_t c[
     }
     f->value = (double)f->start;
     f->slack = 0x1p-49 * (fabs(f->value) + BRICK_X * (fabs(f->slope[0]) + fabs(f->slope[1]) + fabs(f->slope[2])));
-    if (f->step[2] != 0) f->inverse = -1 / f->slope[2], f->near = f->slack / fabs(f->slope[2]) + 1e-12;
+    f->inverse = f->near = 0;
+    if (f->step[2] != 0) f->inverse = -1 / f->slope[2], f->near = f->slack / fabs(f->slope[2]) + 0x1p-40;
     return inner != 0;
 }
 
@@ -56,31 +57,38 @@ static int is_inner(const face *f, int z, int y, int x)
     return f->step[0] > 0;
 }
 
-/* Leave of the columns [from, to) of a row those on the inner side. */
-INLINE void cut_row(const face *f, int z, int y, int *from, int *to)
+/* The columns [from, to) of row (z, y) on the inner side of the four faces, among those. In whole numbers, but for a guess. */
+static void cut_exactly(const face f[4], int z, int y, int *from, int *to)
 {
-    const double s = f->value + z * f->slope[0] + y * f->slope[1], near = f->near;
-    if (f->slope[2] == 0) {
-        if (fabs(s) > f->slack ? s < 0 : !is_inner(f, z, y, 0)) *to = *from;
-        return;
-    }
-    const double cut = s * f->inverse;
-    const int up = f->slope[2] > 0;
-    int first; /* column from which on they are inside (up), or outside */
-    if (cut > *to + near) first = *to;
-    else if (cut < *from - 1 - near) first = *from;
-    else {
-        const double c = fmin(fmax(cut, *from - 1), *to);
-        first = (int)(c + 2) - 2;
-        const double part = c - first;
-        if (part > 0) first++;
-        if (part <= near || part >= 1 - near) { /* too close to a voxel for rounded numbers */
-            while (first > *from && is_inner(f, z, y, first - 1) == up) first--;
-            while (first < *to && is_inner(f, z, y, first) != up) first++;
+    for (int a = 0; a < 4; a++, f++) {
+        if (f->step[2] == 0) {
+            if (!is_inner(f, z, y, 0)) *to = *from;
+            continue;
         }
+        const int up = f->step[2] > 0;
+        const double cut = (f->value + z * f->slope[0] + y * f->slope[1]) * f->inverse;
+        int first = (int)fmin(fmax(cut, *from), *to); /* from which on they are inside (up), or outside */
+        while (first > *from && is_inner(f, z, y, first - 1) == up) first--;
+        while (first < *to && is_inner(f, z, y, first) != up) first++;
+        *(up ? from : to) = first;
     }
-    if (up && first > *from) *from = first;
-    if (!up && first < *to) *to = first;
+}
+
+/* Leave of rows [lo, hi) of a plane what lies on the inner side of a face: between `enter` and `leave`, wrong by less than
+ * f->near. */
+INLINE void cut_plane(const face *f, int z, int lo, int hi, double *restrict enter, double *restrict leave)
+{
+    const double s = f->value + z * f->slope[0], start = s * f->inverse, step = f->slope[1] * f->inverse;
+    if (f->step[2] == 0) {
+        for (int y = lo; y < hi; y++) {
+            const double at = s + y * f->slope[1];
+            if (fabs(at) > f->slack ? at < 0 : !is_inner(f, z, y, 0)) leave[y] = -INFINITY;
+        }
+    } else if (f->slope[2] > 0) {
+        for (int y = lo; y < hi; y++) enter[y] = start + y * step > enter[y] ? start + y * step : enter[y];
+    } else {
+        for (int y = lo; y < hi; y++) leave[y] = start + y * step < leave[y] ? start + y * step : leave[y];
+    }
 }
 
 #endif

@@ -2,23 +2,77 @@
 #ifndef HPCDVC_STEP_H
 #define HPCDVC_STEP_H
 
+#include "batch.h"
 #include "source.h"
-#include "weighted.h"
 
 enum { PRODUCTS = 9 }; /* of a component of the gradient with im1, im1 - im2 and 1 */
+
+/* Lanes in float64 are half as many: twice those of any others would be taken apart by the compiler. */
+typedef double vd __attribute__((vector_size(4 * VL)));
+typedef float half_of_vf __attribute__((vector_size(2 * VL)));
 
 typedef struct {
     brick b;
     source s;
     tetrahedron t;
-    int leaves;              /* some voxels of the tetrahedron have sources outside im2 */
-    vf sums[4 * PRODUCTS];   /* of a shape function times a product ... */
-    double totals[4 * PRODUCTS];
-    int rows;                /* ... over so many rows, and before */
-    vd f, d, ff, fd, dd;     /* of im1 and im1 - im2 */
+    int leaves;                      /* some voxels of the tetrahedron have sources outside im2 */
+    batch v;
+    double totals[4 * PRODUCTS];     /* of a shape function times a product */
+    double f, d, ff, fd, dd;         /* of im1 and im1 - im2 */
     int64_t n;
-    float g[BRICK_X + VL], slope[3][BRICK_X + VL], ok[BRICK_X + VL];
+    float ok[BRICK_X], slope[3][ROOM];
 } step;
+
+INLINE void halves(vf v, vd wide[2])
+{
+    const union {
+        vf whole;
+        half_of_vf half[2];
+    } lanes_of = {v};
+    for (int i = 0; i < 2; i++) wide[i] = __builtin_convertvector(lanes_of.half[i], vd);
+}
+
+INLINE double total_wide(vd v)
+{
+    double s = 0;
+    for (int i = 0; i < VL / 2; i++) s += v[i];
+    return s;
+}
+
+/* Add grey values and their squares: their differences are what is left of them in the end. */
+static void add_grey(step *k, int end)
+{
+    vd f = {0}, d = {0}, ff = {0}, fd = {0}, dd = {0}, fw[2], dw[2];
+    for (int at = 0; at < end; at += VL) {
+        const vf one = load(k->v.f + at);
+        halves(one, fw), halves(one - load(k->v.g + at), dw);
+        for (int i = 0; i < 2; i++)
+            f += fw[i], d += dw[i], ff += fw[i] * fw[i], fd += fw[i] * dw[i], dd += dw[i] * dw[i];
+    }
+    k->f += total_wide(f), k->d += total_wide(d);
+    k->ff += total_wide(ff), k->fd += total_wide(fd), k->dd += total_wide(dd);
+}
+
+/* Add the voxels of the batch, and empty it. */
+static void add_products(step *k)
+{
+    vf sums[4 * PRODUCTS] = {{0}};
+    const int end = fill_up(&k->v);
+    for (int at = 0; at < end; at += VL) {
+        const vf f = load(k->v.f + at), d = f - load(k->v.g + at);
+        vf q[PRODUCTS], N[4];
+        for (int i = 0; i < 3; i++) {
+            const vf slope = load(k->v.slope[i] + at);
+            q[i] = slope * f, q[3 + i] = slope * d, q[6 + i] = slope;
+        }
+        shape_of(&k->v, at, N);
+        for (int a = 0; a < 4; a++)
+            for (int i = 0; i < PRODUCTS; i++) sums[PRODUCTS * a + i] += N[a] * q[i];
+    }
+    add_grey(k, end);
+    settle(sums, k->totals, 4 * PRODUCTS);
+    k->v.count = 0;
+}
 
 /* Which columns of [from, to) count; those outside im2 are cut off. Returns how many. */
 static int mark_row(step *k, int z, int y, const double start[3], const double slope[3], int *from, int *to)
@@ -41,78 +95,57 @@ static int mark_row(step *k, int z, int y, const double start[3], const double s
     return count;
 }
 
-/* Add the products of a row. */
-INLINE void add_products(step *k, int z, int y, int from, int to, int partial, int both)
-{
-    const brick *b = &k->b;
-    const float *grey = grey_at(b, z, y), *g[3];
-    for (int i = 0; i < 3; i++) g[i] = gradient_at(b, i, z, y);
-    for (int x = from; x < to; x += VL) {
-        vi keep = lanes() < splat((float)(to - x));
-        if (partial) keep &= load(k->ok + x) > splat(0);
-        const vf f = (vf)((vi)load(grey + x) & keep), d = (vf)((vi)(f - load(k->g + x)) & keep);
-        vd fw[2], dw[2];
-        halves(f, fw), halves(d, dw);
-        for (int i = 0; i < 2; i++)
-            k->f += fw[i], k->d += dw[i], k->ff += fw[i] * fw[i], k->fd += fw[i] * dw[i], k->dd += dw[i] * dw[i];
-        vf q[PRODUCTS], N[4];
-        for (int i = 0; i < 3; i++) {
-            vf of = load(g[i] + x);
-            if (both) of = 0.5f * (of + load(k->slope[i] + x));
-            of = (vf)((vi)of & keep);
-            q[i] = of * f, q[3 + i] = of * d, q[6 + i] = of;
-        }
-        shape_at(&k->t, z, y, x, N);
-        for (int a = 0; a < 4; a++)
-            for (int i = 0; i < PRODUCTS; i++) k->sums[PRODUCTS * a + i] += N[a] * q[i];
-    }
-    k->rows++;
-    settle(k->sums, k->totals, 4 * PRODUCTS, &k->rows, 0);
-}
-
 INLINE void step_row(step *k, int z, int y, int from, int to, int kind, int both)
 {
     const tetrahedron *t = &k->t;
+    batch *v = &k->v;
     const double slope[3] = {t->source[0][2], t->source[1][2], t->source[2][2]};
     const int partial = k->leaves || k->b.has_invalid || k->s.has_invalid;
     double start[3];
-    float *const slopes[3] = {k->slope[0], k->slope[1], k->slope[2]};
     source_at(t, z, y, 0, start);
-    const int count = partial ? mark_row(k, z, y, start, slope, &from, &to) : to - from;
+    const int count = partial ? mark_row(k, z, y, start, slope, &from, &to) : to - from, at = v->count - from;
+    float *const slopes[3] = {k->slope[0] + at, k->slope[1] + at, k->slope[2] + at};
     if (count == 0) return;
-    sample_sources(&k->s, start, slope, from, to, kind, k->g, both ? slopes : NULL);
-    if (partial) add_products(k, z, y, from, to, 1, both);
-    else add_products(k, z, y, from, to, 0, both);
-    k->n += count;
+    append_row(v, &k->b, t, z, y, from, to);
+    sample_sources(&k->s, start, slope, from, to, kind, v->g + at, both ? slopes : NULL);
+    for (int i = 0; i < 3 && both; i++)
+        for (int x = from; x < to; x++) v->slope[i][at + x] = 0.5f * (v->slope[i][at + x] + slopes[i][x]);
+    for (int x = from; x < to && partial; x++)
+        if (k->ok[x] == 0) drop(v, at + x);
+    v->count += to - from, k->n += count;
 }
 
 /* Add what was summed up to the sums of the element, with grey values as they are. */
 static void finish_step(step *k, hpcdvc_step_sums *into)
 {
-    const double o = k->b.offset, n = (double)k->n, f = total_wide(k->f), g = f - total_wide(k->d);
-    const double ff = total_wide(k->ff), fd = total_wide(k->fd), dd = total_wide(k->dd);
-    settle(k->sums, k->totals, 4 * PRODUCTS, &k->rows, 1);
+    const double o = k->b.offset, n = (double)k->n, f = k->f, g = k->f - k->d;
     for (int r = 0; r < 12; r++) {
         const double *t = k->totals + PRODUCTS * (r / 3) + r % 3;
         into->F[r] += t[0] + o * t[6], into->G[r] += t[0] - t[3] + o * t[6], into->H[r] += t[6];
     }
     into->n += n, into->f += f + n * o, into->g += g + n * o;
-    into->ff += ff + o * (2 * f + n * o);
-    into->fg += ff - fd + o * (f + g + n * o);
-    into->gg += ff - 2 * fd + dd + o * (2 * g + n * o);
+    into->ff += k->ff + o * (2 * f + n * o);
+    into->fg += k->ff - k->fd + o * (f + g + n * o);
+    into->gg += k->ff - 2 * k->fd + k->dd + o * (2 * g + n * o);
 }
 
 INLINE void step_rows(step *k, hpcdvc_step_sums *into, int kind, int both)
 {
     const range *r = &k->t.in;
-    const vd none = {0};
     int from, to;
-    k->f = k->d = k->ff = k->fd = k->dd = none, k->n = 0;
+    k->f = k->d = k->ff = k->fd = k->dd = 0, k->n = 0;
     memset(k->totals, 0, sizeof k->totals);
-    for (int z = r->lo[0]; z < r->hi[0]; z++)
+    for (int z = r->lo[0]; z < r->hi[0]; z++) {
+        crossing c;
+        cross(&k->t, z, &c);
         for (int y = r->lo[1]; y < r->hi[1]; y++)
-            if (row_in(&k->t, z, y, &from, &to)) step_row(k, z, y, from, to, kind, both);
-    if (k->n > 0) finish_step(k, into);
+            if (row_in(&k->t, &c, z, y, &from, &to)) {
+                if (is_full(&k->v)) add_products(k);
+                step_row(k, z, y, from, to, kind, both);
+            }
+    }
+    add_products(k);
+    finish_step(k, into);
 }
 
 static void step_of(step *k, hpcdvc_step_sums *into)

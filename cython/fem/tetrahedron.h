@@ -99,11 +99,40 @@ static int prepare(tetrahedron *t, const hpcdvc_mesh_images *m, int64_t element,
     return 1;
 }
 
-/* The columns [from, to) of row (z, y) that it holds. Returns 0 if there are none. */
-INLINE int row_in(const tetrahedron *t, int z, int y, int *from, int *to)
+/* Where the rows of a plane enter and leave a tetrahedron. */
+typedef struct {
+    double enter[BRICK_Y], leave[BRICK_Y];
+    double near; /* they are wrong by less than this */
+} crossing;
+
+static void cross(const tetrahedron *t, int z, crossing *c)
 {
-    *from = t->in.lo[2], *to = t->in.hi[2];
-    for (int a = 0; a < 4 && *from < *to; a++) cut_row(t->faces + a, z, y, from, to);
+    const int lo = t->in.lo[1], hi = t->in.hi[1];
+    c->near = 0;
+    for (int y = lo; y < hi; y++) c->enter[y] = t->in.lo[2] - 0.5, c->leave[y] = t->in.hi[2] - 0.5;
+    for (int a = 0; a < 4; a++) {
+        cut_plane(t->faces + a, z, lo, hi, c->enter, c->leave);
+        if (t->faces[a].near > c->near) c->near = t->faces[a].near;
+    }
+}
+
+/* Whether a place is so close to a voxel that rounded numbers do not tell on which side it is. */
+INLINE int is_close(double part, double near) { return part <= near || part >= 1 - near; }
+
+/* The columns [from, to) of row (z, y) that it holds. Returns 0 if there are none. */
+INLINE int row_in(const tetrahedron *t, const crossing *c, int z, int y, int *from, int *to)
+{
+    const double enter = c->enter[y], leave = c->leave[y];
+    int exactly = c->near > 0.25;
+    if (!(enter <= leave + c->near)) return 0;
+    if (!exactly) {
+        *from = (int)(enter + 1), *to = (int)(leave + 1); /* the next voxel */
+        exactly = is_close(enter + 1 - *from, c->near) || is_close(leave + 1 - *to, c->near);
+    }
+    if (exactly) {
+        *from = t->in.lo[2], *to = t->in.hi[2];
+        cut_exactly(t->faces, z, y, from, to);
+    }
     return *from < *to;
 }
 
