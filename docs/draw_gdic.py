@@ -78,7 +78,7 @@ def draw_gdic(path: Path) -> None:
     """Strain in a slice, and error, standard deviation and residual over the regularisation length."""
     points, connectivity, found = measured()
     truth = SoftLayer().displacement(points)
-    figure = plt.figure(figsize=(10, 4.6))
+    figure = plt.figure(figsize=(10, 3.9))
     *slices, curves = figure.subplots(1, 5, width_ratios=(1, 1, 1, 1, 2.2))
     chosen = {"truth": truth} | {
         ("no regularisation" if not xi else f"xi = {xi}"): found[xi].displacements for xi in (0, 16, 128)
@@ -94,10 +94,9 @@ def draw_gdic(path: Path) -> None:
     least = found[0].state.rms
     curves.loglog(lengths, error, "o-", label="error, rms")
     curves.loglog(lengths, said, "s--", label="standard deviation reported")
-    curves.loglog(
-        lengths, [max(r.state.rms / least - 1, 1e-6) for r in found.values()], "x:", label="growth of the residual"
-    )
-    curves.set(xlabel="xi, voxels (none at the left)", ylabel="voxel, or part")
+    growth = [r.state.rms / least - 1 if xi else np.nan for xi, r in found.items()]
+    curves.loglog(lengths, growth, "x:", label="growth of the residual")
+    curves.set(xlabel="xi, voxels", ylabel="voxels; residual: part of that without")
     curves.set_xticks(lengths, ["none", *LENGTHS_OF_XI[1:]])
     curves.minorticks_off()
     curves.legend(frameon=False)

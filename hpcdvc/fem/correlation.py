@@ -15,7 +15,7 @@ from hpcdvc.fem.errors import standard_deviations
 from hpcdvc.fem.iterates import HISTORY, Control, Journal, Result, State, facts_of
 from hpcdvc.fem.median import MedianFilter
 from hpcdvc.fem.photometry import Greys, compare
-from hpcdvc.fem.results import LEAST_SEEN, MIN_OVERLAP, astray, at_nodes, chance, node_status, of_elements
+from hpcdvc.fem.results import LEAST_SEEN, MIN_OVERLAP, astray, at_nodes, chance, node_status, noise_variance, of_elements
 from hpcdvc.fem.sums import Sums, matrix_sums, step_sums, sums_over_ranks
 from hpcdvc.fields.status import Status
 
@@ -192,9 +192,9 @@ class _Correlation:
         """Collective."""
         pair, std = self.pair, None
         if self.control.probes and state.status == Status.CONVERGED:
-            sums = self.texture.sums if self.texture else None
-            arguments = self.equations.system, sums, pair.connectivity, state.rms**2, self.control.probes
-            std = standard_deviations(self.equations.solver, *arguments)
+            sums, noise = self.texture and self.texture.sums, noise_variance(state.rms, state.displacements)
+            about = self.equations.system, sums, pair.connectivity, noise, self.control.probes
+            std = standard_deviations(self.equations.solver, *about)
 
         def result() -> Result:
             elements, status = {}, np.full(len(pair.points), state.status, np.int32)

@@ -8,10 +8,13 @@ from hpcdvc.fem.sums import Sums
 from hpcdvc.fields.cells import cell_gradients
 from hpcdvc.fields.status import Status
 from hpcdvc.registration.control import VOLUME_RATIO
+from hpcdvc.registration.filters import spline_filter
 from hpcdvc.registration.gauss_newton import CHANCE
 
 #: Least part of the voxels of the mesh that must meet im2, and of those around a node that is measured by them alone.
 MIN_OVERLAP, LEAST_SEEN = 0.1, 0.25
+#: Of the spline that interpolates im2.
+ORDER = 3
 #: Least correlation of what is called converged.
 LEAST_ZNCC = 0.3
 #: How much of the square of the correlation a free displacement wins in a cell of unrelated grey values, at most.
@@ -36,6 +39,17 @@ def chance(freedom: float, cells: float) -> float:
         return 1.0
     won = np.sqrt(1 - np.exp(-WON_BY_CHANCE * freedom / cells))
     return float(max(won, LEAST_ZNCC, min(CHANCE[0] / np.sqrt(cells), CHANCE[1])))
+
+
+def noise_variance(rms: float, displacements: np.ndarray) -> float:
+    """Variance of f - a g as sums over many voxels see it, from the root mean square of the residual of voxels.
+
+    Interpolation takes some of the white noise of im2 from single voxels, by what fractions of a voxel they have moved,
+    but none from sums over many.
+    """
+    at_sixteenths = spline_filter(ORDER).noise
+    kept = at_sixteenths[np.rint(16 * displacements).astype(np.int64) % 16].prod(axis=1).mean()
+    return rms**2 * 2 / (1 + float(kept))
 
 
 def of_elements(sums: Sums, greys: Greys, texture: Texture) -> dict[str, np.ndarray]:
