@@ -15,7 +15,16 @@ from hpcdvc.fem.errors import standard_deviations
 from hpcdvc.fem.iterates import HISTORY, Control, Journal, Result, State, facts_of
 from hpcdvc.fem.median import MedianFilter
 from hpcdvc.fem.photometry import Greys, compare
-from hpcdvc.fem.results import LEAST_SEEN, MIN_OVERLAP, astray, at_nodes, chance, node_status, noise_variance, of_elements
+from hpcdvc.fem.results import (
+    LEAST_SEEN,
+    MIN_OVERLAP,
+    astray,
+    at_nodes,
+    chance,
+    node_status,
+    noise_variance,
+    of_elements,
+)
 from hpcdvc.fem.sums import Sums, matrix_sums, step_sums, sums_over_ranks
 from hpcdvc.fields.status import Status
 
@@ -82,6 +91,7 @@ class _Correlation:
         self.sums: Sums | None = None
         self.greys: Greys | None = None
         self.equations: Equations | None = None
+        self.flat: np.ndarray | None = None
 
     def run(self, start: np.ndarray) -> Result:
         """From a start (n, 3), or from where an earlier run has come to."""
@@ -102,11 +112,13 @@ class _Correlation:
         if team.agree(lambda: not self.texture.seen):
             return replace(start, status=int(Status.SINGULAR))
         self._sum_up(start)
-        texture = self.texture.met_by(self.sums.n) if self.texture else None
-        if team.agree(lambda: not texture.seen):
+        loose = None
+        if self.texture:
+            self.flat, self.texture = self.texture.flat(), self.texture.met_by(self.sums.n)
+            loose = self.texture.flat()
+        if team.agree(lambda: not self.texture.seen):
             return replace(start, status=int(Status.LEFT_IMAGE))
-        loose = texture.flat() if texture else None
-        self.equations = Equations(texture, pair.points, pair.regularisation, loose, self.control.solver, team)
+        self.equations = Equations(self.texture, pair.points, pair.regularisation, loose, self.control.solver, team)
         return replace(start, **team.agree(lambda: self._facts(start)))
 
     def _unseen(self) -> np.ndarray:
@@ -202,7 +214,7 @@ class _Correlation:
                 elements = of_elements(self.sums, self.greys, self.texture)
                 strange = astray(pair.points, pair.connectivity, state.displacements)
                 unseen = self._unseen()
-                status = node_status(status, pair.connectivity, strange, unseen & self.texture.flat(), unseen)
+                status = node_status(status, pair.connectivity, strange, unseen & self.flat, unseen)
             return Result(state.displacements, state.status, status, std, state, history, elements)
 
         return self.team.agree(result)

@@ -22,7 +22,7 @@ FREEDOM_PROBES, FREEDOM_TOLERANCE = 4, 0.05
 
 @dataclass(frozen=True)
 class Texture:
-    """What im1 shows inside the mesh, on rank 0.
+    """What im1 shows inside the mesh.
 
     Attributes
     ----------
@@ -44,8 +44,9 @@ class Texture:
 
     def met_by(self, met: np.ndarray) -> "Texture":
         """The same of the voxels (k,) that meet im2, taken as an even part of those of each element."""
-        part = met / np.maximum(self.voxels, 1)
-        return replace(self, sums=self.sums * part[:, None])
+        if np.array_equal(met, self.voxels):
+            return self
+        return replace(self, sums=self.sums * (met / np.maximum(self.voxels, 1))[:, None])
 
     def flat(self) -> np.ndarray:
         """(n,) bool, nodes whose own equations are singular."""
@@ -81,9 +82,8 @@ def _follow(loose: np.ndarray, connectivity: np.ndarray, matrix: sparse.bsr_matr
     ends = np.tile([1.0, -1.0], len(edges)), (np.repeat(np.arange(len(edges)), 2), edges.ravel())
     differences = sparse.csr_matrix(ends, shape=(len(edges), len(loose)))
     weight = WEAK * float(matrix.diagonal().mean() or 1)
-    squares = differences.T @ differences + WEAK * sparse.diags(
-        loose.astype(float)
-    )  # some have no neighbour that moves
+    # some have no neighbour that moves
+    squares = differences.T @ differences + WEAK * sparse.diags(loose.astype(float))
     return sparse.kron(weight * squares, sparse.identity(3), format="bsr")
 
 
