@@ -222,7 +222,8 @@ class _Correlation:
 
 def line(state: State) -> str:
     """One iteration as a line of text."""
+    change = f"largest change {state.change:8.4f} voxel" if state.number else f"{'at the start':29}"
     return (
-        f"  {state.number:3d}  largest change {state.change:8.4f} voxel  residual {state.rms:10.4g}  "
+        f"  {state.number:3d}  {change}  residual {state.rms:10.4g}  "
         f"zncc {state.zncc:.4f}  voxels in im2 {100 * state.valid_fraction:.1f} %"
     )
