@@ -33,7 +33,7 @@ class Bodies(Mask, Slices):
         help="a cylinder along z: its centre, its radius, and where it begins and ends",
     )  # fmt: skip
     mesh: str | None = option(
-        None, "--mesh", metavar="FILE", reads="mesh",
+        None, "--from", metavar="FILE", reads="mesh",
         help="a mesh that is there, to be checked, refined and written anew: .hdf, .h5, .vtk, .vtu, .msh, .xdmf",
     )  # fmt: skip
 
@@ -59,7 +59,7 @@ class Elements(OptionSet):
 
     lc: float | None = option(
         None, "-lc", "--characteristic-length", above=0, at_most=LONGEST, unit="voxel",
-        help="mean length of edges that is aimed at; of --mesh, edges that are longer are halved",
+        help="mean length of edges that is aimed at; of --from, edges that are longer are halved",
     )  # fmt: skip
     size: str | None = option(
         None, "--size", metavar="FILE", reads="volume",

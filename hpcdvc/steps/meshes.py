@@ -62,7 +62,7 @@ class MeshTask:
             count = cubes_of_cylinder(radius, last - first, options.lc)
         else:
             lengths = np.diff(np.reshape(options.cuboid, (3, 2)))[:, 0] if options.cuboid else np.array(mask.shape)
-            count = cubes_of(lengths, options.lc)
+            count = cubes_of(lengths, options.lc) + bool(mask)  # of a mask there are cubes over its surface
         cubes = int(count.prod())
         return cls(mask, sizes, options.lc, 2 * cubes + int((count + 1).prod()) - cubes, 12 * cubes)
 

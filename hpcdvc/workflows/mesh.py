@@ -79,7 +79,8 @@ def write(job: Job, checkpoint: Checkpoint, points: np.ndarray, connectivity: np
     """
     quality = Quality.of(points, connectivity)
     log.info(quality.text())
-    check_mesh(points, connectivity)
+    if quality.inverted or quality.flat:
+        check_mesh(points, connectivity)
     checkpoint.confirm()
     (file,) = job.files
     file.write(points, connectivity, {"aspect": aspect_ratios(points, connectivity)})

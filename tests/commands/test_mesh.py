@@ -123,11 +123,11 @@ def test_mesh_that_is_there():
     mixed[::2] = mixed[::2, [1, 0, 2, 3]]
     values = {"mesh_points": np.float32(np.vstack([points, [99, 99, 99]])), "mesh_connectivity": mixed.astype("u4")}
     write_plain("old.h5", **values)
-    found = made("--mesh", "old.h5", "-pre", "new", "-msh", name="new-mesh.hdf")
+    found = made("--from", "old.h5", "-pre", "new", "-msh", name="new-mesh.hdf")
     assert np.array_equal(found[0], points) and {*map(frozenset, found[1].tolist())} == {
         *map(frozenset, cells.tolist())
     }
-    finer = made("--mesh", "new-mesh.msh", "-lc", 5, name="new-mesh-lc5.0.hdf")
+    finer = made("--from", "new-mesh.msh", "-lc", 5, name="new-mesh-lc5.0.hdf")
     assert mean_edge(*finer) == pytest.approx(5, rel=0.25)
 
 
@@ -157,7 +157,7 @@ def test_existing_results():
     assert Path("cuboid-mesh-lc20.0.hdf").read_bytes() == first
     assert main("mesh", [*others, "--force"]) == 0
     assert Path("cuboid-mesh-lc20.0.hdf").read_bytes() != first
-    assert main("mesh", ["--mesh", "cuboid-mesh-lc20.0.hdf", "-pre", "cuboid-mesh", "-lc", "20", "--force"]) == 2
+    assert main("mesh", ["--from", "cuboid-mesh-lc20.0.hdf", "-pre", "cuboid-mesh", "-lc", "20", "--force"]) == 2
 
 
 def test_dry_run(masked, capfd):
@@ -185,7 +185,7 @@ def test_changed_during_the_run(masked, monkeypatch, capfd):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "-cube, -cylinder, --mesh or -mf1 is missing"),
+        ((), "-cube, -cylinder, --from or -mf1 is missing"),
         (("-cube", 0, 9, 0, 9, 0, 9), "-lc is missing"),
         ((*BOX, "-lc", 0), "-lc must be greater than 0"),
         ((*BOX, "-lc", "nan"), "-lc"),
@@ -202,10 +202,10 @@ def test_changed_during_the_run(masked, monkeypatch, capfd):
         (("-mf1", "thin.tif", "--size", "empty.tif", "-lc", 5), "the volume of sizes does not fit"),
         (("-mf1", "thin.tif", "--mesher", "gmsh", "-lc", 5), "--mesher gmsh makes boxes and cylinders"),
         ((*BOX, "--mesher", "gmsh", "-lc", 20), "needs the program gmsh"),
-        (("--mesh", "nowhere.vtk"), "nowhere.vtk"),
-        (("--mesh", "thin.tif"), "thin.tif is no HDF5 file"),
-        (("--mesh", "flat.h5"), "flat.h5: 12 of 12 tetrahedra are flat"),
-        (("--mesh", "folded.h5"), "tetrahedra are inverted: they overlap their neighbours"),
+        (("--from", "nowhere.vtk"), "nowhere.vtk"),
+        (("--from", "thin.tif"), "thin.tif is no HDF5 file"),
+        (("--from", "flat.h5"), "flat.h5: 12 of 12 tetrahedra are flat"),
+        (("--from", "folded.h5"), "tetrahedra are inverted: they overlap their neighbours"),
         ((*BOX, "-lc", 20, "-od", "thin.tif"), "thin.tif"),
         ((*BOX, "-lc", 20, "-pre", "a/b"), "-pre"),
     ],
