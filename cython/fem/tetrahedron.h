@@ -80,22 +80,28 @@ static void place(tetrahedron *t, const hpcdvc_mesh_images *m, int64_t element)
         }
 }
 
+/* Range, shape functions and sources of a tetrahedron. Returns 0 if it holds no voxel of the brick. */
+static int locate(tetrahedron *t, const hpcdvc_mesh_images *m, int64_t element, const int64_t corner[3])
+{
+    const double *p[4];
+    t->in = range_of(m, element, corner);
+    if (is_empty(&t->in)) return 0;
+    for (int a = 0; a < 4; a++) p[a] = node_of(m, element, a);
+    if (!shape_functions(p, corner, t->shape)) return 0;
+    if (m->displacements) place(t, m, element);
+    return 1;
+}
+
 /* Make a tetrahedron ready. Returns 0 if it holds no voxel of the brick. */
 static int prepare(tetrahedron *t, const hpcdvc_mesh_images *m, int64_t element, const int64_t corner[3])
 {
     static const int others[4][3] = {{1, 2, 3}, {0, 2, 3}, {0, 1, 3}, {0, 1, 2}};
-    const double *p[4];
     int64_t q[4][3];
-    t->in = range_of(m, element, corner);
-    if (is_empty(&t->in)) return 0;
-    for (int a = 0; a < 4; a++) {
-        p[a] = node_of(m, element, a);
-        for (int i = 0; i < 3; i++) q[a][i] = to_fixed(p[a][i]);
-    }
+    if (!locate(t, m, element, corner)) return 0;
+    for (int a = 0; a < 4; a++)
+        for (int i = 0; i < 3; i++) q[a][i] = to_fixed(node_of(m, element, a)[i]);
     for (int a = 0; a < 4; a++)
         if (!face_through(q[others[a][0]], q[others[a][1]], q[others[a][2]], q[a], corner, t->faces + a)) return 0;
-    if (!shape_functions(p, corner, t->shape)) return 0;
-    if (m->displacements) place(t, m, element);
     return 1;
 }
 

@@ -210,7 +210,8 @@ def pieces_of(points: np.ndarray, connectivity: np.ndarray, shape: tuple[int, in
     number = np.arange(len(element)) - np.repeat(np.cumsum(count) - count, count)
     of_z, of_y = (n[:, 1] * n[:, 2])[element], n[element, 2]
     brick = first[element] + np.stack([number // of_z, number % of_z // of_y, number % of_y], axis=1)
-    order = np.lexsort(brick.T[::-1])  # stable: the elements of a brick stay in their order
+    bricks = -(-np.array(shape) // BRICK)
+    order = np.argsort(brick @ [bricks[1] * bricks[2], bricks[2], 1], kind="stable")
     pieces = np.empty(len(element), dtype("piece"))
     pieces["element"], pieces["brick"] = element[order], brick[order]
     return pieces
