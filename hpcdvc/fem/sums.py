@@ -199,10 +199,10 @@ def pieces_of(points: np.ndarray, connectivity: np.ndarray, shape: tuple[int, in
     -------
     (m,) array of "piece" records, ordered by bricks
     """
-    corners = points[connectivity].reshape(-1, 4, 3)
+    corners = [points[connectivity[:, a]] for a in range(4)]
     # nodes are rounded by less than this
-    low = np.ceil(corners.min(axis=1) - 2 / LARGEST).clip(0, shape).astype(np.int64)
-    high = np.floor(corners.max(axis=1) + 2 / LARGEST).clip(-1, np.array(shape) - 1).astype(np.int64)
+    low = np.ceil(np.minimum.reduce(corners) - 2 / LARGEST).clip(0, shape).astype(np.int64)
+    high = np.floor(np.maximum.reduce(corners) + 2 / LARGEST).clip(-1, np.array(shape) - 1).astype(np.int64)
     first, last = low // BRICK, high // BRICK
     n = np.where((high >= low).all(axis=1, keepdims=True), last - first + 1, 0)
     count = n.prod(axis=1)
