@@ -330,6 +330,15 @@ def test_an_element_spread_over_all_of_im2():
     assert 0 < sums.n[0] == scalars[0] < twin.matrix(points)[1]
     close(sums.G[0], G, 1e-5 * np.abs(G).max())
     assert sums.gg[0] == pytest.approx(scalars[5], rel=1e-6)
+    others = box_of_tetrahedra((1, 1, 1), 20.0)
+    more = (
+        np.concatenate([points, others[0] + 35]),
+        np.concatenate([others[1] + 4, [[0, 1, 2, 3]], others[1][::-1] + 4]),
+    )
+    together = step_sums(im1, im2, *more, np.concatenate([u, np.full((8, 3), 0.3)]), order=1)
+    same(together, sums, slice(6, 7))
+    np.testing.assert_array_equal(together.F[:6], together.F[:6:-1])
+    assert (together.n[:6] > 1000).all()
 
 
 @pytest.mark.parametrize("far", [1e4, -1e9, 1e300])
