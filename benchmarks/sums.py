@@ -1,8 +1,8 @@
 """Cost of the sums of global DVC per voxel and iteration, and of the matrices, which are made once.
 
-Process CPU time of `step_sums`, all in: reading both images, gradient of im1, spline coefficients of im2, interpolation and
-sums. Cases are measured in turn, again and again; medians. The mesh is a box of tetrahedra with edges of about the given
-length, its nodes moved at random, and displaced by a smooth field.
+Process CPU time of `step_sums`, all in: reading both images, gradient of im1, spline coefficients of im2,
+interpolation and sums. Cases are measured in turn, again and again; medians. The mesh is a box of cubes of six
+tetrahedra each, with edges of the given length, its nodes moved at random, and displaced by a smooth field.
 
     python benchmarks/sums.py [--size 160] [--repeats 7] [--edges 8 16 32] [--isa v3]
 """

@@ -25,6 +25,9 @@ typedef struct {
 
 INLINE int64_t to_fixed(double x) { return (int64_t)rint(x * (double)((int64_t)1 << SHIFT)); }
 
+/* As a cast, which is a call. */
+INLINE double rounded(whole w) { return (double)(int64_t)(w >> 64) * 0x1p64 + (double)(uint64_t)w; }
+
 /* The face through a, b and c, with d on its inner side. Returns 0 if the four lie in a plane. */
 static int face_through(const int64_t a[3], const int64_t b[3], const int64_t c[3], const int64_t d[3],
                         const int64_t corner[3], face *f)
@@ -39,9 +42,9 @@ static int face_through(const int64_t a[3], const int64_t b[3], const int64_t c[
     for (int i = 0; i < 3; i++) {
         if (inner < 0) normal[i] = -normal[i];
         f->start += normal[i] * ((corner[i] << SHIFT) - a[i]);
-        f->step[i] = normal[i] << SHIFT, f->slope[i] = (double)f->step[i];
+        f->step[i] = normal[i] << SHIFT, f->slope[i] = rounded(f->step[i]);
     }
-    f->value = (double)f->start;
+    f->value = rounded(f->start);
     f->slack = 0x1p-49 * (fabs(f->value) + BRICK_X * (fabs(f->slope[0]) + fabs(f->slope[1]) + fabs(f->slope[2])));
     f->inverse = f->near = 0;
     if (f->step[2] != 0) f->inverse = -1 / f->slope[2], f->near = f->slack / fabs(f->slope[2]) + 0x1p-40;

@@ -7,7 +7,7 @@
 
 /* Images are worked through in bricks, which lie on multiples of their size: no sum depends on which other elements
  * are summed up with one. */
-enum { BRICK_Z = 32, BRICK_Y = 64, BRICK_X = 64 };
+enum { BRICK_Z = 32, BRICK_Y = 32, BRICK_X = 64 };
 
 /* Nodes are taken to multiples of 2^-SHIFT voxels where it is decided which voxels a tetrahedron holds; coordinates are
  * at most 2^SHIFT voxels, so that the products of three of them can be exact in 128 bits. */

@@ -203,7 +203,7 @@ static int step_brick(step *k, const hpcdvc_piece *pieces, int64_t count, hpcdvc
     int64_t first = 0, lo[3], hi[3], from[3], to[3];
     int any = 0, leaves;
     for (int64_t i = 0; i < count; i++) {
-        if (!prepare(&k->t, k->b.m, pieces[i].element, k->b.corner)) continue;
+        if (!locate(&k->t, k->b.m, pieces[i].element, k->b.corner)) continue;
         if (!sources_of(&k->b, &k->t, from, to, &leaves)) continue;
         const int alone = voxels_for(&k->b, from, to) > LARGEST_BOX;
         for (int j = 0; j < 3; j++) {
@@ -216,8 +216,8 @@ static int step_brick(step *k, const hpcdvc_piece *pieces, int64_t count, hpcdvc
             memcpy(lo, from, sizeof lo), memcpy(hi, to, sizeof hi);
         }
         if (alone) {
-            prepare(&k->t, k->b.m, pieces[i].element, k->b.corner);
-            if (step_in_parts(k, sums + pieces[i].element)) return 1;
+            const int ready = prepare(&k->t, k->b.m, pieces[i].element, k->b.corner);
+            if (ready && step_in_parts(k, sums + pieces[i].element)) return 1;
             first = i + 1;
             continue;
         }

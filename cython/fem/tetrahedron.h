@@ -69,33 +69,41 @@ static int shape_functions(const double *const p[4], const int64_t corner[3], do
     return 1;
 }
 
-/* Sources of the voxels, x + u(x). */
-static void place(tetrahedron *t, const hpcdvc_mesh_images *m, int64_t element)
+/* Sources of the voxels, x + u(x). Returns 0 for nodes so far away that no voxel has one in im2. */
+static int place(tetrahedron *t, const hpcdvc_mesh_images *m, int64_t element)
 {
     for (int i = 0; i < 3; i++)
-        for (int j = 0; j < 4; j++) {
-            t->source[i][j] = i == j;
-            for (int a = 0; a < 4; a++)
-                t->source[i][j] += t->shape[a][j] * m->displacements[3 * m->connectivity[4 * element + a] + i];
+        for (int j = 0; j < 4; j++) t->source[i][j] = i == j;
+    for (int a = 0; a < 4; a++)
+        for (int i = 0; i < 3; i++) {
+            const double u = m->displacements[3 * m->connectivity[4 * element + a] + i];
+            if (!(fabs(u) <= (double)((int64_t)1 << SHIFT))) return 0;
+            for (int j = 0; j < 4; j++) t->source[i][j] += t->shape[a][j] * u;
         }
+    return 1;
 }
 
-/* Make a tetrahedron ready. Returns 0 if it holds no voxel of the brick. */
+/* Range, shape functions and sources of a tetrahedron. Returns 0 if no voxel of the brick can count. */
+static int locate(tetrahedron *t, const hpcdvc_mesh_images *m, int64_t element, const int64_t corner[3])
+{
+    const double *p[4];
+    t->in = range_of(m, element, corner);
+    if (is_empty(&t->in)) return 0;
+    for (int a = 0; a < 4; a++) p[a] = node_of(m, element, a);
+    if (!shape_functions(p, corner, t->shape)) return 0;
+    return !m->displacements || place(t, m, element);
+}
+
+/* Make a tetrahedron ready. Returns 0 if no voxel of the brick can count. */
 static int prepare(tetrahedron *t, const hpcdvc_mesh_images *m, int64_t element, const int64_t corner[3])
 {
     static const int others[4][3] = {{1, 2, 3}, {0, 2, 3}, {0, 1, 3}, {0, 1, 2}};
-    const double *p[4];
     int64_t q[4][3];
-    t->in = range_of(m, element, corner);
-    if (is_empty(&t->in)) return 0;
-    for (int a = 0; a < 4; a++) {
-        p[a] = node_of(m, element, a);
-        for (int i = 0; i < 3; i++) q[a][i] = to_fixed(p[a][i]);
-    }
+    if (!locate(t, m, element, corner)) return 0;
+    for (int a = 0; a < 4; a++)
+        for (int i = 0; i < 3; i++) q[a][i] = to_fixed(node_of(m, element, a)[i]);
     for (int a = 0; a < 4; a++)
         if (!face_through(q[others[a][0]], q[others[a][1]], q[others[a][2]], q[a], corner, t->faces + a)) return 0;
-    if (!shape_functions(p, corner, t->shape)) return 0;
-    if (m->displacements) place(t, m, element);
     return 1;
 }
 

@@ -199,10 +199,10 @@ def pieces_of(points: np.ndarray, connectivity: np.ndarray, shape: tuple[int, in
     -------
     (m,) array of "piece" records, ordered by bricks
     """
-    corners = points[connectivity].reshape(-1, 4, 3)
+    corners = [points[connectivity[:, a]] for a in range(4)]
     # nodes are rounded by less than this
-    low = np.ceil(corners.min(axis=1) - 2 / LARGEST).clip(0, shape).astype(np.int64)
-    high = np.floor(corners.max(axis=1) + 2 / LARGEST).clip(-1, np.array(shape) - 1).astype(np.int64)
+    low = np.ceil(np.minimum.reduce(corners) - 2 / LARGEST).clip(0, shape).astype(np.int64)
+    high = np.floor(np.maximum.reduce(corners) + 2 / LARGEST).clip(-1, np.array(shape) - 1).astype(np.int64)
     first, last = low // BRICK, high // BRICK
     n = np.where((high >= low).all(axis=1, keepdims=True), last - first + 1, 0)
     count = n.prod(axis=1)
@@ -210,7 +210,8 @@ def pieces_of(points: np.ndarray, connectivity: np.ndarray, shape: tuple[int, in
     number = np.arange(len(element)) - np.repeat(np.cumsum(count) - count, count)
     of_z, of_y = (n[:, 1] * n[:, 2])[element], n[element, 2]
     brick = first[element] + np.stack([number // of_z, number % of_z // of_y, number % of_y], axis=1)
-    order = np.lexsort(brick.T[::-1])  # stable: the elements of a brick stay in their order
+    bricks = -(-np.array(shape) // BRICK)
+    order = np.argsort(brick @ [bricks[1] * bricks[2], bricks[2], 1], kind="stable")
     pieces = np.empty(len(element), dtype("piece"))
     pieces["element"], pieces["brick"] = element[order], brick[order]
     return pieces

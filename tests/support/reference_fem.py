@@ -1,7 +1,5 @@
 """Sums over the voxels of tetrahedra in plain numpy, float64 and whole numbers: the slow twin of the kernel."""
 
-import itertools
-
 import numpy as np
 from reference_registration import along, interpolate
 
@@ -18,33 +16,40 @@ def voxels_in(corners: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """
     low = np.ceil(corners.min(axis=0) - 1e-5).clip(0).astype(int)
     high = np.floor(corners.max(axis=0) + 1e-5).clip(-1, np.array(shape) - 1).astype(int)
-    ranges = [range(a, b + 1) for a, b in zip(low, high, strict=True)]
-    nodes = [[int(c) for c in np.rint(p * FINE)] for p in corners]
-    faces = [_face(nodes, a) for a in range(4)]
-    if any(face is None for face in faces):
-        return np.empty((0, 3), int)
-    return np.array([v for v in itertools.product(*ranges) if all(_inside(f, v) for f in faces)], int).reshape(-1, 3)
+    at = np.stack(np.meshgrid(*map(np.arange, low, high + 1), indexing="ij"), axis=-1).reshape(-1, 3)
+    nodes = [np.array([int(c) for c in np.rint(p * FINE)], object) for p in corners]
+    for a in range(4):
+        at = at[_inside(nodes[a], *(nodes[b] for b in range(4) if b != a), at)]
+    return at
 
 
-def _face(nodes, a):
-    p, q, r = (np.array(nodes[b], object) for b in range(4) if b != a)
+def _inside(inner, p, q, r, at):
+    """Which voxels are on the side of the first node of the plane through the others."""
     n = np.cross(q - p, r - p)
-    side = n @ (np.array(nodes[a], object) - p)
+    side = n @ (inner - p)
     if side == 0:
-        return None
-    return (n if side > 0 else -n), p
-
-
-def _inside(face, voxel):
-    n, p = face
-    signs = [n @ (np.array(voxel, object) * FINE - p), n[2], n[1], n[0]]
-    return next(s for s in signs if s != 0) > 0
+        return np.zeros(len(at), bool)
+    n = n if side > 0 else -n
+    moved = next(c for c in n[::-1] if c != 0) > 0
+    s = at.astype(object) @ (n * FINE) - n @ p
+    return (s > 0) | ((s == 0) & moved)
 
 
 def shape_functions(corners: np.ndarray, at: np.ndarray) -> np.ndarray:
     """(n, 4) shape functions of a tetrahedron at points (n, 3)."""
     inner = np.linalg.solve((corners[1:] - corners[0]).T, (at - corners[0]).T).T
     return np.column_stack([1 - inner.sum(axis=1), inner])
+
+
+def _beside_finite(image: np.ndarray) -> np.ndarray:
+    """Which voxels are finite, and their direct neighbours, too."""
+    finite = np.isfinite(image)
+    result = finite.copy()
+    for axis in range(3):
+        ahead, back = (np.moveaxis(a, axis, 0) for a in (result, finite))
+        ahead[1:] &= back[:-1]
+        ahead[:-1] &= back[1:]
+    return result
 
 
 def _filter(taps: np.ndarray, sign: int, n: int) -> np.ndarray:
@@ -56,7 +61,7 @@ def _filter(taps: np.ndarray, sign: int, n: int) -> np.ndarray:
 
 
 class Twin:
-    """The sums of elements; images are without holes.
+    """The sums of elements of images without holes; which voxels are left out is told by `leave_out`.
 
     Parameters
     ----------
@@ -65,7 +70,7 @@ class Twin:
     """
 
     def __init__(self, im1, im2, order=3):
-        self.shape, self.order, pad = im1.shape, order, 24
+        self.shape, self.order, self.counts, pad = im1.shape, order, None, 24
         # odd about the ends, as the kernels continue an image
         one, two = (np.pad(im.astype(float), pad, "reflect", reflect_type="odd") for im in (im1, im2))
         self.f, self.pad, self.end = im1.astype(float), pad, np.array(im2.shape) - 1
@@ -76,9 +81,26 @@ class Twin:
         for axis, n in enumerate(two.shape):
             self.spline = along(_filter(prefilter_taps(order), -1, n), self.spline, axis)
 
+    def leave_out(self, one, two):
+        """Voxels of two other images that are not finite do not count, nor do those beside them, nor sources there."""
+        self.counts = [_beside_finite(image) for image in (one, two)]
+
+    def _counting(self, at, source=None):
+        """Which voxels count, and which of their sources (then in both images)."""
+        one, two = self.counts or (None, None)
+        use = np.ones(len(at), bool) if one is None else one[tuple(at.T)]
+        if source is not None:
+            use &= ((source > -1e-6) & (source < self.end + 1e-6)).all(axis=1)
+            for corner in np.ndindex(2, 2, 2) if two is not None else ():
+                cell = np.floor(source).astype(int) + corner
+                known = ((cell >= 0) & (cell <= self.end)).all(axis=1)
+                use[known] &= two[tuple(cell[known].T)]
+        return use
+
     def matrix(self, corners):
         """(78,) upper triangle, and the number of voxels."""
         at = voxels_in(corners, self.shape)
+        at = at[self._counting(at)]
         columns = self._columns(corners, at, self.gradient[tuple(at.T)])
         return (columns.T @ columns)[np.triu_indices(12)], len(at)
 
@@ -86,7 +108,8 @@ class Twin:
         """F, G, H, n, f, g, ff, fg, gg of an element."""
         at = voxels_in(corners, self.shape)
         source = at + shape_functions(corners, at) @ displacements
-        at, source = (a[((source > -1e-6) & (source < self.end + 1e-6)).all(axis=1)] for a in (at, source))
+        use = self._counting(at, source)
+        at, source = at[use], source[use]
         f, g = self.f[tuple(at.T)], interpolate(self.spline, source.T + self.pad, self.order)
         gradient = self.gradient[tuple(at.T)]
         if both:
