@@ -32,7 +32,7 @@ def case(tmp_path_factory):
         patched.chdir(folder)
         save_case()
         Path("regular.yaml").write_text(REGULAR)
-        assert main("gdic", [*PAIR, "-str", "-vtk", "-od", "done", "-r", "regular.yaml", "-q"]) == 0
+        assert main("gdic", [*PAIR, "-str", "-vtk", "-od", "done", "-r", "regular.yaml", "-solver", "pcg", "-q"]) == 0
     return folder
 
 
@@ -168,7 +168,7 @@ def test_map(here):
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_ranks(here, run_command, ranks):
     """The same bytes, of all files."""
-    words = [*PAIR, "-str", "-vtk", "-od", f"ranks-{ranks}", "-r", "regular.yaml", "-q"]
+    words = [*PAIR, "-str", "-vtk", "-od", f"ranks-{ranks}", "-r", "regular.yaml", "-solver", "pcg", "-q"]
     done = run_command("gdic", *words, ranks=ranks)
     assert done.returncode == 0, done.stderr
     for ending in ("hdf", "tsv", "vtk"):
