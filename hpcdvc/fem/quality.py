@@ -11,9 +11,9 @@ from hpcdvc.errors import UserError
 EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 FACES = ((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1))
 OF_FACE = np.array([[k for k, edge in enumerate(EDGES) if not {*edge} - {*face}] for face in FACES])
-#: A tetrahedron is flat whose volume is below this part of that of a regular one with its mean edge: what the numbers
-#: of a mesh leave of one with all its corners in a plane.
-FLAT = 1e-6
+#: A tetrahedron is flat whose volume is below this part of that of a regular one with its mean edge: what the
+#: 32 bits of the numbers of a file leave of one with all its corners in a plane.
+FLAT = 1e-4
 
 
 def corner_determinants(points: np.ndarray, connectivity: np.ndarray) -> np.ndarray:

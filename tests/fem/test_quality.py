@@ -99,11 +99,11 @@ def test_refused(change, words):
 
 def test_nearly_flat(box):
     """What float32 makes of four nodes in a plane is flat; a thin one is not."""
-    thin = REGULAR * (1, 1, 1) + 100.0
-    thin[:, 0] = 100
-    rounded = np.float32(thin + np.random.default_rng(1).normal(0, 1e-7, (4, 3))).astype(float)
-    assert quality.flat(rounded, ONE).all()
-    thin[0, 0] += 0.01
+    turn, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
+    thin = np.array([[0.0, 0, 0], [0, 11, 2], [0, 3, 9], [0, 8, 12]]) @ turn + 1900
+    rounded = np.float32(thin).astype(float)
+    assert quality.corner_determinants(rounded, ONE) != 0 and quality.flat(rounded, ONE).all()
+    thin[0] += 0.05 * turn[0]
     assert not quality.flat(thin, ONE).any()
 
 
