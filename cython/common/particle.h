@@ -22,8 +22,8 @@ INLINE int64_t label_at(const hpcdvc_volume *labels, int64_t at)
 #define LOOK_UP_ROW(NAME, TYPE)                                                                                        \
     static void look_up_row_##NAME(const void *row, int64_t n, int64_t label, uint8_t *found)                          \
     {                                                                                                                  \
-        const TYPE *v = row;                                                                                           \
-        for (int64_t x = 0; x < n; x++) found[x] = v[x] == label ? 1 : v[x] != 0 ? 2 : 0;                              \
+        const TYPE *v = row, own = (TYPE)label;                                                                        \
+        for (int64_t x = 0; x < n; x++) found[x] = (uint8_t)(v[x] == own ? 1 : 2 * (v[x] != 0));                       \
     }
 
 LOOK_UP_ROW(u1, uint8_t)
@@ -33,7 +33,8 @@ LOOK_UP_ROW(i2, int16_t)
 LOOK_UP_ROW(u4, uint32_t)
 LOOK_UP_ROW(i4, int32_t)
 
-/* What stands at a voxel of a box: 0 nothing, 1 the particle, 2 another one. Outside the image is nothing. */
+/* What stands at a voxel of a box: 0 nothing, 1 the particle, 2 another one. Outside the image is nothing. `label` is one that the
+ * type of the labels holds. */
 static void look_up(const hpcdvc_volume *labels, int64_t label, const int64_t origin[3], const int n[3], uint8_t *found)
 {
     static void (*const look_up_row[])(const void *, int64_t, int64_t, uint8_t *) = {

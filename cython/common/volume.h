@@ -8,17 +8,17 @@
 
 #include "records_common.h"
 
-/* Row readers, one pair per type. WIDE: holds the square of a voxel; REAL: holds a voxel without rounding. What is not
- * finite in float32 does not count. */
-#define ROW_READERS(NAME, TYPE, WIDE, REAL, FINITE)                                                        \
+/* Row readers, one pair per type. SQUARE: holds the square of a voxel; WIDE: holds a sum of them; REAL: holds a voxel without
+ * rounding. What is not finite in float32 does not count. */
+#define ROW_READERS(NAME, TYPE, SQUARE, WIDE, REAL, FINITE)                                                        \
     static void sum_##NAME(const void *row, int64_t n, hpcdvc_grey_sums *g)                                       \
     {                                                                                                      \
         const TYPE *p = row;                                                                               \
         WIDE s = 0, ss = 0;                                                                                \
         int64_t count = 0;                                                                                 \
         for (int64_t i = 0; i < n; i++) {                                                                  \
-            const WIDE v = (WIDE)p[i];                                                                     \
-            if (FINITE) s += v, ss += v * v, count++;                                                      \
+            const SQUARE v = (SQUARE)p[i];                                                                 \
+            if (FINITE) s += (WIDE)v, ss += (WIDE)(v * v), count++;                                        \
         }                                                                                                  \
         g->sum += (double)s, g->sum_squares += (double)ss, g->count += count;                              \
     }                                                                                                      \
@@ -29,14 +29,14 @@
         for (int64_t i = 0; i < n; i++) out[i] = (float)(((REAL)p[i] - o) * k);                            \
     }
 
-ROW_READERS(u1, uint8_t, uint64_t, float, 1)
-ROW_READERS(i1, int8_t, int64_t, float, 1)
-ROW_READERS(u2, uint16_t, uint64_t, float, 1)
-ROW_READERS(i2, int16_t, int64_t, float, 1)
-ROW_READERS(u4, uint32_t, double, double, 1)
-ROW_READERS(i4, int32_t, double, double, 1)
-ROW_READERS(f4, float, double, double, isfinite(v))
-ROW_READERS(f8, double, double, double, fabs(v) <= FLT_MAX)
+ROW_READERS(u1, uint8_t, uint32_t, uint64_t, float, 1)
+ROW_READERS(i1, int8_t, int32_t, int64_t, float, 1)
+ROW_READERS(u2, uint16_t, uint32_t, uint64_t, float, 1)
+ROW_READERS(i2, int16_t, int32_t, int64_t, float, 1)
+ROW_READERS(u4, uint32_t, double, double, double, 1)
+ROW_READERS(i4, int32_t, double, double, double, 1)
+ROW_READERS(f4, float, double, double, double, isfinite(v))
+ROW_READERS(f8, double, double, double, double, fabs(v) <= FLT_MAX)
 
 typedef void (*row_sum)(const void *, int64_t, hpcdvc_grey_sums *);
 typedef void (*row_read)(const void *, int64_t, double, double, float *);

@@ -16,70 +16,94 @@ typedef struct {
     double count, at[3][3];
 } inside_look;
 
-/* Whether a voxel of a label, and those so far from it along the axes, are of the label. */
-INLINE int is_inside(const job *k, int deep, const int at[3])
-{
-    const int *n = k->w.n;
-    const int64_t step[3] = {(int64_t)n[1] * n[2], n[2], 1}, v = at[0] * step[0] + at[1] * step[1] + at[2];
-    if (!k->ref.own[v]) return 0;
-    for (int i = k->is_3d ? 0 : 1; i < 3; i++)
-        if (at[i] < deep || at[i] >= n[i] - deep || !k->ref.own[v - deep * step[i]] || !k->ref.own[v + deep * step[i]]) return 0;
-    return 1;
-}
-
-/* What is looked at of a voxel, less its mean. */
-INLINE void grey_of(const job *k, int64_t at, const double mean[3], double grey[3])
-{
-    const double one = k->w.a[at], two = k->state.gain * k->w.b[at] + k->state.shift;
-    grey[0] = one - mean[0], grey[1] = two - mean[1], grey[2] = one - two - mean[2];
-}
-
-/* Marks what is inside in `ok_before`, which is free once the iterations have ended. Returns how many voxels these are. */
-static double mark_inside(const job *k, int partial, int deep, double mean[3])
+/* Marks the voxels of a row of a label that are of it with those `deep` from them along the axes. */
+static void mark_row_inside(const job *k, int z, int y, int partial, int deep, const int span[2])
 {
     const window *w = &k->w;
-    const double none[3] = {0};
-    double count = 0, grey[3];
-    mean[0] = mean[1] = mean[2] = 0;
+    const int *n = w->n, dz = k->is_3d ? deep : 0;
+    float *in = w->ok_before + z * w->sz + y * w->sy;
+    const float *ok = w->ok + z * w->sz + y * w->sy;
+    memset(in, 0, w->sy * sizeof(float));
+    if (z < dz || z >= n[0] - dz || y < deep || y >= n[1] - deep) return;
+    const int from = span[0] > deep ? span[0] : deep, to = span[1] < n[2] - deep ? span[1] : n[2] - deep;
+    const int64_t row = (int64_t)n[2] * deep, plane = (int64_t)n[1] * n[2] * dz;
+    const uint8_t *own = k->ref.own + ((int64_t)z * n[1] + y) * n[2];
+    for (int x = from; x < to; x++) {
+        const uint8_t *at = own + x;
+        in[x] = at[0] & at[-deep] & at[deep] & at[-row] & at[row] & at[-plane] & at[plane];
+    }
+    if (partial)
+        for (int x = from; x < to; x++) in[x] = ok[x] > 0 ? in[x] : 0;
+}
+
+/* Marks what is inside in `ok_before`, which is free once the iterations have ended: how many voxels, and the means of both images. */
+static double mark_inside(const job *k, int partial, int deep, double mean[2])
+{
+    const window *w = &k->w;
+    double count = 0;
+    mean[0] = mean[1] = 0;
     for (int z = 0; z < w->n[0]; z++)
-        for (int y = 0; y < w->n[1]; y++)
-            for (int x = 0; x < w->n[2]; x++) {
-                const int64_t v = z * w->sz + y * w->sy + x;
-                w->ok_before[v] = is_inside(k, deep, (const int[3]){z, y, x}) && (!partial || w->ok[v] > 0);
-                if (!(w->ok_before[v] > 0)) continue;
-                grey_of(k, v, none, grey);
-                count++;
-                for (int i = 0; i < 3; i++) mean[i] += grey[i];
+        for (int y = 0; y < w->n[1]; y++) {
+            const int64_t row = z * w->sz + y * w->sy;
+            vf voxels = {0}, one = {0}, two = {0};
+            int span[2];
+            span_of(w, z, y, span, span + 1);
+            mark_row_inside(k, z, y, partial, deep, span);
+            for (int x = span[0]; x < span[1]; x += VL) {
+                const vf in = load(w->ok_before + row + x);
+                voxels += in, one += load(w->a + row + x) * in, two += load(w->b + row + x) * in;
             }
-    for (int i = 0; i < 3; i++) mean[i] /= fmax(count, 1);
+            count += total(voxels), mean[0] += total(one), mean[1] += total(two);
+        }
+    for (int i = 0; i < 2; i++) mean[i] /= fmax(count, 1);
+    mean[1] = k->state.gain * mean[1] + k->state.shift;
     return count;
+}
+
+/* What is looked at of VL voxels, less its mean; 0 where `in` is. */
+INLINE void greys_of(const job *k, int64_t at, vf in, const double mean[2], vf grey[3])
+{
+    grey[0] = (load(k->w.a + at) - splat((float)mean[0])) * in;
+    grey[1] = (load(k->w.b + at) * splat((float)k->state.gain) + splat((float)(k->state.shift - mean[1]))) * in;
+    grey[2] = grey[0] - grey[1];
+}
+
+/* Adds the products of a row with what is `lag` further along an axis, where all between is inside, too. */
+INLINE void add_products(const job *k, int64_t row, const int span[2], int axis, int lag, const double mean[2], inside_look *look,
+                         double *pairs)
+{
+    const int64_t step = axis == 0 ? k->w.sz : axis == 1 ? k->w.sy : 1;
+    const float *in = k->w.ok_before + row;
+    vf count = {0}, sum[3] = {{0}}, one[3], other[3];
+    for (int x = span[0]; x < span[1]; x += VL) {
+        vf both = load(in + x);
+        for (int i = 1; i <= lag; i++) both *= load(in + x + i * step);
+        if (axis == 2) both = (vf)((vi)both & (lanes() + (float)x < splat((float)(k->w.n[2] - lag)))); /* not on to the next row */
+        greys_of(k, row + x, both, mean, one), greys_of(k, row + x + lag * step, both, mean, other);
+        count += both;
+        for (int i = 0; i < 3; i++) sum[i] += one[i] * other[i];
+    }
+    *pairs += total(count);
+    for (int i = 0; i < 3; i++) look->at[i][lag] += total(sum[i]);
 }
 
 static void look_inside(const job *k, int partial, int deep, inside_look *look)
 {
     const window *w = &k->w;
-    const float *in = w->ok_before;
-    const int64_t step[3] = {w->sz, w->sy, 1};
-    double mean[3], one[3], other[3], pairs[3] = {0};
+    double mean[2], pairs[3] = {0};
     memset(look, 0, sizeof *look);
     look->count = mark_inside(k, partial, deep, mean);
     if (deep && look->count < FEWEST_INSIDE) return;
     for (int z = 0; z < w->n[0]; z++)
-        for (int y = 0; y < w->n[1]; y++)
-            for (int x = 0; x < w->n[2]; x++) {
-                const int at[3] = {z, y, x};
-                const int64_t v = z * w->sz + y * w->sy + x;
-                if (!(in[v] > 0)) continue;
-                grey_of(k, v, mean, one);
-                pairs[0]++;
-                for (int i = 0; i < 3; i++) look->at[i][0] += one[i] * one[i];
-                for (int axis = k->is_3d ? 0 : 1; axis < 3; axis++)
-                    for (int lag = 1; lag < 3 && at[axis] + lag < w->n[axis] && in[v + lag * step[axis]] > 0; lag++) {
-                        grey_of(k, v + lag * step[axis], mean, other);
-                        pairs[lag]++;
-                        for (int i = 0; i < 3; i++) look->at[i][lag] += one[i] * other[i];
-                    }
-            }
+        for (int y = 0; y < w->n[1]; y++) {
+            const int at[3] = {z, y, 0};
+            int span[2];
+            span_of(w, z, y, span, span + 1);
+            add_products(k, z * w->sz + y * w->sy, span, 2, 0, mean, look, pairs);
+            for (int axis = k->is_3d ? 0 : 1; axis < 3; axis++)
+                for (int lag = 1; lag < 3 && at[axis] + lag < w->n[axis]; lag++)
+                    add_products(k, z * w->sz + y * w->sy, span, axis, lag, mean, look, pairs + lag);
+        }
     for (int i = 0; i < 3; i++)
         for (int lag = 0; lag < 3; lag++) look->at[i][lag] /= fmax(pairs[lag], 1);
 }

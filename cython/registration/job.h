@@ -42,7 +42,7 @@ typedef struct {
 typedef struct {
     const hpcdvc_interpolation *spline; /* in use */
     box coefficients, valid;
-    int is_read, has_invalid;
+    int is_read, has_invalid, is_crossed; /* is_crossed: the window reaches beyond im2 */
     double offset;
     int offset_is_given;         /* else it is chosen near the mean of what is read */
     double interpolated_squares; /* sum of im2^2, interpolated, over every third plane */

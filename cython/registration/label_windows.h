@@ -83,6 +83,7 @@ static int register_trimmed(label_job *l, const hpcdvc_point *p, hpcdvc_row *row
     }
     take_residual_of(k, k->ref.partial, k->w.a, NULL);
     find_depth(l->mask, k->w.n, k->is_3d, grown + RIM, l->depth);
+    if (sharpness_of_rim(k, l->depth) > SHARP) return 0;
     const int64_t left = trim(k, l->depth, l->mask);
     if (left == k->ref.counted || left < (1 - MOST_OF_LABEL) * k->ref.whole) return 0;
     find_spans(l);

@@ -125,7 +125,7 @@ static __attribute__((noinline)) int mark_row(const job *k, int z, int y, const 
     int from, to;
     span_of(&k->w, z, y, &from, &to);
     if (from >= to) return 0;
-    columns_inside(k, p, first, last);
+    if (k->target.is_crossed) columns_inside(k, p, first, last);
     if (*first < from) *first = from;
     if (*last > to) *last = to;
     if (*last < *first) *last = *first;
@@ -197,7 +197,9 @@ static int warp(job *k, int *partial_out)
     double low[3], high[3];
     window_bounds(k, low, high);
     int partial = k->ref.partial || k->target.has_invalid || k->state.settled;
-    for (int i = 0; i < 3; i++) partial |= low[i] < -1e-6 || high[i] > (double)k->im2->shape[i] - 1 + 1e-6;
+    k->target.is_crossed = 0;
+    for (int i = 0; i < 3; i++) k->target.is_crossed |= low[i] < -1e-6 || high[i] > (double)k->im2->shape[i] - 1 + 1e-6;
+    partial |= k->target.is_crossed;
     if (k->target.spline->taps == 2 && k->target.contrast_due) sum_interpolated_squares(k, partial);
     sample_window(k, partial);
     *partial_out = partial;

@@ -219,12 +219,11 @@ def write_rows(
     """
     (file,) = job.files
     seconds = max(seconds, 5e-3 / BLOCK)
-    rows = measure_points(team, points.count, make, seconds, checkpoint, quiet, family=file.family)
-    if points.grid is not None:
-        file.write(rows, points.grid, team)
-    else:
-        rows, _ = team.collect(rows, points.count)
-        file.write(rows, None, team, points.positions[: len(rows)])
+    shared = team.shared_rows(points.count, job.dtype)
+    measure_points(team, points.count, make, seconds, checkpoint, quiet, family=file.family, shared=shared)
+    rows, first = shared.collect(file.spread)
+    places = None if points.grid else points.positions[first : first + len(rows)]
+    file.write_ordered(rows, first, points.grid, team, places)
     return {"transport": file.transport, "points": team.agree(file.counts)}
 
 

@@ -130,9 +130,11 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         return write_rows(job, checkpoint, team, task.points, make, SECONDS, options.quiet)
     (file,) = job.files
     make = partial(cell_rows, task)
-    rows = measure_points(team, task.points.count, make, SECONDS, checkpoint, options.quiet, family=file.family)
-    rows, _ = team.collect(rows, task.points.count)
-    file.write_mesh(rows, task.mesh, team)
+    shared = team.shared_rows(task.points.count, job.dtype)
+    measure_points(
+        team, task.points.count, make, SECONDS, checkpoint, options.quiet, family=file.family, shared=shared
+    )
+    file.write_mesh(shared.collect()[0], task.mesh, team)
     return {"points": team.agree(file.counts)}
 
 

@@ -34,7 +34,7 @@ from hpcdvc.steps.tables import (
 log = logging.getLogger("hpcdvc")
 
 #: Rough core time of a row for each operation, s.
-SECONDS = {"by_coherency": 3.5e-5, "by_misfit": 3.5e-5, "median": 1e-5, "gaussian": 5e-5}
+SECONDS = {"by_coherency": 3.5e-5, "by_misfit": 6e-5, "median": 1e-5, "gaussian": 5e-5}
 ADVICE = {Status.NOT_REACHED: "a larger -nr, or -nn", Status.JUDGED_WRONG: "-cint or -clqf replaces them"}
 #: Columns of what was measured before anything was replaced.
 MEASURED = (("measured_Phi", "f8", (12,)), ("measured_status", "i4"))

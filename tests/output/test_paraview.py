@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine_field import GRID, GRID_2D, METADATA, G, affine_rows, displacement
+from ddic_cases import NUMBERS, ddic_here, save_eight
 from running import end_group
 
 from hpcdvc.fields.grid import Grid
@@ -262,3 +263,37 @@ def test_paraview_shows_the_demo(tmp_path, monkeypatch):
     seen = json.loads((tmp_path / "seen.json").read_text())
     np.testing.assert_allclose(seen, field.displacement[nodes][:, ::-1], rtol=1e-6)
     assert (tmp_path / "demo.png").stat().st_size > 5000
+
+
+LABELS = """
+import json, sys
+from paraview import simple
+reader = simple.OpenDataFile(sys.argv[1])
+reader.UpdatePipeline()
+data = simple.servermanager.Fetch(reader)
+arrays = [data.GetPointData().GetArray(name) for name in ("label", "displacement", "rotation", "returnStatus")]
+seen = {
+    "type": data.GetClassName(),
+    "cells": [data.GetCellType(k) for k in range(data.GetNumberOfCells())],
+    "points": [data.GetPoint(k) for k in range(data.GetNumberOfPoints())],
+    "values": [[a.GetTuple(k) for k in range(a.GetNumberOfTuples())] for a in arrays],
+}
+json.dump(seen, open(sys.argv[2], "w"))
+"""
+
+
+@pytest.mark.slow
+def test_paraview_opens_labels(tmp_path, monkeypatch):
+    """Points with label, displacement, rotation vector and status, vectors in XYZ."""
+    monkeypatch.chdir(tmp_path)
+    save_eight()
+    ddic_here("im1.tif", "lab.tif", "im2.tif")
+    field = hdf5.read_field("im1-im2-ddic.hdf")
+    run_pvbatch(tmp_path, LABELS, ["im1-im2-ddic.hdf", "seen.json"])
+    seen = json.loads(Path("seen.json").read_text())
+    assert seen["type"] == "vtkUnstructuredGrid" and seen["cells"] == [1] * len(NUMBERS[1:])  # vertices
+    label, displacement, rotation, status = (np.array(values) for values in seen["values"])
+    assert np.array_equal(label[:, 0], NUMBERS[1:]) and np.array_equal(status[:, 0], field.return_status)
+    np.testing.assert_allclose(seen["points"], field.positions[:, ::-1], rtol=1e-6)
+    np.testing.assert_allclose(displacement, field.displacement[:, ::-1], rtol=1e-6)
+    np.testing.assert_allclose(rotation, field.extra["rotation"][:, ::-1], rtol=1e-6)
