@@ -1,4 +1,4 @@
-"""Finite elements: meshes of tetrahedra, their quality, and what is solved on them.
+"""Finite elements: meshes of tetrahedra, and the displacements of all their nodes at once, mechanically regularised.
 
-May import `search` and what that may import. Begin reading with `mesh`, then `quality`.
+May import `search` and what that may import. Begin reading with `mesh`, then `sums`, `correlation`.
 """
