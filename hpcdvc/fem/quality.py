@@ -11,9 +11,9 @@ from hpcdvc.errors import UserError
 EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 FACES = ((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1))
 OF_FACE = np.array([[k for k, edge in enumerate(EDGES) if not {*edge} - {*face}] for face in FACES])
-#: A tetrahedron is flat whose volume is below this part of that of a regular one with its mean edge: what the numbers
-#: of a mesh leave of one with all its corners in a plane.
-FLAT = 1e-6
+#: A tetrahedron is flat whose volume is below this part of that of a regular one with its mean edge: what the
+#: 32 bits of the numbers of a file leave of one with all its corners in a plane.
+FLAT = 1e-4
 
 
 def corner_determinants(points: np.ndarray, connectivity: np.ndarray) -> np.ndarray:
@@ -254,8 +254,13 @@ def check_mesh(points: np.ndarray, connectivity: np.ndarray, name: str = "the me
     Raises
     ------
     UserError
-        It has no tetrahedra, names nodes that do not exist or are not finite, or has inverted or flat tetrahedra.
+        An array has another shape or type, there are no tetrahedra, they name nodes that do not exist or are not
+        finite, or are inverted or flat.
     """
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise UserError(f"{name} has points of shape {points.shape}: (nodes, 3) are needed")
+    if connectivity.dtype.kind not in "iu":
+        raise UserError(f"{name} has a connectivity of {connectivity.dtype}: it must hold whole numbers")
     if connectivity.ndim != 2 or connectivity.shape[1] != 4 or not len(connectivity):
         raise UserError(f"{name} has no tetrahedra: its connectivity has shape {connectivity.shape}")
     if not (connectivity.min() >= 0 and connectivity.max() < len(points)):

@@ -113,6 +113,9 @@ def test_sizes(masked):
         ends = points[cells[:, [[0, 1], [2, 3]]]]
         lengths = np.linalg.norm(ends[:, :, 0] - ends[:, :, 1], axis=2).mean(axis=1)
         assert lengths[middles < 5].mean() < 4 < far < lengths[middles > 32].mean(), name
+        if name == "cylinder-mesh":
+            radii = np.hypot(points[:, 1] - 30, points[:, 2] - 31)
+            assert (np.abs(radii - 22) < 1e-9).sum() > 200 and radii.max() < 22 + 1e-9
         assert (np.diff(points[:, 0]) >= 0).all() and Quality.of(points, cells).inverted == 0
 
 

@@ -6,7 +6,7 @@ from mesh_cases import mean_edge, surface
 
 import hpcdvc
 from hpcdvc.errors import UserError
-from hpcdvc.fem.quality import corner_determinants, orient
+from hpcdvc.fem.quality import aspect_ratios, corner_determinants, orient
 
 
 def check(points: np.ndarray, connectivity: np.ndarray, volume: float) -> None:
@@ -50,6 +50,7 @@ def test_finer_edges():
         assert mean_edge(points, connectivity) == pytest.approx(lc, rel=0.1)
     volume = corner_determinants(points, connectivity).sum() / 6
     assert volume == pytest.approx(np.pi * 900 * 60, rel=0.003)
+    assert aspect_ratios(points, connectivity).max() < 2.5
 
 
 def test_coarsest():
