@@ -131,9 +131,7 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     (file,) = job.files
     make = partial(cell_rows, task)
     shared = team.shared_rows(task.points.count, job.dtype)
-    measure_points(
-        team, task.points.count, make, SECONDS, checkpoint, options.quiet, family=file.family, shared=shared
-    )
+    measure_points(team, task.points.count, make, SECONDS, checkpoint, options.quiet, family=file.family, shared=shared)
     file.write_mesh(shared.collect()[0], task.mesh, team)
     return {"points": team.agree(file.counts)}
 
