@@ -17,7 +17,7 @@ from hpcdvc.ranks.team import Team
 
 #: Unknowns from which on a level is solved exactly.
 COARSEST = 300
-#: Unknowns up to which every rank computes a level for itself: waiting for the others would take longer.
+#: Unknowns up to which every rank computes for itself: waiting for the others would take longer.
 ALONE = 20_000
 #: Products of a smoother, and the part of the spectrum that it is made for: from 1 / REACH of its end on.
 SMOOTHINGS, REACH = 4, 8
@@ -117,6 +117,7 @@ class SharedLevel:
         inverse, self._radius, unknowns, block = team.agree(lambda: found)
         self._dealt = Rows(team, unknowns // block, block)
         self.below = Rows(team, unknowns // block, block, alone=True) if unknowns <= ALONE else self._dealt
+        self._gathers = self.below.alone and not rows.alone
         parts = (None, None, None) if level is None else (level.matrix, level.prolongation, level.restriction)
         self.matrix = SharedMatrix(team, parts[0], rows, rows)
         self._prolongation = SharedMatrix(team, parts[1], rows, self.below)
@@ -132,8 +133,7 @@ class SharedLevel:
     def restricted(self, r: np.ndarray) -> np.ndarray:
         """Own rows on the next level."""
         coarse = self._restriction(r)
-        gathers = self.below.alone and len(coarse) < self.below.count * self.below.block
-        return self._dealt.whole(coarse).copy() if gathers else coarse
+        return self._dealt.whole(coarse).copy() if self._gathers else coarse
 
     def prolonged(self, x: np.ndarray) -> np.ndarray:
         """Own rows on this level."""

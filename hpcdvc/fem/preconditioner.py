@@ -11,11 +11,12 @@ therefore (K + Z)^-1 Q'^-1 (K + Z)^-1: an approximate inverse of an elastic body
 
 On Dirichlet surfaces forces are free, and L alone is singular: constant tractions cost nothing. Let kappa and l be
 diagonal entries of K and L, and x a wave number along the surface, in units of one over the edges. A wave that decays
-into the bulk costs D^2 / x for what the image says, and kappa^2 l x^4 for L. Where both are the same, x = c. Q' is L +
-2 D^2 / (kappa^2 c^3), which matters for longer waves alone, and Z is kappa c^3, since the springs of the bulk hold the
-surface already. Waves longer than the length (beta / D^2)^(1/4) decay no slower than over that length: in Q' c is at
-least an edge over it. Where a surface has no L (its length is 0) it follows the image alone: its springs are so stiff
-that they hold it, and Q' = (D / Z)^2.
+into the bulk costs D^2 / x for what the image says, and kappa^2 l x^4 for L. Where both are the same, x = c. In Q' L
+gets a diagonal for longer waves, about D^2 / (kappa^2 c^3): more of it slows down short waves, less of it long ones (of
+the powers and factors that were tried, 2 D^2 / (kappa^2 c^2.5) takes the fewest iterations from lengths of one edge to
+ten bodies). Z is kappa c^3 / 2, small because the springs of the bulk hold the surface already. Waves longer than the
+length (beta / D^2)^(1/4) decay no slower than over that length: in Q' c is at least an edge over it. Where L says less
+than the image, the surface follows the image alone: its springs are so stiff that they hold it, and Q' = (D / Z)^2.
 
 The numbers of Q' differ between bulk and surface, and multiply what multigrid leaves of the inverses: the more they
 differ, the more cycles it takes.
@@ -76,10 +77,10 @@ def springs_of(system: System) -> Springs:
             d2, kappa, ell = (diagonal[surface].mean() for diagonal in (image, stiffness, varied))
             crossing = min(1.0, (d2 / (kappa**2 * ell)) ** 0.2) if ell > 0 else 1.0
             decay = min(1.0, (d2 / beta) ** 0.25 / kappa**0.5)
-            least = 2 * d2 / (kappa**2 * max(crossing, decay) ** 3)
+            least = 2 * d2 / (kappa**2 * max(crossing, decay) ** 2.5)
             contrast = max(contrast, np.sqrt(beta / least))
             if surface is ruled:
-                springs[ruled], weights[ruled] = crossing**3 * stiffness[ruled], least
+                springs[ruled], weights[ruled] = crossing**3 / 2 * stiffness[ruled], least
     return Springs(springs, weights, ruled, held, cycles_for(contrast))
 
 
@@ -139,4 +140,5 @@ class Preconditioner:
                 self._forces[:] = self._factors.solve(whole[self._surface])
             self._team.barrier()
             weighted[self._surface[self._mine] - self._rows.own.start] = self._forces[self._mine]
+            self._team.barrier()  # until all have read them
         return self._grid.inverse(weighted, self._cycles)
