@@ -44,7 +44,8 @@ def _images(im1, points, connectivity, pieces, derivative):
     )
     bricks = -(-np.array(im1.shape) // BRICK)
     element, brick = pieces["element"], pieces["brick"]
-    if len(pieces) and ((element < 0) | (element >= len(connectivity)) | ((brick < 0) | (brick >= bricks)).any(1)).any():
+    none = (element < 0) | (element >= len(connectivity))
+    if none.any() or (brick < 0).any() or (brick >= bricks).any():
         raise ValueError("a piece is one of no element, or lies in no brick of im1")
     fill_taps(result["gradient"], derivative)
     return result

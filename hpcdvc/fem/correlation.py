@@ -6,6 +6,7 @@ voxels are made by all ranks, each element by one of them; rank 0 makes the step
 equations.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +26,7 @@ from hpcdvc.fem.results import (
     noise_variance,
     of_elements,
 )
-from hpcdvc.fem.sums import Sums, matrix_sums, step_sums, sums_over_ranks
+from hpcdvc.fem.sums import Sums, matrix_sums, share_of, step_sums, sums_over_ranks
 from hpcdvc.fields.status import Status
 
 #: The residual has settled when its root mean square changes by less than this part.
@@ -83,8 +84,8 @@ class _Correlation:
 
     def __init__(self, pair: MeshPair, control: Control, team, journal: Journal):
         self.pair, self.control, self.team, self.journal = pair, control, team, journal
-        mesh = pair.points, pair.connectivity
-        found = sums_over_ranks(team, *mesh, lambda cells: matrix_sums(pair.im1, pair.points, cells))
+        self.own = share_of(pair.points, pair.connectivity, team.rank, team.size)
+        found = self._over_ranks(lambda cells: matrix_sums(pair.im1, pair.points, cells))
         self.texture = Texture(*found, pair.connectivity, len(pair.points)) if found else None
         self.middles = pair.points[pair.connectivity].mean(axis=1)
         self.median = MedianFilter(pair.points, pair.connectivity) if control.median and team.rank == 0 else None
@@ -160,7 +161,10 @@ class _Correlation:
         def sums(cells: np.ndarray) -> Sums:
             return step_sums(pair.im1, pair.im2, pair.points, cells, state.displacements, gradient)
 
-        self.sums = sums_over_ranks(self.team, pair.points, pair.connectivity, sums)
+        self.sums = self._over_ranks(sums)
+
+    def _over_ranks(self, sums: Callable[[np.ndarray], Sums | tuple]) -> Sums | tuple | None:
+        return sums_over_ranks(self.team, self.pair.points, self.pair.connectivity, sums, self.own)
 
     def _facts(self, state: State, rms_before: float | None = None) -> dict:
         sums, greys = self.sums, compare(self.sums, self.control.criterion, self.middles)

@@ -128,7 +128,11 @@ def step_sums(
 
 
 def sums_over_ranks(
-    team, points: np.ndarray, connectivity: np.ndarray, sums: Callable[[np.ndarray], Sums | tuple[np.ndarray, ...]]
+    team,
+    points: np.ndarray,
+    connectivity: np.ndarray,
+    sums: Callable[[np.ndarray], Sums | tuple[np.ndarray, ...]],
+    own: np.ndarray | None = None,
 ) -> Sums | tuple[np.ndarray, ...] | None:
     """Sums over all elements, each summed up by one rank; the number of ranks changes no bit. Collective.
 
@@ -138,6 +142,7 @@ def sums_over_ranks(
     points, connectivity : the whole mesh, see `matrix_sums`
     sums : from the (m, 4) connectivity of the elements of this rank to their sums: `matrix_sums` or `step_sums` with
         its other arguments
+    own : numbers of the elements of this rank, as `share_of` tells once for all iterations; None: they are found here
 
     Returns
     -------
@@ -148,7 +153,8 @@ def sums_over_ranks(
     UserError
         On all ranks, when `sums` raises it on one.
     """
-    own = share_of(points, connectivity, team.rank, team.size)
+    if own is None:
+        own = share_of(points, connectivity, team.rank, team.size)
     result = team.agree_all(lambda: sums(connectivity[own]))
     arrays = result if isinstance(result, tuple) else tuple(getattr(result, field.name) for field in fields(Sums))
     widths = [(*a.shape[1:],) for a in arrays]
@@ -178,13 +184,14 @@ def share_of(points: np.ndarray, connectivity: np.ndarray, rank: int, size: int)
     -------
     (m,) array, ascending
     """
-    corners = points[connectivity]
-    order = np.argsort(corners[:, :, 0].sum(axis=1), kind="stable")
-    edges = corners[:, 1:] - corners[:, :1]
-    cost = np.cumsum((np.abs(np.linalg.det(edges)) / 6 + OVERHEAD)[order])
+    first, *others = (points[connectivity[:, a]] for a in range(4))
+    order = np.argsort(first[:, 0] + sum(other[:, 0] for other in others), kind="stable")
+    a, b, c = (other - first for other in others)
+    volume = np.abs((a * np.cross(b, c)).sum(axis=1)) / 6
+    cost = np.cumsum((volume + OVERHEAD)[order])
     ends = np.searchsorted(cost, cost[-1:] * np.arange(1, size) / size if len(cost) else np.zeros(size - 1))
-    first, last = np.concatenate([[0], ends, [len(order)]])[rank : rank + 2]
-    return np.sort(order[first:last])
+    bounds = np.concatenate([[0], ends, [len(order)]])
+    return np.sort(order[bounds[rank] : bounds[rank + 1]])
 
 
 def pieces_of(points: np.ndarray, connectivity: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -21,18 +21,20 @@ from hpcdvc.output.tsv import read_tsv
 
 PAIR = ("im1.tif", "im2.tif", "box.h5")
 STEM = "im1-im2-GDIC"
+WHOLE = ("-str", "-vtk", "-r", "regular.yaml", "-solver", "pcg", "-q")
 REGULAR = "young: 10\npoisson: 0.25\nxiBulk: 12\nperiods: 1\n"
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory):
+def case(tmp_path_factory, run_command):
     """A folder with images, mesh and parameters, and a result of them in `done`."""
     folder = tmp_path_factory.mktemp("gdic")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         save_case()
         Path("regular.yaml").write_text(REGULAR)
-        assert main("gdic", [*PAIR, "-str", "-vtk", "-od", "done", "-r", "regular.yaml", "-solver", "pcg", "-q"]) == 0
+        done = run_command("gdic", *PAIR, "-od", "done", *WHOLE)
+        assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -168,8 +170,7 @@ def test_map(here):
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_ranks(here, run_command, ranks):
     """The same bytes, of all files."""
-    words = [*PAIR, "-str", "-vtk", "-od", f"ranks-{ranks}", "-r", "regular.yaml", "-solver", "pcg", "-q"]
-    done = run_command("gdic", *words, ranks=ranks)
+    done = run_command("gdic", *PAIR, "-od", f"ranks-{ranks}", *WHOLE, ranks=ranks)
     assert done.returncode == 0, done.stderr
     for ending in ("hdf", "tsv", "vtk"):
         assert digest(f"ranks-{ranks}/{STEM}.{ending}") == digest(f"done/{STEM}.{ending}")

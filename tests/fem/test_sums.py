@@ -1,140 +1,32 @@
-"""Sums over the voxels of tetrahedra, compared with a slow twin; the same bits whatever is summed up together."""
+"""Sums over the voxels of tetrahedra, compared with a slow twin in float64."""
 
 import numpy as np
 import pytest
-from fem_cases import box_of_tetrahedra, loose_mesh, smooth_pair
-from reference_fem import Twin, shape_functions, voxels_in
+from fem_cases import SHAPE, box_of_tetrahedra, holed, loose_mesh, same, smooth_pair
+from reference_fem import Twin
 from synthetic import Grey, lattice_texture, pair, translation
 
+from hpcdvc import kernels
 from hpcdvc.errors import UserError
-from hpcdvc.fem.sums import Sums, matrix_sums, share_of, step_sums, sums_over_ranks
-from hpcdvc.kernels import select, selected, supported
+from hpcdvc.fem.sums import matrix_sums, step_sums
 
-SHAPE = (37, 41, 72)  # more than one brick along each axis
 SCALARS = ("n", "f", "g", "ff", "fg", "gg")
-
-
-def same(one: Sums, other: Sums, which=slice(None)) -> None:
-    """The sums are the same bits; `which` picks elements of the first."""
-    for name, values in vars(one).items():
-        np.testing.assert_array_equal(values[which], getattr(other, name), err_msg=name)
-
-
-def holders_of(points, connectivity, shape) -> np.ndarray:
-    """How many elements hold each voxel, by the twin."""
-    count = np.zeros(shape, int)
-    for cell in connectivity:
-        np.add.at(count, tuple(voxels_in(points[cell], shape).T), 1)
-    return count
-
-
-# which voxels an element holds
-
-
-@pytest.mark.parametrize("edge", [1.0, 0.4, 3.0, 7.5, 20.0])
-@pytest.mark.parametrize("moved", [0.0, 0.5, 0.123])
-def test_every_voxel_of_a_box_is_in_one_element(edge, moved):
-    """Nodes, edges and faces on voxel centres; elements of less than a voxel and of more than a brick."""
-    count = {0.4: (10, 10, 10), 1.0: (6, 6, 9), 3.0: (4, 5, 6), 7.5: (4, 5, 7), 20.0: (1, 2, 3)}[edge]
-    points, connectivity = box_of_tetrahedra(count, edge)
-    points = points + 2 + moved
-    first, last = np.ceil(points.min(axis=0)).astype(int), np.ceil(points.max(axis=0)).clip(0, SHAPE).astype(int)
-    inside = tuple(map(slice, first, last))  # faces towards larger coordinates hold no voxel
-    image = np.random.default_rng(0).normal(size=SHAPE)
-    sums = step_sums(image, image, points, connectivity, np.zeros_like(points), order=1)
-    size = (last - first).prod()
-    assert sums.n.sum() == matrix_sums(image, points, connectivity)[1].sum() == size > 20
-    assert sums.f.sum() == pytest.approx(image[inside].sum(), abs=1e-4)  # not one twice and another one never
-    assert sums.ff.sum() == pytest.approx((image[inside] ** 2).sum(), rel=1e-6)
-
-
-def test_every_voxel_of_any_mesh_is_in_one_element():
-    points, connectivity = loose_mesh(SHAPE)
-    holders = holders_of(points, connectivity, SHAPE)
-    assert holders.max() == 1 and (holders == 0).any()
-    voxels = matrix_sums(np.zeros(SHAPE, "u1"), points, connectivity)[1]
-    assert voxels.sum() == holders.sum() > 40_000
-    for e in range(0, len(connectivity), 5):
-        assert voxels[e] == len(voxels_in(points[connectivity[e]], SHAPE))
-
-
-@pytest.mark.parametrize("turn", range(12))
-def test_a_fan_about_a_line_through_voxels(turn):
-    """Elements about one edge: faces in all directions, some along x, some along the diagonals of voxels."""
-    axis, shift = turn % 3, turn // 3
-    angles = np.arange(8) * np.pi / 4 + (0.1 * shift if shift < 3 else 0)
-    rim = np.column_stack([np.cos(angles), np.sin(angles)]) * 9
-    rim = np.rint(rim) if shift == 0 else rim
-    points = np.zeros((10, 3))
-    points[:8, [i for i in range(3) if i != axis]] = rim
-    points[8:, axis] = -8, 11
-    points += 15
-    connectivity = np.array([[i, (i + 1) % 8, 8, 9] for i in range(8)])[:, np.random.default_rng(turn).permutation(4)]
-    holders = holders_of(points, connectivity, (32, 32, 32))
-    assert holders.max() == 1
-    line = np.full((18, 3), 15)
-    line[:, axis] = np.arange(8, 26)
-    assert (holders[tuple(line.T)] == 1).all()
-    voxels = matrix_sums(np.zeros((32, 32, 32), "u1"), points, connectivity)[1]
-    np.testing.assert_array_equal(voxels, [len(voxels_in(points[c], (32, 32, 32))) for c in connectivity])
-
-
-def test_the_order_of_the_nodes_does_not_matter():
-    points, connectivity = loose_mesh(SHAPE)
-    turned = connectivity[:, [2, 0, 1, 3]].copy()
-    turned[::2] = turned[::2, [1, 0, 2, 3]]  # half of them inside out
-    image = np.random.default_rng(0).integers(0, 255, SHAPE, "u1")
-    assert (matrix_sums(image, points, connectivity)[1] == matrix_sums(image, points, turned)[1]).all()
-
-
-def test_elements_without_voxels():
-    """Too small, flat, or outside the image: zeros, and `voxels` says so."""
-    points = np.array([[0.2, 0.2, 0.2], [0.8, 0.2, 0.2], [0.2, 0.8, 0.2], [0.2, 0.2, 0.8]])
-    flat = np.array([[3.0, 3, 3], [9, 3, 3], [3, 9, 3], [9, 9, 3]])
-    points = np.concatenate([points + 5, flat, points * 20 - 40, points * 20 + 500, points * 10 + [2, 60, 2]])
-    image = np.random.default_rng(0).normal(size=(20, 30, 40))
-    cells = np.arange(20).reshape(5, 4)
-    matrix, voxels = matrix_sums(image, points, cells)
-    sums = step_sums(image, image, points, cells, np.zeros_like(points))
-    assert (voxels == 0).all() and (matrix == 0).all() and all((values == 0).all() for values in vars(sums).values())
-    empty = matrix_sums(image, points, np.empty((0, 4), int))
-    assert empty[0].shape == (0, 78) and empty[1].shape == (0,)
-
-
-def test_an_element_larger_than_the_image():
-    points = np.array([[-1e5, -1e5, -1e5], [9e5, 0, 0], [0, 9e5, 0], [0, 0, 9e5]])
-    image = np.random.default_rng(0).integers(0, 255, (40, 40, 70), "u1")
-    matrix, voxels = matrix_sums(image, points, np.array([[0, 1, 2, 3]]))
-    assert voxels == image.size
-    twin = Twin(image, image)
-    at = np.argwhere(np.ones(image.shape))
-    columns = (shape_functions(points, at)[:, :, None] * twin.gradient.reshape(-1, 1, 3)).reshape(-1, 12)
-    np.testing.assert_allclose(matrix[0], (columns.T @ columns)[np.triu_indices(12)], rtol=2e-5)
-
-
-# the sums
 
 
 def close(found: np.ndarray, expected: np.ndarray, scale: float) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=scale)
 
 
-@pytest.fixture
-def use():
-    """Choose an instruction set for one test."""
-    before = selected()
-    yield select
-    select(before)
-
-
-CASES = [(name, 3, "u2") for name in supported()]
-CASES += [(supported()[-1], *case) for case in ((1, "u1"), (5, "f4"), (3, "i2"), (3, "i4"), (3, "f8"), (1, "f4"))]
+CASES = [(name, 3, "u2") for name in kernels.supported()]
+CASES += [
+    (kernels.supported()[-1], *case) for case in ((1, "u1"), (5, "f4"), (3, "i2"), (3, "i4"), (3, "f8"), (1, "f4"))
+]
 
 
 @pytest.mark.parametrize(("name", "order", "kind"), CASES)
-def test_sums_are_those_of_the_twin(name, order, kind, use):
+def test_sums_are_those_of_the_twin(name, order, kind, monkeypatch):
     """With nodes outside the image, and displacements that lead out of im2."""
-    use(name)
+    monkeypatch.setattr(kernels, "_selected", name)
     if kind in ("i2", "i4", "f8") and order != 3:
         pytest.skip("types are read alike whatever the order")
     im1, im2 = smooth_pair(SHAPE, kind)
@@ -200,82 +92,7 @@ def test_the_step_leads_to_the_displacement():
     np.testing.assert_allclose(found, np.tile([0.05, -0.035, 0.025], (len(points), 1)), atol=3e-3)
 
 
-# the same bits
-
-
-@pytest.mark.parametrize("name", supported())
-@pytest.mark.parametrize("holes", [False, True])
-def test_bits_do_not_depend_on_what_is_summed_up_together(holes, name, use):
-    use(name)
-    im1, im2 = holed(*smooth_pair(SHAPE, "f4")) if holes else smooth_pair(SHAPE, "u2")
-    points, connectivity = loose_mesh(SHAPE)
-    displacements = np.random.default_rng(3).normal(scale=2, size=points.shape)
-    displacements[0] = 60  # one node so far off that its elements need im2 by themselves
-    for way in ("im1", "both"):
-        every = step_sums(im1, im2, points, connectivity, displacements, way)
-        matrix, voxels = matrix_sums(im1, points, connectivity)
-        rng = np.random.default_rng(4)
-        for part in (*np.array_split(rng.permutation(len(connectivity)), 5), [7], np.arange(3, 90, 11)):
-            same(every, step_sums(im1, im2, points, connectivity[part], displacements, way), part)
-            alone = matrix_sums(im1, points, connectivity[part])
-            np.testing.assert_array_equal(alone[0], matrix[part])
-            np.testing.assert_array_equal(alone[1], voxels[part])
-
-
-@pytest.mark.mpi
-@pytest.mark.parametrize("kind", ["u2", "f4"])
-def test_ranks_change_no_bit(team, kind):
-    im1, im2 = smooth_pair(SHAPE, "u2") if kind == "u2" else holed(*smooth_pair(SHAPE, kind))
-    points, connectivity = loose_mesh(SHAPE)
-    u = np.random.default_rng(3).normal(scale=2, size=points.shape)
-    found = sums_over_ranks(team, points, connectivity, lambda own: step_sums(im1, im2, points, own, u))
-    matrix = sums_over_ranks(team, points, connectivity, lambda own: matrix_sums(im1, points, own))
-    assert (found is None) == (matrix is None) == (team.rank > 0)
-    if team.rank == 0:
-        same(step_sums(im1, im2, points, connectivity, u), found)
-        for one, other in zip(matrix_sums(im1, points, connectivity), matrix, strict=True):
-            np.testing.assert_array_equal(one, other)
-            assert one.dtype == other.dtype
-    few = sums_over_ranks(team, points, connectivity[:1], lambda own: matrix_sums(im1, points, own))
-    assert team.rank > 0 or few[1].shape == (1,)
-
-
-@pytest.mark.mpi
-def test_an_error_of_one_rank_is_raised_on_all(team):
-    points, connectivity = loose_mesh(SHAPE)
-
-    def sums(own):
-        if team.rank == team.size - 1:
-            raise UserError("no such image")
-        return matrix_sums(np.zeros(SHAPE, "u1"), points, own)
-
-    with pytest.raises(UserError, match="no such image"):
-        sums_over_ranks(team, points, connectivity, sums)
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 7])
-def test_shares(size):
-    """Each element is one rank's, a slab of about as many voxels each; also when there are more ranks than elements."""
-    points, connectivity = box_of_tetrahedra((8, 4, 4), 10.0)
-    shares = [share_of(points, connectivity, rank, size) for rank in range(size)]
-    np.testing.assert_array_equal(np.sort(np.concatenate(shares)), np.arange(len(connectivity)))
-    assert max(map(len, shares)) - min(map(len, shares)) <= 2
-    heights = [points[connectivity[share]].mean(axis=1)[:, 0] for share in shares]
-    assert all(a.max() <= b.min() + 1e-9 for a, b in zip(heights, heights[1:], strict=False))
-    few = [share_of(points, connectivity[:3], rank, size) for rank in range(size)]
-    np.testing.assert_array_equal(np.sort(np.concatenate(few)), np.arange(3))
-    assert all(len(share_of(points, connectivity[:0], rank, size)) == 0 for rank in range(size))
-
-
 # voxels that do not count
-
-
-def holed(im1, im2):
-    im1, im2 = im1.copy(), im2.copy()
-    im1[3:7, 4, 5:30], im1[20, 20, 33], im1[5, 30] = np.nan, np.inf, np.nan
-    im2[10:13, 10:12, 10:40], im2[30, 3, 3] = np.nan, -np.inf
-    im1[36, 40, 71] = np.nan
-    return im1, im2
 
 
 def test_voxels_that_are_not_finite():

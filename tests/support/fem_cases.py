@@ -6,6 +6,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import Delaunay
 
+#: Of images: more than one brick along each axis.
+SHAPE = (37, 41, 72)
 #: Corners of the six tetrahedra of a cube, by the order in which its axes are gone along.
 PATHS = [[0, a, a + b, 7] for a, b in ((1, 2), (2, 1), (1, 4), (4, 1), (2, 4), (4, 2))]
 
@@ -41,3 +43,18 @@ def smooth_pair(shape: tuple[int, int, int], kind: str) -> tuple[np.ndarray, np.
     if kind[0] != "f":
         images = [np.rint(image).clip(np.iinfo(kind).min, np.iinfo(kind).max) for image in images]
     return tuple(image.astype(kind) for image in images)
+
+
+def same(one, other, which=slice(None)) -> None:
+    """Assert that two Sums are the same bits; `which` picks elements of the first."""
+    for name, values in vars(one).items():
+        np.testing.assert_array_equal(values[which], getattr(other, name), err_msg=name)
+
+
+def holed(im1: np.ndarray, im2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Copies of a pair of SHAPE with voxels that are not finite."""
+    im1, im2 = im1.copy(), im2.copy()
+    im1[3:7, 4, 5:30], im1[20, 20, 33], im1[5, 30] = np.nan, np.inf, np.nan
+    im2[10:13, 10:12, 10:40], im2[30, 3, 3] = np.nan, -np.inf
+    im1[36, 40, 71] = np.nan
+    return im1, im2
