@@ -1,5 +1,6 @@
 """hpcdvc-mesh as a whole: bodies, masks and meshes that are there, on any number of ranks, and what it refuses."""
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import tifffile
 from mesh_cases import depth_in_mask, mask, mean_edge
 from plain_mesh import write_plain
-from reg_ends import check_end, files, own_folder
+from reg_ends import check_end, files, is_one_sentence, own_folder
 from search_cases import written
 
 from hpcdvc.cli import main
@@ -167,8 +168,38 @@ def test_dry_run(masked, capfd):
     before = files()
     assert main("mesh", ["-mf1", "mask.tif", "-lc", "8", "--dry-run"]) == 0
     said = capfd.readouterr()
-    assert "at most" in said.out + said.err and "MB of coarse copies" in said.out + said.err
-    assert files() == before
+    said = said.out + said.err
+    assert "MB of coarse copies" in said and files() == before
+    nodes, tetrahedra = map(int, re.search(r"at most (\d+) nodes and (\d+) tetrahedra", said).groups())
+    points, cells = made("-mf1", "mask.tif", "-lc", 8, name="mask-mesh-lc8.0.hdf")
+    assert len(points) < nodes < 3 * len(points) and len(cells) < tetrahedra < 3 * len(cells)
+
+
+def test_disk_that_is_full(monkeypatch, capfd):
+    """Nothing is left but the sentence, and the same line makes the mesh when there is room again."""
+    before = files()
+    with monkeypatch.context() as patch:
+        patch.setattr("hpcdvc.output.transports.GatheredFile.put", _no_room)
+        check_end(capfd, [*BOX, "-lc", 20], ["cuboid-mesh-lc20.0.hdf was not written: no space left"], 1, "mesh")
+    assert {path for path in files() if "lock" not in path} == before
+    assert same(made(*BOX, "-lc", 20, name="cuboid-mesh-lc20.0.hdf"), create_cuboid((72, 50, 40), 20, (12, 10, 5)))
+
+
+def _no_room(*given):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_mask_with_a_damaged_plane(run_command):
+    """Whichever rank meets it: one sentence, and no rank waits for another."""
+    tifffile.imwrite("mask.tif", np.random.default_rng(1).integers(0, 2, mask().shape, "u1"), compression="zlib")
+    with tifffile.TiffFile("mask.tif") as tif:
+        offset = tif.pages[35].dataoffsets[0]
+    with open("mask.tif", "r+b") as file:
+        file.seek(offset)
+        file.write(b"\xff" * 40)
+    done = run_command("mesh", "-mf1", "mask.tif", "-lc", 8, ranks=2)
+    assert done.returncode == 2 and is_one_sentence(done.stderr, "mask.tif is damaged and cannot be read"), done.stderr
+    assert not list(Path().glob("mask-mesh*.hdf"))
 
 
 def test_changed_during_the_run(masked, monkeypatch, capfd):
