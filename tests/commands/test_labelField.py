@@ -70,6 +70,15 @@ def test_labels_without_a_row():
     assert same(shown("iterations"), painted(image, {1: 4, 2: 4, 65000: 4}))
 
 
+def test_correlation_by_the_name_in_tables_of_particles():
+    image, field = save_case()
+    field.extra["CC"] = np.linspace(0.8, 0.9, 4)
+    write_tsv("motion.tsv", field)
+    assert "\tPSCC\t" in Path("motion.tsv").read_text()
+    wanted = dict(zip(LABELS, np.float32([f"{value:.9g}" for value in field.extra["CC"]]), strict=True))
+    assert same(shown("PSCC"), painted(image, wanted))
+
+
 def test_columns_of_a_result():
     """Also of those that no start needs: the peak beside the best of a search."""
     labels, im2, moves = particles()

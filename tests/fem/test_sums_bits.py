@@ -20,12 +20,25 @@ def test_bits_do_not_depend_on_what_is_summed_up_together(holes, name, monkeypat
     for way in ("im1", "both"):
         every = step_sums(im1, im2, points, connectivity, displacements, way)
         matrix, voxels = matrix_sums(im1, points, connectivity)
-        rng = np.random.default_rng(4)
-        for part in (*np.array_split(rng.permutation(len(connectivity)), 5), [7], np.arange(3, 90, 11)):
+        parts = np.array_split(np.random.default_rng(4).permutation(len(connectivity)), 5)
+        for part in (*parts, [7], np.arange(3, 90, 11)):
             same(every, step_sums(im1, im2, points, connectivity[part], displacements, way), part)
             alone = matrix_sums(im1, points, connectivity[part])
             np.testing.assert_array_equal(alone[0], matrix[part])
             np.testing.assert_array_equal(alone[1], voxels[part])
+
+
+def test_bits_beside_holes():
+    """What is read for one element begins in the midst of voxels that are not finite; for all it begins before them."""
+    im1, im2 = holed(*smooth_pair(SHAPE, "f4"))
+    points, connectivity = box_of_tetrahedra((4, 4, 9), 4.0)
+    points = points + [3.3, 2.2, 4.1]
+    every = step_sums(im1, im2, points, connectivity, np.zeros_like(points))
+    matrix, _ = matrix_sums(im1, points, connectivity)
+    for e in range(0, len(connectivity), 5):
+        one = connectivity[e : e + 1]
+        same(every, step_sums(im1, im2, points, one, np.zeros_like(points)), slice(e, e + 1))
+        np.testing.assert_array_equal(matrix_sums(im1, points, one)[0][0], matrix[e])
 
 
 @pytest.mark.mpi
