@@ -36,6 +36,8 @@ log = logging.getLogger("hpcdvc")
 
 #: Unknowns up to which standard deviations are estimated without being asked for, and with how many random vectors.
 FEW_UNKNOWNS, PROBES = 100_000, 32
+#: Unknowns up to which the equations are factorised, without and with regularisation.
+MOST_DIRECT = (20_000, 3_000)
 #: Core time of a voxel in an iteration, s, and iterations of a usual run.
 SECONDS_PER_VOXEL, ITERATIONS = 6e-8, 8
 _NEARER = "a start with --register, -pf or --coarse-mesh"
@@ -152,7 +154,8 @@ def control_of(options: Options, body: Tetrahedra) -> Control:
         if not probes:
             log.info("no standard deviations: --std %d estimates them for %d unknowns, too", PROBES, unknowns)
     o = options
-    return Control(o.max_iterations, o.convergence, o.criterion, o.median, o.solver, o.gradient, probes)
+    solver = o.solver or ("pcg" if unknowns > MOST_DIRECT[o.regularisation is not None] else "direct")
+    return Control(o.max_iterations, o.convergence, o.criterion, o.median, solver, o.gradient, probes)
 
 
 def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
@@ -195,7 +198,7 @@ def start_of(task: GdicTask, options: Options, im1: np.ndarray, im2: np.ndarray,
         body = task.coarse
         log.info("coarse mesh: %d nodes, %d tetrahedra", len(body.points), len(body.connectivity))
         start = team.agree(lambda: displacements_at(body.points, field, path))
-        control = Control(*(getattr(task.control, name) for name in ("max_iterations", "convergence", "criterion")))
+        control = Control(task.control.max_iterations, task.control.convergence, task.control.criterion)
         pair = MeshPair(im1, im2, body.points, body.connectivity)
         result = correlate(pair, start, control, team, Journal(say=log.info))
         if result.return_status == Status.CONVERGED:

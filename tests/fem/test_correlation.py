@@ -217,6 +217,6 @@ def test_defaults_are_those_of_the_command():
     from hpcdvc.options.gdic import Options
 
     known = {declared.name: declared.default for declared in declarations(Options)}
-    names = ("max_iterations", "convergence", "criterion", "median", "solver", "gradient")
+    names = ("max_iterations", "convergence", "criterion", "median", "gradient")
     assert all(getattr(Control(), name) == known[name] for name in names)
     assert Journal().earlier is None
