@@ -21,7 +21,7 @@ log = logging.getLogger("hpcdvc")
 #: Seconds that a chunk should take: long against the cost of fetching it, short against the end of the run.
 CHUNK_SECONDS = 0.005
 #: The same of points of unlike costs, whose rows cost more to finish.
-UNLIKE_SECONDS = 0.02
+UNLIKE_SECONDS = 0.05
 #: Chunks per rank that keep the last of them from being waited for.
 CHUNKS_PER_RANK = 16
 
