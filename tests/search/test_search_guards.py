@@ -200,3 +200,26 @@ def test_products_of_grey_values_beyond_float32(scale):
     im1 = scale * texture(dtype="f4")
     found = search(im1, moved(im1, (2, -1, 3)), (-4, 4) * 3)
     assert found["return_status"] == Status.MAX_ITERATIONS and (found["displacement"] == (2, -1, 3)).all()
+
+
+def look(image, half=(5, 5, 5)):
+    """Of the middle of an image, as a region that is searched: voxels that say the same, and what noise leaves."""
+    points = search_points(np.array([[n // 2 for n in image.shape]], float), identity(1), half, (0, 0) * 3)
+    (b, ok), region = np.empty((2, 1, *(2 * np.array(half) + 1)), "f4"), np.zeros(1, dtype("search_region"))
+    take_regions(Volume(image.astype("f4")), points, b, ok, region)
+    return region["alike"][0], region["quiet"][0]
+
+
+def test_how_many_voxels_say_the_same():
+    """White noise, noise of two voxels, planes that alternate, a wave, and planes that tell nothing of those between."""
+    rng, (z, _, x) = np.random.default_rng(0), np.indices((31, 31, 31))
+    noise = rng.standard_normal((20, 31, 31, 31))
+    for one in noise:
+        assert 1 <= look(one)[0] < 3
+        double = one[1:] + one[:-1]
+        double = double[:, 1:] + double[:, :-1]
+        alike, quiet = look(double[:, :, 1:] + double[:, :, :-1])
+        assert 1 <= alike < 8 and quiet <= 1
+    assert look(x % 2)[0] == 11**3
+    assert look(np.cos(0.3 * x))[1] <= 1
+    assert look(z % 2 == 0, (13, 5, 5)) == (1, 1) == look(z % 2, (13, 5, 5))
