@@ -45,6 +45,7 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/deform.py
 	@$(PYTHON_HERE) benchmarks/search.py
 	@$(PYTHON_HERE) benchmarks/ddic.py
+	@$(PYTHON_HERE) benchmarks/gdic.py
 	@$(PYTHON_HERE) benchmarks/fields.py
 	@$(PYTHON_HERE) benchmarks/strain.py
 	@$(PYTHON_HERE) benchmarks/star.py

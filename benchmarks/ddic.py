@@ -29,11 +29,27 @@ from series import Case, interleaved, run, spread  # noqa: E402
 from speckle import CACHE, SEED  # noqa: E402
 from textures import lattice_texture  # noqa: E402
 
+from hpcdvc.labels.scan import centres_of, scan_labels  # noqa: E402
+from hpcdvc.registration.labels import (  # noqa: E402
+    LabelMask,
+    LabelRegistration,
+    is_large,
+    label_points,
+    seconds_per_label,
+    seconds_together,
+)
+from hpcdvc.registration.settings import Iterations, Settings, Window  # noqa: E402
+from hpcdvc.runs.points import chunk_bounds  # noqa: E402
+from hpcdvc.runs.together import count_together  # noqa: E402
+
 #: Grains along each axis, their half axis and what is between them, voxels: 1331 grains of 10 000 voxels in 500^3.
 CELLS, HALF, GAP = 11, 14.5, 15.0
+#: Half axis of a label that is large, voxels.
+LARGE_HALF = 95
 #: Noise of both images, of the contrast of the texture.
 NOISE = 0.05
 RANKS = (16, 128)
+SETTINGS = Settings(Window((1, 1, 1)), iterations=Iterations(rigid=True))
 #: Columns of the table of memory.
 MEMORY = {
     "anonymous, largest process": "anonymous_per_process",
@@ -96,18 +112,18 @@ def errors(folder: Path, cells: int) -> dict:
     }
 
 
-def costs(cells: int) -> np.ndarray:
-    """CPU seconds of each label, measured one by one."""
-    from hpcdvc.labels.scan import centres_of, scan_labels
-    from hpcdvc.registration.labels import LabelMask, LabelRegistration, label_points
-    from hpcdvc.registration.settings import Iterations, Settings, Window
-
-    im1, labels, im2 = map(tifffile.imread, paths(cells))
+def _registration(im1: np.ndarray, im2: np.ndarray, labels: np.ndarray) -> tuple[LabelRegistration, np.ndarray]:
+    """What registers the labels of an image, and the labels."""
     found = scan_labels(labels)
     phi = np.broadcast_to(np.eye(4)[:3], (len(found), 3, 4))
     points = label_points(found, centres_of(found), phi, np.arange(len(found)))
-    settings = Settings(Window((1, 1, 1)), iterations=Iterations(rigid=True))
-    registration = LabelRegistration(im1, im2, labels, settings, LabelMask())
+    return LabelRegistration(im1, im2, labels, SETTINGS, LabelMask()), points
+
+
+def costs(cells: int) -> np.ndarray:
+    """CPU seconds of each label, measured one by one."""
+    im1, labels, im2 = map(tifffile.imread, paths(cells))
+    registration, points = _registration(im1, im2, labels)
     seconds = np.zeros(len(points))
     for number in range(len(points)):
         began = time.process_time()
@@ -116,30 +132,57 @@ def costs(cells: int) -> np.ndarray:
     return seconds
 
 
-def balance(seconds: np.ndarray) -> dict[str, dict]:
-    """Time until the last rank is done beside that of an even share: 10^4 labels of unlike sizes, as they are dealt."""
-    from hpcdvc.runs.points import chunk_bounds
+def cost_of_large() -> dict[str, float]:
+    """CPU seconds of one label that is summed up by blocks, measured and as predicted."""
+    one = packing(lattice_texture(SEED), 1, LARGE_HALF, seed=1, gap=GAP)
+    registration, points = _registration(one.image(False, NOISE, 1), one.image(True, NOISE, 2), one.labels())
+    if not is_large(points).all():
+        raise SystemExit(f"a label of half axis {LARGE_HALF} is not large")
+    began = time.process_time()
+    registration(points)
+    sides = points["high"][0].astype(float) - points["low"][0] + 3
+    return {"measured": time.process_time() - began, "predicted": float(seconds_per_label(sides.prod(), SETTINGS))}
 
+
+def balance(seconds: np.ndarray, large: dict[str, float]) -> dict[str, dict]:
+    """Time until the last rank is done beside that of an even share: 10^4 labels of unlike sizes, as they are dealt."""
     rng = np.random.default_rng(0)
-    size = np.exp(rng.normal(0, 0.8, 10_000))  # of volumes; what is measured of equal ones scatters about it
-    taken = size * rng.choice(seconds, len(size)) / seconds.mean()
-    predicted = size * seconds.mean()
-    huge = 0.1 / 0.9 * taken.sum() * seconds.mean()
+    sides = (2 * HALF + 3) * np.exp(rng.normal(0, 0.8, 10_000) / 3)
+    asked = seconds_per_label(sides**3, SETTINGS)
+    typical = float(seconds_per_label((2 * HALF + 3) ** 3, SETTINGS))
+    needed = asked * rng.choice(seconds, len(sides)) / typical
+    huge, slower = np.cbrt(0.1 / 0.9 * (sides**3).sum()), large["measured"] / large["predicted"]
+    with_huge = np.append(asked, seconds_per_label(huge**3, SETTINGS))
+    needed_too = np.append(needed, with_huge[-1] * slower)
     found: dict[str, dict] = {}
     for ranks in RANKS:
-        for name, more in (("", ()), (", one label of 10 % of the volume", (huge,))):
-            asked, needed = np.append(predicted, more), np.append(taken * seconds.mean(), more)
-            order = np.argsort(-asked, kind="stable")
-            bounds = chunk_bounds(asked[order], ranks)
-            found[f"{ranks} ranks{name}"] = {"makespan": _makespan(needed[order], bounds, ranks)}
+        found[f"{ranks} ranks"] = {"makespan": _makespan(asked, needed, None, ranks)}
+        together = (float(seconds_together(np.full((1, 3), huge), SETTINGS, ranks)[0]), slower)
+        found[f"{ranks} ranks, one label of 10 % of the volume"] = {
+            "makespan": _makespan(with_huge, needed_too, together, ranks),
+            "without sums by all ranks": _makespan(with_huge, needed_too, None, ranks),
+        }
     return found
 
 
-def _makespan(seconds: np.ndarray, bounds: np.ndarray, ranks: int) -> float:
-    ends = [0.0] * ranks
-    for cost in np.add.reduceat(seconds, bounds[:-1]):
+def _makespan(asked: np.ndarray, needed: np.ndarray, together: tuple[float, float] | None, ranks: int) -> float:
+    """End of the last rank in units of an even share of what is needed.
+
+    Parameters
+    ----------
+    asked, needed : (n,) predicted and real seconds of labels on one rank
+    together : predicted seconds of the last label by all ranks, and the ratio of real ones to these; None: it is dealt
+    ranks : how many
+    """
+    order, of_all = np.argsort(-asked, kind="stable"), np.full(len(asked), np.inf)
+    if together:
+        of_all[-1] = together[0]
+    first = count_together(asked[order], of_all[order], ranks)
+    dealt = order[first:]
+    ends = [sum(of_all[order[:first]]) * (together or (0, 0))[1]] * ranks
+    for cost in np.add.reduceat(needed[dealt], chunk_bounds(asked[dealt], ranks)[:-1]):
         heapq.heapreplace(ends, ends[0] + cost)
-    return max(ends) / (seconds.sum() / ranks)
+    return max(ends) / (needed.sum() / ranks)
 
 
 def measure(o: argparse.Namespace) -> dict:
@@ -152,7 +195,8 @@ def measure(o: argparse.Namespace) -> dict:
     results["memory"] = {name: run(case, tuple(paths(o.cells)))[0].memory for name, case in runs.items()}
     seconds = costs(o.cells)
     results["costs"] = {"mean": float(seconds.mean()), "largest": float(seconds.max())}
-    results["balance"] = balance(seconds)
+    results["large"] = cost_of_large()
+    results["balance"] = balance(seconds, results["large"])
     results["load average at the end"] = machine.load()
     return results
 
@@ -189,8 +233,11 @@ def _runs_table(runs: dict) -> str:
 
 
 def _balance_table(balance: dict) -> str:
-    lines = ["| 10 000 labels | makespan / ideal |", "|--|--|"]
-    return "\n".join(lines + [f"| {name} | {entry['makespan']:.3f} |" for name, entry in balance.items()])
+    lines = ["| 10 000 labels | makespan / ideal | no label summed up by all ranks |", "|--|--|--|"]
+    for name, entry in balance.items():
+        alone = f"{entry['without sums by all ranks']:.3f}" if "without sums by all ranks" in entry else ""
+        lines.append(f"| {name} | {entry['makespan']:.3f} | {alone} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,22 @@ def ddic(results: dict) -> list[Figure]:
     return found
 
 
+def gdic(results: dict) -> list[Figure]:
+    """Figures of hpcdvc-gdic."""
+    runs, memory, found = results["runs"], results["memory"], []
+    for name in (name for name in runs if name.startswith("spam")):
+        ours, nodes = f"{name.replace('spam', 'hpcdvc')}, 1 rank(s)", name.partition(", ")[2]
+        found.append((f"CPU of spam-gdic / ours, {nodes}", runs[name]["cpu"] / runs[ours]["cpu"], 1, None, "x", True))
+        least = runs[name]["median"] / runs[ours]["median"]
+        found.append((f"median error of spam-gdic / ours, {nodes}", least, 1, None, "x", True))
+        if "anonymous" in memory.get(name, {}):
+            ratio = memory[name]["anonymous"] / memory[ours.replace("1 rank", "2 rank")]["anonymous"]
+            found.append((f"memory of spam-gdic / ours on 2 ranks, {nodes}", ratio, 1, None, "x", True))
+    wall = runs["hpcdvc, regularised, 2 ranks"]["wall"]
+    found.append(("regularised run on 2 ranks", wall, 600, None, "s", False))
+    return found
+
+
 def deform(results: dict) -> list[Figure]:
     """Figures of hpcdvc-deformImage."""
     found = []

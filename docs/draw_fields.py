@@ -7,10 +7,11 @@ import numpy as np
 from planted_field import planted_field
 
 from hpcdvc.fields.around import Around
-from hpcdvc.fields.filters import Boxes, misfit
+from hpcdvc.fields.filters import Boxes
 from hpcdvc.fields.grid import Grid, make_grid
 from hpcdvc.fields.local import interpolated, quadratic_at
 from hpcdvc.fields.merge import after
+from hpcdvc.fields.misfit import misfit
 
 SIDE = 200
 

@@ -46,6 +46,8 @@ NAMES = (
     ("", "hpcdvc.fields.strain_api.bagi_gradients"),
     ("", "hpcdvc.fields.strain.strain_components"),
     ("", "hpcdvc.fields.strain_errors.strain_deviations"),
+    ("spam.DIC.isochoricField", "hpcdvc.fem.regularisation.isochoric_field"),
+    ("spam.DIC.globalCorrelation", "hpcdvc.fem.api.global_correlation"),
     ("spam.DIC.interpolatePhiField", "hpcdvc.steps.kinematics.interpolate_phi_field"),
     ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
     ("spam.DIC.mergeRegistrationAndDiscreteFields", "hpcdvc.labels.starts.merge_registration_and_discrete_fields"),
@@ -54,6 +56,13 @@ NAMES = (
     ("spam.DIC.register", "hpcdvc.registration.api.register"),
     ("spam.DIC.register, for each of many windows", "hpcdvc.registration.windows.register_windows"),
     ("spam.DIC.registerMultiscale", "hpcdvc.registration.api.register_multiscale"),
+    ("spam.DIC.regularisationMatrix", "hpcdvc.fem.regularisation.regularisation_matrix"),
+    ("spam.DIC.regularisationParameters", "hpcdvc.fem.parameters.regularisation_parameters"),
+    ("spam.DIC.projectionMatrices", "hpcdvc.fem.tractions.projection_matrices"),
+    ("spam.DIC.surfaceLabels", "hpcdvc.fem.surfaces.surface_labels"),
+    ("spam.mesh.createCuboid", "hpcdvc.fem.mesh.create_cuboid"),
+    ("spam.mesh.createCylinder", "hpcdvc.fem.mesh.create_cylinder"),
+    ("spam.mesh.triangulate", "hpcdvc.fields.triangulation.triangulate"),
     ("", "hpcdvc.output.read.read"),
     ("spam.helpers.readCorrelationTSV", "hpcdvc.output.tsv.read_tsv"),
     ("spam.helpers.writeCorrelationTSV", "hpcdvc.output.tsv.write_tsv"),
@@ -107,6 +116,13 @@ def options(command: str) -> str:
 def statuses() -> str:
     """Statuses of the nodes of a local DVC."""
     from hpcdvc.workflows.ldic import ADVICE
+
+    return advised(ADVICE)
+
+
+def gdic_statuses() -> str:
+    """How nodes of hpcdvc-gdic end, and what to try."""
+    from hpcdvc.workflows.gdic import ADVICE
 
     return advised(ADVICE)
 
@@ -262,6 +278,7 @@ def fragments() -> dict[str, str]:
         **{f"options-{command}.md": options(command) for command in commands()},
         "statuses.md": statuses(),
         "all-statuses.md": all_statuses(),
+        "gdic-statuses.md": gdic_statuses(),
         "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),

@@ -31,6 +31,8 @@ PARAMETERS = {
     "bounding_boxes": "labels",
     "centres_of_mass": "labels",
     "compute_phi": "transformation phi_centre phi_point",
+    "create_cuboid": "lengths lc origin",
+    "create_cylinder": "centre radius height lc z_origin",
     "decompose_f": "f two_d",
     "decompose_phi": "phi phi_centre phi_point two_d",
     "geers_gradients": "displacements node_spacing radius variance half_window_size",
@@ -44,30 +46,42 @@ PARAMETERS = {
         "im1 node_position half_window_size phi im2 search_range im1_mask im2_mask min_mask_coverage grey_threshold "
         "apply_f two_d"
     ),
+    "global_correlation": (
+        "im1 im2 points connectivity regularisation_matrix regularisation_field initial_displacements "
+        "convergence_criterion max_iterations median_filter_each_iteration criterion solver gradient probes verbose "
+        "return_result comm"
+    ),
     "guiding_points": "im1 half_window_size minimum_spacing number im1_mask",
     "interpolate_phi_field": (
         "field_coords phi_field points_to_interpolate n_neighbours neighbour_radius interpolate_f "
         "neighbour_distance_weight check_point_surrounded verbose"
     ),
+    "isochoric_field": "points periods",
     "make_grid": "shape spacing",
     "merge_registration_and_discrete_fields": "registration discrete file_name reg_tsv_bin_ratio",
     "merge_regular_grid_and_discrete": "regular_grid discrete labelled_image binning_labelled always_label",
     "neighbours": "labels method neighbours_range",
     "pixel_search": "imagette1 imagette2 imagette1_mask imagette2_mask return_error",
     "polynomial_gradients": "displacements node_spacing order radius variance half_window_size",
+    "projection_matrices": "points connectivity labels dirichlet",
     "q8_gradients": "displacements node_spacing variance half_window_size",
     "read": "path comm",
     "read_tsv": "path",
     "register": f"im1 im2 {REGISTRATION}",
     "register_multiscale": f"im1 im2 bin_start bin_stop {REGISTRATION} force_change_scale",
+    "regularisation_matrix": "points connectivity young poisson voxel_size xi_bulk dirichlet labels periods",
+    "regularisation_parameters": "user_parameters",
     "strain_components": "f names two_d",
     "strain_deviations": "f covariance names two_d",
+    "surface_labels": "points surfaces",
+    "triangulate": "points alpha",
     "volumes": "labels",
     "write_tsv": "path field",
 }
 #: whole volumes and fields are worked on by many ranks: of a communicator that is handed over, never of all there are
 COLLECTIVE = {
     *("apply_mesh_transformation", "apply_phi", "apply_phi_field", "read", "register", "register_multiscale"),
+    "global_correlation",
     *("estimate_displacement_from_quadratic_fit", "estimate_local_quadratic_coherency", "interpolate_phi_field"),
 }
 

@@ -108,6 +108,7 @@ static int grow_invalid(box *valid, box *scratch)
 
 /* Read [origin, origin + n) as (grey - offset) * scale, continued past the image.
  * Returns the number of invalid voxels (then `valid` is filled), -1 if memory ran out, -2 if all is outside. */
+__attribute__((unused))
 static int64_t read_box(const hpcdvc_volume *im, const int64_t origin[3], const int n[3], double offset,
                         double scale, box *b, box *valid, box *scratch)
 {

@@ -49,12 +49,61 @@ static void look_up(const hpcdvc_volume *labels, int64_t label, const int64_t or
         }
 }
 
-/* Whether all (eroding) or one (dilating) of the voxels of the ball about a voxel is of the particle. */
-INLINE int ball_test(const uint8_t *at, const int64_t *steps, int count, int eroding)
+#define LARGEST_BALL 100 /* radius, voxels */
+#define FAR_AWAY 40000 /* squared distance of what is not near; with that of the greatest radius added it fits in 16 bits */
+
+/* Lower each of the rows `to` to the row `from`, `by` voxels away, where that leaves less. */
+INLINE void lower_row(uint16_t *to, const uint16_t *from, int n, int by)
 {
-    for (int i = 0; i < count; i++)
-        if ((at[steps[i]] == 1) != eroding) return !eroding;
-    return eroding;
+    const uint16_t square = (uint16_t)(by * by);
+    for (int x = 0; x < n; x++) {
+        const uint16_t d = (uint16_t)(from[x] + square);
+        to[x] = d < to[x] ? d : to[x];
+    }
+}
+
+/* Squared distances along a row to its next voxel that is the particle, or that is not. Returns whether there is one. */
+static int row_distances(const uint8_t *found, int n, int of_others, int radius, uint16_t *to)
+{
+    int any = 0;
+    for (int x = 0; x < n; x++) {
+        const int here = (found[x] == 1) != of_others;
+        to[x] = here ? 0 : FAR_AWAY, any |= here;
+    }
+    if (!any) return 0;
+    for (int way = 0; way < 2; way++)
+        for (int i = 0, away = radius + 1; i < n; i++) {
+            const int x = way ? n - 1 - i : i;
+            away = to[x] == 0 ? 0 : away + 1;
+            if (away <= radius && away * away < to[x]) to[x] = (uint16_t)(away * away);
+        }
+    return 1;
+}
+
+/* Squared distance, where it is not above that of the radius, of each voxel of a box to the next one that is the particle, or that is
+ * not: along rows, then across them, then across `deep` planes. `rows`: which of them hold something. Room for two of each. */
+static const uint16_t *distances(const uint8_t *found, const int n[3], int of_others, int radius, int deep, uint16_t *d,
+                                 uint8_t *rows)
+{
+    const int64_t plane = (int64_t)n[1] * n[2], all = plane * n[0], count = (int64_t)n[0] * n[1];
+    uint16_t *across = d + all;
+    uint8_t *held = rows + count;
+    for (int64_t row = 0; row < count; row++)
+        rows[row] = (uint8_t)row_distances(found + row * n[2], n[2], of_others, radius, d + row * n[2]);
+    for (int64_t v = 0; v < all; v++) across[v] = FAR_AWAY;
+    for (int64_t row = 0; row < count; row++) held[row] = 0;
+    for (int64_t row = 0; row < count; row++) {
+        const int y = (int)(row % n[1]);
+        for (int to = rows[row] ? (y > radius ? y - radius : 0) : n[1]; to < n[1] && to <= y + radius; to++)
+            lower_row(across + (row - y + to) * n[2], d + row * n[2], n[2], to - y), held[row - y + to] = 1;
+    }
+    for (int64_t v = 0; v < all; v++) d[v] = FAR_AWAY;
+    for (int64_t row = 0; row < count; row++) {
+        const int z = (int)(row / n[1]);
+        for (int to = held[row] ? (z > deep ? z - deep : 0) : n[0]; to < n[0] && to <= z + deep; to++)
+            lower_row(d + to * plane + row % n[1] * n[2], across + row * n[2], n[2], to - z);
+    }
+    return d;
 }
 
 /* 1 in `mask` for each voxel of the box [origin, origin + n) that belongs to the particle; dilated ones of other particles only if
@@ -65,29 +114,26 @@ static int64_t particle_mask(const hpcdvc_volume *labels, int64_t label, int dil
     const int radius = abs(dilate), flat = labels->shape[0] == 1;
     const int pad[3] = {flat ? 0 : radius, radius, radius};
     int64_t from[3], count = 0;
-    int wide[3], ball = 0;
+    int wide[3];
     for (int i = 0; i < 3; i++) from[i] = origin[i] - pad[i], wide[i] = n[i] + 2 * pad[i];
-    uint8_t *found = malloc((size_t)wide[0] * wide[1] * wide[2]);
-    int64_t *steps = malloc(sizeof *steps * (2 * pad[0] + 1) * (2 * pad[1] + 1) * (2 * pad[2] + 1));
-    if (!found || !steps) {
-        free(found), free(steps);
+    const int64_t rows = (int64_t)wide[0] * wide[1], all = rows * wide[2];
+    uint8_t *found = malloc((size_t)all), *held = radius ? malloc((size_t)(2 * rows)) : NULL;
+    uint16_t *room = radius ? malloc((size_t)(2 * all) * sizeof *room) : NULL;
+    if (!found || (radius && (!held || !room))) {
+        free(found), free(held), free(room);
         return -1;
     }
     look_up(labels, label, from, wide, found);
-    for (int z = -pad[0]; z <= pad[0]; z++)
-        for (int y = -pad[1]; y <= pad[1]; y++)
-            for (int x = -pad[2]; x <= pad[2]; x++)
-                if (z * z + y * y + x * x <= radius * radius) steps[ball++] = ((int64_t)z * wide[1] + y) * wide[2] + x;
+    const uint16_t *away = radius ? distances(found, wide, dilate < 0, radius, pad[0], room, held) : NULL;
     for (int z = 0; z < n[0]; z++)
         for (int y = 0; y < n[1]; y++)
             for (int x = 0; x < n[2]; x++) {
-                const uint8_t *at = found + ((int64_t)(z + pad[0]) * wide[1] + y + pad[1]) * wide[2] + x + pad[2];
-                const int kept = *at != 2 || keep_others;
-                const int here = *at == 1, sure = dilate == 0 || here == (dilate > 0); /* the middle of the ball decides */
-                const int own = kept && (sure ? here : ball_test(at, steps, ball, dilate < 0));
+                const int64_t at = ((int64_t)(z + pad[0]) * wide[1] + y + pad[1]) * wide[2] + x + pad[2];
+                const int kept = found[at] != 2 || keep_others, near = radius && away[at] <= radius * radius;
+                const int own = kept && (dilate > 0 ? near : found[at] == 1 && !near);
                 *mask++ = own, count += own;
             }
-    free(found), free(steps);
+    free(found), free(held), free(room);
     return count;
 }
 

@@ -111,6 +111,7 @@ INLINE void sample_row(const box *c, const double start[3], const double slope[3
 
 /* Grey values -> spline coefficients (Unser 1999, doi 10.1109/79.799930); `from` is wider by the pad in z and y, by the
  * taps in x, and used up. */
+__attribute__((unused))
 static void prefilter(const hpcdvc_interpolation *s, int pad_z, box *from, box *to)
 {
     for (int i = 0; i < s->poles; i++) recurse(from, 0, s->pole[i], 0, 0);

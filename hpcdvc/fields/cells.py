@@ -37,7 +37,7 @@ def cell_gradients(
     f : (m, 3, 3) array, NaN where a corner is not finite
     covariance : (m, 3, 3, 3) array, [i, k, l] of F_ik and F_il; None without the variances
     """
-    weights = _weights(points, cells)
+    weights = shape_gradients(points, cells)
     moved = displacements[cells]
     f = np.tile(np.eye(3), (len(cells), 1, 1))
     for a in range(cells.shape[1]):
@@ -52,8 +52,17 @@ def cell_gradients(
     return f, np.swapaxes(terms, 2, 3) @ shared
 
 
-def _weights(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """(m, k, 3): gradients of the linear function that is 1 at one corner and 0 at the others, 1 / voxel."""
+def shape_gradients(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Gradients of the linear functions that are 1 at one corner and 0 at the others.
+
+    Parameters
+    ----------
+    points, cells : as for `cell_gradients`
+
+    Returns
+    -------
+    (m, 4, 3) or (m, 3, 3) array, 1 / voxel, ZYX
+    """
     axes = slice(4 - cells.shape[1], 3)
     edges = (points[cells[:, 1:]] - points[cells[:, :1]])[..., axes]
     weights = np.zeros((*cells.shape, 3))
@@ -75,7 +84,7 @@ def cells_at_nodes(points: np.ndarray, cells: np.ndarray, grid: Grid) -> np.ndar
     (nodes,) int64 array, the first cell that holds a node, -1 where none does
     """
     found = np.full(grid.size, len(cells), np.int64)
-    weights, origin, spacing = _weights(points, cells), np.array(grid.origin), np.array(grid.spacing)
+    weights, origin, spacing = shape_gradients(points, cells), np.array(grid.origin), np.array(grid.spacing)
     low, high = points[cells].min(axis=1), points[cells].max(axis=1)
     first = np.maximum(np.ceil((low - origin) / spacing - FACE), 0).astype(np.int64)
     last = np.minimum(np.floor((high - origin) / spacing + FACE), np.array(grid.shape) - 1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Rows that do not fit their neighbours, and smooth fields: numbers of rows in, values of these rows out."""
+"""Boxes of nodes, and smooth fields: numbers of rows in, values of these rows out."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,15 +6,10 @@ from itertools import product
 
 import numpy as np
 
-from hpcdvc.fields.around import CACHED, Around, axes_of, nodes_at, squared_length
+from hpcdvc.fields.around import CACHED, axes_of, nodes_at
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.local import basis_of, median_of, values_at, weighted_fit
+from hpcdvc.fields.local import basis_of, median_of, weighted_fit
 
-#: Half the box of nodes that a node is judged by, and as many of the nearest rows by dimensions where there is no grid.
-HALF_BOX = 2
-NEAREST = {1: 4, 2: 24, 3: 124}
-#: Rounds in which rows that are far from the affine fit lose their weight.
-ROUNDS = 5
 #: The Gaussian ends at so many standard deviations.
 WIDTH = 3
 
@@ -62,52 +57,6 @@ class Boxes:
             some = slice(first, first + count)
             home = np.stack(np.unravel_index(numbers[some], self.grid.shape), axis=1)
             yield some, nodes_at(self.grid, self.usable, home, self.steps, self.mirrored)
-
-
-def misfit(
-    around: Around | Boxes, positions: np.ndarray, displacements: np.ndarray, numbers: np.ndarray, epsilon: float = 0.1
-) -> np.ndarray:
-    """How far rows are from what their neighbours make of them, in units of what these differ by among themselves.
-
-    The normalised median test [Westerweel & Scarano 2005, doi 10.1007/s00348-005-0016-6] with an affine fit in place of
-    the median, which does not take rotation and strain for errors: |u - fit| / (median |u_i - fit_i| + epsilon). Rows
-    far from the fit lose their weight, 1 / (1 + q^2)^2 with that same ratio q, and it is repeated.
-
-    Parameters
-    ----------
-    around : which rows count for a row; itself is left out
-    positions, displacements : (n, 3) of all rows, ZYX, voxels
-    numbers : (m,) of the rows that are judged
-    epsilon : what displacements differ by anyway, voxels
-
-    Returns
-    -------
-    (m,) array; above 2 to 3 a row is wrong. NaN where the neighbours are too few to tell
-    """
-    result = np.full(len(numbers), np.nan)
-    axes = around.axes
-    blocks = around.blocks(numbers if isinstance(around, Boxes) else positions[numbers])
-    for some, rows, *_ in blocks:
-        own = numbers[some]
-        count = (rows >= 0) & (rows != own[:, None])
-        if around.offsets is not None:
-            away = around.offsets[None]
-        else:
-            away = np.where(count[..., None], positions[rows] - positions[own][:, None], 0)
-        scale = np.maximum(np.abs(away).max(axis=(1, 2)), 1e-9)
-        basis = basis_of(away / scale[:, None, None], axes, 1)
-        u = values_at(displacements, rows)
-        weights = count.astype(float)
-        for again in range(ROUNDS + 1):
-            fit = weighted_fit(basis, weights, u)
-            off = u - sum(basis[:, q, None] * fit[:, q, :, None] for q in range(basis.shape[1]))
-            length = np.sqrt(squared_length(np.moveaxis(off, 1, 2)))
-            usual = median_of(length, count) + epsilon
-            if again < ROUNDS:
-                weights = count / (1 + (length / usual[:, None]) ** 2) ** 2
-        ratio = np.sqrt(squared_length(displacements[own] - fit[:, 0])) / usual
-        result[some] = np.where(count.sum(axis=1) >= 2 * basis.shape[1], ratio, np.nan)
-    return result
 
 
 def median_in_boxes(boxes: Boxes, values: np.ndarray, numbers: np.ndarray) -> np.ndarray:

@@ -144,11 +144,23 @@ def weighted_fit(basis: np.ndarray, weights: np.ndarray, values: np.ndarray) -> 
     -------
     (m, q, c) array
     """
+    return np.linalg.solve(*_normal_equations(basis, weights, values))
+
+
+def variance_of_fit(basis: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(m,) variance of the value at the points of such a fit, for a variance of 1 / weight of its rows."""
+    left, right = _normal_equations(basis, weights, np.zeros((len(weights), 1, basis.shape[2])))
+    right[:, 0] = 1
+    return np.linalg.solve(left, right)[:, 0, 0]
+
+
+def _normal_equations(basis: np.ndarray, weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(m, q, q), which can be solved, and (m, q, c)."""
     left, right = _same_basis(basis[0], weights, values) if len(basis) == 1 else _own_bases(basis, weights, values)
     whole, diagonal = left[:, 0, 0].copy(), np.arange(1, basis.shape[1])
     left[:, diagonal, diagonal] += RIDGE * whole[:, None]
     left[whole == 0] = np.eye(basis.shape[1])
-    return np.linalg.solve(left, right)
+    return left, right
 
 
 def _same_basis(basis: np.ndarray, weights: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

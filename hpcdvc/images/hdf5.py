@@ -128,8 +128,9 @@ def _header(data, spec: str, path: str) -> VolumeInfo:
 
     if not isinstance(data, h5py.Dataset) or data.shape is None:
         raise UserError(f"{spec} is no dataset of numbers")
+    depth = data.chunks[-3] if data.chunks and data.ndim >= 3 else 1
     try:
-        return make_info(spec, path, data.shape, number_type(data), "hdf5", block_offset(data), data.name)
+        return make_info(spec, path, data.shape, number_type(data), "hdf5", block_offset(data), data.name, depth=depth)
     except TypeError as error:
         raise UserError(f"{spec} holds voxels of a type that cannot be read ({error}): convert it") from error
 

@@ -1,7 +1,9 @@
 """The two ways into a volume: `describe` its header, `open_volume` its voxels."""
 
+import mmap
 import os
 import stat
+import sys
 import weakref
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+#: MAP_NORESERVE of Linux, which Python knows from 3.12 on: memory is not asked for before it is written.
+_NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
 _FORMATS = {"tiff": tiff, "slices": slices, "hdf5": hdf5, "npy": npy}
 
 
@@ -155,6 +159,45 @@ def open_volume(info: VolumeInfo, team: "Team | None" = None) -> np.ndarray:
         volume = _map(info) if team is None else team.agree_all(lambda: _map(info))
     volume.flags.writeable = False
     return volume
+
+
+def read_planes(info: VolumeInfo, start: int, stop: int) -> np.ndarray:
+    """Some planes of a volume, by one rank for itself; the others take no memory.
+
+    Parameters
+    ----------
+    info
+        From `describe`.
+    start, stop
+        The first plane, and the first that is not wanted any more.
+
+    Returns
+    -------
+    (stop - start, ny, nx) read-only array of native type
+        A memory map where the file allows it, else decoded.
+
+    Raises
+    ------
+    UserError, RunError
+        They cannot be read.
+    """
+    if info.offset is not None:
+        planes = _map(info)[start:stop]
+    else:
+        volume = _reserved(info)
+        _fill(info, volume, max(start - info.depth + 1, 0), stop)
+        planes = volume[start:stop]
+    planes.flags.writeable = False
+    return planes
+
+
+def _reserved(info: VolumeInfo) -> np.ndarray:
+    """Room for a volume in the address space: it takes memory where it is written, and gives it back with the array."""
+    try:
+        memory = mmap.mmap(-1, info.voxel_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE)
+    except (MemoryError, OSError) as error:
+        raise RunError(f"no room in the address space for {info.spec}, {info.voxel_bytes / 1e6:.1f} MB") from error
+    return np.frombuffer(memory, info.dtype).reshape(info.shape)
 
 
 class OpenVolumes:

@@ -55,7 +55,7 @@ def _check_page_chain(tif, spec: str) -> None:
     tif.filehandle.seek(tif.pages.next_page_offset)
     link = tif.filehandle.read(tif.tiff.offsetsize)
     if len(link) < tif.tiff.offsetsize or any(link):
-        raise UserError(f"{spec} is truncated: its pages break off after the first {len(tif.pages)}")
+        raise UserError(f"{spec} is truncated: the file breaks off after page {len(tif.pages)}")
 
 
 def _header(series) -> str:
@@ -183,7 +183,8 @@ def describe(spec: str, path: str, ome: bool = True) -> VolumeInfo:
         _check_voxels_present(tif, layout, spec)
         _check_decoder(tif, spec)
         notes = _notes(tif, _slots(tif, layout), spec)
-        return make_info(spec, path, layout.shape, layout.stored, "tiff", layout.offset, notes=notes)
+        depth = layout.shape[0] // len(layout.pages) if layout.pages and len(layout.shape) == 3 else 1
+        return make_info(spec, path, layout.shape, layout.stored, "tiff", layout.offset, notes=notes, depth=depth)
 
 
 def _read_block(file, offset: int, stored: np.dtype, slices: np.ndarray) -> None:

@@ -36,6 +36,7 @@ class VolumeInfo:
     files : those that hold voxels: the slices of a folder in order; of HDF5 the file of the dataset, behind a link
         another one than `path`, then the sources of a virtual dataset; `offset` is one of the first
     notes : what the user has to know of how the voxels are taken, in words that follow a colon
+    depth : planes that are stored together, and decoded together
     """
 
     spec: str
@@ -48,6 +49,7 @@ class VolumeInfo:
     kind: str
     files: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    depth: int = 1
 
     @property
     def voxel_bytes(self) -> int:
@@ -120,12 +122,13 @@ def make_info(
     dataset: str | None = None,
     files: Iterable[str] = (),
     notes: Iterable[str] = (),
+    depth: int = 1,
 ) -> VolumeInfo:
     """Check what a file declares and bring it to (nz, ny, nx) voxels of a native type.
 
     Parameters
     ----------
-    spec, path, kind, dataset, notes : see `VolumeInfo`
+    spec, path, kind, dataset, notes, depth : see `VolumeInfo`
     shape : the shape in the file, ZYX; leading axes of length 1 are dropped
     stored : the number type in the file, in its byte order
     offset : where the voxels start, when they lie in the file as one C-ordered block
@@ -152,7 +155,7 @@ def make_info(
     mappable = offset is not None and stored.isnative and offset % dtype.itemsize == 0
     place = int(offset) if mappable else None
     held = tuple(files) or (path,)
-    return VolumeInfo(spec, path, dataset, size, dtype, size[0] == 1, place, kind, held, tuple(notes))
+    return VolumeInfo(spec, path, dataset, size, dtype, size[0] == 1, place, kind, held, tuple(notes), depth)
 
 
 def _size(info: VolumeInfo) -> str:

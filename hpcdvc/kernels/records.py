@@ -265,6 +265,37 @@ GROUPS = {
             ("affine", "f8", (3, 4)),
         ],
     },
+    "fem": {
+        # A tetrahedron in one of the bricks of im1 that it touches.
+        "piece": [("element", "i8"), ("brick", "i4", 3)],
+        # A mesh in im1 and, with displacements, in im2.
+        "mesh_images": [
+            ("im1", "volume*"),
+            ("im2", "volume*"),
+            ("points", "f8*"),
+            ("connectivity", "i8*"),
+            ("displacements", "f8*"),  # or NULL
+            ("pieces", "piece*"),  # those of a brick side by side
+            ("count", "i8"),
+            ("gradient", "taps"),  # derivative along an axis
+            ("interpolation", "interpolation"),  # without poles: its prefilter is that of all axes
+            ("both", "i4"),  # 1: mean of the gradients of im1 and of im2
+        ],
+        # Of an element, where im1 counts: upper triangle of the sum of N_a N_b g_i g_j, index 3 a + i.
+        "matrix_sums": [("matrix", "f8", 78), ("voxels", "i8")],
+        # Of an element, where im1 and im2 count: sums of N_a g_i times f, g, 1; and of 1, f, g, ff, fg, gg.
+        "step_sums": [
+            ("F", "f8", 12),
+            ("G", "f8", 12),
+            ("H", "f8", 12),
+            ("n", "f8"),
+            ("f", "f8"),
+            ("g", "f8"),
+            ("ff", "f8"),
+            ("fg", "f8"),
+            ("gg", "f8"),
+        ],
+    },
 }
 #: All of them by name.
 RECORDS = {name: fields for group in GROUPS.values() for name, fields in group.items()}

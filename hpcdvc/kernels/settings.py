@@ -51,16 +51,23 @@ def _fill_interpolation(into: np.ndarray, values) -> None:
         raise ValueError(f"a spline of order {values.order} with {len(values.poles)} poles: 1, 3 and 5 are possible")
     into["taps"], into["poles"], into["pad"] = values.order + 1, len(values.poles), values.pad
     into["pole"][: len(values.poles)], into["noise"] = values.poles, values.noise
-    _fill_taps(into["prefilter"], values.along_x)
+    fill_taps(into["prefilter"], values.along_x)
 
 
 def _fill_gradient(into: np.ndarray, values) -> None:
-    _fill_taps(into["derivative"], values.derivative)
-    _fill_taps(into["smoothing"], values.smoothing)
+    fill_taps(into["derivative"], values.derivative)
+    fill_taps(into["smoothing"], values.smoothing)
     into["noise"] = values.noise
 
 
-def _fill_taps(into: np.ndarray, values) -> None:
+def fill_taps(into: np.ndarray, values) -> None:
+    """Fill a "taps" record.
+
+    Raises
+    ------
+    ValueError
+        There are more than it holds, or none.
+    """
     most = len(into["h"])
     if not 0 < len(values) <= most:
         raise ValueError(f"a filter of {len(values)} taps: 1 to {most} are possible")

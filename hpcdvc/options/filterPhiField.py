@@ -56,7 +56,7 @@ class Selection(OptionSet):
         False,
         "-smed",
         "--select-median",
-        help="select rows that are far from the affine fit of their neighbours, by how much these differ from it",
+        help="select rows that are far from the fit of their neighbours, by how much these differ from it",
     )
     misfit_threshold: float = option(
         2.5, "-smedt", "--select-median-threshold", above=0, at_most=1e9, help="-smed: above this ratio"

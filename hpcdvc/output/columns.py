@@ -18,7 +18,7 @@ from hpcdvc.fields.strain_errors import WITHOUT
 
 #: what a file holds: nodes of a grid, free points, labelled particles, one registration, nodes of a mesh, a dense image
 KINDS = ("grid", "points", "labels", "registration", "mesh", "image")
-_ROWS = KINDS[:4]  # those with a row of `hpcdvc.fields.field.ROW` per point
+_ROWS = KINDS[:5]  # those with a row of `hpcdvc.fields.field.ROW` per point
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,8 @@ _DISPLACEMENTS = ("Zdisp", "Ydisp", "Xdisp")
 _PHI_NAMES = tuple(f"F{i}{j}" if j else f"{i.upper()}disp" for i in "zyx" for j in (*"zyx", ""))
 
 COLUMNS = (
-    Column("displacement", "f8", "voxel", "from im1 to im2", VECTOR, KINDS[:5], "Phi",
-           lambda phi: phi[:, :, 3], blank=True, tif=_DISPLACEMENTS, vtk="displacements"),
+    Column("displacement", "f8", "voxel", "from im1 to im2", VECTOR, source="Phi",
+           make=lambda phi: phi[:, :, 3], blank=True, tif=_DISPLACEMENTS, vtk="displacements"),
     Column("Phi", "f8", "1, voxel", "4x4 deformation function; the last iterate where not measured", PHI,
            make=_bordered, tsv=_PHI_NAMES),
     Column("F", "f8", "1", "transformation gradient", TENSOR, source="Phi", make=lambda phi: phi[:, :, :3], blank=True),
@@ -211,6 +211,9 @@ COLUMNS = (
     Column("repaired", "i4", "", "how a particle that had failed was measured after all: 1 from what its neighbours "
            "have measured, 2 from a search; else 0", kinds=("labels",), tsv=("repaired",)),
     Column("label_dilate", "i4", "voxel", "how far the label was dilated", kinds=("labels",), tsv=("LabelDilate",)),
+    Column("residual", "f8", "grey value", "root mean square of what is left of im1 in a tetrahedron", kinds=("mesh",)),
+    Column("gain", "f8", "", "what the grey values of im2 are multiplied by there to be compared", kinds=("mesh",)),
+    Column("offset", "f8", "grey value", "and what is added to them", kinds=("mesh",)),
     Column("grey", "", "", "grey values", kinds=("image",)),
     *(_strain(name, "", meaning) for name, meaning in MEANINGS.items()),
     *(_strain(name, "_std", f"standard deviation of {name}") for name in MEANINGS if name not in WITHOUT),

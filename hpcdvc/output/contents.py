@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+import h5py
 import numpy as np
 
 from hpcdvc.fields.grid import Grid
@@ -35,6 +36,30 @@ class Mesh:
         return self.points.nbytes + self.cells.nbytes + self.displacements.nbytes
 
 
+@dataclass(frozen=True, eq=False)
+class Elements:
+    """The tetrahedra between the points of a file, and what is known of each beside the rows of the points.
+
+    Attributes
+    ----------
+    cells : (k, 4) integers, the points of each
+    members : what their columns are made from, see `hpcdvc.output.schema`; with `return_status`
+    """
+
+    cells: np.ndarray
+    members: Mapping[str, np.ndarray]
+
+    @property
+    def columns(self) -> list[Column]:
+        """What is written of them."""
+        return schema.present(self.members, "mesh")
+
+    @property
+    def nbytes(self) -> int:
+        """Of all that is written of them."""
+        return len(self.cells) * (5 * 8 + 1 + sum(column.row_bytes for column in self.columns))
+
+
 @dataclass(frozen=True)
 class Block:
     """Points `start`, `start` + 1, ... of a field of `total`.
@@ -43,6 +68,8 @@ class Block:
     ----------
     members : what the columns are made from, see `hpcdvc.output.schema`
     done : (n,) bool, points that have come to an end
+    mesh : the rows are its cells
+    elements : the rows are the nodes of these tetrahedra
     """
 
     members: Mapping[str, np.ndarray]
@@ -54,11 +81,12 @@ class Block:
     tables: dict
     family: Family
     mesh: Mesh | None = None
+    elements: Elements | None = None
 
     @property
     def kind(self) -> str:
         """Kind of the file."""
-        return schema.kind_of(self.grid, self.total, self.members)
+        return "mesh" if self.elements else schema.kind_of(self.grid, self.total, self.members)
 
     @property
     def columns(self) -> list[Column]:
@@ -100,13 +128,28 @@ def write_contents(
     data.attrs["Scalars"] = np.bytes_("error")
     for column in block.columns:
         _write_column(out, column, block, group)
-        facts = {"unit": column.unit, "components": " ".join(column.components.names)}
-        for name, fact in facts.items():
-            if fact:
-                put_text(data[column.name], name, fact)
+        _explain(data[column.name], column)
+    if block.elements:
+        _write_elements(out, block)
     out.put("hpcdvc/done", block.done.astype("u1"), block.start, (block.total,))
     for name, table in block.tables.items():
         out.put(f"hpcdvc/{name}", table if block.start == 0 else table[:0], 0, table.shape)
+
+
+def _explain(data: "h5py.Dataset", column: Column) -> None:
+    """Say what the numbers of a column are."""
+    for name, fact in {"unit": column.unit, "components": " ".join(column.components.names)}.items():
+        if fact:
+            put_text(data, name, fact)
+
+
+def _write_elements(out: GatheredFile | CollectiveFile, block: Block) -> None:
+    """What is known of tetrahedra, which one rank writes."""
+    data = out.file["VTKHDF"].create_group("CellData")
+    for column in block.elements.columns:
+        values = column.to_file(schema.shown_values(column, block.elements.members, block.family))
+        out.put(f"VTKHDF/CellData/{column.name}", values, 0, values.shape)
+        _explain(data[column.name], column)
 
 
 def _write_column(out: GatheredFile | CollectiveFile, column: Column, block: Block, group: str) -> None:
@@ -127,10 +170,12 @@ def _write_geometry(out: GatheredFile | CollectiveFile, block: Block) -> None:
         return _write_cells(out, block.mesh)
     if vtkhdf.is_image(block.grid):
         return vtkhdf.write_image(out.file["VTKHDF"], block.grid)
-    positions, (cells, kind) = block.positions, vtkhdf.vertices(block.total)
+    positions, (cells, kind) = block.positions, vtkhdf.vertices(0 if block.elements else block.total)
     if block.grid:
         positions = block.grid.positions()[block.start : block.start + len(block.done)]
         cells, kind = vtkhdf.flat_cells(block.grid.shape)
+    if block.elements:
+        cells, kind = block.elements.cells[:, vtkhdf.TURNED], vtkhdf.VTK_OF[4]
     return vtkhdf.write_mesh(out, np.asarray(positions), block.start, block.total, cells, kind)
 
 

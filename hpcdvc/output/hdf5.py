@@ -20,7 +20,7 @@ from hpcdvc.fields.field import ROW, Field, status_counts
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family, explain_counts
 from hpcdvc.output import files, schema
-from hpcdvc.output.contents import Block, Mesh, write_contents
+from hpcdvc.output.contents import Block, Elements, Mesh, write_contents
 from hpcdvc.output.reader import read_field, read_metadata, read_statuses, read_table
 from hpcdvc.output.transports import CollectiveFile, GatheredFile, choose_transport
 
@@ -56,6 +56,7 @@ def write_field(
     family: Family = Family.REGISTRATION,
     advice: Mapping[int, str] = MappingProxyType({}),
     mesh: Mesh | None = None,
+    elements: Elements | None = None,
 ) -> None:
     """Write a field; all ranks call this together. The file exists whole under its name, or not at all.
 
@@ -76,6 +77,7 @@ def write_field(
     family : what the field was made by: it decides which rows are measured
     advice : what to try, by status, which the file stores with the reasons
     mesh : the rows are its cells, which rank 0 has all; there is no grid then
+    elements : the rows are the nodes of these tetrahedra, which rank 0 has all
 
     Raises
     ------
@@ -84,7 +86,7 @@ def write_field(
     """
     total, extra, done = grid.size if grid else len(rows), extra or {}, rows["index"] >= 0
     members = schema.members_of_rows(rows, extra)
-    block = Block(members, done, start, total, grid, positions, tables or {}, family, mesh)
+    block = Block(members, done, start, total, grid, positions, tables or {}, family, mesh, elements)
     _write(path, block, extra, metadata, advice, team, transport)
 
 
@@ -195,7 +197,7 @@ def _settle(temporary: Path, path: str | Path) -> None:
 
 
 def _size(block: Block) -> int:
-    mesh = 3 * block.mesh.nbytes if block.mesh else 0
+    mesh = 3 * block.mesh.nbytes if block.mesh else block.elements.nbytes if block.elements else 0
     geometry = 0 if block.grid else 3 * 8 + 8 + 8 + 1
     per_point = sum(column.row_bytes for column in block.columns) + geometry + 1
     return block.total * per_point + sum(table.nbytes for table in block.tables.values()) + mesh + OVERHEAD

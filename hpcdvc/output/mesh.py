@@ -1,9 +1,10 @@
-"""Meshes with displacements at their nodes, read from files: what a global correlation leaves."""
+"""Meshes, with or without displacements at their nodes, read from files."""
 
 import contextlib
 import io
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -12,10 +13,15 @@ from hpcdvc.errors import UserError, file_error, shortened
 from hpcdvc.kernels import guard
 from hpcdvc.output.stored import Stored, is_hdf5, opened
 
+if TYPE_CHECKING:
+    import meshio
+
 #: VTK's number of a cell type -> corners
 CELLS = {10: 4, 5: 3}
 #: Seconds of CPU time that meshio may take, and bytes that it reads in one more at least.
 SECONDS, SLOWEST = guard.CPU_SECONDS, 1e6
+#: Ends of the names of files that hold displacements, beside HDF5.
+WITH_DISPLACEMENTS = (".vtk", ".vtu")
 OURS = ("mesh-points", "mesh-connectivity", "mesh-displacements")
 
 
@@ -39,10 +45,11 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         No such file, none of these, or a mesh without tetrahedra or displacements.
     """
     if not is_hdf5(path):
-        mesh = _read_with_meshio(path)
+        mesh = _displacements_of(path, _read_with_meshio(path, WITH_DISPLACEMENTS))
     else:
         with opened(path) as stored:
-            mesh = _read_plain(stored) if stored.find("VTKHDF") is None else _read_vtkhdf(stored)
+            plain = stored.find("VTKHDF") is None
+            mesh = _plain_arrays(stored, OURS, "mesh with displacements") if plain else _read_vtkhdf(stored)
     points, connectivity, displacements = mesh
     if any(array.dtype.kind not in "iuf" for array in mesh):
         raise UserError(f"{path} is no mesh with displacements: it holds no numbers")
@@ -56,19 +63,53 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return points.astype(float), connectivity.astype(np.int64), displacements.astype(float)
 
 
-def _read_plain(stored: Stored) -> tuple[np.ndarray, ...]:
-    missing = [name for name in OURS if not isinstance(stored.find(name), h5py.Dataset)]
+def read_mesh_geometry(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read the tetrahedra of a mesh; cells of other kinds are left out.
+
+    Parameters
+    ----------
+    path : VTKHDF file (an UnstructuredGrid, XYZ), plain HDF5 file with the datasets `mesh-points` and
+        `mesh-connectivity` (ZYX), or what meshio reads of these: .vtk, .vtu, .msh, and .xdmf whose numbers stand in it
+
+    Returns
+    -------
+    points : (n, 3) float64 array, ZYX, voxels
+    connectivity : (k, 4) int64 array, in either orientation
+
+    Raises
+    ------
+    UserError
+        No such file, none of these, or a mesh without tetrahedra.
+    """
+    if is_hdf5(path):
+        with opened(path) as stored:
+            if stored.find("VTKHDF") is None:
+                points, cells = _plain_arrays(stored, OURS[:2], "mesh")
+            else:
+                points, cells = _vtkhdf_cells(stored)
+    else:
+        mesh = _read_with_meshio(path, (*WITH_DISPLACEMENTS, ".msh", ".xdmf"))
+        points, cells = mesh.points, mesh.cells_dict.get("tetra", np.empty((0, 4), int))
+        points = points[:, ::-1]
+    if points.dtype.kind not in "iuf" or points.ndim != 2 or points.shape[1] != 3:
+        raise UserError(f"{path} holds points of shape {points.shape} and type {points.dtype}: (nodes, 3) are needed")
+    if cells.dtype.kind not in "iu" or not len(cells) or cells.shape[1:] != (4,):
+        raise UserError(f"{path} holds no tetrahedra: its connectivity has shape {cells.shape}, type {cells.dtype}")
+    return np.ascontiguousarray(points, float), np.ascontiguousarray(cells, np.int64)
+
+
+def _plain_arrays(stored: Stored, names: tuple[str, ...], what: str) -> tuple[np.ndarray, ...]:
+    missing = [name for name in names if not isinstance(stored.find(name), h5py.Dataset)]
     if missing:
-        raise UserError(f"{stored.path} is no mesh with displacements: it has no dataset {', '.join(missing)}")
-    return tuple(stored.array(name) for name in OURS)
+        raise UserError(f"{stored.path} is no {what}: it has no dataset {', '.join(missing)}")
+    return tuple(stored.array(name) for name in names)
 
 
-def _read_vtkhdf(stored: Stored) -> tuple[np.ndarray, ...]:
+def _vtkhdf_cells(stored: Stored) -> tuple[np.ndarray, np.ndarray]:
+    """Points (m, 3), ZYX, and cells, all of one kind."""
     path, kind = stored.path, stored.text("VTKHDF", "Type") or "no type of data"
     if kind != "UnstructuredGrid" or stored.find("VTKHDF/Types") is None:
         raise UserError(f"{path} holds {shortened(kind)}, not a mesh; a field is given with -pf")
-    if stored.find("VTKHDF/PointData/displacement") is None:
-        raise UserError(f"{path} holds a mesh without displacements: there is no point data `displacement`")
     types = np.unique(stored.array("VTKHDF/Types", (None,)))
     if len(types) != 1 or int(types[0]) not in CELLS:
         found = shortened(", ".join(map(str, types)))
@@ -77,15 +118,23 @@ def _read_vtkhdf(stored: Stored) -> tuple[np.ndarray, ...]:
     connectivity = stored.array("VTKHDF/Connectivity", (None,))
     if len(connectivity) % corners:
         raise stored.damaged(f"Connectivity has {len(connectivity)} entries, which are no cells of {corners} corners")
-    points = stored.array("VTKHDF/Points", (None, 3))
-    displacement = stored.array("VTKHDF/PointData/displacement", (None, 3))
-    return points[:, ::-1], connectivity.reshape(-1, corners), displacement[:, ::-1]
+    return stored.array("VTKHDF/Points", (None, 3))[:, ::-1], connectivity.reshape(-1, corners)
 
 
-def _read_with_meshio(path: str | Path) -> tuple[np.ndarray, ...]:
+def _read_vtkhdf(stored: Stored) -> tuple[np.ndarray, ...]:
+    points, connectivity = _vtkhdf_cells(stored)
+    if stored.find("VTKHDF/PointData/displacement") is None:
+        raise UserError(f"{stored.path} holds a mesh without displacements: there is no point data `displacement`")
+    return points, connectivity, stored.array("VTKHDF/PointData/displacement", (None, 3))[:, ::-1]
+
+
+def _read_with_meshio(path: str | Path, endings: tuple[str, ...]) -> "meshio.Mesh":
     # meshio goes by the ending, and some of its formats lead to other files
-    if Path(path).suffix.lower() not in (".vtk", ".vtu"):
-        raise UserError(f"{path} is no HDF5 file, and its name does not end in .vtk or .vtu: no other mesh is read")
+    ending = Path(path).suffix.lower()
+    if ending not in endings:
+        *others, last = endings
+        known = f"{', '.join(others)} or {last}"
+        raise UserError(f"{path} is no HDF5 file, and its name does not end in {known}: no other mesh is read")
     try:
         import meshio
     except ImportError:
@@ -94,9 +143,31 @@ def _read_with_meshio(path: str | Path) -> tuple[np.ndarray, ...]:
     said = io.StringIO()  # it tells the terminal why it fails, and leaves the process
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), guard.reading(path, seconds):
-            mesh = meshio.read(path)
+            if ending == ".xdmf":
+                _check_complete(path)
+            return meshio.read(path)
+    except UserError:
+        raise
     except (Exception, SystemExit) as error:
         raise file_error(path, error) or UserError(f"{path} is no mesh that can be read") from error
+
+
+def _check_complete(path: str | Path) -> None:
+    """Make sure that an XDMF file holds its numbers itself: it may name any other file.
+
+    Raises
+    ------
+    UserError
+        It does not.
+    """
+    from xml.etree import ElementTree
+
+    for _, element in ElementTree.iterparse(path):
+        if element.get("Format", "XML").upper() != "XML" or element.tag.endswith("include"):
+            raise UserError(f"{path} leads to other files: an XDMF file is read whose numbers stand in it")
+
+
+def _displacements_of(path: str | Path, mesh: "meshio.Mesh") -> tuple[np.ndarray, ...]:
     for name in ("displacement", "displacements"):
         if name in mesh.point_data:
             displacement = np.asarray(mesh.point_data[name])

@@ -58,6 +58,11 @@ class FieldFile:
         return tuple(name for name in self.dtype.names if name not in ROW.names)
 
     @property
+    def spread(self) -> bool:
+        """Whether each rank writes some of the rows; else rank 0 writes all."""
+        return self.transport == "parallel"
+
+    @property
     def path(self) -> str:
         """The HDF5 file."""
         return f"{self.stem}.hdf"
@@ -118,13 +123,24 @@ class FieldFile:
         positions : (n, 3) ZYX, voxels, of the rows of this rank, where there is no grid
         iterations : records of how a registration came to its end, the same on all ranks
         """
-        from hpcdvc.output.hdf5 import write_field
-
-        spread = self.transport == "parallel"
         if grid is not None:
-            rows, first = team.collect(rows, self.points, spread=spread)
+            rows, first = team.collect(rows, self.points, spread=self.spread)
         else:
             first = 0 if team.rank == 0 else self.points
+        self.write_ordered(rows, first, grid, team, positions, iterations)
+
+    def write_ordered(
+        self,
+        rows: np.ndarray,
+        first: int,
+        grid: Grid | None,
+        team,
+        positions: np.ndarray | None = None,
+        iterations: np.ndarray | None = None,
+    ) -> None:
+        """The same of rows that stand in their order already, from number `first` on. Collective."""
+        from hpcdvc.output.hdf5 import write_field
+
         tables = {} if iterations is None else {"iterations": iterations}
         extra = {name: rows[name] for name in self.columns}
         how = {"positions": positions, "extra": extra, "tables": tables, "family": self.family, "advice": self.advice}

@@ -9,6 +9,7 @@ from hpcdvc.fields.field import Field
 from hpcdvc.fields.status import is_measured
 from hpcdvc.output import schema, views
 from hpcdvc.output.columns import SCALAR
+from hpcdvc.output.layout import OTHER_NAMES
 
 
 def scalar_named(field: Field, name: str, path: str | Path) -> np.ndarray:
@@ -17,7 +18,8 @@ def scalar_named(field: Field, name: str, path: str | Path) -> np.ndarray:
     Parameters
     ----------
     field : n rows
-    name : as in tables (Zdisp, Fzz, returnStatus), or as in the file where the column is a single number
+    name : as in tables (Zdisp, Fzz, returnStatus), those of older versions and of particles (PSCC) too, or as in the
+        file where the column is a single number
     path : where the field comes from, for messages
 
     Returns
@@ -30,9 +32,10 @@ def scalar_named(field: Field, name: str, path: str | Path) -> np.ndarray:
         There is no such column; the sentence says which there are.
     """
     found = _scalars(field)
-    if name not in found:
+    known = name if name in found else OTHER_NAMES.get(name, name)
+    if known not in found:
         raise UserError(f"{path} has no column {quoted(name)}: it has {', '.join(found)}")
-    return found[name]
+    return found[known]
 
 
 def _scalars(field: Field) -> dict[str, np.ndarray]:

@@ -13,6 +13,8 @@ from hpcdvc.output.transports import CollectiveFile, GatheredFile
 VTK_VERTEX, VTK_LINE, VTK_QUAD = 1, 3, 9
 #: Corners of a cell of a mesh -> VTK's number: triangle, tetrahedron.
 VTK_OF = {3: 5, 4: 10}
+#: Order of the nodes of a tetrahedron in files: with a positive volume in ZYX it would be inverted in XYZ, and back.
+TURNED = [0, 1, 3, 2]
 
 
 def is_image(grid: Grid | None) -> bool:

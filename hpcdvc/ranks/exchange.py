@@ -137,6 +137,43 @@ def collect(team, rows: np.ndarray, total: int, spread: bool = False) -> tuple[n
     return ordered, start
 
 
+class SharedRows:
+    """Rows of all points in the order of their numbers, once a node: every rank puts its own there. Collective.
+
+    Parameters
+    ----------
+    team : Team
+    total : int
+        Number of points.
+    dtype : numpy dtype
+        Of the rows, with a field ``index``.
+    """
+
+    def __init__(self, team, total: int, dtype: np.dtype):
+        self._team, self._rows = team, team.shared_array((total,), dtype)
+        self._part["index"] = -1
+        team.node_barrier()
+
+    @property
+    def _part(self) -> np.ndarray:
+        return self._rows[slice(*self._team.node_span(len(self._rows)))]
+
+    def put(self, rows: np.ndarray) -> None:
+        """Add some rows."""
+        self._rows[rows["index"]] = rows
+
+    def collect(self, spread: bool = False) -> tuple[np.ndarray, int]:
+        """All rows, as the function `collect` gives them; on a single node nothing is copied. Collective."""
+        team, total = self._team, len(self._rows)
+        team.node_barrier()
+        if team.node_count > 1:
+            return collect(team, self._part[self._part["index"] >= 0], total, spread)
+        missing = np.flatnonzero(self._part["index"] < 0)
+        team.agree_all(lambda: _check(not len(missing), f"{len(missing)} of {total} rows were measured by no rank"))
+        start, stop = team.spans(total) if spread else (0, total if team.rank == 0 else 0)
+        return self._rows[start:stop], start
+
+
 def _check(good: bool, sentence: str) -> None:
     if not good:
         raise RunError(sentence)

@@ -126,8 +126,9 @@ class LargeLabels:
             self.im1, self.im2, settings, label.grey, grey2, None, (0, 0, 0), centre, team, phi, rounding, (own, first)
         )
         state, unknown = self._settle(pair, phi, label, team)
-        row["Phi"], row["variance"], row["return_status"] = state.phi, state.variance + unknown, state.status
-        if state.status == Status.CONVERGED and team.agree(lambda: _parts_differ(pair, state)):
+        excess, missed = team.agree(lambda: _missed_by_parts(pair, state))
+        row["Phi"], row["variance"], row["return_status"] = state.phi, state.variance * excess + unknown, state.status
+        if state.status == Status.CONVERGED and excess > 1 and missed > MISSED:
             row["return_status"] = Status.TWO_MOTIONS
         row["zncc"], row["error"], row["delta_phi_norm"] = state.zncc, state.error, state.delta_phi_norm
         row["iterations"] = state.number
@@ -261,11 +262,19 @@ def _residual_variance(pair: Pair, state: Iterate, totals: Totals) -> float:
     return state.error * pair.scale**2 * (r["a"] / pair.scale + n * pair.offsets[0]) / (n - pair.basis.shape[1])
 
 
-def _parts_differ(pair: Pair, state: Iterate) -> bool:
-    """Whether parts of the label have surely moved otherwise: an outline may match without its texture. On rank 0."""
+def _missed_by_parts(pair: Pair, state: Iterate) -> tuple[float, float]:
+    """How far the motion of the whole misses that of parts of the label. On rank 0.
+
+    An outline may match without its texture; and what it leaves is no noise that voxels average out.
+
+    Returns
+    -------
+    excess : mean square beside what noise lets expect, where that is surely more; else 1
+    missed : root mean square, weighted, voxels
+    """
     parts, whole = pair.latest_parts(PARTS), pair.latest_parts(1)
     if not parts or not np.isfinite(state.variance).all():
-        return False
+        return 1.0, 0.0
     missed, spread = [], []
     for part in parts:
         r, m = part.reference, part.match
@@ -278,8 +287,8 @@ def _parts_differ(pair: Pair, state: Iterate) -> bool:
         missed += list(inverse @ right)
         spread += list(np.diag(inverse))
     if not missed:
-        return False
+        return 1.0, 0.0
     weights, variance = 1 / np.array(spread), _residual_variance(pair, state, whole[0])
     weighted = np.square(missed) * weights
     surely = weighted.mean() > variance * (1 + SURELY * np.sqrt(2 / len(weights)))
-    return bool(surely and weighted.sum() > MISSED**2 * weights.sum())
+    return float(weighted.mean() / variance) if surely else 1.0, float(np.sqrt(weighted.sum() / weights.sum()))

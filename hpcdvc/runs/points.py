@@ -11,6 +11,7 @@ import numpy as np
 
 from hpcdvc.errors import Unfinished
 from hpcdvc.fields.status import Family, Status, is_measured
+from hpcdvc.ranks.exchange import SharedRows
 from hpcdvc.ranks.progress import Progress
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.together import Together, count_together, measure_together
@@ -55,6 +56,7 @@ def measure_points(
     earlier: np.ndarray | None = None,
     family: Family = Family.REGISTRATION,
     together: Together | None = None,
+    shared: SharedRows | None = None,
 ) -> np.ndarray:
     """Measure all points that no earlier run has measured. Collective.
 
@@ -70,10 +72,11 @@ def measure_points(
     earlier : rows of earlier runs that count, on rank 0; by default all that the shards hold
     family : of the field: which rows the progress counts
     together : points that would hold up the others, and how all ranks measure one; goes with an array of costs
+    shared : all rows go there, the lists of the ranks would be a second copy; without `together`
 
     Returns
     -------
-    rows of this rank, in any order; those of earlier runs are with rank 0
+    rows of this rank, in any order; those of earlier runs are with rank 0; none where they are shared
 
     Raises
     ------
@@ -88,12 +91,17 @@ def measure_points(
     checkpoint.open()
     good = "converged" if family is Family.REGISTRATION else "with a result"
     with Progress(done + total, done, quiet=quiet or team.rank > 0, unit=unit, good=good) as progress:
-        rows, missing = _measure_left(team, left, measure, seconds_per_point, checkpoint, progress, family, together)
+        rows, missing = _measure_left(
+            team, left, measure, seconds_per_point, checkpoint, progress, family, together, shared
+        )
         checkpoint.close()
         progress.update(done + total - missing)
     if missing:
         team.fail(_unfinished(missing, done + total, unit))
     team.agree(checkpoint.confirm)
+    if shared is not None:
+        shared.put(earlier)
+        earlier = earlier[:0]
     return np.concatenate([earlier, *rows], dtype=checkpoint.shards.dtype)
 
 
@@ -106,8 +114,9 @@ def _measure_left(
     progress: Progress,
     family: Family,
     together: Together | None,
+    shared: SharedRows | None,
 ) -> tuple[list[np.ndarray], int]:
-    """Rows of this rank, and how many points nobody has measured when the run is asked to leave."""
+    """Rows of this rank that are not shared, and how many points nobody has measured when the run is asked to leave."""
     rows: list[np.ndarray] = []
     if isinstance(seconds, np.ndarray):
         first, points = _largest_first(points, seconds, together, team.size)
@@ -118,7 +127,7 @@ def _measure_left(
     else:
         count = points if isinstance(points, int) else len(points)
         queue = team.queue(count, chunk_size(seconds, count, team.size))
-    rows = rows + _measure_chunks(queue, points, measure, checkpoint, progress, family)
+    _measure_chunks(queue, points, measure, checkpoint, progress, family, shared.put if shared else rows.append)
     return rows, queue.left()
 
 
@@ -152,20 +161,25 @@ def _still_to_do(points: int | np.ndarray, measured: np.ndarray) -> tuple[int, i
 
 
 def _measure_chunks(
-    queue, points: int | np.ndarray, measure: Callable, checkpoint: Checkpoint, progress: Progress, family: Family
-) -> list[np.ndarray]:
-    """Rows of the chunks that this rank has pulled, one array per chunk; each is in the shards before the next."""
-    rows: list[np.ndarray] = []
+    queue,
+    points: int | np.ndarray,
+    measure: Callable,
+    checkpoint: Checkpoint,
+    progress: Progress,
+    family: Family,
+    keep: Callable[[np.ndarray], None],
+) -> None:
+    """Measure the chunks that this rank pulls; the rows of each are in the shards, and kept, before the next."""
     good, specimen, done, left = 0, 0, progress.done, progress.total - progress.done
     can_fail = "return_status" in checkpoint.shards.dtype.names
     for chunk in queue:
         numbers = np.arange(chunk.start, chunk.stop) if isinstance(points, int) else points[chunk.start : chunk.stop]
-        rows.append(measure(numbers))
-        checkpoint.append(rows[-1])
+        rows = measure(numbers)
+        checkpoint.append(rows)
+        keep(rows)
         if can_fail:
-            good += np.count_nonzero(is_measured(rows[-1]["return_status"], family))
-            specimen += np.count_nonzero(rows[-1]["return_status"] != Status.NO_SPECIMEN)
+            good += np.count_nonzero(is_measured(rows["return_status"], family))
+            specimen += np.count_nonzero(rows["return_status"] != Status.NO_SPECIMEN)
         # nodes have equal shares, so this node tells how far all are
         part = queue.done_in_node() / max(queue.total_in_node(), 1)
         progress.update(done + round(part * left), good / specimen if specimen else None)
-    return rows

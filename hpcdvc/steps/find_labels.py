@@ -16,6 +16,8 @@ from hpcdvc.steps.self_start import LOST
 
 #: Ends of a registration after which its label may be found elsewhere: near a neighbour that it looks like, too.
 LOST_LABELS = (*LOST, Status.TWO_MOTIONS)
+#: Two labels do not come nearer than this part of where they were and of the smaller one's radius; of so many, nearest.
+CLAIMED, NEAREST = 0.5, 4
 #: How a label that had failed was measured after all.
 FROM_NEIGHBOURS, BY_SEARCH = 1, 2
 
@@ -111,6 +113,31 @@ def repaired(
         better = again["return_status"] == Status.CONVERGED
         rows[failed[better]] = again[better]
     return rows
+
+
+def mark_claimed_twice(rows: np.ndarray, again: np.ndarray, points: LabelPoints) -> None:
+    """Fail labels that have converged where another one has: grains look alike, and which one is there nobody knows.
+
+    Parameters
+    ----------
+    rows : (n,) LABEL_ROW of all labels, ordered; changed
+    again : (m,) numbers of those that were measured: the others keep their status
+    points : the labels
+    """
+    from scipy.spatial import cKDTree  # slow to load
+
+    good = np.flatnonzero(rows["return_status"] == Status.CONVERGED)
+    if not len(good):
+        return
+    before, volume = points.positions[good], points.particles["volume"][good]
+    after, radius = before + rows["Phi"][good, :, 3], 0.5 * volume ** (1 / (2 if points.flat else 3))
+    apart, other = cKDTree(after).query(after, NEAREST + 1, distance_upper_bound=CLAIMED * radius.max())
+    one, place = np.nonzero(np.isfinite(apart) & (other != np.arange(len(good))[:, None]))
+    apart, other = apart[one, place], other[one, place]
+    near = np.minimum(np.linalg.norm(before[other] - before[one], axis=1), np.minimum(radius[one], radius[other]))
+    both = apart < CLAIMED * near
+    claimed = np.intersect1d(good[np.union1d(one[both], other[both])], again)
+    rows["return_status"][claimed], rows["repaired"][claimed] = Status.AMBIGUOUS, 0
 
 
 def _starts(rows: np.ndarray, failed: np.ndarray, points: LabelPoints) -> np.ndarray:

@@ -7,8 +7,9 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.around import Around, axes_of
 from hpcdvc.fields.field import Field
-from hpcdvc.fields.filters import HALF_BOX, NEAREST, Boxes, misfit
+from hpcdvc.fields.filters import Boxes
 from hpcdvc.fields.local import local_coherency
+from hpcdvc.fields.misfit import HALF_BOX, NEAREST, misfit
 from hpcdvc.fields.status import LOWEST_MEASURED, Status
 from hpcdvc.options.filterPhiField import Options
 from hpcdvc.output.hdf5 import read_metadata
@@ -54,9 +55,19 @@ def scores(field: Field, path: str, options: Options) -> tuple[np.ndarray, float
         raise UserError(f"{path} holds no correlation coefficients: -scc is for fields of a search")
     if options.correlation_threshold is not None:
         return found, options.correlation_threshold
+    threshold = CORRELATION[_criterion(field, path)]
+    log.info("-scc selects rows with a correlation at or below %g", threshold)
+    return found, threshold
+
+
+def _criterion(field: Field, path: str) -> str:
+    """What the correlation of a search is: by its file, else zncc where it is what the column of this name says."""
     parameters = read_metadata(path, "parameters").get("parameters", {}) if path.endswith(".hdf") else {}
-    criterion = str(parameters.get("criterion", "ncc" if "zncc" not in (field.extra or {}) else "zncc"))
-    return found, CORRELATION.get(criterion, CORRELATION["ncc"])
+    if parameters.get("criterion") in CORRELATION:
+        return parameters["criterion"]
+    found, other = field.extra["CC"], field.extra.get("zncc", np.full(len(field), np.nan))
+    known = np.isfinite(found) & np.isfinite(other)
+    return "zncc" if known.any() and np.allclose(found[known], other[known], rtol=0, atol=1e-6) else "ncc"
 
 
 def judged_wrong(

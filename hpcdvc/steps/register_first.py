@@ -11,6 +11,7 @@ from hpcdvc.images import VolumeInfo
 from hpcdvc.options.registration import RegistrationFirst
 from hpcdvc.registration.levels import Level, centre_of_mass
 from hpcdvc.registration.multiscale import Journal, levels_between, register_levels
+from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.task import Task, coarsest, power_of_two
 from hpcdvc.steps.settings import settings_of
 from hpcdvc.steps.start import StartPoints
@@ -18,17 +19,18 @@ from hpcdvc.steps.start import StartPoints
 log = logging.getLogger("hpcdvc")
 
 
-def first_task(options: RegistrationFirst, im1: VolumeInfo, im2: VolumeInfo) -> Task:
+def first_task(options: RegistrationFirst, im1: VolumeInfo, im2: VolumeInfo, settings: Settings | None = None) -> Task:
     """What is to be registered.
 
     Parameters
     ----------
-    options : with those of `RegistrationFirst`, `IterationOptions` and `InterpolationOptions`
+    options : with those of `RegistrationFirst`
     im1, im2 : the images
+    settings : how; None: as those of `IterationOptions` and `InterpolationOptions` among the options say
     """
     most = coarsest(im1.shape)
     begin, end = (min(power_of_two(value), most) for value in (options.register_begin, options.register_end))
-    return Task(settings_of(options, im1), begin, end, names=(im1.spec, im2.spec))
+    return Task(settings or settings_of(options, im1), begin, end, names=(im1.spec, im2.spec))
 
 
 def register_first(

@@ -22,7 +22,7 @@ from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
 from hpcdvc.search.settings import SearchSettings
-from hpcdvc.steps.find_labels import LabelSearch, gathered, repaired
+from hpcdvc.steps.find_labels import LabelSearch, gathered, mark_claimed_twice, repaired
 from hpcdvc.steps.labels import (
     LABEL_ROW,
     LabelPoints,
@@ -56,6 +56,7 @@ ADVICE = {
     Status.BAD_START: "-skp, or filter the start field first",
     Status.LEFT_IMAGE: "lower -mc, or a larger image",
     Status.DECORRELATED: "--repair, or a better start with -pf",
+    Status.AMBIGUOUS: "--repair, or a better start with --register or -pf: grains look alike",
     Status.TWO_MOTIONS: "look for labels that have broken, or hold two particles",
 }
 
@@ -194,11 +195,13 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     search = search_of(step, (im1, im2), labels, team) if options.search or options.repair else None
     find = LabelSearch(registration, search if options.search else None, points)
     rows, again = _measured(step, points, find, checkpoint, options, team)
+    team.agree(lambda: mark_claimed_twice(rows, again, points))
     if options.repair:
         failed = team.agree(lambda: _failed(rows, again))
         find = LabelSearch(registration, search, points)
         seconds = points.seconds(step.settings)
         rows = repaired(rows, failed, points, find, seconds, checkpoint, team, options.quiet)
+        team.agree(lambda: mark_claimed_twice(rows, again, points))
     (file,) = job.files
     file.write(rows, None, team, points.positions[: len(rows)])
     mended = team.agree(lambda: int(np.count_nonzero(rows["repaired"])))
@@ -256,6 +259,7 @@ def start_of(
         return LabelPoints(particles, phi, dilate, flat)
 
     starts, measured, fields = {}, None, []
+    spec = step.labels if isinstance(step.labels, str) else step.labels.spec
     if step.earlier:
         found, rows = team.agree(lambda: possible_fields(step.earlier))
         fields = [field for field, _ in found.values()]
@@ -263,13 +267,13 @@ def start_of(
         starts = {name: starting(from_field(particles, *of)) for name, of in found.items()}
     if not (starts and step.earlier.alone):
         path, completes = options.phi_file, options.skip is not None
-        phi = team.agree(lambda: label_starts(particles, step.start, options.apply_f, path, completes))
+        phi = team.agree(lambda: label_starts(particles, step.start, options.apply_f, path, spec, completes))
         starts["as the first step"], fields = starting(phi), [*fields, step.start]
     if step.registration:
         whole = [StartPoints(None, field, options.apply_f) for field in fields]
         of_all = register_first(step.registration, im1, im2, None, whole, team)
         if of_all:
-            return starting(label_starts(particles, of_all.start, options.apply_f, None, False))
+            return starting(label_starts(particles, of_all.start, options.apply_f, None, spec, False))
     return best_start(starts, measured, registration, team)
 
 

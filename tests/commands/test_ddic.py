@@ -8,6 +8,7 @@ import pytest
 import tifffile
 from ddic_cases import NUMBERS, ddic_here, eight, save_eight, truth_of_eight
 from reg_ends import own_folder
+from scipy import ndimage
 from search_cases import written
 
 from hpcdvc.cli import main
@@ -120,6 +121,28 @@ def test_far_motion_is_looked_for(here):
     assert (read_field("alone-ddic.hdf").return_status == 2).sum() < found.sum()
     ddic_here("im1.tif", "lab.tif", "far.tif", "--no-search", "--register", "-pre", "first")
     assert (read_field("first-ddic.hdf").return_status == 2).sum() >= found.sum()
+
+
+@pytest.mark.parametrize("ranks", [None, 2])
+def test_two_labels_at_one_place(here, run_command, ranks):
+    """Of two alike grains one is left, between them: which one, nobody knows. A third one stays."""
+    grid = np.indices((40, 50, 70))
+    balls = [
+        (sum((axis - c) ** 2 for axis, c in zip(grid, place, strict=True)) <= 64)
+        for place in ((20, 14, 20), (20, 14, 44), (20, 37, 30), (20, 14, 32))
+    ]
+    rng = np.random.default_rng(0)
+    for name, some in (("im1", balls[:3]), ("im2", balls[2:])):
+        grey = ndimage.gaussian_filter(8000.0 + 12000 * np.any(some, axis=0), 0.7) + rng.normal(0, 100, grid[0].shape)
+        tifffile.imwrite(f"ball{name}.tif", grey.astype("u2"), photometric="minisblack")
+    labels = sum((number + 1) * ball for number, ball in enumerate(balls[:3])).astype("u1")
+    tifffile.imwrite("balls.tif", labels, photometric="minisblack")
+    words = ("ddic", "ballim1.tif", "balls.tif", "ballim2.tif", "-pre", "balls", "--force")
+    for more in ((), ("--repair",)):
+        done = run_command(*words, *more, ranks=ranks)
+        field = read_field("balls-ddic.hdf")
+        assert field.return_status.tolist() == [-10, -10, 2] and not field.extra["repaired"].any()
+        assert np.abs(field.displacement[2]).max() < 0.02 and "grains look alike" in done.stdout
 
 
 def test_series_goes_on(here):

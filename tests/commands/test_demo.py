@@ -31,8 +31,10 @@ def test_demo(tmp_path):
     assert int(right[1]) > 150 and abs(float(right[7]) - float(right[-1])) < 0.02
     labels = next(line for line in said.splitlines() if "labels, median error" in line).split()
     assert int(labels[0]) > 24 and float(labels[6]) < 0.02 and float(labels[8]) < 0.3
+    nodes = next(line for line in said.splitlines() if "nodes, median error" in line).split()
+    assert nodes[0] == nodes[2] and int(nodes[0]) > 500 and float(nodes[6]) < 0.04
     written = {path.name for path in (tmp_path / "demo-output").iterdir()}
-    for name in ("cement-ldic", "tensile-ldic", "torn-ldic", "grains-ddic"):
+    for name in ("cement-ldic", "tensile-ldic", "torn-ldic", "grains-ddic", "cement-GDIC"):
         assert {f"{name}.hdf", f"{name}.tsv"} <= written
     assert {"cement-displacement.png", "cement-quality.png", "tensile.png"} <= written
     assert all(f"demo-output/{name}" in said for name in ("cement-ldic.hdf", "tensile-ldic.tsv", "tensile.png"))

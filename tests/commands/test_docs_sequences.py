@@ -1,6 +1,7 @@
 """What the pages tell people to type works, in the order of each page, on one small series: nothing is refused because
 the line before has left a result of the same name, and what is measured converges."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from ldic_cases import save_registration
-from pages import PAGES, ROOT, TEXTS, label, measurements
+from pages import DOCS, PAGES, ROOT, TEXTS, label, measurements
 from reg_ends import own_folder
 from scipy.ndimage import center_of_mass
 from synthetic import Affine, lattice_texture, render
@@ -69,12 +70,15 @@ def here(tmp_path, monkeypatch, series):
         torn, half = series[0].copy(), SHAPE[2] // 2
         torn[..., half:] = np.roll(torn, (3, 12, 2), axis=(0, 1, 2))[..., half:]
         named |= {"torn0": series[0], "torn1": torn}
+        named["sizes"] = np.full(SHAPE, 30, "u1")
         for name, image in (named | {"labels": specimen}).items():
             tifffile.imwrite(f"{name}.tif", image, photometric="minisblack")
         middle = "\t".join(map(str, center_of_mass(specimen)))
         Path("coordination.tsv").write_text(
             f"Label\tZpos\tYpos\tXpos\tZdisp\tYdisp\tXdisp\tcoordination\n1\t{middle}\t0\t0\t0\t6\n"
         )
+        pages = (DOCS / "guide" / "gdic.md").read_text()
+        Path("regular.yaml").write_text(re.search(r"```yaml\n(.*?)```", pages, re.S)[1])
         half = motion(2)
         save_registration("half-registration.tsv", Affine(half.F, half.shift / 2, half.centre / 2))
         yield

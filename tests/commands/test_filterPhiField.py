@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from planted_field import planted_field
 from reg_ends import check_end, own_folder
+from synthetic import lattice_texture, render
 from table_cases import FAILED, FLAT, GRID, field, filtered, phi_of, save, save_all
 
 from hpcdvc.cli import main
@@ -174,6 +176,25 @@ def test_by_correlation():
     assert (found.return_status[cc <= 0.985] == 3).all() and np.isnan(found.extra["CC"][cc <= 0.985]).all()
     cc = save_search("zero-mean", "zncc")
     assert ((filtered("-pf", "zero-mean.hdf", "-scc").return_status == -14) == (cc <= 0.6)).all()
+
+
+@pytest.mark.parametrize("criterion", ["ncc", "zncc"])
+def test_right_matches_pass_and_those_of_another_texture_do_not(criterion):
+    """By the threshold for the criterion, which the file says, and of a table its columns."""
+    still = render(lattice_texture(1), (50, 50, 50)).astype(float)
+    noise = np.random.default_rng(0).normal(scale=500, size=still.shape)
+    tifffile.imwrite("im1.tif", still.astype("u2"))
+    tifffile.imwrite("moved.tif", np.rint(np.roll(still, (1, 2, -1), (0, 1, 2)) + noise).astype("u2"))
+    tifffile.imwrite("other.tif", render(lattice_texture(2), (50, 50, 50)))
+    for second, code in (("moved", 0), ("other", 1)):
+        words = ["-ns", "8", "-hws", "6", "-sr", *("-3", "3") * 3, "-crit", criterion, "-pre", second]
+        assert main("pixelSearch", ["im1.tif", f"{second}.tif", *words]) == code
+    for end in ("hdf", "tsv"):
+        main("filterPhiField", ["-pf", f"other-pixelSearch.{end}", "-scc", "-pre", "o", "--force"])  # nothing is left
+        assert (read_field("o-filtered.hdf").return_status == -14).mean() >= 0.98
+        found = filtered("-pf", f"moved-pixelSearch.{end}", "-scc")
+        inside = ((found.positions > 10) & (found.positions < 40)).all(axis=1)  # the others have left the image
+        assert not (found.return_status[inside] == -14).any()
 
 
 def test_particles():

@@ -70,6 +70,15 @@ def test_labels_without_a_row():
     assert same(shown("iterations"), painted(image, {1: 4, 2: 4, 65000: 4}))
 
 
+def test_correlation_by_the_name_in_tables_of_particles():
+    image, field = save_case()
+    field.extra["CC"] = np.linspace(0.8, 0.9, 4)
+    write_tsv("motion.tsv", field)
+    assert "\tPSCC\t" in Path("motion.tsv").read_text()
+    wanted = dict(zip(LABELS, np.float32([f"{value:.9g}" for value in field.extra["CC"]]), strict=True))
+    assert same(shown("PSCC"), painted(image, wanted))
+
+
 def test_columns_of_a_result():
     """Also of those that no start needs: the peak beside the best of a search."""
     labels, im2, moves = particles()
@@ -135,8 +144,8 @@ def test_left_on_request_and_resumed(monkeypatch):
         (balls().astype("f4"), (), "lab.tif holds float32 voxels: labels are whole numbers"),
         (-balls("i4"), (), "lab.tif holds the label -65000: labels are positive"),
         (np.zeros(SHAPE, "u1"), (), "lab.tif holds no particle"),
-        (balls()[:28, 3:, 2:], (), "has the particle 1 more than 1 voxel from where the image has it"),
-        (np.where(balls() == 7, 0, balls()), (), "has the label 7, which the label image has not"),
+        (balls()[:28, 3:, 2:], (), "has the particle 1 more than 1 voxel from where lab.tif has it"),
+        (np.where(balls() == 7, 0, balls()), (), "has the label 7, and lab.tif has not"),
         (balls(), ("-col", "zdisp"), "motion.tsv has no column 'zdisp': it has Zpos, Ypos, Xpos, Fzz"),
         (balls(), ("-col", "a/b"), "-col 'a/b' cannot be the end of a file name"),
         (

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import tifffile
+from ddic_cases import save_eight
 from ldic_cases import FIELD, images, save_field
 from ldic_runs import NAMES, ldic, results, shard_bytes
 from rank_scripts import clean_environment, finish
@@ -216,6 +217,20 @@ def test_command_by_the_name_of_the_file(cluster, here):
     facts = cluster.watch(job, timeout=60)
     assert facts["JobState"] == "COMPLETED", log_of(here, job, "hpcdvc-reg")
     assert (here / "other" / "im1-reg-def.hdf").exists()
+
+
+def test_labels_on_two_nodes(cluster, here):
+    """hpcdvc-ddic.sbatch: the same result as a run on this machine."""
+    folder = here / "labels"
+    folder.mkdir()
+    save_eight(folder)
+    words = ("im1.tif", "lab.tif", "im2.tif", "-od")
+    job = cluster.submit(folder, "-N", 2, "-n", 4, JOB_FILES / "hpcdvc-ddic.sbatch", *words, "out")
+    facts = cluster.watch(job, timeout=60)
+    assert facts["JobState"] == "COMPLETED", log_of(folder, job, "hpcdvc-ddic.sbatch")
+    subprocess.run([*command_line("ddic", *words, "direct"), "-q"], cwd=folder, check=True, timeout=60)
+    name = "im1-im2-ddic.tsv"
+    assert (folder / "out" / name).read_bytes() == (folder / "direct" / name).read_bytes()
 
 
 def test_copy_with_a_name_of_its_own(cluster, here):

@@ -6,9 +6,10 @@ from scipy import spatial
 from table_cases import FLAT, GRID, phi_of
 
 from hpcdvc.fields.around import Around
-from hpcdvc.fields.filters import Boxes, misfit
+from hpcdvc.fields.filters import Boxes
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.local import interpolated, local_coherency, median_of, quadratic_at
+from hpcdvc.fields.misfit import misfit
 
 WIDE = Grid((10.0, 12.0, 8.0), (10.0, 12.0, 8.0), (9, 9, 9))
 

@@ -29,6 +29,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from hpcdvc.deformation.images import Deformation
 from hpcdvc.deformation.mappings import NeighbourMap
+from hpcdvc.fem.sums import matrix_sums, step_sums
 from hpcdvc.fields.field import POINT
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.levels import grey_values
@@ -57,10 +58,13 @@ around = search_points(places, np.tile(np.eye(4), (3, 1, 1)), (4,) * 3, np.array
 turned = around.copy()
 turned["Phi"][:, 1:3, 1:3] = [[0.9, -0.4], [0.4, 0.9]]  # windows are deformed
 nodes = rng.uniform(0, 40, (30, 3))
+corners = np.array([[-20.0, 3, 3], [90, 3, 3], [3, 120, 3], [3, 3, 120]])
+element, u = np.array([[0, 1, 2, 3]]), np.full((4, 3), 0.3)
 jobs = {
     "windows": lambda: windows(points),
     "whole": lambda: Pair(one, two, whole, *greys, None, (2, 2, 2), np.full(3, 20.0), team).totals(np.eye(4)[:3]),
     "search": lambda: [search(points) for points in (around, turned)],
+    "elements": lambda: [matrix_sums(one, corners, element), step_sums(one, two, corners, element, u, "both")],
     "field": lambda: Deformation(one, NeighbourMap(nodes, np.tile(np.eye(4), (30, 1, 1))), 3).planes(0, 16),
 }
 job = jobs[sys.argv[1]]
@@ -82,7 +86,7 @@ print(needed)
 """
 
 
-@pytest.mark.parametrize("what", ["windows", "whole", "search", "field"])
+@pytest.mark.parametrize("what", ["windows", "whole", "search", "elements", "field"])
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="LD_PRELOAD is needed")
 def test_no_failure_is_swallowed(tmp_path, what):
     compiler = os.environ.get("CC") or sysconfig.get_config_var("CC").split()[0]

@@ -1,11 +1,15 @@
 """Labels of an image in one pass, against numpy; of all types, with gaps, in two dimensions, on any number of ranks."""
 
+import time
+
 import numpy as np
 import pytest
+from hpcdvc.kernels.labels import mask
 from label_cases import labelled
 from scipy import ndimage
 
 from hpcdvc.errors import UserError
+from hpcdvc.kernels.volume import Volume
 from hpcdvc.labels.boxes import bounding_boxes, centres_of_mass, get_label, volumes
 from hpcdvc.labels.scan import scan_labels
 
@@ -84,6 +88,11 @@ def test_label_is_cut_out():
     assert not grown.subvol[4].any() and grown.subvol[0, 1:-1, 1:-1].all() and not grown.subvol[0, 0].any()
     assert get_label(image, 3, label_dilate=1, mask_other_labels=False).volume_dilated == grown.volume_dilated + 8
     assert get_label(image, 3, label_dilate=-1).volume_dilated == 0 and get_label(image, 5) is None
+    for far in (-101, 101):
+        with pytest.raises(UserError, match=f"up to 100 voxels, not {far}"):
+            get_label(image, 3, label_dilate=far)
+        with pytest.raises(ValueError, match="a ball of radius 101"):
+            mask(Volume(image), 3, far, (0, 0, 0), (1, 1, 1))
     assert get_label(image[5], 3, margin=2).subvol.shape == (1, 8, 6)
 
 
@@ -109,6 +118,21 @@ def test_dilated_and_eroded_as_by_scipy(dilate, others, shape):
             centre = ndimage.center_of_mass(image == label)
             assert np.allclose(one.centre_of_mass, centre, rtol=0, atol=1e-12)
             assert np.allclose(one.centre_of_mass_rel + [part.start for part in one.slice], centre)
+
+
+@pytest.mark.parametrize("radius", [30, -12])
+def test_large_balls_are_quick(radius):
+    """The cost of a voxel goes by the radius, not by the voxels of the ball."""
+    image = np.zeros((90, 95, 100), "u2")
+    grid = np.indices(image.shape)
+    image[sum((axis - 45) ** 2 for axis in grid) <= 20**2] = 7
+    image[60:80, 60:80, 60:80] = 3
+    far = ndimage.distance_transform_edt(image != 7) if radius > 0 else ndimage.distance_transform_edt(image == 7)
+    expected = (far <= radius) & (image != 3) if radius > 0 else far > -radius
+    began = time.process_time()
+    one = get_label(image, 7, label_dilate=radius)
+    assert time.process_time() - began < 1
+    assert one.volume_dilated == expected.sum() and (one.subvol == expected[one.slice]).all()
 
 
 def test_a_label_that_is_not_there():

@@ -206,3 +206,28 @@ def test_shared_planes_without_room(team, monkeypatch):
 
 def _full():
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("spread", [False, True])
+@pytest.mark.parametrize("n", [0, 1, 1000])
+def test_shared_rows_are_those_that_were_put(nodes, n, spread):
+    shared = exchange.SharedRows(nodes, n, ROW)
+    for points in nodes.queue(n, 7):
+        numbers = np.array(points)[::-1]
+        rows = np.zeros(len(numbers), ROW)
+        rows["index"], rows["error"] = numbers, numbers / 2
+        shared.put(rows)
+    rows, start = shared.collect(spread)
+    assert list(rows["index"]) == list(range(start, start + len(rows)))
+    assert list(rows["error"]) == [index / 2 for index in rows["index"]]
+    assert sum(nodes.all_gather(len(rows))) == n
+    assert spread or nodes.rank == 0 or len(rows) == 0
+
+
+def test_shared_rows_that_nobody_has_put_are_missed(nodes):
+    shared = exchange.SharedRows(nodes, 100, ROW)
+    rows = np.zeros(99, ROW)
+    rows["index"] = np.arange(1, 100)
+    shared.put(rows)
+    with pytest.raises(RunError, match="measured by no rank"):
+        shared.collect()

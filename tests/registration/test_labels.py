@@ -152,6 +152,33 @@ def test_an_outline_without_its_texture_is_no_match(half, seed):
         assert (rows["return_status"] == 2).all() and np.abs(rows["Phi"][:, :, 3] - truth).max() < 0.05
 
 
+@pytest.mark.parametrize(("half", "noise"), [(5, 0.0), (7, 0.1), (10, 0.0)])
+def test_edges_that_lie_between_voxels(half, noise):
+    """Binary grains: voxels at the edge do not fit, and without them anything would."""
+    some = packing(lattice_texture(1), 3, half, seed=1, gap=3)
+    rng, labels = np.random.default_rng(7), some.labels()
+    pair = [plain_and_sharp(some, moved)[1] for moved in (False, True)]
+    pair = [np.rint(image + noise * 3000 * rng.standard_normal(image.shape)).astype("u2") for image in pair]
+    rows, found = register(*pair, labels)
+    good = rows["return_status"] == 2
+    wrong = (rows["Phi"] - some.truth(centres_of(found)))[good, :, 3]
+    assert good.mean() > 0.7 and np.abs(wrong).max() < 0.15
+    assert (np.abs(wrong) < 4 * np.sqrt(rows["variance"][good, 3::4])).all()
+
+
+@pytest.mark.parametrize("seed", [15, 16])
+def test_rotation_of_hard_edges(monkeypatch, seed):
+    """Cubic interpolation rings at them: a median of 1.8 degrees and more."""
+    some = packing(lattice_texture(seed), 2, 12, seed=seed, gap=3)
+    labels = some.labels()
+    monkeypatch.setattr("grains.BLUR", 0.1)
+    rows, found = register(some.image(False, 0.05, 1), some.image(True, 0.05, 2), labels)
+    truth, good = some.truth(centres_of(found)), rows["return_status"] == 2
+    wrong = np.linalg.norm((rows["Phi"] - truth)[good, :, 3], axis=1)
+    assert good.all() and np.median(wrong) < 0.03
+    assert np.median(angles(rows["Phi"][:, :, :3], truth[:, :, :3])) < 1.2
+
+
 def test_rotation_without_texture_is_not_known():
     some = packing(None, 2, 8, gap=4)
     some.axes[:] = 8

@@ -1,5 +1,7 @@
 """Large labels, summed up by blocks: what a window would say of them, and the same bits whoever sums."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from grains import packing
@@ -109,6 +111,21 @@ def test_rotation_without_texture_is_not_known(monkeypatch, noise):
     assert (np.degrees(np.sqrt(blocks["variance"].reshape(-1, 3, 4)[:, *ROTATION])) > 30).all()
     truth = some.truth(centres_of(scan_labels(some.labels())))
     assert np.abs(blocks["Phi"] - truth)[:, :, 3].max() < 0.01
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_standard_deviation_of_edges_between_voxels(monkeypatch, seed):
+    """What binary grains leave is no noise that voxels average out."""
+    some = packing(None, 2, 18, seed=seed, gap=3)
+    moved = replace(some, centres=some.centres + some.moves, frames=np.einsum("nij,njk->nik", some.turns, some.frames))
+    images = [np.where(grains.labels() > 0, 20000, 8000).astype("u2") for grains in (some, moved)]
+    monkeypatch.setattr("hpcdvc.registration.pair.TILES", {3: (4, 8, 512)})
+    monkeypatch.setattr(registration, "LARGE", 0)
+    register, points = prepared((*images, some.labels()), rigid=True)
+    rows = register(points)
+    good = rows["return_status"] == 2
+    wrong, said = (rows["Phi"] - some.truth(points["position"]))[good, :, 3], np.sqrt(rows["variance"])[good, 3::4]
+    assert good.mean() > 0.5 and (np.abs(wrong) < 3.5 * said).all() and (np.abs(wrong) < 0.1).all()
 
 
 def test_flat_images(monkeypatch):

@@ -29,7 +29,7 @@ def expanded(word: str) -> list[str]:
 
 
 def measurements(path: Path) -> list[tuple[str, list[str]]]:
-    """The commands of ours that a page shows with files, in its order: names without prefix, and arguments.
+    """The commands of ours that a page shows with files or bodies, in its order: names without prefix, and arguments.
 
     Job files stand for their commands; how many ranks there are is left out.
     """
@@ -38,7 +38,7 @@ def measurements(path: Path) -> list[tuple[str, list[str]]]:
         place = next((i for i, word in enumerate(words) if re.search(r"(^|/)hpcdvc-\w+(\.sbatch)?$", word)), None)
         if "[options]" in words:  # how to call it
             continue
-        if place is None or not any(re.search(r"\.\w{3}$", word) for word in words[place + 1 :]):
+        if place is None or not any(re.search(r"\.\w{3}$|^-(cube|cylinder)$", word) for word in words[place + 1 :]):
             continue
         name = re.search(r"hpcdvc-(\w+)", words[place])[1]
         found.append((name, [part for word in words[place + 1 :] for part in expanded(word)]))

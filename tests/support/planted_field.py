@@ -7,8 +7,10 @@ from hpcdvc.fields.grid import Grid
 SPACING = 10.0
 
 
-def planted_field(flat: bool = False, part: float = 0.05, seed: int = 0) -> tuple[Grid, np.ndarray, np.ndarray]:
-    """Rotation by 10 degrees about z, sines of 8 spacings and 1 voxel, noise; rows 2 to 10 voxels wrong.
+def planted_field(
+    flat: bool = False, part: float = 0.05, seed: int = 0, amplitude: float = 1.0
+) -> tuple[Grid, np.ndarray, np.ndarray]:
+    """Rotation by 10 degrees about z, sines of 8 spacings and an amplitude, noise; rows 2 to 10 voxels wrong.
 
     Returns
     -------
@@ -20,7 +22,7 @@ def planted_field(flat: bool = False, part: float = 0.05, seed: int = 0) -> tupl
     turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
     axes = np.array([not flat, 1, 1])
     u = (positions - positions.mean(axis=0)) @ (turn - np.eye(3)).T
-    u += axes * np.stack([np.sin(k * positions[:, axis] + axis) for axis in (1, 2, 1)], axis=1)
+    u += amplitude * axes * np.stack([np.sin(k * positions[:, axis] + axis) for axis in (1, 2, 1)], axis=1)
     u += axes * rng.normal(scale=0.02, size=u.shape)
     wrong = np.zeros(shape, bool)
     u = u.reshape(*shape, 3)

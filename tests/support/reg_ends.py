@@ -24,11 +24,16 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """A folder with im1.tif and im2.tif, and what a command sets for its process put back; for a fixture."""
     monkeypatch.chdir(tmp_path)
     save_pair()
+    play_command(monkeypatch, "reg")
+    yield
+
+
+def play_command(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """This process passes for hpcdvc-<name>, and what that sets for its process is put back."""
     for module in (sys, threading):
         monkeypatch.setattr(module, "excepthook", module.excepthook)
-    monkeypatch.setattr(sys, "argv", ["hpcdvc-reg"])
+    monkeypatch.setattr(sys, "argv", [f"hpcdvc-{name}"])
     monkeypatch.setattr(Team, "abort", _crash)  # else the end of the process would be that of the tests
-    yield
 
 
 def _crash(team: Team, code: int) -> NoReturn:

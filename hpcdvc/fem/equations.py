@@ -1,0 +1,169 @@
+"""The equations of a global correlation: (M_c + s M_reg) du = sum N grad f r - s M_reg u, and how freely they move."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from hpcdvc.fem.pattern import PLACE, UPPER, Pattern
+from hpcdvc.fem.quality import edges_of
+from hpcdvc.fem.solve import Solver
+from hpcdvc.fem.sums import Sums
+from hpcdvc.fem.system import System
+
+#: Without regularisation a node is not measured where the least eigenvalue of its own 3 x 3 block of M_c is below this
+#: part of the median of their traces: grey values do not change along some direction.
+LEAST_TEXTURE = 1e-3
+#: Weight of the motion of its neighbours for such a node, in units of the mean of the diagonal.
+WEAK = 0.01
+#: Random vectors of the estimate of the freedom, and how well the equations are solved for it.
+FREEDOM_PROBES, FREEDOM_TOLERANCE = 4, 0.05
+
+
+@dataclass(frozen=True)
+class Texture:
+    """What im1 shows inside the mesh.
+
+    Attributes
+    ----------
+    sums : (k, 78) upper triangle of the 12 x 12 sums of N_a N_b g_i g_j of each element
+    voxels : (k,) how many of them count
+    connectivity : (k, 4)
+    nodes : how many there are
+    """
+
+    sums: np.ndarray
+    voxels: np.ndarray
+    connectivity: np.ndarray
+    nodes: int
+
+    @property
+    def seen(self) -> bool:
+        """Whether there is any."""
+        return bool(self.voxels.sum() and self.sums.any())
+
+    def met_by(self, met: np.ndarray) -> "Texture":
+        """The same of the voxels (k,) that meet im2, taken as an even part of those of each element."""
+        if np.array_equal(met, self.voxels):
+            return self
+        return replace(self, sums=self.sums * (met / np.maximum(self.voxels, 1))[:, None])
+
+    def flat(self) -> np.ndarray:
+        """(n,) bool, nodes whose own equations are singular."""
+        blocks = np.zeros((self.nodes, 3, 3))
+        for a in range(4):
+            for i in range(3):
+                for j in range(i, 3):
+                    values = self.sums[:, PLACE[3 * a + i, 3 * a + j]]
+                    blocks[:, i, j] += np.bincount(self.connectivity[:, a], values, self.nodes)
+                    blocks[:, j, i] = blocks[:, i, j]
+        traces = np.trace(blocks, axis1=1, axis2=2)
+        least = np.linalg.eigvalsh(blocks)[:, 0]
+        return ~(least > LEAST_TEXTURE * np.median(traces[traces > 0])) if (traces > 0).any() else traces == 0
+
+    def independent_cells(self, contrast: float) -> float:
+        """Number of cells of grey values in the mesh that are independent of each other.
+
+        For grey values of standard deviation `contrast` whose correlation falls like a Gaussian, the integral of its
+        square is prod_i(sqrt(pi) contrast / rms of the derivative along i).
+        """
+        whole, count = np.zeros((12, 12)), max(int(self.voxels.sum()), 1)
+        whole[UPPER] = self.sums.sum(axis=0)
+        whole = whole + np.triu(whole, 1).T
+        squares = sum(whole[3 * a : 3 * a + 3, 3 * b : 3 * b + 3] for a in range(4) for b in range(4)) / count
+        slopes = np.sqrt(np.maximum(np.linalg.eigvalsh(squares), 0))
+        return count * float(np.prod(slopes / (np.sqrt(np.pi) * contrast))) if contrast > 0 else 0.0
+
+
+def _follow(loose: np.ndarray, connectivity: np.ndarray, matrix: sparse.bsr_matrix) -> sparse.bsr_matrix:
+    """What makes nodes (n,) move as those that share an edge with them do, weakly: it ends when nothing moves."""
+    edges, _ = edges_of(connectivity)
+    edges = edges[loose[edges].any(axis=1)]
+    ends = np.tile([1.0, -1.0], len(edges)), (np.repeat(np.arange(len(edges)), 2), edges.ravel())
+    differences = sparse.csr_matrix(ends, shape=(len(edges), len(loose)))
+    weight = WEAK * float(matrix.diagonal().mean() or 1)
+    # some have no neighbour that moves
+    squares = differences.T @ differences + WEAK * sparse.diags(loose.astype(float))
+    return sparse.kron(weight * squares, sparse.identity(3), format="bsr")
+
+
+class Equations:
+    """They are made once, of im1. Collective, but for what is said to be on rank 0.
+
+    Parameters
+    ----------
+    texture : on rank 0
+    points : (n, 3) nodes, ZYX, voxels
+    regularisation : M_reg and the test field v (n, 3), or None; on rank 0
+    loose : (n,) bool, nodes that follow their neighbours where there is no regularisation; on rank 0
+    method : of the solver
+    team : hpcdvc.ranks.team.Team
+    """
+
+    def __init__(
+        self,
+        texture: Texture | None,
+        points: np.ndarray,
+        regularisation: tuple | None,
+        loose: np.ndarray | None,
+        method: str,
+        team,
+    ):
+        self._team, self.regularised = team, team.broadcast(regularisation is not None)
+        self._system: System | None = None
+        self.loose = np.zeros(len(points), bool) if self.regularised or loose is None else loose
+        if team.rank == 0:
+            matrix, scale = Pattern(texture.connectivity, len(points)).matrix(texture.sums), 0.0
+            if self.loose.any():
+                matrix = (matrix + _follow(self.loose, texture.connectivity, matrix)).tobsr((3, 3))
+            if self.regularised:
+                field = np.asarray(regularisation[1]).ravel()
+                scale = float(field @ (matrix @ field))
+            self._matrix = matrix
+            self._system = System(points, matrix, regularisation[0] if self.regularised else None, scale)
+        self._solver = Solver(self._system, method, team)
+
+    @property
+    def system(self) -> System | None:
+        """On rank 0."""
+        return self._system
+
+    @property
+    def solver(self) -> Solver:
+        """Of the system."""
+        return self._solver
+
+    def penalty(self, displacements: np.ndarray) -> float:
+        """What the regularisation adds to the sum of squared residuals, s u' M_reg u; on rank 0."""
+        u = displacements.ravel()
+        return -float(u @ self._system.rhs_regularisation(u)) if self.regularised else 0.0
+
+    def right_hand_side(
+        self, sums: Sums, gain: np.ndarray, offset: np.ndarray, displacements: np.ndarray, connectivity: np.ndarray
+    ) -> np.ndarray:
+        """(3 n,) on rank 0, from the sums over (k,) elements, their gain and offset."""
+        parts = sums.F - gain[:, None] * sums.G - offset[:, None] * sums.H
+        dofs = (3 * connectivity[:, :, None] + np.arange(3)).reshape(-1, 12)
+        rhs = np.bincount(dofs.ravel(), parts.ravel(), displacements.size)
+        if self.regularised:
+            rhs = rhs + self._system.rhs_regularisation(displacements.ravel())
+        return rhs
+
+    def solve(self, rhs: np.ndarray | None, tolerance: float) -> np.ndarray | None:
+        """(n, 3) change of the displacements on rank 0, from the right-hand side there. Collective."""
+        solution = self._solver.solve(rhs, tolerance)
+        return None if solution is None else solution.x.reshape(-1, 3)
+
+    def freedom(self) -> float:
+        """How many displacements are free: the trace of (M_c + s M_reg)^-1 M_c, estimated; on rank 0. Collective."""
+        if not self.regularised:
+            return 3.0 * float((~self.loose).sum())
+        found = []
+        for seed in range(FREEDOM_PROBES):
+            probe = rhs = None
+            if self._team.rank == 0:
+                probe = np.random.default_rng([26, seed]).choice([-1.0, 1.0], self._matrix.shape[0])
+                rhs = self._matrix @ probe
+            solution = self._solver.solve(rhs, FREEDOM_TOLERANCE)
+            found.append(0.0 if solution is None else float(probe @ solution.x))
+        return max(float(np.mean(found)), 0.0)

@@ -1,0 +1,101 @@
+"""What a global correlation has found, judged: how each node ended, what is left in each element, and chance."""
+
+import numpy as np
+
+from hpcdvc.fem.equations import Texture
+from hpcdvc.fem.photometry import Greys, correlation
+from hpcdvc.fem.sums import Sums
+from hpcdvc.fields.cells import cell_gradients
+from hpcdvc.fields.status import Status
+from hpcdvc.registration.control import VOLUME_RATIO
+from hpcdvc.registration.filters import spline_filter
+from hpcdvc.registration.gauss_newton import CHANCE
+
+#: Least part of the voxels of the mesh that must meet im2, and of those around a node that is measured by them alone.
+MIN_OVERLAP, LEAST_SEEN = 0.1, 0.25
+#: Of the spline that interpolates im2.
+ORDER = 3
+#: Least correlation of what is called converged.
+LEAST_ZNCC = 0.3
+#: How much of the square of the correlation a free displacement wins in a cell of unrelated grey values, at most.
+WON_BY_CHANCE = 0.2
+
+
+def astray(points: np.ndarray, connectivity: np.ndarray, displacements: np.ndarray) -> np.ndarray:
+    """(k,) bool, tetrahedra squeezed or stretched as no material is."""
+    ratio = np.linalg.det(cell_gradients(points, connectivity, displacements)[0])
+    return ~((ratio > VOLUME_RATIO[0]) & (ratio < VOLUME_RATIO[1]))
+
+
+def chance(freedom: float, cells: float) -> float:
+    """Correlation that unrelated textures may reach, by luck and where displacements are free to bring it about.
+
+    Parameters
+    ----------
+    freedom : number of free displacements
+    cells : number of independent cells of grey values
+    """
+    if cells <= 0:
+        return 1.0
+    won = np.sqrt(1 - np.exp(-WON_BY_CHANCE * freedom / cells))
+    return float(max(won, LEAST_ZNCC, min(CHANCE[0] / np.sqrt(cells), CHANCE[1])))
+
+
+def noise_variance(rms: float, displacements: np.ndarray) -> float:
+    """Variance of f - a g as sums over many voxels see it, from the root mean square of the residual of voxels.
+
+    Interpolation takes some of the white noise of im2 from single voxels, by what fractions of a voxel they have moved,
+    but none from sums over many.
+    """
+    at_sixteenths = spline_filter(ORDER).noise
+    kept = at_sixteenths[np.rint(16 * displacements).astype(np.int64) % 16].prod(axis=1).mean()
+    return rms**2 * 2 / (1 + float(kept))
+
+
+def of_elements(sums: Sums, greys: Greys, texture: Texture) -> dict[str, np.ndarray]:
+    """What is known of (k,) elements, as in `hpcdvc.fem.iterates.Result`; NaN where no voxel of it meets im2."""
+    n, gain, offset = sums.n, greys.gain, greys.offset
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fraction = np.where(texture.voxels > 0, n / texture.voxels, 0.0)
+        residual = np.sqrt(greys.squares / np.where(n > 0, n, np.nan))
+    moments = np.column_stack([n, sums.f, sums.g, sums.ff, sums.fg, sums.gg])
+    return {
+        "residual": residual,
+        "zncc": correlation(moments),
+        "valid_fraction": np.minimum(fraction, 1.0),
+        "gain": gain,
+        "offset": offset,
+        "voxels": n,
+        "visible": texture.voxels,
+        "squares": greys.squares,
+        "brightness": sums.f,
+    }
+
+
+def at_nodes(connectivity: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:
+    """(n,) sums over the elements around each node of (k,) values."""
+    return np.bincount(connectivity.ravel(), np.repeat(values, 4), nodes)
+
+
+def node_status(
+    status: np.ndarray, connectivity: np.ndarray, strange: np.ndarray, flat: np.ndarray, unseen: np.ndarray
+) -> np.ndarray:
+    """How each node ended.
+
+    Parameters
+    ----------
+    status : (n,) how the run ended
+    connectivity : (k, 4)
+    strange : (k,) bool, tetrahedra that are `astray`
+    flat, unseen : (n,) bool, nodes around which im1 has no texture, and im2 shows next to nothing
+
+    Returns
+    -------
+    (n,) int32: that of the run; where the run has come to its end, why a node is not measured all the same
+    """
+    ended = status > 0
+    result = status.copy()
+    result[ended & (at_nodes(connectivity, strange.astype(float), len(status)) > 0)] = Status.VOLUME_CHANGE
+    result[ended & unseen] = Status.LEFT_IMAGE
+    result[ended & flat] = Status.SINGULAR
+    return result
