@@ -211,7 +211,7 @@ def look(image, half=(5, 5, 5)):
 
 
 def test_how_many_voxels_say_the_same():
-    """White noise, noise of two voxels, planes that alternate, a wave, and planes that tell nothing of those between."""
+    """White noise, noise of two voxels, planes that alternate, a wave, planes that tell nothing of those between."""
     rng, (z, _, x) = np.random.default_rng(0), np.indices((31, 31, 31))
     noise = rng.standard_normal((20, 31, 31, 31))
     for one in noise:
@@ -223,3 +223,12 @@ def test_how_many_voxels_say_the_same():
     assert look(x % 2)[0] == 11**3
     assert look(np.cos(0.3 * x))[1] <= 1
     assert look(z % 2 == 0, (13, 5, 5)) == (1, 1) == look(z % 2, (13, 5, 5))
+
+
+def test_a_row_of_displacements_does_not_go_on_in_the_next():
+    """Two places alike, at the end of a row of the range and at the beginning of the next."""
+    im1, im2 = texture(), texture(seed=8)
+    window = im1[10:21, 12:23, 13:24]
+    im2[10:21, 12:23, 19:30], im2[10:21, 13:24, 7:18] = window, window
+    found = search(im1, im2, (-1, 1, -2, 2, -6, 6))
+    assert found["second"] > 0.99 and found["return_status"] == Status.AMBIGUOUS
