@@ -33,10 +33,9 @@ static grey_range range_of(const hpcdvc_volume *im, const int64_t origin[3], con
     hpcdvc_grey_sums g = grey_of_planes(im, origin, n, 1 + n[0] / 8);
     if (g.count < 3) g = grey(im, origin, n);
     grey_range r = {0, 1};
-    if (g.count == 0) return r;
     const double mean = g.sum / g.count, variance = g.sum_squares / g.count - mean * mean;
     r.offset = im->type < TYPE_F4 ? rint(mean) : mean;
-    if (variance > 0 && isfinite(variance)) r.scale = ldexp(1, -ilogb(sqrt(variance)));
+    if (variance > 0) r.scale = ldexp(1, -ilogb(sqrt(variance)));
     return r;
 }
 
@@ -61,17 +60,13 @@ static int64_t read_grey(const hpcdvc_volume *im, const int64_t origin[3], const
 {
     const int64_t size = (int64_t)n[0] * n[1] * n[2];
     int lo[3], hi[3];
-    if (!inside(im, origin, n, lo, hi)) {
+    const int some = inside(im, origin, n, lo, hi);
+    if (!some || (int64_t)(hi[0] - lo[0]) * (hi[1] - lo[1]) * (hi[2] - lo[2]) < size) {
         memset(v, 0, size * sizeof *v);
         memset(ok, 0, size * sizeof *ok);
-        return 0;
     }
+    if (!some) return 0;
     int64_t count = 0;
-    const int whole = (int64_t)(hi[0] - lo[0]) * (hi[1] - lo[1]) * (hi[2] - lo[2]) == size;
-    if (!whole) {
-        memset(v, 0, size * sizeof *v);
-        memset(ok, 0, size * sizeof *ok);
-    }
     for (int z = lo[0]; z < hi[0]; z++) {
         prefetch_plane(im, origin, z + 1, lo, hi);
         for (int y = lo[1]; y < hi[1]; y++) {

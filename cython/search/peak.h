@@ -85,7 +85,7 @@ static double mean_score(const hunt *h)
     double sum = 0, count = 0;
     for (int64_t lag = 0; lag < h->size; lag++)
         if (h->score[lag] > NONE && h->error[lag] < 1) sum += h->score[lag], count++;
-    return count > 0 ? sum / count : 0;
+    return sum / count;
 }
 
 /* The score at a place that may lie beyond the range: there the window of im2 is read for it. */
@@ -143,7 +143,6 @@ static int find_fraction(const hunt *h, const double scores[27], double fraction
         int possible = 1;
         for (int i = 0; i < 3; i++) possible &= h->lags[i] > 1 || move[i] == 0;
         if (!possible) continue;
-        if (!(scores[step] > NONE)) return 0;
         points++, mean += scores[step];
         for (int i = 0; i < axes; i++) {
             const int mi = move[used[i]];
@@ -159,13 +158,12 @@ static int find_fraction(const hunt *h, const double scores[27], double fraction
         A[i][i] = 2 * (along[i] - mean * points * 2 / 3) / (points * 2 / 9);
         for (int j = 0; j < i; j++) A[i][j] /= points * 4 / 9, A[j][i] = A[i][j];
     }
-    /* -A = L L^T, which only a maximum has */
+    /* -A = L L^T; L is NaN where there is no maximum, or a neighbour without a score */
     double L[3][3] = {{0}};
     for (int i = 0; i < axes; i++)
         for (int j = 0; j <= i; j++) {
             double sum = -A[i][j];
             for (int k = 0; k < j; k++) sum -= L[i][k] * L[j][k];
-            if (i == j && !(sum > 0)) return 0;
             L[i][j] = i == j ? sqrt(sum) : sum / L[j][j];
         }
     for (int i = 0; i < axes; i++) {

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hpcdvc.kernels.search import take_regions, take_windows
 from test_judged import search
 from test_pixels import SHAPE, check, identity, moved, nodes, texture, way  # noqa: F401
 
 from hpcdvc.fields.status import Status
+from hpcdvc.kernels.records import dtype
+from hpcdvc.kernels.volume import Volume
 from hpcdvc.search import pixels
 from hpcdvc.search.pixels import PixelSearch, search_points
 from hpcdvc.search.settings import SearchSettings
@@ -112,3 +115,120 @@ def test_no_other_place_has_a_score():
     mask2[10:21, 12:23, 13:24] = 1
     found = search(im1, im1, mask2=mask2, min_valid=1.0)
     assert found["return_status"] == Status.MAX_ITERATIONS and np.isnan(found["second"])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_rounding_is_no_texture(masked):
+    """Grey values of float32 at a high level, of which the last digit follows the texture; and of nearly nothing."""
+    deviations, mask = (texture(dtype="f8") - 20000) / 3000, np.ones(SHAPE, "u1")
+    mask[15, 17, 18] -= masked
+    high, level, low = (60000 + 0.004 * deviations).astype("f4"), deviations.astype("f4"), 1e-16 * deviations
+    for one, two in ((high, level), (level, high)):
+        found = search(one, two, mask2=mask)
+        assert found["return_status"] == Status.SINGULAR and np.isnan(found["score"])
+    low[:, :, :10], low[:, :, 27:] = -1, 1
+    assert search(level, low.astype("f4"), (0, 0, 0, 0, -8, 8), mask2=mask)["score"] < 0.9
+
+
+def test_particle_without_texture():
+    """Its surroundings have the opposite grey value: squares about the mean of both are large, and those about its own
+    are what rounding leaves."""
+    x, points = np.indices(SHAPE)[2], search_points(np.array([[15.0, 17, 18]]), identity(1), (5, 5, 5), (0, 0) * 3)
+    points["label"], settings = 1, SearchSettings(dilate=0, min_valid=0.2).record()
+    (a, ok), window = np.empty((2, 1, 11, 11, 11), "f4"), np.zeros(1, dtype("search_window"))
+    for grey in np.random.default_rng(0).random(20):
+        im1, labels = (grey * np.sign(x - 18)).astype("f4"), (x < 18).astype("i4")
+        take_windows(Volume(im1), Volume(labels), settings, points, a, ok, window)
+        assert window["status"] == Status.SINGULAR and window["count"] == 605
+
+
+def test_places_without_a_score_leave_the_mean_alone():
+    """Peaks of plain correlation count from the mean of the scores that there are."""
+    im1, mask2 = texture(), np.ones(SHAPE, "u1")
+    mask2[:, :, :11] = 0
+    found = search(im1, moved(im1, (2, -1, 3)), (-4, 4) * 3, mask2=mask2, min_valid=0.9, criterion="ncc")
+    assert found["return_status"] == Status.MAX_ITERATIONS and (found["displacement"] == (2, -1, 3)).all()
+
+
+def test_fraction_beyond_the_neighbours():
+    """Scores about the best one whose parabola has its maximum more than a voxel away."""
+    window, im2 = np.random.default_rng(0).standard_normal((21, 21)), np.zeros((1, 61, 61))
+    for y, scores in ((0, (0.3, 1, 0.3)), (1, (0.8, 0.8, 0.8))):
+        for x, score in zip((-1, 0, 1), scores, strict=True):
+            im2[0, 20 + y : 41 + y, 20 + x : 41 + x] += score * window
+    im1 = np.zeros_like(im2)
+    im1[0, 20:41, 20:41] = window
+    how = {"node": np.array([[0.0, 30, 30]]), "half": (0, 10, 10), "subvoxel": True}
+    found = search(im1, im2, (0, 0, -1, 1, -1, 1), **how)
+    assert found["return_status"] == Status.MAX_ITERATIONS and (found["displacement"] == 0).all()
+
+
+@pytest.mark.parametrize("reach", [(-4, 1, -4, 4), (3, 6, -4, 4), (-4, 4, -4, -2), (-4, 4, 0, 4)])
+def test_each_end_of_the_range(reach):
+    im1 = texture()
+    found = search(im1, moved(im1, (2, -1, 3)), (*reach, -4, 4))
+    assert found["return_status"] == Status.BORDER_OF_RANGE and found["border"] == 1
+
+
+def test_beyond_an_axis_of_one_displacement():
+    """Better places beside such an axis are not asked for, at the border of another one neither."""
+    im1 = texture()
+    found = search(im1, moved(im1, (2, -1, 3)), (1, 1, -4, 4, -4, 3))
+    assert found["return_status"] == Status.MAX_ITERATIONS and found["border"] == 1
+    assert (found["displacement"] == (1, -1, 3)).all()
+
+
+def test_nothing_is_left_in_memory_outside_of_im2():
+    points = search_points(NODE + 1000, identity(1), (4, 3, 5), (-1, 1) * 3)
+    b, ok = np.full((2, 1, 11, 9, 13), 7, "f4")
+    take_regions(Volume(texture()), points, b, ok, np.zeros(1, dtype("search_region")))
+    assert (b == 0).all() and (ok == 0).all()
+
+
+def test_planes_that_tell_the_level_may_all_be_masked():
+    """A few planes are looked at for it; where they have no voxel all are: the last digit is no texture here either."""
+    deviations, mask = (texture(dtype="f8") - 20000) / 3000, np.zeros(SHAPE, "u1")
+    mask[11::2] = 1  # windows begin at plane 10
+    high = (60000 + 0.004 * deviations).astype("f4")
+    found = search(high, high, (0, 0, -3, 3, -3, 3), mask1=mask, mask2=mask, min_valid=0.2)
+    assert found["return_status"] == Status.SINGULAR
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_products_of_grey_values_beyond_float32(scale):
+    im1 = scale * texture(dtype="f4")
+    found = search(im1, moved(im1, (2, -1, 3)), (-4, 4) * 3)
+    assert found["return_status"] == Status.MAX_ITERATIONS and (found["displacement"] == (2, -1, 3)).all()
+
+
+def look(image, half=(5, 5, 5)):
+    """Of the middle of an image, as a region that is searched: voxels that say the same, and what noise leaves."""
+    points = search_points(np.array([[n // 2 for n in image.shape]], float), identity(1), half, (0, 0) * 3)
+    (b, ok), region = np.empty((2, 1, *(2 * np.array(half) + 1)), "f4"), np.zeros(1, dtype("search_region"))
+    take_regions(Volume(image.astype("f4")), points, b, ok, region)
+    return region["alike"][0], region["quiet"][0]
+
+
+def test_how_many_voxels_say_the_same():
+    """White noise, noise of two voxels, planes that alternate, a wave, planes that tell nothing of those between."""
+    rng, (z, _, x) = np.random.default_rng(0), np.indices((31, 31, 31))
+    noise = rng.standard_normal((20, 31, 31, 31))
+    for one in noise:
+        assert 1 <= look(one)[0] < 3
+        double = one[1:] + one[:-1]
+        double = double[:, 1:] + double[:, :-1]
+        alike, quiet = look(double[:, :, 1:] + double[:, :, :-1])
+        assert 1 <= alike < 8 and quiet <= 1
+    assert look(x % 2)[0] == 11**3
+    assert look(np.cos(0.3 * x))[1] <= 1
+    assert look(z % 2 == 0, (13, 5, 5)) == (1, 1) == look(z % 2, (13, 5, 5))
+
+
+def test_a_row_of_displacements_does_not_go_on_in_the_next():
+    """Two places alike, at the end of a row of the range and at the beginning of the next."""
+    im1, im2 = texture(), texture(seed=8)
+    window = im1[10:21, 12:23, 13:24]
+    im2[10:21, 12:23, 19:30], im2[10:21, 13:24, 7:18] = window, window
+    found = search(im1, im2, (-1, 1, -2, 2, -6, 6))
+    assert found["second"] > 0.99 and found["return_status"] == Status.AMBIGUOUS
