@@ -65,7 +65,8 @@ static int read_brick(brick *b)
     for (int i = 0; i < 3; i++) {
         box *g = b->gradient + i;
         if (box_shape(g, n)) return 1;
-        filter(grey_at(b, b->in.lo[0], b->in.lo[1]) + b->in.lo[2], b->grey.sz, b->grey.sy, step[i], taps, 1, g->v, g->sz, g->sy, n);
+        const float *first = grey_at(b, b->in.lo[0], b->in.lo[1]) + b->in.lo[2];
+        filter(first, b->grey.sz, b->grey.sy, step[i], taps, 1, g->v, g->sz, g->sy, n);
     }
     return 0;
 }
@@ -81,8 +82,8 @@ static range joined(const range *a, const range *b)
     return r;
 }
 
-/* Go to the brick of the first piece, and read what its pieces need. Returns how many these are, -1 when memory ran out;
- * a part without voxels has hi = lo. */
+/* Go to the brick of the first piece, and read what its pieces need. Returns how many these are, -1 when memory ran
+ * out; a part without voxels has hi = lo. */
 static int64_t next_brick(brick *b, const hpcdvc_piece *pieces, int64_t left)
 {
     const int size[3] = {BRICK_Z, BRICK_Y, BRICK_X};

@@ -60,7 +60,7 @@ static int is_inner(const face *f, int z, int y, int x)
     return f->step[0] > 0;
 }
 
-/* The columns [from, to) of row (z, y) on the inner side of the four faces, among those. In whole numbers, but for a guess. */
+/* Leave of the columns [from, to) of a row those on the inner side of four faces. In whole numbers, but for guesses. */
 static void cut_exactly(const face f[4], int z, int y, int *from, int *to)
 {
     for (int a = 0; a < 4; a++, f++) {
@@ -77,8 +77,8 @@ static void cut_exactly(const face f[4], int z, int y, int *from, int *to)
     }
 }
 
-/* Leave of rows [lo, hi) of a plane what lies on the inner side of a face: between `enter` and `leave`, wrong by less than
- * f->near. */
+/* Leave of rows [lo, hi) of a plane what lies on the inner side of a face: between `enter` and `leave`, wrong by less
+ * than f->near. */
 INLINE void cut_plane(const face *f, int z, int lo, int hi, double *restrict enter, double *restrict leave)
 {
     const double s = f->value + z * f->slope[0], start = s * f->inverse, step = f->slope[1] * f->inverse;

@@ -16,8 +16,8 @@ static int count_invalid(const float *r, int n)
     return count;
 }
 
-/* Voxels of a row that are not finite become 0 in `ok`, and take the grey value of the next one to the left, else to the
- * right, else 0. */
+/* Voxels of a row that are not finite become 0 in `ok`, and take the grey value of the next one to the left, else to
+ * the right, else 0. */
 static void fill_row(float *r, float *ok, int n)
 {
     float last = 0;

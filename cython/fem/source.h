@@ -23,7 +23,10 @@ static void source_end(source *s)
 
 INLINE void source_at(const tetrahedron *t, int z, int y, int x, double p[3])
 {
-    for (int i = 0; i < 3; i++) p[i] = t->source[i][0] * z + t->source[i][1] * y + t->source[i][2] * x + t->source[i][3];
+    for (int i = 0; i < 3; i++) {
+        const double *s = t->source[i];
+        p[i] = s[0] * z + s[1] * y + s[2] * x + s[3];
+    }
 }
 
 /* Voxels of im2 that the sources of the range lie between, their taps included. Returns 0 if none lies in im2; `leaves`
@@ -173,7 +176,8 @@ INLINE void sample_sources(const source *s, const double start[3], const double 
 }
 
 /* 0 in `ok` where the cell of im2 that a source falls in has a voxel that does not count. */
-static void drop_invalid_sources(const source *s, const double start[3], const double slope[3], int from, int to, float *ok)
+static void drop_invalid_sources(const source *s, const double start[3], const double slope[3], int from, int to,
+                                 float *ok)
 {
     const box *v = &s->valid;
     for (int x = from; x < to; x++) {

@@ -1,4 +1,4 @@
-/* Sums over the voxels of tetrahedra of N_a times gradient times grey values of im1 and of im2 under the displacement. */
+/* Sums over the voxels of tetrahedra of N_a times gradient times grey values of im1 and of the displaced im2. */
 #ifndef HPCDVC_STEP_H
 #define HPCDVC_STEP_H
 

@@ -37,8 +37,9 @@ static range range_of(const hpcdvc_mesh_images *m, int64_t element, const int64_
             const double p = node_of(m, element, a)[i];
             low = p < low ? p : low, high = p > high ? p : high;
         }
-        const int64_t left = m->im1->shape[i] - corner[i], end = left < size[i] ? left : size[i], half = (int64_t)1 << (SHIFT - 1);
-        const int64_t first = ((to_fixed(low) + 2 * half - 1) >> SHIFT) - corner[i], last = (to_fixed(high) >> SHIFT) - corner[i];
+        const int64_t left = m->im1->shape[i] - corner[i], end = left < size[i] ? left : size[i];
+        const int64_t up = ((int64_t)1 << SHIFT) - 1, first = ((to_fixed(low) + up) >> SHIFT) - corner[i];
+        const int64_t last = (to_fixed(high) >> SHIFT) - corner[i];
         r.lo[i] = first < 0 ? 0 : first > end ? (int)end : (int)first;
         r.hi[i] = last < 0 ? 0 : last >= end ? (int)end : (int)last + 1;
     }
@@ -51,7 +52,10 @@ static int shape_functions(const double *const p[4], const int64_t corner[3], do
     double e[3][3], volume = 0;
     for (int a = 0; a < 3; a++)
         for (int i = 0; i < 3; i++) e[a][i] = p[a + 1][i] - p[0][i];
-    for (int i = 0; i < 3; i++) volume += e[0][i] * (e[1][(i + 1) % 3] * e[2][(i + 2) % 3] - e[1][(i + 2) % 3] * e[2][(i + 1) % 3]);
+    for (int i = 0; i < 3; i++) {
+        const int j = (i + 1) % 3, k = (i + 2) % 3;
+        volume += e[0][i] * (e[1][j] * e[2][k] - e[1][k] * e[2][j]);
+    }
     if (!(fabs(volume) > 0)) return 0;
     memset(shape[0], 0, sizeof shape[0]);
     shape[0][3] = 1;
