@@ -2,7 +2,7 @@
 
     python benchmarks/fields.py               some minutes
     python benchmarks/fields.py --rounds 1    a first look
-    python benchmarks/fields.py --side 40     smaller fields
+    python benchmarks/fields.py --side 40     smaller fields; 215 for ten million nodes, 10 GB of memory, 20 of disk
 
 The result goes to benchmarks/results/fields-<date>-<machine>.md and .json. CPU is user + system time of all processes
 and hardly depends on what else runs; wall times need an idle machine.
@@ -15,12 +15,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import machine  # noqa: E402
-import numpy as np  # noqa: E402
 import peer  # noqa: E402
 import reporting  # noqa: E402
 import targets  # noqa: E402
 from fieldfiles import SPACING, field_file, wrong_rows  # noqa: E402
-from processes import command  # noqa: E402
+from processes import command, memory_of_all, told  # noqa: E402
 from series import Case, interleaved, run, spread  # noqa: E402
 
 #: Nodes along an axis: ours alone, beside spam, and for the outliers.
@@ -58,11 +57,16 @@ def theirs(name: str, words: list, path: Path):
 def whole(side: int) -> dict[str, dict]:
     """CPU, wall and memory of runs on fields of side^3 nodes in HDF5, without a table."""
     found, path = {}, field_file(side, off=True)
-    for name, (what, words) in {**asked(side), "-smed": ("filterPhiField", ["-smed", "-cint"])}.items():
-        case = Case(name, ours(what, [*words, "-notsv"], path))
+    further = {"-smed": ["-smed", "-cint"], "Gaussian": ["-fg"]}
+    cases = [Case(name, ours(what, [*words, "-notsv"], path)) for name, (what, words) in asked(side).items()]
+    cases += [Case(name, ours("filterPhiField", [*words, "-notsv"], path)) for name, words in further.items()]
+    cases.append(
+        Case("mergePhis", lambda folder: command("mergePhis", path, path, "-notsv", "-od", folder, "-q", ranks=RANKS))
+    )
+    for case in cases:
         done, _ = run(case, (str(path),))
-        found[name] = {"cpu": done.cpu, "wall": done.wall, **done.memory}
-        print(f"{name}: CPU {done.cpu:.1f} s, wall {done.wall:.1f} s", flush=True)
+        found[case.name] = {"cpu": done.cpu, "wall": done.wall, **done.memory}
+        print(f"{case.name}: {told(found[case.name])}", flush=True)
     return found
 
 
@@ -114,10 +118,10 @@ def report(results: dict) -> str:
 
 
 def _whole_table(runs: dict) -> str:
-    lines = ["| run | CPU s | wall s | resident per process, GB |", "|--|--|--|--|"]
+    lines = ["| run | CPU s | wall s | resident per process, GB | memory in all, GB |", "|--|--|--|--|--|"]
     for name, r in runs.items():
-        memory = r.get("resident_per_process", np.nan) / 1e9
-        lines.append(f"| {name} | {r['cpu']:.1f} | {r['wall']:.1f} | {memory:.2f} |")
+        memory = f"{r['resident_per_process'] / 1e9:.2f} | {memory_of_all(r) / 1e9:.2f}"
+        lines.append(f"| {name} | {r['cpu']:.1f} | {r['wall']:.1f} | {memory} |")
     return "\n".join(lines)
 
 

@@ -125,6 +125,17 @@ class Sampler(threading.Thread):
             return None  # it has just ended
 
 
+def memory_of_all(peak: dict) -> float:
+    """Bytes of all processes of a run, what they share counted once."""
+    return peak["anonymous"] + peak["shared"]
+
+
+def told(run: dict) -> str:
+    """CPU, wall and memory of a run, in words."""
+    memory = f"{run['resident_per_process'] / 1e9:.2f} GB a process, {memory_of_all(run) / 1e9:.2f} GB in all"
+    return f"CPU {run['cpu']:.1f} s, wall {run['wall']:.1f} s, {memory}"
+
+
 def image_share(pid: int, images: list[str]) -> int:
     """Proportional share (PSS) of image files in the memory of a process, bytes."""
     share, counting = 0, False

@@ -49,6 +49,7 @@ static void look_up(const hpcdvc_volume *labels, int64_t label, const int64_t or
         }
 }
 
+#define LARGEST_BALL 100 /* radius, voxels */
 #define FAR_AWAY 40000 /* squared distance of what is not near; with that of the greatest radius added it fits in 16 bits */
 
 /* Lower each of the rows `to` to the row `from`, `by` voxels away, where that leaves less. */
@@ -90,7 +91,7 @@ static const uint16_t *distances(const uint8_t *found, const int n[3], int of_ot
     for (int64_t row = 0; row < count; row++)
         rows[row] = (uint8_t)row_distances(found + row * n[2], n[2], of_others, radius, d + row * n[2]);
     for (int64_t v = 0; v < all; v++) across[v] = FAR_AWAY;
-    memset(held, 0, count);
+    for (int64_t row = 0; row < count; row++) held[row] = 0;
     for (int64_t row = 0; row < count; row++) {
         const int y = (int)(row % n[1]);
         for (int to = rows[row] ? (y > radius ? y - radius : 0) : n[1]; to < n[1] && to <= y + radius; to++)

@@ -34,6 +34,7 @@ cdef extern from "moved.h":
         float threshold
         float *best
         uint32_t *taken
+    int _LARGEST_BALL "LARGEST_BALL"
     int64_t particle_mask(const hpcdvc_volume *, int64_t, int, int, const int64_t *, const int *,
                           uint8_t *) noexcept nogil
     int move_label(const hpcdvc_volume *, const hpcdvc_moved *, int, moved_slab *) noexcept nogil
@@ -61,6 +62,9 @@ cdef _met_in_planes(pass_over_planes of_planes, str kind, str name, labels, int6
     finally:
         free(table.records)
         free(table.places)
+
+#: Radius of the largest ball that labels are dilated or eroded by, voxels.
+LARGEST_BALL = _LARGEST_BALL
 
 
 def scan(labels, int64_t first, int64_t last):
@@ -112,7 +116,7 @@ def mask(labels, int64_t label, int dilate, origin, shape, bint keep_others=Fals
     ----------
     labels : hpcdvc.kernels.volume.Volume of whole numbers
     label : its number, not 0
-    dilate : radius of the ball, voxels; negative erodes
+    dilate : radius of the ball, voxels, up to LARGEST_BALL; negative erodes
     origin, shape : first voxel and size of the box that is looked at, ZYX
     keep_others : whether dilated voxels that belong to other labels stay
 
@@ -124,7 +128,7 @@ def mask(labels, int64_t label, int dilate, origin, shape, bint keep_others=Fals
     ------
     MemoryError
     TypeError, ValueError
-        No whole numbers, or a box without voxels.
+        No whole numbers, a box without voxels, or a larger ball.
     """
     cdef size_t volume = _volume(labels, 0, 0)
     cdef int64_t first[3]
@@ -133,6 +137,8 @@ def mask(labels, int64_t label, int dilate, origin, shape, bint keep_others=Fals
         first[k], n[k] = origin[k], shape[k]
     if min(shape) < 1:
         raise ValueError(f"a box of {tuple(shape)} voxels")
+    if abs(dilate) > _LARGEST_BALL:
+        raise ValueError(f"a ball of radius {abs(dilate)}")
     result = np.empty(tuple(shape), np.uint8)
     cdef uint8_t *out = <uint8_t *><size_t>address(result, "u1", tuple(shape), "the mask", fill=True)
     cdef int64_t count

@@ -15,6 +15,7 @@
 typedef struct {
     job k;
     hpcdvc_settings own;         /* with the half size of the label */
+    const hpcdvc_settings *settings, *linear; /* of all labels, and those with linear interpolation for hard edges; or NULL */
     const hpcdvc_volume *labels;
     const hpcdvc_label_settings *how;
     uint8_t *mask, *depth;
@@ -28,6 +29,7 @@ static int shape_label(label_job *l, const hpcdvc_label_point *p)
     job *k = &l->k;
     const int grown = l->how->dilate > 0 ? l->how->dilate : 0;
     int n[3];
+    l->own = *l->settings;
     for (int i = 0; i < 3; i++) {
         const int by = i > 0 || k->is_3d ? grown : 0;
         n[i] = p->high[i] - p->low[i] + 1 + 2 * by;
@@ -83,7 +85,7 @@ static int register_trimmed(label_job *l, const hpcdvc_point *p, hpcdvc_row *row
     }
     take_residual_of(k, k->ref.partial, k->w.a, NULL);
     find_depth(l->mask, k->w.n, k->is_3d, grown + RIM, l->depth);
-    if (sharpness_of_rim(k, l->depth) > SHARP) return 0;
+    if (sharpness(k, l->depth, 1) > SHARP) return 0;
     const int64_t left = trim(k, l->depth, l->mask);
     if (left == k->ref.counted || left < (1 - MOST_OF_LABEL) * k->ref.whole) return 0;
     find_spans(l);
@@ -95,6 +97,20 @@ static int register_trimmed(label_job *l, const hpcdvc_point *p, hpcdvc_row *row
                        || (again.return_status == CONVERGED && (row->return_status != CONVERGED || after < CLEARLY_LESS * before));
     if (better) *row = again;
     return better && again.return_status == CONVERGED;
+}
+
+/* Once more with linear interpolation, where edges lie between voxels: others ring there. */
+static void register_hard_edges(label_job *l, const hpcdvc_point *p, hpcdvc_row *row)
+{
+    job *k = &l->k;
+    hpcdvc_row again;
+    if (!l->linear || row->iterations == 0 || !(sharpness(k, l->mask, SKIP) > SHARP)) return;
+    const hpcdvc_settings before = l->own;
+    l->own = *l->linear;
+    memcpy(l->own.half, before.half, sizeof before.half);
+    register_window(k, p, &again);
+    if (again.return_status == CONVERGED || row->return_status != CONVERGED) *row = again;
+    else l->own = before;
 }
 
 static void register_label(label_job *l, const hpcdvc_label_point *p, hpcdvc_row *row)
@@ -112,17 +128,18 @@ static void register_label(label_job *l, const hpcdvc_label_point *p, hpcdvc_row
     k->ref.too_small = count <= l->how->min_volume;
     k->ref.own = l->mask, k->ref.rim = RIM + (l->how->dilate > 0 ? l->how->dilate : 0), k->w.span = l->span;
     register_window(k, &point, row);
+    register_hard_edges(l, &point, row);
     for (int i = 0; i < RIM_ROUNDS && register_trimmed(l, &point, row); i++) continue;
 }
 
 static int register_labels(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_volume *labels,
-                           const hpcdvc_settings *settings, const hpcdvc_label_settings *how,
+                           const hpcdvc_settings *settings, const hpcdvc_settings *linear, const hpcdvc_label_settings *how,
                            const hpcdvc_label_point *points, hpcdvc_row *rows, int64_t count)
 {
     label_job l;
     const int none[3] = {1, 1, 1};
     memset(&l, 0, sizeof l);
-    l.own = *settings, l.labels = labels, l.how = how;
+    l.own = *settings, l.settings = settings, l.linear = linear, l.labels = labels, l.how = how;
     int failed = job_start(&l.k, im1, im2, &l.own, none);
     for (int64_t i = 0; i < count && !failed; i++) {
         failed = shape_label(&l, points + i);

@@ -9,9 +9,9 @@ typedef struct {
     /* One window per point. Returns 0, or 1 when memory ran out. */
     int (*register_windows)(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_settings *settings,
                             const hpcdvc_point *points, hpcdvc_row *rows, int64_t count);
-    /* One label per point. Returns the same. */
+    /* One label per point; `linear`: the settings of those with hard edges, or NULL. Returns the same. */
     int (*register_labels)(const hpcdvc_volume *im1, const hpcdvc_volume *im2, const hpcdvc_volume *labels,
-                           const hpcdvc_settings *settings, const hpcdvc_label_settings *how,
+                           const hpcdvc_settings *settings, const hpcdvc_settings *linear, const hpcdvc_label_settings *how,
                            const hpcdvc_label_point *points, hpcdvc_row *rows, int64_t count);
     /* 1 in `mask` for each voxel of the box of n voxels from `origin` on that is of a label, dilated. Returns how many, -1
      * when memory ran out. */

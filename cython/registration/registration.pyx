@@ -35,8 +35,8 @@ cdef extern from "registration.h":
         int (*register_windows)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
                                 const hpcdvc_point *, hpcdvc_row *, int64_t) noexcept nogil
         int (*register_labels)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_volume *,
-                               const hpcdvc_settings *, const hpcdvc_label_settings *, const hpcdvc_label_point *,
-                               hpcdvc_row *, int64_t) noexcept nogil
+                               const hpcdvc_settings *, const hpcdvc_settings *, const hpcdvc_label_settings *,
+                               const hpcdvc_label_point *, hpcdvc_row *, int64_t) noexcept nogil
         int64_t (*label_mask)(const hpcdvc_volume *, int64_t, int, int, const int64_t *, const int *,
                               uint8_t *) noexcept nogil
         void *(*start_sums)(const hpcdvc_volume *, const hpcdvc_volume *, const hpcdvc_settings *,
@@ -79,7 +79,7 @@ def register_points(im1, im2, settings, points, rows):
         raise MemoryError("no memory for the windows of one rank")
 
 
-def register_labels(im1, im2, labels, settings, how, points, rows):
+def register_labels(im1, im2, labels, settings, linear, how, points, rows):
     """Register one label per point.
 
     Parameters
@@ -87,6 +87,7 @@ def register_labels(im1, im2, labels, settings, how, points, rows):
     im1, im2 : hpcdvc.kernels.volume.Volume
     labels : hpcdvc.kernels.volume.Volume of whole numbers, of the shape of im1
     settings : record of hpcdvc.kernels.settings.settings_record
+    linear : the same with linear interpolation, for labels whose edges lie between voxels; None: as the others
     how : "label_settings" record
     points : (n,) array of "label_point" records; boxes lie in the image
     rows : (n,) array of "row" records, filled
@@ -101,6 +102,7 @@ def register_labels(im1, im2, labels, settings, how, points, rows):
     cdef int64_t count = len(points)
     cdef size_t one = at(im1.record, "volume"), two = at(im2.record, "volume"), s = at(settings, "settings")
     cdef size_t of = at(labels.record, "volume"), h = at(how, "label_settings")
+    cdef size_t hard = 0 if linear is None else at(linear, "settings")
     cdef size_t p = address(points, "label_point", (count,), "the points")
     cdef size_t r = address(rows, "row", (count,), "the rows", fill=True)
     if CHOICES["TYPE"][labels.type][0] == "f" or tuple(labels.shape) != tuple(im1.shape):
@@ -112,8 +114,8 @@ def register_labels(im1, im2, labels, settings, how, points, rows):
     with nogil:
         failed = kernels.register_labels(<const hpcdvc_volume *>one, <const hpcdvc_volume *>two,
                                          <const hpcdvc_volume *>of, <const hpcdvc_settings *>s,
-                                         <const hpcdvc_label_settings *>h, <const hpcdvc_label_point *>p,
-                                         <hpcdvc_row *>r, count)
+                                         <const hpcdvc_settings *>hard, <const hpcdvc_label_settings *>h,
+                                         <const hpcdvc_label_point *>p, <hpcdvc_row *>r, count)
     if failed:
         raise MemoryError("no memory for the labels of one rank")
 

@@ -72,7 +72,7 @@ static double second_best(hunt *h, int64_t best, double base)
     }
     int64_t second = -1;
     for (int64_t lag = 0; lag < h->size; lag++)
-        if (!h->seen[lag] && h->score[lag] > NONE && (second < 0 || h->score[lag] > h->score[second])) second = lag;
+        if (!h->seen[lag] && (second < 0 || h->score[lag] > h->score[second])) second = lag;
     if (second < 0) return NAN;
     const pair_sums q = exact_at(h, second);
     const double score = score_of(h, &q);

@@ -82,13 +82,12 @@ INLINE pair_sums sums_at(const hunt *h, int64_t lag)
     return q;
 }
 
-/* Bound of the error of a score; more than any score where it is not known at all. */
+/* Bound of the error of a score, where there is no doubt that there is texture. */
 INLINE double error_of(const hunt *h, const pair_sums *q, const pair_sums *e, double score)
 {
     const double oa = h->s->plain ? level1(h) : -q->a / q->n, ob = h->s->plain ? level2(h) : -q->b / q->n;
     const double aa = q->aa + 2 * oa * q->a + q->n * oa * oa, bb = q->bb + 2 * ob * q->b + q->n * ob * ob;
     const double of_aa = e->aa + 2 * fabs(oa) * e->a, of_bb = e->bb + 2 * fabs(ob) * e->b;
-    if (!(aa > 4 * of_aa) || !(bb > 4 * of_bb)) return 3;
     const double of_ab = e->ab + fabs(oa) * e->b + fabs(ob) * e->a;
     return of_ab / sqrt(aa * bb) + fabs(score) * (of_aa / aa + of_bb / bb);
 }
@@ -97,7 +96,7 @@ INLINE double error_of(const hunt *h, const pair_sums *q, const pair_sums *e, do
 INLINE int in_doubt(double n, double sum, double squares, double of_sum, double of_squares)
 {
     const double variance = squares - sum * sum / n, error = of_squares + 2 * fabs(sum) / n * of_sum;
-    return error > 0 && variance < 4 * error + 2 * LEAST_VARIANCE * squares;
+    return error > 0 && variance < 4 * error;
 }
 
 /* The scores where all voxels of the window and of the region count: a loop that vectors can follow. */
@@ -110,7 +109,7 @@ static void score_whole(hunt *h, double error)
     float *score = h->score, *errors = h->error;
     for (int64_t lag = 0; lag < h->size; lag++) {
         const double b = b_sums[lag], squares = bb_sums[lag], bb = squares - b * b / n;
-        const double root = per_root / sqrt(bb > SMALLEST_SQUARE ? bb : SMALLEST_SQUARE);
+        const double root = per_root / sqrt(bb);
         const int textured = (bb > LEAST_VARIANCE * squares) & (bb > least);
         score[lag] = (float)(textured ? (ab[lag] - mean * b) * root : NONE);
         errors[lag] = (float)(error * root);
@@ -144,7 +143,7 @@ static double score_all(hunt *h)
         box_sums(h->b, h->n, h->lags, 2, h->room, h->bb_sums);
         if (h->am) box_sums(h->ok2, h->n, h->lags, 1, h->room, h->n_sums);
     }
-    if (h->mb || h->am || h->s->plain || !enough_voxels(h, h->w->count)) score_partial(h, &e);
+    if (h->mb || h->am || h->s->plain) score_partial(h, &e);
     else score_whole(h, e.ab);
     float sure = NONE;
     for (int64_t lag = 0; lag < h->size; lag++)

@@ -1,7 +1,10 @@
 """Rows of fields as records to be changed and written."""
 
+from pathlib import Path
+
 import numpy as np
 
+from hpcdvc.errors import UserError
 from hpcdvc.fields.field import ROW, Field
 
 
@@ -19,6 +22,30 @@ def without_background(field: Field) -> Field:
         return field
     background = (labels == 0) & ~(field.measured & field.positions.any(axis=1))
     return some_rows(field, ~background) if background.any() else field
+
+
+def check_once(path: str | Path, labels: np.ndarray | None, positions: np.ndarray) -> None:
+    """Refuse a field that has a particle, or where there are no labels a point, in two rows.
+
+    Parameters
+    ----------
+    path : its file, for the message
+    labels : (n,) of its particles, or None
+    positions : (n, 3) ZYX, voxels
+
+    Raises
+    ------
+    UserError
+        It has; the sentence says in which.
+    """
+    # labels that are nowhere all stand at 0 0 0
+    keys = positions if labels is None else labels[:, None]
+    order = np.lexsort(keys.T[::-1])
+    same = np.flatnonzero((keys[order[1:]] == keys[order[:-1]]).all(axis=1))
+    if same.size:
+        first, second = sorted(int(row) + 1 for row in order[same[0] : same[0] + 2])
+        what = "have the same label" if labels is not None else "are the same point"
+        raise UserError(f"{path}: rows {first} and {second} {what}")
 
 
 def rows_from(field: Field, numbers: np.ndarray, dtype: np.dtype) -> np.ndarray:

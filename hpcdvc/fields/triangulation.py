@@ -57,6 +57,14 @@ def triangulate(points: np.ndarray, alpha: float = 0.0) -> np.ndarray:
     return kept
 
 
+def triangulated(points: np.ndarray, alpha: float, path: str) -> np.ndarray:
+    """The same for the points of a file, which the sentence of a UserError names."""
+    try:
+        return triangulate(points, alpha)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
 def squared_circumradii(points: np.ndarray, simplices: np.ndarray) -> np.ndarray:
     """Square of the radius of the sphere (circle) through the corners of each simplex; inf for a flat one.
 

@@ -55,7 +55,7 @@ def _check_page_chain(tif, spec: str) -> None:
     tif.filehandle.seek(tif.pages.next_page_offset)
     link = tif.filehandle.read(tif.tiff.offsetsize)
     if len(link) < tif.tiff.offsetsize or any(link):
-        raise UserError(f"{spec} is truncated: its pages break off after the first {len(tif.pages)}")
+        raise UserError(f"{spec} is truncated: the file breaks off after page {len(tif.pages)}")
 
 
 def _header(series) -> str:

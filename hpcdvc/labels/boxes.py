@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.kernels.labels import mask
+from hpcdvc.kernels.labels import LARGEST_BALL, mask
 from hpcdvc.kernels.volume import Volume
 from hpcdvc.labels.scan import PARTICLE, centres_of, scan_labels
 from hpcdvc.registration.levels import as_volume
@@ -156,7 +156,7 @@ def get_label(
     labels : (nz, ny, nx) or (ny, nx) array of whole numbers; 0 is the background
     label : its number
     margin : voxels around its box, beside those of the dilation
-    label_dilate : radius of the ball by which it is dilated, voxels; negative erodes
+    label_dilate : radius of the ball by which it is dilated, voxels, up to 100; negative erodes
     mask_other_labels : dilated voxels that belong to other labels are left out
     bounding_boxes : of `bounding_boxes(labels)`, not compact: of all labels, so that the image is not searched for each
 
@@ -167,8 +167,10 @@ def get_label(
     Raises
     ------
     UserError
-        They are no labels.
+        They are no labels, or the ball is too large.
     """
+    if abs(label_dilate) > LARGEST_BALL:
+        raise UserError(f"labels are dilated by balls of a radius of up to {LARGEST_BALL} voxels, not {label_dilate}")
     image = label_image(labels)
     found = scan_labels(image) if bounding_boxes is None else _scan_box(image, label, bounding_boxes)
     one = found[found["label"] == label]

@@ -7,11 +7,13 @@ from typing import ClassVar
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import Messages, Processes
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
+from hpcdvc.options.registration import NodeSpacing
 
 DESCRIPTION = "Write a result in another format; the ends of the names say which: .hdf, .tsv, .vtk, .tif."
 
 #: Ends of the names of what is read and of what is written.
-INPUTS, OUTPUTS = (".hdf", ".tsv", ".vtk"), (".hdf", ".tsv", ".vtk", ".tif", ".tiff")
+IMAGES = (".tif", ".tiff")
+INPUTS = OUTPUTS = (".hdf", ".tsv", ".vtk", *IMAGES)
 
 
 @option_group
@@ -20,7 +22,12 @@ class Files(OptionSet):
 
     group: ClassVar[str] = "files"
 
-    input: str = option(REQUIRED, metavar="INPUT", reads="table", help="a result of hpcdvc or spam: .hdf, .tsv or .vtk")
+    input: str = option(
+        REQUIRED,
+        metavar="INPUT",
+        reads="table",
+        help="a result of hpcdvc or spam: .hdf, .tsv, .vtk, or an image of its displacement, <name>-Xdisp.tif",
+    )
     output: str = option(
         REQUIRED,
         metavar="OUTPUT",
@@ -37,20 +44,31 @@ class Files(OptionSet):
 
     def check(self) -> None:
         source, target = (Path(path).suffix.lower() for path in (self.input, self.output))
-        if source in (".tif", ".tiff"):
-            raise UserError(
-                f"{self.input}: images do not say where their nodes are; convert the .hdf, .tsv or .vtk file"
-            )
         if source not in INPUTS:
             raise UserError(f"{self.input}: what is read ends in {', '.join(INPUTS)}")
         if target not in OUTPUTS:
             raise UserError(f"{self.output}: what is written ends in {', '.join(OUTPUTS)}")
-        if source == target == ".hdf":
+        if source == target == ".hdf" or source in IMAGES and target in IMAGES:
             raise UserError(f"{self.input} and {self.output} are of one format: copy the file")
         if self.program and target != ".tsv":
             raise UserError(f"--for {self.program} writes a table, and {self.output} does not end in .tsv")
 
 
+@option_group
+class OfImages(NodeSpacing):
+    """The nodes that images have a voxel for."""
+
+    group: ClassVar[str] = "files"
+    differently = {"node_spacing": {"help": "distance between the nodes of images, which do not say it"}}
+
+
 @dataclass(kw_only=True)
-class Options(Files, Processes, Messages):
+class Options(Files, OfImages, Processes, Messages):
     """Options of hpcdvc-convert."""
+
+    def check(self) -> None:
+        images = Path(self.input).suffix.lower() in IMAGES
+        if images and self.spacing is None:
+            raise UserError(f"{self.input}: images do not say how far apart their nodes are; -ns does")
+        if self.spacing and not images:
+            raise UserError(f"-ns is for images, {self.input} says where its nodes are")

@@ -10,17 +10,18 @@ from hpcdvc.output.notebook import Result
 from hpcdvc.ranks.team import Team
 
 #: Ends of the names of the files that are read.
-ENDINGS = (".hdf", ".tsv", ".vtk")
+ENDINGS = (".hdf", ".tsv", ".vtk", ".tif", ".tiff")
 
 
-def read(path: str | Path, comm=None) -> Result:
-    """Read any result: .hdf files of ours, tables (.tsv) and legacy VTK files (.vtk) of ours and of spam.
+def read(path: str | Path, comm=None, spacing: tuple[int, int, int] | None = None) -> Result:
+    """Read any result: .hdf files of ours, tables (.tsv), legacy VTK files (.vtk) and images of ours and of spam.
 
     Parameters
     ----------
-    path : the file; the end of its name says what it is
+    path : the file; the end of its name says what it is. Of images, `<name>-Xdisp.tif`: those beside it are read, too
     comm : mpi4py communicator whose ranks call this together and get the same field, large arrays in memory that those
         of a node share; None: this process reads alone
+    spacing : of the nodes, ZYX, voxels, which images do not say
 
     Returns
     -------
@@ -30,16 +31,17 @@ def read(path: str | Path, comm=None) -> Result:
     ------
     UserError : no such file, or none of these; the sentence names the file
     """
-    return read_result(path, Team(comm))
+    return read_result(path, Team(comm), spacing)
 
 
-def read_result(path: str | Path, team: Team) -> Result:
+def read_result(path: str | Path, team: Team, spacing: tuple[int, int, int] | None = None) -> Result:
     """The same for a team. Collective.
 
     Parameters
     ----------
     path : the file
     team : hpcdvc.ranks.team.Team
+    spacing : of the nodes, ZYX, voxels, which images do not say
 
     Raises
     ------
@@ -60,6 +62,12 @@ def read_result(path: str | Path, team: Team) -> Result:
         from hpcdvc.output.vtk_reader import read_vtk
 
         found = team.agree(lambda: read_vtk(path))
+    elif ending in (".tif", ".tiff"):
+        from hpcdvc.output.tiff_reader import read_tiffs
+
+        if spacing is None:
+            team.fail(UserError(f"{path}: images do not say how far apart their nodes are: give the node spacing"))
+        found = team.agree(lambda: read_tiffs(path, spacing))
     else:
         team.fail(UserError(f"{path}: no result has a name with this end; those of {', '.join(ENDINGS)} are read"))
     members = {one.name: getattr(found, one.name) for one in fields(Field)}

@@ -16,6 +16,7 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.rows import check_once
 from hpcdvc.fields.status import Family, Status
 from hpcdvc.output import columns as declared
 from hpcdvc.output import files, numbers, schema, views
@@ -222,20 +223,8 @@ def _grid_or_once(path: str | Path, positions: np.ndarray, labels: np.ndarray | 
     as_labels = labels is not None and not layout.of_particles_of_spam and (labels == np.arange(len(labels))).all()
     grid = _grid_of(positions) if layout.numbered or as_labels else None
     if grid is None:
-        _check_once(path, labels, positions)
+        check_once(path, labels, positions)
     return grid
-
-
-def _check_once(path: str | Path, labels: np.ndarray | None, positions: np.ndarray) -> None:
-    """Refuse a table that has a particle, or where there are no labels a point, in two rows."""
-    # labels that are nowhere all stand at 0 0 0
-    keys = positions if labels is None else labels[:, None]
-    order = np.lexsort(keys.T[::-1])
-    same = np.flatnonzero((keys[order[1:]] == keys[order[:-1]]).all(axis=1))
-    if same.size:
-        first, second = sorted(int(row) + 1 for row in order[same[0] : same[0] + 2])
-        what = "have the same label" if labels is not None else "are the same point"
-        raise UserError(f"{path}: rows {first} and {second} {what}")
 
 
 def _translate_few_voxels(members: dict[str, np.ndarray], own: slice, background: bool) -> None:

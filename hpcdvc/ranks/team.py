@@ -17,7 +17,7 @@ import numpy as np
 
 from hpcdvc.errors import SENTENCES
 from hpcdvc.ranks import launch, tables, terminal
-from hpcdvc.ranks.exchange import Queue, SharedRows, collect, shared_planes
+from hpcdvc.ranks.exchange import Queue, collect, shared_planes
 from hpcdvc.ranks.sharedmem import shared_array
 
 
@@ -242,10 +242,6 @@ class Team:
     def collect(self, rows: np.ndarray, total: int, spread: bool = False) -> tuple[np.ndarray, int]:
         """Rows of all ranks ordered by index, on rank 0 or spread; see `hpcdvc.ranks.exchange.collect`."""
         return collect(self, rows, total, spread)
-
-    def shared_rows(self, total: int, dtype: np.dtype) -> SharedRows:
-        """Room for the rows of all points, once a node. Collective; see `hpcdvc.ranks.exchange.SharedRows`."""
-        return SharedRows(self, total, dtype)
 
     @contextlib.contextmanager
     def row_type(self, dtype: np.dtype) -> Iterator[Any]:

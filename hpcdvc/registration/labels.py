@@ -4,7 +4,7 @@ A label is a window as large as its box, of which its own voxels count. The meas
 of mass.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -70,7 +70,10 @@ class LabelRegistration:
             raise UserError(f"labels are whole numbers, one for each of {im1.shape} voxels")
         self.settings = settings
         self._volumes = Volume(im1), Volume(im2), Volume(labels)
-        self._settings = settings_record(KernelSettings(settings))
+        self._settings, self._linear = settings_record(KernelSettings(settings)), None
+        if settings.interpolation.order > 1:
+            linear = replace(settings, interpolation=replace(settings.interpolation, order=1))
+            self._linear = settings_record(KernelSettings(linear))
         self._how = record(
             "label_settings", dilate=mask.dilate, keep_others=not mask.mask_others, min_volume=mask.min_volume
         )
@@ -80,7 +83,8 @@ class LabelRegistration:
         """Rows (hpcdvc.fields.field.ROW), one per label (LABEL_POINT)."""
         rows, large = np.zeros(len(points), ROW), is_large(points)
         some = np.zeros(np.count_nonzero(~large), ROW)
-        register_labels(*self._volumes, self._settings, self._how, np.ascontiguousarray(points[~large]), some)
+        few = np.ascontiguousarray(points[~large])
+        register_labels(*self._volumes, self._settings, self._linear, self._how, few, some)
         rows[~large] = some
         for number in np.flatnonzero(large):
             rows[number : number + 1] = self._large(points[number], Team())

@@ -63,7 +63,9 @@ class LabelPoints(OfParticles):
         return seconds_per_label(self.sides.prod(axis=1), settings)
 
 
-def label_starts(particles: np.ndarray, start: Field | None, apply_f: str, path: str | None, completes: bool):
+def label_starts(
+    particles: np.ndarray, start: Field | None, apply_f: str, path: str | None, spec: str, completes: bool
+) -> np.ndarray:
     """What labels start from.
 
     Parameters
@@ -71,7 +73,7 @@ def label_starts(particles: np.ndarray, start: Field | None, apply_f: str, path:
     particles : (n,) array of PARTICLE
     start : None, a registration (one row), or a field of labels
     apply_f : part of the F of a registration
-    path : of the start, for messages
+    path, spec : of the start and of the label image, for messages
     completes : rows that are not measured start from the affine fit of the measured ones around them (`-skp`)
 
     Returns
@@ -83,7 +85,7 @@ def label_starts(particles: np.ndarray, start: Field | None, apply_f: str, path:
     UserError
         The field is one of other labels, or of none.
     """
-    phi = particle_starts(particles, start, apply_f, path)
+    phi = particle_starts(particles, start, apply_f, path, spec)
     if not completes:
         return phi
     place, known = rows_of_labels(start, particles)

@@ -10,7 +10,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.phi import part_of
 from hpcdvc.fields.status import reason_of
-from hpcdvc.fields.triangulation import triangulate
+from hpcdvc.fields.triangulation import triangulated
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.motion import OF_FIELDS, MotionOptions
 from hpcdvc.output.mesh import read_mesh
@@ -84,7 +84,7 @@ def _nodes(options: MotionOptions, field: Field, image: VolumeInfo) -> tuple[np.
 
 def _tetrahedra(options: MotionOptions, positions: np.ndarray, displacements: np.ndarray, image: VolumeInfo) -> MeshMap:
     axes = slice(1 if image.two_dimensional else 0, 3)
-    cells = triangulate((positions + displacements)[:, axes], options.alpha)
+    cells = triangulated((positions + displacements)[:, axes], options.alpha, options.phi_file)
     log.info("%d %s between them", len(cells), "triangles" if image.two_dimensional else "tetrahedra")
     return MeshMap(positions, cells, displacements, options.grey_for_strain, partition=True)
 

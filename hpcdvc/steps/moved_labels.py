@@ -165,7 +165,7 @@ def motions(task: LabelTask, particles: np.ndarray, how: Moving) -> tuple[np.nda
     """
     field, taken = task.field, np.zeros(len(task.field), bool)
     taken[usable_rows(field, how.lowest, task.path)] = True
-    rows = rows_of_particles(field, taken, particles, task.path)
+    rows = rows_of_particles(field, taken, particles, task.path, task.labels.spec)
     taken &= np.linalg.det(np.where(taken[:, None, None], field.phi[:, :3, :3], 0)) > 0
     chosen = (rows >= 0) & taken[rows]
     some, rows_of_some = particles[chosen], rows[chosen]
@@ -193,7 +193,7 @@ def say(counts: dict[str, int]) -> None:
     """Say how many labels are moved, and how many are left out."""
     log.info("%d of %d labels are moved", counts["moved"], counts["labels"])
     left = {
-        "whose row is not taken": counts["row_not_taken"],
+        "whose row is not measured or below -rst": counts["row_not_taken"],
         "without a row": counts["row_missing"],
         "that leave the image": counts["left_image"],
     }

@@ -63,7 +63,7 @@ def labels_of(field: Field, path: str) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def rows_of_particles(field: Field, counted: np.ndarray, particles: np.ndarray, path: str) -> np.ndarray:
+def rows_of_particles(field: Field, counted: np.ndarray, particles: np.ndarray, path: str, spec: str) -> np.ndarray:
     """The row of each particle.
 
     Parameters
@@ -72,7 +72,7 @@ def rows_of_particles(field: Field, counted: np.ndarray, particles: np.ndarray, 
     counted : (n,) bool, rows that must be of particles that the image has, where it has them; the row of label 0, which
         tables of spam have, is none of them
     particles : (m,) array of hpcdvc.labels.scan.PARTICLE
-    path : of the field, for messages
+    path, spec : of the field and of the label image, for messages
 
     Returns
     -------
@@ -86,7 +86,7 @@ def rows_of_particles(field: Field, counted: np.ndarray, particles: np.ndarray, 
     labels = labels_of(field, path)
     strange = counted & (labels != 0) & ~np.isin(labels, particles["label"])
     if strange.any():
-        raise UserError(f"{path} has the label {labels[strange][0]}, which the label image has not")
+        raise UserError(f"{path} has the label {labels[strange][0]}, and {spec} has not")
     order = np.argsort(labels, kind="stable")
     place = np.minimum(np.searchsorted(labels, particles["label"], sorter=order), len(labels) - 1)
     rows = np.where(labels[order[place]] == particles["label"], order[place], -1)
@@ -94,5 +94,5 @@ def rows_of_particles(field: Field, counted: np.ndarray, particles: np.ndarray, 
     moved = (rows >= 0) & counted[rows] & apart
     if moved.any():
         label = particles["label"][moved][0]
-        raise UserError(f"{path} has the particle {label} more than {SAME_PLACE:g} voxel from where the image has it")
+        raise UserError(f"{path} has the particle {label} more than {SAME_PLACE:g} voxel from where {spec} has it")
     return rows

@@ -182,7 +182,9 @@ def deformed_boxes(particles: np.ndarray, phi: np.ndarray, margin: np.ndarray) -
     return low.astype(np.int32), high.astype(np.int32)
 
 
-def particle_starts(particles: np.ndarray, start: Field | None, apply_f: str, path: str | None) -> np.ndarray:
+def particle_starts(
+    particles: np.ndarray, start: Field | None, apply_f: str, path: str | None, spec: str
+) -> np.ndarray:
     """What particles start from.
 
     Parameters
@@ -190,7 +192,7 @@ def particle_starts(particles: np.ndarray, start: Field | None, apply_f: str, pa
     particles : (n,) array of PARTICLE
     start : None, a registration (one row), or a field of particles; those that it has not start from their neighbours
     apply_f : part of F by which windows are deformed
-    path : of the start, for messages
+    path, spec : of the start and of the label image, for messages
 
     Returns
     -------
@@ -207,7 +209,7 @@ def particle_starts(particles: np.ndarray, start: Field | None, apply_f: str, pa
     centres = centres_of(particles)
     if len(start) == 1 and "label" not in (start.extra or {}):
         return part_of_rows(at_points(start.phi[0], start.positions[0], centres)[:, :3], apply_f)
-    rows = rows_of_particles(start, start.measured, particles, path)
+    rows = rows_of_particles(start, start.measured, particles, path, spec)
     known = rows >= 0
     phi = np.where(known[:, None, None], start.phi[rows, :3], identity)
     if not known.all():

@@ -10,6 +10,7 @@ from hpcdvc.fields.field import POINT, ROW, Field
 from hpcdvc.fields.grid import Grid, make_grid
 from hpcdvc.fields.neighbours import affine_motion, fit_from_neighbours
 from hpcdvc.fields.phi import at_points, part_of
+from hpcdvc.fields.rows import check_once
 from hpcdvc.fields.status import STATUSES, Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.output.hdf5 import read_field
@@ -62,9 +63,11 @@ def read_phi_file(path: str, bin_ratio: float = 1.0, members: Container[str] | N
     Raises
     ------
     UserError
-        No such file, or no table or file of ours.
+        No such file, or no table or file of ours, or a point is there twice.
     """
     field = read_field(path, members) if path.endswith(".hdf") else read_tsv(path)
+    if field.grid is None and members is None and path.endswith(".hdf"):  # a table has been looked at
+        check_once(path, (field.extra or {}).get("label"), field.positions)
     if bin_ratio == 1:
         return field
     field.positions = field.positions * bin_ratio

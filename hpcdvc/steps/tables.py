@@ -18,6 +18,7 @@ from hpcdvc.fields.field import ROW, Field, row_with
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.rows import without_background
 from hpcdvc.fields.status import Family
+from hpcdvc.fields.strain import COMPONENTS
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.common import Output
 from hpcdvc.options.declare import named_files
@@ -25,6 +26,7 @@ from hpcdvc.output.columns import COLUMNS
 from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile
+from hpcdvc.ranks.exchange import SharedRows
 from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -219,7 +221,7 @@ def write_rows(
     """
     (file,) = job.files
     seconds = max(seconds, 5e-3 / BLOCK)
-    shared = team.shared_rows(points.count, job.dtype)
+    shared = SharedRows(team, points.count, job.dtype)
     measure_points(team, points.count, make, seconds, checkpoint, quiet, family=file.family, shared=shared)
     rows, first = shared.collect(file.spread)
     places = None if points.grid else points.positions[first : first + len(rows)]
@@ -257,6 +259,10 @@ def row_type_of(field: Field, *columns: tuple) -> np.dtype:
     """Type of rows that keep all declared columns of a field, with further columns at the end; says what is lost."""
     known = {column.made_from: column for column in COLUMNS if not column.derived}
     further = [name for name in field.extra or {} if name not in ROW.names]
+    strains = [name for name in further if name.removesuffix("_std") in COMPONENTS]
+    if strains:
+        log.warning("columns of strain are left out: they would be those of the field as it was")
+        further = [name for name in further if name not in strains]
     lost = [name for name in further if name not in known]
     if lost:
         log.warning("columns that are not known are left out: %s", ", ".join(lost))

@@ -32,7 +32,7 @@ def run(options: Options, team) -> list[str]:
     """
     with Locks(team) as locks:
         inputs, locks.held = team.agree(lambda: (_prepared(options, locks), locks.held))
-        result = read_result(options.input, team)
+        result = read_result(options.input, team, options.spacing)
         team.agree(lambda: _check_unchanged(inputs, locks, options))
         _leave_out_unknown(result)
         if _ending(options.output) == ".hdf":

@@ -259,6 +259,7 @@ def start_of(
         return LabelPoints(particles, phi, dilate, flat)
 
     starts, measured, fields = {}, None, []
+    spec = step.labels if isinstance(step.labels, str) else step.labels.spec
     if step.earlier:
         found, rows = team.agree(lambda: possible_fields(step.earlier))
         fields = [field for field, _ in found.values()]
@@ -266,13 +267,13 @@ def start_of(
         starts = {name: starting(from_field(particles, *of)) for name, of in found.items()}
     if not (starts and step.earlier.alone):
         path, completes = options.phi_file, options.skip is not None
-        phi = team.agree(lambda: label_starts(particles, step.start, options.apply_f, path, completes))
+        phi = team.agree(lambda: label_starts(particles, step.start, options.apply_f, path, spec, completes))
         starts["as the first step"], fields = starting(phi), [*fields, step.start]
     if step.registration:
         whole = [StartPoints(None, field, options.apply_f) for field in fields]
         of_all = register_first(step.registration, im1, im2, None, whole, team)
         if of_all:
-            return starting(label_starts(particles, of_all.start, options.apply_f, None, False))
+            return starting(label_starts(particles, of_all.start, options.apply_f, None, spec, False))
     return best_start(starts, measured, registration, team)
 
 

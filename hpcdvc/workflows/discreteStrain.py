@@ -12,10 +12,11 @@ from hpcdvc.fields.field import Field
 from hpcdvc.fields.overlap import WindowOverlap
 from hpcdvc.fields.rows import some_rows
 from hpcdvc.fields.status import Status
-from hpcdvc.fields.triangulation import triangulate
+from hpcdvc.fields.triangulation import triangulated
 from hpcdvc.options.discreteStrain import Options
 from hpcdvc.output.contents import Mesh
 from hpcdvc.output.result import judge_points
+from hpcdvc.ranks.exchange import SharedRows
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
@@ -80,7 +81,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     path = options.phi_file
     field = _points_of(options)
     flat = not field.positions[:, 0].any()
-    cells = triangulate(field.positions[:, flat:], options.alpha)
+    cells = triangulated(field.positions[:, flat:], options.alpha, path)
     log.info("%d %s between %d points", len(cells), "triangles" if flat else "tetrahedra", len(field))
     variance = variance_of(field, np.ones(len(field), bool))
     if variance is None:
@@ -130,7 +131,7 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         return write_rows(job, checkpoint, team, task.points, make, SECONDS, options.quiet)
     (file,) = job.files
     make = partial(cell_rows, task)
-    shared = team.shared_rows(task.points.count, job.dtype)
+    shared = SharedRows(team, task.points.count, job.dtype)
     measure_points(team, task.points.count, make, SECONDS, checkpoint, options.quiet, family=file.family, shared=shared)
     file.write_mesh(shared.collect()[0], task.mesh, team)
     return {"points": team.agree(file.counts)}

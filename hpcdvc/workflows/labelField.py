@@ -99,6 +99,6 @@ def shown(task: LabelFieldTask, particles: np.ndarray) -> tuple[np.ndarray, np.n
     UserError
         The field is one of other labels.
     """
-    rows = rows_of_particles(task.field, task.field.measured, particles, task.path)
+    rows = rows_of_particles(task.field, task.field.measured, particles, task.path, task.labels.spec)
     some = rows >= 0
     return particles["label"][some].copy(), task.values[rows[some]]

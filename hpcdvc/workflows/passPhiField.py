@@ -178,9 +178,9 @@ def _labels_of_particles(task: PassTask, options: Options, team) -> list[np.ndar
     found = [scan_some_labels(image, info.spec, team) for image, info in zip(images, task.labels, strict=True)]
 
     def check() -> None:
-        for field, particles, path in zip(task.particles, found, options.particles, strict=True):
+        for field, particles, path, info in zip(task.particles, found, options.particles, task.labels, strict=True):
             there = replace(field, positions=field.positions / options.particles_bin_ratio)
-            rows_of_particles(there, field.measured, particles, path)
+            rows_of_particles(there, field.measured, particles, path, info.spec)
 
     team.agree(check)
     return images

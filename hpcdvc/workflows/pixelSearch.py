@@ -212,7 +212,8 @@ def scanned(task: SearchTask, labels: np.ndarray, team) -> np.ndarray:
 def particles_of(task: SearchTask, labels: np.ndarray, options: Options, team) -> ParticlePoints:
     """The particles of the label image, and what they start from. Collective."""
     found = scanned(task, labels, team)
-    phi = team.agree(lambda: particle_starts(found, task.start, options.apply_f, options.phi_file))
+    path, spec = options.phi_file, task.labels.spec
+    phi = team.agree(lambda: particle_starts(found, task.start, options.apply_f, path, spec))
     return ParticlePoints(found, phi, options.label_dilate, task.search_range, task.im1.two_dimensional)
 
 

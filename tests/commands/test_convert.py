@@ -166,7 +166,7 @@ REFUSED = {
     ("a.tsv", "b.xyz"): "b.xyz: what is written ends in .hdf, .tsv, .vtk, .tif",
     ("a.tsv", "b"): "b: what is written ends in",
     ("a.xyz", "b.hdf"): "a.xyz: what is read ends in .hdf, .tsv, .vtk",
-    ("a.tif", "b.hdf"): "a.tif: images do not say where their nodes are",
+    ("a.tif", "b.hdf"): "a.tif: images do not say how far apart their nodes are; -ns does",
     ("a.hdf", "b.hdf"): "of one format: copy the file",
     ("a.tsv", "b.vtk", "--for", "spam"): "--for spam writes a table, and b.vtk does not end in .tsv",
     ("none.tsv", "b.hdf"): "none.tsv: no such file",

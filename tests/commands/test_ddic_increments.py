@@ -118,7 +118,7 @@ def test_labels_that_fail_are_left_out(here, capfd):
     first, second = (read_field(f"{name}-ddic.hdf") for name in ("im1-gone", "gone-im3"))
     failed = first.return_status != 2
     assert failed[2] and failed.sum() < 4
-    assert f"{failed.sum()} labels are left out: {failed.sum()} whose row is not taken" in capfd.readouterr().err
+    assert f"{failed.sum()} labels are left out: {failed.sum()} whose row is not measured" in capfd.readouterr().err
     assert np.array_equal(second.extra["label"], first.extra["label"][~failed])
     assert np.array_equal(np.unique(tifffile.imread("im1-gone-ddic-labels.tif"))[1:], second.extra["label"])
 

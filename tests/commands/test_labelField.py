@@ -144,8 +144,8 @@ def test_left_on_request_and_resumed(monkeypatch):
         (balls().astype("f4"), (), "lab.tif holds float32 voxels: labels are whole numbers"),
         (-balls("i4"), (), "lab.tif holds the label -65000: labels are positive"),
         (np.zeros(SHAPE, "u1"), (), "lab.tif holds no particle"),
-        (balls()[:28, 3:, 2:], (), "has the particle 1 more than 1 voxel from where the image has it"),
-        (np.where(balls() == 7, 0, balls()), (), "has the label 7, which the label image has not"),
+        (balls()[:28, 3:, 2:], (), "has the particle 1 more than 1 voxel from where lab.tif has it"),
+        (np.where(balls() == 7, 0, balls()), (), "has the label 7, and lab.tif has not"),
         (balls(), ("-col", "zdisp"), "motion.tsv has no column 'zdisp': it has Zpos, Ypos, Xpos, Fzz"),
         (balls(), ("-col", "a/b"), "-col 'a/b' cannot be the end of a file name"),
         (

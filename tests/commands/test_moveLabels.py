@@ -112,7 +112,10 @@ def test_labels_that_are_left_out(capfd):
     assert set(np.unique(move())) == {0, 1}
     out, err = capfd.readouterr()
     assert "1 of 4 labels are moved" in out
-    assert "3 labels are left out: 1 whose row is not taken, 1 without a row, 1 that leave the image" in err
+    assert (
+        "3 labels are left out: 1 whose row is not measured or below -rst, 1 without a row, 1 that leave the image"
+        in err
+    )
     assert set(np.unique(move("-rst", -1))) == {0, 1, 2}
     record = json.loads(Path("lab-displaced.run.json").read_text())
     assert (record["moved"], record["row_missing"], record["row_not_taken"], record["left_image"]) == (2, 1, 0, 1)
@@ -165,8 +168,8 @@ def save(name, image):
         (np.ones((9, 9, 9), "f4"), "lab.tif holds float32 voxels: labels are whole numbers"),
         (np.full((9, 9, 9), -1, "i4"), "lab.tif holds the label -1: labels are positive"),
         (np.zeros((9, 9, 9), "u1"), "lab.tif holds no particle: it is 0 everywhere"),
-        (balls()[:28, 3:, 2:], "has the particle 1 more than 1 voxel from where the image has it"),
-        (np.where(balls() == 7, 0, balls()), "has the label 7, which the label image has not"),
+        (balls()[:28, 3:, 2:], "has the particle 1 more than 1 voxel from where lab.tif has it"),
+        (np.where(balls() == 7, 0, balls()), "has the label 7, and lab.tif has not"),
         (balls()[10], "was measured on volumes, and lab.tif is a 2-D image"),
     ],
 )

@@ -4,10 +4,12 @@ import time
 
 import numpy as np
 import pytest
+from hpcdvc.kernels.labels import mask
 from label_cases import labelled
 from scipy import ndimage
 
 from hpcdvc.errors import UserError
+from hpcdvc.kernels.volume import Volume
 from hpcdvc.labels.boxes import bounding_boxes, centres_of_mass, get_label, volumes
 from hpcdvc.labels.scan import scan_labels
 
@@ -86,6 +88,11 @@ def test_label_is_cut_out():
     assert not grown.subvol[4].any() and grown.subvol[0, 1:-1, 1:-1].all() and not grown.subvol[0, 0].any()
     assert get_label(image, 3, label_dilate=1, mask_other_labels=False).volume_dilated == grown.volume_dilated + 8
     assert get_label(image, 3, label_dilate=-1).volume_dilated == 0 and get_label(image, 5) is None
+    for far in (-101, 101):
+        with pytest.raises(UserError, match=f"up to 100 voxels, not {far}"):
+            get_label(image, 3, label_dilate=far)
+        with pytest.raises(ValueError, match="a ball of radius 101"):
+            mask(Volume(image), 3, far, (0, 0, 0), (1, 1, 1))
     assert get_label(image[5], 3, margin=2).subvol.shape == (1, 8, 6)
 
 

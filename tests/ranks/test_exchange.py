@@ -211,7 +211,7 @@ def _full():
 @pytest.mark.parametrize("spread", [False, True])
 @pytest.mark.parametrize("n", [0, 1, 1000])
 def test_shared_rows_are_those_that_were_put(nodes, n, spread):
-    shared = nodes.shared_rows(n, ROW)
+    shared = exchange.SharedRows(nodes, n, ROW)
     for points in nodes.queue(n, 7):
         numbers = np.array(points)[::-1]
         rows = np.zeros(len(numbers), ROW)
@@ -225,7 +225,7 @@ def test_shared_rows_are_those_that_were_put(nodes, n, spread):
 
 
 def test_shared_rows_that_nobody_has_put_are_missed(nodes):
-    shared = nodes.shared_rows(100, ROW)
+    shared = exchange.SharedRows(nodes, 100, ROW)
     rows = np.zeros(99, ROW)
     rows["index"] = np.arange(1, 100)
     shared.put(rows)

@@ -166,6 +166,19 @@ def test_edges_that_lie_between_voxels(half, noise):
     assert (np.abs(wrong) < 4 * np.sqrt(rows["variance"][good, 3::4])).all()
 
 
+@pytest.mark.parametrize("seed", [15, 16])
+def test_rotation_of_hard_edges(monkeypatch, seed):
+    """Cubic interpolation rings at them: a median of 1.8 degrees and more."""
+    some = packing(lattice_texture(seed), 2, 12, seed=seed, gap=3)
+    labels = some.labels()
+    monkeypatch.setattr("grains.BLUR", 0.1)
+    rows, found = register(some.image(False, 0.05, 1), some.image(True, 0.05, 2), labels)
+    truth, good = some.truth(centres_of(found)), rows["return_status"] == 2
+    wrong = np.linalg.norm((rows["Phi"] - truth)[good, :, 3], axis=1)
+    assert good.all() and np.median(wrong) < 0.03
+    assert np.median(angles(rows["Phi"][:, :, :3], truth[:, :, :3])) < 1.2
+
+
 def test_rotation_without_texture_is_not_known():
     some = packing(None, 2, 8, gap=4)
     some.axes[:] = 8
