@@ -51,6 +51,7 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/star.py
 	@$(PYTHON_HERE) benchmarks/tables.py
 	@$(PYTHON_HERE) benchmarks/structured.py
+	@$(PYTHON_HERE) benchmarks/solve.py
 
 docs:
 	@.ci/bootstrap.sh docs

@@ -48,14 +48,12 @@ class Springs:
     springs : (3n,) Z
     weights : (3n,) Q' - L
     ruled : (3n,) bool, unknowns of Dirichlet surfaces where L counts
-    held : (3n,) bool, those that their springs hold
     cycles : of multigrid for each of the inverses
     """
 
     springs: np.ndarray
     weights: np.ndarray
     ruled: np.ndarray
-    held: np.ndarray
     cycles: int
 
 
@@ -81,7 +79,7 @@ def springs_of(system: System) -> Springs:
             contrast = max(contrast, np.sqrt(beta / least))
             if surface is ruled:
                 springs[ruled], weights[ruled] = crossing**3 / 2 * stiffness[ruled], least
-    return Springs(springs, weights, ruled, held, cycles_for(contrast))
+    return Springs(springs, weights, ruled, cycles_for(contrast))
 
 
 def rigid_motions(points: np.ndarray) -> np.ndarray:
@@ -125,10 +123,8 @@ class Preconditioner:
         if len(surface):
             between = system.scale * regularisation.L[surface][:, surface] + sparse.diags(found.weights[surface])
             factors = splu(sparse.csc_matrix(between))
-        motions = rigid_motions(system.points)
-        motions[found.held] = 0
         body = (regularisation.K + sparse.diags(found.springs)).tobsr((3, 3))
-        return surface, found.weights, found.cycles, factors, hierarchy(body, motions)
+        return surface, found.weights, found.cycles, factors, hierarchy(body, rigid_motions(system.points))
 
     def __call__(self, r: np.ndarray) -> np.ndarray:
         """Own rows, from own rows."""

@@ -19,6 +19,8 @@ Method = Literal["direct", "pcg"]
 MOST = 500
 #: Iterations whose gains tell the error.
 LAST = 4
+#: Part p' A p / p' P p, with the preconditioner P, below which a direction p changes nothing; 10^-5 has been seen.
+FLAT = 1e-9
 #: Reciprocal condition number below which factors say nothing.
 SINGULAR = 1e-16
 
@@ -208,7 +210,7 @@ class ConjugateGradients:
         x = np.zeros_like(r)
         z = self._preconditioner(r)
         p, rz = z, dot(r, z)
-        gains: list[float] = []
+        size, gains = rz, []
         while rz > 0 and not (error := _error(gains)) <= tolerance:
             if len(gains) == MOST:
                 raise RunError(
@@ -218,7 +220,7 @@ class ConjugateGradients:
                 )
             product = self._product(p)
             curvature = dot(p, product)
-            if not curvature > 0:
+            if not curvature > FLAT * size:
                 raise RunError(_singular("a direction changes nothing"))
             step = rz / curvature
             gains.append(step * rz)
@@ -227,6 +229,12 @@ class ConjugateGradients:
             z = self._preconditioner(r)
             previous, rz = rz, dot(r, z)
             p = z + (rz / previous) * p
+            size = rz + (rz / previous) ** 2 * size  # p' P p
+        if not rz >= 0:
+            raise RunError(
+                "the equations of the displacements were not solved: their numbers are too large or differ too much; "
+                "try the direct solver or shorter regularisation lengths"
+            )
         return Solution(self._rows.whole(x).copy(), len(gains), _error(gains) if rz > 0 else 0.0)
 
 

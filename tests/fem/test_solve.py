@@ -22,7 +22,7 @@ def box():
 
 @pytest.fixture(scope="module")
 def larger():
-    return PlainBox.of(7)
+    return PlainBox.of(6)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_looser_tolerance_less_work(box):
 def test_few_iterations_whatever_the_length(larger, factored, case, most):
     """From next to no regularisation to lengths of ten boxes, where M_reg is 10^10 times as strong as the image."""
     found = {}
-    for sides in (0.05, 0.2, 1, 10):
+    for sides in (0.2, 1, 10):
         found[sides] = solve(larger.system(sides, case), random_side(larger), "pcg", TOLERANCE).iterations
     assert max(found.values()) < most, found
 
@@ -106,6 +106,11 @@ def test_not_converged_says_how_far(box, monkeypatch):
         solve(box.system(1.0), random_side(box), "pcg", TOLERANCE)
 
 
+def test_overflow_is_said(box):
+    with pytest.raises(RunError, match="numbers are too large"):
+        solve(box.system(1.0), 1e200 * random_side(box), "pcg", TOLERANCE)
+
+
 def flat_half(box):
     """Element sums without texture where z is small."""
     low = box.points[box.connectivity].mean(axis=1)[:, 0] < 25
@@ -119,7 +124,7 @@ def test_singular_is_said(box, method):
         solve(flat_half(box).system(None), rhs, method)
     with pytest.raises(RunError, match="singular without a mechanical regularisation"):
         solve(flat_half(box).system(0), rhs, method)
-    stripes = PlainBox.of(5, textured=np.diag([1.0, 0, 0]))
+    stripes = PlainBox.of(5, gradient=lambda x: np.broadcast_to([1.0, 0, 0], x.shape))
     with pytest.raises(RunError, match="around 341 of 341 nodes"):
         solve(stripes.system(None), rhs, method)
     nothing = PlainBox(box.points, box.connectivity, box.voxels, 0 * box.sums)
@@ -128,13 +133,11 @@ def test_singular_is_said(box, method):
 
 
 @pytest.mark.parametrize("method", ["direct", "pcg"])
-def test_singular_although_every_node_sees_texture(box, method):
-    """Two voxels each for 12 unknowns, twice the same gradient: fewer equations than unknowns."""
-    few = PlainBox.of(2, voxels=1)
-    one = np.zeros_like(few.sums)
-    one[::8] = few.sums[::8]
-    with pytest.raises(RunError, match="singular"):
-        solve(PlainBox(few.points, few.connectivity, few.voxels, one).system(None), random_side(few), method)
+def test_singular_although_every_node_sees_texture(method):
+    """Concentric spheres do not show a rotation about their centre."""
+    spheres = PlainBox.of(4, gradient=lambda x: x / 10)
+    with pytest.raises(RunError, match=r"singular \((their reciprocal condition|a direction changes nothing)"):
+        solve(spheres.system(None), random_side(spheres), method)
 
 
 def test_texture_in_one_half_is_enough_with_regularisation(box):

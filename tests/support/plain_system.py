@@ -1,5 +1,6 @@
 """Equations of a global correlation on a box whose elements hold random voxels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,15 +38,15 @@ class PlainBox:
     sums: np.ndarray
 
     @classmethod
-    def of(cls, cells: int, voxels: int = 20, textured: np.ndarray | None = None) -> "PlainBox":
-        """`textured`: (3, 3) matrix that the random gradients are multiplied by."""
+    def of(cls, cells: int, voxels: int = 20, gradient: Callable | None = None) -> "PlainBox":
+        """`gradient`: of the grey values at positions (k, v, 3) relative to the centre; random ones without."""
         rng = np.random.default_rng(26)
         points, connectivity = hpcdvc.create_cuboid((10.0 * cells,) * 3, 10.0)
         shape = rng.dirichlet(np.ones(4), (len(connectivity), voxels))
         gradients = rng.normal(size=(len(connectivity), voxels, 3))
-        if textured is not None:
-            gradients = gradients @ textured
-        gradients *= np.sqrt(corner_determinants(points, connectivity) / 6 / voxels)[:, None, None]
+        if gradient is not None:
+            gradients = gradient(np.einsum("kva,kai->kvi", shape, points[connectivity]) - 5.0 * cells)
+        gradients = gradients * np.sqrt(corner_determinants(points, connectivity) / 6 / voxels)[:, None, None]
         found = (shape[..., None] * gradients[..., None, :]).reshape(len(connectivity), voxels, 12)
         sums = np.einsum("kvi,kvj->kij", found, found)[:, UPPER[0], UPPER[1]]
         return cls(points, connectivity, found, sums)
