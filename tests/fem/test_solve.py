@@ -157,7 +157,7 @@ def test_regularisation_of_others(box):
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize(("alone", "nodes"), [(0, None), (200, 2), (multigrid.ALONE, None)])
+@pytest.mark.parametrize(("alone", "nodes"), [(0, None), (200, None), (200, 2), (multigrid.ALONE, None)])
 def test_same_bits_on_any_number_of_ranks(team, box, factored, monkeypatch, alone, nodes):
     """With the equations on rank 0 alone; beside them what one process finds that deals nothing."""
     monkeypatch.setattr(multigrid, "COARSEST", 40)
