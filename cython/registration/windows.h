@@ -73,10 +73,10 @@ static int iterate(job *k, hpcdvc_row *row)
 {
     const hpcdvc_settings *s = k->s;
     double previous = INFINITY;
-    int status = NOT_EVALUATED, partial = 0, looked = 0;
+    int status = NOT_EVALUATED, partial = 0, looked = 0, next_look = LOOK_AFTER;
     memset(k->state.shading, 0, sizeof k->state.shading), memset(k->state.curvature, 0, sizeof k->state.curvature);
     k->state.noise_excess = k->state.colour = 1, k->state.buried = k->state.shaded = 0, k->state.explained = 0, k->state.buried_count = k->state.looked_for_buried = 0;
-    k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
+    const double first_gain = k->state.step_gain = k->ref.length_ratio > 0.05 ? 1 / k->ref.length_ratio : 1;
     while (row->iterations < s->max_iterations && row->delta_phi_norm > s->min_delta_phi) {
         double A[12], delta[12], norm = 0;
         if ((status = warp(k, &partial)) != NOT_EVALUATED) return status;
@@ -90,8 +90,8 @@ static int iterate(job *k, hpcdvc_row *row)
         }
         if (!isfinite(norm)) return SINGULAR;
         row->delta_phi_norm = sqrt(norm) / fmin(2 * k->state.step_used, 1); /* a step of next to nothing is no rest */
-        const int near = row->delta_phi_norm < s->near || (k->ref.own && row->iterations >= LOOK_AFTER);
-        const int look = row->delta_phi_norm <= s->min_delta_phi || (!looked && near);
+        const int near = row->delta_phi_norm < s->near, early = !near && k->ref.own && row->iterations >= next_look;
+        const int look = row->delta_phi_norm <= s->min_delta_phi || (!looked && (near || early));
         if (look) k->state.noise = noise_variance(k, partial);
         if ((status = compose(k, delta)) != NOT_EVALUATED) return status;
         if (row->iterations > s->max_iterations / 2 && s->growth * k->state.squares / k->ref.sums.n > previous) return ERROR_GROWTH;
@@ -103,7 +103,8 @@ static int iterate(job *k, hpcdvc_row *row)
             looked = 1;
             const int at_rest = row->delta_phi_norm <= s->min_delta_phi, shaded = at_rest && correct_shading(k, partial, A);
             const int changed = choose_gradient(k, partial);
-            if (k->ref.own) looked = !changed; /* what is buried is seen in the new gradient */
+            if (k->ref.own) looked = !changed && !early; /* what is buried is seen in the new gradient */
+            if (early) k->state.step_gain = fmin(k->state.step_gain, first_gain), next_look = row->iterations + LOOK_AFTER;
             if (changed || (k->ref.own && find_buried(k)) || k->target.contrast_due || shaded) row->delta_phi_norm = INFINITY;
             if (k->state.no_memory) return NO_MEMORY;
         }

@@ -52,6 +52,23 @@ def test_grains(grains):
     assert np.allclose(rows["Phi"][good, :, :3] @ np.swapaxes(rows["Phi"][good, :, :3], 1, 2), np.eye(3), atol=1e-9)
 
 
+@pytest.mark.parametrize("number", [47, 60])
+def test_far_labels_do_not_swing(number):
+    """Far from the match the residual is no noise: steps that are made longer for it lead from one side to the other."""
+    texture, of = lattice_texture(7), slice(number, number + 1)
+    packed = packing(texture, 11, 14.5, seed=1, gap=15)
+    one = replace(
+        packed,
+        shape=(56,) * 3,
+        centres=28 + packed.centres[of] % 1,
+        texture=lambda points: texture(points + 97.3 * number),
+        **{name: getattr(packed, name)[of] for name in ("axes", "frames", "turns", "moves")},
+    )
+    rows, found = register(one.image(False, 0.05, 1), one.image(True, 0.05, 2), one.labels(), order=1)
+    assert rows["return_status"] == 2 and rows["iterations"] < 15
+    assert np.linalg.norm(rows["Phi"][:, :, 3] - one.truth(centres_of(found))[:, :, 3]) < 0.02
+
+
 def scatter_beside_said(seed: int, contrast: float) -> tuple[np.ndarray, np.ndarray]:
     """Scatter over noise in units of what is reported, of displacements and of rotations, (n, 3)."""
     some, moves, turns, said = packing(lattice_texture(seed), 2, 7, seed=seed, gap=3), [], [], []
