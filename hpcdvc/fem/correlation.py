@@ -25,6 +25,8 @@ from hpcdvc.fem.results import (
     node_status,
     noise_variance,
     of_elements,
+    unlike,
+    won,
 )
 from hpcdvc.fem.sums import Sums, matrix_sums, share_of, step_sums, sums_over_ranks
 from hpcdvc.fields.status import Status
@@ -36,8 +38,9 @@ LOOSE, TIGHT = 0.05, 1e-3
 #: The objective has grown when it is above the best one by this part and by this part of the variance of im1, after so
 #: many iterations.
 GROWTH, CONTRAST, PATIENCE = 0.05, 0.01, 3
-#: Part of the tetrahedra that may be squeezed or stretched beyond `VOLUME_RATIO` before the iterations are astray.
-MOST_ASTRAY = 0.1
+#: Part of the tetrahedra that may be squeezed or stretched beyond `VOLUME_RATIO` before the iterations are astray; part
+#: of the nodes around which the images may not match where regularisation binds all together.
+MOST_ASTRAY, MOST_UNLIKE = 0.1, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,10 +192,21 @@ class _Correlation:
         status = self.team.agree(lambda: int(self._status(state)))
         if status in (Status.CONVERGED, Status.MAX_ITERATIONS):
             freedom = self.equations.freedom()
-            by_chance = self.team.agree(lambda: chance(freedom, self.texture.independent_cells(self.greys.contrast)))
-            if state.zncc <= by_chance:
+            if self.team.agree(lambda: bool(self._decorrelated(state, freedom))):
                 status = int(Status.DECORRELATED)
         return replace(state, status=status)
+
+    def _decorrelated(self, state: State, freedom: float) -> bool:
+        by_chance = chance(freedom, self.texture.independent_cells(self.greys.contrast))
+        # regularisation hands on what a part that is not found pulls at
+        spoilt = self.equations.regularised and self._unlike(freedom).mean() > MOST_UNLIKE
+        return state.zncc <= by_chance or spoilt
+
+    def _unlike(self, freedom: float) -> np.ndarray:
+        """(n,) bool, nodes around which the images do not match."""
+        texture, contrast = self.texture, self.greys.contrast
+        least = won(freedom, texture.independent_cells(contrast))
+        return unlike(texture.connectivity, self.sums, contrast, least, texture.nodes)
 
     def _status(self, state: State) -> Status:
         if astray(self.pair.points, self.pair.connectivity, state.displacements).mean() > MOST_ASTRAY:
@@ -211,14 +225,15 @@ class _Correlation:
             sums, noise = self.texture and self.texture.sums, noise_variance(state.rms, state.displacements)
             about = self.equations.system, sums, pair.connectivity, noise, self.control.probes
             std = standard_deviations(self.equations.solver, *about)
+        freedom = self.equations.freedom() if self.equations and state.status > 0 else 0.0
 
         def result() -> Result:
             elements, status = {}, np.full(len(pair.points), state.status, np.int32)
             if self.equations:
                 elements = of_elements(self.sums, self.greys, self.texture)
                 strange = astray(pair.points, pair.connectivity, state.displacements)
-                unseen = self._unseen()
-                status = node_status(status, pair.connectivity, strange, unseen & self.flat, unseen)
+                unseen, other = self._unseen(), self._unlike(freedom)
+                status = node_status(status, pair.connectivity, strange, unseen & self.flat, unseen, other)
             return Result(state.displacements, state.status, status, std, state, history, elements)
 
         return self.team.agree(result)

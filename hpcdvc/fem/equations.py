@@ -111,6 +111,7 @@ class Equations:
     ):
         self._team, self.regularised = team, team.broadcast(regularisation is not None)
         self._system: System | None = None
+        self._freedom: float | None = None
         self.loose = np.zeros(len(points), bool) if self.regularised or loose is None else loose
         if team.rank == 0:
             matrix, scale = Pattern(texture.connectivity, len(points)).matrix(texture.sums), 0.0
@@ -156,6 +157,8 @@ class Equations:
 
     def freedom(self) -> float:
         """How many displacements are free: the trace of (M_c + s M_reg)^-1 M_c, estimated; on rank 0. Collective."""
+        if self._freedom is not None:
+            return self._freedom
         if not self.regularised:
             return 3.0 * float((~self.loose).sum())
         found = []
@@ -166,4 +169,5 @@ class Equations:
                 rhs = self._matrix @ probe
             solution = self._solver.solve(rhs, FREEDOM_TOLERANCE)
             found.append(0.0 if solution is None else float(probe @ solution.x))
-        return max(float(np.mean(found)), 0.0)
+        self._freedom = max(float(np.mean(found)), 0.0)
+        return self._freedom

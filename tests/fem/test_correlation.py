@@ -144,6 +144,25 @@ def test_nothing_to_be_measured(null, xi):
     assert result.return_status in ENDS.get(null, tuple(Status))
 
 
+@pytest.mark.parametrize("begin", [22, 28], ids=["half", "third"])
+def test_a_part_of_another_body(begin):
+    """Regularisation carries what an unrelated part pulls at into the rest: nothing has converged."""
+    im1, im2 = images()
+    im2 = np.concatenate([im2[:begin], unrelated()[begin:].astype(im2.dtype)])
+    _, result = measured(im1, im2, **regularised(100.0))
+    assert result.return_status == Status.DECORRELATED and (result.node_status < Status.CONVERGED).all()
+
+
+def test_a_corner_of_another_body():
+    """Nodes around which the images do not match are not measured; the others are."""
+    im1, im2 = images()
+    im2[26:, 27:, 28:] = unrelated()[26:, 27:, 28:]
+    points, result = measured(im1, im2, **regularised(34.0))
+    lost = result.node_status == Status.DECORRELATED
+    assert result.return_status == Status.CONVERGED and 0 < lost.sum() < len(points) / 10
+    assert (points[lost] > [26, 27, 28]).all()
+
+
 def test_hole_in_im2():
     """Nodes whose surroundings im2 does not show are not measured, the others are; with regularisation all are."""
     im1, im2 = images(noise=0.05)
