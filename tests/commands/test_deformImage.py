@@ -232,6 +232,22 @@ def test_mesh(volume):
     assert np.median(middle(stretched) / middle(result)) == pytest.approx(1 / np.linalg.det(FIELD.F), rel=1e-3)
 
 
+def test_mesh_with_a_hole(volume, caplog):
+    """Tetrahedra with a node that is not measured are left out, the others are deformed as they were."""
+    positions = nodes()
+    displacements = FIELD.displacement(positions)
+    parts = {"mesh_points": positions, "mesh_connectivity": triangulate(positions + displacements)}
+    write_plain("mesh.h5", **parts, mesh_displacements=displacements)
+    whole = deformed("--mesh", "mesh.h5")
+    displacements[len(positions) // 2] = np.nan
+    write_plain("mesh.h5", **parts, mesh_displacements=displacements)
+    rest = deformed("--mesh", "mesh.h5")
+    assert "not measured, and are left out" in caplog.text
+    shown = rest != 0
+    assert 0 < ((whole != 0) & ~shown).sum() < shown.sum()
+    assert np.abs(rest[shown].astype(float) - whole[shown]).max() <= 1
+
+
 def test_grey_for_strain(volume):
     plain, corrected = (deformed("-pf", "field.tsv", "-tet", *more).astype(float) for more in ((), ("-cgs",)))
     ratio = middle(corrected) / middle(plain)
