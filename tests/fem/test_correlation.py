@@ -212,6 +212,9 @@ def test_refused_arguments():
         measured(*images(), regularisation_matrix=regularised(5.0)["regularisation_matrix"])
     with pytest.raises(UserError, match="do not fit"):
         measured(*images(), **regularised(5.0, 17.0))
+    with pytest.raises(UserError, match="is a ndarray"):
+        given = regularised(5.0)
+        measured(*images(), **given | {"regularisation_matrix": given["regularisation_matrix"].toarray()})
     with pytest.raises(UserError, match="initial displacements"):
         measured(*images(), initial_displacements=np.zeros((3, 3)))
     with pytest.raises(UserError, match="criterion"):
