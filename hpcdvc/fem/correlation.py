@@ -16,6 +16,7 @@ from hpcdvc.fem.errors import standard_deviations
 from hpcdvc.fem.iterates import HISTORY, Control, Journal, Result, State, facts_of
 from hpcdvc.fem.median import MedianFilter
 from hpcdvc.fem.photometry import Greys, compare
+from hpcdvc.fem.quality import corner_determinants
 from hpcdvc.fem.results import (
     LEAST_SEEN,
     MIN_OVERLAP,
@@ -89,13 +90,17 @@ class _Correlation:
         self.pair, self.control, self.team, self.journal = pair, control, team, journal
         self.own = share_of(pair.points, pair.connectivity, team.rank, team.size)
         found = self._over_ranks(lambda cells: matrix_sums(pair.im1, pair.points, cells))
-        self.texture = Texture(*found, pair.connectivity, len(pair.points)) if found else None
+        self.texture = None
+        if found:
+            volumes = corner_determinants(pair.points, pair.connectivity) / 6
+            self.texture = Texture(*found, volumes, found[1], pair.connectivity, len(pair.points))
         self.middles = pair.points[pair.connectivity].mean(axis=1)
         self.median = MedianFilter(pair.points, pair.connectivity) if control.median and team.rank == 0 else None
         self.sums: Sums | None = None
         self.greys: Greys | None = None
         self.equations: Equations | None = None
         self.flat: np.ndarray | None = None
+        self.measuring: Texture | None = None
 
     def run(self, start: np.ndarray) -> Result:
         """From a start (n, 3), or from where an earlier run has come to."""
@@ -116,13 +121,16 @@ class _Correlation:
         if team.agree(lambda: not self.texture.seen):
             return replace(start, status=int(Status.SINGULAR))
         self._sum_up(start)
-        loose = None
+        measuring = loose = None
         if self.texture:
-            self.flat, self.texture = self.texture.flat(), self.texture.met_by(self.sums.n)
-            loose = self.texture.flat()
-        if team.agree(lambda: not self.texture.seen):
+            self.flat = self.texture.measurable()[1]
+            self.texture = measuring = self.texture.met_by(self.sums.n)
+            if pair.regularisation is None:
+                measuring, loose = self.texture.measurable()
+        if team.agree(lambda: not measuring.seen):
             return replace(start, status=int(Status.LEFT_IMAGE))
-        self.equations = Equations(self.texture, pair.points, pair.regularisation, loose, self.control.solver, team)
+        self.equations = Equations(measuring, pair.points, pair.regularisation, loose, self.control.solver, team)
+        self.measuring = measuring
         return replace(start, **team.agree(lambda: self._facts(start)))
 
     def _unseen(self) -> np.ndarray:
@@ -222,7 +230,7 @@ class _Correlation:
         """Collective."""
         pair, std = self.pair, None
         if self.control.probes and state.status == Status.CONVERGED:
-            sums, noise = self.texture and self.texture.sums, noise_variance(state.rms, state.displacements)
+            sums, noise = self.measuring and self.measuring.sums, noise_variance(state.rms, state.displacements)
             about = self.equations.system, sums, pair.connectivity, noise, self.control.probes
             std = standard_deviations(self.equations.solver, *about)
         freedom = self.equations.freedom() if self.equations and state.status > 0 else 0.0
@@ -234,7 +242,8 @@ class _Correlation:
                 strange = astray(pair.points, pair.connectivity, state.displacements)
                 unseen, other = self._unseen(), self._unlike(freedom)
                 status = node_status(status, pair.connectivity, strange, unseen & self.flat, unseen, other)
-            return Result(state.displacements, state.status, status, std, state, history, elements)
+            known = None if std is None else np.where((status > 0)[:, None], std, np.nan)
+            return Result(state.displacements, state.status, status, known, state, history, elements)
 
         return self.team.agree(result)
 

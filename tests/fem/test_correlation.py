@@ -177,6 +177,19 @@ def test_hole_in_im2():
     assert (result.node_status == Status.CONVERGED).all() and np.abs(error(points, result)).max() < 0.1
 
 
+@pytest.mark.parametrize("last", [24, 28, 32])
+def test_hole_in_im1(last):
+    """What is left at the rim of a masked part measures no node, and spoils none."""
+    im1, im2 = images(noise=0.05)
+    points, result = measured(blocked(im1, np.s_[last:]), im2, probes=32)
+    fine = result.node_status == Status.CONVERGED
+    assert result.return_status == Status.CONVERGED and len(result.history) < 12
+    assert (result.node_status[~fine] == Status.SINGULAR).all() and fine[points[:, 0] < 18].all()
+    assert (np.isfinite(result.displacement_std).all(axis=1) == fine).all()
+    off = (error(points, result) / result.displacement_std)[fine]
+    assert np.sqrt((off**2).mean()) < 1.3 and np.abs(off).max() < 4
+
+
 def test_nodes_without_texture():
     """Without regularisation they follow the others, and say so."""
     points, result = measured(*half_flat())
