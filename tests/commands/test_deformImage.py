@@ -232,19 +232,6 @@ def test_mesh(volume):
     assert np.median(middle(stretched) / middle(result)) == pytest.approx(1 / np.linalg.det(FIELD.F), rel=1e-3)
 
 
-def test_mesh_with_a_hole(volume, caplog):
-    """Tetrahedra with a node that is not measured are left out, the others are deformed as they were."""
-    displacements, results = FIELD.displacement(nodes()), []
-    parts = {"mesh_points": nodes(), "mesh_connectivity": triangulate(nodes() + displacements)}
-    for lost in (slice(0), len(displacements) // 2):
-        displacements[lost] = np.nan
-        write_plain("mesh.h5", **parts, mesh_displacements=displacements)
-        results.append(deformed("--mesh", "mesh.h5").astype(float))
-    shown = results[1] != 0
-    assert "not measured, and are left out" in caplog.text and 0 < (results[0][~shown] != 0).sum() < shown.sum()
-    assert np.abs(results[1] - results[0])[shown].max() <= 1
-
-
 def test_grey_for_strain(volume):
     plain, corrected = (deformed("-pf", "field.tsv", "-tet", *more).astype(float) for more in ((), ("-cgs",)))
     ratio = middle(corrected) / middle(plain)
