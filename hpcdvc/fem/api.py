@@ -4,12 +4,14 @@ import logging
 from dataclasses import asdict
 
 import numpy as np
+from scipy import sparse
 
 from hpcdvc.errors import UserError
 from hpcdvc.fem.correlation import MeshPair, correlate
 from hpcdvc.fem.iterates import Control, Journal, Result
 from hpcdvc.fem.parameters import RegularisationParameters
 from hpcdvc.fem.quality import check_mesh
+from hpcdvc.fem.regularisation import RegularisationOperator
 from hpcdvc.fem.regularisation import regularisation_matrix as matrix_of
 from hpcdvc.fem.surfaces import surface_labels
 from hpcdvc.fields.status import Status, reason_of
@@ -49,7 +51,7 @@ def global_correlation(
     im2 : array of the same shape; NaN voxels of either do not count
     points : (n, 3) nodes, ZYX, voxels
     connectivity : (k, 4) nodes of the tetrahedra
-    regularisation_matrix : M_reg from `regularisation_matrix`, a sparse matrix or a LinearOperator; None: none
+    regularisation_matrix : M_reg from `regularisation_matrix`, or another sparse matrix; None: none
     regularisation_field : (n, 3) test field from there, which must come with it
     initial_displacements : (n, 3) to start from, ZYX, voxels; default no motion
     convergence_criterion : voxels; converged when no node moves by more, and the residual changes by less than 0.1 %
@@ -117,6 +119,11 @@ def _checked(matrix: object | None, field: np.ndarray | None, shape: tuple[int, 
         raise UserError("regularisation_matrix and regularisation_field belong together: only one is given")
     if matrix is None:
         return None
+    if not (sparse.issparse(matrix) or isinstance(matrix, RegularisationOperator)):
+        raise UserError(
+            f"the regularisation matrix is a {type(matrix).__name__}: what regularisation_matrix returns, or another "
+            "sparse matrix, is needed"
+        )
     unknowns = shape[0] * shape[1]
     if matrix.shape != (unknowns, unknowns) or np.shape(field) != shape:
         raise UserError(

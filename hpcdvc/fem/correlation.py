@@ -16,6 +16,7 @@ from hpcdvc.fem.errors import standard_deviations
 from hpcdvc.fem.iterates import HISTORY, Control, Journal, Result, State, facts_of
 from hpcdvc.fem.median import MedianFilter
 from hpcdvc.fem.photometry import Greys, compare
+from hpcdvc.fem.quality import corner_determinants
 from hpcdvc.fem.results import (
     LEAST_SEEN,
     MIN_OVERLAP,
@@ -25,6 +26,8 @@ from hpcdvc.fem.results import (
     node_status,
     noise_variance,
     of_elements,
+    unlike,
+    won,
 )
 from hpcdvc.fem.sums import Sums, matrix_sums, share_of, step_sums, sums_over_ranks
 from hpcdvc.fields.status import Status
@@ -36,8 +39,9 @@ LOOSE, TIGHT = 0.05, 1e-3
 #: The objective has grown when it is above the best one by this part and by this part of the variance of im1, after so
 #: many iterations.
 GROWTH, CONTRAST, PATIENCE = 0.05, 0.01, 3
-#: Part of the tetrahedra that may be squeezed or stretched beyond `VOLUME_RATIO` before the iterations are astray.
-MOST_ASTRAY = 0.1
+#: Part of the tetrahedra that may be squeezed or stretched beyond `VOLUME_RATIO` before the iterations are astray; part
+#: of the nodes around which the images may not match where regularisation binds all together.
+MOST_ASTRAY, MOST_UNLIKE = 0.1, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +90,17 @@ class _Correlation:
         self.pair, self.control, self.team, self.journal = pair, control, team, journal
         self.own = share_of(pair.points, pair.connectivity, team.rank, team.size)
         found = self._over_ranks(lambda cells: matrix_sums(pair.im1, pair.points, cells))
-        self.texture = Texture(*found, pair.connectivity, len(pair.points)) if found else None
+        self.texture = None
+        if found:
+            volumes = corner_determinants(pair.points, pair.connectivity) / 6
+            self.texture = Texture(*found, volumes, found[1], pair.connectivity, len(pair.points))
         self.middles = pair.points[pair.connectivity].mean(axis=1)
         self.median = MedianFilter(pair.points, pair.connectivity) if control.median and team.rank == 0 else None
         self.sums: Sums | None = None
         self.greys: Greys | None = None
         self.equations: Equations | None = None
         self.flat: np.ndarray | None = None
+        self.measuring: Texture | None = None
 
     def run(self, start: np.ndarray) -> Result:
         """From a start (n, 3), or from where an earlier run has come to."""
@@ -113,13 +121,16 @@ class _Correlation:
         if team.agree(lambda: not self.texture.seen):
             return replace(start, status=int(Status.SINGULAR))
         self._sum_up(start)
-        loose = None
+        measuring = loose = None
         if self.texture:
-            self.flat, self.texture = self.texture.flat(), self.texture.met_by(self.sums.n)
-            loose = self.texture.flat()
-        if team.agree(lambda: not self.texture.seen):
+            self.flat = self.texture.measurable()[1]
+            self.texture = measuring = self.texture.met_by(self.sums.n)
+            if pair.regularisation is None:
+                measuring, loose = self.texture.measurable()
+        if team.agree(lambda: not measuring.seen):
             return replace(start, status=int(Status.LEFT_IMAGE))
-        self.equations = Equations(self.texture, pair.points, pair.regularisation, loose, self.control.solver, team)
+        self.equations = Equations(measuring, pair.points, pair.regularisation, loose, self.control.solver, team)
+        self.measuring = measuring
         return replace(start, **team.agree(lambda: self._facts(start)))
 
     def _unseen(self) -> np.ndarray:
@@ -189,10 +200,21 @@ class _Correlation:
         status = self.team.agree(lambda: int(self._status(state)))
         if status in (Status.CONVERGED, Status.MAX_ITERATIONS):
             freedom = self.equations.freedom()
-            by_chance = self.team.agree(lambda: chance(freedom, self.texture.independent_cells(self.greys.contrast)))
-            if state.zncc <= by_chance:
+            if self.team.agree(lambda: bool(self._decorrelated(state, freedom))):
                 status = int(Status.DECORRELATED)
         return replace(state, status=status)
+
+    def _decorrelated(self, state: State, freedom: float) -> bool:
+        by_chance = chance(freedom, self.texture.independent_cells(self.greys.contrast))
+        # regularisation hands on what a part that is not found pulls at
+        spoilt = self.equations.regularised and self._unlike(freedom).mean() > MOST_UNLIKE
+        return state.zncc <= by_chance or spoilt
+
+    def _unlike(self, freedom: float) -> np.ndarray:
+        """(n,) bool, nodes around which the images do not match."""
+        texture, contrast = self.texture, self.greys.contrast
+        least = won(freedom, texture.independent_cells(contrast))
+        return unlike(texture.connectivity, self.sums, contrast, least, texture.nodes)
 
     def _status(self, state: State) -> Status:
         if astray(self.pair.points, self.pair.connectivity, state.displacements).mean() > MOST_ASTRAY:
@@ -208,18 +230,20 @@ class _Correlation:
         """Collective."""
         pair, std = self.pair, None
         if self.control.probes and state.status == Status.CONVERGED:
-            sums, noise = self.texture and self.texture.sums, noise_variance(state.rms, state.displacements)
+            sums, noise = self.measuring and self.measuring.sums, noise_variance(state.rms, state.displacements)
             about = self.equations.system, sums, pair.connectivity, noise, self.control.probes
             std = standard_deviations(self.equations.solver, *about)
+        freedom = self.equations.freedom() if self.equations and state.status > 0 else 0.0
 
         def result() -> Result:
             elements, status = {}, np.full(len(pair.points), state.status, np.int32)
             if self.equations:
                 elements = of_elements(self.sums, self.greys, self.texture)
                 strange = astray(pair.points, pair.connectivity, state.displacements)
-                unseen = self._unseen()
-                status = node_status(status, pair.connectivity, strange, unseen & self.flat, unseen)
-            return Result(state.displacements, state.status, status, std, state, history, elements)
+                unseen, other = self._unseen(), self._unlike(freedom)
+                status = node_status(status, pair.connectivity, strange, unseen & self.flat, unseen, other)
+            known = None if std is None else np.where((status > 0)[:, None], std, np.nan)
+            return Result(state.displacements, state.status, status, known, state, history, elements)
 
         return self.team.agree(result)
 

@@ -14,8 +14,8 @@ from hpcdvc.fem.system import System
 #: Without regularisation a node is not measured where the least eigenvalue of its own 3 x 3 block of M_c is below this
 #: part of the median of their traces: grey values do not change along some direction.
 LEAST_TEXTURE = 1e-3
-#: Weight of the motion of its neighbours for such a node, in units of the mean of the diagonal.
-WEAK = 0.01
+#: Nor where less than this part of the tetrahedra around it counts.
+LEAST_MET = 0.4
 #: Random vectors of the estimate of the freedom, and how well the equations are solved for it.
 FREEDOM_PROBES, FREEDOM_TOLERANCE = 4, 0.05
 
@@ -28,12 +28,16 @@ class Texture:
     ----------
     sums : (k, 78) upper triangle of the 12 x 12 sums of N_a N_b g_i g_j of each element
     voxels : (k,) how many of them count
+    volumes : (k,) of the elements, voxels
+    met : (k,) how many of the voxels meet im2
     connectivity : (k, 4)
     nodes : how many there are
     """
 
     sums: np.ndarray
     voxels: np.ndarray
+    volumes: np.ndarray
+    met: np.ndarray
     connectivity: np.ndarray
     nodes: int
 
@@ -46,10 +50,10 @@ class Texture:
         """The same of the voxels (k,) that meet im2, taken as an even part of those of each element."""
         if np.array_equal(met, self.voxels):
             return self
-        return replace(self, sums=self.sums * (met / np.maximum(self.voxels, 1))[:, None])
+        return replace(self, sums=self.sums * (met / np.maximum(self.voxels, 1))[:, None], met=met)
 
     def flat(self) -> np.ndarray:
-        """(n,) bool, nodes whose own equations are singular."""
+        """(n,) bool, nodes whose own equations are singular, or made by what is left at the rim of a masked part."""
         blocks = np.zeros((self.nodes, 3, 3))
         for a in range(4):
             for i in range(3):
@@ -59,7 +63,24 @@ class Texture:
                     blocks[:, j, i] = blocks[:, i, j]
         traces = np.trace(blocks, axis1=1, axis2=2)
         least = np.linalg.eigvalsh(blocks)[:, 0]
-        return ~(least > LEAST_TEXTURE * np.median(traces[traces > 0])) if (traces > 0).any() else traces == 0
+        if not (traces > 0).any():
+            return traces == 0
+        met, could = (np.bincount(self.connectivity.ravel(), np.repeat(of, 4)) for of in (self.met, self.volumes))
+        return ~(least > LEAST_TEXTURE * np.median(traces[traces > 0])) | (met < LEAST_MET * could)
+
+    def measurable(self) -> tuple["Texture", np.ndarray]:
+        """What measures nodes without regularisation, and the nodes (n,) that nothing measures.
+
+        Elements with such a node do not count: nothing tells how they deform, what is assumed would spoil the others.
+        """
+        texture, loose = self, self.flat()
+        while True:
+            out = loose[self.connectivity].any(axis=1)
+            texture = replace(self, sums=np.where(out[:, None], 0.0, self.sums))
+            more = loose | texture.flat()
+            if np.array_equal(more, loose):
+                return texture, loose
+            loose = more
 
     def independent_cells(self, contrast: float) -> float:
         """Number of cells of grey values in the mesh that are independent of each other.
@@ -75,16 +96,34 @@ class Texture:
         return count * float(np.prod(slopes / (np.sqrt(np.pi) * contrast))) if contrast > 0 else 0.0
 
 
-def _follow(loose: np.ndarray, connectivity: np.ndarray, matrix: sparse.bsr_matrix) -> sparse.bsr_matrix:
-    """What makes nodes (n,) move as those that share an edge with them do, weakly: it ends when nothing moves."""
-    edges, _ = edges_of(connectivity)
-    edges = edges[loose[edges].any(axis=1)]
-    ends = np.tile([1.0, -1.0], len(edges)), (np.repeat(np.arange(len(edges)), 2), edges.ravel())
-    differences = sparse.csr_matrix(ends, shape=(len(edges), len(loose)))
-    weight = WEAK * float(matrix.diagonal().mean() or 1)
-    # some have no neighbour that moves
-    squares = differences.T @ differences + WEAK * sparse.diags(loose.astype(float))
-    return sparse.kron(weight * squares, sparse.identity(3), format="bsr")
+class Followers:
+    """Nodes that nothing measures move as those before them that share an edge with them do, on the mean.
+
+    Parameters
+    ----------
+    loose : (n,) bool, which they are
+    connectivity : (k, 4)
+    """
+
+    def __init__(self, loose: np.ndarray, connectivity: np.ndarray):
+        ends = edges_of(connectivity)[0]
+        beside = sparse.csr_matrix((np.ones(len(ends)), ends.T), shape=(len(loose), len(loose)))
+        beside, known = beside + beside.T, ~loose
+        self.layers = []
+        while not known.all():
+            met = beside @ known.astype(float)
+            layer = np.flatnonzero(~known & (met > 0))
+            if not len(layer):
+                return
+            means = sparse.diags(1 / met[layer]) @ beside[layer] @ sparse.diags(known.astype(float))
+            self.layers.append((layer, means.tocsr()))
+            known[layer] = True
+
+    def __call__(self, step: np.ndarray) -> np.ndarray:
+        """The same step (n, 3), with theirs."""
+        for layer, means in self.layers:
+            step[layer] = means @ step
+        return step
 
 
 class Equations:
@@ -111,11 +150,15 @@ class Equations:
     ):
         self._team, self.regularised = team, team.broadcast(regularisation is not None)
         self._system: System | None = None
+        self._freedom: float | None = None
         self.loose = np.zeros(len(points), bool) if self.regularised or loose is None else loose
         if team.rank == 0:
             matrix, scale = Pattern(texture.connectivity, len(points)).matrix(texture.sums), 0.0
             if self.loose.any():
-                matrix = (matrix + _follow(self.loose, texture.connectivity, matrix)).tobsr((3, 3))
+                alone = np.repeat(self.loose * float(matrix.diagonal().mean() or 1), 3)
+                matrix = (matrix + sparse.diags(alone)).tobsr((3, 3))
+            self._followers = Followers(self.loose, texture.connectivity)
+            self._counts = texture.sums.any(axis=1)
             if self.regularised:
                 field = np.asarray(regularisation[1]).ravel()
                 scale = float(field @ (matrix @ field))
@@ -143,6 +186,7 @@ class Equations:
     ) -> np.ndarray:
         """(3 n,) on rank 0, from the sums over (k,) elements, their gain and offset."""
         parts = sums.F - gain[:, None] * sums.G - offset[:, None] * sums.H
+        parts[~self._counts] = 0
         dofs = (3 * connectivity[:, :, None] + np.arange(3)).reshape(-1, 12)
         rhs = np.bincount(dofs.ravel(), parts.ravel(), displacements.size)
         if self.regularised:
@@ -152,10 +196,12 @@ class Equations:
     def solve(self, rhs: np.ndarray | None, tolerance: float) -> np.ndarray | None:
         """(n, 3) change of the displacements on rank 0, from the right-hand side there. Collective."""
         solution = self._solver.solve(rhs, tolerance)
-        return None if solution is None else solution.x.reshape(-1, 3)
+        return None if solution is None else self._followers(solution.x.reshape(-1, 3).copy())
 
     def freedom(self) -> float:
         """How many displacements are free: the trace of (M_c + s M_reg)^-1 M_c, estimated; on rank 0. Collective."""
+        if self._freedom is not None:
+            return self._freedom
         if not self.regularised:
             return 3.0 * float((~self.loose).sum())
         found = []
@@ -166,4 +212,5 @@ class Equations:
                 rhs = self._matrix @ probe
             solution = self._solver.solve(rhs, FREEDOM_TOLERANCE)
             found.append(0.0 if solution is None else float(probe @ solution.x))
-        return max(float(np.mean(found)), 0.0)
+        self._freedom = max(float(np.mean(found)), 0.0)
+        return self._freedom

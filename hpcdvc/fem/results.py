@@ -17,6 +17,8 @@ MIN_OVERLAP, LEAST_SEEN = 0.1, 0.25
 ORDER = 3
 #: Least correlation of what is called converged.
 LEAST_ZNCC = 0.3
+#: Contrast of im1 around a node from which on a lower correlation tells that it is not found, in units of that of im1.
+LEAST_CONTRAST = 0.5
 #: How much of the square of the correlation a free displacement wins in a cell of unrelated grey values, at most.
 WON_BY_CHANCE = 0.2
 
@@ -35,10 +37,13 @@ def chance(freedom: float, cells: float) -> float:
     freedom : number of free displacements
     cells : number of independent cells of grey values
     """
-    if cells <= 0:
-        return 1.0
-    won = np.sqrt(1 - np.exp(-WON_BY_CHANCE * freedom / cells))
-    return float(max(won, LEAST_ZNCC, min(CHANCE[0] / np.sqrt(cells), CHANCE[1])))
+    luck = min(CHANCE[0] / np.sqrt(cells), CHANCE[1]) if cells > 0 else 1.0
+    return float(max(won(freedom, cells), luck))
+
+
+def won(freedom: float, cells: float) -> float:
+    """The part of `chance` that is the same in each part of the mesh, and the least that is asked for."""
+    return max(float(np.sqrt(1 - np.exp(-WON_BY_CHANCE * freedom / cells))), LEAST_ZNCC) if cells > 0 else 1.0
 
 
 def noise_variance(rms: float, displacements: np.ndarray) -> float:
@@ -77,8 +82,32 @@ def at_nodes(connectivity: np.ndarray, values: np.ndarray, nodes: int) -> np.nda
     return np.bincount(connectivity.ravel(), np.repeat(values, 4), nodes)
 
 
+def unlike(connectivity: np.ndarray, sums: Sums, contrast: float, least: float, nodes: int) -> np.ndarray:
+    """(n,) bool, nodes around which im2 does not show what im1 does: a part of the body that is not found.
+
+    Where im1 has little contrast grey values are mostly noise, and tell nothing.
+
+    Parameters
+    ----------
+    connectivity : (k, 4)
+    sums : of k elements
+    contrast : standard deviation of im1 in the mesh
+    least : correlation that is asked for, `won`
+    nodes : how many there are
+    """
+    moments = [at_nodes(connectivity, of, nodes) for of in (sums.n, sums.f, sums.g, sums.ff, sums.fg, sums.gg)]
+    n, f, ff = np.maximum(moments[0], 1), moments[1], moments[3]
+    contrasted = ff / n - (f / n) ** 2 > (LEAST_CONTRAST * contrast) ** 2
+    return contrasted & (correlation(np.column_stack(moments)) <= least)
+
+
 def node_status(
-    status: np.ndarray, connectivity: np.ndarray, strange: np.ndarray, flat: np.ndarray, unseen: np.ndarray
+    status: np.ndarray,
+    connectivity: np.ndarray,
+    strange: np.ndarray,
+    flat: np.ndarray,
+    unseen: np.ndarray,
+    other: np.ndarray,
 ) -> np.ndarray:
     """How each node ended.
 
@@ -88,6 +117,7 @@ def node_status(
     connectivity : (k, 4)
     strange : (k,) bool, tetrahedra that are `astray`
     flat, unseen : (n,) bool, nodes around which im1 has no texture, and im2 shows next to nothing
+    other : (n,) bool, nodes that are `unlike`
 
     Returns
     -------
@@ -95,6 +125,7 @@ def node_status(
     """
     ended = status > 0
     result = status.copy()
+    result[ended & other] = Status.DECORRELATED
     result[ended & (at_nodes(connectivity, strange.astype(float), len(status)) > 0)] = Status.VOLUME_CHANGE
     result[ended & unseen] = Status.LEFT_IMAGE
     result[ended & flat] = Status.SINGULAR

@@ -96,4 +96,13 @@ def _mesh(options: MotionOptions, image: VolumeInfo) -> MeshMap:
         raise UserError(f"{options.mesh} is a mesh of {kind}, and {image.spec} is a {other}")
     check_in_image(points, image, options.mesh)
     log.info("%d cells of %d nodes", len(cells), len(points))
-    return MeshMap(points, cells, displacements, options.grey_for_strain)
+    return MeshMap(points, _measured(cells, displacements), displacements, options.grey_for_strain)
+
+
+def _measured(cells: np.ndarray, displacements: np.ndarray) -> np.ndarray:
+    """The cells whose nodes are all measured; where there are none all, which are refused for that."""
+    measured = np.isfinite(displacements).all(axis=1).take(cells, mode="clip").all(axis=1)
+    if measured.all() or not measured.any():
+        return cells
+    log.warning("%d cells of the mesh have nodes that are not measured, and are left out", (~measured).sum())
+    return cells[measured]

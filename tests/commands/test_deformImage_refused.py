@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import tifffile
 from bad_input import BAD_IMAGES, BAD_TABLES, check_output_folder, check_table, refused_by
-from deform_cases import nodes, save_deformations, save_flat
-from ldic_cases import FIELD, SHAPE, images, save_damaged, save_field
+from deform_cases import deformed, nodes, save_deformations, save_flat
+from ldic_cases import FIELD, SHAPE, images, save_damaged, save_field, save_pair
 from plain_mesh import write_plain
 from reg_ends import files, is_one_sentence, own_folder, save, write
 
 from hpcdvc.cli import main
+from hpcdvc.fields.triangulation import triangulate
 
 FIELDS = ("-pf", "field.tsv")
 REG = ("-pf", "reg.tsv")
@@ -254,3 +255,17 @@ def test_on_two_ranks(words, expected, run_command):
     assert result.returncode in (1, 2)
     assert is_one_sentence(result.stderr, expected), result.stderr
     assert files() == before
+
+
+def test_mesh_with_a_hole(caplog):
+    """Tetrahedra with a node that is not measured are left out, the others are deformed as they were."""
+    save_pair()
+    displacements, results = FIELD.displacement(nodes()), []
+    parts = {"mesh_points": nodes(), "mesh_connectivity": triangulate(nodes() + displacements)}
+    for lost in (slice(0), len(displacements) // 2):
+        displacements[lost] = np.nan
+        write_plain("mesh.h5", **parts, mesh_displacements=displacements)
+        results.append(deformed("--mesh", "mesh.h5").astype(float))
+    shown = results[1] != 0
+    assert "not measured, and are left out" in caplog.text and 0 < (results[0][~shown] != 0).sum() < shown.sum()
+    assert np.abs(results[1] - results[0])[shown].max() <= 1

@@ -144,6 +144,25 @@ def test_nothing_to_be_measured(null, xi):
     assert result.return_status in ENDS.get(null, tuple(Status))
 
 
+@pytest.mark.parametrize("begin", [22, 28], ids=["half", "third"])
+def test_a_part_of_another_body(begin):
+    """Regularisation carries what an unrelated part pulls at into the rest: nothing has converged."""
+    im1, im2 = images()
+    im2 = np.concatenate([im2[:begin], unrelated()[begin:].astype(im2.dtype)])
+    _, result = measured(im1, im2, **regularised(100.0))
+    assert result.return_status == Status.DECORRELATED and (result.node_status < Status.CONVERGED).all()
+
+
+def test_a_corner_of_another_body():
+    """Nodes around which the images do not match are not measured; the others are."""
+    im1, im2 = images()
+    im2[26:, 27:, 28:] = unrelated()[26:, 27:, 28:]
+    points, result = measured(im1, im2, **regularised(34.0))
+    lost = result.node_status == Status.DECORRELATED
+    assert result.return_status == Status.CONVERGED and 0 < lost.sum() < len(points) / 10
+    assert (points[lost] > [26, 27, 28]).all()
+
+
 def test_hole_in_im2():
     """Nodes whose surroundings im2 does not show are not measured, the others are; with regularisation all are."""
     im1, im2 = images(noise=0.05)
@@ -156,6 +175,19 @@ def test_hole_in_im2():
     assert np.abs(result.displacements - whole.displacements)[points[:, 0] < 20].max() < 0.02
     points, result = measured(im1, im2, **regularised(34.0))
     assert (result.node_status == Status.CONVERGED).all() and np.abs(error(points, result)).max() < 0.1
+
+
+@pytest.mark.parametrize("last", [24, 28, 32])
+def test_hole_in_im1(last):
+    """What is left at the rim of a masked part measures no node, and spoils none."""
+    im1, im2 = images(noise=0.05)
+    points, result = measured(blocked(im1, np.s_[last:]), im2, probes=32)
+    fine = result.node_status == Status.CONVERGED
+    assert result.return_status == Status.CONVERGED and len(result.history) < 12
+    assert (result.node_status[~fine] == Status.SINGULAR).all() and fine[points[:, 0] < 18].all()
+    assert (np.isfinite(result.displacement_std).all(axis=1) == fine).all()
+    off = (error(points, result) / result.displacement_std)[fine]
+    assert np.sqrt((off**2).mean()) < 1.3 and np.abs(off).max() < 4
 
 
 def test_nodes_without_texture():
@@ -193,6 +225,9 @@ def test_refused_arguments():
         measured(*images(), regularisation_matrix=regularised(5.0)["regularisation_matrix"])
     with pytest.raises(UserError, match="do not fit"):
         measured(*images(), **regularised(5.0, 17.0))
+    with pytest.raises(UserError, match="is a ndarray"):
+        given = regularised(5.0)
+        measured(*images(), **given | {"regularisation_matrix": given["regularisation_matrix"].toarray()})
     with pytest.raises(UserError, match="initial displacements"):
         measured(*images(), initial_displacements=np.zeros((3, 3)))
     with pytest.raises(UserError, match="criterion"):
