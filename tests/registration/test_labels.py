@@ -54,7 +54,7 @@ def test_grains(grains):
 
 @pytest.mark.parametrize("number", [47, 60])
 def test_far_labels_do_not_swing(number):
-    """Far from the match the residual is no noise: steps that are made longer for it lead from one side to the other."""
+    """Far from the match the residual is no noise: steps made longer for it lead from one side to the other."""
     texture, of = lattice_texture(7), slice(number, number + 1)
     packed = packing(texture, 11, 14.5, seed=1, gap=15)
     one = replace(
