@@ -23,6 +23,7 @@ HOLDER = """
 import os, signal, sys, time
 from hpcdvc.ranks.team import Team
 from hpcdvc.runs.lock import Locks
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in the background
 with Locks(Team()) as locks:
     locks.take("x")
     print("taken", flush=True)
