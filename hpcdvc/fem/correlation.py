@@ -15,7 +15,7 @@ from hpcdvc.fem.equations import Equations, Texture
 from hpcdvc.fem.errors import standard_deviations
 from hpcdvc.fem.iterates import HISTORY, Control, Journal, Result, State, facts_of
 from hpcdvc.fem.median import MedianFilter
-from hpcdvc.fem.photometry import Greys, compare
+from hpcdvc.fem.photometry import Greys, are_others, compare
 from hpcdvc.fem.quality import corner_determinants
 from hpcdvc.fem.results import (
     LEAST_SEEN,
@@ -208,7 +208,8 @@ class _Correlation:
         by_chance = chance(freedom, self.texture.independent_cells(self.greys.contrast))
         # regularisation hands on what a part that is not found pulls at
         spoilt = self.equations.regularised and self._unlike(freedom).mean() > MOST_UNLIKE
-        return state.zncc <= by_chance or spoilt
+        others = self.control.criterion == "ssd" and are_others(self.sums, self.middles)
+        return state.zncc <= by_chance or spoilt or others
 
     def _unlike(self, freedom: float) -> np.ndarray:
         """(n,) bool, nodes around which the images do not match."""

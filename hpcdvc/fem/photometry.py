@@ -17,6 +17,9 @@ from hpcdvc.fem.sums import Sums
 DEGREE, ELEMENTS = 3, 16
 #: Least variance of a map, as a part of the mean: polynomials may become negative.
 LEAST_VARIANCE = 0.1
+#: Grey values are others, not only noise, when the gain, or the offset in units of the contrast of im1, differs by more
+#: than this, and makes up more than that part of the squares of the residual.
+OTHER, MOST_EXPLAINED = 0.02, 0.2
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,21 @@ def compare(sums: Sums, criterion: str, middles: np.ndarray) -> Greys:
     bright = np.array([n, f, brightened[0], ff, *brightened[1:]]).sum(axis=1)
     contrast = float(np.sqrt(_variances(whole)[0][0]))
     return Greys(gain, offset, np.maximum(squares, 0), float(correlation(bright[None])[0]), contrast)
+
+
+def are_others(sums: Sums, middles: np.ndarray) -> bool:
+    """Whether im2 is brighter or darker than im1: without gain and offset displacements are pulled to make up for it.
+
+    Parameters
+    ----------
+    sums, middles : as of `compare`
+    """
+    plain, fitted = (compare(sums, criterion, middles) for criterion in ("ssd", "znssd"))
+    if not (fitted.contrast > 0 and len(fitted.gain)):
+        return False
+    shift = (sums.f.sum() - sums.g.sum()) / max(sums.n.sum(), 1) / fitted.contrast
+    explained = 1 - fitted.squares.sum() / max(plain.squares.sum(), fitted.squares.sum())
+    return bool(max(abs(fitted.gain[0] - 1), abs(shift)) > OTHER and explained > MOST_EXPLAINED)
 
 
 def _variances(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -49,7 +49,7 @@ ADVICE = {
     Status.SINGULAR: "a coarser mesh or regularisation with -r: grey values around the node do not change",
     Status.VOLUME_CHANGE: f"{_NEARER}, a coarser mesh, or a longer xi in -r",
     Status.LEFT_IMAGE: f"a smaller mesh, or {_NEARER}",
-    Status.DECORRELATED: f"{_NEARER}, a coarser mesh, or a longer xi in -r",
+    Status.DECORRELATED: f"{_NEARER}, a coarser mesh, a longer xi in -r, or -crit znssd where ssd was asked for",
 }
 
 judge = partial(judge_points, nothing="no node is measured, most ended")

@@ -63,8 +63,19 @@ def test_grey_values(criterion):
     points, result = measured(im1, darker, criterion=criterion)
     worst = np.abs(error(points, result)).max()
     assert (worst < 2e-3) == (criterion != "ssd")
+    assert (result.node_status > 0).all() == (criterion != "ssd")
     if criterion == "znssd":
         assert result.state.gain == pytest.approx(1.25, abs=1e-3)
+
+
+@pytest.mark.parametrize("change", [lambda im2: 1.05 * im2, lambda im2: im2 + 500])
+def test_grey_values_as_they_are(change):
+    """With ssd the same grey values, noisy or not, are measured; brighter ones are not called measured."""
+    for noise in (0.0, 0.1):
+        im1, im2 = (image.astype("f4") for image in images(noise=noise))
+        assert measured(im1, im2, criterion="ssd")[1].return_status == Status.CONVERGED
+    im1, im2 = (image.astype("f4") for image in images())
+    assert measured(im1, change(im2), criterion="ssd")[1].return_status == Status.DECORRELATED
 
 
 def test_map_of_grey_values():
