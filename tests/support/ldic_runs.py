@@ -71,8 +71,12 @@ def ranks_of(process: subprocess.Popen, command: str = "hpcdvc-ldic") -> list[in
 def kill_once_begun(process: subprocess.Popen, out: Path) -> None:
     """Kill a run as a crash does, when some of its work is in `out`."""
     assert wait_for(lambda: shard_bytes(out) > 0, process)
+    ranks = ranks_of(process, "hpcdvc-")
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    for rank in ranks:  # of process groups of their own
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(rank, signal.SIGKILL)
     process.communicate()
     assert not list(out.glob("*.hdf"))
 
