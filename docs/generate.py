@@ -295,6 +295,7 @@ def fragments() -> dict[str, str]:
         "speed-reg.md": results("reg-*.md"),
         "speed-deform.md": results("deform-*.md"),
         "speed-search.md": results("search-*.md"),
+        "speed-ddic.md": results("ddic-*.md"),
         "speed-star.md": results("star-*.md"),
         "accuracy.md": results("accuracy.md"),
         "scaling.md": results("scaling.txt"),
