@@ -145,15 +145,17 @@ def check_inside(points: np.ndarray, shape: tuple[int, int, int], name: str) -> 
     Raises
     ------
     UserError
-        A node lies more than a voxel outside the centres of its voxels.
+        A node lies more than a voxel outside the centres of its voxels, or all lie within one voxel.
     """
     low, high = points.min(axis=0), points.max(axis=0)
+    extent = ", ".join(f"{a:g} to {b:g}" for a, b in zip(low, high, strict=True))
     if (low < -OUTSIDE).any() or (high > np.array(shape) - 1 + OUTSIDE).any():
-        extent = ", ".join(f"{a:g} to {b:g}" for a, b in zip(low, high, strict=True))
         raise UserError(
             f"{name} does not lie in the image: its nodes reach from {extent} (ZYX), the image has "
             f"{' x '.join(map(str, shape))} voxels"
         )
+    if (high - low < 1).any():
+        raise UserError(f"{name} is thinner than a voxel: its nodes reach from {extent} (ZYX); they must be in voxels")
 
 
 def regularisation_of(points: np.ndarray, connectivity: np.ndarray, parameters: RegularisationParameters) -> tuple:

@@ -62,6 +62,8 @@ def test_mesh(refused):
     points, connectivity = box()
     save_mesh("outside.h5", points + [0, 0, 20], connectivity)
     refused((*PAIR[:2], "outside.h5"), "outside.h5", "does not lie in the image")
+    save_mesh("metres.h5", points * 1e-5, connectivity)
+    refused((*PAIR[:2], "metres.h5"), "metres.h5", "must be in voxels")
     save_mesh("unknown.h5", points, connectivity + 10)
     refused((*PAIR[:2], "unknown.h5"), "unknown.h5")
     flat = points.copy()
