@@ -150,6 +150,8 @@ def read_table(path: str | Path, name: str) -> np.ndarray:
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Stored]:
     with opened(path) as stored:
+        if isinstance(stored.find("VTKHDF/Types"), h5py.Dataset) and stored.find("VTKHDF/PointData") is None:
+            raise UserError(f"{path} is a mesh without displacements: hpcdvc-gdic measures them")
         if not all(isinstance(stored.find(name), h5py.Group) for name in ("hpcdvc", "VTKHDF/PointData")):
             raise UserError(f"{path} is an HDF5 file, but not a result of hpcdvc")
         version = _version(stored)

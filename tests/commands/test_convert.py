@@ -12,9 +12,11 @@ from reg_ends import check_end, is_one_sentence, own_folder
 import hpcdvc
 from hpcdvc.cli import main
 from hpcdvc.errors import UserError
+from hpcdvc.fem.mesh import create_cuboid
 from hpcdvc.fields.status import STATUSES, Family, Status
 from hpcdvc.options.convert import Options
 from hpcdvc.output import files, hdf5, numbers, tsv
+from hpcdvc.output.mesh_file import MeshFile
 from hpcdvc.ranks.team import Team
 from hpcdvc.workflows.convert import run
 
@@ -179,6 +181,7 @@ REFUSED = {
     ("empty.vtk", "b.tsv"): "empty.vtk ends too early, at line 0",
     ("text.hdf", "b.tsv"): "text.hdf is not an HDF5 file",
     ("image.hdf", "b.tsv"): "is an HDF5 file, but not a result of hpcdvc",
+    ("mesh.hdf", "b.tsv"): "mesh.hdf is a mesh without displacements: hpcdvc-gdic measures them",
     ("labels.tsv", "b.tif"): "images are made of fields on a regular grid",
     (".", "b.tsv"): ".: what is read ends in",
     ("a.tsv", "a.tsv/b.hdf"): "the output folder a.tsv cannot be written",
@@ -206,6 +209,7 @@ def test_refused(words, capfd):
     for name, content in made.items():
         Path(name).write_bytes(content)
     h5py.File("image.hdf", "w").close()
+    MeshFile("mesh", {}).write(*create_cuboid((9, 9, 9), 5), {})
     before = {path: path.read_bytes() for path in Path().iterdir()}
     check_end(capfd, words, [REFUSED[words]], 2, "convert")
     assert {path: path.read_bytes() for path in Path().iterdir()} == before
