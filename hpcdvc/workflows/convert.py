@@ -129,6 +129,8 @@ def _tell(options: Options, result: Result) -> None:
     lost = [name for name in ("parameters", "provenance") if result.metadata.get(name)]
     if any(entry["advice"] for entry in result.metadata.get("statuses", {}).values()):
         lost.append("what to try after failed points")
+    if result.metadata.get("kind") == "mesh":
+        lost.append("the tetrahedra and what is in them")
     lost += [column.name for column in result.declared() if not _kept(column, ending) and _says(column, result)]
     if lost:
         log.info("%s does not hold: %s", options.output, ", ".join(lost))

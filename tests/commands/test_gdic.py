@@ -100,6 +100,13 @@ def test_readers(here):
     assert set(mesh.cell_data) >= {"vol", "residual"}
 
 
+def test_tables_hold_no_tetrahedra(here, capfd):
+    """hpcdvc-convert says it."""
+    assert main("convert", [f"done/{STEM}.hdf", "nodes.tsv"]) == 0
+    said = "nodes.tsv does not hold: parameters, provenance, the tetrahedra and what is in them"
+    assert said in "".join(capfd.readouterr())
+
+
 def test_residual_volume(here):
     """hpcdvc-deformImage takes the result; what is left is the noise."""
     words = ["im1.tif", "--mesh", f"done/{STEM}.hdf", "--residual", "im2.tif", "-od", "deformed", "-o", "3", "-q"]
