@@ -63,6 +63,12 @@ def _all_items(group, spec: str) -> Iterator:
                     waiting.append(item)
 
 
+def _is_mesh(group, spec: str) -> bool:
+    """Whether it is what ParaView opens as a mesh or points: their numbers look like those of a 2-D image."""
+    node = follow(group, "VTKHDF", spec) if "VTKHDF" in list(group) else None
+    return node is not None and _attribute(node, "Type") == "UnstructuredGrid"
+
+
 def _find(group, spec: str):
     """The image in a file or group: NeXus' default plot, else the only signal, 3-D dataset or 2-D dataset in it."""
     import h5py
@@ -82,6 +88,8 @@ def _find(group, spec: str):
         elif isinstance(item, h5py.Group) and _attribute(item, "NX_class") == "NXdata":
             signal = _signal(item, spec)
             signals += [signal] if signal not in [None, *signals] else []
+    if not signals and not arrays[3] and _is_mesh(group, spec):
+        raise UserError(f"{spec} holds a mesh or points, and no image")
     for candidates in (signals, arrays[3], arrays[2]):
         if len(candidates) == 1:
             return candidates[0]

@@ -157,6 +157,11 @@ def test_not_an_image(tmp_path):
         file["t"] = np.arange(5.0)
         file["s"], file["none"] = "text", h5py.Empty("f4")
     refused(tmp_path / "v.h5", "no 2-D or 3-D dataset")
+    with h5py.File(tmp_path / "mesh.hdf", "w") as file:
+        file["VTKHDF/Points"] = np.zeros((9, 3))
+        file["VTKHDF"].attrs["Type"] = np.bytes_("UnstructuredGrid")
+    refused(tmp_path / "mesh.hdf", "holds a mesh or points, and no image")
+    assert describe(f"{tmp_path / 'mesh.hdf'}:/VTKHDF/Points").shape == (1, 9, 3)
     for name in "s", "none":
         refused(f"{tmp_path / 'v.h5'}:{name}")
 
