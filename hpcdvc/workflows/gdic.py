@@ -46,7 +46,7 @@ ADVICE = {
     Status.CONVERGED: "",
     Status.MAX_ITERATIONS: f"a higher -it, {_NEARER}, or regularisation with -r",
     Status.ERROR_GROWTH: f"{_NEARER}, or a longer xi in -r",
-    Status.SINGULAR: "a coarser mesh or regularisation with -r: grey values around the node do not change",
+    Status.SINGULAR: "a coarser mesh or regularisation with -r: the tetrahedra around the node hold too little texture",
     Status.VOLUME_CHANGE: f"{_NEARER}, a coarser mesh, or a longer xi in -r",
     Status.LEFT_IMAGE: f"a smaller mesh, or {_NEARER}",
     Status.DECORRELATED: f"{_NEARER}, a coarser mesh, a longer xi in -r, or -crit znssd where ssd was asked for",
