@@ -178,6 +178,8 @@ class _Reader:
             self._check_count(place, count)
         found: dict[str, np.ndarray] = {}
         while place := self._next(end=True).split():
+            if place[0] == "CELL_DATA" and keyword == "POINT_DATA":
+                break  # what is measured in tetrahedra is no column of their nodes
             if place[0] not in WIDTHS or len(place) < 3:
                 raise self._wrong(f"{quoted(' '.join(place))} is no SCALARS, VECTORS or TENSORS")
             if place[0] == "SCALARS" and not self._next().startswith("LOOKUP_TABLE"):

@@ -18,6 +18,7 @@ from hpcdvc.output.hdf5 import read_field, read_metadata, read_table
 from hpcdvc.output.mesh import read_mesh, read_mesh_geometry
 from hpcdvc.output.mesh_result import read_elements
 from hpcdvc.output.tsv import read_tsv
+from hpcdvc.output.vtk_reader import read_vtk
 
 PAIR = ("im1.tif", "im2.tif", "box.h5")
 STEM = "im1-im2-GDIC"
@@ -98,6 +99,9 @@ def test_readers(here):
     field = read_field(f"done/{STEM}.hdf")
     assert np.allclose(mesh.point_data["displacements"][:, ::-1], field.displacement, rtol=1e-6)
     assert set(mesh.cell_data) >= {"vol", "residual"}
+    nodes = read_vtk(f"done/{STEM}.vtk")
+    assert np.allclose(nodes.positions, points, rtol=1e-8) and np.array_equal(nodes.return_status, field.return_status)
+    assert np.allclose(nodes.displacement, field.displacement, rtol=1e-6)
 
 
 def test_tables_hold_no_tetrahedra(here, capfd):
