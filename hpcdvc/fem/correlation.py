@@ -29,7 +29,7 @@ from hpcdvc.fem.results import (
     unlike,
     won,
 )
-from hpcdvc.fem.sums import Sums, matrix_sums, share_of, step_sums, sums_over_ranks
+from hpcdvc.fem.sums import Sums, matrix_sums, pieces_of, share_of, step_sums, sums_over_ranks
 from hpcdvc.fields.status import Status
 
 #: The residual has settled when its root mean square changes by less than this part.
@@ -89,7 +89,8 @@ class _Correlation:
     def __init__(self, pair: MeshPair, control: Control, team, journal: Journal):
         self.pair, self.control, self.team, self.journal = pair, control, team, journal
         self.own = share_of(pair.points, pair.connectivity, team.rank, team.size)
-        found = self._over_ranks(lambda cells: matrix_sums(pair.im1, pair.points, cells))
+        self.pieces = pieces_of(pair.points, pair.connectivity[self.own], pair.im1.shape)
+        found = self._over_ranks(lambda cells: matrix_sums(pair.im1, pair.points, cells, pieces=self.pieces))
         self.texture = None
         if found:
             volumes = corner_determinants(pair.points, pair.connectivity) / 6
@@ -170,7 +171,7 @@ class _Correlation:
         pair, gradient = self.pair, self.control.gradient
 
         def sums(cells: np.ndarray) -> Sums:
-            return step_sums(pair.im1, pair.im2, pair.points, cells, state.displacements, gradient)
+            return step_sums(pair.im1, pair.im2, pair.points, cells, state.displacements, gradient, pieces=self.pieces)
 
         self.sums = self._over_ranks(sums)
 
