@@ -64,10 +64,9 @@ def of_elements(sums: Sums, greys: Greys, texture: Texture) -> dict[str, np.ndar
     with np.errstate(invalid="ignore", divide="ignore"):
         fraction = np.where(texture.voxels > 0, n / texture.voxels, 0.0)
         residual = np.sqrt(greys.squares / np.where(n > 0, n, np.nan))
-    moments = np.column_stack([n, sums.f, sums.g, sums.ff, sums.fg, sums.gg])
     return {
         "residual": residual,
-        "zncc": correlation(moments),
+        "zncc": correlation(sums.moments),
         "valid_fraction": np.minimum(fraction, 1.0),
         "gain": gain,
         "offset": offset,
@@ -96,10 +95,10 @@ def unlike(connectivity: np.ndarray, sums: Sums, contrast: float, least: float, 
     least : correlation that is asked for, `won`
     nodes : how many there are
     """
-    moments = [at_nodes(connectivity, of, nodes) for of in (sums.n, sums.f, sums.g, sums.ff, sums.fg, sums.gg)]
-    n, f, ff = np.maximum(moments[0], 1), moments[1], moments[3]
+    moments = np.column_stack([at_nodes(connectivity, of, nodes) for of in sums.moments.T])
+    n, f, ff = np.maximum(moments[:, 0], 1), moments[:, 1], moments[:, 3]
     contrasted = ff / n - (f / n) ** 2 > (LEAST_CONTRAST * contrast) ** 2
-    return contrasted & (correlation(np.column_stack(moments)) <= least)
+    return contrasted & (correlation(moments) <= least)
 
 
 def node_status(

@@ -48,6 +48,11 @@ class Sums:
     fg: np.ndarray
     gg: np.ndarray
 
+    @property
+    def moments(self) -> np.ndarray:
+        """(k, 6) n, f, g, ff, fg, gg side by side."""
+        return np.column_stack([self.n, self.f, self.g, self.ff, self.fg, self.gg])
+
 
 def matrix_sums(
     reference_volume: np.ndarray,
