@@ -15,13 +15,13 @@ from hpcdvc.fem.equations import Equations, Texture
 from hpcdvc.fem.errors import standard_deviations
 from hpcdvc.fem.iterates import HISTORY, Control, Journal, Result, State, facts_of
 from hpcdvc.fem.median import MedianFilter
+from hpcdvc.fem.pattern import at_nodes
 from hpcdvc.fem.photometry import Greys, are_others, compare
 from hpcdvc.fem.quality import corner_determinants
 from hpcdvc.fem.results import (
     LEAST_SEEN,
     MIN_OVERLAP,
     astray,
-    at_nodes,
     chance,
     node_status,
     noise_variance,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from hpcdvc.fem.pattern import PLACE, UPPER, Pattern
+from hpcdvc.fem.pattern import PLACE, UPPER, Pattern, at_nodes
 from hpcdvc.fem.quality import edges_of
 from hpcdvc.fem.solve import Solver
 from hpcdvc.fem.sums import Sums
@@ -65,7 +65,7 @@ class Texture:
         least = np.linalg.eigvalsh(blocks)[:, 0]
         if not (traces > 0).any():
             return traces == 0
-        met, could = (np.bincount(self.connectivity.ravel(), np.repeat(of, 4)) for of in (self.met, self.volumes))
+        met, could = (at_nodes(self.connectivity, of, self.nodes) for of in (self.met, self.volumes))
         return ~(least > LEAST_TEXTURE * np.median(traces[traces > 0])) | (met < LEAST_MET * could)
 
     def measurable(self) -> tuple["Texture", np.ndarray]:

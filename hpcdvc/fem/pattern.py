@@ -12,6 +12,11 @@ PLACE[UPPER] = PLACE[UPPER[::-1]] = np.arange(78)
 PAIRS = tuple((a, b) for a in range(4) for b in range(a, 4))
 
 
+def at_nodes(connectivity: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:
+    """(n,) sums over the elements (or faces) around each node of their (k,) values."""
+    return np.bincount(connectivity.ravel(), np.repeat(values, connectivity.shape[1]), nodes)
+
+
 class Pattern:
     """Blocks of 3 x 3 numbers, one for each pair of nodes that have an element in common.
 

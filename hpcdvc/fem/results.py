@@ -3,6 +3,7 @@
 import numpy as np
 
 from hpcdvc.fem.equations import Texture
+from hpcdvc.fem.pattern import at_nodes
 from hpcdvc.fem.photometry import Greys, correlation
 from hpcdvc.fem.quality import corner_determinants
 from hpcdvc.fem.sums import Sums
@@ -75,11 +76,6 @@ def of_elements(sums: Sums, greys: Greys, texture: Texture) -> dict[str, np.ndar
         "squares": greys.squares,
         "brightness": sums.f,
     }
-
-
-def at_nodes(connectivity: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:
-    """(n,) sums over the elements around each node of (k,) values."""
-    return np.bincount(connectivity.ravel(), np.repeat(values, 4), nodes)
 
 
 def unlike(connectivity: np.ndarray, sums: Sums, contrast: float, least: float, nodes: int) -> np.ndarray:
