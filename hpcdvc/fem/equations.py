@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from hpcdvc.fem.pattern import PLACE, UPPER, Pattern, at_nodes
+from hpcdvc.fem.pattern import PLACE, UPPER, Pattern, at_nodes, dofs_of
 from hpcdvc.fem.quality import edges_of
 from hpcdvc.fem.solve import Solver
 from hpcdvc.fem.sums import Sums
@@ -187,8 +187,7 @@ class Equations:
         """(3 n,) on rank 0, from the sums over (k,) elements, their gain and offset."""
         parts = sums.F - gain[:, None] * sums.G - offset[:, None] * sums.H
         parts[~self._counts] = 0
-        dofs = (3 * connectivity[:, :, None] + np.arange(3)).reshape(-1, 12)
-        rhs = np.bincount(dofs.ravel(), parts.ravel(), displacements.size)
+        rhs = np.bincount(dofs_of(connectivity).ravel(), parts.ravel(), displacements.size)
         if self.regularised:
             rhs = rhs + self._system.rhs_regularisation(displacements.ravel())
         return rhs
