@@ -91,11 +91,11 @@ class _Correlation:
         self.own = share_of(pair.points, pair.connectivity, team.rank, team.size)
         self.pieces = pieces_of(pair.points, pair.connectivity[self.own], pair.im1.shape)
         found = self._over_ranks(lambda cells: matrix_sums(pair.im1, pair.points, cells, pieces=self.pieces))
-        self.texture = None
+        self.texture = self.middles = None
         if found:
+            self.middles = pair.points[pair.connectivity].mean(axis=1)
             volumes = corner_determinants(pair.points, pair.connectivity) / 6
             self.texture = Texture(*found, volumes, found[1], pair.connectivity, len(pair.points))
-        self.middles = pair.points[pair.connectivity].mean(axis=1)
         self.median = MedianFilter(pair.points, pair.connectivity) if control.median and team.rank == 0 else None
         self.sums: Sums | None = None
         self.greys: Greys | None = None
