@@ -40,10 +40,6 @@ class System:
             surfaces is not None and surfaces.count_nonzero() > 0
         )
 
-    def product(self, x: np.ndarray) -> np.ndarray:
-        """(3n,) of the whole system with (3n,) displacements."""
-        return self.matrix @ x - self.rhs_regularisation(x)
-
     def rhs_regularisation(self, u: np.ndarray) -> np.ndarray:
         """(3n,) what displacements (3n,) bring to the right-hand side, -s M_reg u."""
         return np.zeros(len(u)) if self.regularisation is None else -self.scale * (self.regularisation @ u)
