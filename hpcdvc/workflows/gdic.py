@@ -180,8 +180,10 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     result = correlate(pair, start, task.control, team, journal)
     checkpoint.close()
     team.agree(checkpoint.confirm)
-    rows = node_rows(result, body.points, body.connectivity)
-    columns = element_columns(result, body.points, body.connectivity, options.strain, task.control.criterion == "map")
+    mesh, by_place = (body.points, body.connectivity), task.control.criterion == "map"
+    rows, columns = team.agree(
+        lambda: (node_rows(result, *mesh), element_columns(result, *mesh, options.strain, by_place))
+    )
     file.write_nodes(rows, body.points, body.connectivity, columns, result.history, team)
     report(result)
     end = dict(zip(HISTORY.names, result.history[-1].item(), strict=True))
