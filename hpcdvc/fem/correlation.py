@@ -215,7 +215,7 @@ class _Correlation:
         """(n,) bool, nodes around which the images do not match."""
         texture, contrast = self.texture, self.greys.contrast
         least = won(freedom, texture.independent_cells(contrast))
-        return unlike(texture.connectivity, self.sums, contrast, least, texture.nodes)
+        return unlike(texture.connectivity, self.sums, self.greys.squares, contrast, least, texture.nodes)
 
     def _status(self, state: State) -> Status:
         if astray(self.pair.points, self.pair.connectivity, state.displacements).mean() > MOST_ASTRAY:

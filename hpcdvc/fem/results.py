@@ -21,6 +21,11 @@ LEAST_ZNCC = 0.3
 LEAST_CONTRAST = 0.5
 #: How much of the square of the correlation a free displacement wins in a cell of unrelated grey values, at most.
 WON_BY_CHANCE = 0.2
+#: What an element shows is something else where its correlation is surely, by so many standard deviations, below this
+#: part of the usual one, and its mean squared residual above the usual one by this factor.
+LEAST_OF_USUAL, SURE, NOISIER = 0.7, 3.0, 1.5
+#: Part of the voxels around a node that such elements may hold.
+MOST_STRANGE = 0.25
 
 
 def astray(points: np.ndarray, connectivity: np.ndarray, displacements: np.ndarray) -> np.ndarray:
@@ -82,23 +87,49 @@ def at_nodes(connectivity: np.ndarray, values: np.ndarray, nodes: int) -> np.nda
     return np.bincount(connectivity.ravel(), np.repeat(values, 4), nodes)
 
 
-def unlike(connectivity: np.ndarray, sums: Sums, contrast: float, least: float, nodes: int) -> np.ndarray:
+def unlike(
+    connectivity: np.ndarray, sums: Sums, squares: np.ndarray, contrast: float, least: float, nodes: int
+) -> np.ndarray:
     """(n,) bool, nodes around which im2 does not show what im1 does: a part of the body that is not found.
 
-    Where im1 has little contrast grey values are mostly noise, and tell nothing.
+    So it is where all that is around a node hardly correlates, and where a part of that does which is large enough to
+    pull the node: what matches in the rest of large tetrahedra would hide it.
 
     Parameters
     ----------
     connectivity : (k, 4)
     sums : of k elements
+    squares : (k,) sums of squared residuals
     contrast : standard deviation of im1 in the mesh
     least : correlation that is asked for, `won`
     nodes : how many there are
     """
-    moments = [at_nodes(connectivity, of, nodes) for of in (sums.n, sums.f, sums.g, sums.ff, sums.fg, sums.gg)]
-    n, f, ff = np.maximum(moments[0], 1), moments[1], moments[3]
-    contrasted = ff / n - (f / n) ** 2 > (LEAST_CONTRAST * contrast) ** 2
-    return contrasted & (correlation(np.column_stack(moments)) <= least)
+    moments = np.column_stack([sums.n, sums.f, sums.g, sums.ff, sums.fg, sums.gg])
+    around = np.column_stack([at_nodes(connectivity, of, nodes) for of in moments.T])
+    hardly = _contrasted(around, contrast) & (correlation(around) <= least)
+    strangers = at_nodes(connectivity, sums.n * _strangers(moments, squares, contrast), nodes)
+    return hardly | (strangers > MOST_STRANGE * around[:, 0])
+
+
+def _contrasted(moments: np.ndarray, contrast: float) -> np.ndarray:
+    """(m,) bool, where im1 has contrast, for rows n, f, g, ff, fg, gg; elsewhere grey values are mostly noise."""
+    n = np.maximum(moments[:, 0], 1)
+    return moments[:, 3] / n - (moments[:, 1] / n) ** 2 > (LEAST_CONTRAST * contrast) ** 2
+
+
+def _strangers(moments: np.ndarray, squares: np.ndarray, contrast: float) -> np.ndarray:
+    """(k,) bool, elements that match much less than most do, which noise that is alike everywhere does not bring about.
+
+    The correlation of n voxels is known to 1 / sqrt(n - 3) in its inverse hyperbolic tangent (Fisher).
+    """
+    n, contrasted = moments[:, 0], _contrasted(moments, contrast) & (moments[:, 0] > 3)
+    if not contrasted.any():
+        return contrasted
+    zncc, residual = correlation(moments), squares / np.maximum(n, 1)
+    usual = np.median(zncc[contrasted])
+    noisier = residual > NOISIER * np.median(residual[n > 0])
+    at_most = np.tanh(np.arctanh(np.clip(zncc, -0.999, 0.999)) + SURE / np.sqrt(np.maximum(n - 3, 1)))
+    return contrasted & noisier & (at_most < LEAST_OF_USUAL * usual)
 
 
 def node_status(
