@@ -231,7 +231,10 @@ class _Correlation:
         """Collective."""
         pair, std = self.pair, None
         if self.control.probes and state.status == Status.CONVERGED:
-            sums, noise = self.measuring and self.measuring.sums, noise_variance(state.rms, state.displacements)
+            noise = self.team.on_root(
+                lambda: noise_variance(self.sums, self.greys.squares, state.displacements, pair.connectivity)
+            )
+            sums = self.measuring and self.measuring.sums
             about = self.equations.system, sums, pair.connectivity, noise, self.control.probes
             std = standard_deviations(self.equations.solver, *about)
         freedom = self.equations.freedom() if self.equations and state.status > 0 else 0.0

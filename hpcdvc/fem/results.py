@@ -51,15 +51,25 @@ def won(freedom: float, cells: float) -> float:
     return max(float(np.sqrt(1 - np.exp(-WON_BY_CHANCE * freedom / cells))), LEAST_ZNCC) if cells > 0 else 1.0
 
 
-def noise_variance(rms: float, displacements: np.ndarray) -> float:
-    """Variance of f - a g as sums over many voxels see it, from the root mean square of the residual of voxels.
+def noise_variance(sums: Sums, squares: np.ndarray, displacements: np.ndarray, connectivity: np.ndarray) -> np.ndarray:
+    """(k,) variances of f - a g as sums over many voxels see it: of the whole mesh, or more where more is around.
 
     Interpolation takes some of the white noise of im2 from single voxels, by what fractions of a voxel they have moved,
-    but none from sums over many.
+    but none from sums over many. Less around them is not believed: what is elsewhere changes gain and offset here.
+
+    Parameters
+    ----------
+    sums : of k elements
+    squares : (k,) sums of squared residuals
+    displacements : (n, 3) voxels
+    connectivity : (k, 4)
     """
     at_sixteenths = spline_filter(ORDER).noise
-    kept = at_sixteenths[np.rint(16 * displacements).astype(np.int64) % 16].prod(axis=1).mean()
-    return rms**2 * 2 / (1 + float(kept))
+    kept = at_sixteenths[np.rint(16 * displacements).astype(np.int64) % 16].prod(axis=1)
+    whole = squares.sum() / max(sums.n.sum(), 1) * 2 / (1 + kept.mean())
+    before = squares * 2 / (1 + kept[connectivity].mean(axis=1))
+    around = [at_nodes(connectivity, of, len(displacements)) for of in (before, sums.n)]
+    return np.maximum((around[0] / np.maximum(around[1], 1))[connectivity].mean(axis=1), whole)
 
 
 def of_elements(sums: Sums, greys: Greys, texture: Texture) -> dict[str, np.ndarray]:

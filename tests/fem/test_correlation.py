@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from gdic_cases import FIELD, LENGTHS, MIDDLE, ORIGIN, SHAPE, box, half_flat, images, unrelated
+from gdic_cases import FIELD, MIDDLE, SHAPE, box, half_flat, images, unrelated
 
 from hpcdvc.errors import UserError
 from hpcdvc.fem.api import global_correlation
 from hpcdvc.fem.iterates import HISTORY, Control, Journal
-from hpcdvc.fem.mesh import create_cuboid
 from hpcdvc.fem.regularisation import regularisation_matrix
 from hpcdvc.fem.surfaces import surface_labels
 from hpcdvc.fields.status import Status
@@ -163,40 +162,6 @@ def test_a_part_of_another_body(begin):
     im2 = np.concatenate([im2[:begin], unrelated()[begin:].astype(im2.dtype)])
     _, result = measured(im1, im2, **regularised(100.0))
     assert result.return_status == Status.DECORRELATED and (result.node_status < Status.CONVERGED).all()
-
-
-def in_large_tetrahedra(im1, im2, xi):
-    """As `measured`, regularised in the bulk alone or not (0)."""
-    points, connectivity = create_cuboid(LENGTHS, 17.0, ORIGIN)
-    how = {}
-    if xi:
-        matrix, field = regularisation_matrix(points, connectivity, xi_bulk=xi)
-        how = {"regularisation_matrix": matrix, "regularisation_field": field}
-    return points, global_correlation(im1, im2, points, connectivity, return_result=True, max_iterations=40, **how)
-
-
-@pytest.mark.parametrize(("begin", "xi"), [(35, 15.0), (36, 15.0), (37, 0)])
-def test_an_end_of_another_body_in_large_tetrahedra(begin, xi):
-    """Not called measured though they hold more of what matches; what is measured all the same is."""
-    im1, im2 = images(spacing=2.1)
-    im2 = np.concatenate([im2[:begin], unrelated(2.1)[begin:].astype(im2.dtype)])
-    points, found = in_large_tetrahedra(im1, im2, xi)
-    off, lost = np.abs(error(points, found)).max(axis=1), found.node_status == Status.DECORRELATED
-    assert off.max() > 1.5 and lost.sum() >= 5
-    assert off[found.node_status == Status.CONVERGED].max(initial=0) < 0.5
-
-
-@pytest.mark.parametrize("xi", [0, 20.0], ids=["free", "regularised"])
-@pytest.mark.parametrize("change", ["noise", "brighter", "curved"])
-def test_what_matches_less_well_is_measured(change, xi):
-    """Strong noise in a part of im2, a bright spot, displacements that large tetrahedra cannot follow."""
-    im1, im2 = (image.astype("f4") for image in images("wave" if change == "curved" else "affine"))
-    if change == "noise":
-        im2[25:] += np.random.default_rng(3).normal(0, 0.5 * im2.std(), im2[25:].shape).astype("f4")
-    elif change == "brighter":
-        im2 *= 1 + 0.3 * np.exp(-((np.indices(SHAPE) - 23) ** 2).sum(axis=0) / 150)
-    _, found = in_large_tetrahedra(im1, im2, xi)
-    assert found.return_status == Status.CONVERGED and (found.node_status == Status.CONVERGED).all()
 
 
 def test_a_corner_of_another_body():
