@@ -88,17 +88,7 @@ def global_correlation(
     one, two = as_volume(im1), as_volume(im2)
     if one.shape != two.shape or one.shape[0] == 1:
         raise UserError(f"two volumes of one shape are needed, not {np.shape(im1)} and {np.shape(im2)}")
-    points = np.ascontiguousarray(points, float)
-    if points.ndim != 2 or points.shape[1] != 3 or np.shape(connectivity)[1:] != (4,):
-        raise UserError(
-            f"points of shape {points.shape} and a connectivity of shape {np.shape(connectivity)}: (n, 3) and (k, 4) "
-            "are needed"
-        )
-    connectivity = check_mesh(points, np.asarray(connectivity), "the mesh")
-    alone = len(points) - len(np.unique(connectivity))
-    if alone:
-        raise UserError(f"{alone} of {len(points)} nodes belong to no tetrahedron: nothing tells their displacements")
-    check_inside(points, one.shape, "the mesh")
+    points, connectivity = _mesh_inside(points, connectivity, one.shape)
     start = np.zeros_like(points) if initial_displacements is None else np.asarray(initial_displacements, float)
     if start.shape != points.shape or not np.isfinite(start).all():
         raise UserError(f"initial displacements must be finite and of shape {points.shape}, not {start.shape}")
@@ -111,6 +101,24 @@ def global_correlation(
     if result.return_status != Status.CONVERGED:
         log.warning("the global correlation has not converged: %s", reason_of(result.return_status))
     return result if return_result else result.displacements
+
+
+def _mesh_inside(
+    points: np.ndarray, connectivity: np.ndarray, shape: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mesh as `correlate` takes it; UserError when it is damaged, has idle nodes, or leaves the image."""
+    points = np.ascontiguousarray(points, float)
+    if points.ndim != 2 or points.shape[1] != 3 or np.shape(connectivity)[1:] != (4,):
+        raise UserError(
+            f"points of shape {points.shape} and a connectivity of shape {np.shape(connectivity)}: (n, 3) and (k, 4) "
+            "are needed"
+        )
+    connectivity = check_mesh(points, np.asarray(connectivity), "the mesh")
+    alone = len(points) - len(np.unique(connectivity))
+    if alone:
+        raise UserError(f"{alone} of {len(points)} nodes belong to no tetrahedron: nothing tells their displacements")
+    check_inside(points, shape, "the mesh")
+    return points, connectivity
 
 
 def _checked(matrix: object | None, field: np.ndarray | None, shape: tuple[int, int]) -> tuple | None:

@@ -15,13 +15,13 @@ from hpcdvc.fem.equations import Equations, Texture
 from hpcdvc.fem.errors import standard_deviations
 from hpcdvc.fem.iterates import HISTORY, Control, Journal, Result, State, facts_of
 from hpcdvc.fem.median import MedianFilter
+from hpcdvc.fem.pattern import at_nodes
 from hpcdvc.fem.photometry import Greys, are_others, compare
 from hpcdvc.fem.quality import corner_determinants
 from hpcdvc.fem.results import (
     LEAST_SEEN,
     MIN_OVERLAP,
     astray,
-    at_nodes,
     chance,
     node_status,
     noise_variance,
@@ -29,7 +29,7 @@ from hpcdvc.fem.results import (
     unlike,
     won,
 )
-from hpcdvc.fem.sums import Sums, matrix_sums, share_of, step_sums, sums_over_ranks
+from hpcdvc.fem.sums import Sums, matrix_sums, pieces_of, share_of, step_sums, sums_over_ranks
 from hpcdvc.fields.status import Status
 
 #: The residual has settled when its root mean square changes by less than this part.
@@ -89,12 +89,13 @@ class _Correlation:
     def __init__(self, pair: MeshPair, control: Control, team, journal: Journal):
         self.pair, self.control, self.team, self.journal = pair, control, team, journal
         self.own = share_of(pair.points, pair.connectivity, team.rank, team.size)
-        found = self._over_ranks(lambda cells: matrix_sums(pair.im1, pair.points, cells))
-        self.texture = None
+        self.pieces = pieces_of(pair.points, pair.connectivity[self.own], pair.im1.shape)
+        found = self._over_ranks(lambda cells: matrix_sums(pair.im1, pair.points, cells, pieces=self.pieces))
+        self.texture = self.middles = None
         if found:
+            self.middles = pair.points[pair.connectivity].mean(axis=1)
             volumes = corner_determinants(pair.points, pair.connectivity) / 6
             self.texture = Texture(*found, volumes, found[1], pair.connectivity, len(pair.points))
-        self.middles = pair.points[pair.connectivity].mean(axis=1)
         self.median = MedianFilter(pair.points, pair.connectivity) if control.median and team.rank == 0 else None
         self.sums: Sums | None = None
         self.greys: Greys | None = None
@@ -170,7 +171,7 @@ class _Correlation:
         pair, gradient = self.pair, self.control.gradient
 
         def sums(cells: np.ndarray) -> Sums:
-            return step_sums(pair.im1, pair.im2, pair.points, cells, state.displacements, gradient)
+            return step_sums(pair.im1, pair.im2, pair.points, cells, state.displacements, gradient, pieces=self.pieces)
 
         self.sums = self._over_ranks(sums)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from hpcdvc.fem.pattern import PLACE, UPPER, Pattern
+from hpcdvc.fem.pattern import PLACE, UPPER, Pattern, at_nodes, dofs_of
 from hpcdvc.fem.quality import edges_of
 from hpcdvc.fem.solve import Solver
 from hpcdvc.fem.sums import Sums
@@ -65,7 +65,7 @@ class Texture:
         least = np.linalg.eigvalsh(blocks)[:, 0]
         if not (traces > 0).any():
             return traces == 0
-        met, could = (np.bincount(self.connectivity.ravel(), np.repeat(of, 4)) for of in (self.met, self.volumes))
+        met, could = (at_nodes(self.connectivity, of, self.nodes) for of in (self.met, self.volumes))
         return ~(least > LEAST_TEXTURE * np.median(traces[traces > 0])) | (met < LEAST_MET * could)
 
     def measurable(self) -> tuple["Texture", np.ndarray]:
@@ -137,6 +137,13 @@ class Equations:
     loose : (n,) bool, nodes that follow their neighbours where there is no regularisation; on rank 0
     method : of the solver
     team : hpcdvc.ranks.team.Team
+
+    Attributes
+    ----------
+    regularised : whether there is a regularisation
+    loose : see above; none of them with regularisation
+    system : on rank 0, None elsewhere
+    solver : of the system
     """
 
     def __init__(
@@ -149,7 +156,7 @@ class Equations:
         team,
     ):
         self._team, self.regularised = team, team.broadcast(regularisation is not None)
-        self._system: System | None = None
+        self.system: System | None = None
         self._freedom: float | None = None
         self.loose = np.zeros(len(points), bool) if self.regularised or loose is None else loose
         if team.rank == 0:
@@ -162,24 +169,13 @@ class Equations:
             if self.regularised:
                 field = np.asarray(regularisation[1]).ravel()
                 scale = float(field @ (matrix @ field))
-            self._matrix = matrix
-            self._system = System(points, matrix, regularisation[0] if self.regularised else None, scale)
-        self._solver = Solver(self._system, method, team)
-
-    @property
-    def system(self) -> System | None:
-        """On rank 0."""
-        return self._system
-
-    @property
-    def solver(self) -> Solver:
-        """Of the system."""
-        return self._solver
+            self.system = System(points, matrix, regularisation[0] if self.regularised else None, scale)
+        self.solver = Solver(self.system, method, team)
 
     def penalty(self, displacements: np.ndarray) -> float:
         """What the regularisation adds to the sum of squared residuals, s u' M_reg u; on rank 0."""
         u = displacements.ravel()
-        return -float(u @ self._system.rhs_regularisation(u)) if self.regularised else 0.0
+        return -float(u @ self.system.rhs_regularisation(u)) if self.regularised else 0.0
 
     def right_hand_side(
         self, sums: Sums, gain: np.ndarray, offset: np.ndarray, displacements: np.ndarray, connectivity: np.ndarray
@@ -187,15 +183,14 @@ class Equations:
         """(3 n,) on rank 0, from the sums over (k,) elements, their gain and offset."""
         parts = sums.F - gain[:, None] * sums.G - offset[:, None] * sums.H
         parts[~self._counts] = 0
-        dofs = (3 * connectivity[:, :, None] + np.arange(3)).reshape(-1, 12)
-        rhs = np.bincount(dofs.ravel(), parts.ravel(), displacements.size)
+        rhs = np.bincount(dofs_of(connectivity).ravel(), parts.ravel(), displacements.size)
         if self.regularised:
-            rhs = rhs + self._system.rhs_regularisation(displacements.ravel())
+            rhs = rhs + self.system.rhs_regularisation(displacements.ravel())
         return rhs
 
     def solve(self, rhs: np.ndarray | None, tolerance: float) -> np.ndarray | None:
         """(n, 3) change of the displacements on rank 0, from the right-hand side there. Collective."""
-        solution = self._solver.solve(rhs, tolerance)
+        solution = self.solver.solve(rhs, tolerance)
         return None if solution is None else self._followers(solution.x.reshape(-1, 3).copy())
 
     def freedom(self) -> float:
@@ -208,9 +203,9 @@ class Equations:
         for seed in range(FREEDOM_PROBES):
             probe = rhs = None
             if self._team.rank == 0:
-                probe = np.random.default_rng([26, seed]).choice([-1.0, 1.0], self._matrix.shape[0])
-                rhs = self._matrix @ probe
-            solution = self._solver.solve(rhs, FREEDOM_TOLERANCE)
+                probe = np.random.default_rng([26, seed]).choice([-1.0, 1.0], self.system.matrix.shape[0])
+                rhs = self.system.matrix @ probe
+            solution = self.solver.solve(rhs, FREEDOM_TOLERANCE)
             found.append(0.0 if solution is None else float(probe @ solution.x))
         self._freedom = max(float(np.mean(found)), 0.0)
         return self._freedom

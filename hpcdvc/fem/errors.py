@@ -17,7 +17,7 @@ sqrt(2 / N), the standard deviation of a node thus with 1 / sqrt(2 N): 12 % for 
 
 import numpy as np
 
-from hpcdvc.fem.pattern import UPPER, Pattern
+from hpcdvc.fem.pattern import UPPER, Pattern, dofs_of
 from hpcdvc.fem.solve import Factors, Solver
 from hpcdvc.fem.system import System
 
@@ -99,7 +99,7 @@ def noise_of_equations(noise_sums: np.ndarray, connectivity: np.ndarray, nodes: 
         lower[:, UPPER[1], UPPER[0]] = some
         ridge = RIDGE * np.trace(lower, axis1=1, axis2=2) + np.finfo(float).tiny
         roots = np.linalg.cholesky(lower + ridge[:, None, None] * np.eye(12))
-        dofs = (3 * connectivity[first : first + DRAWN, :, None] + np.arange(3)).ravel()
+        dofs = dofs_of(connectivity[first : first + DRAWN]).ravel()
         random = np.random.default_rng([26, first])
         for rhs in found:
             drawn = roots @ random.standard_normal((len(some), 12, 1))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hpcdvc.errors import UserError
+from hpcdvc.fem.sums import GRADIENTS
 
 CRITERIA = ("znssd", "ssd", "map")
 #: What the history keeps of each iteration; the shards of a run keep the displacements of all nodes as well.
@@ -51,7 +52,7 @@ class Control:
     def __post_init__(self) -> None:
         if not (self.max_iterations >= 1 and self.convergence > 0 and self.probes >= 0):
             raise UserError("max_iterations must be 1 or more, the convergence above 0, probes 0 or more")
-        named = (("criterion", CRITERIA), ("solver", ("direct", "pcg")), ("gradient", ("im1", "both")))
+        named = (("criterion", CRITERIA), ("solver", ("direct", "pcg")), ("gradient", GRADIENTS))
         for name, known in named:
             if getattr(self, name) not in known:
                 raise UserError(f"the {name} {getattr(self, name)!r} is not known: {', '.join(known)}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from hpcdvc.fem.pattern import diagonal_blocks
 from hpcdvc.fem.rowblocks import Rows, SharedMatrix
 from hpcdvc.ranks.team import Team
 
@@ -75,11 +76,7 @@ def hierarchy(matrix: sparse.bsr_matrix, candidates: np.ndarray) -> tuple[list[L
 
 def _inverse_of_blocks(matrix: sparse.bsr_matrix) -> sparse.bsr_matrix:
     """Block diagonal matrix of the inverses of the blocks on the diagonal."""
-    count, size = len(matrix.indptr) - 1, matrix.blocksize[0]
-    on_diagonal = matrix.indices == np.repeat(np.arange(count), np.diff(matrix.indptr))
-    blocks = np.zeros((count, size, size))
-    blocks[matrix.indices[on_diagonal]] = matrix.data[on_diagonal]
-    return block_diagonal(np.linalg.pinv(blocks, rcond=1e-13, hermitian=True))
+    return block_diagonal(np.linalg.pinv(diagonal_blocks(matrix), rcond=1e-13, hermitian=True))
 
 
 def block_diagonal(blocks: np.ndarray) -> sparse.bsr_matrix:

@@ -12,6 +12,25 @@ PLACE[UPPER] = PLACE[UPPER[::-1]] = np.arange(78)
 PAIRS = tuple((a, b) for a in range(4) for b in range(a, 4))
 
 
+def at_nodes(connectivity: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:
+    """(n,) sums over the elements (or faces) around each node of their (k,) values."""
+    return np.bincount(connectivity.ravel(), np.repeat(values, connectivity.shape[1]), nodes)
+
+
+def dofs_of(connectivity: np.ndarray) -> np.ndarray:
+    """(k, 12) degrees of freedom of elements (k, 4): 3 node + axis."""
+    return (3 * connectivity[:, :, None] + np.arange(3)).reshape(-1, 12)
+
+
+def diagonal_blocks(matrix: sparse.bsr_matrix) -> np.ndarray:
+    """(n, b, b) blocks on the diagonal of a square matrix; 0 where there is none."""
+    count = len(matrix.indptr) - 1
+    on_diagonal = matrix.indices == np.repeat(np.arange(count), np.diff(matrix.indptr))
+    blocks = np.zeros((count, *matrix.blocksize))
+    blocks[matrix.indices[on_diagonal]] = matrix.data[on_diagonal]
+    return blocks
+
+
 class Pattern:
     """Blocks of 3 x 3 numbers, one for each pair of nodes that have an element in common.
 

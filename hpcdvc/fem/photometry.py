@@ -55,7 +55,7 @@ def compare(sums: Sums, criterion: str, middles: np.ndarray) -> Greys:
     -------
     Greys
     """
-    moments = np.column_stack([sums.n, sums.f, sums.g, sums.ff, sums.fg, sums.gg])
+    moments = sums.moments
     whole = moments.sum(axis=0)[None]
     if criterion == "ssd":
         gain, offset = np.ones(len(moments)), np.zeros(len(moments))

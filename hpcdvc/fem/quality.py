@@ -117,15 +117,29 @@ def aspect_ratios(points: np.ndarray, connectivity: np.ndarray) -> np.ndarray:
 def edges_of(connectivity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(m, 2) edges of a mesh, and the numbers (k, 6) of those of each tetrahedron, in the order of EDGES."""
     keys, base = _edge_keys(connectivity)
-    keys, numbers = np.unique(keys, return_inverse=True)
+    first, numbers = _numbered(keys)
+    keys = keys[first]
     return np.stack([keys // base, keys % base], axis=1), numbers.reshape(-1, 6)
 
 
 def _edge_keys(connectivity: np.ndarray) -> tuple[np.ndarray, int]:
     """(6 k,) first node times a base plus second node of each edge of each tetrahedron, and the base."""
-    pairs = np.sort(connectivity[:, EDGES].reshape(-1, 2), axis=1)
+    one, other = (connectivity[:, ends] for ends in np.transpose(EDGES))
     base = int(connectivity.max(initial=0)) + 1
-    return pairs[:, 0] * base + pairs[:, 1], base
+    return (np.minimum(one, other) * base + np.maximum(one, other)).ravel(), base
+
+
+def _numbered(*keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where different keys, each of one or several numbers, stand first, in their order; the numbers (m,) of all keys.
+
+    Neighbours in a mesh stand near each other: what is nearly sorted the stable sort sorts in less than half the time.
+    """
+    order = np.argsort(keys[0], kind="stable") if len(keys) == 1 else np.lexsort(keys[::-1])
+    new = np.ones(len(order), bool)
+    new[1:] = np.any([np.diff(key[order]) != 0 for key in keys], axis=0)
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.cumsum(new) - 1
+    return order[new], numbers
 
 
 def _faces(connectivity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -137,12 +151,7 @@ def _faces(connectivity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     keys = (first * base + second, third)
     if base < 2**21:  # all three in one number of 63 bits, which is sorted far faster
         keys = (keys[0] * base + third,)
-    order = np.argsort(keys[0]) if len(keys) == 1 else np.lexsort(keys[::-1])
-    new = np.ones(len(order), bool)
-    new[1:] = np.any([np.diff(key[order]) != 0 for key in keys], axis=0)
-    numbers = np.empty(len(order), np.int64)
-    numbers[order] = np.cumsum(new) - 1
-    return numbers, odd
+    return _numbered(*keys)[1], odd
 
 
 def outside(connectivity: np.ndarray) -> np.ndarray:

@@ -3,9 +3,10 @@
 import numpy as np
 
 from hpcdvc.fem.equations import Texture
+from hpcdvc.fem.pattern import at_nodes
 from hpcdvc.fem.photometry import Greys, correlation
+from hpcdvc.fem.quality import corner_determinants
 from hpcdvc.fem.sums import Sums
-from hpcdvc.fields.cells import cell_gradients
 from hpcdvc.fields.status import Status
 from hpcdvc.registration.control import VOLUME_RATIO
 from hpcdvc.registration.filters import spline_filter
@@ -30,7 +31,8 @@ MOST_STRANGE = 0.25
 
 def astray(points: np.ndarray, connectivity: np.ndarray, displacements: np.ndarray) -> np.ndarray:
     """(k,) bool, tetrahedra squeezed or stretched as no material is."""
-    ratio = np.linalg.det(cell_gradients(points, connectivity, displacements)[0])
+    before, after = (corner_determinants(at, connectivity) for at in (points, points + displacements))
+    ratio = after / before
     return ~((ratio > VOLUME_RATIO[0]) & (ratio < VOLUME_RATIO[1]))
 
 
@@ -78,10 +80,9 @@ def of_elements(sums: Sums, greys: Greys, texture: Texture) -> dict[str, np.ndar
     with np.errstate(invalid="ignore", divide="ignore"):
         fraction = np.where(texture.voxels > 0, n / texture.voxels, 0.0)
         residual = np.sqrt(greys.squares / np.where(n > 0, n, np.nan))
-    moments = np.column_stack([n, sums.f, sums.g, sums.ff, sums.fg, sums.gg])
     return {
         "residual": residual,
-        "zncc": correlation(moments),
+        "zncc": correlation(sums.moments),
         "valid_fraction": np.minimum(fraction, 1.0),
         "gain": gain,
         "offset": offset,
@@ -90,11 +91,6 @@ def of_elements(sums: Sums, greys: Greys, texture: Texture) -> dict[str, np.ndar
         "squares": greys.squares,
         "brightness": sums.f,
     }
-
-
-def at_nodes(connectivity: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:
-    """(n,) sums over the elements around each node of (k,) values."""
-    return np.bincount(connectivity.ravel(), np.repeat(values, 4), nodes)
 
 
 def unlike(
@@ -114,7 +110,7 @@ def unlike(
     least : correlation that is asked for, `won`
     nodes : how many there are
     """
-    moments = np.column_stack([sums.n, sums.f, sums.g, sums.ff, sums.fg, sums.gg])
+    moments = sums.moments
     around = np.column_stack([at_nodes(connectivity, of, nodes) for of in moments.T])
     hardly = _contrasted(around, contrast) & (correlation(around) <= least)
     strangers = at_nodes(connectivity, sums.n * _strangers(moments, squares, contrast), nodes)

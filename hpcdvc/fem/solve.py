@@ -41,15 +41,8 @@ class Solution:
     residual: float
 
 
-def solve(
-    system: System, rhs: np.ndarray, method: Method = "pcg", tolerance: float = 1e-8, team: Team | None = None
-) -> Solution | None:
-    """Solution of (M_c + s M_reg) x = rhs. Collective over the team; see `Solver`."""
-    return Solver(system, method, team or Team()).solve(rhs, tolerance)
-
-
 class Solver:
-    """Factors, or a preconditioner, made once for many right-hand sides. Collective.
+    """Solver of (M_c + s M_reg) x = rhs: factors, or a preconditioner, made once for many right-hand sides. Collective.
 
     Parameters
     ----------

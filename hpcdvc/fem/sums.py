@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from hpcdvc.errors import UserError
+from hpcdvc.fem.quality import corner_determinants
 from hpcdvc.kernels.fem import BRICK, LARGEST, sum_matrix, sum_step
 from hpcdvc.kernels.records import dtype
 from hpcdvc.kernels.volume import Volume
@@ -47,9 +48,18 @@ class Sums:
     fg: np.ndarray
     gg: np.ndarray
 
+    @property
+    def moments(self) -> np.ndarray:
+        """(k, 6) n, f, g, ff, fg, gg side by side."""
+        return np.column_stack([self.n, self.f, self.g, self.ff, self.fg, self.gg])
+
 
 def matrix_sums(
-    reference_volume: np.ndarray, points: np.ndarray, connectivity: np.ndarray, order: int = 3
+    reference_volume: np.ndarray,
+    points: np.ndarray,
+    connectivity: np.ndarray,
+    order: int = 3,
+    pieces: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Matrices of the elements: sums of N_a N_b grad_i f grad_j f over their voxels.
 
@@ -63,6 +73,7 @@ def matrix_sums(
     points : (n, 3) array, nodes, ZYX, voxels
     connectivity : (k, 4) integer array, nodes of each tetrahedron
     order : of the spline whose gradient is taken, 1 (central differences), 3 or 5
+    pieces : of these elements in im1, where `pieces_of` has told; None: they are found here
 
     Returns
     -------
@@ -77,7 +88,8 @@ def matrix_sums(
     """
     image, points, connectivity = _volume(reference_volume), *checked_mesh(points, connectivity)
     sums = np.zeros(len(connectivity), dtype("matrix_sums"))
-    pieces = pieces_of(points, connectivity, image.shape)
+    if pieces is None:
+        pieces = pieces_of(points, connectivity, image.shape)
     sum_matrix(Volume(image), points, connectivity, pieces, _gradient(order), sums)
     return np.ascontiguousarray(sums["matrix"]), np.ascontiguousarray(sums["voxels"])
 
@@ -90,6 +102,7 @@ def step_sums(
     displacements: np.ndarray,
     gradient: str = "im1",
     order: int = 3,
+    pieces: np.ndarray | None = None,
 ) -> Sums:
     """Sums of which the right-hand side and the residual of each element are made, for one displacement.
 
@@ -100,6 +113,7 @@ def step_sums(
     displacements : (n, 3) array of the nodes, from im1 to im2, ZYX, voxels
     gradient : "im1", or "both": mean of the gradient of im1 and of that of im2 at x + u(x)
     order : of the spline that interpolates im2 and whose gradient is taken, 1, 3 (the cubic o-MOMS) or 5
+    pieces : see `matrix_sums`; the same for all displacements
 
     Returns
     -------
@@ -122,7 +136,9 @@ def step_sums(
     taps = prefilter_taps(order)
     spline = SplineFilter(order, len(taps) - 1, [], taps, np.zeros(16))
     sums = np.zeros(len(connectivity), dtype("step_sums"))
-    mesh = (points, connectivity, displacements, pieces_of(points, connectivity, one.shape))
+    if pieces is None:
+        pieces = pieces_of(points, connectivity, one.shape)
+    mesh = (points, connectivity, displacements, pieces)
     sum_step(Volume(one), Volume(two), *mesh, derivative, spline, both, sums)
     return Sums(*(np.ascontiguousarray(sums[field.name]) for field in fields(Sums)))
 
@@ -184,10 +200,8 @@ def share_of(points: np.ndarray, connectivity: np.ndarray, rank: int, size: int)
     -------
     (m,) array, ascending
     """
-    first, *others = (points[connectivity[:, a]] for a in range(4))
-    order = np.argsort(first[:, 0] + sum(other[:, 0] for other in others), kind="stable")
-    a, b, c = (other - first for other in others)
-    volume = np.abs((a * np.cross(b, c)).sum(axis=1)) / 6
+    order = np.argsort(points[connectivity, 0].sum(axis=1), kind="stable")
+    volume = np.abs(corner_determinants(points, connectivity)) / 6
     cost = np.cumsum((volume + OVERHEAD)[order])
     ends = np.searchsorted(cost, cost[-1:] * np.arange(1, size) / size if len(cost) else np.zeros(size - 1))
     bounds = np.concatenate([[0], ends, [len(order)]])

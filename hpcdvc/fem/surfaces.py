@@ -8,6 +8,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from hpcdvc.errors import UserError
+from hpcdvc.fem.pattern import at_nodes
 from hpcdvc.fem.quality import FACES, outside
 
 #: Names of surfaces: ends of an axis, and the lateral surface of a cylinder along it.
@@ -103,7 +104,7 @@ class Faces:
 
     def masses(self, count: int) -> np.ndarray:
         """(count,) area that each node stands for: a third of that of its faces."""
-        return np.bincount(self.nodes.ravel(), np.repeat(self.areas / 3, 3), count)
+        return at_nodes(self.nodes, self.areas / 3, count)
 
 
 def outer_faces(points: np.ndarray, connectivity: np.ndarray) -> Faces:

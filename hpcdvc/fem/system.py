@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 
 from hpcdvc.errors import RunError
+from hpcdvc.fem.pattern import diagonal_blocks
 
 #: A node is without texture where the least eigenvalue of its 3 x 3 block is below this part of the largest of all.
 NO_TEXTURE = 1e-12
@@ -39,10 +40,6 @@ class System:
             surfaces is not None and surfaces.count_nonzero() > 0
         )
 
-    def product(self, x: np.ndarray) -> np.ndarray:
-        """(3n,) of the whole system with (3n,) displacements."""
-        return self.matrix @ x - self.rhs_regularisation(x)
-
     def rhs_regularisation(self, u: np.ndarray) -> np.ndarray:
         """(3n,) what displacements (3n,) bring to the right-hand side, -s M_reg u."""
         return np.zeros(len(u)) if self.regularisation is None else -self.scale * (self.regularisation @ u)
@@ -63,11 +60,7 @@ def check_texture(system: System) -> None:
     RunError
         There is no texture at all, or some nodes see none and are not held by a regularisation.
     """
-    blocks = system.matrix.tobsr((3, 3))
-    count = len(blocks.indptr) - 1
-    on_diagonal = blocks.indices == np.repeat(np.arange(count), np.diff(blocks.indptr))
-    own = np.zeros((count, 3, 3))
-    own[blocks.indices[on_diagonal]] = blocks.data[on_diagonal]
+    own = diagonal_blocks(system.matrix.tobsr((3, 3)))
     if not np.isfinite(own).all():
         raise RunError("the sums over the image are not finite: it holds numbers that are too large")
     least, _, largest = np.linalg.eigvalsh(own).T
@@ -76,6 +69,6 @@ def check_texture(system: System) -> None:
     blind = int((least <= NO_TEXTURE * largest.max()).sum())
     if blind and not system.regularised:
         raise RunError(
-            f"the image has no texture, or only along some directions, around {blind} of {count} nodes: "
+            f"the image has no texture, or only along some directions, around {blind} of {len(own)} nodes: "
             "the equations are singular without a mechanical regularisation; give one, or a coarser mesh"
         )

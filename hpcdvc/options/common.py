@@ -181,6 +181,22 @@ class NeedlessLazyLoad(OptionSet):
 
 
 @option_group
+class NeedlessDebug(OptionSet):
+    """Accepted, not needed."""
+
+    group: ClassVar[str] = "accepted, without effect"
+
+    debug: bool = option(
+        False,
+        "-d",
+        "--debug",
+        in_key=False,
+        help="not needed: the result has the residual and the reason of every row",
+        note="-d is ignored: the result has the residual and the reason of every row",
+    )
+
+
+@option_group
 class NeedlessShift(OptionSet):
     """Accepted, not needed."""
 
@@ -222,17 +238,23 @@ class Place(OptionSet):
 
 
 @option_group
-class Views(OptionSet):
-    """What is written of a field beside the HDF5 file."""
+class PointViews(OptionSet):
+    """What is written beside the HDF5 file of a field, wherever its points are."""
 
     group: ClassVar[str] = "output"
 
     vtk: bool = option(False, "-vtk", "--VTKout", in_key=False, help="write a legacy .vtk file as well")
-    tif: bool = option(
-        False, "-tif", "-tiff", "--TIFFout", "--TIFout", in_key=False, help="write a .tif image of each field as well"
-    )
     tsv: bool = option(
         True, "-notsv", "-noTSV", "--noTSV", "--noTSVout", in_key=False, help="write no .tsv table, only the .hdf file"
+    )
+
+
+@option_group
+class Views(PointViews):
+    """What is written of a field on a grid, too."""
+
+    tif: bool = option(
+        False, "-tif", "-tiff", "--TIFFout", "--TIFout", in_key=False, help="write a .tif image of each field as well"
     )
 
 

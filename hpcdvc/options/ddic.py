@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import NeedlessLazyLoad, Output, RunControl, Slices, StartField
+from hpcdvc.options.common import NeedlessDebug, NeedlessLazyLoad, Output, RunControl, Slices, StartField
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.ldic import MARKED, statuses_of
 from hpcdvc.options.registration import (
@@ -87,14 +87,6 @@ class NeedlessOfLabels(OptionSet):
         help="not needed: labels that have moved far are looked for",
         note="-msb is ignored: labels that have moved too far for a registration are looked for (see --no-search)",
     )
-    debug: bool = option(
-        False,
-        "-d",
-        "--debug",
-        in_key=False,
-        help="not needed: the result has the residual and the reason of every label",
-        note="-d is ignored: the result has the residual and the reason of every label",
-    )
 
 
 @dataclass(kw_only=True)
@@ -111,6 +103,7 @@ class Options(
     Output,
     RunControl,
     NeedlessOfLabels,
+    NeedlessDebug,
     NeedlessLazyLoad,
 ):
     """Options of hpcdvc-ddic."""

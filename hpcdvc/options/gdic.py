@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ImagePair, PhiFile, Place, RunControl
+from hpcdvc.options.common import ImagePair, NeedlessDebug, PhiFile, Place, PointViews, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.registration import RegistrationFirst
 from hpcdvc.options.values import LONGEST
@@ -87,7 +87,7 @@ class Iterations(OptionSet):
 
 
 @option_group
-class Beside(Place):
+class Beside(Place, PointViews):
     """What is written."""
 
     group: ClassVar[str] = "output"
@@ -99,27 +99,6 @@ class Beside(Place):
         None, "--std", at_least=0, at_most=10**4, metavar="N",
         help="random vectors for the standard deviations of the nodes; default 32 up to 100000 unknowns, else 0: none",
     )  # fmt: skip
-    vtk: bool = option(False, "-vtk", "--VTKout", in_key=False, help="write a .vtk file as well")
-    tsv: bool = option(
-        True, "-notsv", "-noTSV", "--noTSV", "--noTSVout", in_key=False,
-        help="write no .tsv table of the nodes, only the .hdf file",
-    )  # fmt: skip
-
-
-@option_group
-class NeedlessDebug(OptionSet):
-    """Accepted, not needed."""
-
-    group: ClassVar[str] = "accepted, without effect"
-
-    debug: bool = option(
-        False,
-        "-d",
-        "--debug",
-        in_key=False,
-        help="not needed: the result holds the residual of each tetrahedron and the history",
-        note="-d is ignored: the result holds the residual of each tetrahedron and the history of the iterations",
-    )
 
 
 @dataclass(kw_only=True)

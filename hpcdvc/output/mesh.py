@@ -12,12 +12,13 @@ import numpy as np
 from hpcdvc.errors import UserError, file_error, shortened
 from hpcdvc.kernels import guard
 from hpcdvc.output.stored import Stored, is_hdf5, opened
+from hpcdvc.output.vtkhdf import VTK_OF
 
 if TYPE_CHECKING:
     import meshio
 
 #: VTK's number of a cell type -> corners
-CELLS = {10: 4, 5: 3}
+CELLS = {kind: corners for corners, kind in VTK_OF.items()}
 #: Seconds of CPU time that meshio may take, and bytes that it reads in one more at least.
 SECONDS, SLOWEST = guard.CPU_SECONDS, 1e6
 #: Ends of the names of files that hold displacements, beside HDF5.

@@ -23,8 +23,6 @@ FORMATS: dict[str, tuple[str, dict]] = {
     "msh": ("gmsh22", {}),
     "xdmf": ("xdmf", {"data_format": "XML"}),  # its numbers stand in the file itself
 }
-#: Corners of a tetrahedron in the order of VTK: what is turned right in ZYX is turned left in XYZ.
-VTK_ORDER = [0, 1, 3, 2]
 #: Bytes of a node and of a tetrahedron in the HDF5 file and in one of the others, and of all else.
 NODE, TETRAHEDRON, OVERHEAD = 100, 150, 2**20
 
@@ -101,7 +99,7 @@ class MeshFile:
             for name, value in self.metadata.items():
                 put_text(ours, name, json.dumps(value))
             out.file.create_group("VTKHDF").attrs["Version"] = np.array([1, 0], "i8")
-            vtkhdf.write_mesh(out, points, 0, len(points), connectivity[:, VTK_ORDER], vtkhdf.VTK_OF[4])
+            vtkhdf.write_mesh(out, points, 0, len(points), connectivity[:, vtkhdf.TURNED], vtkhdf.VTK_OF[4])
             data = out.file["VTKHDF"].create_group("CellData")
             for name, values in cell_data.items():
                 out.put(f"VTKHDF/CellData/{name}", np.asarray(values, np.float32), 0, (len(connectivity),))

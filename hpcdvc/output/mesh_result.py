@@ -18,7 +18,7 @@ BYTES_PER_ELEMENT, VTK_BYTES_PER_ELEMENT = 250, 120
 
 
 @dataclass(frozen=True)
-class MeshFile(FieldFile):
+class MeshFieldFile(FieldFile):
     """A field at the nodes of a mesh, to be written.
 
     Attributes

@@ -4,8 +4,8 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fem.iterates import Result
+from hpcdvc.fem.pattern import at_nodes
 from hpcdvc.fem.quality import corner_determinants
-from hpcdvc.fem.results import at_nodes
 from hpcdvc.fields.cells import cell_gradients
 from hpcdvc.fields.field import ROW, Field
 from hpcdvc.fields.neighbours import fit_from_neighbours

@@ -18,7 +18,7 @@ from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.images import VolumeInfo, check_pair, memory_text, open_volume
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.gdic import Options
-from hpcdvc.output.mesh_result import MeshFile
+from hpcdvc.output.mesh_result import MeshFieldFile
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import judge_points
 from hpcdvc.ranks.progress import duration
@@ -135,7 +135,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     stem = stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "GDIC", im1.path)
     rows = iterate_type(len(body.points))
     sizes = {"elements": len(body.connectivity), "iteration_bytes": (control.max_iterations + 1) * rows.itemsize}
-    file = MeshFile(stem, len(body.points), metadata, views, advice=ADVICE, **sizes)
+    file = MeshFieldFile(stem, len(body.points), metadata, views, advice=ADVICE, **sizes)
     return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=rows, unit="iterations")]
 
 
@@ -180,8 +180,10 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     result = correlate(pair, start, task.control, team, journal)
     checkpoint.close()
     team.agree(checkpoint.confirm)
-    rows = node_rows(result, body.points, body.connectivity)
-    columns = element_columns(result, body.points, body.connectivity, options.strain, task.control.criterion == "map")
+    mesh, by_place = (body.points, body.connectivity), task.control.criterion == "map"
+    rows, columns = team.agree(
+        lambda: (node_rows(result, *mesh), element_columns(result, *mesh, options.strain, by_place))
+    )
     file.write_nodes(rows, body.points, body.connectivity, columns, result.history, team)
     report(result)
     end = dict(zip(HISTORY.names, result.history[-1].item(), strict=True))

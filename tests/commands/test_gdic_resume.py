@@ -18,7 +18,7 @@ STEM = "im1-im2-GDIC"
 SABOTAGE = """
 import os, sys
 from hpcdvc import cli
-from hpcdvc.output.mesh_result import MeshFile
+from hpcdvc.output.mesh_result import MeshFieldFile
 from hpcdvc.workflows import gdic
 
 which, number, rank = (int(sys.argv.pop(1)) for _ in range(3))
@@ -31,7 +31,7 @@ def keep_and_go(state, checkpoint, team):
 
 gdic._keep = keep_and_go
 if number < 0:
-    MeshFile.write_nodes = lambda *words: os.kill(os.getpid(), which)
+    MeshFieldFile.write_nodes = lambda *words: os.kill(os.getpid(), which)
 raise SystemExit(cli.main("gdic"))
 """
 

@@ -11,7 +11,7 @@ from hpcdvc.fields.field import ROW
 from hpcdvc.fields.status import Status
 from hpcdvc.output.hdf5 import read_field, read_metadata, read_table
 from hpcdvc.output.mesh import read_mesh, read_mesh_geometry
-from hpcdvc.output.mesh_result import MeshFile, read_elements
+from hpcdvc.output.mesh_result import MeshFieldFile, read_elements
 from hpcdvc.ranks.team import Team
 
 POINTS, CELLS = create_cuboid((20.0, 20.0, 30.0), 10.0, (3.0, 4.0, 5.0))
@@ -39,7 +39,7 @@ def of_elements() -> dict:
 
 @pytest.fixture
 def path(tmp_path):
-    file = MeshFile(str(tmp_path / "a"), len(POINTS), METADATA, ("tsv", "vtk"), elements=len(CELLS))
+    file = MeshFieldFile(str(tmp_path / "a"), len(POINTS), METADATA, ("tsv", "vtk"), elements=len(CELLS))
     file.write_nodes(rows(), POINTS, CELLS, of_elements(), HISTORY, Team())
     file.write_views()
     assert sum(p.stat().st_size for p in tmp_path.iterdir()) < file.file_bytes + 2**20
