@@ -216,7 +216,7 @@ class _Correlation:
         """(n,) bool, nodes around which the images do not match."""
         texture, contrast = self.texture, self.greys.contrast
         least = won(freedom, texture.independent_cells(contrast))
-        return unlike(texture.connectivity, self.sums, contrast, least, texture.nodes)
+        return unlike(texture.connectivity, self.sums, self.greys.squares, contrast, least, texture.nodes)
 
     def _status(self, state: State) -> Status:
         if astray(self.pair.points, self.pair.connectivity, state.displacements).mean() > MOST_ASTRAY:
@@ -232,7 +232,10 @@ class _Correlation:
         """Collective."""
         pair, std = self.pair, None
         if self.control.probes and state.status == Status.CONVERGED:
-            sums, noise = self.measuring and self.measuring.sums, noise_variance(state.rms, state.displacements)
+            noise = self.team.on_root(
+                lambda: noise_variance(self.sums, self.greys.squares, state.displacements, pair.connectivity)
+            )
+            sums = self.measuring and self.measuring.sums
             about = self.equations.system, sums, pair.connectivity, noise, self.control.probes
             std = standard_deviations(self.equations.solver, *about)
         freedom = self.equations.freedom() if self.equations and state.status > 0 else 0.0

@@ -22,6 +22,11 @@ LEAST_ZNCC = 0.3
 LEAST_CONTRAST = 0.5
 #: How much of the square of the correlation a free displacement wins in a cell of unrelated grey values, at most.
 WON_BY_CHANCE = 0.2
+#: What an element shows is something else where its correlation is surely, by so many standard deviations, below this
+#: part of the usual one, and its mean squared residual above the usual one by this factor.
+LEAST_OF_USUAL, SURE, NOISIER = 0.7, 3.0, 1.5
+#: Part of the voxels around a node that such elements may hold.
+MOST_STRANGE = 0.25
 
 
 def astray(points: np.ndarray, connectivity: np.ndarray, displacements: np.ndarray) -> np.ndarray:
@@ -48,15 +53,25 @@ def won(freedom: float, cells: float) -> float:
     return max(float(np.sqrt(1 - np.exp(-WON_BY_CHANCE * freedom / cells))), LEAST_ZNCC) if cells > 0 else 1.0
 
 
-def noise_variance(rms: float, displacements: np.ndarray) -> float:
-    """Variance of f - a g as sums over many voxels see it, from the root mean square of the residual of voxels.
+def noise_variance(sums: Sums, squares: np.ndarray, displacements: np.ndarray, connectivity: np.ndarray) -> np.ndarray:
+    """(k,) variances of f - a g as sums over many voxels see it: of the whole mesh, or more where more is around.
 
     Interpolation takes some of the white noise of im2 from single voxels, by what fractions of a voxel they have moved,
-    but none from sums over many.
+    but none from sums over many. Less around them is not believed: what is elsewhere changes gain and offset here.
+
+    Parameters
+    ----------
+    sums : of k elements
+    squares : (k,) sums of squared residuals
+    displacements : (n, 3) voxels
+    connectivity : (k, 4)
     """
     at_sixteenths = spline_filter(ORDER).noise
-    kept = at_sixteenths[np.rint(16 * displacements).astype(np.int64) % 16].prod(axis=1).mean()
-    return rms**2 * 2 / (1 + float(kept))
+    kept = at_sixteenths[np.rint(16 * displacements).astype(np.int64) % 16].prod(axis=1)
+    whole = squares.sum() / max(sums.n.sum(), 1) * 2 / (1 + kept.mean())
+    before = squares * 2 / (1 + kept[connectivity].mean(axis=1))
+    around = [at_nodes(connectivity, of, len(displacements)) for of in (before, sums.n)]
+    return np.maximum((around[0] / np.maximum(around[1], 1))[connectivity].mean(axis=1), whole)
 
 
 def of_elements(sums: Sums, greys: Greys, texture: Texture) -> dict[str, np.ndarray]:
@@ -78,23 +93,49 @@ def of_elements(sums: Sums, greys: Greys, texture: Texture) -> dict[str, np.ndar
     }
 
 
-def unlike(connectivity: np.ndarray, sums: Sums, contrast: float, least: float, nodes: int) -> np.ndarray:
+def unlike(
+    connectivity: np.ndarray, sums: Sums, squares: np.ndarray, contrast: float, least: float, nodes: int
+) -> np.ndarray:
     """(n,) bool, nodes around which im2 does not show what im1 does: a part of the body that is not found.
 
-    Where im1 has little contrast grey values are mostly noise, and tell nothing.
+    So it is where all that is around a node hardly correlates, and where a part of that does which is large enough to
+    pull the node: what matches in the rest of large tetrahedra would hide it.
 
     Parameters
     ----------
     connectivity : (k, 4)
     sums : of k elements
+    squares : (k,) sums of squared residuals
     contrast : standard deviation of im1 in the mesh
     least : correlation that is asked for, `won`
     nodes : how many there are
     """
-    moments = np.column_stack([at_nodes(connectivity, of, nodes) for of in sums.moments.T])
-    n, f, ff = np.maximum(moments[:, 0], 1), moments[:, 1], moments[:, 3]
-    contrasted = ff / n - (f / n) ** 2 > (LEAST_CONTRAST * contrast) ** 2
-    return contrasted & (correlation(moments) <= least)
+    moments = sums.moments
+    around = np.column_stack([at_nodes(connectivity, of, nodes) for of in moments.T])
+    hardly = _contrasted(around, contrast) & (correlation(around) <= least)
+    strangers = at_nodes(connectivity, sums.n * _strangers(moments, squares, contrast), nodes)
+    return hardly | (strangers > MOST_STRANGE * around[:, 0])
+
+
+def _contrasted(moments: np.ndarray, contrast: float) -> np.ndarray:
+    """(m,) bool, where im1 has contrast, for rows n, f, g, ff, fg, gg; elsewhere grey values are mostly noise."""
+    n = np.maximum(moments[:, 0], 1)
+    return moments[:, 3] / n - (moments[:, 1] / n) ** 2 > (LEAST_CONTRAST * contrast) ** 2
+
+
+def _strangers(moments: np.ndarray, squares: np.ndarray, contrast: float) -> np.ndarray:
+    """(k,) bool, elements that match much less than most do, which noise that is alike everywhere does not bring about.
+
+    The correlation of n voxels is known to 1 / sqrt(n - 3) in its inverse hyperbolic tangent (Fisher).
+    """
+    n, contrasted = moments[:, 0], _contrasted(moments, contrast) & (moments[:, 0] > 3)
+    if not contrasted.any():
+        return contrasted
+    zncc, residual = correlation(moments), squares / np.maximum(n, 1)
+    usual = np.median(zncc[contrasted])
+    noisier = residual > NOISIER * np.median(residual[n > 0])
+    at_most = np.tanh(np.arctanh(np.clip(zncc, -0.999, 0.999)) + SURE / np.sqrt(np.maximum(n - 3, 1)))
+    return contrasted & noisier & (at_most < LEAST_OF_USUAL * usual)
 
 
 def node_status(
