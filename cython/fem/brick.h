@@ -54,7 +54,7 @@ static int read_brick(brick *b)
     int64_t origin[3];
     b->offset = near_mean(b);
     for (int i = 0; i < 3; i++) {
-        b->pad[i] = R + (i == 2 ? margin : 0);
+        b->pad[i] = R + margin;
         n[i] = b->in.hi[i] - b->in.lo[i], wide[i] = n[i] + 2 * b->pad[i];
         origin[i] = b->corner[i] + b->in.lo[i] - b->pad[i];
     }

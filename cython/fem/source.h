@@ -64,9 +64,9 @@ static double voxels_for(const brick *b, const int64_t lo[3], const int64_t hi[3
 static int prefilter_all(source *s, const hpcdvc_taps *taps, int margin)
 {
     const int R = taps->radius;
-    int n[3] = {s->raw.n[0], s->raw.n[1], s->raw.n[2] - 2 * (R + margin)};
+    int n[3] = {s->raw.n[0] - 2 * margin, s->raw.n[1] - 2 * margin, s->raw.n[2] - 2 * (R + margin)};
     if (box_shape(&s->step, n)) return 1;
-    filter(row_of(&s->raw, 0, 0) + R + margin, s->raw.sz, s->raw.sy, 1, taps, 0, s->step.v, s->step.sz, s->step.sy, n);
+    filter(row_of(&s->raw, margin, margin) + R + margin, s->raw.sz, s->raw.sy, 1, taps, 0, s->step.v, s->step.sz, s->step.sy, n);
     n[1] -= 2 * R;
     if (box_shape(&s->raw, n)) return 1;
     filter(row_of(&s->step, 0, R), s->step.sz, s->step.sy, s->step.sy, taps, 0, s->raw.v, s->raw.sz, s->raw.sy, n);
@@ -87,14 +87,14 @@ static int read_source(const brick *b, source *s)
     int n[3];
     int64_t origin[3];
     for (int i = 0; i < 3; i++) {
-        const int pad = R + (i == 2 ? margin : 0);
+        const int pad = R + margin;
         n[i] = (int)(s->hi[i] - s->lo[i]) + 2 * pad, origin[i] = b->corner[i] + s->lo[i] - pad;
     }
     const int64_t invalid = read_grey(im, origin, n, b->offset, into, &s->valid, &s->scratch);
     if (invalid < 0 || (R > 0 && prefilter_all(s, taps, margin))) return 1;
     s->has_invalid = invalid > 0;
     for (int i = 0; i < 3; i++) {
-        s->coefficients.origin[i] = s->lo[i] - (R == 0 && i == 2 ? margin : 0); /* from the corner of the brick */
+        s->coefficients.origin[i] = s->lo[i] - (R == 0 ? margin : 0); /* from the corner of the brick */
         s->valid.origin[i] = origin[i] - b->corner[i];
     }
     return 0;

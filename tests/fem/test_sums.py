@@ -8,6 +8,7 @@ from synthetic import Grey, lattice_texture, pair, translation
 
 from hpcdvc import kernels
 from hpcdvc.errors import UserError
+from hpcdvc.fem.pattern import PLACE
 from hpcdvc.fem.sums import matrix_sums, step_sums
 
 SCALARS = ("n", "f", "g", "ff", "fg", "gg")
@@ -130,6 +131,23 @@ def test_an_image_of_nothing_but_nan():
         sums = step_sums(*images, points, connectivity, np.zeros_like(points))
         assert all((values == 0).all() for values in vars(sums).values())
     assert (matrix_sums(blank, points, connectivity)[1] == 0).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("begin", [33, 34, 35])
+def test_beside_masked_planes(axis, begin):
+    """What takes the place of voxels that do not count is near along all axes: slopes of a ramp stay what they are."""
+    points, connectivity = box_of_tetrahedra((3, 3, 3), 12.0)
+    ramp = np.broadcast_to(np.moveaxis(1000 + 7.0 * np.arange(44)[:, None, None], 0, axis), (44,) * 3).astype("f4")
+    masked = ramp.copy()
+    masked[(slice(None),) * axis + (slice(begin, None),)] = np.nan
+    sums, voxels = matrix_sums(masked, points, connectivity)
+    squares = sum(sums[:, PLACE[tuple(sorted((3 * a + axis, 3 * b + axis)))]] for a in range(4) for b in range(4))
+    some = voxels > 0
+    assert some.sum() > 60 and abs(squares[some] / voxels[some] / 49 - 1).max() < 0.35
+    sums = step_sums(ramp, masked, points, connectivity, np.full_like(points, 0.3))
+    some = sums.n > 0
+    assert some.sum() > 60 and abs((sums.g - sums.f)[some] / sums.n[some] - 2.1).max() < 0.21
 
 
 # far away
