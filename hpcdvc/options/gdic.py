@@ -105,6 +105,10 @@ class Beside(Place, PointViews):
 class Options(ImagePair, Mesh, MeshStart, RegistrationFirst, Iterations, Beside, RunControl, NeedlessDebug):
     """Options of hpcdvc-gdic."""
 
+    differently = {
+        "register": {"help": "register the images as a whole first, and start from that; short for -regbb 4 -regbe 1"}
+    }
+
     def check(self) -> None:
         if self.phi_file and self.register:
             raise UserError("give only one of -pf and --register")
