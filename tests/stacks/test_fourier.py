@@ -95,7 +95,8 @@ def test_scale(shape):
 
 
 def test_scale_of_a_row():
-    places = np.linspace(0, 9, 5)
+    places = [0.0, 2.25, 9.5]
+    np.testing.assert_array_equal(fourier.scale([1, 2, 4], places), fourier.scale(np.array([1, 2, 4]), [places]))
     np.testing.assert_allclose(fourier.scale(wave((10,)), places), wave((10,), places), atol=1e-12)
 
 
