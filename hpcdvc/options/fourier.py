@@ -127,6 +127,17 @@ class Files(Place):
     tif: bool = option(False, "-tif", "-tiff", "--TIFFout", "--TIFout", in_key=False, help="write a .tif file as well")
 
 
+@option_group
+class NeedlessTables(OptionSet):
+    """Accepted, not needed."""
+
+    group: ClassVar[str] = "accepted, without effect"
+
+    tsv: bool = option(
+        True, "-notsv", "-noTSV", "--noTSV", "--noTSVout", in_key=False, help="not needed: an image is no table"
+    )
+
+
 @dataclass(kw_only=True)
-class Options(Operation, Images, Files, RunControl):
+class Options(Operation, Images, Files, RunControl, NeedlessTables):
     """Options of hpcdvc-fourier."""

@@ -89,7 +89,7 @@ def test_frames(case):
 
 
 def test_one_image_and_its_picture():
-    found = made("shift", "a.tif", "-by", 0.5, 0, "-tif")
+    found = made("shift", "a.tif", "-by", 0.5, 0, "-tif", "-notsv")
     assert found.shape == (1, *FRAME)
     np.testing.assert_array_equal(found[0], tifffile.imread("r-fourier.tif"))
     close(found[0], fourier.shift(IMAGES["a.tif"], (0.5, 0)))
