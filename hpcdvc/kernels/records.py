@@ -323,7 +323,7 @@ GROUPS = {
             ("metric", "i4"),  # see stacks.h
             ("half", "i4", 2),  # of the windows, yx
             ("lags", "i4", 2),  # displacements along each axis ...
-            ("beyond", "i4", 2),  # ... of which so many at each end lie beyond the range: 1, or 0 where that is one value
+            ("beyond", "i4", 2),  # ... of which 1 at each end lies beyond the range, or 0 where that is one value
             ("step", "i4"),  # every step-th row and column is measured
             ("rows", "i8"),  # so many
             ("columns", "i8"),
@@ -351,7 +351,8 @@ CHOICES = {
     "BY": ("phi", "nodes", "mesh", "labels"),  # mapping.kind
 }
 _C_TYPES = {"void": "void", "u1": "uint8_t", "i4": "int32_t", "i8": "int64_t", "f4": "float", "f8": "double"}
-_FILLED = ("values", "inside", "grey", "there", "missing", "saturated", "statuses")  # pointers to what the kernels write
+#: Pointers to what the kernels write.
+_FILLED = ("values", "inside", "grey", "there", "missing", "saturated", "statuses")
 
 
 def c_header(group: str) -> str:

@@ -27,8 +27,8 @@ class DenseSettings:
     template : image whose pixels the maps stand on, from which the windows come: "im1" or "im2"
     along : "both"; "x" or "y" for windows of one row or one column, as a search along one axis has them
     taps : window function along an axis, 2 n + 1 values whose sum is 1; empty: all pixels count alike
-    peak : sub-pixel place: "taylor", "poly" (quadratic function fitted to `peak_size` displacements along each axis), or
-        "none"
+    peak : sub-pixel place: "taylor", "poly" (a quadratic function, fitted to `peak_size` displacements along each axis),
+        or "none"
     peak_size : 3, 5, 7 or 9
     peak_dim : 2, or 1 for one peak along each axis
     values_at : where transmission and visibility are taken: at the "subpixel" place, or at the "pixel" beside it
@@ -108,7 +108,8 @@ def measure_rows(
     across = -(-im1.shape[2] // 16) * 16 + 2 * half[1]
     top, left = rows.start - first - half[0], -half[1]
     mine = _take(own, levels[0], scales[0], top, left, (down, across), settings)
-    theirs = _take(other, levels[1], scales[1], top + low[0], left + low[1], (down + lags[0], across + lags[1]), settings)
+    top, left, size = top + low[0], left + low[1], (down + lags[0], across + lags[1])
+    theirs = _take(other, levels[1], scales[1], top, left, size, settings)
     columns = -(-im1.shape[2] // settings.step)
     values, statuses = np.empty((len(rows), columns, 5), "f4"), np.empty((len(rows), columns), "i4")
     level = np.abs(levels).mean(axis=1) if settings.metric == "ncc" else (1.0, 1.0)
@@ -120,14 +121,16 @@ def measure_rows(
 def _check(im1: np.ndarray, im2: np.ndarray, first: int, rows: range, height: int, settings: DenseSettings) -> None:
     """Make sure that the bands hold what is needed."""
     if im1.ndim != 3 or im1.shape != im2.shape:
-        raise ValueError(f"bands of shapes {im1.shape} and {im2.shape}: two of one shape (frames, rows, columns) are needed")
+        raise ValueError(f"bands of shapes {im1.shape} and {im2.shape}: two of one shape, (K, h, W), are needed")
     if not rows or rows.step != settings.step or rows.start % settings.step or not 0 <= rows[0] <= rows[-1] < height:
         raise ValueError(f"{rows} of {height} rows: multiples of {settings.step} are needed")
     needed = max(rows[0] - halo(settings), 0), min(rows[-1] + 1 + halo(settings), height)
     if first > needed[0] or first + im1.shape[1] < needed[1] or first + im1.shape[1] > height:
         raise ValueError(f"rows {first} to {first + im1.shape[1]} of {height}: {needed[0]} to {needed[1]} are needed")
     if settings.taps and len(settings.taps) != 2 * settings.half_window + 1:
-        raise ValueError(f"{len(settings.taps)} values of the window function for a half window of {settings.half_window}")
+        raise ValueError(
+            f"a window function of {len(settings.taps)} values for half a window of {settings.half_window}"
+        )
 
 
 def _levels(settings: DenseSettings, means: np.ndarray | None, frames: int) -> tuple[np.ndarray, np.ndarray]:
@@ -162,7 +165,7 @@ def _range(settings: DenseSettings) -> tuple[list[int], list[int], list[int]]:
     return [y0 - beyond[0], x0 - beyond[1]], [n + 2 * m for n, m in zip(sizes, beyond, strict=True)], beyond
 
 
-def _take(band: np.ndarray, levels, scales, top: int, left: int, size: tuple[int, int], settings: DenseSettings) -> dict:
+def _take(band, levels, scales, top: int, left: int, size: tuple[int, int], settings: DenseSettings) -> dict:
     """Rows and columns of a band as the kernels want them."""
     rows, frames = size[0], len(band)
     # an odd multiple of 16 columns: frames of a row do not fall on each other in the cache
