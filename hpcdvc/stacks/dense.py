@@ -27,8 +27,8 @@ class DenseSettings:
     template : image whose pixels the maps stand on, from which the windows come: "im1" or "im2"
     along : "both"; "x" or "y" for windows of one row or one column, as a search along one axis has them
     taps : window function along an axis, 2 n + 1 values whose sum is 1; empty: all pixels count alike
-    peak : sub-pixel place: "taylor", "poly" (a quadratic function, fitted to `peak_size` displacements along each axis),
-        or "none"
+    peak : sub-pixel place: "taylor", "poly" (quadratic function fitted to `peak_size` displacements along each axis) or
+        "none"
     peak_size : 3, 5, 7 or 9
     peak_dim : 2, or 1 for one peak along each axis
     values_at : where transmission and visibility are taken: at the "subpixel" place, or at the "pixel" beside it
