@@ -1,7 +1,7 @@
 """chi2 over displacements: chi2(d) = sum over i of (im2[i] - im1[i - d])^2 / err[i]^2, the noise being that of im2.
 
-Of three terms: sum im2^2 / err^2, which no displacement changes, -2 CC(im1, im2 / err^2), and CC(im1^2, 1 / err^2), which
-is a number as well where the noise is. The cross-correlations are products of spectra.
+Of three terms: sum im2^2 / err^2, which no displacement changes, -2 CC(im1, im2 / err^2), and CC(im1^2, 1 / err^2),
+which is a number as well where the noise is. The cross-correlations are products of spectra.
 """
 
 from dataclasses import dataclass

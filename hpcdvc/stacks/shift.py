@@ -1,7 +1,8 @@
 """The shift between two images: the engine behind `hpcdvc-shift` and the functions for pairs in `pair_api`.
 
 im2(x) = im1(x - u): what lies at x in im1 lies at x + u in im2. A similarity map over all displacements (chi2.py),
-its peak (highest.py, spectrum.py, zoom.py), its standard deviations (errors.py); images that do not go round: overlap.py.
+its peak (highest.py, spectrum.py, zoom.py) and its standard deviations (errors.py); overlap.py for images that do not go
+round.
 """
 
 import itertools

@@ -1,7 +1,8 @@
 """Trigonometric polynomials over displacements: similarity maps of periodic images, exact between whole pixels.
 
 A map S(d) = 1/N sum_k S_k exp(2 pi i k d / n) over all displacements d is kept as its half spectrum, as
-`scipy.fft.rfftn` gives it. The term of the highest frequency of an even axis is the cosine alone, so that values are real everywhere.
+`scipy.fft.rfftn` gives it. The term of the highest frequency of an even axis is the cosine alone, so that values are
+real everywhere.
 """
 
 from dataclasses import dataclass
