@@ -13,11 +13,20 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.stacks import errors
-from hpcdvc.stacks.chi2 import Similarity, chi2_similarity, least_variance, likelihood, padded_shape, whitened
+from hpcdvc.stacks.chi2 import (
+    Similarity,
+    chi2_similarity,
+    chi2_terms,
+    least_variance,
+    likelihood,
+    padded_shape,
+    residual_variance,
+    whitened,
+)
 from hpcdvc.stacks.highest import around, highest, second_highest
 from hpcdvc.stacks.images import Images, prepare
 from hpcdvc.stacks.overlap import overlap_shift
-from hpcdvc.stacks.spectrum import Polynomial, find_maximum
+from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum
 from hpcdvc.stacks.zoom import zoom_in
 
 METHODS = ("chi2", "chi2iterzoom", "cc", "dft", "phase")
@@ -42,6 +51,7 @@ class ShiftSettings:
     errors : "hessian" curvature of the peak and noise; "contour" rise of chi2; "zucker" correlation coefficient
     fitted : numbers fitted together, for "contour"
     zoom_shape, mindiff : of "chi2iterzoom": points of a grid, and when to stop
+    keep_map : keep chi2 over all displacements
 
     Raises
     ------
@@ -59,6 +69,7 @@ class ShiftSettings:
     fitted: int = 2
     zoom_shape: tuple[int, ...] = (10, 10)
     mindiff: float = 1.0
+    keep_map: bool = False
 
     def __post_init__(self) -> None:
         for name, known in (("method", METHODS), ("boundary", BOUNDARIES), ("errors", ERRORS)):
@@ -85,7 +96,7 @@ class Shift:
     status : 2 measured; -2 an image is constant; -6 too few pixels are there; -9 nothing in common; -10 another place
         is as good; -11 the best place lies beyond the largest shift; -15 saturated
     score : zero-mean normalised correlation there
-    details : what else there is: `similarity`, the map, and `place`, (axes,)
+    details : what else was asked for: `map`, see `chi2_map`
     """
 
     displacement: np.ndarray
@@ -139,9 +150,9 @@ def measure_shift(
     return _spectral_shift(images, settings)
 
 
-def nothing(status: int, score: float = np.nan) -> Shift:
+def nothing(status: int, score: float = np.nan, details: dict | None = None) -> Shift:
     """No shift, and why."""
-    return Shift(np.full(3, np.nan), np.full(3, np.nan), Status(status), score)
+    return Shift(np.full(3, np.nan), np.full(3, np.nan), Status(status), score, details or {})
 
 
 def measured(place: np.ndarray, covariance: np.ndarray, score: float, details: dict | None = None) -> Shift:
@@ -153,39 +164,61 @@ def measured(place: np.ndarray, covariance: np.ndarray, score: float, details: d
 
 
 def _spectral_shift(images: Images, settings: ShiftSettings) -> Shift:
-    shape = padded_shape(images.shape, settings.boundary)
-    similarity = chi2_similarity(images, settings.zeromean or settings.boundary == "fill", shape)
-    if settings.method == "phase":
-        similarity = whitened(similarity)
-    elif settings.method in ("cc", "dft"):
-        similarity = replace(similarity, score=similarity.cross)
+    similarity = similarity_of(images, settings)
     first, is_peak = highest(similarity.score.map, settings.largest)
+    peak = find_maximum(similarity.score, first)
     if not is_peak:
         return nothing(Status.BORDER_OF_RANGE)
-    place = find_maximum(similarity.score, first)
-    if place is None:
+    if peak is None:
         return nothing(Status.SINGULAR)
+    place = _as_method(similarity, images, settings, first, peak)
     score = similarity.cross.derivatives(place)[0] / similarity.norm
-    place = _refined(similarity, images, settings, first, place)
     status = judge(similarity, place, first, settings.largest)
+    details = {"map": chi2_map(images, settings, similarity, peak)} if settings.keep_map else {}
     if status:
-        return nothing(status, score)
-    covariance = covariance_of(similarity, images, settings, place)
-    return measured(place, covariance, score, {"similarity": similarity, "place": place, "first": first})
+        return nothing(status, score, details)
+    return measured(place, covariance_of(similarity, images, settings, peak), score, details)
 
 
-def _refined(
-    similarity: Similarity, images: Images, settings: ShiftSettings, first: np.ndarray, place: np.ndarray
+def similarity_of(images: Images, settings: ShiftSettings) -> Similarity:
+    """What is maximised by the method of the settings."""
+    padded = padded_shape(images.shape, settings.boundary)
+    similarity = chi2_similarity(images, settings.zeromean or settings.boundary == "fill", padded)
+    if settings.method == "phase":
+        return whitened(similarity)
+    if settings.method in ("cc", "dft"):
+        return replace(similarity, score=similarity.cross)
+    return similarity
+
+
+def chi2_map(
+    images: Images, settings: ShiftSettings, similarity: Similarity, peak: np.ndarray
+) -> dict[str, np.ndarray]:
+    """chi2 over displacements d and its terms, index d + n // 2: `chi2`, `term1`, `term2`, `term3`."""
+    weights = images.weights
+    if weights is None:
+        weights = 1 / (images.noise**2 if images.noise else residual_variance(similarity, images, peak))
+    one, two = images.im1, images.im2
+    if settings.zeromean:
+        one, two = (image - image.mean(axis=axes_of(image), keepdims=True) for image in (one, two))
+    term1, term2, term3 = chi2_terms(one, two, weights, similarity.score.shape)
+    rows = np.ix_(*((np.arange(n) - n // 2) % m for n, m in zip(images.shape, term2.shape, strict=True)))
+    term2, term3 = term2[rows], term3 if np.ndim(term3) == 0 else term3[rows]
+    return {"chi2": term1 + term2 + term3, "term1": term1, "term2": term2, "term3": term3}
+
+
+def _as_method(
+    similarity: Similarity, images: Images, settings: ShiftSettings, first: np.ndarray, peak: np.ndarray
 ) -> np.ndarray:
-    """The place between whole pixels as the method takes it, from its maximum."""
+    """The place between whole pixels as the method takes it, from the whole pixel and the maximum."""
     if settings.method == "cc":
         return first + taylor_step(around(similarity.score.map, first))
     if settings.method in ("dft", "phase") and settings.upsample is not None:
-        return upsampled(similarity.score, first, place, settings.upsample)
+        return upsampled(similarity.score, first, peak, settings.upsample)
     if settings.method == "chi2iterzoom":
-        chi2 = Polynomial(-2 * likelihood(similarity, images, place).spectrum, similarity.score.shape)
+        chi2 = Polynomial(-2 * likelihood(similarity, images, peak).spectrum, similarity.score.shape)
         return zoom_in(chi2, chi2.map, first, settings.mindiff, settings.zoom_shape).place
-    return place
+    return peak
 
 
 def upsampled(score: Polynomial, first: np.ndarray, place: np.ndarray, upsample: int) -> np.ndarray:
