@@ -7,7 +7,7 @@ cannot be measured is NaN, with a warning of the logger "hpcdvc" that says why.
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.stacks.arguments import check_boundary, in_peer_order, measure_images, note_ignored, periodic
+from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images, note_ignored, periodic
 from hpcdvc.stacks.chi2 import chi2_terms, padded_shape
 from hpcdvc.stacks.errors import delta_chi2
 from hpcdvc.stacks.shift import Shift, ShiftSettings

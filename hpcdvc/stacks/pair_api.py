@@ -11,7 +11,7 @@ import numpy as np
 import scipy.fft
 
 from hpcdvc.errors import UserError
-from hpcdvc.stacks.arguments import check_boundary, in_peer_order, measure_images, note_ignored, periodic
+from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images, note_ignored, periodic
 from hpcdvc.stacks.shift import ShiftSettings
 from hpcdvc.stacks.zoom import zoom_in
 
