@@ -11,7 +11,7 @@ from hpcdvc.stacks.device import to_numpy
 from hpcdvc.stacks.judged import beats_chance, is_ambiguous
 from hpcdvc.stacks.models import CONSTANT
 from hpcdvc.stacks.peaks import locate_peak
-from hpcdvc.stacks.similarity import correlation_map, pixels_alike_of
+from hpcdvc.stacks.similarity import ENOUGH, correlation_map, pixels_alike_of
 
 #: The second best place lies farther than this from the best, pixels.
 SAME_PEAK = 2
@@ -73,10 +73,10 @@ def shift_of_window(
     scores = _scores(im1, template, window, low, high, xp)
     result = partial(MapShift, scores=scores, lowest=tuple(low))
     nothing = np.full(2, np.nan)
-    variance, square = np.nanvar(template.astype(float)), np.nanmean(np.square(template, dtype=float))
-    if not np.isfinite(scores).any() or np.isfinite(template).mean() < 0.5:
+    valid = template[np.isfinite(template)].astype(float)
+    if not np.isfinite(scores).any() or valid.size < ENOUGH * template.size:
         return result(nothing, Status.FEW_VALID_VOXELS, np.nan)
-    if not variance > CONSTANT * square or not np.nanmax(np.abs(scores)) > 0:
+    if not valid.var() > CONSTANT * np.square(valid).mean() or not np.nanmax(np.abs(scores)) > 0:
         return result(nothing, Status.SINGULAR, 0.0)
     whole = np.array(np.unravel_index(np.nanargmax(scores), scores.shape))
     beyond, at = scores, whole
@@ -85,7 +85,7 @@ def shift_of_window(
         beyond, at = _scores(im1, template, window, *zip(*more, strict=True), xp), whole + searched
     start = [part.start - u - a for part, u, a in zip(window, whole.tolist(), low, strict=True)]
     match = im1[:, start[0] : start[0] + template.shape[1], start[1] : start[1] + template.shape[2]]
-    alike, count = pixels_alike_of(template, match), np.isfinite(template).sum()
+    alike, count = pixels_alike_of(template, match), valid.size
     status = _judge(beyond, at, searched, scores, whole, count, alike)
     if status != Status.CONVERGED:
         return result(nothing, status, float(scores[tuple(whole)]))
