@@ -12,6 +12,7 @@ from hpcdvc.stacks.best import Best, Top, find_best, find_top, unsearched_filled
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.judged import EXACT, chance_correlation, doubtful_misfit
 from hpcdvc.stacks.models import CONSTANT, Sums, correlation
+from hpcdvc.stacks.peaks import Quadratic
 
 if TYPE_CHECKING:
     from hpcdvc.stacks.arrays import Compared, Shape
@@ -27,13 +28,15 @@ class Look:
     Attributes
     ----------
     height : (h, w) at the top of the peak
-    curvatures : for each searched axis (h, w), in units of the height
+    curvatures : for each searched axis (h, w), in units of the best correlation
+    least_curvature : (h, w) of all directions
     values, partly : (h, w) independent values of a window, and those for misfits, of which some are noise
     trials : (h, w) independent displacements
     """
 
     height: Any
     curvatures: list
+    least_curvature: Any
     values: Any
     partly: Any
     trials: Any
@@ -90,30 +93,31 @@ def _is_higher_beyond(best: Best, searched, size: tuple[int, int], shape: "Shape
 
 def _look(c: "Compared", best: Best, shape: "Shape") -> Look:
     xp = best.xp
-    zncc = correlation(c.sums.map(best.around), xp)
-    whole, height, curvatures = zncc[..., 1, 1], zncc[..., 1, 1], []
-    for axis in (0, 1):
+    q = Quadratic.of_taylor(unsearched_filled(correlation(c.sums.map(best.around), xp), shape, xp))
+    bends, curvatures, lift = (-q.fyy / q.f, -q.fxx / q.f), [], 1
+    for axis, slope in ((0, q.fy / q.f), (1, q.fx / q.f)):
         if shape.beyond[axis]:
-            line = zncc[..., :, 1] if axis == 0 else zncc[..., 1, :]
-            bend = xp.maximum(2 * whole - line[..., 0] - line[..., 2], FLATTEST * whole)
-            slope = line[..., 2] - line[..., 0]
-            height = height + xp.where(abs(slope) < 2 * bend, slope**2 / (8 * bend), 0)
-            curvatures.append(bend / whole)
-    alike = xp.ones(whole.shape)
+            curvatures.append(xp.maximum(bends[axis], FLATTEST))
+            # where a cost is least the correlation need not have a peak
+            lift = lift + xp.where(abs(slope) < curvatures[-1], slope**2 / (2 * curvatures[-1]), 0)
+    least = bends[0] if shape.beyond[0] else bends[1]
+    if all(shape.beyond):
+        least = (bends[0] + bends[1]) / 2 - xp.sqrt((bends[0] - bends[1]) ** 2 / 4 + (q.fxy / q.f) ** 2)
+    height = xp.minimum(q.f * lift, 1)
+    alike = xp.ones(height.shape)
     for curvature in curvatures:
         alike = alike * xp.sqrt(math.pi / curvature)
     alike = xp.clip(alike, 1, c.values / c.full)
     tried = float(np.prod([h - a + 1 for h, a in zip(shape.high, shape.low, strict=True)]))
-    return Look(xp.minimum(height, 1), curvatures, c.values / alike, c.values / xp.sqrt(alike), tried / alike)
+    return Look(height, curvatures, least, c.values / alike, c.values / xp.sqrt(alike), tried / alike)
 
 
 def _flat(look: Look, xp: ModuleType):
-    """Whether noise as large as the residual moves the peak by much."""
-    flat = xp.zeros(look.height.shape, bool)
-    for curvature in look.curvatures:
-        variance = 2 * xp.maximum(1 - look.height, EXACT) / (look.partly * curvature * look.height)
-        flat = flat | (variance > UNSURE**2)
-    return flat
+    """Whether noise as large as the residual moves the peak by much in some direction, as along an edge."""
+    if not look.curvatures:
+        return xp.zeros(look.height.shape, bool)
+    variance = 2 * xp.maximum(1 - look.height, EXACT) / (look.partly * look.least_curvature * look.height)
+    return ~((look.least_curvature > FLATTEST) & (variance < UNSURE**2))
 
 
 def _bar(c: "Compared", middle: Sums, top: Top, look: Look, chance, settings: DenseSettings, xp: ModuleType):
