@@ -7,9 +7,9 @@ cannot be measured is NaN, with a warning of the logger "hpcdvc" that says why.
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images, note_ignored, periodic
 from hpcdvc.stacks.chi2 import chi2_terms, padded_shape
 from hpcdvc.stacks.errors import delta_chi2
+from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images, note_ignored, periodic
 from hpcdvc.stacks.shift import Shift, ShiftSettings
 from hpcdvc.stacks.spectrum import signed
 from hpcdvc.stacks.zoom import zoom_in
