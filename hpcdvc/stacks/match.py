@@ -15,8 +15,8 @@ WEIGHTINGS = (1.0, 0.5, 0.0)
 UNIQUE = 0.95
 #: Least logarithm of the odds of the first against the second.
 ODDS = 8.0
-#: Frequencies over which a Hann window spreads one, per axis.
-HANN_SPREAD = 1.5
+#: Frequencies over which a Hann window spreads one, per axis, and the powers for which it does not spread it farther.
+HANN_SPREAD, HANN_WEIGHTINGS = 8 / 3, (1.0, 0.5)
 #: Fewest pixels of an overlap along an axis.
 LEAST_OVERLAP = 8
 #: Squared difference across the border, over that of neighbours, from which on an image does not go round.
@@ -25,7 +25,13 @@ SEAM = 2.0
 LINES = 16
 
 
-def beats_chance(turned: np.ndarray, shape: tuple[int, ...], trials: float, spread: float = 1.0) -> bool:
+def beats_chance(
+    turned: np.ndarray,
+    shape: tuple[int, ...],
+    trials: float,
+    spread: float = 1.0,
+    weightings: tuple[float, ...] = WEIGHTINGS,
+) -> bool:
     """Whether the frequencies agree on a place better than those of images that have nothing in common.
 
     There the phases of the cross spectrum are anything: a sum of cosines of them is normal with half of the sum of the
@@ -37,18 +43,19 @@ def beats_chance(turned: np.ndarray, shape: tuple[int, ...], trials: float, spre
     shape : of the map
     trials : number of independent places that were tried, at most
     spread : neighbours among the frequencies that say the same, as they do of images that fade out towards their border
+    weightings : powers of the height of the frequencies
     """
     height = np.abs(turned)
     height.flat[0] = 0
     height[height <= 1e-12 * height.max()] = 0  # rounding
     agreement = np.divide(turned.real, height, out=np.zeros_like(height), where=height > 0)
-    for power in WEIGHTINGS:
+    for power in weightings:
         weights = (height > 0) * height**power * half_weights(shape[-1])
         squares = np.vdot(weights, weights)
         places = np.clip(weights.sum() ** 2 / squares, 1, trials)  # no more are independent than frequencies count
         squares *= spread
         # a column that stands for two frequencies is one cosine of twice the weight
-        if np.vdot(weights, agreement) >= -ndtri(FALSE_ALARM / len(WEIGHTINGS) / places) * np.sqrt(squares / 2):
+        if np.vdot(weights, agreement) >= -ndtri(FALSE_ALARM / len(weightings) / places) * np.sqrt(squares / 2):
             return True
     return False
 
@@ -101,7 +108,7 @@ def overlap_beats_chance(images: Images, place: np.ndarray, trials: float) -> bo
     spectra1, spectra2 = (scipy.fft.rfftn(image, axes=axes_of(image)) for image in (one, two))
     shape = one.shape[1:]
     cross = Polynomial(np.einsum("k...,k...->...", np.conj(spectra1), spectra2), shape)
-    return beats_chance(cross.turned(rest), shape, trials, HANN_SPREAD ** len(shape))
+    return beats_chance(cross.turned(rest), shape, trials, HANN_SPREAD ** len(shape), HANN_WEIGHTINGS)
 
 
 def goes_round(images: Images) -> bool:

@@ -32,6 +32,9 @@ from hpcdvc.stacks.settings import Shift, ShiftSettings, measured, nothing
 from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum
 from hpcdvc.stacks.zoom import zoom_in
 
+#: Correlation from which on images that match at several places are alike, as gratings are, however few their waves.
+ALIKE = 0.5
+
 
 def measure_shift(
     im1: np.ndarray,
@@ -183,14 +186,14 @@ def judge(similarity: Similarity, images: Images, settings: ShiftSettings, place
         if elsewhere or np.abs(place).max() > largest:
             return Status.BORDER_OF_RANGE
         trials = min(trials, (2 * largest + 1) ** values.ndim)
-    if not beats_chance(turned, score.shape, trials):
-        return Status.DECORRELATED
+    by_chance = not beats_chance(turned, score.shape, trials)
     # zeros around the images, and frequencies that all count alike, are not met by chance alone
     if settings.boundary == "fill" or settings.method == "phase" and not goes_round(images):
-        if not overlap_beats_chance(images, place, trials):
-            return Status.DECORRELATED
-    second = second_highest(values, first, largest)
-    return 0 if is_unique(own, score.shape, height - mean, second - mean) else Status.AMBIGUOUS
+        by_chance = by_chance or not overlap_beats_chance(images, place, trials)
+    unique = is_unique(own, score.shape, height - mean, second_highest(values, first, largest) - mean)
+    if by_chance and (unique or similarity.cross.derivatives(place)[0] < ALIKE * similarity.norm):
+        return Status.DECORRELATED
+    return 0 if unique else Status.AMBIGUOUS
 
 
 def covariance_of(similarity: Similarity, images: Images, settings: ShiftSettings, place: np.ndarray) -> np.ndarray:
