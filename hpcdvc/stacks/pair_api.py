@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
-import scipy.fft
 
 from hpcdvc.errors import UserError
-from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images, note_ignored, periodic
+from hpcdvc.stacks import fourier
+from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images, note_ignored
 from hpcdvc.stacks.shift import ShiftSettings
 from hpcdvc.stacks.zoom import zoom_in
 
@@ -100,8 +100,8 @@ def register_images(
     result = in_peer_order(shift, return_error)
     if not return_registered:
         return result
-    two = np.asarray(im2, float)
-    return (*result, scipy.fft.irfftn(periodic(two).turned(shift.displacement[1:]), two.shape))
+    back = np.full(np.shape(im2), np.nan) if shift.status != 2 else fourier.shift(im2, -shift.displacement[1:])
+    return (*result, back)
 
 
 def iterative_zoom(
@@ -145,8 +145,7 @@ def iterative_zoom(
             f"an image of shape {image.shape} that is not finite, or constant, has nothing to be zoomed in on"
         )
     pick = np.argmax if minmax(np.array([0, 1])) == 1 else np.argmin
-    first = np.array(np.unravel_index(pick(image), image.shape))
-    zoomed = zoom_in(periodic(image), image, first, mindiff, tuple(zoomshape), zoomstep, pick)
+    zoomed = zoom_in(image, mindiff, tuple(zoomshape), zoomstep, pick)
     middle = 0 if return_center else (np.array(image.shape) - 1) / 2
     place = tuple(float(at) for at in zoomed.place - middle)
     if verbose:
