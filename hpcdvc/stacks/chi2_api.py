@@ -7,10 +7,11 @@ cannot be measured is NaN, with a warning of the logger "hpcdvc" that says why.
 import numpy as np
 
 from hpcdvc.errors import UserError
+from hpcdvc.stacks.arguments import note_ignored
 from hpcdvc.stacks.chi2 import chi2_terms
 from hpcdvc.stacks.errors import delta_chi2
 from hpcdvc.stacks.fourier import scale, zoom_positions
-from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images, note_ignored
+from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images
 from hpcdvc.stacks.shift import Shift, ShiftSettings
 from hpcdvc.stacks.zoom import zoom_in
 
@@ -48,7 +49,7 @@ def chi2n_map(
     UserError
         The shapes do not fit, or the boundary is another one.
     """
-    note_ignored(nthreads=nthreads != 1, use_numpy_fft=use_numpy_fft)
+    note_ignored(nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False))
     if boundary not in ("wrap", "fill"):
         check_boundary(boundary)
         raise UserError("a chi2 map has the boundary wrap or fill")
@@ -117,7 +118,7 @@ def chi2_shift(
     UserError
         The shapes do not fit, or an argument is out of range.
     """
-    note_ignored(nthreads=nthreads != 1, use_numpy_fft=use_numpy_fft)
+    note_ignored(nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False))
     check_boundary(boundary)
     if return_chi2array and boundary == "overlap":
         raise UserError("there is no chi2 array of what overlaps: return_chi2array needs the boundary wrap or fill")
@@ -199,7 +200,9 @@ def chi2_shift_iterzoom(
     UserError
         The shapes do not fit, or an argument is out of range.
     """
-    note_ignored(nthreads=nthreads != 1, use_numpy_fft=use_numpy_fft, upsample_factor=upsample_factor != "auto")
+    note_ignored(
+        nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False), upsample_factor=(upsample_factor, "auto")
+    )
     check_boundary(boundary)
     settings = ShiftSettings(
         method="chi2iterzoom", boundary=boundary, zeromean=zeromean, errors=errors, keep_map=return_chi2array,

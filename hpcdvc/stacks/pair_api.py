@@ -11,7 +11,8 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.stacks import fourier
-from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images, note_ignored
+from hpcdvc.stacks.arguments import note_ignored
+from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images
 from hpcdvc.stacks.shift import ShiftSettings
 from hpcdvc.stacks.zoom import zoom_in
 
@@ -95,7 +96,7 @@ def register_images(
     ----------
     Guizar-Sicairos et al. 2008, doi 10.1364/OL.33.000156
     """
-    note_ignored(DEBUG=DEBUG, nthreads=nthreads != 1, use_numpy_fft=use_numpy_fft)
+    note_ignored(DEBUG=(DEBUG, False), nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False))
     shift = measure_images(im1, im2, ShiftSettings(method="dft", upsample=int(usfac), largest=maxoff), None, False)
     result = in_peer_order(shift, return_error)
     if not return_registered:
@@ -138,7 +139,7 @@ def iterative_zoom(
     UserError
         The image is the same everywhere, or not finite.
     """
-    note_ignored(ploteach=ploteach)
+    note_ignored(ploteach=(ploteach, False))
     image = np.asarray(image, float)
     if not np.isfinite(image).all() or np.ptp(image) == 0 or image.ndim != len(zoomshape):
         raise UserError(
@@ -163,7 +164,23 @@ def iterative_zoom_1d(
     minmax: Callable = np.min,
     return_center: bool = True,
 ) -> tuple:
-    """Zoom in on the minimum of a row of values; see `iterative_zoom`, of which all is of one axis here."""
+    """Zoom in on the minimum of a row of values until the value next to it is closer than `mindiff`.
+
+    Parameters
+    ----------
+    data : (n,) array, which goes round
+    mindiff, return_zoomed, zoomstep, verbose, minmax, return_center : see `iterative_zoom`
+    zoomshape : (points of a grid,)
+
+    Returns
+    -------
+    (x,) of the centre of the last grid, pixels; with `return_zoomed`: zoomed, factor, (x,)
+
+    Raises
+    ------
+    UserError
+        The values are the same everywhere, or not finite.
+    """
     return iterative_zoom(
         data, mindiff, zoomshape, return_zoomed, zoomstep, verbose, minmax, return_center=return_center
     )  # fmt: skip

@@ -32,13 +32,6 @@ def in_peer_order(shift: Shift, return_error: bool) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-def note_ignored(**ignored: bool) -> None:
-    """Say which arguments that were given have no effect."""
-    names = [name for name, given in ignored.items() if given]
-    if names:
-        log.info("without effect here: %s", ", ".join(names))
-
-
 def check_boundary(boundary: str) -> None:
     """Refuse a boundary that only interpolation knows."""
     if boundary in ("constant", "reflect", "nearest"):
