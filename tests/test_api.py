@@ -51,7 +51,8 @@ PARAMETERS = {
     ),
     "estimate_local_quadratic_coherency": "points displacements neighbour_radius n_neighbours epsilon verbose",
     "find_global_shift_based_local_shifts": (
-        "ref_mat mat win_size margin list_ij num_point global_value gpu block sub_pixel method size ncore norm return_list"
+        "ref_mat mat win_size margin list_ij num_point global_value gpu block sub_pixel method size ncore norm "
+        "return_list"
     ),
     "find_local_shifts": ("ref_mat mat dim win_size margin method size gpu block ncore norm norm_global chunk_size"),
     "find_local_shifts_umpa": (

@@ -27,7 +27,7 @@ def chi2n_map(
     return_all: bool = False,
     reduced: bool = False,
 ) -> np.ndarray | tuple[np.ndarray, float, np.ndarray, np.ndarray | float]:
-    """chi2 over all displacements d: the sum of (im2[i] - im1[i - d])^2 / err[i]^2.
+    """Chi2 over all displacements d: the sum of (im2[i] - im1[i - d])^2 / err[i]^2.
 
     Parameters
     ----------
