@@ -35,6 +35,14 @@ NAMES = (
     ("image_registration.fft_tools.smooth", "hpcdvc.fourier.smooth"),
     ("image_registration.fft_tools.dftups", "hpcdvc.fourier.upsample"),
     ("image_registration.fft_tools.zoomnd, zoom_on_pixel", "hpcdvc.fourier.zoom"),
+    ("image_registration.chi2_shifts.chi2_shift", "hpcdvc.stacks.chi2_api.chi2_shift"),
+    ("image_registration.chi2_shifts.chi2_shift_iterzoom", "hpcdvc.stacks.chi2_api.chi2_shift_iterzoom"),
+    ("image_registration.chi2_shifts.chi2n_map", "hpcdvc.stacks.chi2_api.chi2n_map"),
+    ("image_registration.cross_correlation_shifts", "hpcdvc.stacks.pair_api.cross_correlation_shifts"),
+    ("image_registration.iterative_zoom.iterative_zoom", "hpcdvc.stacks.pair_api.iterative_zoom"),
+    ("image_registration.iterative_zoom.iterative_zoom_1d", "hpcdvc.stacks.pair_api.iterative_zoom_1d"),
+    ("image_registration.register_images", "hpcdvc.stacks.pair_api.register_images"),
+    ("", "hpcdvc.stacks.shift.measure_shift"),
     ("spam.deformation.computePhi", "hpcdvc.fields.decomposition.compute_phi"),
     ("spam.deformation.decomposeF", "hpcdvc.fields.decomposition.decompose_f"),
     ("spam.deformation.decomposePhi", "hpcdvc.fields.decomposition.decompose_phi"),
@@ -82,6 +90,19 @@ NAMES = (
     ("spam.label.getLabel", "hpcdvc.labels.boxes.get_label"),
     ("spam.label.getNeighbours", "hpcdvc.labels.contacts.neighbours"),
     ("spam.label.volumes", "hpcdvc.labels.boxes.volumes"),
+    (
+        "algotom.util.correlation.find_global_shift_based_local_shifts",
+        "hpcdvc.stacks.map_api.find_global_shift_based_local_shifts",
+    ),
+    ("algotom.util.correlation.find_local_shifts", "hpcdvc.stacks.local_api.find_local_shifts"),
+    ("algotom.util.correlation.find_local_shifts_umpa", "hpcdvc.stacks.local_api.find_local_shifts_umpa"),
+    (
+        "algotom.util.correlation.find_shift_based_correlation_map",
+        "hpcdvc.stacks.map_api.find_shift_based_correlation_map",
+    ),
+    ("algotom.util.correlation.generate_correlation_map", "hpcdvc.stacks.map_api.generate_correlation_map"),
+    ("algotom.util.correlation.locate_peak", "hpcdvc.stacks.map_api.locate_peak"),
+    ("algotom.util.correlation.normalize_image", "hpcdvc.stacks.map_api.normalize_image"),
 )
 
 
