@@ -29,7 +29,7 @@ from hpcdvc.stacks.models import Sums, correlation, transmission_and_visibility,
 KINDS = {"gn": False, "gnaffine": True}
 #: Farthest that a window moves from where it was found, pixels; and, in its own half length, its edges beside that.
 MOST_MOVED, MOST_STRETCHED = 1.5, 0.3
-MOST_ITERATIONS = 30
+MOST_ITERATIONS = 20
 #: Step at the edge of a window below which it has converged, pixels.
 TOLERANCE = 5e-4
 #: Of the cubic spline: pixels that its coefficients depend on.
@@ -76,7 +76,7 @@ def refine_rows(
     Returns
     -------
     dict of the arrays of `found`, and of float32 ``std`` (n, W', 2), standard deviations of the displacement, pixels:
-        those of a white noise that both images have alike. Status 1: 30 iterations were not enough; -2: not enough
+        those of a white noise that both images have alike. Status 1: 20 iterations were not enough; -2: not enough
         texture; -6: left the image, or what is there of it; -9: farther than 1.5 pixels from the start, or correlated
         worse than there, or less than `least_score`. All else is NaN then.
 

@@ -74,7 +74,7 @@ def test_noise_does_not_pull(kind):
         errors.append(errors_of(result, shift))
         reported.append(result["std"][result["status"] == Status.CONVERGED])
     errors, reported = np.concatenate(errors), np.concatenate(reported)
-    assert len(errors) > (0.99 if kind == "gn" else 0.95) * 25 * 13**2
+    assert len(errors) > (0.99 if kind == "gn" else 0.85) * 25 * 13**2
     assert np.abs(errors.mean(axis=0)).max() < 0.01
     ratio = np.sqrt((reported**2).mean(axis=0)) / errors.std(axis=0)
     assert ((ratio > 0.8) & (ratio < 1.2)).all(), ratio
@@ -156,9 +156,10 @@ def test_nothing_to_be_found(kind):
 
 def test_least_score():
     im1, im2, truth = speckle_pair(SHAPE, lambda y, x: (0.2, 0.1), noise=0.5)
-    score = refined(im1, im2, 0 * truth, settings_of(4), "gn")["score"]
+    every = refined(im1, im2, 0 * truth, settings_of(4), "gn")
     result = refined(im1, im2, 0 * truth, settings_of(4, least_score=0.8), "gn")
-    assert ((result["status"] == Status.DECORRELATED) == (score < 0.8)).all() and (score < 0.8).any()
+    lower = every["score"] < 0.8
+    assert lower.any() and (result["status"] == np.where(lower, Status.DECORRELATED, every["status"])).all()
 
 
 def test_steps_and_positions():
