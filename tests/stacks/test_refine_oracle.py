@@ -35,7 +35,7 @@ def rms(result, truth, name="displacement"):
 
 
 def test_one_frame(case):
-    """A field that is curved in windows of 15 pixels: the peer errs by 0.091 (y) and 0.094 pixels (x), without noise."""
+    """A field that is curved in windows of 15 pixels: the peer errs by 0.091 (y) and 0.094 (x)."""
     ref, mat, peer, uy, ux = case("alg_local_2d", "in_ref", "in_mat", "out_nonorm", "truth_uy", "truth_ux")
     settings, truth = DenseSettings(7, (-5, 5, -5, 5), template="im2"), np.stack([uy, ux], -1)
     error, count = rms(refined(ref, mat, peer, 12, settings, "gnaffine"), truth)
