@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import RunControl, Slices
+from hpcdvc.options.common import NeedlessLazyLoad, Output, RunControl, Slices
 from hpcdvc.options.declare import OptionSet, option, option_group
-from hpcdvc.options.stacks import Bands, DenseOutput, PeakSize, ShiftRange, ShiftWindow, peak_option
+from hpcdvc.options.stacks import Bands, PeakSize, Pictures, ShiftRange, ShiftWindow, peak_option
 
 DESCRIPTION = (
     "Find where the speckle of each pixel has gone, what is left of its light and of its contrast: refraction, "
@@ -27,7 +27,11 @@ class Scan(Slices):
     )
     sam: str = option(reads="scan", help="the same with it; 4-D, projections x frames, is a tomographic scan")
     flats: str | None = option(
-        None, "--flats", metavar="FILE", reads="scan", help="frames without sample and diffuser, to divide by their mean"
+        None,
+        "--flats",
+        metavar="FILE",
+        reads="scan",
+        help="frames without sample and diffuser: their mean divides",
     )
     darks: str | None = option(
         None, "--darks", metavar="FILE", reads="scan", help="frames without light: their mean is subtracted"
@@ -41,7 +45,7 @@ class Scan(Slices):
     )  # fmt: skip
     frame_masks: str | None = option(
         None, "-mfs", "--frame-masks", metavar="FILE", reads="scan",
-        help="masks of the frames of sam, one for each or one for all: where one is 0, the pixel is left out in that frame",
+        help="masks of the frames of sam, one for each or one for all: where one is 0, the frame lacks the pixel",
     )  # fmt: skip
     positions: str | None = option(
         None, "-pos", "--positions", metavar="FILE", reads="parameters",
@@ -71,8 +75,8 @@ class Model(OptionSet):
         "-mean",
         "--mean",
         choices=("global", "frame", "local"),
-        help="light without contrast: global, the mean of all frames of ref; frame divides each frame by its own mean, for "
-        "a beam that drifts; local, with -df, is the mean of each window",
+        help="light without contrast: global, the mean of all frames of ref; frame divides each frame by its own mean, "
+        "for a beam that drifts; local, with -df, is the mean of each window",
     )
     values_at: str = option(
         "subpixel", "-tv", "--values-at", choices=("subpixel", "pixel"),
@@ -106,7 +110,15 @@ class Phase(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Options(Scan, ShiftWindow, ShiftRange, Model, PeakSize, Phase, DenseOutput, RunControl, Bands):
+class Options(
+    Scan, ShiftWindow, ShiftRange, Model, PeakSize, Phase, Output, Pictures, RunControl, Bands, NeedlessLazyLoad
+):
     """Options of hpcdvc-umpa."""
 
     peak_method: str = peak_option("gn")
+
+    def check(self) -> None:
+        if self.peak_size != 3 and self.peak_method != "poly":
+            raise UserError(f"-psize is for -pm poly, not for -pm {self.peak_method}")
+        if self.integrate and self.node_spacing > 1:
+            raise UserError("-integrate needs a displacement at every pixel: -ns 1")

@@ -1,4 +1,4 @@
-"""Frames of a speckle scan as they are compared: chosen, corrected for the detector, brought to one mean, moved, masked.
+"""Frames of a speckle scan as they are compared: chosen, corrected for the detector, moved and masked.
 
 Nothing is held but a band of rows: grey values are read where they are, and every step is done while a band is filled.
 """

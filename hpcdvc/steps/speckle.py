@@ -1,15 +1,23 @@
 """Scans of speckle: which frames of which projection are compared with which, from options and files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from scipy import ndimage
 
 from hpcdvc.errors import UserError
+from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.images.stack import Stack, frames_of, open_stack
-from hpcdvc.stacks.frames import FACTS, Detector, FramePair, Frames, Rows, frame_facts, pair_of
+from hpcdvc.options.umpa import Options
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.stacks.dense import DenseSettings
+from hpcdvc.stacks.frames import FACTS, Detector, FramePair, Frames, Rows, frame_facts, pair_of, read_positions
+
+#: Part of a window that the masks must leave.
+ENOUGH = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,31 @@ class ScanFiles:
     def block_of(self, projection: int) -> int:
         """Number of the reference of a projection."""
         return int(np.searchsorted(self.blocks, projection, side="right")) - 1
+
+
+def scan_files(options: Options, inputs: Inputs) -> ScanFiles:
+    """The files of a scan, from options and headers, on one rank; see `check_frames`.
+
+    Raises
+    ------
+    UserError
+        The text of the positions is none, or blocks cannot be of one length.
+    """
+    ref, sam = inputs.volumes["ref"], inputs.volumes["sam"]
+    steps = tuple(range(frames_of(sam))) if options.steps is None else options.steps
+    positions = read_positions(options.positions, frames_of(sam)) if options.positions else ()
+    blocks = options.blocks
+    if blocks is None:
+        references, projections = (info.shape[0] // frames_of(info) for info in (ref, sam))
+        if projections % references and references < projections:
+            raise UserError(
+                f"{ref.spec} has {references} stacks, and {sam.spec} {projections} projections, which make no blocks "
+                "of one length: -blocks says where each begins"
+            )
+        blocks = tuple(range(0, projections, max(projections // references, 1)))[:references]
+    chosen = tuple(positions[step] for step in steps if step < len(positions))
+    others = [inputs.volume(name) for name in ("flats", "darks", "frame_masks")]
+    return ScanFiles(ref, sam, *others, steps, chosen, blocks, options.mean == "frame")
 
 
 def check_frames(files: ScanFiles, dark_field: bool) -> None:
@@ -92,22 +125,6 @@ def _check_blocks(files: ScanFiles, projections: int) -> None:
     rising = all(a < b for a, b in zip(files.blocks, files.blocks[1:], strict=False))
     if files.blocks[0] != 0 or not rising or files.blocks[-1] >= projections:
         raise UserError(f"-blocks are rising numbers of projections that begin with 0 and end below {projections}")
-
-
-def even_blocks(references: int, projections: int, ref: str, sam: str) -> tuple[int, ...]:
-    """First projection of each block, where all are of one length.
-
-    Raises
-    ------
-    UserError
-        They cannot be.
-    """
-    if projections % references and references <= projections:
-        raise UserError(
-            f"{ref} has {references} stacks, and {sam} {projections} projections, which make no blocks of one length: "
-            "-blocks says where each begins"
-        )
-    return tuple(range(0, projections, max(projections // references, 1)))[:references]
 
 
 class Scan:
@@ -158,6 +175,45 @@ class Scan:
         return Frames(rows, tuple(numbers), self.files.shape[1:], self._detector, self.files.positions, mask)
 
 
+@dataclass(frozen=True)
+class NothingToMeasure:
+    """Takes the place of `hpcdvc.steps.bands.RowMeasure` where too few frames are left: all pixels have one status."""
+
+    settings: DenseSettings
+    height: int
+    width: int
+    status: Status
+    halo: int = 0
+
+    def __call__(self, im1: None, im2: None, first: int, rows: range) -> dict[str, np.ndarray]:
+        """What `hpcdvc.stacks.dense.measure_rows` gives of pixels that are not measured."""
+        shape = len(rows), -(-self.width // self.settings.step)
+        names = ("score", "transmission", "visibility")
+        found = {name: np.full(shape, np.nan, np.float32) for name in names}
+        found["displacement"] = np.full((*shape, 2), np.nan, np.float32)
+        return {**found, "status": np.full(shape, self.status, np.int8)}
+
+
+def masked_windows(sam: Frames, half: int) -> Callable[[range, dict[str, np.ndarray]], None]:
+    """Marks pixels that are not there as without a specimen where it is the masks that take most of their windows.
+
+    Parameters
+    ----------
+    sam : the frames with the sample and their masks
+    half : half window
+    """
+    side = 2 * half + 1
+
+    def mark(rows: range, found: dict[str, np.ndarray]) -> None:
+        first, stop = max(rows[0] - half, 0), min(rows[-1] + half + 1, sam.shape[0])
+        left = np.pad(sam.unmasked(first, stop), half, constant_values=1)
+        share = ndimage.uniform_filter(left.astype(np.float64), side)[half:-half, half:-half]
+        lost = share[np.asarray(rows) - first][:, :: rows.step] < ENOUGH - 1e-6
+        found["status"][lost & (found["status"] == Status.FEW_VALID_VOXELS)] = Status.NO_SPECIMEN
+
+    return mark
+
+
 def _rows(stack: Stack, projection: int) -> Rows:
     return lambda frame, first, stop: stack.rows(first, stop, slice(frame, frame + 1), projection)[0]
 
@@ -181,6 +237,8 @@ def _facts(frames: Frames, number: int) -> np.void:
 def _shared_facts(team, stacks: list[Frames]) -> list[np.ndarray]:
     """What is known of the frames of each stack, which the ranks look at by turns. Collective."""
     wanted = sorted({(s, number) for s, stack in enumerate(stacks) for number in stack.numbers})
-    mine = team.agree_all(lambda: {(s, number): _facts(stacks[s], number) for s, number in wanted[team.rank :: team.size]})
+    mine = team.agree_all(
+        lambda: {(s, number): _facts(stacks[s], number) for s, number in wanted[team.rank :: team.size]}
+    )
     found = {place: facts for some in team.all_gather(mine) for place, facts in some.items()}
     return [np.array([found[s, number] for number in stack.numbers], FACTS) for s, stack in enumerate(stacks)]
