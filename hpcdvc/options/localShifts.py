@@ -26,12 +26,12 @@ class Comparison(OptionSet):
     )  # fmt: skip
     dim: int = option(
         2, "-dim", "--dim", choices=(1, 2),
-        help="2: windows and displacements along both axes; 1: two searches, of parts of rows along x, of columns along y",
+        help="2: windows and displacements in both axes; 1: two searches, of parts of rows along x, of columns along y",
     )  # fmt: skip
     norm: str = option(
         "none", "-norm", "--normalisation", choices=("none", "rowcol", "global"),
-        help="rowcol: each frame is divided by the sums of its columns and rows before; global: each stack is brought to "
-        "mean 0 and standard deviation 1",
+        help="rowcol: each frame is divided by the sums of its columns and rows first; global: each stack is brought "
+        "to mean 0 and standard deviation 1",
     )  # fmt: skip
     least_score: float | None = option(
         None, "-ccmin", "--cc-minimum", at_least=-1, at_most=1,
