@@ -230,31 +230,49 @@ def lags(n: int) -> np.ndarray:
 
 
 def filled(a: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """An array whose missing pixels have means of their surroundings, and where they were; None: there are none.
+    """An array without missing pixels, and where they were; None: there are none.
 
-    Raises
-    ------
-    UserError
-        There is no pixel at all.
+    They have means of their surroundings in their plane (the last two axes); a plane without a pixel is that of the
+    nearest one that has some.
     """
     missing = ~np.isfinite(a)
     if not missing.any():
         return a, None
-    if missing.all():
-        raise UserError("no pixel is a number")
-    a, width = np.where(missing, np.nan, a), 1.0
-    while (gone := ~np.isfinite(a)).any():
-        a = np.where(gone, smooth(a, width, boundary="wrap"), a)
-        width *= 2
-    return a, missing
+    planes = np.array([filled_plane(plane) for plane in a.reshape(-1, *a.shape[-2:])])
+    known = np.isfinite(planes.reshape(len(planes), -1)[:, 0])
+    return (planes[nearest(known)] if known.any() else np.zeros_like(a)).reshape(a.shape), missing
+
+
+def filled_plane(plane: np.ndarray) -> np.ndarray:
+    """A plane, or a row, whose missing pixels have means of their surroundings; as it is, where all are missing."""
+    missing, width = ~np.isfinite(plane), 1.0
+    plane = np.where(missing, np.nan, plane)
+    while missing.any() and not missing.all():
+        plane = np.where(missing, smooth(plane, width, boundary="wrap"), plane)
+        missing, width = ~np.isfinite(plane), 2 * width
+    return plane
+
+
+def nearest(known: np.ndarray) -> np.ndarray:
+    """Of each of a row of planes (n,), the number of the nearest one that is known."""
+    numbers = np.flatnonzero(known)
+    return numbers[np.abs(np.subtract.outer(np.arange(len(known)), numbers)).argmin(axis=1)]
+
+
+def beside(n: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of a row of n that places lie between; a whole number but for rounding lies on one."""
+    near = np.round(positions, 9)
+    return np.floor(near).astype(int) % n, np.ceil(near).astype(int) % n
+
+
+def touched(missing: np.ndarray, positions: Sequence[np.ndarray]) -> np.ndarray:
+    """Places of a grid (positions along the last axes) that lie beside a missing pixel."""
+    for axis, y in enumerate(positions, missing.ndim - len(positions)):
+        low, high = (np.take(missing, pixels, axis) for pixels in beside(missing.shape[axis], y))
+        missing = low | high
+    return missing
 
 
 def _without(values: np.ndarray, missing: np.ndarray | None, positions: Sequence[np.ndarray]) -> np.ndarray:
-    """Values that were read at a grid of places; NaN where a pixel beside the place was missing."""
-    if missing is None:
-        return values
-    for axis, y in enumerate(positions):
-        n, near = missing.shape[axis], np.round(y, 9)  # a whole number but for rounding has one pixel
-        low, high = (np.take(missing, side(near).astype(int) % n, axis) for side in (np.floor, np.ceil))
-        missing = low | high
-    return np.where(missing, np.nan, values)
+    """Values that were read at a grid of places; NaN beside a missing pixel."""
+    return values if missing is None else np.where(touched(missing, positions), np.nan, values)

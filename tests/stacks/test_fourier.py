@@ -75,8 +75,17 @@ def test_missing_pixels():
     assert np.nanmax(np.abs(moved - expected)) < 0.15 * np.ptp(whole)
     read = fourier.scale(image, [[7, 7.5, 8], [9]])
     np.testing.assert_array_equal(np.isnan(read.ravel()), [True, True, False])
-    with pytest.raises(UserError, match="no pixel"):
-        fourier.shift(np.full((3, 3), np.nan), (0, 1))
+    assert np.isnan(fourier.shift(np.full((3, 4), np.nan), (0, 1))).all()
+
+
+def test_missing_planes():
+    """A plane without a pixel does not come into the others: constant planes stay constant."""
+    volume = np.full((9, 6, 7), 5.0)
+    volume[3] = volume[6, 2, 2] = np.nan
+    found = fourier.shift(volume, (0.5, 0.25, 0))
+    np.testing.assert_allclose(found[np.isfinite(found)], 5, atol=1e-12)
+    assert np.isnan(found[3:5]).all() and not np.isnan(found[5]).any()
+    assert set(zip(*np.nonzero(np.isnan(found[6:])), strict=True)) == {(z, y, 2) for z in (0, 1) for y in (2, 3)}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
