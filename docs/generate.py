@@ -149,6 +149,13 @@ def search_statuses() -> str:
     return advised(ADVICE, Family.SEARCH)
 
 
+def umpa_statuses() -> str:
+    """Statuses of the pixels of a speckle scan."""
+    from hpcdvc.workflows.umpa import ADVICE
+
+    return advised(ADVICE)
+
+
 def propagate_statuses() -> str:
     """Statuses of the points of a propagation."""
     from hpcdvc.fields.status import Family
@@ -282,6 +289,7 @@ def fragments() -> dict[str, str]:
         "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
+        "umpa-statuses.md": umpa_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),

@@ -128,12 +128,14 @@ class Compared:
     ----------
     sums : Sums of (sy, sx, h, w) arrays, some of them views
     score : (sy, sx, h, w), the higher the better; NaN where it cannot be told
+    alike : (sy, sx, h, w) bool, False where light is dark: no specimen does that, but the model with dark field does
     there, clipped : (h, w) bool, whether enough of the window is there, and too much of it saturated
     values : pixels and frames of a window
     """
 
     sums: Sums
     score: Any
+    alike: Any
     there: Any
     clipped: Any
     values: float
@@ -158,4 +160,5 @@ def _compared(a, b, weights, shape: Shape, settings: DenseSettings, xp: ModuleTy
         else:
             score = -umpa_cost(sums, settings.metric == "umpa-dark", xp) / full
     values = len(a) / float(np.prod([np.square(t).sum() for t in taps]))
-    return Compared(sums, xp.where(comparable, score, xp.nan), there, clipped, values)
+    alike = sums.ir * sums.mm > sums.im * sums.rm
+    return Compared(sums, xp.where(comparable, score, xp.nan), alike, there, clipped, values)

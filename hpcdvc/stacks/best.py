@@ -26,11 +26,12 @@ class Best:
     Attributes
     ----------
     y, x : (h, w) its place in the maps
-    known : (h, w) bool, False where there is none
+    compared, known : (h, w) bool, whether there is a score at all, and one of a window that is alike
     """
 
     y: Any
     x: Any
+    compared: Any
     known: Any
     xp: ModuleType
 
@@ -47,18 +48,20 @@ class Best:
         return xp.where(inside, values, xp.nan)
 
 
-def find_best(score, shape: "Shape", xp: ModuleType = np) -> Best:
+def find_best(c: "Compared", shape: "Shape", xp: ModuleType = np) -> Best:
     """The highest score in the range, the first of equal ones."""
-    (by, bx), (sy, sx) = shape.beyond, score.shape[:2]
-    inner = score[by : sy - by, bx : sx - bx]
-    scores = xp.where(xp.isnan(inner), -xp.inf, inner).reshape(-1, *score.shape[2:])
+    (by, bx), (sy, sx) = shape.beyond, c.score.shape[:2]
+    inner = np.s_[by : sy - by, bx : sx - bx]
+    compared = ~xp.isnan(c.score[inner])
+    scores = xp.where(compared & c.alike[inner], c.score[inner], -xp.inf)
+    width, scores = scores.shape[1], scores.reshape(-1, *scores.shape[2:])
     place = scores.argmax(0)
-    return Best(place // inner.shape[1] + by, place % inner.shape[1] + bx, xp.isfinite(scores.max(0)), xp)
+    return Best(place // width + by, place % width + bx, compared.any((0, 1)), xp.isfinite(scores.max(0)), xp)
 
 
 def judge(c: "Compared", shape: "Shape", settings: DenseSettings, xp: ModuleType = np) -> dict[str, Any]:
     """From scores to what `dense.measure_rows` returns, all columns of a block of rows."""
-    best = find_best(c.score, shape, xp)
+    best = find_best(c, shape, xp)
     near = best.around(c.score)
     fraction = _fraction(best, near, c.score, shape, settings)
     at = c.sums.map(lambda values: best.around(values))
@@ -73,7 +76,8 @@ def judge(c: "Compared", shape: "Shape", settings: DenseSettings, xp: ModuleType
         end(c.clipped, Status.SATURATED)
         end(~c.there, Status.FEW_VALID_VOXELS)
         end(middle.ii - middle.im**2 / middle.mm <= CONSTANT * middle.ii, Status.SINGULAR)
-        end(~best.known, Status.FEW_VALID_VOXELS)
+        end(~best.compared, Status.FEW_VALID_VOXELS)
+        end(~best.known, Status.DECORRELATED)
         if any(shape.beyond):
             end(xp.isnan(searched).any((-1, -2)) | xp.isnan(fraction).any(-1), Status.FEW_VALID_VOXELS)
         end((searched > near[..., 1:2, 1:2]).any((-1, -2)), Status.BORDER_OF_RANGE)
@@ -83,7 +87,10 @@ def judge(c: "Compared", shape: "Shape", settings: DenseSettings, xp: ModuleType
         values, trials = _independent(c, at, shape, xp)
         end(~beats_chance(zncc, values, trials, xp), Status.DECORRELATED)
         one, second = _misfits(c, best, middle, shape, settings, xp)
-        end(is_ambiguous(one, second, values, xp), Status.AMBIGUOUS)
+        # what chance makes of another place is no rival
+        rival = xp.sqrt(xp.clip(1 - second, 0, None)) if settings.metric != "ncc" else 1 - second
+        rivals = beats_chance(rival, values, trials, xp) & is_ambiguous(one, second, values, xp)
+        end(rivals, Status.AMBIGUOUS)
     found = _results(best, near, at, fraction, shape, settings)
     measured = status == Status.CONVERGED
     for name, values in found.items():
@@ -152,7 +159,7 @@ def _misfits(c: "Compared", best: Best, middle: Sums, shape: "Shape", settings: 
         peaks[dy:, max(0, dx) : sx - max(0, -dx)] &= two >= one
     y, x = xp.arange(sy)[:, None, None, None], xp.arange(sx)[:, None, None]
     far = (abs(y - best.y) > SAME_PEAK) | (abs(x - best.x) > SAME_PEAK)
-    far = far & peaks & (y >= by) & (y < sy - by) & (x >= bx) & (x < sx - bx)
+    far = far & peaks & c.alike & (y >= by) & (y < sy - by) & (x >= bx) & (x < sx - bx)
     second = xp.where(far, maps, -xp.inf).max((0, 1))
     first = maps.max((0, 1)) if not any(shape.beyond) else best.around(maps)[..., 1, 1]
     if settings.metric == "ncc":
