@@ -22,7 +22,7 @@ enum {
 /* Largest change of length in the window, of its own. */
 #define MOST_STRAIN 0.3
 /* The correlation may fall from c to 1 - GROWTH (1 - c): it is that of noise, too, which is smoothed between pixels. */
-#define GROWTH 1.5
+#define GROWTH 1.05
 
 /* Square of the taps of `derivative`: its variance of unit white noise. */
 #define DERIVATIVE_NOISE (2 * (4.0 / 9 + 1.0 / 144))

@@ -15,7 +15,7 @@ from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.output.columns import columns_of
 from hpcdvc.runs.slabs import Maker
-from hpcdvc.stacks import arrays, dense
+from hpcdvc.stacks import arrays, dense, refine
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module, to_numpy
 
@@ -42,6 +42,7 @@ class RowMeasure:
     means : (2,) mean grey values of both stacks, or (2, K) of their frames
     lines : search along x and along y, each with windows of one row or column
     device, rank : where the arrays are
+    peak_method : "gn" and "gnaffine" go on from what was found on the grey values, by the processor
     """
 
     settings: DenseSettings
@@ -50,6 +51,7 @@ class RowMeasure:
     lines: bool = False
     device: str = "cpu"
     rank: int = 0
+    peak_method: str = "taylor"
 
     @cached_property
     def searches(self) -> list[DenseSettings]:
@@ -65,20 +67,24 @@ class RowMeasure:
     @property
     def halo(self) -> int:
         """Rows about those that are measured that must be read."""
-        return max(map(dense.halo, self.searches))
+        return refine.halo(self.settings) if self._refines else max(map(dense.halo, self.searches))
+
+    @property
+    def _refines(self) -> bool:
+        return self.peak_method in refine.KINDS
 
     def __call__(self, im1: np.ndarray, im2: np.ndarray, first: int, rows: range) -> dict[str, np.ndarray]:
         """Measure rows of the image in bands that begin at row `first`; see `hpcdvc.stacks.dense.measure_rows`."""
         found = [self._searched(im1, im2, first, rows, search) for search in self.searches]
+        if self._refines:
+            words = found[0], self.settings, self.peak_method, self.means
+            return refine.refine_rows(im1, im2, first, rows, self.height, *words)
         return _of_both_axes(*found) if self.lines else found[0]
 
     def _searched(self, im1, im2, first, rows, search) -> dict[str, np.ndarray]:
         words = (first, rows, self.height, search, self.means)
         if self.device == "cpu":
-            try:  # TEMPORARY
-                return dense.measure_rows(im1, im2, *words)
-            except NotImplementedError:
-                return arrays.measure_rows(im1, im2, *words)
+            return dense.measure_rows(im1, im2, *words)
         module = array_module(self.device, self.rank)
         found = arrays.measure_rows(module.asarray(im1), module.asarray(im2), *words, xp=module)
         return {name: to_numpy(values) for name, values in found.items()}

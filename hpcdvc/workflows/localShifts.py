@@ -159,7 +159,8 @@ def bands_of(task: LocalShiftsTask, options: Options, team) -> Bands:
     partial_windows = mask is not None or lacks_pixels(stacks, team)
     settings = replace(task.settings, partial=partial_windows)
     means = team.agree(lambda: reader.means)
-    how = RowMeasure(settings, task.im1.shape[1], means, options.dim == 1, options.device, team.rank)
+    device = options.device, team.rank, options.peak_method
+    how = RowMeasure(settings, task.im1.shape[1], means, options.dim == 1, *device)
     mark = None
     if mask is not None and options.template == "im1":
         mark = masked_marker(mask, options.half_window_size, options.mask_coverage)

@@ -212,7 +212,8 @@ def bands_of(scan: Scan, task: UmpaTask, options: Options, rank: int, projection
         nothing = NothingToMeasure(settings, height, width, status)
         return Bands(lambda *rows: (None, None), nothing), len(pair.left_out)
     mark = masked_windows(pair.sam, settings.half_window) if pair.sam.mask else None
-    row_measure = RowMeasure(settings, height, pair.means, device=options.device, rank=rank)
+    how = {"device": options.device, "rank": rank, "peak_method": options.peak_method}
+    row_measure = RowMeasure(settings, height, pair.means, **how)
     return Bands(pair.bands, row_measure, mark, options.chunk), len(pair.left_out)
 
 
