@@ -296,6 +296,51 @@ GROUPS = {
             ("gg", "f8"),
         ],
     },
+    "stacks": {
+        # Rows of the frames of a stack, as they are read.
+        "band": [
+            ("data", "f4*"),  # (frames, rows, columns); NaN: no grey value, infinite: a saturated one
+            ("level", "f8*"),  # of each frame: what is taken off, and the factor on the rest
+            ("scale", "f8*"),
+            ("frames", "i8"),
+            ("rows", "i8"),
+            ("columns", "i8"),
+        ],
+        # The same as the kernels want them: frames side by side, pixels beyond the image too.
+        "stack": [
+            ("grey", "f4*"),  # (rows, frames, columns), 0 where there is none
+            ("there", "f4*"),  # of the same shape, 1 or 0; or NULL
+            ("missing", "f4*"),  # (rows, columns): in so many frames there is no grey value ...
+            ("saturated", "f4*"),  # ... because it is saturated
+            ("frames", "i8"),
+            ("rows", "i8"),
+            ("columns", "i8"),
+        ],
+        # Windows of one stack that are compared with those of the other at all displacements of a range.
+        "dense": [
+            ("own", "stack"),  # from the first row and column of the first window on
+            ("other", "stack"),  # from those of its first displacement on
+            ("metric", "i4"),  # see stacks.h
+            ("half", "i4", 2),  # of the windows, yx
+            ("lags", "i4", 2),  # displacements along each axis ...
+            ("beyond", "i4", 2),  # ... of which 1 at each end lies beyond the range, or 0 where that is one value
+            ("step", "i4"),  # every step-th row and column is measured
+            ("rows", "i8"),  # so many
+            ("columns", "i8"),
+            ("partial", "i4"),  # grey values that are missing in some frames are left out there
+            ("local_mean", "i4"),
+            ("peak", "i4"),  # see stacks.h
+            ("peak_size", "i4"),
+            ("peak_dim", "i4"),
+            ("whole_values", "i4"),  # transmission and visibility are those of the nearest pixel
+            ("level", "f8", 2),  # grey value of own and other that was taken off, in the units of the rest
+            ("least_score", "f8"),
+            ("taps_y", "f4*"),  # window function, 2 half + 1 values, whose sum is 1
+            ("taps_x", "f4*"),
+            ("values", "f4*"),  # (rows, columns, 5): displacement yx from the first one of the range, score, T, V
+            ("statuses", "i4*"),  # (rows, columns)
+        ],
+    },
 }
 #: All of them by name.
 RECORDS = {name: fields for group in GROUPS.values() for name, fields in group.items()}
@@ -306,7 +351,8 @@ CHOICES = {
     "BY": ("phi", "nodes", "mesh", "labels"),  # mapping.kind
 }
 _C_TYPES = {"void": "void", "u1": "uint8_t", "i4": "int32_t", "i8": "int64_t", "f4": "float", "f8": "double"}
-_FILLED = ("values", "inside")  # pointers to what the kernels write
+#: Pointers to what the kernels write.
+_FILLED = ("values", "inside", "grey", "there", "missing", "saturated", "statuses")
 
 
 def c_header(group: str) -> str:
