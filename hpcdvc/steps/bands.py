@@ -86,14 +86,11 @@ class RowMeasure:
     def _searched(
         self, im1: np.ndarray, im2: np.ndarray, first: int, rows: range, search: DenseSettings
     ) -> dict[str, np.ndarray]:
-        from hpcdvc.stacks import arrays  # TEMPORARY
-
         words = (first, rows, self.height, search, self.means)
         if self.device == "cpu":
-            try:  # TEMPORARY
-                return dense.measure_rows(im1, im2, *words)
-            except NotImplementedError:
-                return arrays.measure_rows(im1, im2, *words)
+            return dense.measure_rows(im1, im2, *words)
+        from hpcdvc.stacks import arrays
+
         module = array_module(self.device, self.rank)
         found = arrays.measure_rows(module.asarray(im1), module.asarray(im2), *words, xp=module)
         return {name: to_numpy(values) for name, values in found.items()}

@@ -132,9 +132,11 @@ class PairReader:
 
     @property
     def means(self) -> np.ndarray:
-        """(2,) rough mean grey values, the same on all ranks."""
+        """(2,) rough mean grey values, the same on all ranks: of so few digits that pixels which come or go hardly ever
+        change them, nor the last digits of the others."""
         found = [(s.rough_mean() - g.offset) * g.factor for s, g in zip(self.stacks, self.greys, strict=True)]
-        return np.array(found)
+        mantissa, exponent = np.frexp(found)
+        return np.ldexp(np.rint(mantissa * 32) / 32, exponent)
 
 
 def check_flat_mask(image: VolumeInfo, mask: VolumeInfo) -> None:
