@@ -85,12 +85,12 @@ class Stack:
         return self._decoded[1][frames, first:stop]
 
     def rough_mean(self, frames: slice | np.ndarray = slice(None), projection: int = 0) -> float:
-        """Mean grey value of some rows, the same whoever asks; 0 where no pixel is finite."""
+        """Mean grey value of some rows, without clipped pixels, the same whoever asks; 0 where there is none."""
         total, count = 0.0, 0
         for row in range(0, self.height, -(-self.height // SAMPLED)):
             values = self.rows(row, row + 1, frames, projection).astype(np.float64)
-            finite = np.isfinite(values)
-            total, count = total + float(values[finite].sum()), count + int(finite.sum())
+            counts = np.isfinite(values) & (values != self.largest)
+            total, count = total + float(values[counts].sum()), count + int(counts.sum())
         return total / count if count else 0.0
 
 

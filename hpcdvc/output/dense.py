@@ -7,7 +7,7 @@ It is ImageData whose cells are the pixels, one layer for each projection. Float
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,8 +98,7 @@ class DenseFile(SlabFile):
 
     def declared(self) -> list[Column]:
         """Its columns."""
-        known = {column.name: column for column in columns_of("image")}
-        return [known[name] for name in self.columns]
+        return _declared(self.columns)
 
     def array(self, column: Column) -> DenseArray:
         """The array of a column."""
@@ -182,7 +181,7 @@ class DenseFile(SlabFile):
         """Its pictures."""
         if "tif" not in self.views:
             return []
-        return [f"{self.stem}-{name}.tif" for column in self.declared() for name, _ in pictures_of(column)]
+        return [f"{self.stem}-{name}.tif" for name in picture_names(self.columns)]
 
     def write_views(self) -> None:
         """Make the pictures from the file (one rank)."""
@@ -213,6 +212,16 @@ def _pixel_bytes(column: Column) -> int:
     return dense_type(column).itemsize * math.prod(column.components.shape)
 
 
+def _declared(names: Iterable[str]) -> list[Column]:
+    known = {column.name: column for column in columns_of("image")}
+    return [known[name] for name in names]
+
+
+def picture_names(names: Iterable[str]) -> list[str]:
+    """Ends of the names of the pictures of some columns."""
+    return [name for column in _declared(names) for name, _ in pictures_of(column)]
+
+
 def pictures_of(column: Column) -> list[tuple[str, int | None]]:
     """Names of the pictures of a column, and the component in the file that each shows; images have no z."""
     if column.components is VECTOR:
@@ -220,7 +229,7 @@ def pictures_of(column: Column) -> list[tuple[str, int | None]]:
     return [((column.tif or (column.name,))[0], None)]
 
 
-def write_pictures(stem: str | Path, path: str | Path, names: tuple[str, ...], turned: bool = False) -> list[Path]:
+def write_pictures(stem: str | Path, path: str | Path, names: Iterable[str], turned: bool = False) -> list[Path]:
     """Write `<stem>-<name>.tif`, float32, for each picture of the columns of a dense result; a page a projection.
 
     Parameters
@@ -234,9 +243,9 @@ def write_pictures(stem: str | Path, path: str | Path, names: tuple[str, ...], t
     ------
     RunError : no space left, or a file cannot be written
     """
-    known, paths = {column.name: column for column in columns_of("image")}, []
+    paths = []
     with opened(path) as stored:
-        for column in [known[name] for name in names if name in known]:
+        for column in _declared(names):
             dataset = stored.dataset(f"{CELLS}/{column.name}")
             sign = -1 if turned and column.name == "displacement" else 1
             for name, component in pictures_of(column):

@@ -9,6 +9,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.images.stack import Stack
+from hpcdvc.steps.bands import box_counts
 
 #: Rows that are looked at together when a stack is looked through.
 LOOK = 64
@@ -131,26 +132,11 @@ class PairReader:
 
     @property
     def means(self) -> np.ndarray:
-        """(2,) rough mean grey values, the same on all ranks."""
+        """(2,) rough mean grey values, the same on all ranks: of so few digits that pixels which come or go hardly ever
+        change them, nor the last digits of the others."""
         found = [(s.rough_mean() - g.offset) * g.factor for s, g in zip(self.stacks, self.greys, strict=True)]
-        return np.array(found)
-
-
-def lacks_pixels(stacks: tuple[Stack, ...], team) -> bool:
-    """Whether a pixel of some stack has no grey value, or a clipped one. Collective."""
-
-    def look() -> bool:
-        return any(_lacks(stack, *team.spans(stack.height)) for stack in stacks)
-
-    return team.any(team.agree_all(look))
-
-
-def _lacks(stack: Stack, start: int, stop: int) -> bool:
-    for first in range(start, stop, LOOK):
-        rows = stack.rows(first, min(first + LOOK, stop))
-        if (rows.max() == stack.largest) if stack.largest is not None else not np.isfinite(rows).all():
-            return True
-    return False
+        mantissa, exponent = np.frexp(found)
+        return np.ldexp(np.rint(mantissa * 32) / 32, exponent)
 
 
 def check_flat_mask(image: VolumeInfo, mask: VolumeInfo) -> None:
@@ -178,14 +164,9 @@ def masked_marker(mask: np.ndarray, half: int, coverage: float) -> Callable[[ran
     area = (2 * half + 1) ** 2
 
     def mark(rows: range, found: dict[str, np.ndarray]) -> None:
-        step = rows.step
         first, stop = max(rows[0] - half, 0), min(rows[-1] + half + 1, len(mask))
-        sums = np.zeros((stop - first + 1, mask.shape[1] + 1), np.int64)
-        np.cumsum(np.cumsum(mask[first:stop] == 0, axis=0), axis=1, out=sums[1:, 1:])
-        middle, columns = np.asarray(rows), np.arange(0, mask.shape[1], step)
-        low, high = (np.clip(middle + k - first, 0, stop - first) for k in (-half, half + 1))
-        left, right = (np.clip(columns + k, 0, mask.shape[1]) for k in (-half, half + 1))
-        lost = sums[high][:, right] - sums[high][:, left] - sums[low][:, right] + sums[low][:, left]
+        columns = range(0, mask.shape[1], rows.step)
+        lost = box_counts(mask[first:stop] == 0, first, rows, columns, half, half)
         gone = (lost > (1 - coverage) * area) | (lost == area)
         found["status"][gone] = Status.NO_SPECIMEN
         for name in found.keys() - {"status"}:

@@ -1,7 +1,7 @@
 """hpcdvc-localShifts: where the window about each pixel of an image or a stack has gone, or about nodes of a grid."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from hpcdvc.errors import UserError
@@ -24,7 +24,7 @@ from hpcdvc.runs.slabs import SLAB, write_slabs
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module
 from hpcdvc.steps.bands import BAND, Bands, NodeRows, RowMeasure, check_window, maker
-from hpcdvc.steps.pairs import PairReader, check_flat_mask, greys_of, lacks_pixels, masked_marker
+from hpcdvc.steps.pairs import PairReader, check_flat_mask, greys_of, masked_marker
 
 log = logging.getLogger("hpcdvc")
 
@@ -156,11 +156,9 @@ def bands_of(task: LocalShiftsTask, options: Options, team) -> Bands:
     mask = open_mask(task.mask, team)[0] if task.mask else None
     greys = tuple(greys_of(stack, options.norm, team) for stack in stacks)
     reader = PairReader(stacks, greys, mask)
-    partial_windows = mask is not None or lacks_pixels(stacks, team)
-    settings = replace(task.settings, partial=partial_windows)
     means = team.agree(lambda: reader.means)
     device = options.device, team.rank, options.peak_method
-    how = RowMeasure(settings, task.im1.shape[1], means, options.dim == 1, *device)
+    how = RowMeasure(task.settings, task.im1.shape[1], means, options.dim == 1, *device)
     mark = None
     if mask is not None and options.template == "im1":
         mark = masked_marker(mask, options.half_window_size, options.mask_coverage)

@@ -8,24 +8,29 @@ from typing import Any
 
 import numpy as np
 
+from hpcdvc.errors import UserError
+from hpcdvc.fields.field import row_with
+from hpcdvc.fields.grid import Grid, make_grid
 from hpcdvc.fields.status import Status
 from hpcdvc.images import memory_text
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.umpa import Options
 from hpcdvc.output.dense import DenseFile
+from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.projections import add_projections
-from hpcdvc.output.result import judge_points
+from hpcdvc.output.result import FieldFile, judge_points
 from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
+from hpcdvc.runs.points import measure_points
 from hpcdvc.runs.slabs import SLAB, write_slabs
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module
 from hpcdvc.stacks.integrate import integrate
 from hpcdvc.stacks.windows import window_taps
-from hpcdvc.steps.bands import BAND, Bands, RowMeasure, check_window, maker
+from hpcdvc.steps.bands import BAND, Bands, NodeRows, RowMeasure, check_window, maker
 from hpcdvc.steps.speckle import NothingToMeasure, Scan, ScanFiles, check_frames, masked_windows, scan_files
 
 log = logging.getLogger("hpcdvc")
@@ -54,10 +59,12 @@ class UmpaTask:
     ----------
     files : of the scan
     settings : of the windows
+    grid : nodes; None: every pixel
     """
 
     files: ScanFiles
     settings: DenseSettings
+    grid: Grid | None
 
     @property
     def dark_field(self) -> bool:
@@ -105,15 +112,43 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     check_frames(files, options.dark_field)
     check_window(options.half_window_size, options.reach, files.sam)
     array_module(options.device)  # found out before anything is read
-    task = UmpaTask(files, settings_of(options))
+    step = options.node_spacing
+    if step > 1 and files.shape[0] > 1:
+        raise UserError(
+            f"-ns {step} makes a table of nodes, and {files.sam.spec} has {files.shape[0]} projections: -ns 1"
+        )
+    grid = make_grid((1, *files.shape[1:]), (step,) * 3) if step > 1 else None
+    task = UmpaTask(files, settings_of(options), grid)
+    parameters = parameters_of(options, inputs.identities())
+    metadata = metadata_of("umpa", parameters, named_files(options))
+    stem = stem_of(options.out_dir, options.prefix or f"{files.ref.stem}-{files.sam.stem}", "umpa", files.ref.path)
+    if grid:
+        file = _table(options, stem, grid, metadata, choose_transport(team))
+        return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=file.dtype)]
+    if options.vtk:
+        raise UserError("-vtk is for the nodes of a grid (-ns): ParaView opens the .hdf file of all pixels by itself")
+    file = _maps(options, stem, files, metadata)
+    return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")]
+
+
+def _table(options: Options, stem: str, grid: Grid, metadata: dict, transport: str) -> FieldFile:
+    """What is written of the nodes of a grid."""
+    views = tuple(view for view in ("tsv", "vtk", "tif") if getattr(options, view))
+    half = (0, options.half_window_size, options.half_window_size)
+    names = ("cost", "transmission", *("visibility",) * options.dark_field)
+    dtype = row_with(*((name, "f8") for name in names))
+    return FieldFile(stem, grid.size, metadata, views, half, transport, ADVICE, dtype)
+
+
+def _maps(options: Options, stem: str, files: ScanFiles, metadata: dict) -> DenseFile:
+    """What is written of every pixel."""
     columns = ("displacement", "cost", "returnStatus", "transmission")
     columns += ("visibility",) * options.dark_field + ("phase",) * options.integrate
-    parameters = parameters_of(options, inputs.identities())
-    file = DenseFile(
-        stem_of(options.out_dir, options.prefix or f"{files.ref.stem}-{files.sam.stem}", "umpa", files.ref.path),
+    return DenseFile(
+        stem,
         files.shape,
         columns,
-        metadata_of("umpa", parameters, named_files(options)),
+        metadata,
         ("tif",) * options.tif,
         ADVICE,
         later=("phase",) * options.integrate,
@@ -121,7 +156,6 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         turned=options.turned,
         extend=add_projections if files.shape[0] > 1 else None,
     )
-    return [Job(stem=file.stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")]
 
 
 def settings_of(options: Options) -> DenseSettings:
@@ -136,6 +170,7 @@ def settings_of(options: Options) -> DenseSettings:
         peak_size=options.peak_size,
         values_at=options.values_at,
         local_mean=options.mean == "local",
+        step=options.node_spacing,
     )
 
 
@@ -150,6 +185,12 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     if projections == 1:
         for number, reason in team.agree(lambda: scan.pair(0).left_out):
             log.warning("frame %d of %s is left out of both stacks: %s", number, task.files.sam.spec, reason)
+    if task.grid:
+        nodes = NodeRows(bands_of(scan, task, options, team.rank, 0)[0], task.grid, file.dtype)
+        seconds = task.seconds_per_row / width
+        rows = measure_points(team, task.grid.size, nodes, seconds, checkpoint, options.quiet, chunk=nodes.chunk)
+        file.write(rows, task.grid, team)
+        return {"transport": file.transport, "points": team.agree(file.counts)}
     make = partial(rows_of, partial(bands_of, scan, task, options, team.rank), job)
     finish = partial(add_phase, file, options, team) if options.integrate else None
     seconds = task.seconds_per_row * task.depth
@@ -213,14 +254,17 @@ def estimate(job: Job, ranks: int) -> str:
     task: UmpaTask = job.task
     files, (file,) = task.files, job.files
     projections, height, width = files.shape
-    seconds = task.seconds_per_row * file.planes + SECONDS_OF_PHASE * len(file.later) * file.planes * width
+    pixels = task.grid.size if task.grid else projections * height * width
+    phase = 0 if task.grid or not file.later else SECONDS_OF_PHASE * pixels
+    seconds = task.seconds_per_row / width * pixels + phase
     halo = task.settings.half_window + max(map(abs, task.settings.reach[:2])) + 2
     own = 60e6 + 8 * len(files.steps) * (BAND + 2 * halo) * width
-    slabs = -(-file.planes // task.depth)
+    what = "nodes" if task.grid else "pixels"
+    shares = pixels if task.grid else -(-projections * height // task.depth)
     return (
-        f"{projections} x {height} x {width} pixels, {len(files.steps)} frames\n"
+        f"{pixels} {what} ({projections} x {height} x {width}), {len(files.steps)} frames\n"
         f"per node: {memory_text((files.ref, files.sam, files.masks))}\n"
         f"per rank: about {own / 1e6:.0f} MB\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, slabs))} on {ranks} ranks\n"
+        f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, shares))} on {ranks} ranks\n"
         f"disk: {file.file_bytes / 1e6:.1f} MB for {file.path}"
     )

@@ -56,8 +56,8 @@ def save_scan(ref: str = "ref.tif", sam: str = "sam.tif") -> None:
 
 
 def save_tomography(path: str, projections: int = 4, references: int = 1, frames: int = 5, **how) -> None:
-    """A tomographic scan: /ref, (references, K, H, W) or (K, H, W), and /sam, (P, K, H, W), uint16; the beam is brighter
-    in each block."""
+    """A tomographic scan: /ref, (references, K, H, W) or (K, H, W), and /sam, (P, K, H, W), uint16; the beam grows from
+    block to block."""
     with h5py.File(path, "w") as file:
         light = 1 + 0.2 * np.arange(references)
         ref = np.stack([np.rint(reference(frames) * beam).astype("u2") for beam in light])
