@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -159,7 +159,8 @@ def _maps(options: Options, stem: str, files: ScanFiles, metadata: dict) -> Dens
 
 
 def settings_of(options: Options) -> DenseSettings:
-    """How windows are compared; whether all their pixels are there is another question."""
+    """How windows are compared."""
+    lacking = options.positions is not None or options.frame_masks is not None
     return DenseSettings(
         options.half_window_size,
         options.reach,
@@ -170,6 +171,7 @@ def settings_of(options: Options) -> DenseSettings:
         peak_size=options.peak_size,
         values_at=options.values_at,
         local_mean=options.mean == "local",
+        partial=lacking and options.mean != "local",  # the mean of a window is that of all its frames
         step=options.node_spacing,
     )
 
@@ -204,8 +206,7 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
 def bands_of(scan: Scan, task: UmpaTask, options: Options, rank: int, projection: int) -> tuple[Bands, int]:
     """One projection, to be measured some rows at a time, and how many of its frames are left out."""
     pair = scan.pair(projection)
-    # the mean of a window is that of all its frames
-    settings = replace(task.settings, partial=pair.partial and not task.settings.local_mean)
+    settings = task.settings
     _, height, width = task.files.shape
     if len(pair.sam.numbers) < 1 + task.dark_field:
         status = Status.SINGULAR if pair.constant else Status.FEW_VALID_VOXELS

@@ -267,6 +267,40 @@ def test_phase():
         assert file["VTKHDF/CellData/phase"].attrs["unit"] in ("radian", b"radian")
 
 
+def test_unrelated_speckle():
+    """What is not of one diffuser is hardly ever believed."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(float)
+    write("sam.tif", np.rint(np.stack([MEAN + speckle(50 + k, y, x) for k in range(FRAMES)])).astype("u2"))
+    for words in ({}, {"dark_field": False}, {"mean": "frame"}, {"mean": "local"}):
+        assert run(**words).measured.mean() < 0.01
+
+
+@pytest.mark.parametrize("dark_field", [False, True])
+def test_gauss_newton(dark_field):
+    """-pm gn goes on on the grey values."""
+    if not dark_field:
+        write("sam.tif", np.rint(sample(visibility=1)).astype("u2"))
+    inside = np.s_[10:-10, 10:-10]
+    found, plain = (errors(run(peak_method=how, dark_field=dark_field), part=inside) for how in ("gn", "taylor"))
+    print(found, plain)
+    assert found[0] < (0.9 if dark_field else 1.1) * plain[0] and found[-1] > 0.99
+    assert found[1] < 0.005 and (not dark_field or found[2] < 0.03)
+
+
+def test_nodes():
+    """-ns: a table of the nodes of a grid, which are pixels of the maps."""
+    whole, nodes = run(), run(node_spacing=6, tif=True)
+    y, x = nodes.positions[:, 1:].astype(int).T
+    assert len(nodes) == 7 * 8 and not (y % 6).any() and not (x % 6).any()
+    np.testing.assert_array_equal(nodes.return_status, whole.return_status[y, x])
+    measured = nodes.measured
+    assert measured.any()
+    np.testing.assert_array_equal(nodes.displacement[measured, 1:], whole.displacement[y, x, 1:][measured])
+    for name in ("transmission", "visibility", "cost"):
+        np.testing.assert_array_equal(nodes.extra[name][measured], whole[name][y, x][measured])
+    assert Path("P-umpa-visibility.tif").exists()
+
+
 # tomography
 
 
