@@ -31,7 +31,7 @@ class Scan(Slices):
         "--flats",
         metavar="FILE",
         reads="volume",
-        help="frames without sample and diffuser: their mean divides",
+        help="frames without sample and diffuser: grey values are divided by their mean",
     )
     darks: str | None = option(
         None, "--darks", metavar="FILE", reads="volume", help="frames without light: their mean is subtracted"
@@ -40,13 +40,13 @@ class Scan(Slices):
         None,
         "-steps",
         "--steps",
-        metavar="N",
+        metavar="N ...",
         at_least=0,
         at_most=2**31,
         help="frames that are taken, from 0; default all",
     )
     blocks: tuple[int, ...] | None = option(
-        None, "-blocks", "--blocks", metavar="N", at_least=0, at_most=2**31,
+        None, "-blocks", "--blocks", metavar="N ...", at_least=0, at_most=2**31,
         help="first projection of each block, from 0, where ref has several stacks; default blocks of one length",
     )  # fmt: skip
     frame_masks: str | None = option(
@@ -122,6 +122,8 @@ class Options(
     Scan, ShiftWindow, ShiftRange, Model, PeakSize, Phase, Output, Pictures, RunControl, Bands, NeedlessLazyLoad
 ):
     """Options of hpcdvc-umpa."""
+
+    differently = {"out_dir": {"help": "folder, made if needed; default that of ref"}}
 
     peak_method: str = peak_option("gn")
 

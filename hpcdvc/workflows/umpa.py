@@ -260,11 +260,15 @@ def estimate(job: Job, ranks: int) -> str:
     seconds = task.seconds_per_row / width * pixels + phase
     halo = task.settings.half_window + max(map(abs, task.settings.reach[:2])) + 2
     own = 60e6 + 8 * len(files.steps) * (BAND + 2 * halo) * width
+    stacks = [files.ref, files.sam]
+    for scan in [info for info in stacks if info.frames and info.offset is None]:  # decoded stack by stack
+        stacks.remove(scan)
+        own += scan.voxel_bytes / scan.shape[0] * scan.frames
     what = "nodes" if task.grid else "pixels"
     shares = pixels if task.grid else -(-projections * height // task.depth)
     return (
         f"{pixels} {what} ({projections} x {height} x {width}), {len(files.steps)} frames\n"
-        f"per node: {memory_text((files.ref, files.sam, files.masks))}\n"
+        f"per node: {memory_text((*stacks, files.masks))}\n"
         f"per rank: about {own / 1e6:.0f} MB\n"
         f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, shares))} on {ranks} ranks\n"
         f"disk: {file.file_bytes / 1e6:.1f} MB for {file.path}"

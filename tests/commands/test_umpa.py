@@ -113,8 +113,16 @@ def test_containers(how):
     assert same(plain, other)
 
 
-def test_rows_in_memory_change_nothing():
-    assert same(run(), run(chunk=5))
+@pytest.mark.parametrize(
+    "words", [{}, {"frame_masks": "masks.tif"}, {"peak_method": "gn"}, {"mean": "local"}, {"mean": "frame"}]
+)
+def test_rows_in_memory_change_nothing(words):
+    """Also where pixels are clipped, and where others are masked."""
+    sam = tifffile.imread("sam.tif")
+    sam[2, 17, 20], sam[:, 31, 31] = 65535, 65535
+    write("sam.tif", sam)
+    write("masks.tif", (np.random.default_rng(4).uniform(size=sam.shape) > 0.02).astype("u1"))
+    assert same(run(**words), run(chunk=5, **words))
 
 
 def test_flats_and_darks():
@@ -336,7 +344,7 @@ def test_blocks():
 
 
 def test_frames_of_projections_that_tell_nothing(caplog):
-    save_tomography("scan.h5", 3)
+    save_tomography("scan.h5", 3, chunks=(2, 3, 20, 52), compression="gzip")
     with h5py.File("scan.h5", "r+") as file:
         file["sam"][1, 3] = 5
         file["sam"][2] = 5
