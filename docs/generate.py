@@ -156,6 +156,13 @@ def umpa_statuses() -> str:
     return advised(ADVICE)
 
 
+def shifts_statuses() -> str:
+    """Statuses of the pixels of local shifts."""
+    from hpcdvc.workflows.localShifts import ADVICE
+
+    return advised(ADVICE)
+
+
 def propagate_statuses() -> str:
     """Statuses of the points of a propagation."""
     from hpcdvc.fields.status import Family
@@ -290,6 +297,7 @@ def fragments() -> dict[str, str]:
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
         "umpa-statuses.md": umpa_statuses(),
+        "localShifts-statuses.md": shifts_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),

@@ -172,13 +172,13 @@ def estimate(job: Job, ranks: int) -> str:
     """What the run will take, as text: pixels, memory, core time, disk."""
     task: LocalShiftsTask = job.task
     frames, height, width = task.im1.shape
-    band = min(BAND, height) + 4 * task.settings.half_window + 2 * max(map(abs, task.settings.reach))
+    band = min(BAND, height) + 2 * task.settings.half_window + 2 * max(map(abs, task.settings.reach[:2]))
     seconds = task.seconds_per_pixel * task.pixels
     what = f"nodes {task.grid.shape[1:]} (YX)" if task.grid else f"pixels ({height} x {width})"
     return (
         f"{task.pixels} {what}, {frames} frame{'s' * (frames > 1)}\n"
         f"per node: {memory_text((task.im1, task.im2, task.mask))}\n"
-        f"per rank: about {60 + 2 * 4e-6 * frames * band * width:.0f} MB\n"
+        f"per rank: about {60 + 4 * 4e-6 * frames * band * width:.0f} MB\n"
         f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks\n"
         f"disk: about {sum(file.file_bytes for file in job.files) / 1e6:.1f} MB for the results"
     )
