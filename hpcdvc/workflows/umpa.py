@@ -47,8 +47,8 @@ ADVICE = {
     Status.BORDER_OF_RANGE: "larger -sr",
     Status.SATURATED: "a shorter exposure",
 }
-#: Rough core time of a pixel for each displacement and frame, s; and of the integral.
-SECONDS, SECONDS_OF_PHASE = 5e-11, 1e-5
+#: Rough core time of a pixel for each displacement and frame, s; that of the integral, and memory for it.
+SECONDS, SECONDS_OF_PHASE, BYTES_OF_PHASE = 5e-11, 3e-6, 150
 
 
 @dataclass(frozen=True)
@@ -256,10 +256,10 @@ def estimate(job: Job, ranks: int) -> str:
     files, (file,) = task.files, job.files
     projections, height, width = files.shape
     pixels = task.grid.size if task.grid else projections * height * width
-    phase = 0 if task.grid or not file.later else SECONDS_OF_PHASE * pixels
-    seconds = task.seconds_per_row / width * pixels + phase
+    integrated = task.grid is None and bool(file.later)
+    seconds = (task.seconds_per_row / width + SECONDS_OF_PHASE * integrated) * pixels
     halo = task.settings.half_window + max(map(abs, task.settings.reach[:2])) + 2
-    own = 60e6 + 8 * len(files.steps) * (BAND + 2 * halo) * width
+    own = 60e6 + 8 * len(files.steps) * (BAND + 2 * halo) * width + BYTES_OF_PHASE * integrated * height * width
     stacks = [files.ref, files.sam]
     for scan in [info for info in stacks if info.frames and info.offset is None]:  # decoded stack by stack
         stacks.remove(scan)
