@@ -4,12 +4,12 @@
 
 #include "peak.h"
 
-#define CHANCE_ODDS 4.0   /* against a correlation by chance, their logarithm */
+#define CHANCE_ODDS 2.5   /* against a correlation by chance, their logarithm */
 #define DEVIATIONS 3.5    /* by which the misfits of two places must differ; noise makes them differ by one */
 #define EXACT 1e-6        /* misfit that is rounding */
 #define UNIQUE 0.95       /* a second peak of so much of the height of the first is as good */
 #define FLATTEST 1e-4     /* curvature of the correlation, in units of its height */
-#define UNSURE 0.5        /* standard deviation of a displacement, pixels */
+#define UNSURE 0.3        /* standard deviation of a displacement, pixels */
 #define MOST_SATURATED 0.1 /* part of the window */
 #define IS_NONE(v) ((v) < NONE / 2)
 
@@ -21,7 +21,7 @@ typedef struct {
     double height;       /* how good it is there */
 } match;
 
-/* Correlation at the best displacement, and its curvature along each axis in units of it. */
+/* Correlation at the top of the peak, and its curvature along each axis in units of it. */
 typedef struct {
     double c, curvature[2];
     double variance;     /* of the window of the template */
@@ -50,20 +50,23 @@ static look look_at_correlation(const tile *t, int64_t row, int x, const match *
 {
     double s[SUMS];
     sums_at(t, row, x, m->lag, s);
-    look l = {correlation(t, s), {0, 0}, own_variance(t, s), s[N]};
+    const double whole = correlation(t, s);
+    look l = {whole, {0, 0}, own_variance(t, s), s[N]};
     for (int axis = 0; axis < 2; axis++) {
         if (!is_axis(t, axis)) continue;
         const int step = axis ? 1 : t->d->lags[1];
-        double sum = -2 * l.c;
-        sums_at(t, row, x, m->lag - step, s), sum += correlation(t, s);
-        sums_at(t, row, x, m->lag + step, s), sum += correlation(t, s);
-        l.curvature[axis] = fmax(-sum / l.c, FLATTEST);
+        sums_at(t, row, x, m->lag - step, s);
+        const double before = correlation(t, s);
+        sums_at(t, row, x, m->lag + step, s);
+        const double after = correlation(t, s), bend = fmax(2 * whole - before - after, FLATTEST * whole);
+        l.curvature[axis] = bend / whole, l.c += (after - before) * (after - before) / (8 * bend);
     }
+    l.c = fmin(l.c, 1);
     return l;
 }
 
-/* Independent values: the correlation of textures falls off over pixels that are no news of each other, and so many of
- * the displacements are independent trials. */
+/* Pixels within which the correlation falls off are no news of each other, and displacements within them no independent
+ * trials. `values`: number of values for misfits, of which some is noise, whose pixels are all news, and some is not. */
 static int beats_chance(const tile *t, const look *l, double *values)
 {
     double alike = 1, trials = 1;
@@ -72,9 +75,9 @@ static int beats_chance(const tile *t, const look *l, double *values)
         trials *= t->d->lags[axis] - 2 * t->d->beyond[axis];
     }
     alike = fmax(alike, 1), trials = fmax(trials / alike, 1);
-    *values = t->d->own.frames * t->pixels / alike;
-    const double c = fmin(l->c, 1 - EXACT);
-    return l->c > 0 && -*values / 2 * log(1 - c * c) >= CHANCE_ODDS + log(trials);
+    const double all = t->d->own.frames * t->pixels, c = fmin(l->c, 1 - EXACT);
+    *values = all / sqrt(alike);
+    return c > 0 && -all / alike / 2 * log(1 - c * c) >= CHANCE_ODDS + log(trials);
 }
 
 /* Whether noise as large as the residual moves the peak by much. */
