@@ -128,7 +128,7 @@ class Compared:
     ----------
     sums : Sums of (sy, sx, h, w) arrays, some of them views
     score : (sy, sx, h, w), the higher the better; NaN where it cannot be told
-    alike : (sy, sx, h, w) bool, False where light is dark: no specimen does that, but the model with a dark field takes it
+    alike : (sy, sx, h, w) bool, False where light is dark: no specimen does that, but the model with dark field does
     there, clipped : (h, w) bool, whether enough of the window is there, and too much of it saturated
     values : pixels and frames of a window
     """

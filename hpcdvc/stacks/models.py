@@ -44,7 +44,7 @@ def correlation(s: Sums, xp: ModuleType = np):
     own, other = s.ii - s.im**2 / s.mm, s.rr - s.rm**2 / s.mm
     with np.errstate(invalid="ignore", divide="ignore"):
         score = (s.ir - s.im * s.rm / s.mm) / xp.sqrt(own * other)
-        return xp.where((own > CONSTANT * s.ii) & (other > CONSTANT * s.rr), score, 0 * score + 0.0)
+        return xp.where((own > CONSTANT * s.ii) & (other > CONSTANT * s.rr), score, 0.0)
 
 
 def umpa_parts(s: Sums, dark: bool, xp: ModuleType = np) -> tuple:
