@@ -169,6 +169,13 @@ def shifts_statuses() -> str:
     return advised(ADVICE)
 
 
+def umpa_statuses() -> str:
+    """Statuses of the pixels of a speckle scan."""
+    from hpcdvc.workflows.umpa import ADVICE
+
+    return advised(ADVICE)
+
+
 def propagate_statuses() -> str:
     """Statuses of the points of a propagation."""
     from hpcdvc.fields.status import Family
@@ -303,6 +310,7 @@ def fragments() -> dict[str, str]:
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
         "localShifts-statuses.md": shifts_statuses(),
+        "umpa-statuses.md": umpa_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),

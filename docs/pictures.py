@@ -28,8 +28,10 @@ from draw_mesh import draw_meshes  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
 from draw_shifts import draw_local_shifts  # noqa: E402
+from draw_speckle_phase import draw_speckle_doubt, draw_speckle_phase  # noqa: E402
 from draw_strain import draw_gauge, draw_particles, draw_strain_gap, draw_strain_map, draw_strain_modes  # noqa: E402
 from draw_theory import draw_bias, draw_curvature, draw_noise, draw_window  # noqa: E402
+from draw_umpa import draw_umpa  # noqa: E402
 
 plt.rcParams.update(
     {
@@ -68,6 +70,9 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "passed.png": draw_passed,
     "filtered.png": draw_filtered,
     "merged.png": draw_merged,
+    "umpa.png": draw_umpa,
+    "speckle-phase.png": draw_speckle_phase,
+    "speckle-doubt.png": draw_speckle_doubt,
     "window.png": draw_window,
     "bias.png": draw_bias,
     "noise.png": draw_noise,

@@ -15,7 +15,7 @@ from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.output.columns import columns_of
 from hpcdvc.runs.slabs import Maker
-from hpcdvc.stacks import dense
+from hpcdvc.stacks import dense, refine
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module, to_numpy
 
@@ -42,6 +42,7 @@ class RowMeasure:
     means : (2,) mean grey values of both stacks, or (2, K) of their frames
     lines : search along x and along y, each with windows of one row or column
     device, rank : where the arrays are
+    peak_method : "gn" and "gnaffine" go on from what was found on the grey values, by the processor
     """
 
     settings: DenseSettings
@@ -50,6 +51,7 @@ class RowMeasure:
     lines: bool = False
     device: str = "cpu"
     rank: int = 0
+    peak_method: str = "taylor"
 
     @cached_property
     def searches(self) -> list[DenseSettings]:
@@ -65,7 +67,11 @@ class RowMeasure:
     @property
     def halo(self) -> int:
         """Rows about those that are measured that must be read."""
-        return max(map(dense.halo, self.searches))
+        return refine.halo(self.settings) if self._refines else max(map(dense.halo, self.searches))
+
+    @property
+    def _refines(self) -> bool:
+        return self.peak_method in refine.KINDS
 
     def __call__(self, im1: np.ndarray, im2: np.ndarray, first: int, rows: range) -> dict[str, np.ndarray]:
         """Measure rows of the image in bands that begin at row `first`; see `hpcdvc.stacks.dense.measure_rows`.
@@ -74,13 +80,16 @@ class RowMeasure:
         """
         found = [self._searched(im1, im2, first, rows, search) for search in self.searches]
         lacking = [~np.isfinite(band).all(axis=0) for band in (im1, im2)]
-        if not self.settings.partial and any(flags.any() for flags in lacking):
+        if not (self.settings.partial or self.settings.local_mean) and any(flags.any() for flags in lacking):
             for search, whole in zip(self.searches, found, strict=True):
                 cut = beside(*lacking, first, rows, self.height, search)
                 if cut.any():
                     part = self._searched(im1, im2, first, rows, replace(search, partial=True))
                     for name, values in whole.items():
                         values[cut] = part[name][cut]
+        if self._refines:  # each window finds out itself what it lacks
+            words = found[0], replace(self.settings, partial=True), self.peak_method, self.means
+            return refine.refine_rows(im1, im2, first, rows, self.height, *words)
         return _of_both_axes(*found) if self.lines else found[0]
 
     def _searched(

@@ -157,7 +157,8 @@ def bands_of(task: LocalShiftsTask, options: Options, team) -> Bands:
     greys = tuple(greys_of(stack, options.norm, team) for stack in stacks)
     reader = PairReader(stacks, greys, mask)
     means = team.agree(lambda: reader.means)
-    how = RowMeasure(task.settings, task.im1.shape[1], means, options.dim == 1, options.device, team.rank)
+    device = options.device, team.rank, options.peak_method
+    how = RowMeasure(task.settings, task.im1.shape[1], means, options.dim == 1, *device)
     mark = None
     if mask is not None and options.template == "im1":
         mark = masked_marker(mask, options.half_window_size, options.mask_coverage)

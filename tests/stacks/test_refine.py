@@ -162,18 +162,12 @@ def test_least_score():
     assert lower.any() and (result["status"] == np.where(lower, Status.DECORRELATED, every["status"])).all()
 
 
-def test_steps_and_positions():
+def test_steps():
     im1, im2, truth = speckle_pair(SHAPE, stretched, frames=3)
     every = refined(im1, im2, np.round(truth), settings_of(4), "gn")
     some = {name: values[6:24:3, ::3] for name, values in found_at(np.round(truth), 4).items()}
     coarse = refine_rows(im1, im2, 0, range(6, 24, 3), 40, some, settings_of(4, step=3), "gn")
     np.testing.assert_array_equal(coarse["displacement"], every["displacement"][6:24:3, ::3])
-    positions = np.array([[0, 0], [2, -1], [-3, 4]])
-    moved = [np.stack([np.roll(f, p, (0, 1)) for f, p in zip(im, positions, strict=True)]) for im in (im1, im2)]
-    back = refined(*moved, np.round(truth), settings_of(4), "gn", positions=positions)
-    there = back["status"] == 2  # beside the pixels that no frame lacks
-    assert there[8:-8, 10:-10].all() and not there[:7].any() and not there[:, :5].any()
-    np.testing.assert_allclose(back["displacement"][there], every["displacement"][there], atol=0.01)
 
 
 @pytest.mark.parametrize("mean", [1e4, -3e4])
