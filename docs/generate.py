@@ -22,7 +22,7 @@ from layers import FILES, LAYERS, layer  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 
-#: function of spam 0.9.1 or of its documentation -> ours; those of the package root by the module that defines them
+#: function of spam 0.9.1 or of its documentation, or of algotom -> ours; those of the package root by the module that defines them
 NAMES = (
     ("spam.deformation.computePhi", "hpcdvc.fields.decomposition.compute_phi"),
     ("spam.deformation.decomposeF", "hpcdvc.fields.decomposition.decompose_f"),
@@ -71,6 +71,19 @@ NAMES = (
     ("spam.label.getLabel", "hpcdvc.labels.boxes.get_label"),
     ("spam.label.getNeighbours", "hpcdvc.labels.contacts.neighbours"),
     ("spam.label.volumes", "hpcdvc.labels.boxes.volumes"),
+    (
+        "algotom.util.correlation.find_global_shift_based_local_shifts",
+        "hpcdvc.stacks.map_api.find_global_shift_based_local_shifts",
+    ),
+    ("algotom.util.correlation.find_local_shifts", "hpcdvc.stacks.local_api.find_local_shifts"),
+    ("algotom.util.correlation.find_local_shifts_umpa", "hpcdvc.stacks.local_api.find_local_shifts_umpa"),
+    (
+        "algotom.util.correlation.find_shift_based_correlation_map",
+        "hpcdvc.stacks.map_api.find_shift_based_correlation_map",
+    ),
+    ("algotom.util.correlation.generate_correlation_map", "hpcdvc.stacks.map_api.generate_correlation_map"),
+    ("algotom.util.correlation.locate_peak", "hpcdvc.stacks.map_api.locate_peak"),
+    ("algotom.util.correlation.normalize_image", "hpcdvc.stacks.map_api.normalize_image"),
 )
 
 
@@ -149,16 +162,16 @@ def search_statuses() -> str:
     return advised(ADVICE, Family.SEARCH)
 
 
-def umpa_statuses() -> str:
-    """Statuses of the pixels of a speckle scan."""
-    from hpcdvc.workflows.umpa import ADVICE
+def shifts_statuses() -> str:
+    """Statuses of the pixels of local shifts."""
+    from hpcdvc.workflows.localShifts import ADVICE
 
     return advised(ADVICE)
 
 
-def shifts_statuses() -> str:
-    """Statuses of the pixels of local shifts."""
-    from hpcdvc.workflows.localShifts import ADVICE
+def umpa_statuses() -> str:
+    """Statuses of the pixels of a speckle scan."""
+    from hpcdvc.workflows.umpa import ADVICE
 
     return advised(ADVICE)
 
@@ -251,14 +264,14 @@ def modules() -> str:
 
 
 def names() -> str:
-    """Functions of spam and ours, by the shortest name they can be imported by, with their parameters."""
+    """Functions of others and ours, by the shortest name they can be imported by, with their parameters."""
     rows = []
     for theirs, ours in NAMES:
         module, _, name = ours.rpartition(".")
         short = f"hpcdvc.{name}" if name in hpcdvc.__all__ else ours
         parameters = ", ".join(signature(getattr(import_module(module), name)).parameters)
         rows.append((code(theirs), f"{{py:func}}`{short} <{ours}>`", code(parameters)))
-    return table(("spam", "hpcdvc", "parameters"), rows)
+    return table(("there", "hpcdvc", "parameters"), rows)
 
 
 def results(pattern: str) -> str:
@@ -296,8 +309,8 @@ def fragments() -> dict[str, str]:
         "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
-        "umpa-statuses.md": umpa_statuses(),
         "localShifts-statuses.md": shifts_statuses(),
+        "umpa-statuses.md": umpa_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),

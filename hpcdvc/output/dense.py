@@ -246,7 +246,7 @@ def write_pictures(stem: str | Path, path: str | Path, names: Iterable[str], tur
     paths = []
     with opened(path) as stored:
         for column in _declared(names):
-            dataset = stored.dataset(f"{CELLS}/{column.name}")
+            dataset = stored.dataset(place_of(stored, column.name) or f"{CELLS}/{column.name}")
             sign = -1 if turned and column.name == "displacement" else 1
             for name, component in pictures_of(column):
                 paths.append(Path(f"{stem}-{name}.tif"))
@@ -254,12 +254,13 @@ def write_pictures(stem: str | Path, path: str | Path, names: Iterable[str], tur
     return paths
 
 
+def place_of(stored: Stored, name: str) -> str | None:
+    """Where a column stands in an open file; None where it does not. Grey values of a volume are those of points."""
+    places = (f"{CELLS}/{name}", f"VTKHDF/PointData/{name}")
+    return next((place for place in places if stored.find(place) is not None), None)
+
+
 def _pages(dataset: "h5py.Dataset", component: int | None, sign: int) -> Iterator[np.ndarray]:
     for p in range(dataset.shape[0]):
         page = dataset[p] if component is None else dataset[p, ..., component]
         yield sign * page.astype(np.float32)
-
-
-def stored_columns(stored: Stored) -> list[str]:
-    """Names of the declared columns that a dense result has."""
-    return [column.name for column in columns_of("image") if stored.find(f"{CELLS}/{column.name}") is not None]

@@ -37,6 +37,8 @@ def here(tmp_path, monkeypatch, stacks):
         ((), 0.05),
         (("-template", "im2"), 0.05),
         (("-pm", "poly"), 0.05),
+        (("-pm", "gn"), 0.02),
+        (("-pm", "gnaffine"), 0.04),
         (("-norm", "global"), 0.05),
         (("-norm", "rowcol"), 0.1),
         (("-sr", *"0 0 -1 3 -3 2".split()), 0.05),
@@ -102,7 +104,8 @@ def written(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.mpi
 @pytest.mark.parametrize(
-    "words", [(), ("-dim", "1"), ("-ns", "4"), ("-template", "im2", "-norm", "rowcol"), ("-norm", "global")]
+    "words",
+    [(), ("-dim", "1"), ("-ns", "4"), ("-template", "im2", "-norm", "rowcol"), ("-norm", "global"), ("-pm", "gn")],
 )
 def test_ranks(team, shared_tmp_path, words, stacks):
     """The ranks together against rank 0 alone."""
