@@ -1,4 +1,7 @@
-"""Pictures of the tutorial from a speckle scan to the phase; `python docs/draw_speckle_phase.py scan.h5` makes the scan."""
+"""Pictures of the tutorial from a speckle scan to the phase.
+
+`python docs/draw_speckle_phase.py scan.h5` makes the scan.
+"""
 
 import sys
 import tempfile
@@ -129,13 +132,11 @@ def draw_speckle_doubt(path: Path) -> None:
     half = (found["even"].displacement[..., 2] - found["odd"].displacement[..., 2]) / 2
     error = found["all"].displacement[..., 2] - truth.dx
     figure, axes = plt.subplots(1, 4, figsize=(11, 2.7))
-    names = f"half the difference of two halves: {_rms(half):.3f}", f"true error: {_rms(error):.3f}"
     taylor = found["taylor"].displacement[..., 2] - truth.dx
-    for axis, values, title in zip(
-        axes, (half, error, taylor), (*names, f"by Taylor: {_rms(taylor):.3f}"), strict=False
-    ):
+    panels = {"half the difference of two halves": half, "true error": error, "by Taylor": taylor}
+    for axis, (title, values) in zip(axes, panels.items(), strict=False):
         shown = axis.imshow(values, cmap="coolwarm", vmin=-0.1, vmax=0.1)
-        axis.set_title(title)
+        axis.set_title(f"{title}: {_rms(values):.3f}")
         axis.set_axis_off()
     figure.colorbar(shown, ax=axes[2], label="pixels", shrink=0.8)
     sizes = [name for name in found if isinstance(name, int)]

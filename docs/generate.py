@@ -22,8 +22,19 @@ from layers import FILES, LAYERS, layer  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 
-#: function of spam 0.9.1 or of its documentation, or of algotom -> ours; those of the package root by the module that defines them
+#: function of another program or of its pages -> ours; those of the package root by the module that defines them
 NAMES = (
+    ("image_registration.fft_tools.convolve, convolvend", "hpcdvc.fourier.convolve"),
+    ("image_registration.fft_tools.correlate2d", "hpcdvc.fourier.correlate2d"),
+    (
+        "image_registration.fft_tools.downsample, downsample_1d, downsample_cube, downsample_axis",
+        "hpcdvc.fourier.downsample",
+    ),
+    ("image_registration.fft_tools.fourier_interp1d, fourier_interp2d, fourier_interpnd", "hpcdvc.fourier.scale"),
+    ("image_registration.fft_tools.shift2d, shiftnd", "hpcdvc.fourier.shift"),
+    ("image_registration.fft_tools.smooth", "hpcdvc.fourier.smooth"),
+    ("image_registration.fft_tools.dftups", "hpcdvc.fourier.upsample"),
+    ("image_registration.fft_tools.zoomnd, zoom_on_pixel", "hpcdvc.fourier.zoom"),
     ("spam.deformation.computePhi", "hpcdvc.fields.decomposition.compute_phi"),
     ("spam.deformation.decomposeF", "hpcdvc.fields.decomposition.decompose_f"),
     ("spam.deformation.decomposePhi", "hpcdvc.fields.decomposition.decompose_phi"),
@@ -264,14 +275,14 @@ def modules() -> str:
 
 
 def names() -> str:
-    """Functions of others and ours, by the shortest name they can be imported by, with their parameters."""
+    """Functions of other programs and ours, by the shortest name they can be imported by, with their parameters."""
     rows = []
     for theirs, ours in NAMES:
         module, _, name = ours.rpartition(".")
         short = f"hpcdvc.{name}" if name in hpcdvc.__all__ else ours
         parameters = ", ".join(signature(getattr(import_module(module), name)).parameters)
         rows.append((code(theirs), f"{{py:func}}`{short} <{ours}>`", code(parameters)))
-    return table(("there", "hpcdvc", "parameters"), rows)
+    return table(("other programs", "hpcdvc", "parameters"), rows)
 
 
 def results(pattern: str) -> str:

@@ -142,9 +142,7 @@ class DenseOutput(Output, Pictures):
     """What is written of pixels, or of nodes."""
 
     differently = {
-        "vtk": {
-            "help": "write a legacy .vtk file of nodes as well; of pixels an .xdmf, by which ParaView 5.11 opens them"
-        },
+        "vtk": {"help": "write a legacy .vtk file of nodes as well; of pixels an .xdmf, which ParaView 5.11 needs"},
         "tif": {"help": "write a .tif image of each column as well"},
         "tsv": {"help": "write no .tsv table of nodes, only the .hdf file"},
     }

@@ -48,6 +48,14 @@ def same_shape(ref: np.ndarray, mat: np.ndarray) -> None:
         raise UserError(f"ref_mat and mat must have one shape, not {ref.shape} and {mat.shape}")
 
 
+def without_saturated(image: np.ndarray) -> np.ndarray:
+    """An image with inf where grey values are the largest of a type of whole numbers: these are clipped."""
+    if image.dtype.kind not in "iu":
+        return image
+    saturated = image == np.iinfo(image.dtype).max
+    return np.where(saturated, np.inf, image) if saturated.any() else image
+
+
 def peak_of(method: str, size: int, dim: int = 2, sub_pixel: bool = True) -> PeakSettings:
     """How a peak is located; sizes are odd and 3 to 9, and 3 for "diff"."""
     if method not in METHODS:

@@ -6,6 +6,7 @@ u that hpcdvc uses everywhere else. Pixels that are not measured are NaN, and a 
 
 import logging
 from dataclasses import replace
+from functools import partial
 from types import ModuleType
 
 import numpy as np
@@ -13,7 +14,16 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.stacks import arrays, dense
-from hpcdvc.stacks.arguments import half_window_of, images_of, margin_of, module_of, note_ignored, peak_of, same_shape
+from hpcdvc.stacks.arguments import (
+    half_window_of,
+    images_of,
+    margin_of,
+    module_of,
+    note_ignored,
+    peak_of,
+    same_shape,
+    without_saturated,
+)
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.map_api import by_rows_and_columns, normalize_image
 from hpcdvc.stacks.windows import window_taps
@@ -40,8 +50,8 @@ def find_local_shifts(
 
     Parameters
     ----------
-    ref_mat, mat : (H, W) images or (K, H, W) stacks of one shape, arrays or datasets of h5py; NaN where a pixel is not
-        there
+    ref_mat, mat : (H, W) images or (K, H, W) stacks of one shape, arrays or datasets of h5py. NaN, and the largest
+        number of a type of whole numbers, which is saturated, do not count
     dim : of stacks: 2 for x and y at once by square windows, 1 for x alone by windows of one row, and y alone by
         windows of one column, which wants the other shift to be 0. Of images always 2
     win_size : pixels of a window along each axis, odd
@@ -66,6 +76,7 @@ def find_local_shifts(
     ref, mat = images_of(ref_mat, mat)
     same_shape(ref, mat)
     peak, half, margin, xp = peak_of(method, size, dim), half_window_of(win_size), margin_of(margin), module_of(gpu)
+    ref, mat = without_saturated(ref), without_saturated(mat)
     settings = DenseSettings(half, (-margin, margin) * 2, template="im2", peak=peak.method, peak_size=peak.size)
     border = half + margin
     if ref.ndim == 2:
@@ -109,8 +120,7 @@ def find_local_shifts_umpa(
 
     Parameters
     ----------
-    ref_mat, mat : (K, H, W) stacks without and with the specimen, of one shape, arrays or datasets of h5py; NaN where a
-        pixel is not there
+    ref_mat, mat : (K, H, W) stacks without and with the specimen, of one shape; see `find_local_shifts`
     win_size, margin, method, size, block, ncore, chunk_size : see `find_local_shifts`
     gpu : compute on a graphics card where one is there, else a note says so
     filter_name : window function: "hann", "bartlett", "blackman", "hamming", "nuttall", "parzen", "triang", or None
@@ -146,6 +156,7 @@ def find_local_shifts_umpa(
         peak=peak.method, peak_size=peak.size, values_at=values_at,
     )  # fmt: skip
     border = (half + margin,) * 2
+    ref, mat = without_saturated(ref), without_saturated(mat)
     found = _measured(ref, mat, settings, border, xp)
     shifts = _with_border(found, 1, border), _with_border(found, 0, border)
     if not dark_signal:
@@ -164,10 +175,13 @@ def _measured(
         words = f"windows of {2 * settings.half_window + 1} pixels and a margin of {max(settings.reach)}"
         raise UserError(f"{words} leave no pixel of images of {height} x {width} pixels")
     means = np.array([_finite_mean(stack) for stack in (ref, mat)])
+    if settings.metric != "ncc" and not (means > 0).all():
+        raise UserError(f"UMPA needs grey values whose means are above 0, not {means[0]:g} and {means[1]:g}")
     bands = [np.ascontiguousarray(stack, np.float32) for stack in (ref, mat)]
-    measure = dense.measure_rows if xp is np else arrays.measure_rows
-    more = {} if xp is np else {"xp": xp}
-    found = measure(*bands, 0, range(height), height, settings, means, **more)
+    # what is missing is left out of the windows that hold it
+    settings = replace(settings, partial=not all(np.isfinite(band).all() for band in bands))
+    measure = dense.measure_rows if xp is np else partial(arrays.measure_rows, xp=xp)
+    found = measure(*bands, 0, range(height), height, settings, means)
     status = found["status"][border[0] : height - border[0], border[1] : width - border[1]]
     codes, counts = np.unique(status[status != Status.CONVERGED], return_counts=True)
     if codes.size:

@@ -28,7 +28,7 @@ def normalize_image(mat: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    mat : (H, W) or (K, H, W) array
+    mat : (H, W) or (K, H, W) array; what is not finite does not count, and stays as it is
 
     Returns
     -------
@@ -45,24 +45,29 @@ def normalize_image(mat: np.ndarray) -> np.ndarray:
     mat = mat if mat.dtype.kind == "f" else mat.astype(np.float64)
     if mat.ndim == 3:
         normal = standardised(mat, None)
-        return normal - np.nanmin(normal)
+        return normal - np.fmin.reduce(normal, axis=None)
     return by_rows_and_columns(mat, (0, 1))
 
 
 def standardised(mat: np.ndarray, axes: tuple[int, ...] | None) -> np.ndarray:
-    """Deviations from the mean along axes, over the standard deviation; NaN where that is 0."""
+    """Deviations from the mean along axes, over the standard deviation; NaN where that is 0, or nothing is there."""
+    there = np.isfinite(mat)
+    sums = {"axis": axes, "keepdims": True, "where": there, "dtype": np.float64}
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (mat - np.nanmean(mat, axes, keepdims=True)) / np.nanstd(mat, axes, keepdims=True)
+        number = there.sum(axes, keepdims=True)
+        deviations = mat - np.sum(mat, **sums) / number
+        deviations /= np.sqrt(np.sum(deviations**2, **sums) / number)
+    return deviations.astype(mat.dtype)
 
 
 def by_rows_and_columns(mat: np.ndarray, axes: tuple[int, int]) -> np.ndarray:
     """Images that are two axes of an array, each divided by the sums of its columns and rows, and standardised."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        even = mat
-        for axis in axes:
-            sums = np.nansum(mat, axis, keepdims=True)
+        even = np.where(np.isfinite(mat), mat, np.nan)
+        all_sums = [np.nansum(even, axis, keepdims=True) for axis in axes]
+        for sums in all_sums:
             even = even / np.where(sums == 0, np.nan, sums)
-    return standardised(even, axes)
+    return np.where(np.isinf(mat), mat, standardised(even, axes))
 
 
 def generate_correlation_map(
