@@ -68,8 +68,8 @@ def test_two_searches_along_an_axis_each(stacks):
 
 
 def test_files_and_pictures():
-    result = measure("-tif")
-    names = {f"{RESULT}{end}" for end in (".hdf", ".run.json", "-Xdisp.tif", "-Ydisp.tif", "-zncc.tif")}
+    result = measure("-tif", "-vtk")
+    names = {f"{RESULT}{end}" for end in (".hdf", ".run.json", ".xdmf", "-Xdisp.tif", "-Ydisp.tif", "-zncc.tif")}
     assert set(os.listdir()) == {"im1.tif", "im2.tif", f"{RESULT}-returnStatus.tif", *names}
     for name, expected in {
         "Ydisp": result.displacement[..., 1],
