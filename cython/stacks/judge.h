@@ -72,7 +72,8 @@ static look look_at_correlation(const tile *t, int64_t row, int x, const match *
     l.curvature[0] = fmax(y, FLATTEST), l.curvature[1] = fmax(x_bend, FLATTEST);
     l.least_curvature = is_axis(t, 0) && is_axis(t, 1) ? least : is_axis(t, 0) ? y : x_bend;
     double lift = 1;
-    for (int axis = 0; axis < 2; axis++) lift += slope[axis] * slope[axis] / (2 * l.curvature[axis]);
+    for (int axis = 0; axis < 2; axis++) /* where a cost is least the correlation need not have a peak */
+        if (fabs(slope[axis]) < l.curvature[axis]) lift += slope[axis] * slope[axis] / (2 * l.curvature[axis]);
     l.c = fmin(e.f * lift, 1);
     return l;
 }
