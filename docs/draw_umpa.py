@@ -18,7 +18,7 @@ def draw_umpa(path: Path) -> None:
     y, x = np.mgrid[:SIZE, :SIZE].astype(float)
     lens = np.exp(-((y - 70) ** 2 + (x - 60) ** 2) / (2 * 25**2))
     slope = 1.5 * np.exp(0.5) / 25
-    u = np.stack([-slope * (y - 70) * lens, -slope * (x - 60) * lens])
+    u = np.stack([slope * (y - 70) * lens, slope * (x - 60) * lens])
     transmission, visibility = 1 - 0.3 * lens, 1 - 0.6 * (np.hypot(y - 105, x - 115) < 30)
     rng = np.random.default_rng(3)
     ref = np.stack([MEAN + speckle(k, y, x) for k in range(FRAMES)])

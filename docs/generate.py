@@ -22,8 +22,19 @@ from layers import FILES, LAYERS, layer  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 
-#: function of spam 0.9.1 or of its documentation -> ours; those of the package root by the module that defines them
+#: function of another program or of its pages -> ours; those of the package root by the module that defines them
 NAMES = (
+    ("image_registration.fft_tools.convolve, convolvend", "hpcdvc.fourier.convolve"),
+    ("image_registration.fft_tools.correlate2d", "hpcdvc.fourier.correlate2d"),
+    (
+        "image_registration.fft_tools.downsample, downsample_1d, downsample_cube, downsample_axis",
+        "hpcdvc.fourier.downsample",
+    ),
+    ("image_registration.fft_tools.fourier_interp1d, fourier_interp2d, fourier_interpnd", "hpcdvc.fourier.scale"),
+    ("image_registration.fft_tools.shift2d, shiftnd", "hpcdvc.fourier.shift"),
+    ("image_registration.fft_tools.smooth", "hpcdvc.fourier.smooth"),
+    ("image_registration.fft_tools.dftups", "hpcdvc.fourier.upsample"),
+    ("image_registration.fft_tools.zoomnd, zoom_on_pixel", "hpcdvc.fourier.zoom"),
     ("spam.deformation.computePhi", "hpcdvc.fields.decomposition.compute_phi"),
     ("spam.deformation.decomposeF", "hpcdvc.fields.decomposition.decompose_f"),
     ("spam.deformation.decomposePhi", "hpcdvc.fields.decomposition.decompose_phi"),
@@ -71,6 +82,19 @@ NAMES = (
     ("spam.label.getLabel", "hpcdvc.labels.boxes.get_label"),
     ("spam.label.getNeighbours", "hpcdvc.labels.contacts.neighbours"),
     ("spam.label.volumes", "hpcdvc.labels.boxes.volumes"),
+    (
+        "algotom.util.correlation.find_global_shift_based_local_shifts",
+        "hpcdvc.stacks.map_api.find_global_shift_based_local_shifts",
+    ),
+    ("algotom.util.correlation.find_local_shifts", "hpcdvc.stacks.local_api.find_local_shifts"),
+    ("algotom.util.correlation.find_local_shifts_umpa", "hpcdvc.stacks.local_api.find_local_shifts_umpa"),
+    (
+        "algotom.util.correlation.find_shift_based_correlation_map",
+        "hpcdvc.stacks.map_api.find_shift_based_correlation_map",
+    ),
+    ("algotom.util.correlation.generate_correlation_map", "hpcdvc.stacks.map_api.generate_correlation_map"),
+    ("algotom.util.correlation.locate_peak", "hpcdvc.stacks.map_api.locate_peak"),
+    ("algotom.util.correlation.normalize_image", "hpcdvc.stacks.map_api.normalize_image"),
 )
 
 
@@ -147,6 +171,13 @@ def search_statuses() -> str:
     from hpcdvc.workflows.pixelSearch import ADVICE
 
     return advised(ADVICE, Family.SEARCH)
+
+
+def shifts_statuses() -> str:
+    """Statuses of the pixels of local shifts."""
+    from hpcdvc.workflows.localShifts import ADVICE
+
+    return advised(ADVICE)
 
 
 def umpa_statuses() -> str:
@@ -244,14 +275,14 @@ def modules() -> str:
 
 
 def names() -> str:
-    """Functions of spam and ours, by the shortest name they can be imported by, with their parameters."""
+    """Functions of other programs and ours, by the shortest name they can be imported by, with their parameters."""
     rows = []
     for theirs, ours in NAMES:
         module, _, name = ours.rpartition(".")
         short = f"hpcdvc.{name}" if name in hpcdvc.__all__ else ours
         parameters = ", ".join(signature(getattr(import_module(module), name)).parameters)
         rows.append((code(theirs), f"{{py:func}}`{short} <{ours}>`", code(parameters)))
-    return table(("spam", "hpcdvc", "parameters"), rows)
+    return table(("other programs", "hpcdvc", "parameters"), rows)
 
 
 def results(pattern: str) -> str:
@@ -289,6 +320,7 @@ def fragments() -> dict[str, str]:
         "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
+        "localShifts-statuses.md": shifts_statuses(),
         "umpa-statuses.md": umpa_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),

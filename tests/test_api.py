@@ -18,7 +18,7 @@ REGISTRATION = (
     "im1_mask phi_init phi_rigid phi_init_bin_ratio margin max_iterations delta_phi_min update_gradient "
     "interpolation_order verbose return_phi_mask_centre"
 )
-#: parameters that users of spam expect, under our names
+#: parameters that users of spam and of algotom expect, under our names
 PARAMETERS = {
     "apply_mesh_transformation": "im points connectivity displacements im_tet_label",
     "apply_phi": "im phi phi_centre order",
@@ -40,6 +40,15 @@ PARAMETERS = {
         "field_coords displacements points_to_estimate neighbour_radius n_neighbours epsilon verbose"
     ),
     "estimate_local_quadratic_coherency": "points displacements neighbour_radius n_neighbours epsilon verbose",
+    "find_global_shift_based_local_shifts": (
+        "ref_mat mat win_size margin list_ij num_point global_value gpu block sub_pixel method size ncore norm return_list"
+    ),
+    "find_local_shifts": ("ref_mat mat dim win_size margin method size gpu block ncore norm norm_global chunk_size"),
+    "find_local_shifts_umpa": (
+        "ref_mat mat win_size margin method size gpu block ncore chunk_size filter_name dark_signal"
+    ),
+    "find_shift_based_correlation_map": "ref_mat mat margin axis sub_pixel method dim size gpu block",
+    "generate_correlation_map": "ref_mat mat gpu block",
     "get_displacement_from_neighbours": "labels field file_name method neighbours_range centres_of_mass previous",
     "get_label": "labels label margin label_dilate mask_other_labels bounding_boxes",
     "get_windows": (
@@ -57,10 +66,12 @@ PARAMETERS = {
         "neighbour_distance_weight check_point_surrounded verbose"
     ),
     "isochoric_field": "points periods",
+    "locate_peak": "mat sub_pixel method dim size max_peak",
     "make_grid": "shape spacing",
     "merge_registration_and_discrete_fields": "registration discrete file_name reg_tsv_bin_ratio",
     "merge_regular_grid_and_discrete": "regular_grid discrete labelled_image binning_labelled always_label",
     "neighbours": "labels method neighbours_range",
+    "normalize_image": "mat",
     "pixel_search": "imagette1 imagette2 imagette1_mask imagette2_mask return_error",
     "polynomial_gradients": "displacements node_spacing order radius variance half_window_size",
     "projection_matrices": "points connectivity labels dirichlet",

@@ -30,21 +30,27 @@ class Scan(Slices):
         None,
         "--flats",
         metavar="FILE",
-        reads="scan",
-        help="frames without sample and diffuser: their mean divides",
+        reads="volume",
+        help="frames without sample and diffuser: grey values are divided by their mean",
     )
     darks: str | None = option(
-        None, "--darks", metavar="FILE", reads="scan", help="frames without light: their mean is subtracted"
+        None, "--darks", metavar="FILE", reads="volume", help="frames without light: their mean is subtracted"
     )
     steps: tuple[int, ...] | None = option(
-        None, "-steps", "--steps", metavar="N", at_least=0, help="frames that are taken, from 0; default all"
+        None,
+        "-steps",
+        "--steps",
+        metavar="N ...",
+        at_least=0,
+        at_most=2**31,
+        help="frames that are taken, from 0; default all",
     )
     blocks: tuple[int, ...] | None = option(
-        None, "-blocks", "--blocks", metavar="N", at_least=0,
+        None, "-blocks", "--blocks", metavar="N ...", at_least=0, at_most=2**31,
         help="first projection of each block, from 0, where ref has several stacks; default blocks of one length",
     )  # fmt: skip
     frame_masks: str | None = option(
-        None, "-mfs", "--frame-masks", metavar="FILE", reads="scan",
+        None, "-mfs", "--frame-masks", metavar="FILE", reads="volume",
         help="masks of the frames of sam, one for each or one for all: where one is 0, the frame lacks the pixel",
     )  # fmt: skip
     positions: str | None = option(
@@ -97,9 +103,11 @@ class Phase(OptionSet):
     integrate: bool = option(
         False, "-integrate", "--integrate", help="integrate the displacement (Frankot and Chellappa): phase"
     )
-    pixel: float | None = option(None, "--pixel", above=0, unit="um", help="size of a pixel, for a phase in radian")
-    distance: float | None = option(None, "--distance", above=0, unit="m", help="from sample to detector")
-    energy: float | None = option(None, "--energy", above=0, unit="keV", help="of the photons")
+    pixel: float | None = option(
+        None, "--pixel", above=0, at_most=1e6, unit="um", help="size of a pixel, for a phase in radian"
+    )
+    distance: float | None = option(None, "--distance", above=0, at_most=1e6, unit="m", help="from sample to detector")
+    energy: float | None = option(None, "--energy", above=0, at_most=1e6, unit="keV", help="of the photons")
 
     def check(self) -> None:
         given = [name for name in ("pixel", "distance", "energy") if getattr(self, name) is not None]
@@ -114,6 +122,8 @@ class Options(
     Scan, ShiftWindow, ShiftRange, Model, PeakSize, Phase, Output, Pictures, RunControl, Bands, NeedlessLazyLoad
 ):
     """Options of hpcdvc-umpa."""
+
+    differently = {"out_dir": {"help": "folder, made if needed; default that of ref"}}
 
     peak_method: str = peak_option("gn")
 

@@ -76,20 +76,29 @@ def downsample(
         A block does not fit into the array, or an axis is not there.
     """
     a = as_numbers(a)
-    wanted = tuple(range(a.ndim)) if axis is None else tuple(np.atleast_1d(axis).tolist())
-    if len({k % a.ndim for k in wanted}) < len(wanted) or not all(-a.ndim <= k < a.ndim for k in wanted):
-        raise UserError(f"axis {axis} does not fit an array of {a.ndim} axes")
-    sizes = [1] * a.ndim
-    for k, size in zip(wanted, whole_per_axis(factor, len(wanted), "factor"), strict=True):
-        sizes[k] = size
+    sizes = block_sizes(a.shape, factor, axis)
     counts = [n // size for n, size in zip(a.shape, sizes, strict=True)]
-    if 0 in counts:
-        raise UserError(f"blocks of {tuple(sizes)} pixels do not fit into an array of {a.shape}")
     inner = a[tuple(slice(n * size) for n, size in zip(counts, sizes, strict=True))]
     blocks = inner.reshape([n for pair in zip(counts, sizes, strict=True) for n in pair])
     with warnings.catch_warnings():  # of blocks without a pixel
         warnings.simplefilter("ignore", RuntimeWarning)
         return estimator(blocks, axis=tuple(range(1, 2 * a.ndim, 2)))
+
+
+def block_sizes(
+    shape: tuple[int, ...], factor: int | Sequence[int], axis: int | Sequence[int] | None
+) -> tuple[int, ...]:
+    """Pixels of a block along each axis of an array of this shape; parameters and errors as in `downsample`."""
+    axes = len(shape)
+    wanted = tuple(range(axes)) if axis is None else tuple(np.atleast_1d(axis).tolist())
+    if len({k % axes for k in wanted}) < len(wanted) or not all(-axes <= k < axes for k in wanted):
+        raise UserError(f"axis {listed(wanted, 'and')} does not fit an image of {axes} axes")
+    sizes = [1] * axes
+    for k, size in zip(wanted, whole_per_axis(factor, len(wanted), "factor"), strict=True):
+        sizes[k] = size
+    if any(n < size for n, size in zip(shape, sizes, strict=True)):
+        raise UserError(f"blocks of {tuple(sizes)} pixels do not fit into an image of {shape}")
+    return tuple(sizes)
 
 
 def convolve(a: np.ndarray, kernel: np.ndarray, boundary: str = "fill") -> np.ndarray:

@@ -73,12 +73,12 @@ def scale(a: np.ndarray, positions: Sequence[np.ndarray] | np.ndarray) -> np.nda
         There are not finite places for each axis.
     """
     values, missing = filled(as_numbers(a))
-    alone = values.ndim == 1 and np.ndim(positions[0]) == 0
+    alone = values.ndim == 1 and np.ndim(positions) == 1
     places = [np.asarray(places, np.float64) for places in ([positions] if alone else positions)]
     if len(places) != values.ndim or not all(p.ndim == 1 and np.isfinite(p).all() for p in places):
         raise UserError(f"positions takes a list of finite places for each of {values.ndim} axes")
     for axis, y in enumerate(places):
-        matrix = interpolation_matrix(a.shape[axis], y)
+        matrix = interpolation_matrix(values.shape[axis], y)
         values = np.moveaxis(np.tensordot(matrix, values, (1, axis)), 0, axis)
     return _without(values, missing, places)
 
@@ -219,8 +219,7 @@ def correlate2d(a: np.ndarray, b: np.ndarray, boundary: str = "wrap") -> np.ndar
 def correlation_size(shape: tuple[int, ...], boundary: str) -> tuple[int, ...]:
     """Pixels on each axis to which images are filled up with zeros, so that `lags` do not come around; UserError."""
     if boundary not in ("wrap", "fill"):
-        hint = ", and hpcdvc-shift has overlap, too" if boundary != "overlap" else "; hpcdvc-shift has overlap"
-        raise UserError(f"boundary must be wrap or fill, not {quoted(str(boundary))}{hint}")
+        raise UserError(f"boundary must be wrap or fill, not {quoted(str(boundary))}; hpcdvc-shift has overlap, too")
     return tuple(n if boundary == "wrap" else fft.next_fast_len(n + n // 2, real=True) for n in shape)
 
 

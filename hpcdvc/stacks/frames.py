@@ -210,7 +210,6 @@ class FramePair:
     ----------
     ref, sam : the frames without and with the sample
     means : (2,) of the stacks, or (2, k) of the frames, which are to be divided by them; empty where no frame is left
-    partial : some pixels are there in some frames only
     left_out : for each frame of `sam` that is not compared: its number, and why, as a sentence goes on
     constant : one of these has a single grey value
     """
@@ -218,7 +217,6 @@ class FramePair:
     ref: Frames
     sam: Frames
     means: np.ndarray
-    partial: bool
     left_out: tuple[tuple[int, str], ...]
     constant: bool
 
@@ -250,9 +248,7 @@ def pair_of(ref: Frames, sam: Frames, facts: tuple[np.ndarray, np.ndarray], by_f
     else:
         means = np.array([stack_mean(known) for known in used]) if kept else np.empty(0)
     constant = any(bool((known["low"] == known["high"]).any()) for known in facts)
-    whole = all(bool((known["pixels"] == sam.shape[0] * sam.shape[1]).all()) for known in used)
-    moved = any(any(position) for position in sam.positions)
-    return FramePair(ref.chosen(kept), sam.chosen(kept), means, moved or not whole, tuple(left_out), constant)
+    return FramePair(ref.chosen(kept), sam.chosen(kept), means, tuple(left_out), constant)
 
 
 def _counts(mask: np.ndarray) -> np.ndarray:

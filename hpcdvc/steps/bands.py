@@ -276,7 +276,7 @@ def _by_node(values: np.ndarray) -> np.ndarray:
 
 
 def check_window(half: int, reach: tuple[int, int, int, int], info: VolumeInfo) -> None:
-    """Make sure that a window and a range leave a pixel of an image to be measured.
+    """Make sure that a window and a range leave a pixel of an image whose windows lie inside, wherever they are moved.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ def check_window(half: int, reach: tuple[int, int, int, int], info: VolumeInfo) 
     if side > min(height, width):
         raise UserError(f"windows of {side} x {side} pixels (-hws {half}) do not fit {info.spec}, {height} x {width}")
     for name, size, low, high in (("y", height, *reach[:2]), ("x", width, *reach[2:])):
-        if low > size - side or high < side - size:
+        if side + max(high, 0) - min(low, 0) > size:
             raise UserError(
                 f"windows of {side} pixels moved by {low} to {high} along {name} (-sr) leave {info.spec}, of {size}"
             )

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -47,8 +47,8 @@ ADVICE = {
     Status.BORDER_OF_RANGE: "larger -sr",
     Status.SATURATED: "a shorter exposure",
 }
-#: Rough core time of a pixel for each displacement and frame, s; and of the integral.
-SECONDS, SECONDS_OF_PHASE = 5e-11, 1e-5
+#: Rough core time of a pixel for each displacement and frame, s; that of the integral, and memory for it.
+SECONDS, SECONDS_OF_PHASE, BYTES_OF_PHASE = 5e-11, 3e-6, 150
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,8 @@ def _maps(options: Options, stem: str, files: ScanFiles, metadata: dict) -> Dens
 
 
 def settings_of(options: Options) -> DenseSettings:
-    """How windows are compared; whether all their pixels are there is another question."""
+    """How windows are compared."""
+    lacking = options.positions is not None or options.frame_masks is not None
     return DenseSettings(
         options.half_window_size,
         options.reach,
@@ -170,6 +171,7 @@ def settings_of(options: Options) -> DenseSettings:
         peak_size=options.peak_size,
         values_at=options.values_at,
         local_mean=options.mean == "local",
+        partial=lacking and options.mean != "local",  # the mean of a window is that of all its frames
         step=options.node_spacing,
     )
 
@@ -204,8 +206,7 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
 def bands_of(scan: Scan, task: UmpaTask, options: Options, rank: int, projection: int) -> tuple[Bands, int]:
     """One projection, to be measured some rows at a time, and how many of its frames are left out."""
     pair = scan.pair(projection)
-    # the mean of a window is that of all its frames
-    settings = replace(task.settings, partial=pair.partial and not task.settings.local_mean)
+    settings = task.settings
     _, height, width = task.files.shape
     if len(pair.sam.numbers) < 1 + task.dark_field:
         status = Status.SINGULAR if pair.constant else Status.FEW_VALID_VOXELS
@@ -255,15 +256,19 @@ def estimate(job: Job, ranks: int) -> str:
     files, (file,) = task.files, job.files
     projections, height, width = files.shape
     pixels = task.grid.size if task.grid else projections * height * width
-    phase = 0 if task.grid or not file.later else SECONDS_OF_PHASE * pixels
-    seconds = task.seconds_per_row / width * pixels + phase
+    integrated = task.grid is None and bool(file.later)
+    seconds = (task.seconds_per_row / width + SECONDS_OF_PHASE * integrated) * pixels
     halo = task.settings.half_window + max(map(abs, task.settings.reach[:2])) + 2
-    own = 60e6 + 8 * len(files.steps) * (BAND + 2 * halo) * width
+    own = 60e6 + 8 * len(files.steps) * (BAND + 2 * halo) * width + BYTES_OF_PHASE * integrated * height * width
+    stacks = [files.ref, files.sam]
+    for scan in [info for info in stacks if info.frames and info.offset is None]:  # decoded stack by stack
+        stacks.remove(scan)
+        own += scan.voxel_bytes / scan.shape[0] * scan.frames
     what = "nodes" if task.grid else "pixels"
     shares = pixels if task.grid else -(-projections * height // task.depth)
     return (
         f"{pixels} {what} ({projections} x {height} x {width}), {len(files.steps)} frames\n"
-        f"per node: {memory_text((files.ref, files.sam, files.masks))}\n"
+        f"per node: {memory_text((*stacks, files.masks))}\n"
         f"per rank: about {own / 1e6:.0f} MB\n"
         f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, shares))} on {ranks} ranks\n"
         f"disk: {file.file_bytes / 1e6:.1f} MB for {file.path}"

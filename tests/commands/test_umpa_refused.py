@@ -60,6 +60,7 @@ REFUSED = {
     f"{PAIR} -steps -1": ("-steps", "at least 0"),
     f"{PAIR} -hws 30": ("61 x 61", "-hws 30", f"{HEIGHT} x {WIDTH}"),
     f"{PAIR} -sr 0 0 50 60 -3 3": ("-sr", "50", HEIGHT),
+    f"{PAIR} -sr 19": ("7 pixels", "-19 to 19", "-sr", HEIGHT),
     f"{PAIR} -sr -3": ("-sr", "-3"),
     f"{PAIR} -sr 1 2": ("-sr", "2"),
     "tiny.tif tiny.tif -hws 3": ("7 x 7", "6 x 6"),

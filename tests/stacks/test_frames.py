@@ -113,7 +113,7 @@ def test_frame_without_fault_in_both_stacks_is_kept():
     sam[1], ref[3] = np.nan, 7
     pair = paired(frames_of(ref), frames_of(sam))
     assert pair.left_out == ((1, "it is NaN everywhere"), (3, "the reference is 7 everywhere"))
-    assert pair.constant and not pair.partial
+    assert pair.constant
     assert pair.ref.numbers == pair.sam.numbers == (0, 2)
     np.testing.assert_allclose(pair.means, [STACK[[0, 2]].mean(), STACK[[0, 2]].mean() / 2], rtol=1e-6)
     for found, stack in zip(pair.bands(10, 20), (ref, sam), strict=True):
@@ -126,17 +126,6 @@ def test_frame_without_fault_in_both_stacks_is_kept():
 def test_no_frame_is_left():
     pair = paired(frames_of(np.ones((2, *SHAPE))), frames_of(STACK[:2]))
     assert len(pair.left_out) == 2 and pair.constant and not pair.ref.numbers and pair.means.size == 0
-
-
-def test_partial():
-    """A pixel that is clipped, or NaN, in one of the frames that are compared."""
-    clipped = STACK.copy()
-    clipped[2, 5, 5] = 65535
-    assert paired(frames_of(STACK), frames_of(clipped)).partial
-    assert paired(frames_of(clipped), frames_of(STACK)).partial
-    assert not paired(frames_of(clipped[:2]), frames_of(STACK[:2])).partial
-    moved = frames_of(STACK, positions=((0, 0), (1, 0), (0, 0), (0, 0)))
-    assert paired(moved, moved).partial
 
 
 def test_positions():

@@ -95,7 +95,8 @@ def test_scale(shape):
 
 
 def test_scale_of_a_row():
-    places = np.linspace(0, 9, 5)
+    places = [0.0, 2.25, 9.5]
+    np.testing.assert_array_equal(fourier.scale([1, 2, 4], places), fourier.scale(np.array([1, 2, 4]), [places]))
     np.testing.assert_allclose(fourier.scale(wave((10,)), places), wave((10,), places), atol=1e-12)
 
 
@@ -218,3 +219,12 @@ def test_oracle(shared):
     for name, values in found.items():
         expected = known[f"out_{name}"]
         np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12 * np.abs(expected).max(), err_msg=name)
+
+
+def test_oracle_of_images_that_end(shared):
+    """The chi squared of all shifts, made of correlations that are filled up with zeros (case ir_chi2map)."""
+    folder = shared / "oracle" / "seeds234" / "ir_chi2map"
+    a, b, error, expected = (np.load(folder / f"{name}.npy") for name in ("in_im1", "in_im2", "in_err", "out_fill"))
+    weights = error**-2
+    cross, squares = fourier.correlate2d(a, b * weights, "fill"), fourier.correlate2d(a**2, weights, "fill")
+    np.testing.assert_allclose((b**2 * weights).sum() - 2 * cross + squares, expected, rtol=1e-12)
