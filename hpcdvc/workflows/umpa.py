@@ -39,7 +39,7 @@ log = logging.getLogger("hpcdvc")
 #: Statuses that a pixel ends with, and what to try then.
 ADVICE = {
     Status.CONVERGED: "",
-    Status.NOT_EVALUATED: "",
+    Status.MAX_ITERATIONS: "larger -hws, or -pm taylor",
     Status.SINGULAR: "larger -hws",
     Status.NO_SPECIMEN: "",
     Status.FEW_VALID_VOXELS: "",
@@ -129,7 +129,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     if options.vtk:
         raise UserError("-vtk is for the nodes of a grid (-ns): ParaView opens the .hdf file of all pixels by itself")
     file = _maps(options, stem, files, metadata)
-    return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")]
+    unit = "projections" if files.shape[0] > 1 else "bands"
+    return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit=unit)]
 
 
 def _table(options: Options, stem: str, grid: Grid, metadata: dict, transport: str) -> FieldFile:
