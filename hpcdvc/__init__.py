@@ -45,6 +45,7 @@ _HOMES = {
     "iterative_zoom_1d": "stacks.pair_api",
     "locate_peak": "stacks.map_api",
     "make_grid": "fields.grid",
+    "measure_shift": "stacks.shift",
     "merge_registration_and_discrete_fields": "labels.starts",
     "merge_regular_grid_and_discrete": "steps.kinematics",
     "neighbours": "labels.contacts",

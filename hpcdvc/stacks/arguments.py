@@ -21,8 +21,8 @@ def note_ignored(**arguments: tuple) -> None:
         log.warning("%s: accepted and ignored, no result depends on it", ", ".join(given))
 
 
-def images_of(ref_mat: object, mat: object, dimensions: tuple[int, ...] = (2, 3)) -> tuple[np.ndarray, np.ndarray]:
-    """Both images or stacks as arrays of real numbers.
+def images_of(ref_mat: object, mat: object, dimensions: tuple[int, ...] = (2, 3), whole: bool = True) -> tuple:
+    """Both images or stacks as arrays of real numbers; a stack that is a dataset of a file stays one unless `whole`.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def images_of(ref_mat: object, mat: object, dimensions: tuple[int, ...] = (2, 3)
     """
     arrays = []
     for name, given in (("ref_mat", ref_mat), ("mat", mat)):
-        array = np.asarray(given)
+        array = given if not whole and len(getattr(given, "shape", ())) == 3 else np.asarray(given)
         if array.dtype.kind not in "biuf":
             raise UserError(f"{name} holds {array.dtype}, not real numbers")
         if array.ndim not in dimensions or array.size == 0:
@@ -62,6 +62,8 @@ def peak_of(method: str, size: int, dim: int = 2, sub_pixel: bool = True) -> Pea
         raise UserError(f"method is {' or '.join(METHODS)}, not {method!r}")
     if dim not in (1, 2):
         raise UserError(f"dim is 1 or 2, not {dim!r}")
+    if method == "diff" and size != 3:
+        log.warning("size=%s: ignored, for derivatives are of 3 x 3 values", size)
     fit = 3 if method == "diff" else min(max(int(size) // 2 * 2 + 1, 3), 9)
     if method != "diff" and fit != size:
         log.warning("size=%s: the polynomial is fitted to %d x %d pixels", size, fit, fit)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.fft
 
+from hpcdvc.stacks.fourier import correlate2d
 from hpcdvc.stacks.highest import highest
 from hpcdvc.stacks.images import Images
-from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum
+from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum, half_weights
 
-#: Standard deviations of noise that a frequency must have to count fully in phase correlation.
-ABOVE_NOISE = 4.0
+#: Standard deviations of noise from which on a frequency counts in phase correlation.
+ABOVE_NOISE = 8.0
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,19 @@ class Similarity:
     ----------
     score : to be maximised; for chi2 the log likelihood but for a constant
     cross : cross spectrum of the images without their means, weighted as the score is
-    norm : what `cross` has at most, for images that are the same
+    energies : sums of the squares of both images without their means
     pixels : number of pixels that take part
     """
 
     score: Polynomial
     cross: Polynomial
-    norm: float
+    energies: tuple[float, float]
     pixels: float
+
+    @property
+    def norm(self) -> float:
+        """What `cross` has at most, for images that are the same."""
+        return float(np.sqrt(np.prod(self.energies)))
 
 
 def spectrum_of(frames: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -42,7 +48,7 @@ def spectrum_of(frames: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def cross_spectrum(spectra1: np.ndarray, spectra2: np.ndarray) -> np.ndarray:
     """Half spectrum of sum over frames and i of a[i - d] b[i], from the spectra of the frames."""
-    if len(spectra1) == 1:
+    if len(spectra1) == 1:  # without a copy of two
         return np.conj(spectra1[0]) * spectra2[0]
     return np.einsum("k...,k...->...", np.conj(spectra1), spectra2)
 
@@ -55,7 +61,7 @@ def padded_shape(shape: tuple[int, ...], boundary: str) -> tuple[int, ...]:
 
 
 def chi2_terms(
-    im1: np.ndarray, im2: np.ndarray, weights: np.ndarray | float, shape: tuple[int, ...]
+    im1: np.ndarray, im2: np.ndarray, weights: np.ndarray | float, boundary: str
 ) -> tuple[float, np.ndarray, np.ndarray | float]:
     """The three terms of chi2: a number, -2 CC(im1, w im2), and CC(im1^2, w), a number for weights that are one.
 
@@ -63,11 +69,15 @@ def chi2_terms(
     ----------
     im1, im2 : (K, n, ...) float64 arrays, finite
     weights : 1 / noise^2, a number or an array of that shape
-    shape : of the maps, from `padded_shape`; index d or, for negative displacements, n + d
+    boundary : "wrap" or "fill"
+
+    Returns
+    -------
+    terms; arrays of the shape of a frame, displacement d at index d + n // 2
     """
 
     def correlated(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-        return Polynomial(cross_spectrum(spectrum_of(one, shape), spectrum_of(two, shape)), shape).map
+        return np.flip(sum(correlate2d(a, b, boundary) for a, b in zip(one, two, strict=True)))
 
     term1, term2 = float((weights * im2**2).sum()), -2 * correlated(im1, weights * im2)
     return term1, term2, float(weights * (im1**2).sum()) if np.ndim(weights) == 0 else correlated(im1**2, weights)
@@ -84,18 +94,42 @@ def chi2_similarity(images: Images, zeromean: bool, shape: tuple[int, ...]) -> S
     """
     im1, im2, weights, axes = images.im1, images.im2, images.weights, axes_of(images.im1)
     mean1 = im1.mean(axis=axes, keepdims=True)
+    pixels = im1.size * np.prod([1 - (n % 2 == 0) / n for n in shape])
     if weights is None:  # the means change nothing
         a, b = im1 - mean1, im2 - im2.mean(axis=axes, keepdims=True)
-        cross = Polynomial(cross_spectrum(spectrum_of(a, shape), spectrum_of(b, shape)), shape)
-        return Similarity(cross, cross, float(np.sqrt(np.vdot(a, a) * np.vdot(b, b))), float(a.size))
+        spectra = [spectrum_of(image, shape) for image in (a, b)]
+        lost = [_take_highest(spectrum, shape) for spectrum in spectra]
+        energies = tuple(float(np.vdot(image, image) - gone) for image, gone in zip((a, b), lost, strict=True))
+        cross = Polynomial(cross_spectrum(*spectra), shape)
+        return Similarity(cross, cross, energies, pixels)
     mean2 = (weights * im2).sum(axis=axes, keepdims=True) / weights.sum(axis=axes, keepdims=True)
     a, b = im1 - mean1, weights * (im2 - mean2)
-    cross = cross_spectrum(spectrum_of(a, shape), spectrum_of(b, shape))
     # (im2 - im1)^2 = (b - a - step)^2; what im1 takes part in, without the product of a and b
     step = 0 if zeromean else mean1 - mean2
-    score = cross - cross_spectrum(spectrum_of(a * (a + 2 * step), shape), spectrum_of(weights, shape)) / 2
-    norm = np.sqrt((weights.mean(axis=axes, keepdims=True) * a**2).sum() * (b * (im2 - mean2)).sum())
-    return Similarity(Polynomial(score, shape), Polynomial(cross, shape), float(norm), np.count_nonzero(weights))
+    spectra = [spectrum_of(image, shape) for image in (a, b, a * (a + 2 * step), weights)]
+    for spectrum in spectra[:3]:
+        _take_highest(spectrum, shape)
+    cross = cross_spectrum(*spectra[:2])
+    score = cross - cross_spectrum(*spectra[2:]) / 2
+    energies = ((weights.mean(axis=axes, keepdims=True) * a**2).sum(), (b * (im2 - mean2)).sum())
+    pixels *= np.count_nonzero(weights) / weights.size
+    return Similarity(Polynomial(score, shape), Polynomial(cross, shape), energies, pixels)
+
+
+def _take_highest(spectra: np.ndarray, shape: tuple[int, ...]) -> float:
+    """Take the highest frequency of even axes out: its cosine has lost its phase and pulls towards whole pixels.
+
+    Returns
+    -------
+    its part of the sum of the squares
+    """
+    energy, weights = 0.0, half_weights(shape[-1])
+    for axis, n in enumerate(shape, 1):
+        if n % 2 == 0:
+            rows = spectra[(slice(None),) * axis + (n // 2,)]
+            energy += float(np.sum(np.abs(rows) ** 2 * (1 if axis == len(shape) else weights)))
+            rows[...] = 0
+    return energy / np.prod(shape)
 
 
 def whitened(similarity: Similarity) -> Similarity:
@@ -105,8 +139,10 @@ def whitened(similarity: Similarity) -> Similarity:
     place = find_maximum(cross, first)
     noise = np.median(np.abs(cross.turned(first if place is None else place).imag)) / 0.6745  # standard deviation
     height = np.abs(cross.spectrum)
-    least = max(ABOVE_NOISE * noise, 1e-12 * height.max())
-    return replace(similarity, score=Polynomial(cross.spectrum / np.maximum(height, least), cross.shape))
+    highest_one = height.max()
+    above = (height / max(ABOVE_NOISE * noise, 1e-12 * highest_one)) ** 4
+    score = cross.spectrum * (above / ((1 + above) * np.maximum(height, 1e-30 * highest_one)))
+    return replace(similarity, score=Polynomial(score, cross.shape))
 
 
 def likelihood(similarity: Similarity, images: Images, place: np.ndarray) -> Polynomial:
@@ -119,8 +155,7 @@ def likelihood(similarity: Similarity, images: Images, place: np.ndarray) -> Pol
 
 def residual_variance(similarity: Similarity, images: Images, place: np.ndarray) -> float:
     """Mean square of im2 - im1 brought to its place, their means apart; never less than rounding."""
-    energy = sum(np.sum((image - image.mean()) ** 2) for image in (images.im1, images.im2))
-    squares = energy - 2 * similarity.cross.derivatives(place)[0]
+    squares = sum(similarity.energies) - 2 * similarity.cross.derivatives(place)[0]
     return max(float(squares / (similarity.pixels - len(place) - 1)), least_variance(similarity, images))
 
 

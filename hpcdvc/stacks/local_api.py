@@ -30,6 +30,9 @@ from hpcdvc.stacks.windows import window_taps
 
 log = logging.getLogger("hpcdvc")
 
+#: Rows that are in memory at once, beside those that windows reach.
+BAND = 64
+
 
 def find_local_shifts(
     ref_mat: np.ndarray,
@@ -73,15 +76,14 @@ def find_local_shifts(
         The images do not fit each other, or window and range leave no pixel.
     """
     note_ignored(block=(block, (16, 16)), ncore=(ncore, None), chunk_size=(chunk_size, 100))
-    ref, mat = images_of(ref_mat, mat)
+    ref, mat = images_of(ref_mat, mat, whole=False)
     same_shape(ref, mat)
     peak, half, margin, xp = peak_of(method, size, dim), half_window_of(win_size), margin_of(margin), module_of(gpu)
-    ref, mat = without_saturated(ref), without_saturated(mat)
     settings = DenseSettings(half, (-margin, margin) * 2, template="im2", peak=peak.method, peak_size=peak.size)
     border = half + margin
     if ref.ndim == 2:
         if norm or norm_global:
-            ref, mat = normalize_image(ref), normalize_image(mat)
+            ref, mat = (normalize_image(without_saturated(image)) for image in (ref, mat))
         ref, mat = ref[None], mat[None]
     elif dim == 1:
         return _one_by_one(ref, mat, settings, border, norm, xp)
@@ -95,7 +97,9 @@ def _one_by_one(ref: np.ndarray, mat: np.ndarray, settings: DenseSettings, borde
     for component, along in ((1, "x"), (0, "y")):
         reach = tuple(value * (component == i // 2) for i, value in enumerate((-margin, margin) * 2))
         axes, edge = (0, 1 + component), tuple(border * (component == axis) for axis in (0, 1))
-        pair = (by_rows_and_columns(np.asarray(s, float), axes) for s in (ref, mat)) if norm else (ref, mat)
+        pair = ref, mat
+        if norm:
+            pair = (by_rows_and_columns(without_saturated(np.asarray(stack)).astype(float), axes) for stack in pair)
         found = _measured(*pair, replace(settings, along=along, reach=reach), edge, xp)
         shifts.append(_with_border(found, component, edge))
     return tuple(shifts)
@@ -144,7 +148,7 @@ def find_local_shifts_umpa(
     Zdora et al. 2017, doi 10.1103/PhysRevLett.118.203903
     """
     note_ignored(block=(block, (16, 16)), ncore=(ncore, None), chunk_size=(chunk_size, 100))
-    ref, mat = images_of(ref_mat, mat, (3,))
+    ref, mat = images_of(ref_mat, mat, (3,), whole=False)
     same_shape(ref, mat)
     if dark_signal and len(ref) < 2:
         raise UserError("a dark field needs at least two frames")
@@ -156,7 +160,6 @@ def find_local_shifts_umpa(
         peak=peak.method, peak_size=peak.size, values_at=values_at,
     )  # fmt: skip
     border = (half + margin,) * 2
-    ref, mat = without_saturated(ref), without_saturated(mat)
     found = _measured(ref, mat, settings, border, xp)
     shifts = _with_border(found, 1, border), _with_border(found, 0, border)
     if not dark_signal:
@@ -166,33 +169,51 @@ def find_local_shifts_umpa(
     return (*shifts, *maps)
 
 
-def _measured(
-    ref: np.ndarray, mat: np.ndarray, settings: DenseSettings, border: tuple[int, int], xp: ModuleType
-) -> dict[str, np.ndarray]:
-    """All rows of a pair of stacks; a warning where pixels inside the border are not measured."""
+def _measured(ref, mat, settings: DenseSettings, border: tuple[int, int], xp: ModuleType) -> dict[str, np.ndarray]:
+    """All rows of a pair of stacks, band by band; a warning where pixels inside the border are not measured."""
     height, width = ref.shape[1:]
     if min(height - 2 * border[0], width - 2 * border[1]) < 1:
         words = f"windows of {2 * settings.half_window + 1} pixels and a margin of {max(settings.reach)}"
         raise UserError(f"{words} leave no pixel of images of {height} x {width} pixels")
-    means = np.array([_finite_mean(stack) for stack in (ref, mat)])
+    (mean1, complete1), (mean2, complete2) = _mean(ref), _mean(mat)
+    means = np.array([mean1, mean2])
     if settings.metric != "ncc" and not (means > 0).all():
         raise UserError(f"UMPA needs grey values whose means are above 0, not {means[0]:g} and {means[1]:g}")
-    bands = [np.ascontiguousarray(stack, np.float32) for stack in (ref, mat)]
     # what is missing is left out of the windows that hold it
-    settings = replace(settings, partial=not all(np.isfinite(band).all() for band in bands))
-    measure = dense.measure_rows if xp is np else partial(arrays.measure_rows, xp=xp)
-    found = measure(*bands, 0, range(height), height, settings, means)
-    status = found["status"][border[0] : height - border[0], border[1] : width - border[1]]
+    settings = replace(settings, partial=not (complete1 and complete2))
+    measure, halo = dense.measure_rows if xp is np else partial(arrays.measure_rows, xp=xp), dense.halo(settings)
+    parts = []
+    for start in range(0, height, BAND):
+        rows = range(start, min(start + BAND, height))
+        first = max(start - halo, 0)
+        bands = (_band(stack, first, rows.stop + halo) for stack in (ref, mat))
+        parts.append(measure(*bands, first, rows, height, settings, means))
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    _warn(found["status"][border[0] : height - border[0], border[1] : width - border[1]])
+    return found
+
+
+def _band(stack, first: int, stop: int) -> np.ndarray:
+    """Rows of all frames, inf where they are saturated."""
+    return np.ascontiguousarray(without_saturated(np.asarray(stack[:, first:stop])), np.float32)
+
+
+def _mean(stack) -> tuple[float, bool]:
+    """Mean of what is there, and whether that is all."""
+    total = count = 0
+    for start in range(0, stack.shape[1], BAND):
+        band = _band(stack, start, start + BAND)
+        there = np.isfinite(band)
+        total, count = total + float(np.sum(band, where=there, dtype=np.float64)), count + np.count_nonzero(there)
+    return total / max(count, 1), count == np.prod(stack.shape)
+
+
+def _warn(status: np.ndarray) -> None:
+    """Say how many pixels are not measured, and why."""
     codes, counts = np.unique(status[status != Status.CONVERGED], return_counts=True)
     if codes.size:
         reasons = "; ".join(f"{count} {reason_of(int(code))}" for code, count in zip(codes, counts, strict=True))
         log.warning("%d of %d pixels are not measured and NaN: %s", counts.sum(), status.size, reasons)
-    return found
-
-
-def _finite_mean(stack: np.ndarray) -> float:
-    finite = np.isfinite(stack)
-    return float(np.mean(stack, where=finite, dtype=np.float64)) if finite.any() else 0.0
 
 
 def _with_border(found: dict[str, np.ndarray], component: int, border: tuple[int, int]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 The whole pixels come from the normalised correlation of what overlaps, at all displacements at once by Fourier
 transforms (Padfield 2012, doi 10.1109/TIP.2011.2181402); what lies between them from Gauss-Newton iterations in the
-image, with the gradient of im1: that of im2 would take its noise, interpolated, for motion.
+image.
 """
 
 from dataclasses import replace
@@ -10,30 +10,22 @@ from dataclasses import replace
 import numpy as np
 
 from hpcdvc.fields.status import Status
-from hpcdvc.ranks.team import Team
-from hpcdvc.registration.gauss_newton import Iterate, iterate
-from hpcdvc.registration.levels import GreyValues, binning
-from hpcdvc.registration.pair import Pair, Totals
-from hpcdvc.registration.settings import Gradient, Iterations, Settings
+from hpcdvc.registration.levels import binning
 from hpcdvc.stacks.chi2 import cross_spectrum, padded_shape, spectrum_of
-from hpcdvc.stacks.errors import ODDS
 from hpcdvc.stacks.highest import highest, second_highest
 from hpcdvc.stacks.images import Images
-from hpcdvc.stacks.spectrum import Polynomial, axes_of, half_weights
+from hpcdvc.stacks.iterations import gauss_newton
+from hpcdvc.stacks.match import ODDS, overlap_beats_chance, overlapping
+from hpcdvc.stacks.spectrum import Polynomial, axes_of
 
 #: Least part of the pixels that must overlap.
 LEAST_OVERLAP = 0.1
 #: Most pixels of a frame in which all displacements are tried; larger ones are binned.
 MOST_PIXELS = 2**22
-ITERATIONS = Iterations(min_delta_phi=1e-4, min_zncc=0.0)
-#: Pixels at each side of im1 that do not count: their gradients and the interpolation next to them are poorer.
-MARGIN = 2
-#: Least logarithm of the odds of the best place against chance, beside that of the number of places.
-CHANCE_ODDS = 8.0
-#: Widths of the Gaussian derivatives that are tried where the gradient of im1 is noisy, pixels; None: a spline's.
-GRADIENTS = (None, 1.0, 2.0, 4.0)
-#: Part of the squared gradient that is noise from which on a smoother one is tried, and what it may leave of it.
-NOISY, BETTER = 0.4, 0.8
+#: Pixels along each axis, by their number, of the middle in which a shift of images that go round is looked at again.
+MIDDLE = {2: 512, 3: 96}
+#: What it may be off there: pixels, and standard deviations.
+OFF, DEVIATIONS = 0.5, 3.0
 #: A second peak of so much of the height of the first is as good.
 UNIQUE = 0.9
 
@@ -54,27 +46,29 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
     while np.prod(levels[-1].shape) > MOST_PIXELS:
         levels.append(_halved(levels[-1]))
     factor = 2 ** (len(levels) - 1)
-    likely, alike = match_map(levels[-1])
-    status, place = _best(likely, alike, None if largest is None else largest / factor)
+    likely = match_map(levels[-1])
+    status, place = _best(likely, None if largest is None else largest / factor)
     if status:
         return status, place, place, np.nan
     place = place.astype(float)
     for level in reversed(levels):
-        state = gauss_newton(level, place)
-        place = state.phi[3 - len(place) :, 3] * (2 if level is not images else 1)
-    std = np.sqrt(state.variance.reshape(3, 4)[3 - len(place) :, 3])
-    if state.status == Status.CONVERGED and largest is not None and np.abs(place).max() > largest:
-        return Status.BORDER_OF_RANGE, place, std, state.zncc
-    return state.status, place, std, state.zncc
+        settled = gauss_newton(level, place)
+        place = settled.place * (2 if level is not images else 1)
+    status, std = settled.status, settled.std
+    if status in (Status.CONVERGED, Status.DECORRELATED):
+        trials = likely.size if largest is None else (2 * largest + 1) ** len(place)
+        status = Status.CONVERGED if overlap_beats_chance(images, place, trials) else Status.DECORRELATED
+    if status == Status.CONVERGED and largest is not None and np.abs(place).max() > largest:
+        status = Status.BORDER_OF_RANGE
+    return status, place, std, settled.zncc
 
 
-def match_map(images: Images) -> tuple[np.ndarray, float]:
+def match_map(images: Images) -> np.ndarray:
     """How much likelier than chance a match is at all whole displacements: -n/2 log(1 - c^2) of n pixels that overlap.
 
     Returns
     -------
-    float array; index d or, for negative displacements, m + d; 0 where c is not positive or too little overlaps. And of
-    how many pixels one is independent, so long as the images have nothing in common
+    float array; index d or, for negative displacements, m + d; 0 where c is not positive or too little overlaps
     """
     shape = padded_shape(images.shape, "overlap")
     there = [
@@ -101,24 +95,14 @@ def match_map(images: Images) -> tuple[np.ndarray, float]:
     correlation = np.zeros(shape)
     np.divide(product, np.sqrt(np.abs(power1 * power2)), out=correlation, where=enough)
     correlation = np.clip(correlation, 0, 1 - 1e-6)
-    alike = _alike(spectra[0][1], spectra[1][1], shape)
-    return -count / 2 * np.log1p(-(correlation**2)), alike
+    return -count / 2 * np.log1p(-(correlation**2))
 
 
-def _alike(spectra1: np.ndarray, spectra2: np.ndarray, shape: tuple[int, ...]) -> float:
-    """The sum of the product of the autocorrelations of two images over all distances, in pixels."""
-    weights = half_weights(shape[-1])
-    powers = [(np.abs(spectra) ** 2).sum(axis=0) * np.sqrt(weights) for spectra in (spectra1, spectra2)]
-    energies = [np.sum(power * np.sqrt(weights), dtype=float) for power in powers]
-    return max(float(np.prod(shape) * np.vdot(*powers) / np.prod(energies)), 1.0)
-
-
-def _best(likely: np.ndarray, alike: float, largest: float | None) -> tuple[int, np.ndarray]:
+def _best(likely: np.ndarray, largest: float | None) -> tuple[int, np.ndarray]:
     """0, or why there is no best place, and the whole displacement."""
     place, is_peak = highest(likely, largest)
     height = likely[tuple(place)]
-    trials = np.count_nonzero(likely) if largest is None else (2 * largest + 1) ** likely.ndim
-    if not height / alike > CHANCE_ODDS + np.log(max(trials / alike, 1)):
+    if not height > 0:
         return Status.DECORRELATED, place
     if not is_peak or height < UNIQUE * likely.max() and likely.max() - height > ODDS:
         return Status.BORDER_OF_RANGE, place
@@ -141,80 +125,24 @@ def _halved(images: Images) -> Images:
     )
 
 
-class Frames:
-    """Pairs of frames that share one motion, as the iterations see them: as one pair."""
+def stays_in_overlap(images: Images, place: np.ndarray) -> bool:
+    """Whether Gauss-Newton iterations in what overlaps stay where a shift of images that go round is.
 
-    def __init__(self, pairs: list[Pair], basis: np.ndarray):
-        self.pairs, self.basis = pairs, basis
-
-    def __getattr__(self, name: str):
-        return getattr(self.pairs[0], name)
-
-    def totals(self, *arguments) -> Totals | None:
-        """Sums over the blocks of all frames; see `Pair.totals`."""
-        parts = [pair.totals(*arguments) for pair in self.pairs]
-        if any(part is None for part in parts):
-            return None
-        return _added(parts)
-
-    def noise_of_gradient(self, zncc: float) -> float:
-        """Part of the squared gradient that is noise, if what does not correlate is noise of both images alike."""
-        r = _added([pair.latest_parts(1)[0] for pair in self.pairs]).reference
-        variance = r["aa"] / r["n"] - (r["a"] / r["n"]) ** 2
-        return float(
-            self.gradient_noise * (1 - zncc) * variance * r["n"] / (r["M"][3, 3] + r["M"][7, 7] + r["M"][11, 11])
-        )
-
-
-def _added(parts: list[Totals]) -> Totals:
-    return Totals(*(_sum([getattr(part, name) for part in parts]) for name in ("reference", "match")))
-
-
-def _sum(records: list[np.void]) -> np.void:
-    rows = np.array(records)
-    return rows.view("f8").reshape(len(rows), -1).sum(axis=0).view(rows.dtype)[0]
-
-
-def gauss_newton(images: Images, start: np.ndarray) -> Iterate:
-    """Iterations from a displacement until it has settled; nothing else moves.
+    Where the border of the images is their strongest edge, they match best when they are not moved at all.
 
     Parameters
     ----------
     images : that are compared
-    start : (axes,) displacement, pixels
+    place : (axes,) displacement, pixels
     """
-    best, least = None, np.inf
-    for width in GRADIENTS:
-        frames, phi = _frames(images, start, width)
-        state = Iterate(0, 0, frames.has_sample, phi)
-        counts = images.im1[(slice(None), *(slice(MARGIN, n - MARGIN) for n in images.shape))].size
-        for after in iterate(frames, state, phi, ITERATIONS, Team(), counts):
-            state = after
-        noisy = frames.noise_of_gradient(state.zncc)
-        if best is not None and not noisy < BETTER * least:
-            break
-        best, least = state, noisy
-        if not noisy > NOISY:
-            break
-    return best
-
-
-def _frames(images: Images, start: np.ndarray, width: float | None) -> tuple[Frames, np.ndarray]:
-    """The frames of two images, of which only displacements are asked, and Phi (3, 4) to start from."""
-    axes = len(start)
-    shape = (1,) * (3 - axes) + images.shape
-    gradient = Gradient() if width is None else Gradient("gaussian", width)
-    settings = Settings(dimensions=axes, iterations=ITERATIONS, gradient=gradient)
-    phi = np.eye(4)[:3]
-    phi[3 - axes :, 3] = start
-    margin = tuple(0 if n == 1 else MARGIN for n in shape)
-    unit, rounding = float(images.im1.std()), (images.rounding / 2,) * 2
-    pairs = []
-    for k, (one, two) in enumerate(zip(images.im1, images.im2, strict=True)):
-        mask = None if images.there1 is None else images.there1[k].astype(np.uint8).reshape(shape)
-        holes = two if images.there2 is None else np.where(images.there2[k], two, np.nan)
-        grey1 = GreyValues(float(one.mean()), unit, True)
-        grey2 = GreyValues(float(two.mean()), unit, images.there2 is None)
-        one, holes = (np.ascontiguousarray(image.reshape(shape)) for image in (one, holes))
-        pairs.append(Pair(one, holes, settings, grey1, grey2, mask, margin, np.zeros(3), Team(), phi, rounding))
-    return Frames(pairs, pairs[0].basis[:, :axes]), phi
+    found = overlapping(images, place)
+    if found is None:
+        return False
+    one, two, rest = found
+    most = MIDDLE[len(rest)]
+    middle = (slice(None), *(slice(max(n - most, 0) // 2, (n + most) // 2) for n in one.shape[1:]))
+    settled = gauss_newton(replace(images, im1=one[middle], im2=two[middle], there1=None, there2=None), rest)
+    if settled.status == Status.SINGULAR:  # nobody knows
+        return True
+    off = np.abs(settled.place - rest)
+    return settled.status != Status.LEFT_IMAGE and bool((off <= OFF + DEVIATIONS * settled.std).all())

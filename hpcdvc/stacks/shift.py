@@ -6,13 +6,14 @@ go round.
 """
 
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.stacks import errors
+from hpcdvc.stacks.by_windows import shift_by_map, shift_by_points
 from hpcdvc.stacks.chi2 import (
     Similarity,
     chi2_similarity,
@@ -25,91 +26,20 @@ from hpcdvc.stacks.chi2 import (
 )
 from hpcdvc.stacks.highest import around, highest, second_highest
 from hpcdvc.stacks.images import Images, prepare
-from hpcdvc.stacks.overlap import overlap_shift
+from hpcdvc.stacks.match import beats_chance, goes_round, is_unique, overlap_beats_chance
+from hpcdvc.stacks.overlap import overlap_shift, stays_in_overlap
+from hpcdvc.stacks.settings import Shift, ShiftSettings, measured, nothing
 from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum
 from hpcdvc.stacks.zoom import zoom_in
 
-METHODS = ("chi2", "chi2iterzoom", "cc", "dft", "phase")
-BOUNDARIES = ("wrap", "overlap", "fill")
-ERRORS = ("hessian", "contour", "zucker")
-
-
-@dataclass(frozen=True)
-class ShiftSettings:
-    """How a shift is measured.
-
-    Attributes
-    ----------
-    method : "chi2" Newton's method on the exact interpolation of chi2; "chi2iterzoom" finer and finer grids of it; "cc"
-        Taylor step on the cross-correlation; "dft" up-sampled cross-correlation; "phase" up-sampled phase correlation
-    stack : the first axis of the images counts frames that share one shift
-    upsample : points per pixel of "dft" and "phase"; None: the maximum between all points
-    boundary : "wrap" images go round; "overlap" only what is in both counts, pixels that are not there do not; "fill"
-        zeros around them
-    zeromean : take the means from the images; changes "chi2" with noise that is not alike everywhere
-    largest : of each component, pixels; None: any
-    errors : "hessian" curvature of the peak and noise; "contour" rise of chi2; "zucker" correlation coefficient
-    fitted : numbers fitted together, for "contour"
-    zoom_shape, mindiff : of "chi2iterzoom": points of a grid, and when to stop
-    keep_map : keep chi2 over all displacements
-
-    Raises
-    ------
-    UserError
-        A word is not known, words do not go together, or a number is out of range.
-    """
-
-    method: str = "chi2"
-    stack: bool = False
-    upsample: int | None = None
-    boundary: str = "wrap"
-    zeromean: bool = False
-    largest: float | None = None
-    errors: str = "hessian"
-    fitted: int = 2
-    zoom_shape: tuple[int, ...] = (10, 10)
-    mindiff: float = 1.0
-    keep_map: bool = False
-
-    def __post_init__(self) -> None:
-        for name, known in (("method", METHODS), ("boundary", BOUNDARIES), ("errors", ERRORS)):
-            if getattr(self, name) not in known:
-                raise UserError(f"the {name} {getattr(self, name)!r} is not known: {', '.join(known)}")
-        if self.errors == "contour" and self.method not in ("chi2", "chi2iterzoom"):
-            raise UserError("errors of a contour are those of chi2: take the method chi2 or chi2iterzoom")
-        if self.upsample is not None and self.upsample < 1:
-            raise UserError(f"upsample must be 1 or more, not {self.upsample}")
-        if self.largest is not None and not self.largest >= 0:
-            raise UserError(f"the largest shift must be 0 or more, not {self.largest}")
-        if self.fitted < 1 or not self.mindiff > 0 or min(self.zoom_shape) < 3:
-            raise UserError("fitted must be 1 or more, mindiff positive, and a grid to zoom have 3 points per axis")
-
-
-@dataclass(frozen=True)
-class Shift:
-    """The shift of im2 against im1.
-
-    Attributes
-    ----------
-    displacement : (3,) u, ZYX, pixels; NaN unless the status is 2
-    std : (3,) its standard deviations, 0 along Z of images
-    status : 2 measured; -2 an image is constant; -6 too few pixels are there; -9 nothing in common; -10 another place
-        is as good; -11 the best place lies beyond the largest shift; -15 saturated
-    score : zero-mean normalised correlation there
-    details : what else was asked for: `map`, see `chi2_map`
-    """
-
-    displacement: np.ndarray
-    std: np.ndarray
-    status: Status
-    score: float
-    details: dict = field(default_factory=dict, repr=False)
+#: Correlation from which on images that match at several places are alike, as gratings are, however few their waves.
+ALIKE = 0.5
 
 
 def measure_shift(
     im1: np.ndarray,
     im2: np.ndarray,
-    settings: ShiftSettings = ShiftSettings(),
+    settings: ShiftSettings = ShiftSettings(),  # noqa: B008 (frozen)
     noise: float | np.ndarray | None = None,
     mask1: np.ndarray | None = None,
     mask2: np.ndarray | None = None,
@@ -142,25 +72,17 @@ def measure_shift(
     images = prepare(im1, im2, settings.stack, noise, mask1, mask2)
     if images.status:
         return nothing(images.status)
-    if settings.method == "chi2iterzoom" and len(images.shape) != len(settings.zoom_shape):
-        raise UserError(f"a grid of {settings.zoom_shape} points does not zoom into an image of shape {images.shape}")
+    axes = len(images.shape)
+    if axes == 3 and settings.method not in ("chi2", "cc", "dft", "phase"):
+        raise UserError(f"volumes are compared by the methods chi2, cc, dft and phase, not by {settings.method}")
+    if settings.method == "map":
+        return shift_by_map(images, settings)
+    if settings.method == "points":
+        return shift_by_points(images, settings)
     if settings.boundary == "overlap":
         status, place, std, score = overlap_shift(images, settings.largest)
         return measured(place, np.diag(std**2), score) if status == Status.CONVERGED else nothing(status, score)
     return _spectral_shift(images, settings)
-
-
-def nothing(status: int, score: float = np.nan, details: dict | None = None) -> Shift:
-    """No shift, and why."""
-    return Shift(np.full(3, np.nan), np.full(3, np.nan), Status(status), score, details or {})
-
-
-def measured(place: np.ndarray, covariance: np.ndarray, score: float, details: dict | None = None) -> Shift:
-    """A shift of two or three components."""
-    displacement, std = np.zeros(3), np.zeros(3)
-    displacement[3 - len(place) :] = place
-    std[3 - len(place) :] = np.sqrt(np.diag(covariance))
-    return Shift(displacement, std, Status.CONVERGED, score, details or {})
 
 
 def _spectral_shift(images: Images, settings: ShiftSettings) -> Shift:
@@ -173,11 +95,16 @@ def _spectral_shift(images: Images, settings: ShiftSettings) -> Shift:
         return nothing(Status.SINGULAR)
     place = _as_method(similarity, images, settings, first, peak)
     score = similarity.cross.derivatives(place)[0] / similarity.norm
-    status = judge(similarity, place, first, settings.largest)
+    status = judge(similarity, images, settings, place, first)
     details = {"map": chi2_map(images, settings, similarity, peak)} if settings.keep_map else {}
     if status:
         return nothing(status, score, details)
-    return measured(place, covariance_of(similarity, images, settings, peak), score, details)
+    covariance = covariance_of(similarity, images, settings, peak)
+    if not goes_round(images) and not stays_in_overlap(images, peak):
+        return nothing(Status.AMBIGUOUS, score, details)
+    if settings.errors == "hessian":  # what a grid or a Taylor step is off from the maximum between all points
+        covariance = covariance + np.diag((place - peak) ** 2)
+    return measured(place, covariance, score, details)
 
 
 def similarity_of(images: Images, settings: ShiftSettings) -> Similarity:
@@ -201,9 +128,7 @@ def chi2_map(
     one, two = images.im1, images.im2
     if settings.zeromean:
         one, two = (image - image.mean(axis=axes_of(image), keepdims=True) for image in (one, two))
-    term1, term2, term3 = chi2_terms(one, two, weights, similarity.score.shape)
-    rows = np.ix_(*((np.arange(n) - n // 2) % m for n, m in zip(images.shape, term2.shape, strict=True)))
-    term2, term3 = term2[rows], term3 if np.ndim(term3) == 0 else term3[rows]
+    term1, term2, term3 = chi2_terms(one, two, weights, settings.boundary)
     return {"chi2": term1 + term2 + term3, "term1": term1, "term2": term2, "term3": term3}
 
 
@@ -216,8 +141,8 @@ def _as_method(
     if settings.method in ("dft", "phase") and settings.upsample is not None:
         return upsampled(similarity.score, first, peak, settings.upsample)
     if settings.method == "chi2iterzoom":
-        chi2 = Polynomial(-2 * likelihood(similarity, images, peak).spectrum, similarity.score.shape)
-        return zoom_in(chi2, chi2.map, first, settings.mindiff, settings.zoom_shape).place
+        chi2 = np.fft.fftshift(-2 * likelihood(similarity, images, peak).map)
+        return zoom_in(chi2, settings.mindiff, settings.zoom_shape).place - np.array(chi2.shape) // 2
     return peak
 
 
@@ -248,18 +173,25 @@ def taylor_step(near: np.ndarray) -> np.ndarray:
     return np.where(np.abs(step) < 1, step, 0)
 
 
-def judge(similarity: Similarity, place: np.ndarray, first: np.ndarray, largest: float | None) -> int:
+def judge(similarity: Similarity, images: Images, settings: ShiftSettings, place: np.ndarray, first: np.ndarray) -> int:
     """Whether a peak is a match: 0, or why it is none."""
-    score, values = similarity.score, similarity.score.map
+    score, values, largest = similarity.score, similarity.score.map, settings.largest
     height, mean, trials = values[tuple(first)], values.mean(), values.size
+    turned = similarity.cross.turned(place)
+    own = turned if score is similarity.cross else score.turned(place)
     if largest is not None:
-        if np.abs(place).max() > largest or errors.is_unique(score, place, values.max() - mean, height - mean):
+        elsewhere = is_unique(own, score.shape, values.max() - mean, height - mean)
+        if elsewhere or np.abs(place).max() > largest:
             return Status.BORDER_OF_RANGE
         trials = min(trials, (2 * largest + 1) ** values.ndim)
-    if not errors.beats_chance(similarity.cross, place, trials):
+    by_chance = not beats_chance(turned, score.shape, trials)
+    # zeros around the images, and frequencies that all count alike, are not met by chance alone
+    if settings.boundary == "fill" or settings.method == "phase" and not goes_round(images):
+        by_chance = by_chance or not overlap_beats_chance(images, place, trials)
+    unique = is_unique(own, score.shape, height - mean, second_highest(values, first, largest) - mean)
+    if by_chance and (unique or similarity.cross.derivatives(place)[0] < ALIKE * similarity.norm):
         return Status.DECORRELATED
-    second = second_highest(values, first, largest)
-    return 0 if errors.is_unique(score, place, height - mean, second - mean) else Status.AMBIGUOUS
+    return 0 if unique else Status.AMBIGUOUS
 
 
 def covariance_of(similarity: Similarity, images: Images, settings: ShiftSettings, place: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ from hpcdvc.runs.slabs import SLAB, write_slabs
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module
 from hpcdvc.stacks.integrate import integrate
+from hpcdvc.stacks.refine import KINDS
 from hpcdvc.stacks.windows import window_taps
 from hpcdvc.steps.bands import BAND, Bands, NodeRows, RowMeasure, check_window, maker
 from hpcdvc.steps.speckle import NothingToMeasure, Scan, ScanFiles, check_frames, masked_windows, scan_files
@@ -38,7 +39,7 @@ log = logging.getLogger("hpcdvc")
 #: Statuses that a pixel ends with, and what to try then.
 ADVICE = {
     Status.CONVERGED: "",
-    Status.NOT_EVALUATED: "",
+    Status.MAX_ITERATIONS: "larger -hws, or -pm taylor",
     Status.SINGULAR: "larger -hws",
     Status.NO_SPECIMEN: "",
     Status.FEW_VALID_VOXELS: "",
@@ -128,7 +129,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     if options.vtk:
         raise UserError("-vtk is for the nodes of a grid (-ns): ParaView opens the .hdf file of all pixels by itself")
     file = _maps(options, stem, files, metadata)
-    return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")]
+    unit = "projections" if files.shape[0] > 1 else "bands"
+    return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit=unit)]
 
 
 def _table(options: Options, stem: str, grid: Grid, metadata: dict, transport: str) -> FieldFile:
@@ -143,6 +145,7 @@ def _table(options: Options, stem: str, grid: Grid, metadata: dict, transport: s
 def _maps(options: Options, stem: str, files: ScanFiles, metadata: dict) -> DenseFile:
     """What is written of every pixel."""
     columns = ("displacement", "cost", "returnStatus", "transmission")
+    columns += ("displacement_std",) * (options.peak_method in KINDS)
     columns += ("visibility",) * options.dark_field + ("phase",) * options.integrate
     return DenseFile(
         stem,

@@ -118,6 +118,10 @@ def test_killed(here, undisturbed):
     kill(here, out, dice=dice, ranks=2)
     first = len(Shards(str(out / "P-umpa"), {}, SLAB).load())
     assert 0 < first < PROJECTIONS and not (out / "P-umpa.hdf").exists()
+    code, _, stderr = finish(begin(here, out, ranks=None))
+    assert code == 2 and is_one_sentence(stderr, f"holds {first} projections of an unfinished run: type --resume"), (
+        stderr
+    )
     code, _, stderr = finish(begin(here, out, "--resume", "-hws", 4, ranks=None))
     assert code == 2 and is_one_sentence(stderr, "half_window_size was 3, is 4"), stderr
     assert complete(here, out, "--resume", ranks=3) == undisturbed["tomography"]

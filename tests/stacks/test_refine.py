@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from reference_refine import refined_window
+from scipy import ndimage
 from speckle_cases import found_at, speckle_pair
 
 from hpcdvc.fields.status import Status
@@ -152,6 +153,40 @@ def test_nothing_to_be_found(kind):
     for result in (far,):
         bad = result["status"] != 2
         assert all(np.isnan(values[bad]).all() for name, values in result.items() if name != "status")
+
+
+@pytest.mark.parametrize("kind", ["gn", "gnaffine"])
+def test_nothing_that_correlates_worse_than_the_start(kind):
+    """A third of the texture is another one: the template's slope may lead away from where it correlates most."""
+    half = 4
+    (im1, im2, truth), (other, another, _) = (
+        speckle_pair((60, 60), lambda y, x: (0.0, 0.0), seed=seed, mean=0) for seed in (0, 8)
+    )
+    im1, im2 = im1 + 0.7 * other, im2 + 0.7 * np.roll(another, 7, 2)
+    result = refined(im1, im2, 0 * truth, settings_of(half), kind)
+
+    def mean(image):
+        return ndimage.uniform_filter(image.astype(float), 2 * half + 1)
+
+    a, b = (image[0].astype(float) - image.mean() for image in (im1, im2))
+    squares = (mean(a * a) - mean(a) ** 2) * (mean(b * b) - mean(b) ** 2)
+    start = (mean(a * b) - mean(a) * mean(b)) / np.sqrt(squares)
+    measured = result["status"] == Status.CONVERGED
+    assert measured.sum() > 200 and (result["status"] == Status.DECORRELATED).sum() > 50
+    assert (1 - result["score"] <= 1.0501 * (1 - start))[measured].all()
+
+
+def test_more_than_a_window_stretches():
+    im1, im2, truth = speckle_pair((41, 41), lambda y, x: (0.45 * (y - 20), 0 * x), wavelength=12.0)
+    result = refined(im1, im2, truth, settings_of(5), "gnaffine")
+    assert (result["status"][20, 5:-5] == Status.DECORRELATED).all()
+
+
+def test_more_missing_than_there():
+    im1, im2, truth = speckle_pair(SHAPE, lambda y, x: (0.0, 0.0), frames=5)
+    im1[:3, 20, 22] = im2[:3, :, 30:] = np.nan
+    status = refined(im1, im2, 0 * truth, settings_of(4, partial=True), "gn")["status"]
+    assert (status[4:-4, 4:30] == Status.CONVERGED).all() and (status[4:-4, 34:] == Status.FEW_VALID_VOXELS).all()
 
 
 def test_least_score():

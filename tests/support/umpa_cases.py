@@ -20,10 +20,11 @@ def speckle(frame: int, y: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def truth(projection: int = 0) -> dict[str, np.ndarray]:
-    """u (H, W, 2) y x, transmission and visibility of a sample that is another one in each projection."""
+    """u (H, W, 2) y x, the gradient of the phase, transmission and visibility; another sample in each projection."""
     a, b = 2 * np.pi * Y / HEIGHT + projection, 2 * np.pi * X / WIDTH
     return {
-        "u": np.stack([0.8 * np.sin(b), 0.7 * np.cos(a) + 0.3], axis=-1),
+        "u": np.stack([0.8 * np.cos(a) * np.sin(b), 0.8 * HEIGHT / WIDTH * np.sin(a) * np.cos(b) + 0.3], axis=-1),
+        "phase": 0.8 * HEIGHT / (2 * np.pi) * np.sin(a) * np.sin(b) + 0.3 * X,
         "transmission": 0.8 + 0.1 * np.cos(a) * np.sin(b),
         "visibility": 0.75 + 0.15 * np.sin(a + b),
     }
