@@ -125,7 +125,7 @@ class Options(
 
     differently = {"out_dir": {"help": "folder, made if needed; default that of ref"}}
 
-    peak_method: str = peak_option("gn")
+    peak_method: str = peak_option("gn", "gnaffine")
 
     def check(self) -> None:
         if self.peak_size != 3 and self.peak_method != "poly":

@@ -25,7 +25,7 @@ def add_projections(file: h5py.File) -> None:
             _data(entry, name)["data"] = dataset
             continue
         for part, component in COMPONENTS.items():
-            _part(_data(entry, part), dataset, component)
+            _part(_data(entry, part + name.removeprefix("displacement")), dataset, component)
 
 
 def _group(parent: h5py.Group, name: str, kind: str) -> h5py.Group:

@@ -22,7 +22,9 @@ from hpcdvc.stacks.device import array_module, to_numpy
 #: Rows of an image that are one slab of its file, and the most that a rank has in memory at a time.
 BAND = 32
 #: What a file says of a pixel besides its displacement, by column: name in what `RowMeasure` gives.
-VALUES = {"zncc": "score", "cost": "score", "returnStatus": "status"}
+VALUES = {"zncc": "score", "cost": "score", "returnStatus": "status", "displacement_std": "std"}
+#: Columns of three components.
+VECTORS = ("displacement", "displacement_std")
 #: Sums over the pixels of a row, which nobody needs.
 NO_SUMS = np.zeros(3)
 
@@ -213,10 +215,8 @@ def maker(bands: Bands, names: tuple[str, ...]) -> Maker:
 
 def in_file(name: str, found: dict[str, np.ndarray]) -> np.ndarray:
     """A column of a file, (n, W) or (n, W, 3) with x, y, z, of what was found."""
-    if name != "displacement":
-        return found[VALUES.get(name, name)]
-    yx = found["displacement"]
-    return np.concatenate([yx[..., ::-1], 0 * yx[..., :1]], axis=-1)
+    values = found[VALUES.get(name, name)]
+    return np.concatenate([values[..., ::-1], 0 * values[..., :1]], axis=-1) if name in VECTORS else values
 
 
 @dataclass(frozen=True)
@@ -264,6 +264,8 @@ class NodeRows:
         rows["Phi"][~measured, 0, 3] = np.nan
         rows["valid_fraction"] = measured
         rows["zncc"] = rows["error"] = rows["variance"] = np.nan
+        if "std" in found:
+            rows["variance"].reshape(-1, 3, 4)[:, 1:, 3] = found["std"] ** 2
         score = "cost" if "cost" in self.dtype.names else "zncc"
         rows[score] = found["score"]
         for name in set(self.dtype.names) & {column.name for column in columns_of("image")} & found.keys():

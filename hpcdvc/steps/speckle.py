@@ -190,7 +190,7 @@ class NothingToMeasure:
         shape = len(rows), -(-self.width // self.settings.step)
         names = ("score", "transmission", "visibility")
         found = {name: np.full(shape, np.nan, np.float32) for name in names}
-        found["displacement"] = np.full((*shape, 2), np.nan, np.float32)
+        found |= {name: np.full((*shape, 2), np.nan, np.float32) for name in ("displacement", "std")}
         return {**found, "status": np.full(shape, self.status, np.int8)}
 
 

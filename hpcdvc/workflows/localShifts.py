@@ -22,6 +22,7 @@ from hpcdvc.runs.points import measure_points
 from hpcdvc.runs.slabs import SLAB, write_slabs
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module
+from hpcdvc.stacks.refine import KINDS
 from hpcdvc.steps.bands import BAND, Bands, NodeRows, RowMeasure, check_window, maker
 from hpcdvc.steps.pairs import PairReader, check_flat_mask, greys_of, masked_marker
 
@@ -113,7 +114,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         file = FieldFile(stem, grid.size, metadata, views, half, choose_transport(team), ADVICE)
         return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=file.dtype)]
     views = tuple(view for view in ("vtk", "tif") if getattr(options, view))
-    file = DenseFile(stem, (1, *im1.shape[1:]), COLUMNS, metadata, views, ADVICE, turned=options.turned)
+    columns = COLUMNS + ("displacement_std",) * (options.peak_method in KINDS)
+    file = DenseFile(stem, (1, *im1.shape[1:]), columns, metadata, views, ADVICE, turned=options.turned)
     return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="bands")]
 
 
@@ -144,7 +146,7 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         file.write(rows, task.grid, team)
         return {"transport": file.transport, "points": team.agree(file.counts)}
     seconds = task.seconds_per_pixel * BAND * task.im1.shape[2]
-    write_slabs(team, [file], BAND, maker(bands, COLUMNS), seconds, checkpoint, options.quiet)
+    write_slabs(team, [file], BAND, maker(bands, file.columns), seconds, checkpoint, options.quiet)
     return {**file.metadata, "points": team.agree(file.counts)}
 
 

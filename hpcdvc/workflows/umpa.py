@@ -29,6 +29,7 @@ from hpcdvc.runs.slabs import SLAB, write_slabs
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module
 from hpcdvc.stacks.integrate import integrate
+from hpcdvc.stacks.refine import KINDS
 from hpcdvc.stacks.windows import window_taps
 from hpcdvc.steps.bands import BAND, Bands, NodeRows, RowMeasure, check_window, maker
 from hpcdvc.steps.speckle import NothingToMeasure, Scan, ScanFiles, check_frames, masked_windows, scan_files
@@ -144,6 +145,7 @@ def _table(options: Options, stem: str, grid: Grid, metadata: dict, transport: s
 def _maps(options: Options, stem: str, files: ScanFiles, metadata: dict) -> DenseFile:
     """What is written of every pixel."""
     columns = ("displacement", "cost", "returnStatus", "transmission")
+    columns += ("displacement_std",) * (options.peak_method in KINDS)
     columns += ("visibility",) * options.dark_field + ("phase",) * options.integrate
     return DenseFile(
         stem,

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
 from speckle_cases import speckle_pair
-from umpa_cases import save_scan, truth
+from umpa_cases import save_scan, save_tomography, truth
 
 import hpcdvc
 from hpcdvc.options import localShifts as local_options
@@ -56,6 +57,10 @@ def test_local_shifts():
     grid = local(peak_method="gnaffine", node_spacing=10, template="im2")
     y, x = grid.positions[:, 1].astype(int), grid.positions[:, 2].astype(int)
     np.testing.assert_array_equal(grid.displacement[:, 1:].astype("f4"), result.displacement[y, x, 1:])
+    std = result["displacement_std"]
+    assert 0.7 < np.sqrt(np.nanmean(std[..., 1:] ** 2)) / error["gnaffine"] < 1.3
+    assert (np.isnan(std).any(axis=-1) == ~result.measured).all() and not std[result.measured][:, 0].any()
+    np.testing.assert_allclose(grid["displacement_std"][:, 1:], std[y, x, 1:], rtol=1e-6)
 
 
 def test_umpa():
@@ -67,6 +72,22 @@ def test_umpa():
         assert rms(refined[name][both], expected[both]) < rms(taylor[name][both], expected[both])
     error = [rms(r.displacement[..., 1:][both], t["u"][both]) for r in (refined, taylor)]
     assert error[0] < 0.028 and error[0] < 0.6 * error[1]
+    affine = scan(peak_method="gnaffine")
+    both &= affine.measured
+    assert rms(affine.displacement[..., 1:][both], t["u"][both]) < 0.9 * error[0]
+    visibility = t["visibility"][both]
+    assert rms(affine["visibility"][both], visibility) < 0.9 * rms(refined["visibility"][both], visibility)
+
+
+def test_projections():
+    """Standard deviations of a tomographic scan stand beside its displacements, under names of their own."""
+    save_tomography("scan.h5", 2)
+    words = {"search_range": (3,), "quiet": True, "prefix": "P", "peak_method": "gn"}
+    (path,) = umpa.run(umpa_options.Options(ref="scan.h5:/ref", sam="scan.h5:/sam", **words), connect())
+    with h5py.File(path) as file:
+        std, shown = file["VTKHDF/CellData/displacement_std"][...], file["entry/Ydisp_std/data"][...]
+    np.testing.assert_array_equal(shown, std[..., 1])
+    assert np.isfinite(shown).mean() > 0.6 and shown.shape[0] == 2
 
 
 def test_bits(run_command):

@@ -157,7 +157,7 @@ def test_nothing_to_be_found(kind):
 
 @pytest.mark.parametrize("kind", ["gn", "gnaffine"])
 def test_nothing_that_correlates_worse_than_the_start(kind):
-    """A third of the texture is another one: where the template's own slope leads need not be where it correlates most."""
+    """A third of the texture is another one: the template's slope may lead away from where it correlates most."""
     half = 4
     (im1, im2, truth), (other, another, _) = (
         speckle_pair((60, 60), lambda y, x: (0.0, 0.0), seed=seed, mean=0) for seed in (0, 8)
