@@ -37,7 +37,9 @@ class ImagePair(Slices):
 
     group: ClassVar[str] = "images"
 
-    im1: str = option(REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .npy")
+    im1: str = option(
+        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
+    )
     im2: str = option(REQUIRED, reads="volume", help="deformed image")
 
 
@@ -51,7 +53,8 @@ class ImageSeries(Slices):
         REQUIRED,
         metavar="im1 im2 [im3 ...]",
         reads="volume",
-        help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, .npy",
+        help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, file.fits[1], "
+        ".npy",
     )
     series_incremental: bool = option(
         False,
