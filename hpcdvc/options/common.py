@@ -44,8 +44,8 @@ class ImagePair(Slices):
 
 
 @option_group
-class ImageSeries(Slices):
-    """Reference image and one or more deformed ones."""
+class Images(Slices):
+    """Images in order."""
 
     group: ClassVar[str] = "images"
 
@@ -64,14 +64,19 @@ class ImageSeries(Slices):
         help="measure each image against the one before, not against the first",
     )
 
-    def check(self) -> None:
-        if len(self.images) < 2:
-            raise UserError(f"at least two images are needed, only {quoted(self.images[0])} is given")
-
     def pairs(self, images: tuple) -> list[tuple]:
         """(reference, deformed) of every step, of the images or of what is known of each of them."""
         first = images[:-1] if self.series_incremental else images[:1] * (len(images) - 1)
         return list(zip(first, images[1:], strict=True))
+
+
+@option_group
+class ImageSeries(Images):
+    """Reference image and one or more deformed ones."""
+
+    def check(self) -> None:
+        if len(self.images) < 2:
+            raise UserError(f"at least two images are needed, only {quoted(self.images[0])} is given")
 
 
 @option_group
