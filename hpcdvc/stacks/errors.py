@@ -1,0 +1,136 @@
+"""Standard deviations of shifts, from the curvature of the peak and the noise; whether a peak is more than chance."""
+
+import numpy as np
+from scipy.stats import chi2, norm
+
+from hpcdvc.stacks.spectrum import Polynomial, angular_frequencies, half_weights
+
+#: Chance that images that have nothing in common pass for a match.
+FALSE_ALARM = 1e-6
+#: Powers of the height of the frequencies that weight them when a match is told from chance.
+WEIGHTINGS = (1.0, 0.5, 0.0)
+#: A second peak of so much of the height of the first is as good.
+UNIQUE = 0.95
+#: Least logarithm of the odds of the first against the second.
+ODDS = 8.0
+
+
+def hessian_covariance(polynomial: Polynomial, place: np.ndarray) -> np.ndarray:
+    """Covariance of the place of the maximum of a log likelihood, pixels^2: the inverse of its curvature."""
+    return np.linalg.inv(-polynomial.derivatives(place)[2])
+
+
+def measured_covariance(polynomial: Polynomial, place: np.ndarray) -> np.ndarray:
+    """Covariance of the place of the maximum from what the frequencies disagree on, pixels^2.
+
+    Noise of any colour, in either image or both, turns the phases of the cross spectrum; each frequency pulls at the
+    place by its own. The sum of the squares of these pulls is the variance of their sum (White 1980, doi
+    10.2307/1912934); two curvatures make it that of the place.
+    """
+    imaginary = polynomial.turned(place).imag * np.sqrt(half_weights(polynomial.shape[-1]))
+    frequencies, axes = angular_frequencies(polynomial.shape), range(len(polynomial.shape))
+    pulls = [imaginary * _along(frequencies[a], a, len(axes)) for a in axes]
+    scores = 2 * np.array([[np.vdot(one, two) for two in pulls] for one in pulls]) / np.prod(polynomial.shape) ** 2
+    inverse = np.linalg.inv(-polynomial.derivatives(place)[2])
+    return inverse @ scores @ inverse
+
+
+def zucker_covariance(polynomial: Polynomial, place: np.ndarray, pixels: int) -> np.ndarray:
+    """Covariance of the maximum of a correlation coefficient C, pixels^2: (-N C''/C C^2 / (1 - C^2))^-1.
+
+    Parameters
+    ----------
+    polynomial : the correlation coefficient over displacements
+    place : (axes,) of its maximum
+    pixels : N that the coefficient is made of
+
+    References
+    ----------
+    Zucker 2003, doi 10.1046/j.1365-8711.2003.06633.x
+    """
+    value, _, hessian = polynomial.derivatives(place)
+    value = min(value, 1 - 1e-12)
+    return np.linalg.inv(-pixels * hessian * value / (1 - value**2))
+
+
+def delta_chi2(sigmas: float, fitted: int) -> float:
+    """Rise of chi2 that holds the truth as often as so many standard deviations do, for so many fitted numbers."""
+    return float(chi2.ppf(1 - 2 * norm.sf(sigmas), fitted))
+
+
+def contour_extents(polynomial: Polynomial, place: np.ndarray, fitted: int = 2) -> np.ndarray:
+    """(axes,) half widths of the region in which chi2 is less than `delta_chi2(1, fitted)` above its minimum, pixels.
+
+    Parameters
+    ----------
+    polynomial : log likelihood, -chi2 / 2
+    place : (axes,) of its maximum
+    fitted : numbers that are fitted together; more than one makes the widths those of a joint region
+    """
+    most = delta_chi2(1, fitted) / 2
+    reach = 1.5 * np.sqrt(2 * most * np.diag(hessian_covariance(polynomial, place)))
+    steps = np.linspace(-1, 1, 61)
+    fallen = polynomial.derivatives(place)[0] - polynomial.values(
+        [at + wide * steps for at, wide in zip(place, reach, strict=True)]
+    )
+    extents = np.empty(len(place))
+    for axis in range(len(place)):
+        profile = fallen.min(axis=tuple(a for a in range(len(place)) if a != axis))
+        sides = [_crossing(profile[30::-1], most), _crossing(profile[30:], most)]
+        extents[axis] = reach[axis] * sum(sides) / 60
+    return extents
+
+
+def _crossing(profile: np.ndarray, most: float) -> float:
+    """Steps from the first value of a rising profile to where it crosses `most`; its length if it does not."""
+    above = np.flatnonzero(profile >= most)
+    if not len(above) or above[0] == 0:
+        return float(len(profile) - 1)
+    i = above[0]
+    return float(i - 1 + (most - profile[i - 1]) / (profile[i] - profile[i - 1]))
+
+
+def _along(values: np.ndarray, axis: int, axes: int) -> np.ndarray:
+    return values.reshape([-1 if a == axis else 1 for a in range(axes)])
+
+
+def beats_chance(cross: Polynomial, place: np.ndarray, trials: float) -> bool:
+    """Whether the frequencies agree on a place better than those of images that have nothing in common.
+
+    There the phases of the cross spectrum are anything: a sum of cosines of them is normal with half of the sum of the
+    squares of its weights as its variance. The best of so many trials is taken.
+
+    Parameters
+    ----------
+    cross : cross spectrum of the images; its mean does not count
+    place : (axes,) displacement, pixels
+    trials : number of independent places that were tried, at most
+    """
+    turned = cross.turned(place)
+    turned.flat[0] = 0
+    height = np.abs(turned)
+    height[height <= 1e-12 * height.max()] = 0  # rounding
+    agreement, weights = np.divide(turned.real, height, out=np.zeros_like(height), where=height > 0), None
+    limit = norm.isf(FALSE_ALARM / len(WEIGHTINGS) / max(trials, 1))
+    for power in WEIGHTINGS:
+        weights = (height > 0) * height**power * half_weights(cross.shape[-1])
+        # a column that stands for two frequencies is one cosine of twice the weight
+        if np.vdot(weights, agreement) >= limit * np.sqrt(np.vdot(weights, weights) / 2):
+            return True
+    return False
+
+
+def is_unique(polynomial: Polynomial, place: np.ndarray, first: float, second: float) -> bool:
+    """Whether the second best peak is so much lower than the first that noise has not exchanged them.
+
+    Parameters
+    ----------
+    polynomial : the map
+    place : (axes,) of the best
+    first, second : heights above the mean of the map
+    """
+    if second >= UNIQUE * first:
+        return False
+    imaginary = polynomial.turned(place).imag
+    noise = 2 * np.sum(imaginary**2 * half_weights(polynomial.shape[-1])) / np.prod(polynomial.shape) ** 2
+    return (first - second) * first >= ODDS * noise
