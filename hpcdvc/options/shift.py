@@ -71,7 +71,10 @@ class Comparison(OptionSet):
         help="standard deviation of the noise of im2 (grey value), or an image of it; else it is estimated",
     )  # fmt: skip
     zero_mean: bool = option(
-        False, "-zeromean", "--zero-mean", help="subtract the mean of each image; cc, dft and phase always do"
+        False,
+        "-zeromean",
+        "--zero-mean",
+        help="take the mean from each image first; with one noise for all pixels it makes no difference",
     )
     boundary: str | None = option(
         None, "-boundary", "--boundary", choices=("wrap", "overlap", "fill"),
