@@ -1,8 +1,8 @@
 """The shift between two images: the engine behind `hpcdvc-shift` and the functions for pairs in `pair_api`.
 
 im2(x) = im1(x - u): what lies at x in im1 lies at x + u in im2. A similarity map over all displacements (chi2.py),
-its peak (highest.py, spectrum.py, zoom.py) and its standard deviations (errors.py); overlap.py for images that do not go
-round.
+its peak (highest.py, spectrum.py, zoom.py) and its standard deviations (errors.py); overlap.py for images that do not
+go round.
 """
 
 import itertools
@@ -16,6 +16,7 @@ from hpcdvc.stacks import errors
 from hpcdvc.stacks.chi2 import Similarity, chi2_similarity, least_variance, likelihood, padded_shape, whitened
 from hpcdvc.stacks.highest import around, highest, second_highest
 from hpcdvc.stacks.images import Images, prepare
+from hpcdvc.stacks.overlap import overlap_shift
 from hpcdvc.stacks.spectrum import Polynomial, find_maximum
 from hpcdvc.stacks.zoom import zoom_in
 
@@ -133,9 +134,8 @@ def measure_shift(
     if settings.method == "chi2iterzoom" and len(images.shape) != len(settings.zoom_shape):
         raise UserError(f"a grid of {settings.zoom_shape} points does not zoom into an image of shape {images.shape}")
     if settings.boundary == "overlap":
-        from hpcdvc.stacks.overlap import overlap_shift
-
-        return overlap_shift(images, settings)
+        status, place, std, score = overlap_shift(images, settings.largest)
+        return measured(place, np.diag(std**2), score) if status == Status.CONVERGED else nothing(status, score)
     return _spectral_shift(images, settings)
 
 
