@@ -51,7 +51,10 @@ class Sky:
             wcs = wcs_module.WCS(astropy_fits.Header.fromstring(header)).celestial
             if wcs.naxis != 2 or not info.two_dimensional:
                 raise UserError(f"{info.spec} has no celestial coordinates of an image (CTYPE, CRVAL, CRPIX)")
-            return cls(info, wcs, np.asarray(wcs.pixel_scale_matrix, float))
+            matrix = np.asarray(wcs.pixel_scale_matrix, float)
+            if not abs(np.linalg.det(matrix)) > 0:
+                raise UserError(f"{info.spec} has world coordinates that do not tell its pixels apart (CD or CDELT)")
+            return cls(info, wcs, matrix)
 
     def degrees(self, displacement: np.ndarray) -> np.ndarray:
         """(2,) displacement along the world axes, degrees, of one of the pixels (ZYX); no cosine of the declination."""

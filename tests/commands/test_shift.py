@@ -1,0 +1,318 @@
+"""hpcdvc-shift as a whole: what it measures and writes, on any number of ranks, after a kill, and what it refuses."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from ldic_runs import shard_bytes
+from reg_ends import check_end, files, is_one_sentence, own_folder
+from search_cases import written
+from shift_cases import SHAPE, grains, save_image, waves
+
+import hpcdvc
+from hpcdvc.cli import main
+from hpcdvc.fields.status import Status
+from hpcdvc.output.hdf5 import read_field
+from hpcdvc.runs import points as measuring
+from hpcdvc.workflows import shift as workflow
+
+#: Displacements of im1 to im4, y x.
+MOVES = ((0.0, 0.0), (1.3, -2.4), (-3.25, 0.7), (0.5, 0.25))
+SERIES = ("im1.tif", "im2.tif", "im3.tif", "im4.tif")
+T1 = (*"NodeNumber Zpos Ypos Xpos Fzz Fzy Fzx Zdisp Fyz Fyy Fyx Ydisp Fxz Fxy Fxx Xdisp".split(),
+      *"error iterations returnStatus deltaPhiNorm Zdisp_std Ydisp_std Xdisp_std".split())  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    for _ in own_folder(tmp_path, monkeypatch):
+        frames = [waves(SHAPE, move) for move in MOVES]
+        for name, frame in zip(SERIES, frames, strict=True):
+            save_image(name, frame)
+        save_image("movie.tif", np.stack(frames))
+        yield tmp_path
+
+
+def shift(*words, code=0):
+    """The shifts in P-shift.hdf; overwrites."""
+    assert main("shift", [*map(str, words), "-pre", "P", "--force"]) == code
+    return read_field("P-shift.hdf")
+
+
+def table():
+    """Columns of P-shift.tsv by name."""
+    lines = [line.split("\t") for line in Path("P-shift.tsv").read_text().splitlines()]
+    return dict(zip(lines[0], np.array(lines[1:], float).T, strict=True))
+
+
+def check(field, moves, most=0.02):
+    """These were measured, and their deviations are neither nothing nor much."""
+    moves = np.array(moves)
+    assert (field.return_status == Status.CONVERGED).all()
+    assert np.abs(field.displacement[:, 3 - moves.shape[1] :] - moves).max() < most
+    deviations = np.sqrt(field.extra["variance"][:, 3::4])[:, 3 - moves.shape[1] :]
+    assert (deviations > 1e-5).all() and (deviations < most).all()
+
+
+def test_a_series_is_one_table():
+    field = shift(*SERIES)
+    check(field, MOVES[1:])
+    columns = table()
+    assert tuple(columns)[: len(T1)] == T1 and (columns["NodeNumber"] == [0, 1, 2]).all()
+    assert (columns["Zdisp"] == 0).all() and (columns["Zpos"] == 0).all() and (columns["Ypos"] == 19.5).all()
+    assert np.allclose(columns["Xdisp"], field.displacement[:, 2], atol=1e-7) and (columns["step"] == [1, 2, 3]).all()
+    assert np.allclose(columns["Ydisp_std"] ** 2, field.extra["variance"][:, 7])
+    again = hpcdvc.read("P-shift.tsv")
+    assert np.allclose(again.displacement, field.displacement, atol=1e-7) and len(hpcdvc.read("P-shift.hdf")) == 3
+    check(shift(*SERIES, "-sei"), np.diff(MOVES, axis=0))
+
+
+@pytest.mark.parametrize("words", [(), ("-sei",)])
+def test_frames_of_one_file(words):
+    frames, single = shift("movie.tif", "--frames", *words), shift(*SERIES, *words)
+    assert (frames.displacement == single.displacement).all()
+
+
+@pytest.mark.parametrize("method", ["chi2", "cc", "dft", "phase"])
+def test_volumes(method):
+    for name, move in (("v1.tif", (0, 0, 0)), ("v2.tif", (1.25, -2.4, 0.6))):
+        save_image(name, (grains if method == "phase" else waves)((16, 21, 24), move))
+    check(shift("v1.tif", "v2.tif", "-met", method), [(1.25, -2.4, 0.6)], most=0.05)
+    assert table()["Zpos"] == 7.5
+    assert main("shift", ["v1.tif", "v2.tif", "-met", "chi2iterzoom"]) == 2
+
+
+def test_frames_with_one_shift():
+    for name, move in (("s1.tif", (0, 0)), ("s2.tif", MOVES[1])):
+        save_image(name, np.stack([waves(SHAPE, move, seed, noise=4) for seed in (1, 2, 3)]))
+    field = shift("s1.tif", "s2.tif", "-stack")
+    check(field, MOVES[1:2], most=0.05)
+    assert field.positions[0, 0] == 0 and (np.abs(field.displacement[0, 0]) == 0).all()
+
+
+@pytest.mark.parametrize("method", ["chi2", "chi2iterzoom", "cc", "dft", "phase"])
+@pytest.mark.parametrize("shape", [(40, 46), (41, 47), (40, 47)])
+def test_no_method_is_off_by_half_a_pixel(method, shape):
+    for name, move in (("im1.tif", (0, 0)), ("im2.tif", (1.3, -2.4))):
+        save_image(name, (grains if method == "phase" else waves)(shape, move))
+    check(shift("im1.tif", "im2.tif", "-met", method), [(1.3, -2.4)], most=0.06)
+
+
+def test_settings_arrive():
+    steps = shift("im1.tif", "im2.tif", "-met", "dft", "-us", 4).displacement[0, 1:] * 4
+    assert np.allclose(steps, np.round(steps), atol=1e-9)
+    ways = ((), ("-err", 0.7), ("-err", 7), ("-err", 7, "-errors", "contour"), ("-errors", "zucker"))
+    deviations = [np.sqrt(shift("im1.tif", "im2.tif", *words).extra["variance"][0, 7]) for words in ways]
+    assert deviations[2] == pytest.approx(10 * deviations[1]) and len({round(d, 9) for d in deviations}) == 5
+    wide = shift("im1.tif", "im2.tif", "-err", 7, "-errors", "contour", "-nfit", 3).extra["variance"][0, 7]
+    assert wide > 1.05 * deviations[3] ** 2
+    save_image("noise.tif", np.full(SHAPE, 7.0))
+    same = shift("im1.tif", "im2.tif", "-err", "noise.tif", "-zeromean")
+    assert np.sqrt(same.extra["variance"][0, 7]) == pytest.approx(deviations[2], rel=1e-3)
+    filled = shift("im1.tif", "im2.tif", "-boundary", "fill").displacement
+    assert 0.001 < np.abs(filled - shift("im1.tif", "im2.tif").displacement).max() < 0.3
+
+
+def test_largest_shift_is_exact():
+    save_image("im2.tif", waves(SHAPE, (0.3, -4.6)))
+    check(shift("im1.tif", "im2.tif", "-maxoff", 5), [(0.3, -4.6)])
+    field = shift("im1.tif", "im2.tif", "-maxoff", 4, code=1)
+    assert field.return_status == Status.BORDER_OF_RANGE and np.isnan(table()["Xdisp"])
+
+
+def test_masked_pixels_are_absent():
+    """The same mark stands at the same place of both images, and what is no number is nowhere."""
+    images = [waves(SHAPE, move, periodic=False) for move in MOVES[:2]]
+    for image in images:
+        image[10:25, 12:30] = np.random.default_rng(3).normal(100, 200, (15, 18))
+    for name, image in zip(SERIES, images, strict=False):
+        save_image(name, image)
+    mask = np.ones(SHAPE, "u1")
+    mask[10:25, 12:30] = 0
+    tifffile.imwrite("mask.tif", mask)
+    words = ("im1.tif", "im2.tif", "-boundary", "overlap")
+    assert np.abs(shift(*words, code=0).displacement[0, 1:] - MOVES[1]).max() > 0.5
+    masked = shift(*words, "-mf1", "mask.tif", "-mf2", "mask.tif")
+    check(masked, MOVES[1:2], most=0.03)
+    for name, image in zip(SERIES, images, strict=False):
+        image[mask == 0] = np.nan
+        save_image(name, image)
+    assert (shift(*words).displacement == masked.displacement).all()
+
+
+def test_part_of_the_images():
+    images = [waves(SHAPE, move) for move in MOVES[:2]]
+    images[1][:12] = np.random.default_rng(1).normal(100, 20, (12, SHAPE[1]))
+    for name, image in zip(SERIES, images, strict=False):
+        save_image(name, image)
+    cut = shift("im1.tif", "im2.tif", "-boundary", "overlap", "-crop", 14, 40, 0, 46)
+    check(cut, MOVES[1:2], most=0.03)
+    for name, image in zip(SERIES, images, strict=False):
+        save_image(name, image[14:])
+    assert (shift("im1.tif", "im2.tif", "-boundary", "overlap").displacement == cut.displacement).all()
+
+
+def test_dark_pixels_are_cut():
+    """Stars that have moved over a pattern of the camera, which has not."""
+    camera = 30 * waves(SHAPE, (0, 0), seed=2, noise=0)
+    y, x = np.indices(SHAPE)
+    for name, (dy, dx) in (("im1.tif", (0, 0)), ("im2.tif", (2, -3))):
+        places = zip([5, 9, 20, 31, 14], [30, 8, 21, 12, 40], strict=True)
+        stars = sum(9000 * np.exp(-((y - b - dy) ** 2 + (x - a - dx) ** 2) / 4) for b, a in places)
+        save_image(name, stars + camera - camera.mean() + np.random.default_rng(dy).normal(0, 1, SHAPE))
+    assert np.abs(shift("im1.tif", "im2.tif").displacement[0, 1:] - (2, -3)).max() > 0.1
+    check(shift("im1.tif", "im2.tif", "-sigmacut", 3), [(2, -3)], most=0.05)
+
+
+def test_the_table_in_another_convention(capfd):
+    ours = shift("im1.tif", "im2.tif")
+    told = {}
+    for convention in ("u", "algotom", "skimage"):
+        field = shift("im1.tif", "im2.tif", "-convention", convention)
+        assert (field.displacement == ours.displacement).all()
+        told[convention] = table()["Xdisp"][0], table()["Ydisp"][0], capfd.readouterr().err.count("-pf")
+    (x, y, _), sign = told["u"], -1
+    assert told == {"u": (x, y, 0), "algotom": (sign * x, sign * y, 1), "skimage": (sign * x, sign * y, 1)}
+
+
+def test_images_shifted_back():
+    field = shift(*SERIES, "-reg", "-tif")
+    images = tifffile.imread("P-shift-reg.tif")
+    with h5py.File("P-shift-reg.hdf") as file:
+        assert np.array_equal(file["VTKHDF/PointData/grey"][:], images, equal_nan=True)
+    assert images.shape == (3, *SHAPE) and images.dtype == np.float32
+    left = images[:, 8:-8, 8:-8] - waves(SHAPE, (0, 0), noise=0)[8:-8, 8:-8]
+    assert np.abs(left).max() < 4 and left.std() < 1
+    assert np.isnan(images[0][:, :2]).all() and not np.isnan(images[:, 4:-4, 4:-4]).any()
+    field.phi[:, :3, 3] = 0
+    # a pair that is not measured leaves no number
+    save_image("im3.tif", np.full(SHAPE, 7.0))
+    shift(*SERIES, "-reg")
+    with h5py.File("P-shift-reg.hdf") as file:
+        assert np.isnan(file["VTKHDF/PointData/grey"][1]).all()
+
+
+def test_volumes_and_stacks_shifted_back():
+    moved = {"v1.tif": (0, 0, 0), "v2.tif": (1, -2, 1), "v3.tif": (2.25, 1, 0)}
+    for name, move in moved.items():
+        save_image(name, waves((16, 21, 24), move, noise=0.1))
+    shift(*moved, "-reg", "-tif")
+    for k in (1, 2):
+        left = tifffile.imread(f"P-shift-reg-{k}.tif") - tifffile.imread("v1.tif")
+        assert np.abs(left[5:-5, 5:-5, 5:-5]).max() < 1.5 and np.isnan(left[-1]).all()
+    stack = [np.stack([waves(SHAPE, move, seed, 0.1) for seed in (1, 2, 3, 4)]) for move in MOVES[:2]]
+    for name, frames in zip(("s1.tif", "s2.tif"), stack, strict=True):
+        save_image(name, frames)
+    shift("s1.tif", "s2.tif", "-stack", "-reg", "-tif")
+    left = tifffile.imread("P-shift-reg.tif") - stack[0]
+    assert np.abs(left[:, 6:-6, 6:-6]).max() < 1.5
+
+
+def test_a_registration_and_a_field_start_from_it():
+    shift("im1.tif", "im2.tif")
+    assert main("ldic", ["im1.tif", "im2.tif", *"-pf P-shift.hdf -ns 8 -hws 6 -it 0 -pre a".split()]) in (0, 1, 2)
+    assert main("reg", ["im1.tif", "im2.tif", *"-pf P-shift.tsv -bb 1 -pre a".split()]) == 0
+    found = read_field("a-registration.hdf")
+    assert np.abs(found.displacement[0, 1:] - MOVES[1]).max() < 0.02
+    shift(*SERIES)
+    assert main("reg", ["im1.tif", "im2.tif", *"-pf P-shift.hdf -pre b".split()]) == 2
+
+
+def test_the_same_bytes_on_any_number_of_ranks(run_command):
+    words = ("movie.tif", "--frames", "-reg", "-tif", "-vtk", "-pre", "P")
+    for ranks in (None, 2, 3):
+        done = run_command("shift", *words, "-od", f"on{ranks}", ranks=ranks)
+        assert done.returncode == 0, done.stderr
+    assert len(written("onNone", "shift")) == 5
+    assert written("onNone", "shift") == written("on2", "shift") == written("on3", "shift")
+
+
+def test_left_on_request_and_resumed(monkeypatch, here):
+    words = ["movie.tif", "--frames", "-reg", "-pre", "P"]
+    assert main("shift", [*words, "-od", "whole"]) == 0
+    fill, measure = workflow.fill, measuring.measure_points
+
+    def stops(row, *given):
+        stopped.stop_requested = row["index"] > 0
+        fill(row, *given)
+
+    def listening(team, *given):
+        nonlocal stopped
+        stopped = team
+        return measure(team, *given)
+
+    stopped = None
+    with monkeypatch.context() as patch:
+        patch.setattr(workflow, "fill", stops)
+        patch.setattr(workflow, "measure_points", listening)
+        assert main("shift", [*words, "-od", "parts"]) == 75
+    assert shard_bytes(here / "parts") > 0 and not list(Path("parts").glob("*.tsv"))
+    assert main("shift", [*words, "-od", "parts"]) == 2
+    assert main("shift", [*words, "-od", "parts", "--resume"]) == 0
+    assert written("parts", "shift") == written("whole", "shift")
+    assert main("shift", [*words, "-od", "parts", "--resume", "-met", "cc"]) == 2
+
+
+BAD = {
+    "constant": (np.full(SHAPE, 100.0), Status.SINGULAR),
+    "nan": (np.full(SHAPE, np.nan), Status.FEW_VALID_VOXELS),
+    "unrelated": (np.random.default_rng(5).normal(100, 9, SHAPE), Status.DECORRELATED),
+}
+
+
+@pytest.mark.parametrize("which", BAD)
+def test_images_that_cannot_be_measured(which, capfd):
+    image, status = BAD[which]
+    save_image("im2.tif", image)
+    field = shift("im1.tif", "im2.tif", code=1)
+    assert field.return_status == status and np.isnan(field.displacement).all()
+    assert np.isnan(table()["Ydisp"]) and np.isnan(table()["Ydisp_std"])
+    assert is_one_sentence(capfd.readouterr().err, f"status {int(status)}")
+    series = shift(*SERIES)  # the others are measured all the same
+    assert series.return_status.tolist() == [status, 2, 2]
+
+
+REFUSED = {
+    ("im1.tif",): "at least two images",
+    ("movie.tif", "im1.tif", "--frames"): "--frames takes one file",
+    ("im1.tif", "--frames"): "2-D image: --frames",
+    ("im1.tif", "im2.tif", "-stack"): "2-D image: -stack",
+    ("movie.tif", "--frames", "-stack"): "-stack and --frames",
+    ("im1.tif", "movie.tif"): "differ in size",
+    ("movie.tif", "small.tif", "-stack"): "differ in size",
+    ("im1.tif", "im2.tif", "-us", "0"): "-us must be auto",
+    ("im1.tif", "im2.tif", "-us", "fine"): "-us must be auto",
+    ("im1.tif", "im2.tif", "-err", "0"): "-err must be above 0",
+    ("im1.tif", "im2.tif", "-err", "nowhere.tif"): "nowhere.tif",
+    ("im1.tif", "im2.tif", "-err", "small.tif"): "small.tif",
+    ("im1.tif", "im2.tif", "-mf1", "small.tif"): "mask does not fit",
+    ("movie.tif", "--frames", "-mf2", "small.tif"): "mask does not fit",
+    ("im1.tif", "im2.tif", "-crop", "0", "10", "0"): "-crop takes 4 or 6",
+    ("im1.tif", "im2.tif", "-crop", "9", "9", "0", "9"): "-crop: nothing lies",
+    ("im1.tif", "im2.tif", "-crop", "0", "10", "0", "99"): "X ends with 99",
+    ("im1.tif", "im2.tif", "-crop", "0", "1", "0", "9", "0", "9"): "four numbers",
+    ("im1.tif", "im2.tif", "-met", "cc", "-errors", "contour"): "contour",
+    ("im1.tif", "im2.tif", "-map", "a.h5"): "ends in .hdf",
+    ("im1.tif", "im2.tif", "-map", "a.hdf", "-boundary", "overlap"): "-map",
+    ("im1.tif", "im2.tif", "-list"): "-met points",
+    ("im1.tif", "im2.tif", "-wcs"): "im1.tif is no FITS file",
+    ("movie.tif", "--frames", "-wcs"): "single images",
+    ("im1.tif", "im2.tif", "-psize", "4"): "-psize must be odd",
+    ("im1.tif", "im2.tif", "-sr", "1", "2"): "-sr takes 1 or 6",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_refused(words, capfd):
+    save_image("small.tif", np.zeros((2, 9, 9)))
+    before = files()
+    check_end(capfd, words, [REFUSED[words]], 2, "shift")
+    assert files() == before
+
+
+def test_dry_run(capfd):
+    before = files()
+    assert main("shift", [*SERIES, "--dry-run"]) == 0
+    assert "3 pairs" in capfd.readouterr().out and files() == before
