@@ -4,13 +4,17 @@ Of three terms: sum im2^2 / err^2, which no displacement changes, -2 CC(im1, im2
 which is a number as well where the noise is. The cross-correlations are products of spectra.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
 
+from hpcdvc.stacks.highest import highest
 from hpcdvc.stacks.images import Images
-from hpcdvc.stacks.spectrum import Polynomial, axes_of
+from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum
+
+#: Standard deviations of noise that a frequency must have to count fully in phase correlation.
+ABOVE_NOISE = 4.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,25 @@ def padded_shape(shape: tuple[int, ...], boundary: str) -> tuple[int, ...]:
     return tuple(scipy.fft.next_fast_len(2 * n - 1, real=True) for n in shape)
 
 
+def chi2_terms(
+    im1: np.ndarray, im2: np.ndarray, weights: np.ndarray | float, shape: tuple[int, ...]
+) -> tuple[float, np.ndarray, np.ndarray | float]:
+    """The three terms of chi2: a number, -2 CC(im1, w im2), and CC(im1^2, w), a number for weights that are one.
+
+    Parameters
+    ----------
+    im1, im2 : (K, n, ...) float64 arrays, finite
+    weights : 1 / noise^2, a number or an array of that shape
+    shape : of the maps, from `padded_shape`; index d or, for negative displacements, n + d
+    """
+
+    def correlated(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+        return Polynomial(cross_spectrum(spectrum_of(one, shape), spectrum_of(two, shape)), shape).map
+
+    term1, term2 = float((weights * im2**2).sum()), -2 * correlated(im1, weights * im2)
+    return term1, term2, float(weights * (im1**2).sum()) if np.ndim(weights) == 0 else correlated(im1**2, weights)
+
+
 def chi2_similarity(images: Images, zeromean: bool, shape: tuple[int, ...]) -> Similarity:
     """-chi2 / 2 over displacements; without weights -chi2 noise^2 / 2, for noise of any size.
 
@@ -76,11 +99,14 @@ def chi2_similarity(images: Images, zeromean: bool, shape: tuple[int, ...]) -> S
 
 
 def whitened(similarity: Similarity) -> Similarity:
-    """Phase correlation: all frequencies of the cross spectrum that are more than rounding count alike."""
-    spectrum, shape = similarity.cross.spectrum, similarity.cross.shape
-    height = np.abs(spectrum)
-    score = Polynomial(spectrum / np.maximum(height, 1e-12 * height.max()), shape)
-    return Similarity(score, similarity.cross, similarity.norm, similarity.pixels)
+    """Phase correlation: all frequencies of the cross spectrum that are more than noise count alike."""
+    cross = similarity.cross
+    first, _ = highest(cross.map)
+    place = find_maximum(cross, first)
+    noise = np.median(np.abs(cross.turned(first if place is None else place).imag)) / 0.6745  # standard deviation
+    height = np.abs(cross.spectrum)
+    least = max(ABOVE_NOISE * noise, 1e-12 * height.max())
+    return replace(similarity, score=Polynomial(cross.spectrum / np.maximum(height, least), cross.shape))
 
 
 def likelihood(similarity: Similarity, images: Images, place: np.ndarray) -> Polynomial:

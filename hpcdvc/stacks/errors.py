@@ -6,7 +6,7 @@ from scipy.stats import chi2, norm
 from hpcdvc.stacks.spectrum import Polynomial, angular_frequencies, half_weights
 
 #: Chance that images that have nothing in common pass for a match.
-FALSE_ALARM = 1e-6
+FALSE_ALARM = 1e-5
 #: Powers of the height of the frequencies that weight them when a match is told from chance.
 WEIGHTINGS = (1.0, 0.5, 0.0)
 #: A second peak of so much of the height of the first is as good.
@@ -110,12 +110,13 @@ def beats_chance(cross: Polynomial, place: np.ndarray, trials: float) -> bool:
     turned.flat[0] = 0
     height = np.abs(turned)
     height[height <= 1e-12 * height.max()] = 0  # rounding
-    agreement, weights = np.divide(turned.real, height, out=np.zeros_like(height), where=height > 0), None
-    limit = norm.isf(FALSE_ALARM / len(WEIGHTINGS) / max(trials, 1))
+    agreement = np.divide(turned.real, height, out=np.zeros_like(height), where=height > 0)
     for power in WEIGHTINGS:
         weights = (height > 0) * height**power * half_weights(cross.shape[-1])
+        squares = np.vdot(weights, weights)
+        places = np.clip(weights.sum() ** 2 / squares, 1, trials)  # no more are independent than frequencies count
         # a column that stands for two frequencies is one cosine of twice the weight
-        if np.vdot(weights, agreement) >= limit * np.sqrt(np.vdot(weights, weights) / 2):
+        if np.vdot(weights, agreement) >= norm.isf(FALSE_ALARM / len(WEIGHTINGS) / places) * np.sqrt(squares / 2):
             return True
     return False
 

@@ -14,19 +14,26 @@ from hpcdvc.ranks.team import Team
 from hpcdvc.registration.gauss_newton import Iterate, iterate
 from hpcdvc.registration.levels import GreyValues, binning
 from hpcdvc.registration.pair import Pair, Totals
-from hpcdvc.registration.settings import Iterations, Settings
+from hpcdvc.registration.settings import Gradient, Iterations, Settings
 from hpcdvc.stacks.chi2 import cross_spectrum, padded_shape, spectrum_of
 from hpcdvc.stacks.errors import ODDS
 from hpcdvc.stacks.highest import highest, second_highest
 from hpcdvc.stacks.images import Images
-from hpcdvc.stacks.spectrum import Polynomial, axes_of
+from hpcdvc.stacks.spectrum import Polynomial, axes_of, half_weights
 
 #: Least part of the pixels that must overlap.
 LEAST_OVERLAP = 0.1
 #: Most pixels of a frame in which all displacements are tried; larger ones are binned.
 MOST_PIXELS = 2**22
+ITERATIONS = Iterations(min_delta_phi=1e-4, min_zncc=0.0)
 #: Pixels at each side of im1 that do not count: their gradients and the interpolation next to them are poorer.
 MARGIN = 2
+#: Least logarithm of the odds of the best place against chance, beside that of the number of places.
+CHANCE_ODDS = 8.0
+#: Widths of the Gaussian derivatives that are tried where the gradient of im1 is noisy, pixels; None: a spline's.
+GRADIENTS = (None, 1.0, 2.0, 4.0)
+#: Part of the squared gradient that is noise from which on a smoother one is tried, and what it may leave of it.
+NOISY, BETTER = 0.4, 0.8
 #: A second peak of so much of the height of the first is as good.
 UNIQUE = 0.9
 
@@ -47,8 +54,8 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
     while np.prod(levels[-1].shape) > MOST_PIXELS:
         levels.append(_halved(levels[-1]))
     factor = 2 ** (len(levels) - 1)
-    likely = match_map(levels[-1])
-    status, place = _best(likely, None if largest is None else largest / factor)
+    likely, alike = match_map(levels[-1])
+    status, place = _best(likely, alike, None if largest is None else largest / factor)
     if status:
         return status, place, place, np.nan
     place = place.astype(float)
@@ -61,12 +68,13 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
     return state.status, place, std, state.zncc
 
 
-def match_map(images: Images) -> np.ndarray:
+def match_map(images: Images) -> tuple[np.ndarray, float]:
     """How much likelier than chance a match is at all whole displacements: -n/2 log(1 - c^2) of n pixels that overlap.
 
     Returns
     -------
-    float array; index d or, for negative displacements, m + d; 0 where c is not positive or too little overlaps
+    float array; index d or, for negative displacements, m + d; 0 where c is not positive or too little overlaps. And of
+    how many pixels one is independent, so long as the images have nothing in common
     """
     shape = padded_shape(images.shape, "overlap")
     there = [
@@ -93,14 +101,24 @@ def match_map(images: Images) -> np.ndarray:
     correlation = np.zeros(shape)
     np.divide(product, np.sqrt(np.abs(power1 * power2)), out=correlation, where=enough)
     correlation = np.clip(correlation, 0, 1 - 1e-6)
-    return -count / 2 * np.log1p(-(correlation**2))
+    alike = _alike(spectra[0][1], spectra[1][1], shape)
+    return -count / 2 * np.log1p(-(correlation**2)), alike
 
 
-def _best(likely: np.ndarray, largest: float | None) -> tuple[int, np.ndarray]:
+def _alike(spectra1: np.ndarray, spectra2: np.ndarray, shape: tuple[int, ...]) -> float:
+    """The sum of the product of the autocorrelations of two images over all distances, in pixels."""
+    weights = half_weights(shape[-1])
+    powers = [(np.abs(spectra) ** 2).sum(axis=0) * np.sqrt(weights) for spectra in (spectra1, spectra2)]
+    energies = [np.sum(power * np.sqrt(weights), dtype=float) for power in powers]
+    return max(float(np.prod(shape) * np.vdot(*powers) / np.prod(energies)), 1.0)
+
+
+def _best(likely: np.ndarray, alike: float, largest: float | None) -> tuple[int, np.ndarray]:
     """0, or why there is no best place, and the whole displacement."""
     place, is_peak = highest(likely, largest)
     height = likely[tuple(place)]
-    if not height > 0:
+    trials = np.count_nonzero(likely) if largest is None else (2 * largest + 1) ** likely.ndim
+    if not height / alike > CHANCE_ODDS + np.log(max(trials / alike, 1)):
         return Status.DECORRELATED, place
     if not is_peak or height < UNIQUE * likely.max() and likely.max() - height > ODDS:
         return Status.BORDER_OF_RANGE, place
@@ -126,8 +144,8 @@ def _halved(images: Images) -> Images:
 class Frames:
     """Pairs of frames that share one motion, as the iterations see them: as one pair."""
 
-    def __init__(self, pairs: list[Pair]):
-        self.pairs = pairs
+    def __init__(self, pairs: list[Pair], basis: np.ndarray):
+        self.pairs, self.basis = pairs, basis
 
     def __getattr__(self, name: str):
         return getattr(self.pairs[0], name)
@@ -137,7 +155,19 @@ class Frames:
         parts = [pair.totals(*arguments) for pair in self.pairs]
         if any(part is None for part in parts):
             return None
-        return Totals(*(_sum([getattr(part, name) for part in parts]) for name in ("reference", "match")))
+        return _added(parts)
+
+    def noise_of_gradient(self, zncc: float) -> float:
+        """Part of the squared gradient that is noise, if what does not correlate is noise of both images alike."""
+        r = _added([pair.latest_parts(1)[0] for pair in self.pairs]).reference
+        variance = r["aa"] / r["n"] - (r["a"] / r["n"]) ** 2
+        return float(
+            self.gradient_noise * (1 - zncc) * variance * r["n"] / (r["M"][3, 3] + r["M"][7, 7] + r["M"][11, 11])
+        )
+
+
+def _added(parts: list[Totals]) -> Totals:
+    return Totals(*(_sum([getattr(part, name) for part in parts]) for name in ("reference", "match")))
 
 
 def _sum(records: list[np.void]) -> np.void:
@@ -153,14 +183,32 @@ def gauss_newton(images: Images, start: np.ndarray) -> Iterate:
     images : that are compared
     start : (axes,) displacement, pixels
     """
-    axes, team = len(start), Team()
+    best, least = None, np.inf
+    for width in GRADIENTS:
+        frames, phi = _frames(images, start, width)
+        state = Iterate(0, 0, frames.has_sample, phi)
+        counts = images.im1[(slice(None), *(slice(MARGIN, n - MARGIN) for n in images.shape))].size
+        for after in iterate(frames, state, phi, ITERATIONS, Team(), counts):
+            state = after
+        noisy = frames.noise_of_gradient(state.zncc)
+        if best is not None and not noisy < BETTER * least:
+            break
+        best, least = state, noisy
+        if not noisy > NOISY:
+            break
+    return best
+
+
+def _frames(images: Images, start: np.ndarray, width: float | None) -> tuple[Frames, np.ndarray]:
+    """The frames of two images, of which only displacements are asked, and Phi (3, 4) to start from."""
+    axes = len(start)
     shape = (1,) * (3 - axes) + images.shape
-    settings = Settings(dimensions=axes, iterations=Iterations(min_delta_phi=1e-4, min_zncc=0.0))
+    gradient = Gradient() if width is None else Gradient("gaussian", width)
+    settings = Settings(dimensions=axes, iterations=ITERATIONS, gradient=gradient)
     phi = np.eye(4)[:3]
     phi[3 - axes :, 3] = start
     margin = tuple(0 if n == 1 else MARGIN for n in shape)
-    unit = float(images.im1.std())
-    rounding = (images.rounding / 2,) * 2
+    unit, rounding = float(images.im1.std()), (images.rounding / 2,) * 2
     pairs = []
     for k, (one, two) in enumerate(zip(images.im1, images.im2, strict=True)):
         mask = None if images.there1 is None else images.there1[k].astype(np.uint8).reshape(shape)
@@ -168,11 +216,5 @@ def gauss_newton(images: Images, start: np.ndarray) -> Iterate:
         grey1 = GreyValues(float(one.mean()), unit, True)
         grey2 = GreyValues(float(two.mean()), unit, images.there2 is None)
         one, holes = (np.ascontiguousarray(image.reshape(shape)) for image in (one, holes))
-        pairs.append(Pair(one, holes, settings, grey1, grey2, mask, margin, np.zeros(3), team, phi, rounding))
-    frames = Frames(pairs)
-    frames.basis = pairs[0].basis[:, :axes]  # displacements alone
-    state = Iterate(0, 0, pairs[0].has_sample, phi)
-    counts = images.im1[(slice(None), *(slice(MARGIN, n - MARGIN) for n in images.shape))].size
-    for after in iterate(frames, state, phi, settings.iterations, team, counts):
-        state = after
-    return state
+        pairs.append(Pair(one, holes, settings, grey1, grey2, mask, margin, np.zeros(3), Team(), phi, rounding))
+    return Frames(pairs, pairs[0].basis[:, :axes]), phi

@@ -6,99 +6,36 @@ go round.
 """
 
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.stacks import errors
-from hpcdvc.stacks.chi2 import Similarity, chi2_similarity, least_variance, likelihood, padded_shape, whitened
+from hpcdvc.stacks.by_windows import shift_by_map, shift_by_points
+from hpcdvc.stacks.chi2 import (
+    Similarity,
+    chi2_similarity,
+    chi2_terms,
+    least_variance,
+    likelihood,
+    padded_shape,
+    residual_variance,
+    whitened,
+)
 from hpcdvc.stacks.highest import around, highest, second_highest
 from hpcdvc.stacks.images import Images, prepare
 from hpcdvc.stacks.overlap import overlap_shift
-from hpcdvc.stacks.spectrum import Polynomial, find_maximum
+from hpcdvc.stacks.settings import Shift, ShiftSettings, measured, nothing
+from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum
 from hpcdvc.stacks.zoom import zoom_in
-
-METHODS = ("chi2", "chi2iterzoom", "cc", "dft", "phase")
-BOUNDARIES = ("wrap", "overlap", "fill")
-ERRORS = ("hessian", "contour", "zucker")
-
-
-@dataclass(frozen=True)
-class ShiftSettings:
-    """How a shift is measured.
-
-    Attributes
-    ----------
-    method : "chi2" Newton's method on the exact interpolation of chi2; "chi2iterzoom" finer and finer grids of it; "cc"
-        Taylor step on the cross-correlation; "dft" up-sampled cross-correlation; "phase" up-sampled phase correlation
-    stack : the first axis of the images counts frames that share one shift
-    upsample : points per pixel of "dft" and "phase"; None: the maximum between all points
-    boundary : "wrap" images go round; "overlap" only what is in both counts, pixels that are not there do not; "fill"
-        zeros around them
-    zeromean : take the means from the images; changes "chi2" with noise that is not alike everywhere
-    largest : of each component, pixels; None: any
-    errors : "hessian" curvature of the peak and noise; "contour" rise of chi2; "zucker" correlation coefficient
-    fitted : numbers fitted together, for "contour"
-    zoom_shape, mindiff : of "chi2iterzoom": points of a grid, and when to stop
-
-    Raises
-    ------
-    UserError
-        A word is not known, words do not go together, or a number is out of range.
-    """
-
-    method: str = "chi2"
-    stack: bool = False
-    upsample: int | None = None
-    boundary: str = "wrap"
-    zeromean: bool = False
-    largest: float | None = None
-    errors: str = "hessian"
-    fitted: int = 2
-    zoom_shape: tuple[int, ...] = (10, 10)
-    mindiff: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name, known in (("method", METHODS), ("boundary", BOUNDARIES), ("errors", ERRORS)):
-            if getattr(self, name) not in known:
-                raise UserError(f"the {name} {getattr(self, name)!r} is not known: {', '.join(known)}")
-        if self.errors == "contour" and self.method not in ("chi2", "chi2iterzoom"):
-            raise UserError("errors of a contour are those of chi2: take the method chi2 or chi2iterzoom")
-        if self.upsample is not None and self.upsample < 1:
-            raise UserError(f"upsample must be 1 or more, not {self.upsample}")
-        if self.largest is not None and not self.largest >= 0:
-            raise UserError(f"the largest shift must be 0 or more, not {self.largest}")
-        if self.fitted < 1 or not self.mindiff > 0 or min(self.zoom_shape) < 3:
-            raise UserError("fitted must be 1 or more, mindiff positive, and a grid to zoom have 3 points per axis")
-
-
-@dataclass(frozen=True)
-class Shift:
-    """The shift of im2 against im1.
-
-    Attributes
-    ----------
-    displacement : (3,) u, ZYX, pixels; NaN unless the status is 2
-    std : (3,) its standard deviations, 0 along Z of images
-    status : 2 measured; -2 an image is constant; -6 too few pixels are there; -9 nothing in common; -10 another place
-        is as good; -11 the best place lies beyond the largest shift; -15 saturated
-    score : zero-mean normalised correlation there
-    details : what else there is: `similarity`, the map, and `place`, (axes,)
-    """
-
-    displacement: np.ndarray
-    std: np.ndarray
-    status: Status
-    score: float
-    details: dict = field(default_factory=dict, repr=False)
 
 
 def measure_shift(
     im1: np.ndarray,
     im2: np.ndarray,
-    settings: ShiftSettings = ShiftSettings(),
+    settings: ShiftSettings = ShiftSettings(),  # noqa: B008 (frozen)
     noise: float | np.ndarray | None = None,
     mask1: np.ndarray | None = None,
     mask2: np.ndarray | None = None,
@@ -131,61 +68,75 @@ def measure_shift(
     images = prepare(im1, im2, settings.stack, noise, mask1, mask2)
     if images.status:
         return nothing(images.status)
-    if settings.method == "chi2iterzoom" and len(images.shape) != len(settings.zoom_shape):
-        raise UserError(f"a grid of {settings.zoom_shape} points does not zoom into an image of shape {images.shape}")
+    axes = len(images.shape)
+    if axes == 3 and settings.method not in ("chi2", "cc", "dft", "phase"):
+        raise UserError(f"volumes are compared by the methods chi2, cc, dft and phase, not by {settings.method}")
+    if settings.method == "map":
+        return shift_by_map(images, settings)
+    if settings.method == "points":
+        return shift_by_points(images, settings)
     if settings.boundary == "overlap":
         status, place, std, score = overlap_shift(images, settings.largest)
         return measured(place, np.diag(std**2), score) if status == Status.CONVERGED else nothing(status, score)
     return _spectral_shift(images, settings)
 
 
-def nothing(status: int, score: float = np.nan) -> Shift:
-    """No shift, and why."""
-    return Shift(np.full(3, np.nan), np.full(3, np.nan), Status(status), score)
-
-
-def measured(place: np.ndarray, covariance: np.ndarray, score: float, details: dict | None = None) -> Shift:
-    """A shift of two or three components."""
-    displacement, std = np.zeros(3), np.zeros(3)
-    displacement[3 - len(place) :] = place
-    std[3 - len(place) :] = np.sqrt(np.diag(covariance))
-    return Shift(displacement, std, Status.CONVERGED, score, details or {})
-
-
 def _spectral_shift(images: Images, settings: ShiftSettings) -> Shift:
-    shape = padded_shape(images.shape, settings.boundary)
-    similarity = chi2_similarity(images, settings.zeromean or settings.boundary == "fill", shape)
-    if settings.method == "phase":
-        similarity = whitened(similarity)
-    elif settings.method in ("cc", "dft"):
-        similarity = replace(similarity, score=similarity.cross)
+    similarity = similarity_of(images, settings)
     first, is_peak = highest(similarity.score.map, settings.largest)
+    peak = find_maximum(similarity.score, first)
     if not is_peak:
         return nothing(Status.BORDER_OF_RANGE)
-    place = find_maximum(similarity.score, first)
-    if place is None:
+    if peak is None:
         return nothing(Status.SINGULAR)
+    place = _as_method(similarity, images, settings, first, peak)
     score = similarity.cross.derivatives(place)[0] / similarity.norm
-    place = _refined(similarity, images, settings, first, place)
     status = judge(similarity, place, first, settings.largest)
+    details = {"map": chi2_map(images, settings, similarity, peak)} if settings.keep_map else {}
     if status:
-        return nothing(status, score)
-    covariance = covariance_of(similarity, images, settings, place)
-    return measured(place, covariance, score, {"similarity": similarity, "place": place, "first": first})
+        return nothing(status, score, details)
+    return measured(place, covariance_of(similarity, images, settings, peak), score, details)
 
 
-def _refined(
-    similarity: Similarity, images: Images, settings: ShiftSettings, first: np.ndarray, place: np.ndarray
+def similarity_of(images: Images, settings: ShiftSettings) -> Similarity:
+    """What is maximised by the method of the settings."""
+    padded = padded_shape(images.shape, settings.boundary)
+    similarity = chi2_similarity(images, settings.zeromean or settings.boundary == "fill", padded)
+    if settings.method == "phase":
+        return whitened(similarity)
+    if settings.method in ("cc", "dft"):
+        return replace(similarity, score=similarity.cross)
+    return similarity
+
+
+def chi2_map(
+    images: Images, settings: ShiftSettings, similarity: Similarity, peak: np.ndarray
+) -> dict[str, np.ndarray]:
+    """chi2 over displacements d and its terms, index d + n // 2: `chi2`, `term1`, `term2`, `term3`."""
+    weights = images.weights
+    if weights is None:
+        weights = 1 / (images.noise**2 if images.noise else residual_variance(similarity, images, peak))
+    one, two = images.im1, images.im2
+    if settings.zeromean:
+        one, two = (image - image.mean(axis=axes_of(image), keepdims=True) for image in (one, two))
+    term1, term2, term3 = chi2_terms(one, two, weights, similarity.score.shape)
+    rows = np.ix_(*((np.arange(n) - n // 2) % m for n, m in zip(images.shape, term2.shape, strict=True)))
+    term2, term3 = term2[rows], term3 if np.ndim(term3) == 0 else term3[rows]
+    return {"chi2": term1 + term2 + term3, "term1": term1, "term2": term2, "term3": term3}
+
+
+def _as_method(
+    similarity: Similarity, images: Images, settings: ShiftSettings, first: np.ndarray, peak: np.ndarray
 ) -> np.ndarray:
-    """The place between whole pixels as the method takes it, from its maximum."""
+    """The place between whole pixels as the method takes it, from the whole pixel and the maximum."""
     if settings.method == "cc":
         return first + taylor_step(around(similarity.score.map, first))
     if settings.method in ("dft", "phase") and settings.upsample is not None:
-        return upsampled(similarity.score, first, place, settings.upsample)
+        return upsampled(similarity.score, first, peak, settings.upsample)
     if settings.method == "chi2iterzoom":
-        chi2 = Polynomial(-2 * likelihood(similarity, images, place).spectrum, similarity.score.shape)
+        chi2 = Polynomial(-2 * likelihood(similarity, images, peak).spectrum, similarity.score.shape)
         return zoom_in(chi2, chi2.map, first, settings.mindiff, settings.zoom_shape).place
-    return place
+    return peak
 
 
 def upsampled(score: Polynomial, first: np.ndarray, place: np.ndarray, upsample: int) -> np.ndarray:
