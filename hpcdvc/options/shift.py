@@ -179,7 +179,7 @@ class Windows(OptionSet):
     )
     points_file: str | None = option(
         None, "-pts", "--points-file", metavar="FILE", reads="table",
-        help="points: where the windows stand instead, text with Z Y X in each line",
+        help="points: where the windows stand instead, text with Y X or Z Y X in each line",
     )  # fmt: skip
     seed: int = option(0, "-seed", "--seed", at_least=0, at_most=2**62, help="points: of the random numbers")
     global_value: str = option(
@@ -189,6 +189,12 @@ class Windows(OptionSet):
     listed: bool = option(
         False, "-list", "--list", in_key=False, help="points: write the displacement of each window, too"
     )
+
+    @property
+    def reach(self) -> tuple[int, int, int, int]:
+        """First and last displacement along y, then along x."""
+        values = self.search_range
+        return values[2:] if len(values) == 6 else (-values[0], values[0]) * 2
 
     def check(self) -> None:
         if len(self.search_range) not in (1, 6):

@@ -16,6 +16,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo, describe, open_volume
 from hpcdvc.images.fits import header_of
 from hpcdvc.images.volume import reading
+from hpcdvc.stacks.pair_api import cross_correlation_shifts
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -144,7 +145,7 @@ def cross_correlation_shifts_fits(
     return_cropped_images: bool = False,
     sigma_cut: float | bool = False,
     verbose: bool = False,
-    register_method: Callable | None = None,
+    register_method: Callable = cross_correlation_shifts,
     **kwargs,
 ) -> tuple:
     """By how much the second of two FITS images is off, in pixels and on the sky.
@@ -159,8 +160,8 @@ def cross_correlation_shifts_fits(
     sigma_cut : grey values not above so many standard deviations of their image become 0 before; True is 1
     verbose : print the result
     register_method : function of two images (ny, nx) that returns (x, y, ...), the displacement from the first to the
-        second; None: `cross_correlation_shifts`
-    **kwargs : for `register_method`
+        second
+    **kwargs : for `register_method`; for `cross_correlation_shifts` boundary is "overlap" unless it is given
 
     Returns
     -------
@@ -188,8 +189,8 @@ def cross_correlation_shifts_fits(
         raise UserError(f"{infos[0].spec} and {infos[1].spec} have no pixel in common")
     if sigma_cut:
         image1, image2 = (bright_only(image, float(sigma_cut)) for image in (image1, image2))
-    if register_method is None:
-        from hpcdvc.stacks.pair_api import cross_correlation_shifts as register_method
+    if register_method is cross_correlation_shifts:
+        kwargs = {"boundary": "overlap", **kwargs}
     xoff, yoff = (float(offset) for offset in register_method(image1, image2, **kwargs)[:2])
     xoff_wcs, yoff_wcs = sky.degrees([0, yoff, xoff]).tolist()
     if verbose:

@@ -1,15 +1,18 @@
-"""Chi square over all displacements of a pair of images, and the terms that it is the sum of, as a file."""
+"""Chi square over all displacements of a pair of images, and the terms that it is the sum of, as a file.
 
-from dataclasses import dataclass
+With the method map it is the correlation coefficient, over the displacements that are tried.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hpcdvc.errors import UserError
 from hpcdvc.output.maps import MapFile
 from hpcdvc.output.result import FieldFile
 from hpcdvc.runs.job import Job
 from hpcdvc.runs.shards import key_of
-from hpcdvc.stacks.shift import ShiftSettings
+from hpcdvc.stacks.settings import ShiftSettings
+from hpcdvc.stacks.shift import measure_shift
 from hpcdvc.steps.shift_pairs import PairReader, ShiftPairs
 
 #: What is written: chi square, then the sum of im2^2, the cross term and the sum of im1^2, all over noise^2.
@@ -50,29 +53,15 @@ def write_map(job: Job, team) -> None:
     """Write the map of a pair. Collective."""
     task: MapTask = job.task
     read = PairReader(task.pairs, team)
-    team.agree(lambda: _write(job.files[0], read(task.number), task.settings))
+    team.agree(lambda: _write(job.files[0], read(task.number), task))
 
 
-def _write(file: MapFile, pair: tuple, settings: ShiftSettings) -> None:
-    """On one rank."""
-    from hpcdvc.stacks.pair_api import chi2n_map
-
+def _write(file: MapFile, pair: tuple, task: MapTask) -> None:
+    """On one rank; NaN where there is nothing to be compared."""
     im1, im2, noise, mask1, mask2 = pair
-    frames = zip(*(_frames(image, mask, settings.stack) for image, mask in ((im1, mask1), (im2, mask2))), strict=True)
-    found: list[np.ndarray] = []
-    for one, two in frames:
-        maps = chi2n_map(one, two, noise, settings.boundary, zeromean=settings.zeromean, return_all=True)
-        found = [a + b for a, b in zip(found, maps, strict=True)] if found else list(maps)
-    flipped = [np.flip(np.broadcast_to(values, found[0].shape)) for values in found]
-    low = tuple((size - 1) // 2 - (size - 1) for size in found[0].shape)
-    file.write_maps(dict(zip(MAPS, flipped, strict=True)), low)
-
-
-def _frames(image: np.ndarray, mask: np.ndarray | None, stack: bool) -> list[np.ndarray]:
-    """The frames of an image, NaN where it does not count."""
-    image = np.array(image, np.float64)
-    if mask is not None:
-        image[np.broadcast_to(mask == 0, image.shape)] = np.nan
-    if not np.isfinite(image).any():
-        raise UserError("a mask leaves nothing of an image")
-    return list(image) if stack else [image]
+    found = measure_shift(im1, im2, replace(task.settings, keep_map=True), noise, mask1, mask2).details.get("map")
+    if found is None:
+        found = dict.fromkeys(MAPS, np.full(task.pairs.compared, np.nan))
+    low = found.pop("lowest", [-(size // 2) for size in task.pairs.compared])
+    shape = next(values.shape for values in found.values() if np.ndim(values))
+    file.write_maps({name: np.broadcast_to(values, shape) for name, values in found.items()}, tuple(low))

@@ -12,6 +12,9 @@ from hpcdvc.options.values import number
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.stacks.wcs import Sky, bright_only
 
+#: Least pixels along an axis.
+SMALLEST = 3
+
 
 @dataclass(frozen=True)
 class ShiftPairs:
@@ -64,6 +67,14 @@ class ShiftPairs:
         others = (self.mask1, self.mask2, self.noise)
         return [*self.images, *(info for info in others if isinstance(info, VolumeInfo))]
 
+    @property
+    def compared(self) -> tuple[int, ...]:
+        """Shape of what is compared of an image or a frame: (ny, nx) or (nz, ny, nx)."""
+        shape = self.images[0].shape[1:] if self.flat else self.images[0].shape
+        parts = self.crop[1:]
+        cut = [part.stop - part.start for part in parts]
+        return (*shape[: len(shape) - len(cut)], *cut)
+
     def name(self, k: int) -> str:
         """Of an image, for messages."""
         return f"{self.images[0].spec} frame {k}" if self.frames else self.images[k].spec
@@ -95,6 +106,8 @@ def pairs_of(options: Options, inputs: Inputs) -> ShiftPairs:
             "-stack takes it for a stack of frames, --frames for a series"
         )
     _check_sizes(found)
+    if min(found.compared) < SMALLEST:
+        raise UserError(f"{SMALLEST} pixels along each axis are needed, {found.images[0].spec} or -crop leaves fewer")
     if options.wcs:
         for info in images:
             Sky.of(info)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hpcdvc.errors import UserError
 from hpcdvc.fields.field import row_with
 from hpcdvc.fields.rows import blank_rows
 from hpcdvc.fields.status import Status, reason_of
@@ -21,9 +20,12 @@ from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
-from hpcdvc.stacks.shift import ShiftSettings, measure_shift
+from hpcdvc.stacks.settings import ShiftSettings
+from hpcdvc.stacks.shift import measure_shift
 from hpcdvc.steps.shift_maps import MapTask, map_jobs, write_map
 from hpcdvc.steps.shift_pairs import PairReader, ShiftPairs, pairs_of
+from hpcdvc.steps.shift_points import PointsTask, points_job, write_points
+from hpcdvc.steps.shift_settings import shift_settings_of
 from hpcdvc.steps.shifted import ShiftedImages, shifted_jobs, write_shifted
 
 log = logging.getLogger("hpcdvc")
@@ -98,7 +100,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         With one sentence, when something is missing or does not fit.
     """
     pairs = pairs_of(options, inputs)
-    settings = settings_of(options)
+    settings = shift_settings_of(options, pairs)
     if options.convention != "u" and options.tsv:
         log.warning("-convention %s: the table has other signs than the .hdf file, which -pf needs", options.convention)
     if options.tif and not options.registered:
@@ -119,23 +121,11 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     jobs = [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=file.dtype, unit="pairs")]
     if options.registered:
         jobs += shifted_jobs(f"{stem}-reg", file, pairs, options.tif)
+    if options.listed:
+        jobs.append(points_job(f"{stem}-points", file, pairs, settings))
     if options.map_file:
         jobs += map_jobs(options.map_file.removesuffix(".hdf"), file, pairs, settings)
     return jobs
-
-
-def settings_of(options: Options) -> ShiftSettings:
-    """How a shift is measured; UserError where the words do not go together."""
-    o = options
-    boundary = o.boundary or ("overlap" if o.wcs else "wrap")
-    if o.map_file and boundary == "overlap":
-        raise UserError("-map is of images that go round or end: give -boundary wrap or fill")
-    if o.listed and o.method != "points":
-        raise UserError("-list goes with -met points")
-    return ShiftSettings(
-        o.method, o.stack, None if o.upsampling == "auto" else int(o.upsampling), boundary, o.zero_mean, o.largest,
-        o.errors, o.fitted, o.zoom_shape, o.least_difference,
-    )  # fmt: skip
 
 
 def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict | None:
@@ -144,6 +134,8 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict | Non
         return write_shifted(job, checkpoint, team, options.quiet)
     if isinstance(job.task, MapTask):
         return write_map(job, team)
+    if isinstance(job.task, PointsTask):
+        return write_points(job, team)
     return measure(job, checkpoint, options, team)
 
 

@@ -210,6 +210,60 @@ def test_volumes_and_stacks_shifted_back():
     assert np.abs(left[:, 6:-6, 6:-6]).max() < 1.5
 
 
+@pytest.mark.parametrize("words", [(), ("-err", 2), ("-boundary", "fill", "-zeromean")])
+def test_map_of_chi_square(words):
+    """All displacements, summed up by hand."""
+    images = [waves(SHAPE, move).astype("f4").astype(float) for move in MOVES[:2]]
+    shift("im1.tif", "im2.tif", *words, "-map", "m.hdf")
+    with h5py.File("m.hdf") as file:
+        maps = {name: data[0] for name, data in file["VTKHDF/CellData"].items()}
+        low = file["VTKHDF"].attrs["Origin"][:2][::-1] + 0.5
+    assert set(maps) == {"chi2", "term1", "term2", "term3"}
+    assert np.allclose(maps["term1"] + maps["term2"] + maps["term3"], maps["chi2"])
+    best = np.array(np.unravel_index(maps["chi2"].argmin(), SHAPE)) + low
+    assert (best == np.round(MOVES[1])).all() and (low == [-20, -23]).all()
+    if words == ("-err", 2):
+        for dy, dx in ((0, 0), (1, -2), (7, 3)):
+            by_hand = ((images[1] - np.roll(images[0], (dy, dx), (0, 1))) ** 2).sum() / 4
+            assert maps["chi2"][int(dy - low[0]), int(dx - low[1])] == pytest.approx(by_hand)
+    shift(*SERIES, "-map", "m.hdf")
+    assert {"m-1.hdf", "m-2.hdf", "m-3.hdf"} <= files()
+
+
+def test_windows():
+    words = ("im1.tif", "im2.tif", "-sr", 5)
+    shift(*words, "-met", "map", "-map", "m.hdf")
+    check(read_field("P-shift.hdf"), MOVES[1:2], most=0.1)
+    with h5py.File("m.hdf") as file:
+        assert file["VTKHDF/CellData/zncc"].shape == (1, 11, 11)
+    save_image("im2.tif", waves(SHAPE, (0, -2.4)))
+    along_x = shift(*words, "-met", "map", "-axis", 1).displacement[0]
+    assert along_x[1] == 0 and abs(along_x[2] + 2.4) < 0.1
+    assert shift(*words[:2], "-met", "map", "-m", 0, 0, -3, 3, -1, 1, code=1).return_status == Status.BORDER_OF_RANGE
+    peaks = [shift(*words, "-met", "map", *more).displacement[0, 2] for more in
+             ((), ("-pm", "poly"), ("-pm", "poly", "-psize", 5), ("-pdim", 1))]  # fmt: skip
+    assert len(set(peaks)) == 4
+
+
+def test_windows_at_points():
+    words = ("im1.tif", "im2.tif", "-met", "points", "-hws", 5, "-sr", 5)
+    field = shift(*words, "-list")
+    assert np.abs(field.displacement[0, 1:] - MOVES[1]).max() < 0.1
+    listed = read_field("P-shift-points.hdf")
+    assert 20 < len(listed) <= 30 and len(hpcdvc.read("P-shift-points.tsv")) == len(listed)
+    assert np.abs(np.median(listed.displacement[listed.measured, 1:], axis=0) - MOVES[1]).max() < 0.1
+    others = [shift(*words, *more).displacement[0, 2] for more in
+              (("-seed", 1), ("-npt", 10), ("-gv", "median"), ("-gv", "mean"))]  # fmt: skip
+    assert len({*others, field.displacement[0, 2]}) == 5
+    Path("points.txt").write_text("20 21\n15 24\n25 22\n")
+    shift(*words, "-pts", "points.txt", "-list", "-crop", 2, 40, 1, 46)
+    listed = read_field("P-shift-points.hdf")
+    assert (listed.positions == [[0, 20, 21], [0, 15, 24], [0, 25, 22]]).all()
+    assert np.abs(listed.displacement[:, 1:] - MOVES[1]).max() < 0.3
+    shift(*SERIES, *words[2:], "-list")
+    assert set(read_field("P-shift-points.hdf").extra["step"]) == {1, 2, 3}
+
+
 def test_a_registration_and_a_field_start_from_it():
     shift("im1.tif", "im2.tif")
     assert main("ldic", ["im1.tif", "im2.tif", *"-pf P-shift.hdf -ns 8 -hws 6 -it 0 -pre a".split()]) in (0, 1, 2)
@@ -300,6 +354,12 @@ REFUSED = {
     ("im1.tif", "im2.tif", "-wcs"): "im1.tif is no FITS file",
     ("movie.tif", "--frames", "-wcs"): "single images",
     ("im1.tif", "im2.tif", "-psize", "4"): "-psize must be odd",
+    ("im1.tif", "im2.tif", "-met", "map", "-sr", "20"): "-sr from -20 to 20 do not fit",
+    ("im1.tif", "im2.tif", "-met", "points"): "-hws 20, a window of 41 pixels, and -sr",
+    ("im1.tif", "im2.tif", "-met", "points", "-pts", "nowhere.txt"): "nowhere.txt",
+    ("im1.tif", "im2.tif", "-met", "dft", "-boundary", "overlap"): "chi2 and cc, not by dft",
+    ("im1.tif", "im2.tif", "-crop", "0", "2", "0", "9"): "3 pixels along each axis",
+    ("small.tif", "small.tif"): "3 pixels along each axis",
     ("im1.tif", "im2.tif", "-sr", "1", "2"): "-sr takes 1 or 6",
 }
 

@@ -8,6 +8,7 @@ import pytest
 from fits_files import save_fits
 from reg_ends import check_end, own_folder
 
+import hpcdvc
 from hpcdvc.cli import main
 from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status
@@ -122,7 +123,7 @@ def refused(words, told, capfd):
 def test_what_is_refused(capfd, monkeypatch):
     save_fits("plain.fits", (np.zeros(SHAPE, "f4"), {}))
     refused(("im1.fits", "plain.fits", "-wcs"), "plain.fits has no celestial coordinates", capfd)
-    save_fits("wrong.fits", (np.zeros(SHAPE, "f4"), cards(0 * CD, (1, 1))))
+    save_fits("wrong.fits", (np.zeros(SHAPE, "f4"), cards(0 * CD + SCALE, (1, 1))))
     refused(("im1.fits", "wrong.fits", "-wcs"), "wrong.fits has world coordinates that do not tell", capfd)
     save_fits("cube.fits", (np.zeros((4, *SHAPE), "f4"), cards(CD, (1, 1))))
     refused(("im1.fits", "cube.fits", "-wcs"), "cube.fits", capfd)
@@ -161,3 +162,27 @@ def test_function_with_a_method_of_ones_own(capsys):
     assert (x, y) == (4, 6) and np.allclose(world, CD @ (4, 6)) and "4, 6 pixels" in capsys.readouterr().out
     assert np.array_equal(found[4], one) and np.array_equal(found[5], two) and one.shape == two.shape
     assert one[one > 0].min() > 400 and 0.1 < (one == 0).mean() < 0.9 and np.isfinite(two).all() and one.shape < SHAPE
+
+
+def test_function(shared):
+    """The example of another program, whose result is half a pixel off: what the second image lacks counts as 0."""
+    x, y, *world = hpcdvc.cross_correlation_shifts_fits("im1.fits", "im2.fits")
+    assert np.abs(np.array([x, y]) - MOVE).max() < 0.05 and np.allclose(world, CD @ (x, y))
+    folder = shared / "oracle/seeds234/ir_fits"
+    truth, peer = np.load(folder / "truth_displacement_xy.npy"), np.load(folder / "out_cc_cd_plain.npy")
+    for name in ("cd", "cdelt"):
+        found = hpcdvc.cross_correlation_shifts_fits(*(folder / f"in_{name}{k}.fits" for k in (1, 2)))
+        assert np.abs(np.subtract(found[:2], truth)).max() < 0.03 < np.abs(peer[:2] - truth).max()
+        assert np.allclose(found[2:], np.multiply(found[:2], [-1 / 3600, 1 / 3600]))
+
+
+@pytest.mark.parametrize("words", [(), ("-err", "in_err2.fits"), ("-met", "cc"), ("-met", "map", "-sr", "5")])
+@pytest.mark.parametrize("name", ["cd", "cdelt"])
+def test_example_of_another_program(name, words, shared):
+    folder = shared / "oracle/seeds234/ir_fits"
+    line = [*(f"{folder}/in_{name}{k}.fits" for k in (1, 2)), "-wcs", "-od", ".", "-pre", "P"]
+    assert main("shift", [*line, *(f"{folder}/{word}" if word.endswith("fits") else word for word in words)]) == 0
+    field, truth = read_field("P-shift.hdf"), np.load(folder / "truth_displacement_xy.npy")
+    assert np.abs(field.displacement[0, :0:-1] - truth).max() < 0.03
+    world = [field.extra[f"world{k}disp"][0] for k in (1, 2)]
+    assert np.allclose(world, truth * [-1 / 3600, 1 / 3600], atol=1e-5)
