@@ -60,6 +60,7 @@ NAMES = (
     ("spam.DIC.regularisationParameters", "hpcdvc.fem.parameters.regularisation_parameters"),
     ("spam.DIC.projectionMatrices", "hpcdvc.fem.tractions.projection_matrices"),
     ("spam.DIC.surfaceLabels", "hpcdvc.fem.surfaces.surface_labels"),
+    ("image_registration.cross_correlation_shifts_FITS", "hpcdvc.stacks.wcs.cross_correlation_shifts_fits"),
     ("spam.mesh.createCuboid", "hpcdvc.fem.mesh.create_cuboid"),
     ("spam.mesh.createCylinder", "hpcdvc.fem.mesh.create_cylinder"),
     ("spam.mesh.triangulate", "hpcdvc.fields.triangulation.triangulate"),
@@ -155,6 +156,13 @@ def propagate_statuses() -> str:
     from hpcdvc.workflows.pixelSearchPropagate import ADVICE
 
     return advised(ADVICE, Family.SEARCH)
+
+
+def shift_statuses() -> str:
+    """Statuses of pairs of images."""
+    from hpcdvc.workflows.shift import ADVICE
+
+    return advised(ADVICE)
 
 
 def advised(advice: Mapping[int, str], family: str = "registration") -> str:
@@ -282,6 +290,7 @@ def fragments() -> dict[str, str]:
         "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
+        "shift-statuses.md": shift_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),

@@ -27,6 +27,7 @@ from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
 from draw_mesh import draw_meshes  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
+from draw_shift import draw_shift  # noqa: E402
 from draw_strain import draw_gauge, draw_particles, draw_strain_gap, draw_strain_map, draw_strain_modes  # noqa: E402
 from draw_theory import draw_bias, draw_curvature, draw_noise, draw_window  # noqa: E402
 
@@ -52,6 +53,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "jump.png": draw_jump,
     "spread.png": draw_spread,
     "guiding.png": draw_guiding,
+    "shift.png": draw_shift,
     "strain.png": draw_strain_modes,
     "strain_map.png": draw_strain_map,
     "strain-gap.png": draw_strain_gap,

@@ -30,6 +30,7 @@ LINES = {
     "pixelSearchPropagate": "a b -sp 1 1 1 0 0 0",
     "reg": "a b",
     "regularStrain": "a",
+    "shift": "a b",
 }
 
 #: Runs the lines one after the other, and notes what the launcher would have been called with.
