@@ -4,7 +4,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from shift_cases import grains
+from moved_images import grains
 
 from hpcdvc.stacks.settings import ShiftSettings
 from hpcdvc.stacks.shift import measure_shift

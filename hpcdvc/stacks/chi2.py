@@ -13,8 +13,8 @@ from hpcdvc.stacks.highest import highest
 from hpcdvc.stacks.images import Images
 from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum
 
-#: Standard deviations of noise that a frequency must have to count fully in phase correlation.
-ABOVE_NOISE = 4.0
+#: Standard deviations of noise from which on a frequency counts in phase correlation.
+ABOVE_NOISE = 8.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def spectrum_of(frames: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def cross_spectrum(spectra1: np.ndarray, spectra2: np.ndarray) -> np.ndarray:
     """Half spectrum of sum over frames and i of a[i - d] b[i], from the spectra of the frames."""
-    if len(spectra1) == 1:
+    if len(spectra1) == 1:  # without a copy of two
         return np.conj(spectra1[0]) * spectra2[0]
     return np.einsum("k...,k...->...", np.conj(spectra1), spectra2)
 
@@ -86,7 +86,7 @@ def chi2_similarity(images: Images, zeromean: bool, shape: tuple[int, ...]) -> S
     mean1 = im1.mean(axis=axes, keepdims=True)
     if weights is None:  # the means change nothing
         a, b = im1 - mean1, im2 - im2.mean(axis=axes, keepdims=True)
-        cross = Polynomial(cross_spectrum(spectrum_of(a, shape), spectrum_of(b, shape)), shape)
+        cross = _without_highest(cross_spectrum(spectrum_of(a, shape), spectrum_of(b, shape)), shape)
         return Similarity(cross, cross, float(np.sqrt(np.vdot(a, a) * np.vdot(b, b))), float(a.size))
     mean2 = (weights * im2).sum(axis=axes, keepdims=True) / weights.sum(axis=axes, keepdims=True)
     a, b = im1 - mean1, weights * (im2 - mean2)
@@ -95,7 +95,16 @@ def chi2_similarity(images: Images, zeromean: bool, shape: tuple[int, ...]) -> S
     step = 0 if zeromean else mean1 - mean2
     score = cross - cross_spectrum(spectrum_of(a * (a + 2 * step), shape), spectrum_of(weights, shape)) / 2
     norm = np.sqrt((weights.mean(axis=axes, keepdims=True) * a**2).sum() * (b * (im2 - mean2)).sum())
-    return Similarity(Polynomial(score, shape), Polynomial(cross, shape), float(norm), np.count_nonzero(weights))
+    score, cross = (_without_highest(spectrum, shape) for spectrum in (score, cross))
+    return Similarity(score, cross, float(norm), np.count_nonzero(weights))
+
+
+def _without_highest(spectrum: np.ndarray, shape: tuple[int, ...]) -> Polynomial:
+    """Without the highest frequency of even axes, whose cosine has lost its phase and pulls towards whole pixels."""
+    for axis, n in enumerate(shape):
+        if n % 2 == 0:
+            spectrum[(slice(None),) * axis + (n // 2,)] = 0
+    return Polynomial(spectrum, shape)
 
 
 def whitened(similarity: Similarity) -> Similarity:
@@ -105,8 +114,10 @@ def whitened(similarity: Similarity) -> Similarity:
     place = find_maximum(cross, first)
     noise = np.median(np.abs(cross.turned(first if place is None else place).imag)) / 0.6745  # standard deviation
     height = np.abs(cross.spectrum)
-    least = max(ABOVE_NOISE * noise, 1e-12 * height.max())
-    return replace(similarity, score=Polynomial(cross.spectrum / np.maximum(height, least), cross.shape))
+    highest_one = height.max()
+    above = (height / max(ABOVE_NOISE * noise, 1e-12 * highest_one)) ** 4
+    score = cross.spectrum * (above / ((1 + above) * np.maximum(height, 1e-30 * highest_one)))
+    return replace(similarity, score=Polynomial(score, cross.shape))
 
 
 def likelihood(similarity: Similarity, images: Images, place: np.ndarray) -> Polynomial:

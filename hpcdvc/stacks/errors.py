@@ -1,7 +1,7 @@
 """Standard deviations of shifts, from the curvature of the peak and the noise; whether a peak is more than chance."""
 
 import numpy as np
-from scipy.stats import chi2, norm
+from scipy.special import chdtri, ndtr, ndtri
 
 from hpcdvc.stacks.spectrum import Polynomial, angular_frequencies, half_weights
 
@@ -9,6 +9,8 @@ from hpcdvc.stacks.spectrum import Polynomial, angular_frequencies, half_weights
 FALSE_ALARM = 1e-5
 #: Powers of the height of the frequencies that weight them when a match is told from chance.
 WEIGHTINGS = (1.0, 0.5, 0.0)
+#: Part of a pull that the place may have followed, at most.
+MOST_FOLLOWED = 0.9
 #: A second peak of so much of the height of the first is as good.
 UNIQUE = 0.95
 #: Least logarithm of the odds of the first against the second.
@@ -25,13 +27,16 @@ def measured_covariance(polynomial: Polynomial, place: np.ndarray) -> np.ndarray
 
     Noise of any colour, in either image or both, turns the phases of the cross spectrum; each frequency pulls at the
     place by its own. The sum of the squares of these pulls is the variance of their sum (White 1980, doi
-    10.2307/1912934); two curvatures make it that of the place.
+    10.2307/1912934); two curvatures make it that of the place. What the place has followed of a pull is made up for
+    (HC2: MacKinnon and White 1985, doi 10.1016/0304-4076(85)90158-7).
     """
-    imaginary = polynomial.turned(place).imag * np.sqrt(half_weights(polynomial.shape[-1]))
-    frequencies, axes = angular_frequencies(polynomial.shape), range(len(polynomial.shape))
-    pulls = [imaginary * _along(frequencies[a], a, len(axes)) for a in axes]
-    scores = 2 * np.array([[np.vdot(one, two) for two in pulls] for one in pulls]) / np.prod(polynomial.shape) ** 2
+    turned, size, axes = polynomial.turned(place), np.prod(polynomial.shape), range(len(polynomial.shape))
     inverse = np.linalg.inv(-polynomial.derivatives(place)[2])
+    frequencies = [_along(one, a, len(axes)) for a, one in enumerate(angular_frequencies(polynomial.shape))]
+    followed = sum(frequencies[a] * sum(inverse[a, b] * frequencies[b] for b in axes) for a in axes)
+    followed = np.clip(2 / size * followed * turned.real, 0, MOST_FOLLOWED)
+    squares = turned.imag**2 * half_weights(polynomial.shape[-1]) / (1 - followed)
+    scores = 2 / size**2 * np.array([[np.sum(squares * frequencies[a] * frequencies[b]) for b in axes] for a in axes])
     return inverse @ scores @ inverse
 
 
@@ -55,7 +60,7 @@ def zucker_covariance(polynomial: Polynomial, place: np.ndarray, pixels: int) ->
 
 def delta_chi2(sigmas: float, fitted: int) -> float:
     """Rise of chi2 that holds the truth as often as so many standard deviations do, for so many fitted numbers."""
-    return float(chi2.ppf(1 - 2 * norm.sf(sigmas), fitted))
+    return float(chdtri(fitted, 2 * ndtr(-sigmas)))
 
 
 def contour_extents(polynomial: Polynomial, place: np.ndarray, fitted: int = 2) -> np.ndarray:
@@ -94,7 +99,7 @@ def _along(values: np.ndarray, axis: int, axes: int) -> np.ndarray:
     return values.reshape([-1 if a == axis else 1 for a in range(axes)])
 
 
-def beats_chance(cross: Polynomial, place: np.ndarray, trials: float) -> bool:
+def beats_chance(turned: np.ndarray, shape: tuple[int, ...], trials: float) -> bool:
     """Whether the frequencies agree on a place better than those of images that have nothing in common.
 
     There the phases of the cross spectrum are anything: a sum of cosines of them is normal with half of the sum of the
@@ -102,36 +107,33 @@ def beats_chance(cross: Polynomial, place: np.ndarray, trials: float) -> bool:
 
     Parameters
     ----------
-    cross : cross spectrum of the images; its mean does not count
-    place : (axes,) displacement, pixels
+    turned : cross spectrum of the images, turned to the place; its mean does not count
+    shape : of the map
     trials : number of independent places that were tried, at most
     """
-    turned = cross.turned(place)
-    turned.flat[0] = 0
     height = np.abs(turned)
+    height.flat[0] = 0
     height[height <= 1e-12 * height.max()] = 0  # rounding
     agreement = np.divide(turned.real, height, out=np.zeros_like(height), where=height > 0)
     for power in WEIGHTINGS:
-        weights = (height > 0) * height**power * half_weights(cross.shape[-1])
+        weights = (height > 0) * height**power * half_weights(shape[-1])
         squares = np.vdot(weights, weights)
         places = np.clip(weights.sum() ** 2 / squares, 1, trials)  # no more are independent than frequencies count
         # a column that stands for two frequencies is one cosine of twice the weight
-        if np.vdot(weights, agreement) >= norm.isf(FALSE_ALARM / len(WEIGHTINGS) / places) * np.sqrt(squares / 2):
+        if np.vdot(weights, agreement) >= -ndtri(FALSE_ALARM / len(WEIGHTINGS) / places) * np.sqrt(squares / 2):
             return True
     return False
 
 
-def is_unique(polynomial: Polynomial, place: np.ndarray, first: float, second: float) -> bool:
+def is_unique(turned: np.ndarray, shape: tuple[int, ...], first: float, second: float) -> bool:
     """Whether the second best peak is so much lower than the first that noise has not exchanged them.
 
     Parameters
     ----------
-    polynomial : the map
-    place : (axes,) of the best
+    turned, shape : half spectrum of the map, turned to the best place, and its shape
     first, second : heights above the mean of the map
     """
     if second >= UNIQUE * first:
         return False
-    imaginary = polynomial.turned(place).imag
-    noise = 2 * np.sum(imaginary**2 * half_weights(polynomial.shape[-1])) / np.prod(polynomial.shape) ** 2
+    noise = 2 * np.sum(turned.imag**2 * half_weights(shape[-1])) / np.prod(shape) ** 2
     return (first - second) * first >= ODDS * noise

@@ -95,7 +95,10 @@ def _spectral_shift(images: Images, settings: ShiftSettings) -> Shift:
     details = {"map": chi2_map(images, settings, similarity, peak)} if settings.keep_map else {}
     if status:
         return nothing(status, score, details)
-    return measured(place, covariance_of(similarity, images, settings, peak), score, details)
+    covariance = covariance_of(similarity, images, settings, peak)
+    if settings.errors == "hessian":  # what a grid or a Taylor step is off from the maximum between all points
+        covariance = covariance + np.diag((place - peak) ** 2)
+    return measured(place, covariance, score, details)
 
 
 def similarity_of(images: Images, settings: ShiftSettings) -> Similarity:
@@ -170,14 +173,17 @@ def judge(similarity: Similarity, place: np.ndarray, first: np.ndarray, largest:
     """Whether a peak is a match: 0, or why it is none."""
     score, values = similarity.score, similarity.score.map
     height, mean, trials = values[tuple(first)], values.mean(), values.size
+    turned = similarity.cross.turned(place)
+    own = turned if score is similarity.cross else score.turned(place)
     if largest is not None:
-        if np.abs(place).max() > largest or errors.is_unique(score, place, values.max() - mean, height - mean):
+        elsewhere = errors.is_unique(own, score.shape, values.max() - mean, height - mean)
+        if elsewhere or np.abs(place).max() > largest:
             return Status.BORDER_OF_RANGE
         trials = min(trials, (2 * largest + 1) ** values.ndim)
-    if not errors.beats_chance(similarity.cross, place, trials):
+    if not errors.beats_chance(turned, score.shape, trials):
         return Status.DECORRELATED
     second = second_highest(values, first, largest)
-    return 0 if errors.is_unique(score, place, height - mean, second - mean) else Status.AMBIGUOUS
+    return 0 if errors.is_unique(own, score.shape, height - mean, second - mean) else Status.AMBIGUOUS
 
 
 def covariance_of(similarity: Similarity, images: Images, settings: ShiftSettings, place: np.ndarray) -> np.ndarray:
