@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tifffile
 from ldic_runs import shard_bytes
+from moved_images import SHAPE, grains, save_image, waves
 from reg_ends import check_end, files, is_one_sentence, own_folder
 from search_cases import written
-from moved_images import SHAPE, grains, save_image, waves
 
 import hpcdvc
 from hpcdvc.cli import main
