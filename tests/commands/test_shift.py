@@ -14,6 +14,7 @@ from search_cases import written
 import hpcdvc
 from hpcdvc.cli import main
 from hpcdvc.fields.status import Status
+from hpcdvc.images import describe, open_volume
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.runs import points as measuring
 from hpcdvc.workflows import shift as workflow
@@ -307,6 +308,22 @@ def test_left_on_request_and_resumed(monkeypatch, here):
     assert main("shift", [*words, "-od", "parts", "--resume"]) == 0
     assert written("parts", "shift") == written("whole", "shift")
     assert main("shift", [*words, "-od", "parts", "--resume", "-met", "cc"]) == 2
+
+
+def test_real_images(shared):
+    """Two frames of a galaxy, which others have aligned to about a pixel, and parts of them that are apart by more."""
+    frames = sorted(map(str, (shared / "data/astro_properimage").glob("*.fit")))
+    small = shift(*frames, "-od", ".")
+    assert np.abs(small.displacement).max() < 0.3 and small.extra["zncc"] > 0.9
+    one, two = (open_volume(describe(path))[0] for path in frames)
+    tifffile.imwrite("im1.tif", one[200:456, 300:600])
+    found = []
+    for dy, dx in ((0, 0), (-7, 12)):
+        tifffile.imwrite("im2.tif", two[200 + dy : 456 + dy, 300 + dx : 600 + dx])
+        found.append(shift("im1.tif", "im2.tif", "-boundary", "overlap", "-reg", "-tif").displacement[0, 1:])
+    assert np.abs(found[1] - found[0] - (7, -12)).max() < 0.03
+    back, there = tifffile.imread("P-shift-reg.tif")[20:-20, 20:-20], tifffile.imread("im1.tif")[20:-20, 20:-20]
+    assert np.corrcoef(back.ravel(), there.ravel())[0, 1] > 0.95
 
 
 BAD = {
