@@ -169,12 +169,24 @@ def fill(row: np.void, task: ShiftTask, read: PairReader) -> None:
     row["variance"].reshape(3, 4)[:, 3] = shift.std**2
     row["return_status"], row["zncc"] = shift.status, shift.score
     row["error"] = row["delta_phi_norm"] = 0
+    row["valid_fraction"] = valid_part(((im1, mask1), (im2, mask2)))
     if "step" in row.dtype.names:
         row["step"] = number + 1
     if task.pairs.wcs:
         first, _ = task.pairs.pairs[number]
         for name, degrees in zip(WORLD, read.degrees(first, shift.displacement), strict=True):
             row[name] = degrees
+
+
+def valid_part(images: tuple[tuple[np.ndarray, np.ndarray | None], ...]) -> float:
+    """Part of the pixels that are numbers, and not masked, in both images."""
+    valid = np.ones(images[0][0].shape, bool)
+    for image, mask in images:
+        if image.dtype.kind == "f":
+            valid &= np.isfinite(image)
+        if mask is not None:
+            valid &= mask != 0
+    return float(valid.mean())
 
 
 def tell(rows: np.ndarray, pairs: ShiftPairs) -> None:

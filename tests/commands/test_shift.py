@@ -137,10 +137,12 @@ def test_masked_pixels_are_absent():
     assert np.abs(shift(*words, code=0).displacement[0, 1:] - MOVES[1]).max() > 0.5
     masked = shift(*words, "-mf1", "mask.tif", "-mf2", "mask.tif")
     check(masked, MOVES[1:2], most=0.03)
+    assert masked.extra["valid_fraction"] == mask.mean()
     for name, image in zip(SERIES, images, strict=False):
         image[mask == 0] = np.nan
         save_image(name, image)
-    assert (shift(*words).displacement == masked.displacement).all()
+    field = shift(*words)
+    assert (field.displacement == masked.displacement).all() and field.extra["valid_fraction"] == mask.mean()
 
 
 def test_part_of_the_images():
@@ -267,7 +269,9 @@ def test_windows_at_points():
 
 def test_a_registration_and_a_field_start_from_it():
     shift("im1.tif", "im2.tif")
-    assert main("ldic", ["im1.tif", "im2.tif", *"-pf P-shift.hdf -ns 8 -hws 6 -it 0 -pre a".split()]) in (0, 1, 2)
+    assert main("ldic", ["im1.tif", "im2.tif", *"-pf P-shift.hdf -ns 8 -hws 6 -pre a".split()]) == 0
+    field = read_field("a-ldic.hdf")
+    assert np.abs(np.median(field.displacement[field.measured, 1:], axis=0) - MOVES[1]).max() < 0.05
     assert main("reg", ["im1.tif", "im2.tif", *"-pf P-shift.tsv -bb 1 -pre a".split()]) == 0
     found = read_field("a-registration.hdf")
     assert np.abs(found.displacement[0, 1:] - MOVES[1]).max() < 0.02
@@ -331,6 +335,17 @@ BAD = {
     "nan": (np.full(SHAPE, np.nan), Status.FEW_VALID_VOXELS),
     "unrelated": (np.random.default_rng(5).normal(100, 9, SHAPE), Status.DECORRELATED),
 }
+
+
+def test_saturated_pixels():
+    """No number of images that are clipped in more than a tenth; as whole numbers of any type else."""
+    for name, move in (("im1.tif", (0, 0)), ("im2.tif", MOVES[1])):
+        bright = 25 * waves(SHAPE, move)
+        tifffile.imwrite(name, np.clip(np.round(bright), 0, 65535).astype("u2"))
+    check(shift("im1.tif", "im2.tif"), MOVES[1:2])
+    for name, move in (("im1.tif", (0, 0)), ("im2.tif", MOVES[1])):
+        tifffile.imwrite(name, np.clip(4 * (waves(SHAPE, move) - 50), 0, 255).astype("u1"))
+    assert shift("im1.tif", "im2.tif", code=1).return_status == Status.SATURATED
 
 
 @pytest.mark.parametrize("which", BAD)
