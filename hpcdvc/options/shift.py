@@ -19,7 +19,7 @@ FINEST, WIDEST_GRID, MOST_POINTS = 10**6, 4096, 10**6
 
 
 @option_group
-class Frames(Images):
+class Frames(OptionSet):
     """What the images of a series are."""
 
     group: ClassVar[str] = "images"
@@ -232,7 +232,7 @@ class Written(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Options(Frames, Mask, Mask2, Comparison, Deviations, Windows, Output, Written, RunControl, NeedlessGrids):
+class Options(Images, Frames, Mask, Mask2, Comparison, Deviations, Windows, Output, Written, RunControl, NeedlessGrids):
     """Options of hpcdvc-shift."""
 
     differently: ClassVar[dict[str, dict]] = {
