@@ -4,6 +4,7 @@ import numpy as np
 
 from hpcdvc.fields.status import Status
 from hpcdvc.stacks.images import Images
+from hpcdvc.stacks.match import overlap_beats_chance
 from hpcdvc.stacks.one_window import MapShift, PeakSettings
 from hpcdvc.stacks.points import global_shift_of_map, global_shift_of_points
 from hpcdvc.stacks.settings import Shift, ShiftSettings, measured, nothing
@@ -20,6 +21,8 @@ def shift_by_map(images: Images, settings: ShiftSettings) -> Shift:
     found = global_shift_of_map(*_with_holes(images), settings.reach, settings.axis, _peak(settings))
     details = {"map": {"zncc": found.scores, "lowest": found.lowest}} if settings.keep_map else {}
     status = _status(found.status, found.displacement, settings.largest)
+    if status == Status.CONVERGED and not overlap_beats_chance(images, found.displacement, found.scores.size):
+        status = Status.DECORRELATED
     if status != Status.CONVERGED:
         return nothing(status, found.score, details)
     window = np.array(images.shape) - np.array(found.scores.shape) + 1

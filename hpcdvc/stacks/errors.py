@@ -1,20 +1,12 @@
-"""Standard deviations of shifts, from the curvature of the peak and the noise; whether a peak is more than chance."""
+"""Standard deviations of shifts, from the curvature of the peak and the noise."""
 
 import numpy as np
-from scipy.special import chdtri, ndtr, ndtri
+from scipy.special import chdtri, ndtr
 
 from hpcdvc.stacks.spectrum import Polynomial, angular_frequencies, half_weights
 
-#: Chance that images that have nothing in common pass for a match.
-FALSE_ALARM = 1e-5
-#: Powers of the height of the frequencies that weight them when a match is told from chance.
-WEIGHTINGS = (1.0, 0.5, 0.0)
 #: Part of a pull that the place may have followed, at most.
 MOST_FOLLOWED = 0.9
-#: A second peak of so much of the height of the first is as good.
-UNIQUE = 0.95
-#: Least logarithm of the odds of the first against the second.
-ODDS = 8.0
 
 
 def hessian_covariance(polynomial: Polynomial, place: np.ndarray) -> np.ndarray:
@@ -97,43 +89,3 @@ def _crossing(profile: np.ndarray, most: float) -> float:
 
 def _along(values: np.ndarray, axis: int, axes: int) -> np.ndarray:
     return values.reshape([-1 if a == axis else 1 for a in range(axes)])
-
-
-def beats_chance(turned: np.ndarray, shape: tuple[int, ...], trials: float) -> bool:
-    """Whether the frequencies agree on a place better than those of images that have nothing in common.
-
-    There the phases of the cross spectrum are anything: a sum of cosines of them is normal with half of the sum of the
-    squares of its weights as its variance. The best of so many trials is taken.
-
-    Parameters
-    ----------
-    turned : cross spectrum of the images, turned to the place; its mean does not count
-    shape : of the map
-    trials : number of independent places that were tried, at most
-    """
-    height = np.abs(turned)
-    height.flat[0] = 0
-    height[height <= 1e-12 * height.max()] = 0  # rounding
-    agreement = np.divide(turned.real, height, out=np.zeros_like(height), where=height > 0)
-    for power in WEIGHTINGS:
-        weights = (height > 0) * height**power * half_weights(shape[-1])
-        squares = np.vdot(weights, weights)
-        places = np.clip(weights.sum() ** 2 / squares, 1, trials)  # no more are independent than frequencies count
-        # a column that stands for two frequencies is one cosine of twice the weight
-        if np.vdot(weights, agreement) >= -ndtri(FALSE_ALARM / len(WEIGHTINGS) / places) * np.sqrt(squares / 2):
-            return True
-    return False
-
-
-def is_unique(turned: np.ndarray, shape: tuple[int, ...], first: float, second: float) -> bool:
-    """Whether the second best peak is so much lower than the first that noise has not exchanged them.
-
-    Parameters
-    ----------
-    turned, shape : half spectrum of the map, turned to the best place, and its shape
-    first, second : heights above the mean of the map
-    """
-    if second >= UNIQUE * first:
-        return False
-    noise = 2 * np.sum(turned.imag**2 * half_weights(shape[-1])) / np.prod(shape) ** 2
-    return (first - second) * first >= ODDS * noise

@@ -16,10 +16,10 @@ from hpcdvc.registration.levels import GreyValues, binning
 from hpcdvc.registration.pair import Pair, Totals
 from hpcdvc.registration.settings import Gradient, Iterations, Settings
 from hpcdvc.stacks.chi2 import cross_spectrum, padded_shape, spectrum_of
-from hpcdvc.stacks.errors import ODDS
 from hpcdvc.stacks.highest import highest, second_highest
 from hpcdvc.stacks.images import Images
-from hpcdvc.stacks.spectrum import Polynomial, axes_of, half_weights
+from hpcdvc.stacks.match import ODDS, overlap_beats_chance, overlapping
+from hpcdvc.stacks.spectrum import Polynomial, axes_of
 
 #: Least part of the pixels that must overlap.
 LEAST_OVERLAP = 0.1
@@ -28,12 +28,14 @@ MOST_PIXELS = 2**22
 ITERATIONS = Iterations(min_delta_phi=1e-4, min_zncc=0.0)
 #: Pixels at each side of im1 that do not count: their gradients and the interpolation next to them are poorer.
 MARGIN = 2
-#: Least logarithm of the odds of the best place against chance, beside that of the number of places.
-CHANCE_ODDS = 8.0
 #: Widths of the Gaussian derivatives that are tried where the gradient of im1 is noisy, pixels; None: a spline's.
 GRADIENTS = (None, 1.0, 2.0, 4.0)
 #: Part of the squared gradient that is noise from which on a smoother one is tried, and what it may leave of it.
 NOISY, BETTER = 0.4, 0.8
+#: Pixels along each axis, by their number, of the middle in which a shift of images that go round is looked at again.
+MIDDLE = {2: 512, 3: 96}
+#: What it may be off there: pixels, and standard deviations.
+OFF, DEVIATIONS = 0.5, 3.0
 #: A second peak of so much of the height of the first is as good.
 UNIQUE = 0.9
 
@@ -54,8 +56,8 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
     while np.prod(levels[-1].shape) > MOST_PIXELS:
         levels.append(_halved(levels[-1]))
     factor = 2 ** (len(levels) - 1)
-    likely, alike = match_map(levels[-1])
-    status, place = _best(likely, alike, None if largest is None else largest / factor)
+    likely = match_map(levels[-1])
+    status, place = _best(likely, None if largest is None else largest / factor)
     if status:
         return status, place, place, np.nan
     place = place.astype(float)
@@ -63,18 +65,21 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
         state = gauss_newton(level, place)
         place = state.phi[3 - len(place) :, 3] * (2 if level is not images else 1)
     std = np.sqrt(state.variance.reshape(3, 4)[3 - len(place) :, 3])
-    if state.status == Status.CONVERGED and largest is not None and np.abs(place).max() > largest:
-        return Status.BORDER_OF_RANGE, place, std, state.zncc
-    return state.status, place, std, state.zncc
+    status = state.status
+    if status in (Status.CONVERGED, Status.DECORRELATED):
+        trials = likely.size if largest is None else (2 * largest + 1) ** len(place)
+        status = Status.CONVERGED if overlap_beats_chance(images, place, trials) else Status.DECORRELATED
+    if status == Status.CONVERGED and largest is not None and np.abs(place).max() > largest:
+        status = Status.BORDER_OF_RANGE
+    return status, place, std, state.zncc
 
 
-def match_map(images: Images) -> tuple[np.ndarray, float]:
+def match_map(images: Images) -> np.ndarray:
     """How much likelier than chance a match is at all whole displacements: -n/2 log(1 - c^2) of n pixels that overlap.
 
     Returns
     -------
-    float array; index d or, for negative displacements, m + d; 0 where c is not positive or too little overlaps. And of
-    how many pixels one is independent, so long as the images have nothing in common
+    float array; index d or, for negative displacements, m + d; 0 where c is not positive or too little overlaps
     """
     shape = padded_shape(images.shape, "overlap")
     there = [
@@ -101,24 +106,14 @@ def match_map(images: Images) -> tuple[np.ndarray, float]:
     correlation = np.zeros(shape)
     np.divide(product, np.sqrt(np.abs(power1 * power2)), out=correlation, where=enough)
     correlation = np.clip(correlation, 0, 1 - 1e-6)
-    alike = _alike(spectra[0][1], spectra[1][1], shape)
-    return -count / 2 * np.log1p(-(correlation**2)), alike
+    return -count / 2 * np.log1p(-(correlation**2))
 
 
-def _alike(spectra1: np.ndarray, spectra2: np.ndarray, shape: tuple[int, ...]) -> float:
-    """The sum of the product of the autocorrelations of two images over all distances, in pixels."""
-    weights = half_weights(shape[-1])
-    powers = [(np.abs(spectra) ** 2).sum(axis=0) * np.sqrt(weights) for spectra in (spectra1, spectra2)]
-    energies = [np.sum(power * np.sqrt(weights), dtype=float) for power in powers]
-    return max(float(np.prod(shape) * np.vdot(*powers) / np.prod(energies)), 1.0)
-
-
-def _best(likely: np.ndarray, alike: float, largest: float | None) -> tuple[int, np.ndarray]:
+def _best(likely: np.ndarray, largest: float | None) -> tuple[int, np.ndarray]:
     """0, or why there is no best place, and the whole displacement."""
     place, is_peak = highest(likely, largest)
     height = likely[tuple(place)]
-    trials = np.count_nonzero(likely) if largest is None else (2 * largest + 1) ** likely.ndim
-    if not height / alike > CHANCE_ODDS + np.log(max(trials / alike, 1)):
+    if not height > 0:
         return Status.DECORRELATED, place
     if not is_peak or height < UNIQUE * likely.max() and likely.max() - height > ODDS:
         return Status.BORDER_OF_RANGE, place
@@ -218,3 +213,27 @@ def _frames(images: Images, start: np.ndarray, width: float | None) -> tuple[Fra
         one, holes = (np.ascontiguousarray(image.reshape(shape)) for image in (one, holes))
         pairs.append(Pair(one, holes, settings, grey1, grey2, mask, margin, np.zeros(3), Team(), phi, rounding))
     return Frames(pairs, pairs[0].basis[:, :axes]), phi
+
+
+def stays_in_overlap(images: Images, place: np.ndarray) -> bool:
+    """Whether Gauss-Newton iterations in what overlaps stay where a shift of images that go round is.
+
+    Where the border of the images is their strongest edge, they match best when they are not moved at all.
+
+    Parameters
+    ----------
+    images : that are compared
+    place : (axes,) displacement, pixels
+    """
+    found = overlapping(images, place)
+    if found is None:
+        return False
+    one, two, rest = found
+    most = MIDDLE[len(rest)]
+    middle = (slice(None), *(slice(max(n - most, 0) // 2, (n + most) // 2) for n in one.shape[1:]))
+    state = gauss_newton(replace(images, im1=one[middle], im2=two[middle], there1=None, there2=None), rest)
+    if state.status == Status.SINGULAR:  # nobody knows
+        return True
+    off = np.abs(state.phi[3 - len(rest) :, 3] - rest)
+    std = np.sqrt(state.variance.reshape(3, 4)[3 - len(rest) :, 3])
+    return state.status != Status.LEFT_IMAGE and bool((off <= OFF + DEVIATIONS * np.nan_to_num(std)).all())

@@ -26,10 +26,14 @@ from hpcdvc.stacks.chi2 import (
 )
 from hpcdvc.stacks.highest import around, highest, second_highest
 from hpcdvc.stacks.images import Images, prepare
-from hpcdvc.stacks.overlap import overlap_shift
+from hpcdvc.stacks.match import beats_chance, goes_round, is_unique, overlap_beats_chance
+from hpcdvc.stacks.overlap import overlap_shift, stays_in_overlap
 from hpcdvc.stacks.settings import Shift, ShiftSettings, measured, nothing
 from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum
 from hpcdvc.stacks.zoom import zoom_in
+
+#: Correlation from which on images that match at several places are alike, as gratings are, however few their waves.
+ALIKE = 0.5
 
 
 def measure_shift(
@@ -91,11 +95,13 @@ def _spectral_shift(images: Images, settings: ShiftSettings) -> Shift:
         return nothing(Status.SINGULAR)
     place = _as_method(similarity, images, settings, first, peak)
     score = similarity.cross.derivatives(place)[0] / similarity.norm
-    status = judge(similarity, place, first, settings.largest)
+    status = judge(similarity, images, settings, place, first)
     details = {"map": chi2_map(images, settings, similarity, peak)} if settings.keep_map else {}
     if status:
         return nothing(status, score, details)
     covariance = covariance_of(similarity, images, settings, peak)
+    if not goes_round(images) and not stays_in_overlap(images, peak):
+        return nothing(Status.AMBIGUOUS, score, details)
     if settings.errors == "hessian":  # what a grid or a Taylor step is off from the maximum between all points
         covariance = covariance + np.diag((place - peak) ** 2)
     return measured(place, covariance, score, details)
@@ -169,21 +175,25 @@ def taylor_step(near: np.ndarray) -> np.ndarray:
     return np.where(np.abs(step) < 1, step, 0)
 
 
-def judge(similarity: Similarity, place: np.ndarray, first: np.ndarray, largest: float | None) -> int:
+def judge(similarity: Similarity, images: Images, settings: ShiftSettings, place: np.ndarray, first: np.ndarray) -> int:
     """Whether a peak is a match: 0, or why it is none."""
-    score, values = similarity.score, similarity.score.map
+    score, values, largest = similarity.score, similarity.score.map, settings.largest
     height, mean, trials = values[tuple(first)], values.mean(), values.size
     turned = similarity.cross.turned(place)
     own = turned if score is similarity.cross else score.turned(place)
     if largest is not None:
-        elsewhere = errors.is_unique(own, score.shape, values.max() - mean, height - mean)
+        elsewhere = is_unique(own, score.shape, values.max() - mean, height - mean)
         if elsewhere or np.abs(place).max() > largest:
             return Status.BORDER_OF_RANGE
         trials = min(trials, (2 * largest + 1) ** values.ndim)
-    if not errors.beats_chance(turned, score.shape, trials):
+    by_chance = not beats_chance(turned, score.shape, trials)
+    # zeros around the images, and frequencies that all count alike, are not met by chance alone
+    if settings.boundary == "fill" or settings.method == "phase" and not goes_round(images):
+        by_chance = by_chance or not overlap_beats_chance(images, place, trials)
+    unique = is_unique(own, score.shape, height - mean, second_highest(values, first, largest) - mean)
+    if by_chance and (unique or similarity.cross.derivatives(place)[0] < ALIKE * similarity.norm):
         return Status.DECORRELATED
-    second = second_highest(values, first, largest)
-    return 0 if errors.is_unique(own, score.shape, height - mean, second - mean) else Status.AMBIGUOUS
+    return 0 if unique else Status.AMBIGUOUS
 
 
 def covariance_of(similarity: Similarity, images: Images, settings: ShiftSettings, place: np.ndarray) -> np.ndarray:

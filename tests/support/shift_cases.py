@@ -20,8 +20,8 @@ def cosines(shape: tuple[int, ...], shift: tuple[float, ...], seed: int = 0, per
     return np.einsum(sums, waves, *turns, optimize=True).real / np.sqrt((heights**2).sum() / 2)
 
 
-def pair(shape, shift, seed=0, noise=(0.0, 0.0), periodic=True):
+def pair(shape, shift, seed=0, noise=(0.0, 0.0), periodic=True, count=60):
     """im1 and im2 = im1 moved by `shift`, each with its noise."""
     rng = np.random.default_rng(seed + 1000)
-    images = (cosines(shape, np.zeros(len(shape)), seed, periodic), cosines(shape, shift, seed, periodic))
+    images = [cosines(shape, u, seed, periodic, count) for u in (np.zeros(len(shape)), shift)]
     return tuple(image + sd * rng.standard_normal(shape) for image, sd in zip(images, noise, strict=True))
