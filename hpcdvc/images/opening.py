@@ -16,7 +16,7 @@ import hpcdvc.images.slices as slices
 import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images.files import check_size
-from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, VolumeInfo, header_seconds, reading
+from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, VolumeInfo, header_seconds, no_volume, reading
 from hpcdvc.kernels import guard
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _kind(spec: str, path: str) -> str:
     raise UserError(f"{spec} is no image that can be read: TIFF, HDF5, FITS, .npy or a folder of TIFF slices is needed")
 
 
-def describe(spec: str, every_slice: bool = False) -> VolumeInfo:
+def describe(spec: str, every_slice: bool = False, scan: bool = False) -> VolumeInfo:
     """Read the header of a volume; the format is recognised by content.
 
     Parameters
@@ -77,6 +77,8 @@ def describe(spec: str, every_slice: bool = False) -> VolumeInfo:
         dataset of the file is taken; without a number the first HDU, or where that is empty the only image.
     every_slice
         Take every slice of a folder, also where numbers are missing or there are several series.
+    scan
+        Take a dataset of four dimensions as well, (projections, frames, rows, columns).
 
     Returns
     -------
@@ -91,6 +93,8 @@ def describe(spec: str, every_slice: bool = False) -> VolumeInfo:
     """
     with reading(spec):
         info = _describe(spec, every_slice)
+        if info.frames is not None and not scan:
+            raise no_volume(spec, (info.shape[0] // info.frames, info.frames, *info.shape[1:]))
         check_size(spec, info.voxel_bytes, info.files)
         return info
 

@@ -19,6 +19,8 @@ from hpcdvc.fields.strain_errors import WITHOUT
 #: what a file holds: nodes of a grid, free points, labelled particles, one registration, nodes of a mesh, a dense image
 KINDS = ("grid", "points", "labels", "registration", "mesh", "image")
 _ROWS = KINDS[:5]  # those with a row of `hpcdvc.fields.field.ROW` per point
+#: what a window measures, at a node or at a pixel
+_WINDOWS = ("grid", "image")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Column:
     Attributes
     ----------
     name : name of the dataset
-    dtype : NumPy type; empty for the voxels of an image, which keep theirs
+    dtype : NumPy type; empty for grey values, which keep theirs; in images f8 stands for f4
     unit : physical unit; lengths are voxels; empty for a number without one
     meaning : one line for the documentation
     components : what stands at each point
@@ -167,7 +169,7 @@ _DISPLACEMENTS = ("Zdisp", "Ydisp", "Xdisp")
 _PHI_NAMES = tuple(f"F{i}{j}" if j else f"{i.upper()}disp" for i in "zyx" for j in (*"zyx", ""))
 
 COLUMNS = (
-    Column("displacement", "f8", "voxel", "from im1 to im2", VECTOR, source="Phi",
+    Column("displacement", "f8", "voxel", "from im1 to im2", VECTOR, KINDS, source="Phi",
            make=lambda phi: phi[:, :, 3], blank=True, tif=_DISPLACEMENTS, vtk="displacements"),
     Column("Phi", "f8", "1, voxel", "4x4 deformation function; the last iterate where not measured", PHI,
            make=_bordered, tsv=_PHI_NAMES),
@@ -175,7 +177,7 @@ COLUMNS = (
     Column("error", "f8", "grey value", "sum of squared residuals / sum of the grey values of im1",
            tsv=("error",), tif=("error",), vtk="error"),
     Column("iterations", "i4", "", "number of iterations", tsv=("iterations",), tif=("iterations",), vtk="iterations"),
-    Column("returnStatus", "i4", "", "how the point ended: see statuses", source="return_status",
+    Column("returnStatus", "i4", "", "how the point ended: see statuses", kinds=KINDS, source="return_status",
            tsv=("returnStatus",), tif=("returnStatus",), vtk="returnStatus"),
     Column("deltaPhiNorm", "f8", "", "norm of the last change of Phi", source="delta_phi_norm",
            tsv=("deltaPhiNorm",), tif=("deltaPhiNorm",), vtk="deltaPhiNorm"),
@@ -185,7 +187,15 @@ COLUMNS = (
     Column("F_std", "f8", "1", "standard deviation of F", TENSOR, source="variance",
            make=lambda variance: _deviations(variance, slice(3)), blank=True),
     Column("Phi_variance", "f8", "1, voxel^2", "variances of the first three rows of Phi", PHI_ROWS, source="variance"),
-    Column("zncc", "f8", "", "zero-mean normalised correlation of the two windows", tsv=("zncc",)),
+    Column("zncc", "f8", "", "zero-mean normalised correlation of the two windows", kinds=KINDS, tsv=("zncc",)),
+    Column("cost", "f8", "grey value^2", "what the model of speckles leaves of the window", kinds=_WINDOWS,
+           tsv=("cost",), tif=("cost",), vtk="cost"),
+    Column("transmission", "f8", "", "grey values behind the sample over those without it", kinds=_WINDOWS, blank=True,
+           tsv=("transmission",), tif=("transmission",), vtk="transmission"),
+    Column("visibility", "f8", "", "contrast of the speckles behind the sample over that without it, 1 without "
+           "scattering", kinds=_WINDOWS, blank=True, tsv=("visibility",), tif=("visibility",), vtk="visibility"),
+    Column("phase", "f8", "pixel^2", "phase of which the displacements are the gradient", kinds=("image",),
+           tif=("phase",)),
     Column("curvature", "f4", "voxel", "what was added to the displacement of an affine window for the curvature of "
            "the field; NaN where not known", VECTOR, kinds=("grid",)),
     Column("curvature_part", "f4", "", "part that the window itself took of the curvature that it saw; the rest is its "

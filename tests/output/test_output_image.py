@@ -15,8 +15,9 @@ import tifffile
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images import describe, open_volume
-from hpcdvc.output import files, image
-from hpcdvc.output.image import ImageFile, ImageWriter, checksum
+from hpcdvc.output import files, slab_file
+from hpcdvc.output.image import ImageFile
+from hpcdvc.output.slab_file import ImageWriter, checksum
 
 RNG = np.random.default_rng(3)
 TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
@@ -78,7 +79,7 @@ def test_big_tiff(tmp_path):
 
 def test_more_than_4_gb(tmp_path, monkeypatch):
     """A file full of holes."""
-    monkeypatch.setattr(image, "_reserve", lambda path: None)
+    monkeypatch.setattr(slab_file, "_reserve", lambda path: None)
     shape = (1100, 2000, 2000)
     target = ImageFile(str(tmp_path / "a.tif"), shape, np.dtype("u1"), {"key": "k"})
     if target.file_bytes > shutil.disk_usage(tmp_path).free:
