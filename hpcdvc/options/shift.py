@@ -7,13 +7,13 @@ from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.common import Images, Mask, Mask2, Output, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.search import FARTHEST
+from hpcdvc.options.stacks import PeakSize, Pictures, ShiftRange
 from hpcdvc.options.values import LONGEST, is_number, number, whole_number
 
 DESCRIPTION = "Measure by how much whole images have moved: one translation for each pair, with its standard deviation."
 #: Ways to measure; those that take volumes too.
 METHODS = ("chi2", "chi2iterzoom", "cc", "dft", "phase", "map", "points")
 FOR_VOLUMES = ("chi2", "cc", "dft", "phase")
-CONVENTIONS = ("u", "algotom", "skimage")
 #: Largest up-sampling, points along an axis of a grid that is zoomed into, and points with windows.
 FINEST, WIDEST_GRID, MOST_POINTS = 10**6, 4096, 10**6
 
@@ -154,20 +154,15 @@ class NeedlessGrids(OptionSet):
 
 
 @option_group
-class Windows(OptionSet):
+class Windows(ShiftRange, PeakSize):
     """Windows of the methods map and points."""
 
     group: ClassVar[str] = "map and points"
 
-    search_range: tuple[int, ...] = option(
-        (10,), "-sr", "-m", "--search-range", metavar="N", at_least=-FARTHEST, at_most=FARTHEST, unit="voxel",
-        help="largest displacement along each axis, or first and last along each: 0 0 Y- Y+ X- X+",
-    )  # fmt: skip
     axis: int | None = option(None, "-axis", "--axis", choices=(0, 1), help="map: move along y (0) or x (1) only")
     peak: str = option(
         "taylor", "-pm", "--peak-method", choices=("taylor", "poly"), help="fraction of a pixel: Taylor series or fit"
     )
-    peak_size: int = option(3, "-psize", "--peak-size", at_least=3, at_most=9, help="poly: points of the fit, odd")
     peak_dimensions: int = option(
         2, "-pdim", "--peak-dimensions", choices=(1, 2), help="1: the fraction along each axis by itself"
     )
@@ -190,26 +185,9 @@ class Windows(OptionSet):
         False, "-list", "--list", in_key=False, help="points: write the displacement of each window, too"
     )
 
-    @property
-    def reach(self) -> tuple[int, int, int, int]:
-        """First and last displacement along y, then along x."""
-        values = self.search_range
-        return values[2:] if len(values) == 6 else (-values[0], values[0]) * 2
-
-    def check(self) -> None:
-        if len(self.search_range) not in (1, 6):
-            raise UserError(f"-sr takes 1 or 6 numbers, not {len(self.search_range)}")
-        if len(self.search_range) == 1 and self.search_range[0] < 1:
-            raise UserError(f"-sr must be at least 1, not {self.search_range[0]}")
-        for name, low, high in zip("ZYX", self.search_range[::2], self.search_range[1::2], strict=False):
-            if low > high:
-                raise UserError(f"-sr: the range in {name} begins with {low} and ends with {high}")
-        if self.peak_size % 2 == 0:
-            raise UserError(f"-psize must be odd, not {self.peak_size}")
-
 
 @option_group
-class Written(OptionSet):
+class Written(Pictures):
     """What is written beside the table."""
 
     group: ClassVar[str] = "output"
@@ -220,10 +198,6 @@ class Written(OptionSet):
     map_file: str | None = option(
         None, "-map", "--map", metavar="FILE.hdf", in_key=False,
         help="write the map of chi square over all displacements and its terms; of a series FILE-1.hdf, FILE-2.hdf ...",
-    )  # fmt: skip
-    convention: str = option(
-        "u", "-convention", "--convention", choices=CONVENTIONS, in_key=False,
-        help="of tables (.tsv): u, from im1 to im2; algotom and skimage: the opposite sign; the .hdf file has u always",
     )  # fmt: skip
 
     def check(self) -> None:
@@ -239,4 +213,8 @@ class Options(Images, Frames, Mask, Mask2, Comparison, Deviations, Windows, Outp
         "mask1": {"help": "mask of im1, of each pair the first: where it is 0, pixels are left out", "group": "images"},
         "mask2": {"help": "mask of im2, of each pair the second: the same", "group": "images"},
         "series_incremental": {"in_key": True},
+        "convention": {
+            "help": "sign of the displacement in tables (.tsv): u of what lies at x in im1 and at x + u in im2; algotom "
+            "and skimage have -u. The .hdf file has u always"
+        },
     }

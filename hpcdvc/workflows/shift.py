@@ -42,8 +42,6 @@ ADVICE = {
     Status.BORDER_OF_RANGE: "a larger -maxoff or -sr",
     Status.SATURATED: "images that are not clipped",
 }
-#: Convention of a table -> what our displacement is multiplied by.
-SIGN = {"u": 1, "algotom": -1, "skimage": -1}
 #: Columns of displacements on the sky.
 WORLD = ("world1disp", "world2disp")
 #: Pairs that are told one by one.
@@ -60,13 +58,13 @@ class ShiftTask:
 
 @dataclass(frozen=True)
 class ShiftFile(FieldFile):
-    """The shifts; their table in a convention of choice."""
+    """The shifts; `turned`: displacements have the opposite sign in their table."""
 
-    convention: str = "u"
+    turned: bool = False
 
     def write_views(self) -> None:
         """Write what was asked for beside the HDF5 file, from that file (one rank)."""
-        if SIGN[self.convention] == 1 or "tsv" not in self.views:
+        if not self.turned or "tsv" not in self.views:
             super().write_views()
             return
         from hpcdvc.output.hdf5 import read_field
@@ -75,8 +73,7 @@ class ShiftFile(FieldFile):
         field = read_field(self.path)
         turned = [field.phi[:, :3, 3], *(field.extra[name] for name in WORLD if name in field.extra)]
         for values in turned:
-            values *= SIGN[self.convention]
-            values += 0.0  # no -0
+            values[...] = 0.0 - values  # no -0
         write_tsv(f"{self.stem}.tsv", field)
 
 
@@ -101,7 +98,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     """
     pairs = pairs_of(options, inputs)
     settings = shift_settings_of(options, pairs)
-    if options.convention != "u" and options.tsv:
+    if options.turned and options.tsv:
         log.warning("-convention %s: the table has other signs than the .hdf file, which -pf needs", options.convention)
     if options.tif and not options.registered:
         log.warning("-tif is ignored: only -reg makes images")
@@ -115,7 +112,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     metadata = metadata_of("shift", parameters, named_files(options))
     file = ShiftFile(
         stem, count, metadata, views, (0, 0, 0) if pairs.flat else (1, 1, 1),
-        advice=ADVICE, dtype=row_with(*columns), convention=options.convention,
+        advice=ADVICE, dtype=row_with(*columns), turned=options.turned,
     )  # fmt: skip
     task = ShiftTask(pairs, settings)
     jobs = [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=file.dtype, unit="pairs")]

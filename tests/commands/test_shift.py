@@ -385,14 +385,14 @@ REFUSED = {
     ("im1.tif", "im2.tif", "-list"): "-met points",
     ("im1.tif", "im2.tif", "-wcs"): "im1.tif is no FITS file",
     ("movie.tif", "--frames", "-wcs"): "single images",
-    ("im1.tif", "im2.tif", "-psize", "4"): "-psize must be odd",
+    ("im1.tif", "im2.tif", "-psize", "4"): "-psize must be 3, 5, 7 or 9",
     ("im1.tif", "im2.tif", "-met", "map", "-sr", "20"): "-sr from -20 to 20 do not fit",
     ("im1.tif", "im2.tif", "-met", "points"): "-hws 20, a window of 41 pixels, and -sr",
     ("im1.tif", "im2.tif", "-met", "points", "-pts", "nowhere.txt"): "nowhere.txt",
     ("im1.tif", "im2.tif", "-met", "dft", "-boundary", "overlap"): "chi2 and cc, not by dft",
     ("im1.tif", "im2.tif", "-crop", "0", "2", "0", "9"): "3 pixels along each axis",
     ("small.tif", "small.tif"): "3 pixels along each axis",
-    ("im1.tif", "im2.tif", "-sr", "1", "2"): "-sr takes 1 or 6",
+    ("im1.tif", "im2.tif", "-sr", "1", "2"): "-sr takes one number or six",
 }
 
 
