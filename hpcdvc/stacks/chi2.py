@@ -11,7 +11,7 @@ import scipy.fft
 
 from hpcdvc.stacks.highest import highest
 from hpcdvc.stacks.images import Images
-from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum
+from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum, half_weights
 
 #: Standard deviations of noise from which on a frequency counts in phase correlation.
 ABOVE_NOISE = 8.0
@@ -25,14 +25,19 @@ class Similarity:
     ----------
     score : to be maximised; for chi2 the log likelihood but for a constant
     cross : cross spectrum of the images without their means, weighted as the score is
-    norm : what `cross` has at most, for images that are the same
+    energies : sums of the squares of both images without their means
     pixels : number of pixels that take part
     """
 
     score: Polynomial
     cross: Polynomial
-    norm: float
+    energies: tuple[float, float]
     pixels: float
+
+    @property
+    def norm(self) -> float:
+        """What `cross` has at most, for images that are the same."""
+        return float(np.sqrt(np.prod(self.energies)))
 
 
 def spectrum_of(frames: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -84,27 +89,42 @@ def chi2_similarity(images: Images, zeromean: bool, shape: tuple[int, ...]) -> S
     """
     im1, im2, weights, axes = images.im1, images.im2, images.weights, axes_of(images.im1)
     mean1 = im1.mean(axis=axes, keepdims=True)
+    pixels = im1.size * np.prod([1 - (n % 2 == 0) / n for n in shape])
     if weights is None:  # the means change nothing
         a, b = im1 - mean1, im2 - im2.mean(axis=axes, keepdims=True)
-        cross = _without_highest(cross_spectrum(spectrum_of(a, shape), spectrum_of(b, shape)), shape)
-        return Similarity(cross, cross, float(np.sqrt(np.vdot(a, a) * np.vdot(b, b))), float(a.size))
+        spectra = [spectrum_of(image, shape) for image in (a, b)]
+        lost = [_take_highest(spectrum, shape) for spectrum in spectra]
+        energies = tuple(float(np.vdot(image, image) - gone) for image, gone in zip((a, b), lost, strict=True))
+        cross = Polynomial(cross_spectrum(*spectra), shape)
+        return Similarity(cross, cross, energies, pixels)
     mean2 = (weights * im2).sum(axis=axes, keepdims=True) / weights.sum(axis=axes, keepdims=True)
     a, b = im1 - mean1, weights * (im2 - mean2)
-    cross = cross_spectrum(spectrum_of(a, shape), spectrum_of(b, shape))
     # (im2 - im1)^2 = (b - a - step)^2; what im1 takes part in, without the product of a and b
     step = 0 if zeromean else mean1 - mean2
-    score = cross - cross_spectrum(spectrum_of(a * (a + 2 * step), shape), spectrum_of(weights, shape)) / 2
-    norm = np.sqrt((weights.mean(axis=axes, keepdims=True) * a**2).sum() * (b * (im2 - mean2)).sum())
-    score, cross = (_without_highest(spectrum, shape) for spectrum in (score, cross))
-    return Similarity(score, cross, float(norm), np.count_nonzero(weights))
+    spectra = [spectrum_of(image, shape) for image in (a, b, a * (a + 2 * step), weights)]
+    for spectrum in spectra[:3]:
+        _take_highest(spectrum, shape)
+    cross = cross_spectrum(*spectra[:2])
+    score = cross - cross_spectrum(*spectra[2:]) / 2
+    energies = ((weights.mean(axis=axes, keepdims=True) * a**2).sum(), (b * (im2 - mean2)).sum())
+    pixels *= np.count_nonzero(weights) / weights.size
+    return Similarity(Polynomial(score, shape), Polynomial(cross, shape), energies, pixels)
 
 
-def _without_highest(spectrum: np.ndarray, shape: tuple[int, ...]) -> Polynomial:
-    """Without the highest frequency of even axes, whose cosine has lost its phase and pulls towards whole pixels."""
-    for axis, n in enumerate(shape):
+def _take_highest(spectra: np.ndarray, shape: tuple[int, ...]) -> float:
+    """Take the highest frequency of even axes out: its cosine has lost its phase and pulls towards whole pixels.
+
+    Returns
+    -------
+    its part of the sum of the squares
+    """
+    energy, weights = 0.0, half_weights(shape[-1])
+    for axis, n in enumerate(shape, 1):
         if n % 2 == 0:
-            spectrum[(slice(None),) * axis + (n // 2,)] = 0
-    return Polynomial(spectrum, shape)
+            rows = spectra[(slice(None),) * axis + (n // 2,)]
+            energy += float(np.sum(np.abs(rows) ** 2 * (1 if axis == len(shape) else weights)))
+            rows[...] = 0
+    return energy / np.prod(shape)
 
 
 def whitened(similarity: Similarity) -> Similarity:
@@ -130,8 +150,7 @@ def likelihood(similarity: Similarity, images: Images, place: np.ndarray) -> Pol
 
 def residual_variance(similarity: Similarity, images: Images, place: np.ndarray) -> float:
     """Mean square of im2 - im1 brought to its place, their means apart; never less than rounding."""
-    energy = sum(np.sum((image - image.mean()) ** 2) for image in (images.im1, images.im2))
-    squares = energy - 2 * similarity.cross.derivatives(place)[0]
+    squares = sum(similarity.energies) - 2 * similarity.cross.derivatives(place)[0]
     return max(float(squares / (similarity.pixels - len(place) - 1)), least_variance(similarity, images))
 
 

@@ -17,6 +17,8 @@ UNIQUE = 0.95
 ODDS = 8.0
 #: Frequencies over which a Hann window spreads one, per axis, and the powers for which it does not spread it farther.
 HANN_SPREAD, HANN_WEIGHTINGS = 8 / 3, (1.0, 0.5)
+#: Least logarithm of the odds against chance of what overlaps.
+CHANCE_ODDS = 9.0
 #: Fewest pixels of an overlap along an axis.
 LEAST_OVERLAP = 8
 #: Squared difference across the border, over that of neighbours, from which on an image does not go round.
@@ -90,7 +92,10 @@ def overlapping(images: Images, place: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def overlap_beats_chance(images: Images, place: np.ndarray, trials: float) -> bool:
-    """Whether what overlaps matches better than chance, the border of the images apart, which is alike in all images.
+    """Whether what overlaps matches better than chance.
+
+    It does when so many independent pixels are hardly ever so alike, or when the phases agree of images that fade out
+    towards their border, as that is alike in all images.
 
     Parameters
     ----------
@@ -102,6 +107,8 @@ def overlap_beats_chance(images: Images, place: np.ndarray, trials: float) -> bo
     if found is None:
         return False
     one, two, rest = found
+    if _evidence(one, two, rest, trials) >= CHANCE_ODDS:
+        return True
     for axis, n in enumerate(one.shape[1:], 1):
         window = np.hanning(n + 2)[1:-1].reshape([-1 if a == axis else 1 for a in range(one.ndim)])
         one, two = one * window, two * window
@@ -109,6 +116,28 @@ def overlap_beats_chance(images: Images, place: np.ndarray, trials: float) -> bo
     shape = one.shape[1:]
     cross = Polynomial(np.einsum("k...,k...->...", np.conj(spectra1), spectra2), shape)
     return beats_chance(cross.turned(rest), shape, trials, HANN_SPREAD ** len(shape), HANN_WEIGHTINGS)
+
+
+def _evidence(one: np.ndarray, two: np.ndarray, rest: np.ndarray, trials: float) -> float:
+    """Logarithm of the odds against a correlation by chance, of so many trials.
+
+    Pixels that are alike in each image by itself count once: the sum of the squares of its autocorrelation.
+    """
+    axes, shape = axes_of(one), one.shape[1:]
+    spectra, weights = [scipy.fft.rfftn(image, axes=axes) for image in (one, two)], half_weights(shape[-1])
+    powers = [np.abs(spectrum) ** 2 for spectrum in spectra]
+    energies = [np.sum(power * weights) for power in powers]
+    if not min(energies) > 0:
+        return 0.0
+    alike = np.prod(
+        [np.sqrt(np.sum(power**2 * weights)) / energy for power, energy in zip(powers, energies, strict=True)]
+    )
+    alike = max(alike * one.size, 1.0)
+    cross = Polynomial(np.einsum("k...,k...->...", np.conj(spectra[0]), spectra[1]), shape)
+    height = cross.derivatives(rest)[0] * one[0].size / np.sqrt(np.prod(energies))
+    if not height > 0:
+        return 0.0
+    return -one.size / alike / 2 * np.log1p(-(min(height, 1 - 1e-9) ** 2)) - np.log(max(trials / alike, 1))
 
 
 def goes_round(images: Images) -> bool:

@@ -2,7 +2,7 @@
 
 The whole pixels come from the normalised correlation of what overlaps, at all displacements at once by Fourier
 transforms (Padfield 2012, doi 10.1109/TIP.2011.2181402); what lies between them from Gauss-Newton iterations in the
-image, with the gradient of im1: that of im2 would take its noise, interpolated, for motion.
+image.
 """
 
 from dataclasses import replace
@@ -10,14 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from hpcdvc.fields.status import Status
-from hpcdvc.ranks.team import Team
-from hpcdvc.registration.gauss_newton import Iterate, iterate
-from hpcdvc.registration.levels import GreyValues, binning
-from hpcdvc.registration.pair import Pair, Totals
-from hpcdvc.registration.settings import Gradient, Iterations, Settings
+from hpcdvc.registration.levels import binning
 from hpcdvc.stacks.chi2 import cross_spectrum, padded_shape, spectrum_of
 from hpcdvc.stacks.highest import highest, second_highest
 from hpcdvc.stacks.images import Images
+from hpcdvc.stacks.iterations import gauss_newton
 from hpcdvc.stacks.match import ODDS, overlap_beats_chance, overlapping
 from hpcdvc.stacks.spectrum import Polynomial, axes_of
 
@@ -25,13 +22,6 @@ from hpcdvc.stacks.spectrum import Polynomial, axes_of
 LEAST_OVERLAP = 0.1
 #: Most pixels of a frame in which all displacements are tried; larger ones are binned.
 MOST_PIXELS = 2**22
-ITERATIONS = Iterations(min_delta_phi=1e-4, min_zncc=0.0)
-#: Pixels at each side of im1 that do not count: their gradients and the interpolation next to them are poorer.
-MARGIN = 2
-#: Widths of the Gaussian derivatives that are tried where the gradient of im1 is noisy, pixels; None: a spline's.
-GRADIENTS = (None, 1.0, 2.0, 4.0)
-#: Part of the squared gradient that is noise from which on a smoother one is tried, and what it may leave of it.
-NOISY, BETTER = 0.4, 0.8
 #: Pixels along each axis, by their number, of the middle in which a shift of images that go round is looked at again.
 MIDDLE = {2: 512, 3: 96}
 #: What it may be off there: pixels, and standard deviations.
@@ -62,16 +52,15 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
         return status, place, place, np.nan
     place = place.astype(float)
     for level in reversed(levels):
-        state = gauss_newton(level, place)
-        place = state.phi[3 - len(place) :, 3] * (2 if level is not images else 1)
-    std = np.sqrt(state.variance.reshape(3, 4)[3 - len(place) :, 3])
-    status = state.status
+        settled = gauss_newton(level, place)
+        place = settled.place * (2 if level is not images else 1)
+    status, std = settled.status, settled.std
     if status in (Status.CONVERGED, Status.DECORRELATED):
         trials = likely.size if largest is None else (2 * largest + 1) ** len(place)
         status = Status.CONVERGED if overlap_beats_chance(images, place, trials) else Status.DECORRELATED
     if status == Status.CONVERGED and largest is not None and np.abs(place).max() > largest:
         status = Status.BORDER_OF_RANGE
-    return status, place, std, state.zncc
+    return status, place, std, settled.zncc
 
 
 def match_map(images: Images) -> np.ndarray:
@@ -136,85 +125,6 @@ def _halved(images: Images) -> Images:
     )
 
 
-class Frames:
-    """Pairs of frames that share one motion, as the iterations see them: as one pair."""
-
-    def __init__(self, pairs: list[Pair], basis: np.ndarray):
-        self.pairs, self.basis = pairs, basis
-
-    def __getattr__(self, name: str):
-        return getattr(self.pairs[0], name)
-
-    def totals(self, *arguments) -> Totals | None:
-        """Sums over the blocks of all frames; see `Pair.totals`."""
-        parts = [pair.totals(*arguments) for pair in self.pairs]
-        if any(part is None for part in parts):
-            return None
-        return _added(parts)
-
-    def noise_of_gradient(self, zncc: float) -> float:
-        """Part of the squared gradient that is noise, if what does not correlate is noise of both images alike."""
-        r = _added([pair.latest_parts(1)[0] for pair in self.pairs]).reference
-        variance = r["aa"] / r["n"] - (r["a"] / r["n"]) ** 2
-        return float(
-            self.gradient_noise * (1 - zncc) * variance * r["n"] / (r["M"][3, 3] + r["M"][7, 7] + r["M"][11, 11])
-        )
-
-
-def _added(parts: list[Totals]) -> Totals:
-    return Totals(*(_sum([getattr(part, name) for part in parts]) for name in ("reference", "match")))
-
-
-def _sum(records: list[np.void]) -> np.void:
-    rows = np.array(records)
-    return rows.view("f8").reshape(len(rows), -1).sum(axis=0).view(rows.dtype)[0]
-
-
-def gauss_newton(images: Images, start: np.ndarray) -> Iterate:
-    """Iterations from a displacement until it has settled; nothing else moves.
-
-    Parameters
-    ----------
-    images : that are compared
-    start : (axes,) displacement, pixels
-    """
-    best, least = None, np.inf
-    for width in GRADIENTS:
-        frames, phi = _frames(images, start, width)
-        state = Iterate(0, 0, frames.has_sample, phi)
-        counts = images.im1[(slice(None), *(slice(MARGIN, n - MARGIN) for n in images.shape))].size
-        for after in iterate(frames, state, phi, ITERATIONS, Team(), counts):
-            state = after
-        noisy = frames.noise_of_gradient(state.zncc)
-        if best is not None and not noisy < BETTER * least:
-            break
-        best, least = state, noisy
-        if not noisy > NOISY:
-            break
-    return best
-
-
-def _frames(images: Images, start: np.ndarray, width: float | None) -> tuple[Frames, np.ndarray]:
-    """The frames of two images, of which only displacements are asked, and Phi (3, 4) to start from."""
-    axes = len(start)
-    shape = (1,) * (3 - axes) + images.shape
-    gradient = Gradient() if width is None else Gradient("gaussian", width)
-    settings = Settings(dimensions=axes, iterations=ITERATIONS, gradient=gradient)
-    phi = np.eye(4)[:3]
-    phi[3 - axes :, 3] = start
-    margin = tuple(0 if n == 1 else MARGIN for n in shape)
-    unit, rounding = float(images.im1.std()), (images.rounding / 2,) * 2
-    pairs = []
-    for k, (one, two) in enumerate(zip(images.im1, images.im2, strict=True)):
-        mask = None if images.there1 is None else images.there1[k].astype(np.uint8).reshape(shape)
-        holes = two if images.there2 is None else np.where(images.there2[k], two, np.nan)
-        grey1 = GreyValues(float(one.mean()), unit, True)
-        grey2 = GreyValues(float(two.mean()), unit, images.there2 is None)
-        one, holes = (np.ascontiguousarray(image.reshape(shape)) for image in (one, holes))
-        pairs.append(Pair(one, holes, settings, grey1, grey2, mask, margin, np.zeros(3), Team(), phi, rounding))
-    return Frames(pairs, pairs[0].basis[:, :axes]), phi
-
-
 def stays_in_overlap(images: Images, place: np.ndarray) -> bool:
     """Whether Gauss-Newton iterations in what overlaps stay where a shift of images that go round is.
 
@@ -231,9 +141,8 @@ def stays_in_overlap(images: Images, place: np.ndarray) -> bool:
     one, two, rest = found
     most = MIDDLE[len(rest)]
     middle = (slice(None), *(slice(max(n - most, 0) // 2, (n + most) // 2) for n in one.shape[1:]))
-    state = gauss_newton(replace(images, im1=one[middle], im2=two[middle], there1=None, there2=None), rest)
-    if state.status == Status.SINGULAR:  # nobody knows
+    settled = gauss_newton(replace(images, im1=one[middle], im2=two[middle], there1=None, there2=None), rest)
+    if settled.status == Status.SINGULAR:  # nobody knows
         return True
-    off = np.abs(state.phi[3 - len(rest) :, 3] - rest)
-    std = np.sqrt(state.variance.reshape(3, 4)[3 - len(rest) :, 3])
-    return state.status != Status.LEFT_IMAGE and bool((off <= OFF + DEVIATIONS * np.nan_to_num(std)).all())
+    off = np.abs(settled.place - rest)
+    return settled.status != Status.LEFT_IMAGE and bool((off <= OFF + DEVIATIONS * settled.std).all())

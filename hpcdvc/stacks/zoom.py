@@ -9,6 +9,8 @@ from hpcdvc.stacks.spectrum import Polynomial
 
 #: Finest grid that is made, points per pixel: a map that never gets flat enough is found as well as numbers tell it.
 FINEST = 2**26
+#: Part of the range of a map by which equal values of its symmetric places differ.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,11 @@ def zoom_in(
     pick : np.argmin or np.argmax
     """
     place = centre = np.asarray(first, float)
+    equal = ROUNDING * np.ptp(values)
     factor, best = 1.0, values.flat[pick(values)]
     while factor * step <= FINEST:
         apart = np.abs(values - best)
-        apart = apart[apart > 0]
+        apart = apart[apart > equal]
         if not len(apart) or apart.min() <= mindiff:
             break
         factor *= step
