@@ -214,7 +214,7 @@ class Options(Images, Frames, Mask, Mask2, Comparison, Deviations, Windows, Outp
         "mask2": {"help": "mask of im2, of each pair the second: the same", "group": "images"},
         "series_incremental": {"in_key": True},
         "convention": {
-            "help": "sign of the displacement in tables (.tsv): u of what lies at x in im1 and at x + u in im2; algotom "
-            "and skimage have -u. The .hdf file has u always"
+            "help": "sign of the displacement in tables (.tsv): u of what lies at x in im1 and at x + u in im2; "
+            "algotom and skimage have -u. The .hdf file has u always"
         },
     }
