@@ -52,6 +52,7 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/tables.py
 	@$(PYTHON_HERE) benchmarks/structured.py
 	@$(PYTHON_HERE) benchmarks/solve.py
+	@$(PYTHON_HERE) benchmarks/shift.py
 
 docs:
 	@.ci/bootstrap.sh docs

@@ -20,6 +20,7 @@ sys.path.append(str(ROOT / "tests" / "support"))
 from draw_architecture import draw_rooms  # noqa: E402
 from draw_ddic import draw_ddic  # noqa: E402
 from draw_fields import draw_filtered, draw_merged, draw_passed  # noqa: E402
+from draw_fourier import draw_fourier  # noqa: E402
 from draw_gdic import draw_gdic  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
@@ -65,6 +66,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "claims.png": draw_claims,
     "ddic.png": draw_ddic,
     "gdic.png": draw_gdic,
+    "fourier.png": draw_fourier,
     "passed.png": draw_passed,
     "filtered.png": draw_filtered,
     "merged.png": draw_merged,

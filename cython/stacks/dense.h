@@ -17,7 +17,7 @@ static void find_best(const tile *t, match *matches)
         for (int y = beyond[0]; y < lags[0] - beyond[0]; y++)
             for (int i = beyond[1]; i < lags[1] - beyond[1]; i++) {
                 const int lag = y * lags[1] + i;
-                const vf v = load(t->good + (int64_t)lag * TILE + x);
+                const vf v = load(t->chosen + (int64_t)lag * TILE + x);
                 const vi higher = v > top;
                 top = larger(v, top), best = (higher & lag) | (~higher & best);
             }
@@ -39,7 +39,7 @@ static void find_rivals(const tile *t, const float *doubtful, const float *radiu
         for (int lane = 0; lane < VL; lane++) best_y[lane] = matches[x + lane].y, best_x[lane] = matches[x + lane].x;
         for (int y = beyond[0]; y < lags[0] - beyond[0]; y++)
             for (int i = beyond[1]; i < lags[1] - beyond[1]; i++) {
-                const vf v = load(t->good + ((int64_t)y * lags[1] + i) * TILE + x);
+                const vf v = load(t->chosen + ((int64_t)y * lags[1] + i) * TILE + x);
                 const vf dy = (float)y - best_y, dx = (float)i - best_x;
                 found |= (v >= bar) & (larger(larger(dy, -dy), larger(dx, -dx)) > far);
             }
@@ -158,7 +158,8 @@ static int make_room(tile *t, const pairings *p)
     t->lines = malloc(TOGETHER * (TILE + nx + 4 * VL) * sizeof(float));
     t->across = malloc(TOGETHER * ((t->most - 1) * d->step + ny) * TILE * sizeof(float));
     t->good = malloc(t->lags * TILE * sizeof(float));
-    return failed || !t->lines || !t->across || !t->good;
+    t->chosen = d->metric == UMPA_DARK ? malloc(t->lags * TILE * sizeof(float)) : t->good;
+    return failed || !t->lines || !t->across || !t->good || !t->chosen;
 }
 
 static void measure_tiles(tile *t, const pairings *p)
@@ -188,6 +189,7 @@ static int measure_dense(const hpcdvc_dense *d)
                        || prepare(d, &other, 0) || make_pairings(d, &own, &other, &p) || make_room(&t, &p);
     if (!failed) measure_tiles(&t, &p);
     for (int i = 0; i < MAPS; i++) free(t.map[i]);
+    if (t.chosen != t.good) free(t.chosen);
     free(t.lines), free(t.across), free(t.good);
     free(p.squares[0]), free(p.squares[1]);
     free_moments(&own), free_moments(&other);

@@ -4,12 +4,12 @@
 
 #include "peak.h"
 
-#define CHANCE_ODDS 4.0   /* against a correlation by chance, their logarithm */
+#define CHANCE_ODDS 2.5   /* against a correlation by chance, their logarithm */
 #define DEVIATIONS 3.5    /* by which the misfits of two places must differ; noise makes them differ by one */
 #define EXACT 1e-6        /* misfit that is rounding */
 #define UNIQUE 0.95       /* a second peak of so much of the height of the first is as good */
 #define FLATTEST 1e-4     /* curvature of the correlation, in units of its height */
-#define UNSURE 0.5        /* standard deviation of a displacement, pixels */
+#define UNSURE 0.3        /* standard deviation of a displacement, pixels */
 #define MOST_SATURATED 0.1 /* part of the window */
 #define IS_NONE(v) ((v) < NONE / 2)
 
@@ -21,12 +21,18 @@ typedef struct {
     double height;       /* how good it is there */
 } match;
 
-/* Correlation at the best displacement, and its curvature along each axis in units of it. */
+/* Correlation at the top of the peak, and its curvature along each axis in units of it. */
 typedef struct {
     double c, curvature[2];
     double variance;     /* of the window of the template */
     double n;            /* its frames */
 } look;
+
+/* How many values of a window, and displacements, are news of each other; and how many values for misfits, of which some
+ * is noise, whose pixels are all news, and some is not. */
+typedef struct {
+    double values, trials, partly;
+} independent;
 
 INLINE int is_axis(const tile *t, int axis) { return t->d->lags[axis] > 1; }
 
@@ -34,6 +40,7 @@ INLINE int is_axis(const tile *t, int axis) { return t->d->lags[axis] > 1; }
 static int look_around(const tile *t, int x, const match *m, double v[9])
 {
     const float top = t->good[(int64_t)m->lag * TILE + x];
+    const int *beyond = t->d->beyond, *lags = t->d->lags;
     int status = MEASURED;
     for (int i = 0; i < 9; i++) {
         const int dy = i / 3 - 1, dx = i % 3 - 1;
@@ -41,7 +48,9 @@ static int look_around(const tile *t, int x, const match *m, double v[9])
         if ((dy && !is_axis(t, 0)) || (dx && !is_axis(t, 1))) continue;
         v[i] = t->good[(int64_t)(m->lag + dy * t->d->lags[1] + dx) * TILE + x];
         if (IS_NONE(v[i])) return FEW_VALID;
-        if (v[i] > top) status = BORDER_OF_RANGE; /* one pixel beyond it */
+        const int y = m->y + dy, at = m->x + dx;
+        const int inside = y >= beyond[0] && y < lags[0] - beyond[0] && at >= beyond[1] && at < lags[1] - beyond[1];
+        if (!inside && v[i] > top) status = BORDER_OF_RANGE;
     }
     return status;
 }
@@ -50,38 +59,43 @@ static look look_at_correlation(const tile *t, int64_t row, int x, const match *
 {
     double s[SUMS];
     sums_at(t, row, x, m->lag, s);
-    look l = {correlation(t, s), {0, 0}, own_variance(t, s), s[N]};
+    const double whole = correlation(t, s);
+    look l = {whole, {0, 0}, own_variance(t, s), s[N]};
     for (int axis = 0; axis < 2; axis++) {
         if (!is_axis(t, axis)) continue;
         const int step = axis ? 1 : t->d->lags[1];
-        double sum = -2 * l.c;
-        sums_at(t, row, x, m->lag - step, s), sum += correlation(t, s);
-        sums_at(t, row, x, m->lag + step, s), sum += correlation(t, s);
-        l.curvature[axis] = fmax(-sum / l.c, FLATTEST);
+        sums_at(t, row, x, m->lag - step, s);
+        const double before = correlation(t, s);
+        sums_at(t, row, x, m->lag + step, s);
+        const double after = correlation(t, s), bend = fmax(2 * whole - before - after, FLATTEST * whole);
+        l.curvature[axis] = bend / whole, l.c += (after - before) * (after - before) / (8 * bend);
     }
+    l.c = fmin(l.c, 1);
     return l;
 }
 
-/* Independent values: the correlation of textures falls off over pixels that are no news of each other, and so many of
- * the displacements are independent trials. */
-static int beats_chance(const tile *t, const look *l, double *values)
+/* Independent values and trials: pixels within which the correlation falls off are no news of each other, though
+ * frames always are; and displacements within them are one. */
+static void count_independent(const tile *t, const look *l, independent *n)
 {
     double alike = 1, trials = 1;
     for (int axis = 0; axis < 2; axis++) {
         if (is_axis(t, axis)) alike *= sqrt(M_PI / l->curvature[axis]);
         trials *= t->d->lags[axis] - 2 * t->d->beyond[axis];
     }
-    alike = fmax(alike, 1), trials = fmax(trials / alike, 1);
-    *values = t->d->own.frames * t->pixels / alike;
-    const double c = fmin(l->c, 1 - EXACT);
-    return l->c > 0 && -*values / 2 * log(1 - c * c) >= CHANCE_ODDS + log(trials);
+    alike = fmin(fmax(alike, 1), t->pixels);
+    n->values = t->d->own.frames * t->pixels / alike, n->trials = fmax(trials / alike, 1);
+    n->partly = t->d->own.frames * t->pixels / sqrt(alike);
 }
 
+/* Correlation that unrelated textures hardly ever have at the best place. */
+INLINE double chance(const independent *n) { return sqrt(1 - exp(-2 * (CHANCE_ODDS + log(n->trials)) / n->values)); }
+
 /* Whether noise as large as the residual moves the peak by much. */
-static int is_flat(const tile *t, const look *l, double values)
+static int is_flat(const tile *t, const look *l, const independent *n)
 {
     for (int axis = 0; axis < 2; axis++) {
-        const double variance = 2 * fmax(1 - l->c, EXACT) / (values * l->curvature[axis] * l->c);
+        const double variance = 2 * fmax(1 - l->c, EXACT) / (n->partly * l->curvature[axis] * l->c);
         if (is_axis(t, axis) && variance > UNSURE * UNSURE) return 1;
     }
     return 0;
@@ -146,17 +160,17 @@ static int find_peak(const tile *t, int x, const double around[9], match *m)
 }
 
 /* How good another place must be to be as good: misfits of noise differ by sqrt(3 / n) of themselves. A texture that
- * repeats itself has a peak between pixels, which is higher than the pixels beside it. */
-static float doubtful_from(const tile *t, const look *l, const match *m, double values)
+ * repeats itself has a peak between pixels, which is higher than the pixels beside it. What chance makes is no rival. */
+static float doubtful_from(const tile *t, const look *l, const match *m, const independent *n)
 {
-    const double noise = 1 + DEVIATIONS * sqrt(3 / values), lift = 1 + (l->curvature[0] + l->curvature[1]) / 8;
+    const double noise = 1 + DEVIATIONS * sqrt(3 / n->partly), by_chance = chance(n), lift = 1 + (l->curvature[0] + l->curvature[1]) / 8;
     if (t->d->metric == NCC) {
         const double top = fmin(m->height, 1);
-        return (float)fmin(1 - noise * fmax(1 - top, EXACT), UNIQUE * top / lift);
+        return (float)fmax(fmin(1 - noise * fmax(1 - top, EXACT), UNIQUE * top / lift), by_chance);
     }
     const double scale = t->d->own.frames / l->n * l->variance, misfit = fmax(-m->height, EXACT * scale);
     const double top = UNIQUE * sqrt(fmax(1 - misfit / scale, 0)) / lift;
-    return (float)-fmax(noise * misfit, scale * (1 - top * top));
+    return (float)-fmin(fmax(noise * misfit, scale * (1 - top * top)), scale * (1 - by_chance * by_chance));
 }
 
 /* Status and sub-pixel place of a pixel, and what other places are compared with. */
@@ -165,7 +179,7 @@ static void judge_pixel(const tile *t, int64_t row, int x, match *m, float *doub
     const int64_t own = own_place(t, row) + x;
     const double least = t->d->partial ? 1 - LEAST_PART : 0, most = t->d->partial ? MOST_SATURATED : 0;
     const double n = t->d->own.frames, s = t->own->of[SUM][own], ss = t->own->of[SQUARES][own];
-    double around[9], values = 0;
+    double around[9];
     *doubtful = INFINITY, *radius = 0;
     m->status = SATURATED;
     if (t->own->of[CLIPPED][own] > most) return;
@@ -174,20 +188,22 @@ static void judge_pixel(const tile *t, int64_t row, int x, match *m, float *doub
     m->status = NO_TEXTURE;
     if (!has_texture(ss - s * s / n, ss, n, t->d->level[0])) return;
     m->status = FEW_VALID;
-    if (IS_NONE(t->good[(int64_t)m->lag * TILE + x])) return;
+    if (IS_NONE(t->chosen[(int64_t)m->lag * TILE + x])) return;
     if ((m->status = look_around(t, x, m, around)) != MEASURED) return;
     m->status = SATURATED;
     if (t->other->of[CLIPPED][other_place(t, row, m->lag) + x] > most) return;
     const look l = look_at_correlation(t, row, x, m);
+    independent count;
+    count_independent(t, &l, &count);
     m->status = NO_MATCH;
-    if (!beats_chance(t, &l, &values)) return;
+    if (!(fmin(l.c, 1 - EXACT) >= chance(&count))) return;
     m->status = AMBIGUOUS;
-    if (is_flat(t, &l, values)) return;
+    if (is_flat(t, &l, &count)) return;
     if ((m->status = find_peak(t, x, around, m)) != MEASURED) return;
     m->status = NO_MATCH;
     if (t->d->metric == NCC && m->height < t->d->least_score) return;
     m->status = MEASURED;
-    *doubtful = doubtful_from(t, &l, m, values);
+    *doubtful = doubtful_from(t, &l, m, &count);
     double flattest = INFINITY;
     for (int axis = 0; axis < 2; axis++)
         if (is_axis(t, axis)) flattest = fmin(flattest, l.curvature[axis]);

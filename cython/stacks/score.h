@@ -5,7 +5,8 @@
  * - ncc: cov / sqrt(var i var r), where cov = ab - a b / n, var i = aa - a^2 / n, var r = bb - b^2 / n
  * - umpa, I = T R: least sum of (I - T R)^2. With D = I - R that is sum D^2 - (sum D R)^2 / sum R^2, whose terms are
  *   as small as the contrast, so that float32 is enough
- * - umpa-dark, I = T (1 + V (R - 1)): least sum over T and V, var i - cov^2 / var r; V is not negative
+ * - umpa-dark, I = T (1 + V (R - 1)): least sum over T and V, var i - cov^2 / var r; where cov is negative dark is light,
+ *   which no specimen makes: such a displacement is not chosen, but tells the shape of a peak beside it
  * - umpa-dark about the means J, S of the windows of single frames, I = T (S + V (R - S)): that of umpa of J and S,
  *   and var i - cov^2 / var r about these means */
 #ifndef HPCDVC_STACKS_SCORE_H
@@ -46,57 +47,67 @@ static int prepare(const hpcdvc_dense *d, moments *m, int is_own)
     return 0;
 }
 
-INLINE vf positive(vf v) { return larger(v, splat(0)); }
-
 INLINE vf root(vf v)
 {
     for (int i = 0; i < VL; i++) v[i] = sqrtf(v[i]);
     return v;
 }
 
+/* How good it is, and the covariance. */
+typedef struct {
+    vf good, covariance;
+} fit;
+
 /* Pixels at one displacement, where no frame lacks grey values. */
-INLINE vf fit_whole(const tile *t, int metric, int64_t own, int64_t other, const float *products,
-                    const float *products_of_means)
+INLINE fit fit_whole(const tile *t, int metric, int64_t own, int64_t other, const float *products,
+                     const float *products_of_means)
 {
     const moments *A = t->own, *B = t->other;
     const float per_frame = 1.0f / t->d->own.frames;
     const vf a = load(A->of[SUM] + own), b = load(B->of[SUM] + other), ab = load(products);
     const vf inverse = load(B->inverse + other), excluded = load(B->excluded + other);
-    if (metric == NCC) return (ab - a * b * per_frame) * load(A->inverse + own) * inverse + excluded;
+    fit f = {excluded, ab - a * b * per_frame};
+    if (metric == NCC) {
+        f.good += f.covariance * load(A->inverse + own) * inverse;
+        return f;
+    }
     const vf aa = load(A->of[SQUARES] + own), bb = load(B->of[SQUARES] + other);
     if (metric == UMPA) {
         const vf d = a + ab - b - bb;
-        return d * d * inverse - (aa - 2 * ab + bb) + excluded;
+        f.good += d * d * inverse - (aa - 2 * ab + bb);
+    } else if (!products_of_means) {
+        f.good += f.covariance * f.covariance * inverse - (aa - a * a * per_frame);
+    } else {
+        const vf q = load(products_of_means), bm = load(B->of[OF_MEANS] + other), d = a + q - b - bm;
+        f.covariance = ab - q;
+        f.good += f.covariance * f.covariance * inverse + d * d * load(B->inverse2 + other) - (aa - 2 * q + bm);
     }
-    if (!products_of_means) {
-        const vf covariance = positive(ab - a * b * per_frame);
-        return covariance * covariance * inverse - (aa - a * a * per_frame) + excluded;
-    }
-    const vf q = load(products_of_means), bm = load(B->of[OF_MEANS] + other);
-    const vf covariance = positive(ab - q), d = a + q - b - bm;
-    return covariance * covariance * inverse + d * d * load(B->inverse2 + other) - (aa - 2 * q + bm) + excluded;
+    return f;
 }
 
 /* Pixels at one displacement, where single frames lack grey values. Displacements of fewer values are compared by the
  * mean of the squares. */
-INLINE vf fit_partial(const tile *t, int metric, int64_t other, const float *const map[MAPS])
+INLINE fit fit_partial(const tile *t, int metric, int64_t other, const float *const map[MAPS])
 {
     const float frames = t->d->own.frames, least = (float)LEAST_PART * frames;
     const vf n = load(map[COUNTS]), a = load(map[OWN]), aa = load(map[OWN_SQUARES]);
     const vf b = load(map[OTHER]), bb = load(map[OTHER_SQUARES]), ab = load(map[BOTH]);
     const vf some = larger(n, splat(1e-3f)), tiny = splat(SMALLEST_SQUARE);
+    const vf va = aa - a * a / some, vb = bb - b * b / some;
     const vi few = n < splat(least);
-    const vf excluded = (vf)(few & (vi)splat(NONE)) + load(t->other->excluded + other);
-    if (metric == UMPA) {
+    fit f = {(vf)(few & (vi)splat(NONE)) + load(t->other->excluded + other), ab - a * b / some};
+    if (metric == NCC) {
+        f.good += f.covariance / root(larger(va, tiny) * larger(vb, tiny));
+    } else if (metric == UMPA) {
         const vf d = a + ab - b - bb;
-        return (d * d / larger(n + 2 * b + bb, tiny) - (aa - 2 * ab + bb)) * (frames / some) + excluded;
+        f.good += (d * d / larger(n + 2 * b + bb, tiny) - (aa - 2 * ab + bb)) * (frames / some);
+    } else {
+        f.good += (f.covariance * f.covariance / larger(vb, tiny) - va) * (frames / some);
     }
-    const vf covariance = ab - a * b / some, va = aa - a * a / some, vb = bb - b * b / some;
-    if (metric == NCC) return covariance / root(larger(va, tiny) * larger(vb, tiny)) + excluded;
-    return (positive(covariance) * positive(covariance) / larger(vb, tiny) - va) * (frames / some) + excluded;
+    return f;
 }
 
-/* Fill `good` for a row of the tile. */
+/* Fill `good` and `chosen` for a row of the tile. */
 INLINE void score_row_of(const tile *t, int metric, int64_t row)
 {
     const int64_t own = own_place(t, row);
@@ -105,10 +116,13 @@ INLINE void score_row_of(const tile *t, int metric, int64_t row)
         for (int x = 0; x < t->width; x += VL) {
             const float *map[MAPS];
             for (int i = 0; i < MAPS; i++) map[i] = t->map[i] ? map_row(t, i, lag, row) + x : NULL;
-            vf v;
-            if (t->d->partial) v = fit_partial(t, metric, other + x, map);
-            else v = fit_whole(t, metric, own + x, other + x, map[PRODUCTS], map[PRODUCTS_OF_MEANS]);
-            store(t->good + lag * TILE + x, v);
+            fit f;
+            if (t->d->partial) f = fit_partial(t, metric, other + x, map);
+            else f = fit_whole(t, metric, own + x, other + x, map[PRODUCTS], map[PRODUCTS_OF_MEANS]);
+            store(t->good + lag * TILE + x, f.good);
+            if (metric != UMPA_DARK) continue;
+            const vi impossible = f.covariance <= splat(0);
+            store(t->chosen + lag * TILE + x, (vf)((impossible & (vi)splat(NONE)) | (~impossible & (vi)f.good)));
         }
     }
 }

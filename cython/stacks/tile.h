@@ -20,6 +20,7 @@ typedef struct {
     float *map[MAPS];          /* (lags, most, TILE) sums at each displacement */
     float *lines, *across;     /* products of rows, and their sums along x */
     float *good;               /* (lags, TILE) of one row: how well each displacement fits; the higher the better */
+    float *chosen;             /* the same, without those that no specimen can make; or `good` itself */
 } tile;
 
 INLINE const float *map_row(const tile *t, int map, int64_t lag, int64_t row)

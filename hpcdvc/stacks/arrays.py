@@ -5,15 +5,15 @@ block of rows.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from hpcdvc.stacks.best import judge
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import to_numpy
+from hpcdvc.stacks.judge import judge
 from hpcdvc.stacks.models import Sums, correlation, umpa_cost
 from hpcdvc.stacks.products import Products, window_sums
 
@@ -76,27 +76,34 @@ def measure_rows(
     -------
     dict of arrays on the processor, as of `dense.measure_rows`
     """
-    shape, ratio = shape_of(settings), 1.0
-    im1, im2 = (xp.asarray(band, dtype=xp.float64) for band in (im1, im2))
-    weights = xp.ones((len(im1), 1, 1))
-    if settings.metric != "ncc" and means is not None:
-        means = np.asarray(means, float)
-        if means.ndim == 1:
-            weights = means[0] * weights
-        else:
-            im1, im2 = (band / xp.asarray(m)[:, None, None] for band, m in zip((im1, im2), means, strict=True))
-            ratio = means[1].mean() / means[0].mean()
-    a, b = (im1, im2) if settings.template == "im1" else (im2, im1)
+    shape = shape_of(settings)
+    levels = _levels(settings, means, len(im1))
+    a, b = (xp.asarray(band, dtype=xp.float64) for band in ((im1, im2) if settings.template == "im1" else (im2, im1)))
+    if settings.metric != "ncc":
+        a, b = (band / xp.asarray(level)[:, None, None] for band, level in zip((a, b), levels, strict=True))
+    weights = xp.ones((len(a), 1, 1))
+    own, other = levels.mean(axis=1)
     parts = []
     for block in _blocks(rows, a.shape[-1], shape, settings):
         windows = _cut(a, first, height, block, shape.half, (0, 0), (1, 1), xp)
         others = _cut(b, first, height, block, shape.half, shape.first, shape.size, xp)
         found = judge(_compared(windows, others, weights, shape, settings, xp), shape, settings, xp)
-        if "transmission" in found:
-            found["transmission"] *= np.float32(ratio)
+        if settings.metric != "ncc":
+            found["score"] *= np.float32(own**2)
+            found["transmission"] *= np.float32(own / other)
         every = settings.step
         parts.append({name: to_numpy(values[::every, ::every]) for name, values in found.items()})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _levels(settings: DenseSettings, means: np.ndarray | None, frames: int) -> np.ndarray:
+    """(2, frames) means that frames are divided by, the template first; of "ncc" nothing depends on them."""
+    if settings.metric == "ncc":
+        return np.ones((2, frames))
+    if means is None:
+        raise ValueError("UMPA needs the means of both stacks")
+    means = np.asarray(means, float)[:: 1 if settings.template == "im1" else -1]
+    return np.broadcast_to(means.reshape(2, -1), (2, frames))
 
 
 def _blocks(rows: range, width: int, shape: Shape, settings: DenseSettings) -> Iterator[range]:
@@ -128,37 +135,50 @@ class Compared:
     ----------
     sums : Sums of (sy, sx, h, w) arrays, some of them views
     score : (sy, sx, h, w), the higher the better; NaN where it cannot be told
-    alike : (sy, sx, h, w) bool, False where light is dark: no specimen does that, but the model with dark field does
     there, clipped : (h, w) bool, whether enough of the window is there, and too much of it saturated
-    values : pixels and frames of a window
+    other_clipped : (sy, sx, h, w) bool, whether too much of what it is compared with is saturated
+    values : pixels and frames of a window, as many as count alike
+    full : weight of a window of which nothing is missing
     """
 
     sums: Sums
     score: Any
-    alike: Any
     there: Any
     clipped: Any
+    other_clipped: Any
     values: float
+    full: float
 
 
 def _compared(a, b, weights, shape: Shape, settings: DenseSettings, xp: ModuleType) -> Compared:
     """Windows of a at all displacements in b, both from `_cut`."""
     taps = tuple((settings.taps or np.full(2 * n + 1, 1 / (2 * n + 1))) if n else (1.0,) for n in shape.half)
-    box = tuple(np.full(len(t), 1 / len(t)) for t in taps)
-    clipped = window_sums(1.0 * xp.isinf(a), box, xp).mean(0) > (MOST_SATURATED if settings.partial else 0)
     ok_a, ok_b = xp.isfinite(a), xp.isfinite(b)
+    clipped = _clipped(xp.isinf(a), xp.isinf(b), taps, shape, settings, xp)
     if not settings.partial:
         ok_a, ok_b = (xp.broadcast_to(ok.all(0), ok.shape) for ok in (ok_a, ok_b))
     products = Products(xp.where(ok_a, a, 0), xp.where(ok_b, b, 0), ok_a, ok_b, taps, shape.size, xp)
-    found = products.partial(weights, ENOUGH) if settings.partial else products.whole(weights)
-    sums, there, comparable = found
-    full = sums.mm / (weights**2).sum()
-    sums = sums.with_local_mean() if settings.local_mean else sums
+    dark = settings.metric == "umpa-dark"
+    if settings.partial:
+        if settings.local_mean:
+            raise ValueError("local means are of whole windows")
+        sums, there, comparable = products.partial(weights, ENOUGH)
+    elif dark and settings.local_mean:
+        sums, there, comparable = products.about_local_means()
+    else:
+        sums, there, comparable = products.whole(weights)
+    full = float(len(a))
+    if sums.there is None:
+        sums = replace(sums, there=xp.broadcast_to(xp.full((1, 1), full), products.shape))
     with np.errstate(invalid="ignore", divide="ignore"):
-        if settings.metric == "ncc":
-            score = correlation(sums, xp)
-        else:
-            score = -umpa_cost(sums, settings.metric == "umpa-dark", xp) / full
+        score = correlation(sums, xp) if settings.metric == "ncc" else -umpa_cost(sums, dark, xp) * full / sums.there
     values = len(a) / float(np.prod([np.square(t).sum() for t in taps]))
-    alike = sums.ir * sums.mm > sums.im * sums.rm
-    return Compared(sums, xp.where(comparable, score, xp.nan), alike, there, clipped, values)
+    return Compared(sums, xp.where(comparable, score, xp.nan), there, *clipped, values, full)
+
+
+def _clipped(a, b, taps: tuple, shape: Shape, settings: DenseSettings, xp: ModuleType) -> tuple[Any, Any]:
+    """Whether too much of a window, and of what it is compared with, is saturated."""
+    box, most = tuple(np.full(len(t), 1 / len(t)) for t in taps), MOST_SATURATED if settings.partial else 0
+    own, other = (window_sums(stack.mean(0, dtype=xp.float64), box, xp) > most for stack in (a, b))
+    windows = (*shape.size, *own.shape)
+    return own, xp.lib.stride_tricks.as_strided(other, windows, 2 * other.strides)

@@ -1,4 +1,4 @@
-"""The best displacement of each pixel of a block, its fraction, and what it is worth; numpy or cupy arrays."""
+"""The best displacement of each pixel of a block, and its place between pixels; numpy or cupy arrays."""
 
 from dataclasses import dataclass
 from types import ModuleType
@@ -6,17 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpcdvc.fields.status import Status
 from hpcdvc.stacks.dense import DenseSettings
-from hpcdvc.stacks.judged import beats_chance, is_ambiguous, pixels_alike
-from hpcdvc.stacks.models import CONSTANT, Sums, correlation, transmission_and_visibility
-from hpcdvc.stacks.peaks import line_peak, polynomial_peak, taylor_offset
+from hpcdvc.stacks.models import transmission_and_visibility
+from hpcdvc.stacks.peaks import Quadratic
 
 if TYPE_CHECKING:
     from hpcdvc.stacks.arrays import Compared, Shape
-
-#: The second best lies farther than this from the best, pixels.
-SAME_PEAK = 2
 
 
 @dataclass(frozen=True)
@@ -26,21 +21,19 @@ class Best:
     Attributes
     ----------
     y, x : (h, w) its place in the maps
-    compared, known : (h, w) bool, whether there is a score at all, and one of a window that is alike
+    known : (h, w) bool, False where there is none
     """
 
     y: Any
     x: Any
-    compared: Any
     known: Any
     xp: ModuleType
 
-    def around(self, maps, half: int = 1, centre: tuple | None = None):
-        """(h, w, 2 half + 1, 2 half + 1) values of maps (sy, sx, h, w) about the best; NaN outside of the maps."""
+    def around(self, maps, half: tuple[int, int] = (1, 1), centre: tuple | None = None):
+        """(h, w, 2 n + 1, 2 m + 1) values of maps (sy, sx, h, w) about the best; NaN outside of the maps."""
         xp, (height, width) = self.xp, maps.shape[:2]
-        steps = xp.arange(-half, half + 1)
         y, x = centre or (self.y, self.x)
-        iy, ix = (at[..., None] + steps for at in (y, x))
+        iy, ix = (at[..., None] + xp.arange(-n, n + 1) for at, n in zip((y, x), half, strict=True))
         inside = ((iy >= 0) & (iy < height))[..., :, None] & ((ix >= 0) & (ix < width))[..., None, :]
         rows, columns = (xp.arange(n) for n in maps.shape[2:])
         iy, ix = xp.clip(iy, 0, height - 1)[..., :, None], xp.clip(ix, 0, width - 1)[..., None, :]
@@ -48,151 +41,128 @@ class Best:
         return xp.where(inside, values, xp.nan)
 
 
-def find_best(c: "Compared", shape: "Shape", xp: ModuleType = np) -> Best:
+def find_best(score, shape: "Shape", xp: ModuleType = np) -> Best:
     """The highest score in the range, the first of equal ones."""
-    (by, bx), (sy, sx) = shape.beyond, c.score.shape[:2]
-    inner = np.s_[by : sy - by, bx : sx - bx]
-    compared = ~xp.isnan(c.score[inner])
-    scores = xp.where(compared & c.alike[inner], c.score[inner], -xp.inf)
-    width, scores = scores.shape[1], scores.reshape(-1, *scores.shape[2:])
+    (by, bx), (sy, sx) = shape.beyond, score.shape[:2]
+    inner = score[by : sy - by, bx : sx - bx]
+    scores = xp.where(xp.isnan(inner), -xp.inf, inner).reshape(-1, *score.shape[2:])
     place = scores.argmax(0)
-    return Best(place // width + by, place % width + bx, compared.any((0, 1)), xp.isfinite(scores.max(0)), xp)
+    return Best(place // inner.shape[1] + by, place % inner.shape[1] + bx, xp.isfinite(scores.max(0)), xp)
 
 
-def judge(c: "Compared", shape: "Shape", settings: DenseSettings, xp: ModuleType = np) -> dict[str, Any]:
-    """From scores to what `dense.measure_rows` returns, all columns of a block of rows."""
-    best = find_best(c, shape, xp)
-    near = best.around(c.score)
-    fraction = _fraction(best, near, c.score, shape, settings)
-    at = c.sums.map(lambda values: best.around(values))
-    middle = at.map(lambda values: values[..., 1, 1])
-    status = xp.full(best.known.shape, int(Status.CONVERGED), xp.int8)
-
-    def end(condition, code: Status) -> None:
-        status[:] = xp.where(condition & (status == Status.CONVERGED), xp.int8(code), status)
-
-    searched = near[..., :, :] if all(shape.beyond) else near[..., 1:2, :] if shape.beyond[1] else near[..., :, 1:2]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        end(c.clipped, Status.SATURATED)
-        end(~c.there, Status.FEW_VALID_VOXELS)
-        end(middle.ii - middle.im**2 / middle.mm <= CONSTANT * middle.ii, Status.SINGULAR)
-        end(~best.compared, Status.FEW_VALID_VOXELS)
-        end(~best.known, Status.DECORRELATED)
-        if any(shape.beyond):
-            end(xp.isnan(searched).any((-1, -2)) | xp.isnan(fraction).any(-1), Status.FEW_VALID_VOXELS)
-        end((searched > near[..., 1:2, 1:2]).any((-1, -2)), Status.BORDER_OF_RANGE)
-        zncc = correlation(middle, xp)
-        if settings.least_score is not None:
-            end(zncc < settings.least_score, Status.DECORRELATED)
-        values, trials = _independent(c, at, shape, xp)
-        end(~beats_chance(zncc, values, trials, xp), Status.DECORRELATED)
-        one, second = _misfits(c, best, middle, shape, settings, xp)
-        # what chance makes of another place is no rival
-        rival = xp.sqrt(xp.clip(1 - second, 0, None)) if settings.metric != "ncc" else 1 - second
-        rivals = beats_chance(rival, values, trials, xp) & is_ambiguous(one, second, values, xp)
-        end(rivals, Status.AMBIGUOUS)
-    found = _results(best, near, at, fraction, shape, settings)
-    measured = status == Status.CONVERGED
-    for name, values in found.items():
-        found[name] = xp.where(measured[..., None] if values.ndim == 3 else measured, values, xp.nan).astype("f4")
-    return {**found, "status": status}
+def unsearched_filled(patches, shape: "Shape", xp: ModuleType = np):
+    """3 x 3 values; along an axis that is not searched nothing changes."""
+    if not shape.beyond[0]:
+        patches = xp.broadcast_to(patches[..., 1:2, :], patches.shape)
+    if not shape.beyond[1]:
+        patches = xp.broadcast_to(patches[..., :, 1:2], patches.shape)
+    return patches
 
 
-def _fraction(best: Best, near, score, shape: "Shape", settings: DenseSettings):
-    """(h, w, 2) from the best displacement to the peak; NaN where something that is missing hides it."""
-    xp, size = best.xp, settings.peak_size
-    if settings.peak == "none" or not any(shape.beyond):
-        return xp.zeros((*best.y.shape, 2))
-    if settings.peak == "taylor" or min(n for n, b in zip(score.shape, shape.beyond, strict=False) if b) < size + 2:
-        if all(shape.beyond):
-            return taylor_offset(near, settings.peak_dim, xp)
-        line = near[..., 1, :] if shape.beyond[1] else near[..., :, 1]
-        steps = taylor_offset(xp.broadcast_to(line[..., None, :], near.shape), 1, xp)[..., 1]
-        return xp.stack([steps * shape.beyond[0], steps * shape.beyond[1]], -1)
-    half, whole = size // 2, (best.y, best.x)
-    # the patch stays in the range, of which the beyond is no part
-    centre = tuple(
-        xp.clip(at, half + b, n - 1 - half - b) if b else at
-        for at, n, b in zip(whole, score.shape[:2], shape.beyond, strict=True)
-    )
-    patch = best.around(score, half, centre)
-    if all(shape.beyond) and settings.peak_dim == 2:
-        places, hidden = polynomial_peak(patch, xp), xp.isnan(patch).any((-1, -2))
-        places = [places[..., 0], places[..., 1]]
-    else:
-        own = [
-            best.around(score, half, (centre[0], best.x))[..., :, half],
-            best.around(score, half, (best.y, centre[1]))[..., half, :],
-        ]
-        places = [
-            line_peak(line, xp) if b else xp.zeros(best.y.shape) for line, b in zip(own, shape.beyond, strict=True)
-        ]
-        hidden = sum(xp.isnan(line).any(-1) * b for line, b in zip(own, shape.beyond, strict=True)) > 0
-    steps = [xp.where(xp.isnan(place), 0, place + c - at) for place, c, at in zip(places, centre, whole, strict=True)]
-    return xp.where(hidden[..., None], xp.nan, xp.stack(steps, -1))
+@dataclass(frozen=True)
+class Top:
+    """Where scores are highest between pixels.
+
+    Attributes
+    ----------
+    offset : (h, w, 2) from the best displacement, y and x
+    height : (h, w) score there
+    found, complete : (h, w) bool, whether there is such a place, and whether all scores that tell are there
+    """
+
+    offset: Any
+    height: Any
+    found: Any
+    complete: Any
 
 
-def _independent(c: "Compared", at: Sums, shape: "Shape", xp: ModuleType):
-    """Values of a window, and displacements tried, that are news of each other: by the width of the peak."""
-    zncc = correlation(at, xp)
-    peak, lines = zncc[..., 1, 1], (zncc[..., :, 1], zncc[..., 1, :])
-    known = [axis for axis in (0, 1) if shape.beyond[axis]]
-    if not known:
-        return c.values, xp.ones(1)
-    curvatures = [(2 * peak - lines[axis][..., 0] - lines[axis][..., 2]) / peak for axis in known]
-    # along an axis of the window that is not searched textures are taken to be as wide as along the other
-    alike = pixels_alike(tuple((2 * curvatures)[: sum(n > 0 for n in shape.half)]), xp)
-    tried = float(np.prod([h - a + 1 for h, a in zip(shape.high, shape.low, strict=True)]))
-    return c.values / alike, tried / alike
-
-
-def _misfits(c: "Compared", best: Best, middle: Sums, shape: "Shape", settings: DenseSettings, xp: ModuleType):
-    """Part of the variance that the best place, and the best local maximum away from it, leave."""
-    own = middle.ii - middle.im**2 / middle.mm
-    (by, bx), (sy, sx) = shape.beyond, c.score.shape[:2]
-    maps = xp.where(xp.isnan(c.score), -xp.inf, c.score)
-    peaks = xp.ones(maps.shape, bool)
-    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        one = maps[: sy - dy, max(0, -dx) : sx - max(0, dx)]
-        two = maps[dy:, max(0, dx) : sx - max(0, -dx)]
-        peaks[: sy - dy, max(0, -dx) : sx - max(0, dx)] &= one >= two
-        peaks[dy:, max(0, dx) : sx - max(0, -dx)] &= two >= one
-    y, x = xp.arange(sy)[:, None, None, None], xp.arange(sx)[:, None, None]
-    far = (abs(y - best.y) > SAME_PEAK) | (abs(x - best.x) > SAME_PEAK)
-    far = far & peaks & c.alike & (y >= by) & (y < sy - by) & (x >= bx) & (x < sx - bx)
-    second = xp.where(far, maps, -xp.inf).max((0, 1))
-    first = maps.max((0, 1)) if not any(shape.beyond) else best.around(maps)[..., 1, 1]
-    if settings.metric == "ncc":
-        return 1 - first, 1 - second
-    return -first / own, -second / own
-
-
-def _results(best: Best, near, at: Sums, fraction, shape: "Shape", settings: DenseSettings) -> dict[str, Any]:
-    """Displacement from im1 to im2, score, transmission and visibility of all pixels."""
+def find_top(best: Best, near, score, shape: "Shape", settings: DenseSettings) -> Top:
+    """The place of the peak, by the 3 x 3 scores about the best, or by a polynomial."""
     xp = best.xp
-    place = xp.stack([best.y + shape.first[0], best.x + shape.first[1]], -1) + fraction
-    score, dark = near[..., 1, 1], settings.metric == "umpa-dark"
-    found = {"displacement": place if settings.template == "im1" else -place, "score": score}
-    if settings.metric != "ncc":
-        found["score"] = -score
-        exact = settings.values_at == "subpixel"
-        sums = at.map(lambda values: _value_at(values, fraction if exact else xp.rint(fraction), exact, xp))
-        found["transmission"], visibility = transmission_and_visibility(sums, dark, xp)
-        if dark:
-            found["visibility"] = visibility
-    return found
+    yes = xp.ones(best.y.shape, bool)
+    if settings.peak == "none" or not any(shape.beyond):
+        return Top(xp.zeros((*best.y.shape, 2)), near[..., 1, 1], yes, yes)
+    if settings.peak == "poly":
+        return _top_of_polynomial(best, near, score, shape, settings)
+    q = Quadratic.of_taylor(unsearched_filled(near, shape, xp))
+    offset, found = _maximum(q, shape, settings.peak_dim == 1, (1, 1), xp)
+    if settings.peak_dim == 1:
+        q = Quadratic(q.f, q.fy, q.fx, q.fyy, q.fxx, 0)
+    return Top(offset, q.value(offset), found, yes)
 
 
-def _value_at(near, fraction, exact: bool, xp: ModuleType):
-    """Taylor series of second degree of (h, w, 3, 3) values about the middle, or the value of a pixel."""
-    y, x = fraction[..., 0], fraction[..., 1]
-    if not exact:
-        iy, ix = (xp.clip(xp.nan_to_num(at), -1, 1).astype(int) + 1 for at in (y, x))
-        rows, columns = (xp.arange(n) for n in near.shape[:2])
-        return near[rows[:, None], columns, iy, ix]
-    middle = near[..., 1, 1]
-    near = xp.where(xp.isnan(near), middle[..., None, None], near)  # beyond an axis that is not searched
-    fy, fx = (near[..., 2, 1] - near[..., 0, 1]) / 2, (near[..., 1, 2] - near[..., 1, 0]) / 2
-    fyy, fxx = near[..., 2, 1] + near[..., 0, 1] - 2 * middle, near[..., 1, 2] + near[..., 1, 0] - 2 * middle
-    fxy = (near[..., 2, 2] + near[..., 0, 0] - near[..., 2, 0] - near[..., 0, 2]) / 4
-    return middle + y * fy + x * fx + y * y * fyy / 2 + x * x * fxx / 2 + x * y * fxy
+def _maximum(q: Quadratic, shape: "Shape", apart: bool, within: tuple[int, int], xp: ModuleType):
+    """(h, w, 2) place of the maximum of a function, and whether there is one nearer than so many pixels."""
+    both = all(shape.beyond)
+    places = q.extremum(2 if both and not apart else 1, xp)
+    found = xp.ones(places.shape[:-1], bool)
+    offsets = []
+    for axis, bend in ((0, q.fyy), (1, q.fxx)):
+        place = places[..., axis] if shape.beyond[axis] else xp.zeros(found.shape)
+        if shape.beyond[axis]:
+            found &= (bend < 0) & (abs(place) < within[axis])
+        offsets.append(place)
+    if both and not apart:
+        found &= q.fyy * q.fxx - q.fxy**2 > 0
+    return xp.where(found[..., None], xp.stack(offsets, -1), 0), found
+
+
+def _top_of_polynomial(best: Best, near, score, shape: "Shape", settings: DenseSettings) -> Top:
+    """The patch that the polynomial is fitted to is moved inside the maps."""
+    xp, whole = best.xp, (best.y, best.x)
+    half = tuple((min(settings.peak_size, n) - 1) // 2 for n in score.shape[:2])
+    centre = tuple(xp.clip(at, n, size - 1 - n) for at, n, size in zip(whole, half, score.shape[:2], strict=True))
+    moved = xp.stack([c - at for c, at in zip(centre, whole, strict=True)], -1)
+    if settings.peak_dim == 2 and all(shape.beyond):
+        patch = best.around(score, half, centre)
+        q = Quadratic.of_fit(patch, xp)
+        offset, found = _maximum(q, shape, False, half, xp)
+        return Top(offset + moved, q.value(offset), found, ~xp.isnan(patch).any((-1, -2)))
+    top = Top(xp.zeros(moved.shape), near[..., 1, 1], xp.ones(best.y.shape, bool), xp.ones(best.y.shape, bool))
+    for axis in (0, 1):
+        if shape.beyond[axis]:
+            top = _with_line(top, axis, best, half, centre, moved, score)
+    return top
+
+
+def _with_line(top: Top, axis: int, best: Best, half: tuple, centre: tuple, moved, score) -> Top:
+    """The place along one axis, by the column or the row of the best."""
+    xp, n = best.xp, half[axis]
+    about = (centre[0], best.x) if axis == 0 else (best.y, centre[1])
+    patch = best.around(score, (n, 0) if axis == 0 else (0, n), about)
+    line = patch[..., 0] if axis == 0 else patch[..., 0, :]
+    square = xp.broadcast_to(line[..., None], (*line.shape, line.shape[-1]))  # the same along the other axis
+    q = Quadratic.of_fit(square, xp)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        place = -q.fy / q.fyy
+        found = (q.fyy < 0) & (abs(place) < n)
+    place = xp.where(found, place, 0)
+    offset = top.offset + (place + moved[..., axis])[..., None] * xp.asarray([1.0 - axis, float(axis)])
+    height = top.height + q.f + q.fy * place + q.fyy * place**2 / 2 - best.around(score, (0, 0))[..., 0, 0]
+    return Top(offset, height, top.found & found, top.complete & ~xp.isnan(line).any(-1))
+
+
+def values_of(c: "Compared", best: Best, top: Top, shape: "Shape", settings: DenseSettings) -> tuple[dict, Any]:
+    """Transmission and visibility, and whether the displacements around their place can tell."""
+    xp = best.xp
+    step = xp.rint(top.offset)
+    exact = settings.values_at == "subpixel"
+    if exact:  # all around the best displacement is there
+        step = xp.where((abs(top.offset) < 1).all(-1, keepdims=True), 0, step)
+    place = tuple(at + step[..., axis].astype(int) for axis, at in enumerate((best.y, best.x)))
+    near = best.around(c.score, centre=place)
+    if exact:
+        known = ~xp.isnan(unsearched_filled(near, shape, xp)).any((-1, -2))
+    else:
+        known = ~xp.isnan(near[..., 1, 1])
+
+    def value(maps):
+        patch = best.around(maps, centre=place)
+        if not exact:
+            return patch[..., 1, 1]
+        return Quadratic.of_taylor(unsearched_filled(patch, shape, xp)).value(top.offset - step)
+
+    dark = settings.metric == "umpa-dark"
+    transmission, visibility = transmission_and_visibility(c.sums.map(value), dark, xp)
+    found = {"transmission": transmission}
+    return found | ({"visibility": visibility} if dark else {}), known

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.fft
 
+from hpcdvc.stacks.fourier import correlate2d
 from hpcdvc.stacks.highest import highest
 from hpcdvc.stacks.images import Images
 from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum, half_weights
@@ -47,8 +48,10 @@ def spectrum_of(frames: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def cross_spectrum(spectra1: np.ndarray, spectra2: np.ndarray) -> np.ndarray:
     """Half spectrum of sum over frames and i of a[i - d] b[i], from the spectra of the frames."""
-    if len(spectra1) == 1:  # without a copy of two
-        return np.conj(spectra1[0]) * spectra2[0]
+    if len(spectra1) == 1:
+        product = np.conj(spectra1[0])
+        product *= spectra2[0]
+        return product
     return np.einsum("k...,k...->...", np.conj(spectra1), spectra2)
 
 
@@ -60,7 +63,7 @@ def padded_shape(shape: tuple[int, ...], boundary: str) -> tuple[int, ...]:
 
 
 def chi2_terms(
-    im1: np.ndarray, im2: np.ndarray, weights: np.ndarray | float, shape: tuple[int, ...]
+    im1: np.ndarray, im2: np.ndarray, weights: np.ndarray | float, boundary: str
 ) -> tuple[float, np.ndarray, np.ndarray | float]:
     """The three terms of chi2: a number, -2 CC(im1, w im2), and CC(im1^2, w), a number for weights that are one.
 
@@ -68,11 +71,15 @@ def chi2_terms(
     ----------
     im1, im2 : (K, n, ...) float64 arrays, finite
     weights : 1 / noise^2, a number or an array of that shape
-    shape : of the maps, from `padded_shape`; index d or, for negative displacements, n + d
+    boundary : "wrap" or "fill"
+
+    Returns
+    -------
+    terms; arrays of the shape of a frame, displacement d at index d + n // 2
     """
 
     def correlated(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-        return Polynomial(cross_spectrum(spectrum_of(one, shape), spectrum_of(two, shape)), shape).map
+        return np.flip(sum(correlate2d(a, b, boundary) for a, b in zip(one, two, strict=True)))
 
     term1, term2 = float((weights * im2**2).sum()), -2 * correlated(im1, weights * im2)
     return term1, term2, float(weights * (im1**2).sum()) if np.ndim(weights) == 0 else correlated(im1**2, weights)

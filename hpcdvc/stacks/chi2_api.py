@@ -7,11 +7,12 @@ cannot be measured is NaN, with a warning of the logger "hpcdvc" that says why.
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.stacks.chi2 import chi2_terms, padded_shape
+from hpcdvc.stacks.arguments import note_ignored
+from hpcdvc.stacks.chi2 import chi2_terms
 from hpcdvc.stacks.errors import delta_chi2
-from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images, note_ignored, periodic
+from hpcdvc.stacks.fourier import scale, zoom_positions
+from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images
 from hpcdvc.stacks.shift import Shift, ShiftSettings
-from hpcdvc.stacks.spectrum import signed
 from hpcdvc.stacks.zoom import zoom_in
 
 
@@ -26,7 +27,7 @@ def chi2n_map(
     return_all: bool = False,
     reduced: bool = False,
 ) -> np.ndarray | tuple[np.ndarray, float, np.ndarray, np.ndarray | float]:
-    """chi2 over all displacements d: the sum of (im2[i] - im1[i - d])^2 / err[i]^2.
+    """Chi2 over all displacements d: the sum of (im2[i] - im1[i - d])^2 / err[i]^2.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def chi2n_map(
     UserError
         The shapes do not fit, or the boundary is another one.
     """
-    note_ignored(nthreads=nthreads != 1, use_numpy_fft=use_numpy_fft)
+    note_ignored(nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False))
     if boundary not in ("wrap", "fill"):
         check_boundary(boundary)
         raise UserError("a chi2 map has the boundary wrap or fill")
@@ -63,10 +64,8 @@ def chi2n_map(
         raise UserError(f"err has shape {error.shape}, the images {one.shape}")
     one, two, error = np.where(error == 0, 0, one), np.where(error == 0, 0, two), np.where(error == 0, 1, error)
     weights = 1 / error**2
-    shape = padded_shape(one.shape, boundary)
-    terms = chi2_terms(one[None], two[None], weights[None] if weights.ndim else float(weights), shape)
-    rows = np.ix_(*(((n - 1) // 2 - np.arange(n)) % m for n, m in zip(one.shape, shape, strict=True)))
-    term1, term2, term3 = (term if np.ndim(term) == 0 else term[rows] for term in terms)
+    terms = chi2_terms(one[None], two[None], weights[None] if weights.ndim else float(weights), boundary)
+    term1, term2, term3 = (np.flip(term) if np.ndim(term) else term for term in terms)
     result = (term1 + term2 + term3) / (one.size - 2 if reduced else 1)
     return (result, term1, term2, term3) if return_all else result
 
@@ -119,7 +118,7 @@ def chi2_shift(
     UserError
         The shapes do not fit, or an argument is out of range.
     """
-    note_ignored(nthreads=nthreads != 1, use_numpy_fft=use_numpy_fft)
+    note_ignored(nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False))
     check_boundary(boundary)
     if return_chi2array and boundary == "overlap":
         raise UserError("there is no chi2 array of what overlaps: return_chi2array needs the boundary wrap or fill")
@@ -140,22 +139,24 @@ def _chi2_array(
     shift: Shift, factor: float | None, size: int, most: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x = -u_x, y = -u_y and chi2 there, about the least whole pixel; without `factor` as fine as `most` wants."""
-    values = np.fft.ifftshift(_map_of(shift))
-    lowest = np.unravel_index(np.argmin(values), values.shape)
+    values = _map_of(shift)
+    zero, lowest = np.array(values.shape) // 2, np.unravel_index(np.argmin(values), values.shape)
     sizes = (size, size)
     if factor is None:
-        within = np.argwhere(values - values[lowest] < most)
-        places = np.array([signed(tuple(index), values.shape) for index in within])
+        places = np.argwhere(values - values[lowest] < most)
         factor = max(1.0, size / 2 / max(np.ptp(places, axis=0).max(), 1))
     else:
         sizes = tuple(int(2 * factor) if n / factor <= 1 else n for n in values.shape)
-    grid = [
-        (n - 1) / 2 - (n - 1) // 2 - d + (np.arange(s) - (s - 1) / 2) / factor
-        for d, n, s in zip(signed(lowest, values.shape), values.shape, sizes, strict=True)
-    ]
-    array = periodic(values).values([-axis for axis in grid])
-    y, x = np.meshgrid(*grid, indexing="ij")
-    return x, y, array
+    # the middle of the grid is half a pixel off at even sizes, as that of the map is
+    middle = lowest - zero - (np.array(values.shape) + 1) % 2 / 2
+    return _on_grid(values, zoom_positions(values.shape, factor, sizes, 0, middle + zero))
+
+
+def _on_grid(values: np.ndarray, grid: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x = -u_x and y = -u_y, rising, and chi2 there."""
+    grid = [at[::-1] for at in grid]
+    y, x = np.meshgrid(*(n // 2 - at for n, at in zip(values.shape, grid, strict=True)), indexing="ij")
+    return x, y, scale(values, grid)
 
 
 def chi2_shift_iterzoom(
@@ -199,7 +200,9 @@ def chi2_shift_iterzoom(
     UserError
         The shapes do not fit, or an argument is out of range.
     """
-    note_ignored(nthreads=nthreads != 1, use_numpy_fft=use_numpy_fft, upsample_factor=upsample_factor != "auto")
+    note_ignored(
+        nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False), upsample_factor=(upsample_factor, "auto")
+    )
     check_boundary(boundary)
     settings = ShiftSettings(
         method="chi2iterzoom", boundary=boundary, zeromean=zeromean, errors=errors, keep_map=return_chi2array,
@@ -208,13 +211,10 @@ def chi2_shift_iterzoom(
     shift = measure_images(im1, im2, settings, err, verbose)
     if not return_chi2array:
         return in_peer_order(shift, return_error)
-    values = np.fft.ifftshift(_map_of(shift))
-    polynomial, first = periodic(values), signed(np.unravel_index(np.argmin(values), values.shape), values.shape)
-    zoomed = zoom_in(polynomial, values, first, mindiff, tuple(zoom_shape))
-    factor = zoomed.factor * rezoom_factor
-    grid = [(np.arange(s) - (s - 1) / 2) / factor - at for at, s in zip(zoomed.place, rezoom_shape, strict=True)]
-    y, x = np.meshgrid(*grid, indexing="ij")
-    return (*in_peer_order(shift, return_error), (x, y, polynomial.values([-axis for axis in grid])))
+    values = _map_of(shift)
+    zoomed = zoom_in(values, mindiff, tuple(zoom_shape))
+    grid = zoom_positions(values.shape, zoomed.factor * rezoom_factor, tuple(rezoom_shape), 0, zoomed.place)
+    return (*in_peer_order(shift, return_error), _on_grid(values, grid))
 
 
 def _map_of(shift: Shift) -> np.ndarray:

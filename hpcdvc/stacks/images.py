@@ -74,7 +74,7 @@ def prepare(
     rounding = sum(1 / 12 for image in (one, two) if image.dtype.kind in "ui")
     error, weights = _weights(noise, one.shape)
     there1, there2 = (_there(image, mask, name) for image, mask, name in ((one, mask1, "im1"), (two, mask2, "im2")))
-    one, two = one.astype(np.float64), two.astype(np.float64)
+    one, two = one.astype(np.float64, copy=False), two.astype(np.float64, copy=False)
     status = 0
     if any(_too_few(there) for there in (there1, there2)):
         status = int(Status.FEW_VALID_VOXELS)
@@ -119,6 +119,8 @@ def _weights(noise: float | np.ndarray | None, shape: tuple[int, ...]) -> tuple[
         raise UserError(f"the noise of im2 has shape {noise.shape}, the image {shape[1:]}")
     if (noise < 0).any() or not (noise > 0).any():
         raise UserError("the noise of im2 must be positive")
+    if noise.min() == noise.max():
+        return float(noise.flat[0]), None
     counts = noise > 0  # not NaN
     weights = np.where(counts, 1 / np.where(counts, noise, 1) ** 2, 0)
     return None, np.ascontiguousarray(np.broadcast_to(weights, shape))

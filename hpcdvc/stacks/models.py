@@ -20,6 +20,8 @@ class Sums:
     Attributes
     ----------
     ii, mm, rr, im, ir, rm : arrays of one shape of sums of I I, M M, R R, I M, I R, R M; M is the mean of the frame
+    there : sum of the weights that are there, in units of those of a frame; None: those of all frames
+    level : what of I I is no texture; None: im^2 / mm
     """
 
     ii: Any
@@ -28,20 +30,22 @@ class Sums:
     im: Any
     ir: Any
     rm: Any
+    there: Any = None
+    level: Any = None
 
     def map(self, function) -> "Sums":
         """The same with a function applied to each."""
-        return Sums(*(function(getattr(self, name)) for name in ("ii", "mm", "rr", "im", "ir", "rm")))
+        return Sums(*(None if part is None else function(part) for part in vars(self).values()))
 
-    def with_local_mean(self) -> "Sums":
-        """M replaced by the mean of R in the window."""
-        mean = self.rm / self.mm
-        return Sums(self.ii, self.rm * mean, self.rr, self.im * mean, self.ir, self.rm * mean)
+    @property
+    def own_variance(self):
+        """What of I I is texture."""
+        return self.ii - (self.im**2 / self.mm if self.level is None else self.level)
 
 
 def correlation(s: Sums, xp: ModuleType = np):
     """Correlation coefficients of windows; 0 where one of the two is constant."""
-    own, other = s.ii - s.im**2 / s.mm, s.rr - s.rm**2 / s.mm
+    own, other = s.own_variance, s.rr - s.rm**2 / s.mm
     with np.errstate(invalid="ignore", divide="ignore"):
         score = (s.ir - s.im * s.rm / s.mm) / xp.sqrt(own * other)
         return xp.where((own > CONSTANT * s.ii) & (other > CONSTANT * s.rr), score, 0.0)

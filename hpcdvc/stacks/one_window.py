@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 
 import numpy as np
 
 from hpcdvc.fields.status import Status
+from hpcdvc.stacks.device import to_numpy
 from hpcdvc.stacks.judged import beats_chance, is_ambiguous
 from hpcdvc.stacks.models import CONSTANT
 from hpcdvc.stacks.peaks import locate_peak
-from hpcdvc.stacks.similarity import correlation_map, pixels_alike_of
+from hpcdvc.stacks.similarity import ENOUGH, correlation_map, pixels_alike_of
 
 #: The second best place lies farther than this from the best, pixels.
 SAME_PEAK = 2
@@ -46,7 +48,12 @@ class MapShift:
 
 
 def shift_of_window(
-    im1: np.ndarray, im2: np.ndarray, window: tuple[slice, slice], reach: tuple[int, int, int, int], peak: PeakSettings
+    im1: np.ndarray,
+    im2: np.ndarray,
+    window: tuple[slice, slice],
+    reach: tuple[int, int, int, int],
+    peak: PeakSettings,
+    xp: ModuleType = np,
 ) -> MapShift:
     """Where a window of im2 comes from.
 
@@ -54,7 +61,7 @@ def shift_of_window(
     ----------
     im1, im2 : (K, H, W) stacks
     window : rows and columns of im2
-    reach, peak : see `global_shift_of_map`
+    reach, peak, xp : see `global_shift_of_map`
 
     Returns
     -------
@@ -63,22 +70,22 @@ def shift_of_window(
     low, high = reach[::2], reach[1::2]
     searched = [int(a < b) for a, b in zip(low, high, strict=True)]
     template = im2[:, window[0], window[1]]
-    scores = _scores(im1, template, window, low, high)
+    scores = _scores(im1, template, window, low, high, xp)
     result = partial(MapShift, scores=scores, lowest=tuple(low))
     nothing = np.full(2, np.nan)
-    variance, square = np.nanvar(template.astype(float)), np.nanmean(np.square(template, dtype=float))
-    if not np.isfinite(scores).any() or np.isfinite(template).mean() < 0.5:
+    valid = template[np.isfinite(template)].astype(float)
+    if not np.isfinite(scores).any() or valid.size < ENOUGH * template.size:
         return result(nothing, Status.FEW_VALID_VOXELS, np.nan)
-    if not variance > CONSTANT * square or not np.nanmax(np.abs(scores)) > 0:
+    if not valid.var() > CONSTANT * np.square(valid).mean() or not np.nanmax(np.abs(scores)) > 0:
         return result(nothing, Status.SINGULAR, 0.0)
     whole = np.array(np.unravel_index(np.nanargmax(scores), scores.shape))
     beyond, at = scores, whole
     if ((whole < searched) | (whole >= np.array(scores.shape) - searched)).any():
         more = [(a - s, b + s) for a, b, s in zip(low, high, searched, strict=True)]
-        beyond, at = _scores(im1, template, window, *zip(*more, strict=True)), whole + searched
+        beyond, at = _scores(im1, template, window, *zip(*more, strict=True), xp), whole + searched
     start = [part.start - u - a for part, u, a in zip(window, whole.tolist(), low, strict=True)]
     match = im1[:, start[0] : start[0] + template.shape[1], start[1] : start[1] + template.shape[2]]
-    alike, count = pixels_alike_of(template, match), np.isfinite(template).sum()
+    alike, count = pixels_alike_of(template, match), valid.size
     status = _judge(beyond, at, searched, scores, whole, count, alike)
     if status != Status.CONVERGED:
         return result(nothing, status, float(scores[tuple(whole)]))
@@ -86,7 +93,9 @@ def shift_of_window(
     return result(place + low, status, float(scores[tuple(whole)]))
 
 
-def _scores(im1: np.ndarray, template: np.ndarray, window: tuple, low: tuple, high: tuple) -> np.ndarray:
+def _scores(
+    im1: np.ndarray, template: np.ndarray, window: tuple, low: tuple, high: tuple, xp: ModuleType
+) -> np.ndarray:
     """Correlation over the displacements from low to high; outside of im1 nothing counts."""
     first = [part.start - b for part, b in zip(window, high, strict=True)]
     stop = [part.stop - a for part, a in zip(window, low, strict=True)]
@@ -95,7 +104,7 @@ def _scores(im1: np.ndarray, template: np.ndarray, window: tuple, low: tuple, hi
     missing = [(part.start - a, b - part.stop) for part, a, b in zip(inside, first, stop, strict=True)]
     if any(map(any, missing)):
         region = np.pad(region.astype(float), ((0, 0), *missing), constant_values=np.nan)
-    return correlation_map(region, template)[::-1, ::-1]
+    return to_numpy(correlation_map(xp.asarray(region), xp.asarray(template), xp))[::-1, ::-1]
 
 
 def _judge(

@@ -8,10 +8,11 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
-import scipy.fft
 
 from hpcdvc.errors import UserError
-from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images, note_ignored, periodic
+from hpcdvc.stacks import fourier
+from hpcdvc.stacks.arguments import note_ignored
+from hpcdvc.stacks.pair_arguments import check_boundary, in_peer_order, measure_images
 from hpcdvc.stacks.shift import ShiftSettings
 from hpcdvc.stacks.zoom import zoom_in
 
@@ -95,13 +96,13 @@ def register_images(
     ----------
     Guizar-Sicairos et al. 2008, doi 10.1364/OL.33.000156
     """
-    note_ignored(DEBUG=DEBUG, nthreads=nthreads != 1, use_numpy_fft=use_numpy_fft)
+    note_ignored(DEBUG=(DEBUG, False), nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False))
     shift = measure_images(im1, im2, ShiftSettings(method="dft", upsample=int(usfac), largest=maxoff), None, False)
     result = in_peer_order(shift, return_error)
     if not return_registered:
         return result
-    two = np.asarray(im2, float)
-    return (*result, scipy.fft.irfftn(periodic(two).turned(shift.displacement[1:]), two.shape))
+    back = np.full(np.shape(im2), np.nan) if shift.status != 2 else fourier.shift(im2, -shift.displacement[1:])
+    return (*result, back)
 
 
 def iterative_zoom(
@@ -138,15 +139,14 @@ def iterative_zoom(
     UserError
         The image is the same everywhere, or not finite.
     """
-    note_ignored(ploteach=ploteach)
+    note_ignored(ploteach=(ploteach, False))
     image = np.asarray(image, float)
     if not np.isfinite(image).all() or np.ptp(image) == 0 or image.ndim != len(zoomshape):
         raise UserError(
             f"an image of shape {image.shape} that is not finite, or constant, has nothing to be zoomed in on"
         )
     pick = np.argmax if minmax(np.array([0, 1])) == 1 else np.argmin
-    first = np.array(np.unravel_index(pick(image), image.shape))
-    zoomed = zoom_in(periodic(image), image, first, mindiff, tuple(zoomshape), zoomstep, pick)
+    zoomed = zoom_in(image, mindiff, tuple(zoomshape), zoomstep, pick)
     middle = 0 if return_center else (np.array(image.shape) - 1) / 2
     place = tuple(float(at) for at in zoomed.place - middle)
     if verbose:
@@ -164,7 +164,23 @@ def iterative_zoom_1d(
     minmax: Callable = np.min,
     return_center: bool = True,
 ) -> tuple:
-    """Zoom in on the minimum of a row of values; see `iterative_zoom`, of which all is of one axis here."""
+    """Zoom in on the minimum of a row of values until the value next to it is closer than `mindiff`.
+
+    Parameters
+    ----------
+    data : (n,) array, which goes round
+    mindiff, return_zoomed, zoomstep, verbose, minmax, return_center : see `iterative_zoom`
+    zoomshape : (points of a grid,)
+
+    Returns
+    -------
+    (x,) of the centre of the last grid, pixels; with `return_zoomed`: zoomed, factor, (x,)
+
+    Raises
+    ------
+    UserError
+        The values are the same everywhere, or not finite.
+    """
     return iterative_zoom(
         data, mindiff, zoomshape, return_zoomed, zoomstep, verbose, minmax, return_center=return_center
     )  # fmt: skip

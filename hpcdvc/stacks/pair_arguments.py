@@ -3,12 +3,10 @@
 import logging
 
 import numpy as np
-import scipy.fft
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.stacks.shift import Shift, ShiftSettings, measure_shift
-from hpcdvc.stacks.spectrum import Polynomial
 
 log = logging.getLogger("hpcdvc")
 
@@ -32,18 +30,6 @@ def in_peer_order(shift: Shift, return_error: bool) -> tuple[float, ...]:
     """x, y and, where asked for, their standard deviations."""
     values = (*shift.displacement[:0:-1], *(shift.std[:0:-1] if return_error else ()))
     return tuple(float(value) for value in values)
-
-
-def periodic(values: np.ndarray) -> Polynomial:
-    """An image that goes round, between its pixels."""
-    return Polynomial(scipy.fft.rfftn(values), values.shape)
-
-
-def note_ignored(**ignored: bool) -> None:
-    """Say which arguments that were given have no effect."""
-    names = [name for name, given in ignored.items() if given]
-    if names:
-        log.info("without effect here: %s", ", ".join(names))
 
 
 def check_boundary(boundary: str) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -97,6 +98,51 @@ def _usable(steps):
         return abs(steps) < 1
 
 
+@dataclass(frozen=True)
+class Quadratic:
+    """A function of second degree of y and x, or arrays of them: f + fy y + fx x + fyy y^2 / 2 + fxx x^2 / 2 + fxy x
+    y."""
+
+    f: Any
+    fy: Any
+    fx: Any
+    fyy: Any
+    fxx: Any
+    fxy: Any
+
+    @classmethod
+    def of_taylor(cls, patches) -> "Quadratic":
+        """From (..., 3, 3) arrays, by the derivatives in the middle."""
+        c, middle = patches, patches[..., 1, 1]
+        return cls(
+            middle, (c[..., 2, 1] - c[..., 0, 1]) / 2, (c[..., 1, 2] - c[..., 1, 0]) / 2,
+            c[..., 2, 1] + c[..., 0, 1] - 2 * middle, c[..., 1, 2] + c[..., 1, 0] - 2 * middle,
+            (c[..., 2, 2] + c[..., 0, 0] - c[..., 2, 0] - c[..., 0, 2]) / 4,
+        )  # fmt: skip
+
+    @classmethod
+    def of_fit(cls, patches, xp: ModuleType = np) -> "Quadratic":
+        """From (..., size, size) arrays, by least squares, about the middle."""
+        size = patches.shape[-1]
+        coefficients = patches.reshape(*patches.shape[:-2], size**2) @ xp.asarray(_fit(size).T)
+        f, x, y, xx, xy, yy = (coefficients[..., i] for i in range(6))
+        return cls(f, y, x, 2 * yy, 2 * xx, xy)
+
+    def extremum(self, dim: int = 2, xp: ModuleType = np):
+        """(..., 2) place of the extremum, y and x; with dim 1 of one axis after the other. NaN without one."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if dim == 1:
+                return xp.stack([-self.fy / self.fyy, -self.fx / self.fxx], -1)
+            det = self.fxy**2 - self.fxx * self.fyy
+            y, x = self.fxx * self.fy - self.fxy * self.fx, self.fyy * self.fx - self.fxy * self.fy
+            return xp.stack([y / det, x / det], -1)
+
+    def value(self, place):
+        """Value at places (..., 2)."""
+        y, x = place[..., 0], place[..., 1]
+        return self.f + self.fy * y + self.fx * x + self.fyy * y * y / 2 + self.fxx * x * x / 2 + self.fxy * x * y
+
+
 def taylor_offset(patches: np.ndarray, dim: int = 2, xp: ModuleType = np) -> np.ndarray:
     """From the highest value to the peak of the Taylor series of second degree.
 
@@ -114,17 +160,7 @@ def taylor_offset(patches: np.ndarray, dim: int = 2, xp: ModuleType = np) -> np.
     -----
     Fisher and Naidu 1996, in Image Technology: Advances in Image Processing, Multimedia and Machine Vision.
     """
-    c = patches
-    middle = c[..., 1, 1]
-    fy, fx = (c[..., 2, 1] - c[..., 0, 1]) / 2, (c[..., 1, 2] - c[..., 1, 0]) / 2
-    fyy, fxx = c[..., 2, 1] + c[..., 0, 1] - 2 * middle, c[..., 1, 2] + c[..., 1, 0] - 2 * middle
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if dim == 1:
-            steps = xp.stack([-fy / fyy, -fx / fxx], -1)
-        else:
-            fxy = (c[..., 2, 2] + c[..., 0, 0] - c[..., 2, 0] - c[..., 0, 2]) / 4
-            det = fxy**2 - fxx * fyy
-            steps = xp.stack([(fxx * fy - fxy * fx) / det, (fyy * fx - fxy * fy) / det], -1)
+    steps = Quadratic.of_taylor(patches).extremum(dim, xp)
     return xp.where(_usable(steps), steps, 0)
 
 
@@ -153,13 +189,9 @@ def polynomial_peak(patches: np.ndarray, xp: ModuleType = np) -> np.ndarray:
     -------
     (..., 2) array, rows and columns about the middle of the patch; NaN where the peak does not lie inside the patch
     """
-    size = patches.shape[-1]
-    coefficients = patches.reshape(*patches.shape[:-2], size**2) @ xp.asarray(_fit(size).T)
-    _, a1, a2, a3, a4, a5 = (coefficients[..., i] for i in range(6))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        det = a4**2 - 4 * a3 * a5
-        place = xp.stack([(2 * a2 * a3 - a1 * a4) / det, (2 * a1 * a5 - a2 * a4) / det], -1)
-        inside = (abs(place) < size // 2).all(-1, keepdims=True)
+    place = Quadratic.of_fit(patches, xp).extremum(2, xp)
+    with np.errstate(invalid="ignore"):
+        inside = (abs(place) < patches.shape[-1] // 2).all(-1, keepdims=True)
     return xp.where(inside, place, xp.nan)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
@@ -48,6 +49,7 @@ def global_shift_of_map(
     reach: tuple[int, int, int, int],
     axis: int | None = None,
     peak: PeakSettings = PeakSettings(),  # noqa: B008 (frozen)
+    xp: ModuleType = np,
 ) -> MapShift:
     """Shift of im2 against im1 by the middle of im2, from which all displacements of the range stay in im1.
 
@@ -57,6 +59,7 @@ def global_shift_of_map(
     reach : displacements that are tried, whole pixels: y from, y to, x from, x to, all inclusive
     axis : 0 or 1: the shift is along y or x only
     peak : how the peak is located
+    xp : numpy or cupy, where maps are made
 
     Returns
     -------
@@ -75,7 +78,7 @@ def global_shift_of_map(
     )
     if any(part.stop - part.start < SMALLEST for part in window):
         raise UserError(f"a range of {reach} leaves no window of an image of {im1.shape[1]} x {im1.shape[2]} pixels")
-    return shift_of_window(im1, im2, window, reach, peak)
+    return shift_of_window(im1, im2, window, reach, peak, xp)
 
 
 def global_shift_of_points(
@@ -88,12 +91,13 @@ def global_shift_of_points(
     seed: int = 0,
     global_value: str = "mixed",
     peak: PeakSettings = PeakSettings(),  # noqa: B008 (frozen)
+    xp: ModuleType = np,
 ) -> PointShifts:
     """Shift of im2 against im1 from windows at some points of im2.
 
     Parameters
     ----------
-    im1, im2, reach, peak : see `global_shift_of_map`
+    im1, im2, reach, peak, xp : see `global_shift_of_map`
     points : (n, 2) whole pixels, y and x; None: at random. Those whose windows leave an image are left out,
         with a warning
     half_window : n, windows are of 2 n + 1 pixels along each axis
@@ -119,7 +123,7 @@ def global_shift_of_points(
     found = []
     for point in points.tolist():
         window = tuple(slice(at - half_window, at + half_window + 1) for at in point)
-        found.append(shift_of_window(im1, im2, window, reach, peak))
+        found.append(shift_of_window(im1, im2, window, reach, peak, xp))
     displacements = np.array([one.displacement for one in found])
     statuses = np.array([one.status for one in found], np.int8)
     measured = displacements[statuses == Status.CONVERGED]

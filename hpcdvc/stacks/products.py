@@ -57,6 +57,13 @@ class Products:
                 out[y, x] = window_sums(product, self.taps, self.xp)
         return out
 
+    def _complete(self) -> tuple[Any, Any]:
+        """Whether all pixels of a window, and of what it is compared with, count in all frames."""
+        box = tuple(np.ones(len(t)) for t in self.taps)
+        counts = Products(self.ok_a, self.ok_b, self.ok_a, self.ok_b, box, self.size, self.xp)
+        own, other = counts._own(1.0 - self.ok_a.all(0)), counts._other(1.0 - self.ok_b.all(0))
+        return own[0, 0] < 0.5, other < 0.5
+
     def whole(self, weights) -> tuple[Sums, Any, Any]:
         """A pixel that does not count in one frame does not count in any; windows with such a pixel are not compared.
 
@@ -68,22 +75,33 @@ class Products:
         -------
         Sums, and whether all of a window and all of what it is compared with counts
         """
-        a, b, box = self.a, self.b, tuple(np.ones(len(t)) for t in self.taps)
+        a, b = self.a, self.b
         mean = self.xp.broadcast_to((weights**2).sum() * self.xp.ones((1, 1)), self.shape)
         sums = Sums(
             self._own((a * a).sum(0)), mean, self._other((b * b).sum(0)),
             self._own((weights * a).sum(0)), self._both(a, b), self._other((weights * b).sum(0)),
         )  # fmt: skip
-        counts = Products(self.ok_a, self.ok_b, self.ok_a, self.ok_b, box, self.size, self.xp)
-        missing = (1.0 - self.ok_a.all(0), 1.0 - self.ok_b.all(0))
-        return sums, counts._own(missing[0])[0, 0] < 0.5, counts._other(missing[1]) < 0.5
+        return sums, *self._complete()
+
+    def about_local_means(self) -> tuple[Sums, Any, Any]:
+        """The same with the means of the windows of single frames of b in the place of those of the frames."""
+        a, b = self.a, self.b
+        means = [window_sums(stack, self.taps, self.xp) for stack in (a, b)]
+        pixel = Products(*means, self.ok_a, self.ok_b, ((1.0,), (1.0,)), self.size, self.xp)
+        level, square = pixel._own((means[0] ** 2).sum(0)), pixel._other((means[1] ** 2).sum(0))
+        own, other = self._own((a * a).sum(0)), self._other((b * b).sum(0))
+        sums = Sums(own, square, other, pixel._both(*means), self._both(a, b), square, level=level)
+        return sums, *self._complete()
 
     def partial(self, weights, enough: float) -> tuple[Sums, Any, Any]:
         """A sample that does not count is left out of all sums in its frame; `enough` of a window must be there."""
         a, b, ok_a, ok_b = self.a, self.b, 1.0 * self.ok_a, 1.0 * self.ok_b
         sums = Sums(
             self._both(a * a, ok_b), self._both(weights**2 * ok_a, ok_b), self._both(ok_a, b * b),
-            self._both(weights * a, ok_b), self._both(a, b), self._both(weights * ok_a, b),
+            self._both(weights * a, ok_b), self._both(a, b), self._both(weights * ok_a, b), self._both(ok_a, ok_b),
         )  # fmt: skip
-        least = enough * float((weights**2).sum())
-        return sums, self._own((weights**2 * ok_a).sum(0))[0, 0] >= least, sums.mm >= least
+        box = tuple(np.full(len(t), 1 / len(t)) for t in self.taps)
+        counts = Products(ok_a, ok_b, ok_a, ok_b, box, self.size, self.xp)
+        least = enough * len(a)
+        own, other = counts._own(ok_a.sum(0)), counts._other(ok_b.sum(0))
+        return sums, own[0, 0] >= least, (sums.there >= least) & (other >= least)

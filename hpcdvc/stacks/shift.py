@@ -128,9 +128,7 @@ def chi2_map(
     one, two = images.im1, images.im2
     if settings.zeromean:
         one, two = (image - image.mean(axis=axes_of(image), keepdims=True) for image in (one, two))
-    term1, term2, term3 = chi2_terms(one, two, weights, similarity.score.shape)
-    rows = np.ix_(*((np.arange(n) - n // 2) % m for n, m in zip(images.shape, term2.shape, strict=True)))
-    term2, term3 = term2[rows], term3 if np.ndim(term3) == 0 else term3[rows]
+    term1, term2, term3 = chi2_terms(one, two, weights, settings.boundary)
     return {"chi2": term1 + term2 + term3, "term1": term1, "term2": term2, "term3": term3}
 
 
@@ -143,8 +141,8 @@ def _as_method(
     if settings.method in ("dft", "phase") and settings.upsample is not None:
         return upsampled(similarity.score, first, peak, settings.upsample)
     if settings.method == "chi2iterzoom":
-        chi2 = Polynomial(-2 * likelihood(similarity, images, peak).spectrum, similarity.score.shape)
-        return zoom_in(chi2, chi2.map, first, settings.mindiff, settings.zoom_shape).place
+        chi2 = np.fft.fftshift(-2 * likelihood(similarity, images, peak).map)
+        return zoom_in(chi2, settings.mindiff, settings.zoom_shape).place - np.array(chi2.shape) // 2
     return peak
 
 

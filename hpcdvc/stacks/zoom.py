@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.stacks.spectrum import Polynomial
+from hpcdvc.stacks.fourier import scale, zoom_positions
 
 #: Finest grid that is made, points per pixel: a map that never gets flat enough is found as well as numbers tell it.
 FINEST = 2**26
@@ -30,9 +30,7 @@ class Zoomed:
 
 
 def zoom_in(
-    polynomial: Polynomial,
     values: np.ndarray,
-    first: np.ndarray,
     mindiff: float = 1.0,
     shape: tuple[int, ...] = (10, 10),
     step: float = 2,
@@ -42,25 +40,23 @@ def zoom_in(
 
     Parameters
     ----------
-    polynomial : interpolates the map
-    values : the map at whole places
-    first : (axes,) place of their extremum
+    values : the map, which goes round
     mindiff : least difference between the extremum and the value next to it that is zoomed in on
     shape : points of a grid
     step : factor from grid to grid
     pick : np.argmin or np.argmax
     """
-    place = centre = np.asarray(first, float)
+    image, factor, best = values, 1.0, values.flat[pick(values)]
+    place = centre = np.array(np.unravel_index(pick(values), values.shape), float)
     equal = ROUNDING * np.ptp(values)
-    factor, best = 1.0, values.flat[pick(values)]
     while factor * step <= FINEST:
         apart = np.abs(values - best)
         apart = apart[apart > equal]
         if not len(apart) or apart.min() <= mindiff:
             break
         factor *= step
-        grid = [at + (np.arange(n) - (n - 1) / 2) / factor for at, n in zip(place, shape, strict=True)]
-        values = polynomial.values(grid)
+        grid = zoom_positions(image.shape, factor, shape, 0, place)
+        values = scale(image, grid)
         index = np.unravel_index(pick(values), values.shape)
         best, centre = values[index], place
         place = np.array([axis[i] for axis, i in zip(grid, index, strict=True)])

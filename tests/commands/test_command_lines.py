@@ -17,6 +17,7 @@ LINES = {
     "deformImage": "a -pf p",
     "discreteStrain": "a",
     "filterPhiField": "-pf a -srs",
+    "fourier": "smooth a",
     "gdic": "a b m",
     "guidingPoints": "a",
     "info": "",

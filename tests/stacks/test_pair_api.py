@@ -137,7 +137,7 @@ def test_iterative_zoom_of_a_bowl():
 
 def test_arguments_without_effect_are_noted(caplog):
     images = pair((32, 33), (1, 2))
-    with caplog.at_level(logging.INFO, "hpcdvc"):
+    with caplog.at_level(logging.WARNING, "hpcdvc"):
         hpcdvc.chi2_shift(*images, nthreads=4, use_numpy_fft=True)
         hpcdvc.register_images(*images, DEBUG=True)
     assert "nthreads, use_numpy_fft" in caplog.text and "DEBUG" in caplog.text
