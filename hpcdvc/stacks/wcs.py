@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -146,7 +146,7 @@ def cross_correlation_shifts_fits(
     sigma_cut: float | bool = False,
     verbose: bool = False,
     register_method: Callable = cross_correlation_shifts,
-    **kwargs,
+    **kwargs: Any,
 ) -> tuple:
     """By how much the second of two FITS images is off, in pixels and on the sky.
 

@@ -38,7 +38,7 @@ ADVICE = {
     Status.SINGULAR: "images with texture",
     Status.FEW_VALID_VOXELS: "a mask or -crop that leaves more",
     Status.DECORRELATED: "images of the same thing, -crop, or -boundary overlap",
-    Status.AMBIGUOUS: "-maxoff, or -crop",
+    Status.AMBIGUOUS: "-maxoff, -crop, or -boundary overlap",
     Status.BORDER_OF_RANGE: "a larger -maxoff or -sr",
     Status.SATURATED: "images that are not clipped",
 }
