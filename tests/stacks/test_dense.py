@@ -1,4 +1,4 @@
-"""Dense maps: truth, the same bits whatever is measured with a pixel, and a status where there is nothing to be measured."""
+"""Dense maps: truth, the same bits whatever is measured with a pixel, and a status where nothing is to be measured."""
 
 import numpy as np
 import pytest
@@ -157,7 +157,7 @@ def test_border_of_the_range():
 
 @pytest.mark.parametrize("metric", ["ncc", "umpa", "umpa-dark"])
 def test_windows_that_are_cut(metric):
-    """By the border of the image, by NaN and by saturated pixels: measured right or a status, and the rest untouched."""
+    """By the border of the image, NaN and saturated pixels: measured right or a status, and the rest untouched."""
     im1, im2 = frames(4, SHAPE, 1), frames(4, SHAPE, 1, U)
     whole = measure(im1, im2, metric=metric)
     y, x = np.nonzero(whole["status"] == 2)
