@@ -1,7 +1,6 @@
 """What takes the place of pixels that are not there, for a spline."""
 
 import numpy as np
-from scipy import ndimage
 
 
 def filled_in(frame: np.ndarray, absent: np.ndarray, steps: int) -> np.ndarray:
@@ -19,6 +18,8 @@ def filled_in(frame: np.ndarray, absent: np.ndarray, steps: int) -> np.ndarray:
     -------
     (h, w) array of the same type
     """
+    from scipy import ndimage  # slow to load, and rarely asked for
+
     values, known, near = np.where(absent, frame.dtype.type(0), frame), ~absent, np.ones((3, 3), bool)
     for _ in range(steps):
         shell = ndimage.binary_dilation(known, near) & ~known
