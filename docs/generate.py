@@ -39,6 +39,7 @@ NAMES = (
     ("image_registration.chi2_shifts.chi2_shift_iterzoom", "hpcdvc.stacks.chi2_api.chi2_shift_iterzoom"),
     ("image_registration.chi2_shifts.chi2n_map", "hpcdvc.stacks.chi2_api.chi2n_map"),
     ("image_registration.cross_correlation_shifts", "hpcdvc.stacks.pair_api.cross_correlation_shifts"),
+    ("image_registration.cross_correlation_shifts_FITS", "hpcdvc.stacks.wcs.cross_correlation_shifts_fits"),
     ("image_registration.iterative_zoom.iterative_zoom", "hpcdvc.stacks.pair_api.iterative_zoom"),
     ("image_registration.iterative_zoom.iterative_zoom_1d", "hpcdvc.stacks.pair_api.iterative_zoom_1d"),
     ("image_registration.register_images", "hpcdvc.stacks.pair_api.register_images"),
@@ -203,6 +204,13 @@ def propagate_statuses() -> str:
     return advised(ADVICE, Family.SEARCH)
 
 
+def shift_statuses() -> str:
+    """Statuses of pairs of images."""
+    from hpcdvc.workflows.shift import ADVICE
+
+    return advised(ADVICE)
+
+
 def advised(advice: Mapping[int, str], family: str = "registration") -> str:
     """Reasons of statuses, and what a command says that one can try."""
     from hpcdvc.fields.status import reason_of
@@ -328,6 +336,7 @@ def fragments() -> dict[str, str]:
         "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
+        "shift-statuses.md": shift_statuses(),
         "localShifts-statuses.md": shifts_statuses(),
         "umpa-statuses.md": umpa_statuses(),
         "failures.md": failures(),

@@ -29,6 +29,7 @@ from draw_mesh import draw_meshes  # noqa: E402
 from draw_refine import draw_refined  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
+from draw_shift import draw_shift  # noqa: E402
 from draw_shifts import draw_local_shifts  # noqa: E402
 from draw_speckle_phase import draw_speckle_doubt, draw_speckle_phase  # noqa: E402
 from draw_strain import draw_gauge, draw_particles, draw_strain_gap, draw_strain_map, draw_strain_modes  # noqa: E402
@@ -57,6 +58,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "jump.png": draw_jump,
     "spread.png": draw_spread,
     "guiding.png": draw_guiding,
+    "shift.png": draw_shift,
     "local-shifts.png": draw_local_shifts,
     "strain.png": draw_strain_modes,
     "strain_map.png": draw_strain_map,

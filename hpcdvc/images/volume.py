@@ -26,13 +26,13 @@ class VolumeInfo:
     ----------
     spec : the name as the user wrote it, for messages
     path : the file or folder
-    dataset : path of the dataset inside an HDF5 file, else None
+    dataset : path of the dataset inside an HDF5 file, number of the HDU of a FITS file, else None
     shape : (nz, ny, nx) voxels; nz is 1 for a 2-D image
     dtype : native number type of the voxels
     two_dimensional : True when there is one slice
     offset : byte offset of the first voxel when the file can be memory-mapped (contiguous, uncompressed, native
         byte order, aligned), else None
-    kind : ``"tiff"``, ``"slices"``, ``"hdf5"`` or ``"npy"``
+    kind : ``"tiff"``, ``"slices"``, ``"hdf5"``, ``"npy"`` or ``"fits"``
     files : those that hold voxels: the slices of a folder in order; of HDF5 the file of the dataset, behind a link
         another one than `path`, then the sources of a virtual dataset; `offset` is one of the first
     notes : what the user has to know of how the voxels are taken, in words that follow a colon

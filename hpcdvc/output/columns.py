@@ -163,6 +163,8 @@ def _strain(name: str, end: str, meaning: str) -> Column:
     return Column(name + end, "f8", "degree" if name == "r" else "1", meaning, **shown)
 
 
+#: files of one Φ for a pair of images, or for each of several
+_SHIFTS = ("registration", "points")
 _DISPLACEMENTS = ("Zdisp", "Ydisp", "Xdisp")
 _PHI_NAMES = tuple(f"F{i}{j}" if j else f"{i.upper()}disp" for i in "zyx" for j in (*"zyx", ""))
 
@@ -221,6 +223,11 @@ COLUMNS = (
     Column("repaired", "i4", "", "how a particle that had failed was measured after all: 1 from what its neighbours "
            "have measured, 2 from a search; else 0", kinds=("labels",), tsv=("repaired",)),
     Column("label_dilate", "i4", "voxel", "how far the label was dilated", kinds=("labels",), tsv=("LabelDilate",)),
+    Column("step", "i4", "", "number of the pair of images in the series, from 1", kinds=_SHIFTS, tsv=("step",)),
+    Column("world1disp", "f8", "degree", "displacement along the first world axis of im1", kinds=_SHIFTS, blank=True,
+           tsv=("world1disp",)),
+    Column("world2disp", "f8", "degree", "displacement along the second world axis of im1", kinds=_SHIFTS, blank=True,
+           tsv=("world2disp",)),
     Column("residual", "f8", "grey value", "root mean square of what is left of im1 in a tetrahedron", kinds=("mesh",)),
     Column("gain", "f8", "", "what the grey values of im2 are multiplied by there to be compared", kinds=("mesh",)),
     Column("offset", "f8", "grey value", "and what is added to them", kinds=("mesh",)),

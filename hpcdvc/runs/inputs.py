@@ -113,7 +113,7 @@ class Inputs:
         look = partial(describe, every_slice=getattr(options, "every_slice", False))
         for declared in declarations(type(options)):
             value = getattr(options, declared.name)
-            if value is None or declared.reads is None:
+            if value is None or not declared.names_file(value):
                 continue
             if declared.reads in ("volume", "scan"):
                 see = partial(look, scan=declared.reads == "scan")

@@ -48,8 +48,10 @@ def spectrum_of(frames: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def cross_spectrum(spectra1: np.ndarray, spectra2: np.ndarray) -> np.ndarray:
     """Half spectrum of sum over frames and i of a[i - d] b[i], from the spectra of the frames."""
-    if len(spectra1) == 1:  # without a copy of two
-        return np.conj(spectra1[0]) * spectra2[0]
+    if len(spectra1) == 1:
+        product = np.conj(spectra1[0])
+        product *= spectra2[0]
+        return product
     return np.einsum("k...,k...->...", np.conj(spectra1), spectra2)
 
 
@@ -161,4 +163,4 @@ def residual_variance(similarity: Similarity, images: Images, place: np.ndarray)
 
 def least_variance(similarity: Similarity, images: Images) -> float:
     """Variance of rounding: to whole grey values, or of float32."""
-    return max(images.rounding, np.finfo(np.float32).eps ** 2 * similarity.norm / similarity.pixels)
+    return max(images.rounding, float(np.finfo(np.float32).eps) ** 2 * similarity.norm / similarity.pixels)

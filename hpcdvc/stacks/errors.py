@@ -25,11 +25,21 @@ def measured_covariance(polynomial: Polynomial, place: np.ndarray) -> np.ndarray
     turned, size, axes = polynomial.turned(place), np.prod(polynomial.shape), range(len(polynomial.shape))
     inverse = np.linalg.inv(-polynomial.derivatives(place)[2])
     frequencies = [_along(one, a, len(axes)) for a, one in enumerate(angular_frequencies(polynomial.shape))]
-    followed = sum(frequencies[a] * sum(inverse[a, b] * frequencies[b] for b in axes) for a in axes)
-    followed = np.clip(2 / size * followed * turned.real, 0, MOST_FOLLOWED)
-    squares = turned.imag**2 * half_weights(polynomial.shape[-1]) / (1 - followed)
-    scores = 2 / size**2 * np.array([[np.sum(squares * frequencies[a] * frequencies[b]) for b in axes] for a in axes])
-    return inverse @ scores @ inverse
+    followed = sum(inverse[a, b] * frequencies[a] * frequencies[b] for a in axes for b in axes)
+    followed *= 2 / size
+    followed *= turned.real
+    np.clip(followed, 0, MOST_FOLLOWED, out=followed)
+    squares = turned.imag**2 * half_weights(polynomial.shape[-1])
+    squares /= np.subtract(1, followed, out=followed)
+    scores = np.array([[_moment(squares, frequencies, a, b) for b in axes] for a in axes])
+    return inverse @ (2 / size**2 * scores) @ inverse
+
+
+def _moment(values: np.ndarray, frequencies: list[np.ndarray], a: int, b: int) -> float:
+    """Sum of values times the frequencies of two axes."""
+    others = tuple(axis for axis in range(values.ndim) if axis not in (a, b))
+    summed = values.sum(axis=others, keepdims=True)
+    return float(np.sum(summed * frequencies[a] * frequencies[b]))
 
 
 def zucker_covariance(polynomial: Polynomial, place: np.ndarray, pixels: int) -> np.ndarray:

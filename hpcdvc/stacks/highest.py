@@ -44,12 +44,13 @@ def second_highest(values: np.ndarray, first: np.ndarray, largest: float | None 
     first : (axes,) whole displacement of the highest
     largest : see `highest`
     """
-    rows = [reachable(n, n if largest is None else largest) for n in values.shape]
-    window = values[np.ix_(*rows)]
-    index = [int(np.flatnonzero(row == d % n)[0]) for row, d, n in zip(rows, first, values.shape, strict=True)]
     if largest is None:  # a map that goes round: the first in its middle, so that its foot is in one piece
-        window = np.roll(window, [n // 2 - i for n, i in zip(window.shape, index, strict=True)], range(window.ndim))
-        index = [n // 2 for n in window.shape]
+        index = [n // 2 for n in values.shape]
+        window = np.roll(values, [i - d for i, d in zip(index, first, strict=True)], range(values.ndim))
+    else:
+        rows = [reachable(n, largest) for n in values.shape]
+        index = [int(np.flatnonzero(row == d % n)[0]) for row, d, n in zip(rows, first, values.shape, strict=True)]
+        window = values[np.ix_(*rows)]
     low, high = _foot(window, index)
     rest = window.copy()
     for _ in range(window.size):

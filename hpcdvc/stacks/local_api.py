@@ -5,7 +5,7 @@ u that hpcdvc uses everywhere else. Pixels that are not measured are NaN, and a 
 """
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType
 
@@ -17,11 +17,11 @@ from hpcdvc.stacks import arrays, dense
 from hpcdvc.stacks.arguments import (
     half_window_of,
     images_of,
-    margin_of,
     module_of,
     note_ignored,
     peak_of,
     same_shape,
+    whole_number,
     without_saturated,
 )
 from hpcdvc.stacks.dense import DenseSettings
@@ -78,7 +78,12 @@ def find_local_shifts(
     note_ignored(block=(block, (16, 16)), ncore=(ncore, None), chunk_size=(chunk_size, 100))
     ref, mat = images_of(ref_mat, mat, whole=False)
     same_shape(ref, mat)
-    peak, half, margin, xp = peak_of(method, size, dim), half_window_of(win_size), margin_of(margin), module_of(gpu)
+    peak, half, margin, xp = (
+        peak_of(method, size, dim),
+        half_window_of(win_size),
+        whole_number(margin, "margin", 1),
+        module_of(gpu),
+    )
     settings = DenseSettings(half, (-margin, margin) * 2, template="im2", peak=peak.method, peak_size=peak.size)
     border = half + margin
     if ref.ndim == 2:
@@ -154,7 +159,12 @@ def find_local_shifts_umpa(
         raise UserError("a dark field needs at least two frames")
     if values_at not in ("subpixel", "pixel"):
         raise UserError(f"values_at is subpixel or pixel, not {values_at!r}")
-    peak, half, margin, xp = peak_of(method, size), half_window_of(win_size), margin_of(margin), module_of(gpu)
+    peak, half, margin, xp = (
+        peak_of(method, size),
+        half_window_of(win_size),
+        whole_number(margin, "margin", 1),
+        module_of(gpu),
+    )
     settings = DenseSettings(
         half, (-margin, margin) * 2, "umpa-dark" if dark_signal else "umpa", "im2", taps=window_taps(filter_name, half),
         peak=peak.method, peak_size=peak.size, values_at=values_at,
@@ -169,43 +179,70 @@ def find_local_shifts_umpa(
     return (*shifts, *maps)
 
 
+@dataclass(frozen=True)
+class _Scaled:
+    """A stack whose grey values are about 1 in float32, whatever they were.
+
+    Attributes
+    ----------
+    stack : (K, H, W) array or dataset
+    offset, scale : what is taken off, and what the rest is divided by
+    complete : all of it is there
+    """
+
+    stack: object
+    offset: float
+    scale: float
+    complete: bool
+
+    def band(self, first: int, stop: int) -> np.ndarray:
+        """Rows of all frames, float32; inf where they are saturated."""
+        rows = _rows(self.stack, first, stop)
+        return np.ascontiguousarray((rows - self.offset) / self.scale, np.float32)
+
+
+def _rows(stack, first: int, stop: int) -> np.ndarray:
+    return without_saturated(np.asarray(stack[:, first:stop])).astype(np.float64)
+
+
+def _scaled(stack, metric: str) -> _Scaled:
+    """By mean and standard deviation for correlation, by the mean for UMPA."""
+    total = squares = count = 0
+    for start in range(0, stack.shape[1], BAND):
+        rows = _rows(stack, start, start + BAND)
+        values = rows[np.isfinite(rows)]
+        total, squares, count = total + values.sum(), squares + np.square(values).sum(), count + values.size
+    mean, complete = float(total) / max(count, 1), count == np.prod(stack.shape)
+    if metric == "ncc":
+        variance = float(squares) / max(count, 1) - mean**2
+        return _Scaled(stack, mean, variance**0.5 if variance > 0 else 1.0, complete)
+    if not mean > 0:
+        raise UserError(f"UMPA needs grey values whose mean is above 0, not {mean:g}")
+    return _Scaled(stack, 0.0, mean, complete)
+
+
 def _measured(ref, mat, settings: DenseSettings, border: tuple[int, int], xp: ModuleType) -> dict[str, np.ndarray]:
     """All rows of a pair of stacks, band by band; a warning where pixels inside the border are not measured."""
     height, width = ref.shape[1:]
     if min(height - 2 * border[0], width - 2 * border[1]) < 1:
         words = f"windows of {2 * settings.half_window + 1} pixels and a margin of {max(settings.reach)}"
         raise UserError(f"{words} leave no pixel of images of {height} x {width} pixels")
-    (mean1, complete1), (mean2, complete2) = _mean(ref), _mean(mat)
-    means = np.array([mean1, mean2])
-    if settings.metric != "ncc" and not (means > 0).all():
-        raise UserError(f"UMPA needs grey values whose means are above 0, not {means[0]:g} and {means[1]:g}")
+    one, two = (_scaled(stack, settings.metric) for stack in (ref, mat))
     # what is missing is left out of the windows that hold it
-    settings = replace(settings, partial=not (complete1 and complete2))
+    settings = replace(settings, partial=not (one.complete and two.complete))
+    means = np.zeros(2) if settings.metric == "ncc" else np.ones(2)
     measure, halo = dense.measure_rows if xp is np else partial(arrays.measure_rows, xp=xp), dense.halo(settings)
     parts = []
     for start in range(0, height, BAND):
         rows = range(start, min(start + BAND, height))
         first = max(start - halo, 0)
-        bands = (_band(stack, first, rows.stop + halo) for stack in (ref, mat))
+        bands = (stack.band(first, rows.stop + halo) for stack in (one, two))
         parts.append(measure(*bands, first, rows, height, settings, means))
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if "transmission" in found:
+        found["transmission"] *= np.float32(two.scale / one.scale)
     _warn(found["status"][border[0] : height - border[0], border[1] : width - border[1]])
     return found
-
-
-def _band(stack, first: int, stop: int) -> np.ndarray:
-    """Rows of all frames, inf where they are saturated."""
-    return np.ascontiguousarray(without_saturated(np.asarray(stack[:, first:stop])), np.float32)
-
-
-def _mean(stack) -> tuple[float, bool]:
-    """Mean of what is there, and whether that is all."""
-    total = count = 0
-    for start in range(0, stack.shape[1], BAND):
-        band = _band(stack, start, start + BAND)
-        there = np.isfinite(band)
-        total, count = total + float(np.sum(band, where=there, dtype=np.float64)), count + np.count_nonzero(there)
-    return total / max(count, 1), count == np.prod(stack.shape)
 
 
 def _warn(status: np.ndarray) -> None:

@@ -20,7 +20,7 @@ HANN_SPREAD, HANN_WEIGHTINGS = 8 / 3, (1.0, 0.5)
 #: Least logarithm of the odds against chance of what overlaps.
 CHANCE_ODDS = 9.0
 #: Fewest pixels of an overlap along an axis.
-LEAST_OVERLAP = 8
+LEAST_SIDE = 8
 #: Squared difference across the border, over that of neighbours, from which on an image does not go round.
 SEAM = 2.0
 #: Lines along which neighbours are compared.
@@ -47,17 +47,20 @@ def beats_chance(
     spread : neighbours among the frequencies that say the same, as they do of images that fade out towards their border
     weightings : powers of the height of the frequencies
     """
-    height = np.abs(turned)
+    turned, often = turned.reshape(-1, turned.shape[-1]), half_weights(shape[-1])
+    height, real = np.abs(turned), turned.real
     height.flat[0] = 0
-    height[height <= 1e-12 * height.max()] = 0  # rounding
-    agreement = np.divide(turned.real, height, out=np.zeros_like(height), where=height > 0)
+    least = 1e-12 * height.max()  # rounding
     for power in weightings:
-        weights = (height > 0) * height**power * half_weights(shape[-1])
-        squares = np.vdot(weights, weights)
-        places = np.clip(weights.sum() ** 2 / squares, 1, trials)  # no more are independent than frequencies count
-        squares *= spread
+        weights, agreement = height, real
+        if power != 1:
+            weights = np.where(height > least, height**power, 0)
+            agreement = np.divide(real * weights, height, out=np.zeros_like(height), where=height > least)
         # a column that stands for two frequencies is one cosine of twice the weight
-        if np.vdot(weights, agreement) >= -ndtri(FALSE_ALARM / len(weightings) / places) * np.sqrt(squares / 2):
+        total, squares = np.einsum("ik,k->", weights, often), np.einsum("ik,ik,k->", weights, weights, often**2)
+        places = np.clip(total**2 / squares, 1, trials)  # no more are independent than frequencies count
+        limit = -ndtri(FALSE_ALARM / len(weightings) / places) * np.sqrt(squares * spread / 2)
+        if np.einsum("ik,k->", agreement, often) >= limit:
             return True
     return False
 
@@ -72,7 +75,8 @@ def is_unique(turned: np.ndarray, shape: tuple[int, ...], first: float, second: 
     """
     if second >= UNIQUE * first:
         return False
-    noise = 2 * np.sum(turned.imag**2 * half_weights(shape[-1])) / np.prod(shape) ** 2
+    imaginary = turned.imag.reshape(-1, turned.shape[-1])
+    noise = 2 * np.einsum("ik,ik,k->", imaginary, imaginary, half_weights(shape[-1])) / np.prod(shape) ** 2
     return (first - second) * first >= ODDS * noise
 
 
@@ -82,7 +86,7 @@ def overlapping(images: Images, place: np.ndarray) -> tuple[np.ndarray, np.ndarr
     None where that is too little.
     """
     whole = np.rint(place).astype(int)
-    if (np.array(images.shape) - np.abs(whole) < LEAST_OVERLAP).any():
+    if (np.array(images.shape) - np.abs(whole) < LEAST_SIDE).any():
         return None
     rows1 = [slice(max(-d, 0), n - max(d, 0)) for d, n in zip(whole, images.shape, strict=True)]
     rows2 = [slice(max(d, 0), n - max(-d, 0)) for d, n in zip(whole, images.shape, strict=True)]

@@ -89,10 +89,10 @@ class Polynomial:
 
     def turned(self, place: np.ndarray) -> np.ndarray:
         """Half spectrum of the map moved so that `place` comes to zero: real where all frequencies agree on it."""
-        result = self.spectrum
-        for axis, at in enumerate(place):
-            wave = self._waves(axis, np.array([at]), 1)[:, 0, 0]
-            result = result * wave.reshape([-1 if a == axis else 1 for a in range(len(self.shape))])
+        waves = [self._waves(axis, np.array([at]), 1)[:, 0, 0] for axis, at in enumerate(place)]
+        result = self.spectrum * waves[-1]
+        for axis, wave in enumerate(waves[:-1]):
+            result *= wave.reshape([-1 if a == axis else 1 for a in range(len(self.shape))])
         return result
 
     def _waves(self, axis: int, places: np.ndarray, orders: int) -> np.ndarray:

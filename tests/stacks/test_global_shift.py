@@ -5,6 +5,7 @@ import pytest
 from shift_cases import cosines, pair
 from skimage import data
 
+from hpcdvc import fourier
 from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.stacks.settings import METHODS, ShiftSettings
@@ -45,6 +46,15 @@ def test_exact_without_noise(boundary):
     shift = measured(im1, im2, boundary=boundary)
     assert shift.displacement == pytest.approx((0, *truth), abs=1e-6)
     assert shift.displacement[0] == shift.std[0] == 0
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (15, 18)])
+def test_textures_as_fine_as_pixels(shape):
+    """The highest frequency of an even size cannot tell its phase, and does not pull towards whole pixels."""
+    image = np.random.default_rng(0).standard_normal(shape)
+    shift = measured(image, fourier.shift(image, (0.31, -1.47)))
+    assert shift.displacement == pytest.approx((0, 0.31, -1.47), abs=1e-6)
+    assert shift.score == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("noise", [(0, 0.05), (0, 0.3), (0, 1.0), (0.3, 0.3), (1.0, 0.5)])
@@ -118,6 +128,26 @@ def test_numbers_of_any_type(kind, boundary):
     found = measured(im1, im2, boundary=boundary)
     true = measured(im1.astype(float), im2.astype(float), boundary=boundary)
     assert found.status == 2 and found.displacement == pytest.approx(true.displacement, abs=1e-6)
+
+
+@pytest.mark.parametrize("method, boundary", [("chi2", "wrap"), ("cc", "wrap"), ("phase", "wrap"), ("chi2", "overlap")])
+def test_grey_values_of_any_size(method, boundary):
+    im1, im2 = pair((48, 49), SHIFT, noise=(0, 0.1))
+    true = measured(im1, im2, method=method, boundary=boundary)
+    for unit in (1e-150, 1e-20, 1e20, 1e150):
+        found = measured(unit * im1, unit * im2, method=method, boundary=boundary)
+        assert found.displacement == pytest.approx(true.displacement, abs=1e-6)
+        assert found.std == pytest.approx(true.std, rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (3, 40), (5, 7), (3, 12, 13)])
+def test_images_of_few_pixels(shape):
+    """Right, or a status."""
+    image = np.random.default_rng(0).standard_normal(shape)
+    for boundary in ("wrap", "overlap", "fill"):
+        shift = measured(image, np.roll(image, 1, -1), boundary=boundary)
+        assert np.isnan(shift.displacement).all() == (shift.status != 2)
+        assert shift.status != 2 or shift.displacement[-1] == pytest.approx(1, abs=0.1)
 
 
 def test_identical_images():

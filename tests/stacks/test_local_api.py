@@ -113,6 +113,25 @@ def test_whole_numbers_are_not_cut(pair):
             assert np.array_equal(one, other, equal_nan=True)
 
 
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("factor, offset", [(1e30, 0), (1e-30, 0), (1, 1e7)])
+def test_grey_values_of_any_size(pair, name, factor, offset):
+    """Neither squares nor differences are lost in float32."""
+    more = {"norm": False} if name == "image" else {}  # which divides by sums
+    if offset and name in ("umpa", "dark"):
+        pytest.skip("an offset is part of the model")
+    scaled = METHODS[name](*(factor * stack + offset for stack in pair), **more)
+    for one, other in zip(scaled, METHODS[name](*pair, **more), strict=True):
+        assert np.allclose(one, other, atol=2e-3, equal_nan=True)
+
+
+def test_masked_arrays_are_masked(pair):
+    mask = np.zeros(pair[1].shape, bool)
+    mask[:, 10:16, 24:30] = True
+    x, _ = METHODS["stack"](pair[0], np.ma.array(pair[1], mask=mask))
+    assert np.array_equal(x, METHODS["stack"](pair[0], np.where(mask, np.nan, pair[1]))[0], equal_nan=True)
+
+
 def test_datasets_are_taken(pair, tmp_path):
     with h5py.File(tmp_path / "scan.h5", "w") as file:
         sets = [file.create_dataset(name, data=stack) for name, stack in zip("ab", pair, strict=True)]
@@ -182,8 +201,8 @@ def test_one_window_size_for_small_images(pair):
         (lambda a, b: find_local_shifts(a[0], b[0][1:]), "one shape"),
         (lambda a, b: find_local_shifts(a[0, 0], b[0, 0]), "is no 2-D or 3-D image"),
         (lambda a, b: find_local_shifts(a.astype(complex), b), "not real numbers"),
-        (lambda a, b: find_local_shifts(a, b, margin=0), "margin=0 leaves no displacement"),
-        (lambda a, b: find_local_shifts(a, b, win_size=1), "single pixel"),
+        (lambda a, b: find_local_shifts(a, b, margin=0), "margin must be a whole number"),
+        (lambda a, b: find_local_shifts(a, b, win_size=1), "win_size must be a whole number"),
         (lambda a, b: find_local_shifts(a, b, method="taylor"), "diff or poly_fit"),
         (lambda a, b: find_local_shifts(a, b, dim=3), "dim is 1 or 2"),
         (lambda a, b: find_local_shifts(a, b, gpu="both"), "gpu is"),
@@ -191,14 +210,17 @@ def test_one_window_size_for_small_images(pair):
         (lambda a, b: find_local_shifts_umpa(a, b, filter_name="kaiser"), "no window function"),
         (lambda a, b: find_local_shifts_umpa(a[:1], b[:1], dark_signal=True), "two frames"),
         (lambda a, b: find_local_shifts_umpa(a, b, values_at="peak"), "subpixel or pixel"),
-        (lambda a, b: find_local_shifts_umpa(-a, -b, margin=3), "above 0"),
-        (lambda a, b: find_shift_based_correlation_map(a, b, margin=0), "margin=0"),
+        (lambda a, b: find_local_shifts_umpa(-a, -b, margin=3), "mean is above 0"),
+        (lambda a, b: find_shift_based_correlation_map(a, b, margin=0), "margin must be"),
         (lambda a, b: find_shift_based_correlation_map(a, b, margin=20), "leaves no window"),
         (lambda a, b: find_shift_based_correlation_map(a, b[:, 2:-2, 2:-2], margin=3), "does not fit"),
         (lambda a, b: find_shift_based_correlation_map(a, b, axis=2), "axis is 0, 1 or None"),
         (lambda a, b: generate_correlation_map(b[:, 1:], a), "larger than"),
         (lambda a, b: find_global_shift_based_local_shifts(a, b, 15, 4), "is no 2-D image"),
         (lambda a, b: find_global_shift_based_local_shifts(a[0], b[0], 15, 4, list_ij=[1, 1]), "has place"),
+        (lambda a, b: find_global_shift_based_local_shifts(a[0], b[0], 9, 4, list_ij=[[1, 2], [3]]), "list_ij must be"),
+        (lambda a, b: find_global_shift_based_local_shifts(a[0], b[0], 9, 4, num_point=2.5), "num_point must be"),
+        (lambda a, b: find_local_shifts(a, b, win_size="7"), "win_size must be"),
         (lambda a, b: normalize_image(a[0, 0]), "is no 2-D or 3-D image"),
     ],
 )
