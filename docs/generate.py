@@ -353,6 +353,8 @@ def fragments() -> dict[str, str]:
         "speed-deform.md": results("deform-*.md"),
         "speed-search.md": results("search-*.md"),
         "speed-ddic.md": results("ddic-*.md"),
+        "speed-gdic.md": results("gdic-*.md"),
+        "speed-solve.md": results("solve-*.md"),
         "speed-star.md": results("star-*.md"),
         "accuracy.md": results("accuracy.md"),
         "scaling.md": results("scaling.txt"),

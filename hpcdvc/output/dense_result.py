@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -9,7 +10,12 @@ import numpy as np
 from hpcdvc.fields.status import Family, is_measured
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.dense import SCHEMA, place_of
+from hpcdvc.output.notebook import package
 from hpcdvc.output.stored import Stored, opened
+
+if TYPE_CHECKING:
+    import pyvista
+    import xarray
 
 #: What such a file says about itself, in plain text and in JSON.
 TEXTS, FACTS = ("schema", "kind", "family"), ("key", "parameters", "provenance", "statuses")
@@ -67,6 +73,39 @@ class DenseResult:
         if "returnStatus" not in self.columns:
             return np.isfinite(self["grey"])
         return is_measured(self.return_status, self.family)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """The columns on y and x, or on projection, y and x; vectors ZYX; needs xarray.
+
+        Raises
+        ------
+        UserError : xarray is not installed
+        """
+        xarray, known = package("xarray"), {column.name: column for column in columns_of("image")}
+        axes = ("projection", "y", "x")[-self.measured.ndim :]
+        variables = {
+            name: ((*axes, *("component",) * (values.ndim - len(axes))), values, {"meaning": known[name].meaning})
+            for name, values in self.columns.items()
+        }
+        coordinates = {axis: np.arange(n) for axis, n in zip(axes, self.measured.shape, strict=True)}
+        if "displacement" in self.columns:
+            coordinates["component"] = list("zyx")
+        return xarray.Dataset(variables, coordinates, {"path": self.path, **self.metadata.get("parameters", {})})
+
+    def to_pyvista(self) -> "pyvista.ImageData":
+        """The pixels as cells with the columns as ParaView shows them: X Y Z; needs pyvista.
+
+        Raises
+        ------
+        UserError : pyvista is not installed
+        """
+        pyvista, shape = package("pyvista"), self.measured.shape
+        cells = (*(1,) * (3 - len(shape)), *shape)
+        image = pyvista.ImageData(dimensions=[n + 1 for n in cells[::-1]], origin=(-0.5,) * 3)
+        for name, values in self.columns.items():
+            vector = values.ndim > len(shape)
+            image.cell_data[name] = values[..., ::-1].reshape(-1, 3) if vector else values.ravel()
+        return image
 
 
 def read_dense(path: str | Path) -> DenseResult | None:

@@ -43,6 +43,14 @@ def test_nothing_is_measured(what, stacks, capfd):
     assert what == "unrelated" or "no window was found, most end with status" in capfd.readouterr().err
 
 
+def test_dry_run(capfd):
+    for more, what in (((), "2288 pixels (44 x 52), 4 frames"), (("-ns", "4"), "120 nodes (10, 12) (YX), 4 frames")):
+        assert main("localShifts", ["im1.tif", "im2.tif", *WINDOW, "--dry-run", *more]) == 0
+        said = capfd.readouterr()
+        assert what in said.out + said.err and "core time: about" in said.out + said.err
+    assert {path.name for path in Path().iterdir()} == {"im1.tif", "im2.tif"}
+
+
 def test_motion_beyond_the_range():
     far = measure(window=("-hws", "3", "-sr", "0", "0", "-3", "0", "-3", "3"), code=1)
     check_whole(far)

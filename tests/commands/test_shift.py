@@ -282,9 +282,9 @@ def test_a_registration_and_a_field_start_from_it():
 def test_the_same_bytes_on_any_number_of_ranks(run_command):
     words = ("movie.tif", "--frames", "-reg", "-tif", "-vtk", "-pre", "P")
     for ranks in (None, 2, 3):
-        done = run_command("shift", *words, "-od", f"on{ranks}", ranks=ranks)
+        done = run_command("shift", *words, "-od", f"on{ranks}", "-map", f"on{ranks}/chi2-shift.hdf", ranks=ranks)
         assert done.returncode == 0, done.stderr
-    assert len(written("onNone", "shift")) == 5
+    assert len(written("onNone", "shift")) == 8
     assert written("onNone", "shift") == written("on2", "shift") == written("on3", "shift")
 
 
