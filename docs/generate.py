@@ -182,6 +182,20 @@ def search_statuses() -> str:
     return advised(ADVICE, Family.SEARCH)
 
 
+def shifts_statuses() -> str:
+    """Statuses of the pixels of local shifts."""
+    from hpcdvc.workflows.localShifts import ADVICE
+
+    return advised(ADVICE)
+
+
+def umpa_statuses() -> str:
+    """Statuses of the pixels of a speckle scan."""
+    from hpcdvc.workflows.umpa import ADVICE
+
+    return advised(ADVICE)
+
+
 def propagate_statuses() -> str:
     """Statuses of the points of a propagation."""
     from hpcdvc.fields.status import Family
@@ -323,6 +337,8 @@ def fragments() -> dict[str, str]:
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
         "shift-statuses.md": shift_statuses(),
+        "localShifts-statuses.md": shifts_statuses(),
+        "umpa-statuses.md": umpa_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),
@@ -337,6 +353,8 @@ def fragments() -> dict[str, str]:
         "speed-deform.md": results("deform-*.md"),
         "speed-search.md": results("search-*.md"),
         "speed-ddic.md": results("ddic-*.md"),
+        "speed-gdic.md": results("gdic-*.md"),
+        "speed-solve.md": results("solve-*.md"),
         "speed-star.md": results("star-*.md"),
         "accuracy.md": results("accuracy.md"),
         "scaling.md": results("scaling.txt"),

@@ -6,7 +6,8 @@
 
 #define CHANCE_ODDS 2.5   /* against a correlation by chance, their logarithm */
 #define DEVIATIONS 3.5    /* by which the misfits of two places must differ; noise makes them differ by one */
-#define EXACT 1e-6        /* misfit that is rounding */
+#define EXACT 1e-6        /* misfit that is rounding, where grey values are all about their level */
+#define ABOVE_ROUNDING 10 /* what the curvature must be more */
 #define UNIQUE 0.95       /* a second peak of so much of the height of the first is as good */
 #define FLATTEST 1e-4     /* curvature of the correlation, in units of its height */
 #define UNSURE 0.3        /* standard deviation of a displacement, pixels */
@@ -24,7 +25,9 @@ typedef struct {
 /* Correlation at the top of the peak, and its curvature along each axis in units of it. */
 typedef struct {
     double c, curvature[2];
+    double least_curvature; /* of all directions: along an edge it is small */
     double variance;     /* of the window of the template */
+    double exact;        /* misfit that is rounding */
     double n;            /* its frames */
 } look;
 
@@ -57,20 +60,24 @@ static int look_around(const tile *t, int x, const match *m, double v[9])
 
 static look look_at_correlation(const tile *t, int64_t row, int x, const match *m)
 {
-    double s[SUMS];
+    double s[SUMS], c[9];
     sums_at(t, row, x, m->lag, s);
-    const double whole = correlation(t, s);
-    look l = {whole, {0, 0}, own_variance(t, s), s[N]};
-    for (int axis = 0; axis < 2; axis++) {
-        if (!is_axis(t, axis)) continue;
-        const int step = axis ? 1 : t->d->lags[1];
-        sums_at(t, row, x, m->lag - step, s);
-        const double before = correlation(t, s);
-        sums_at(t, row, x, m->lag + step, s);
-        const double after = correlation(t, s), bend = fmax(2 * whole - before - after, FLATTEST * whole);
-        l.curvature[axis] = bend / whole, l.c += (after - before) * (after - before) / (8 * bend);
+    look l = {0, {0, 0}, 0, own_variance(t, s), EXACT, s[N]};
+    l.exact *= fmax(fmax(s[AA] / l.variance, s[BB] / other_variance(t, s)), 1);
+    for (int i = 0; i < 9; i++) {
+        const int dy = is_axis(t, 0) ? i / 3 - 1 : 0, dx = is_axis(t, 1) ? i % 3 - 1 : 0;
+        sums_at(t, row, x, m->lag + dy * t->d->lags[1] + dx, s);
+        c[i] = correlation(t, s);
     }
-    l.c = fmin(l.c, 1);
+    const expansion e = expand(c, is_axis(t, 0), is_axis(t, 1));
+    const double y = -e.fyy / e.f, x_bend = -e.fxx / e.f, xy = -e.fxy / e.f, slope[2] = {e.fy / e.f, e.fx / e.f};
+    const double least = (y + x_bend) / 2 - sqrt((y - x_bend) * (y - x_bend) / 4 + xy * xy);
+    l.curvature[0] = fmax(y, FLATTEST), l.curvature[1] = fmax(x_bend, FLATTEST);
+    l.least_curvature = is_axis(t, 0) && is_axis(t, 1) ? least : is_axis(t, 0) ? y : x_bend;
+    double lift = 1;
+    for (int axis = 0; axis < 2; axis++) /* where a cost is least the correlation need not have a peak */
+        if (fabs(slope[axis]) < l.curvature[axis]) lift += slope[axis] * slope[axis] / (2 * l.curvature[axis]);
+    l.c = fmin(e.f * lift, 1);
     return l;
 }
 
@@ -91,14 +98,12 @@ static void count_independent(const tile *t, const look *l, independent *n)
 /* Correlation that unrelated textures hardly ever have at the best place. */
 INLINE double chance(const independent *n) { return sqrt(1 - exp(-2 * (CHANCE_ODDS + log(n->trials)) / n->values)); }
 
-/* Whether noise as large as the residual moves the peak by much. */
+/* Whether noise as large as the residual moves the peak by much in some direction. */
 static int is_flat(const tile *t, const look *l, const independent *n)
 {
-    for (int axis = 0; axis < 2; axis++) {
-        const double variance = 2 * fmax(1 - l->c, EXACT) / (n->partly * l->curvature[axis] * l->c);
-        if (is_axis(t, axis) && variance > UNSURE * UNSURE) return 1;
-    }
-    return 0;
+    if (!is_axis(t, 0) && !is_axis(t, 1)) return 0;
+    const double variance = 2 * fmax(1 - l->c, l->exact) / (n->partly * l->least_curvature * l->c);
+    return !(l->least_curvature > fmax(FLATTEST, ABOVE_ROUNDING * l->exact) && variance < UNSURE * UNSURE);
 }
 
 /* Quadratic function about the middle of `peak_size` displacements, moved inside the map. Returns a status. */
@@ -166,9 +171,9 @@ static float doubtful_from(const tile *t, const look *l, const match *m, const i
     const double noise = 1 + DEVIATIONS * sqrt(3 / n->partly), by_chance = chance(n), lift = 1 + (l->curvature[0] + l->curvature[1]) / 8;
     if (t->d->metric == NCC) {
         const double top = fmin(m->height, 1);
-        return (float)fmax(fmin(1 - noise * fmax(1 - top, EXACT), UNIQUE * top / lift), by_chance);
+        return (float)fmax(fmin(1 - noise * fmax(1 - top, l->exact), UNIQUE * top / lift), by_chance);
     }
-    const double scale = t->d->own.frames / l->n * l->variance, misfit = fmax(-m->height, EXACT * scale);
+    const double scale = t->d->own.frames / l->n * l->variance, misfit = fmax(-m->height, l->exact * scale);
     const double top = UNIQUE * sqrt(fmax(1 - misfit / scale, 0)) / lift;
     return (float)-fmin(fmax(noise * misfit, scale * (1 - top * top)), scale * (1 - by_chance * by_chance));
 }

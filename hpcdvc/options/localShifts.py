@@ -4,9 +4,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import NeedlessLazyLoad, Output, RunControl
+from hpcdvc.options.common import NeedlessLazyLoad, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
-from hpcdvc.options.stacks import Bands, PeakSize, Pictures, ShiftRange, ShiftWindow, StackMask, StackPair, peak_option
+from hpcdvc.options.stacks import (
+    Bands,
+    DenseOutput,
+    PeakSize,
+    ShiftRange,
+    ShiftWindow,
+    StackMask,
+    StackPair,
+    peak_option,
+)
 
 DESCRIPTION = (
     "Measure where the window about each pixel of an image, or of a stack of images, has gone: by the best correlation "
@@ -41,7 +50,7 @@ class Comparison(OptionSet):
 
 @dataclass(kw_only=True)
 class Options(
-    StackPair, ShiftWindow, ShiftRange, Comparison, PeakSize, StackMask, Output, Pictures, RunControl, Bands,
+    StackPair, ShiftWindow, ShiftRange, Comparison, PeakSize, StackMask, DenseOutput, RunControl, Bands,
     NeedlessLazyLoad,
 ):  # fmt: skip
     """Options of hpcdvc-localShifts."""

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import Mask, Slices
+from hpcdvc.options.common import Mask, Output, Slices
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.values import LONGEST
 
@@ -135,6 +135,17 @@ class Pictures(OptionSet):
     def turned(self) -> bool:
         """Whether pictures show the displacement the other way round."""
         return self.convention != "u"
+
+
+@option_group
+class DenseOutput(Output, Pictures):
+    """What is written of pixels, or of nodes."""
+
+    differently = {
+        "vtk": {"help": "write a legacy .vtk file of nodes as well; of pixels an .xdmf, which ParaView 5.11 needs"},
+        "tif": {"help": "write a .tif image of each column as well"},
+        "tsv": {"help": "write no .tsv table of nodes, only the .hdf file"},
+    }
 
 
 @option_group

@@ -23,6 +23,7 @@ from hpcdvc.output.contents import explain
 from hpcdvc.output.slab_file import ImageWriter, SlabFile, contiguous, key_in_hdf, put_facts
 from hpcdvc.output.stored import Stored, opened
 from hpcdvc.output.transports import GatheredFile, put_text
+from hpcdvc.output.xdmf import write_xdmf
 
 SCHEMA = "hpcdvc-image"
 CELLS = "VTKHDF/CellData"
@@ -58,7 +59,7 @@ class DenseFile(SlabFile):
     shape : (P, H, W): projections, rows, columns; P = 1 for one image. Its planes are rows, number p * H + y
     columns : names of its arrays, see `hpcdvc.output.columns`; `returnStatus` is among them
     metadata : what to remember, anything JSON can hold; "key" tells this run from others
-    views : "tif": pictures of each column beside it
+    views : "tif": pictures of each column beside it; "vtk": a text by which older programs find its arrays
     advice : what to try, by status, which the file stores with the reasons
     later : those of the columns that are filled when all rows of the others are there
     units : of columns that have another one than is declared
@@ -178,15 +179,17 @@ class DenseFile(SlabFile):
             os.close(descriptor)
 
     def view_paths(self) -> list[str]:
-        """Its pictures."""
-        if "tif" not in self.views:
-            return []
-        return [f"{self.stem}-{name}.tif" for name in picture_names(self.columns)]
+        """Its pictures, and the text."""
+        pictures = picture_names(self.columns) if "tif" in self.views else []
+        return [f"{self.stem}-{name}.tif" for name in pictures] + [f"{self.stem}.xdmf"] * ("vtk" in self.views)
 
     def write_views(self) -> None:
-        """Make the pictures from the file (one rank)."""
+        """Make the pictures and the text from the file (one rank)."""
         if "tif" in self.views:
             write_pictures(self.stem, self.path, self.columns, self.turned)
+        if "vtk" in self.views:
+            places = [(column, f"{CELLS}/{column.name}") for column in self.declared()]
+            write_xdmf(f"{self.stem}.xdmf", self.path, self.shape, places)
 
     def counts(self) -> dict[str, int]:
         """How many pixels there are, without a specimen, and measured, from the file (one rank)."""
@@ -246,7 +249,7 @@ def write_pictures(stem: str | Path, path: str | Path, names: Iterable[str], tur
     paths = []
     with opened(path) as stored:
         for column in _declared(names):
-            dataset = stored.dataset(f"{CELLS}/{column.name}")
+            dataset = stored.dataset(place_of(stored, column.name) or f"{CELLS}/{column.name}")
             sign = -1 if turned and column.name == "displacement" else 1
             for name, component in pictures_of(column):
                 paths.append(Path(f"{stem}-{name}.tif"))
@@ -254,12 +257,13 @@ def write_pictures(stem: str | Path, path: str | Path, names: Iterable[str], tur
     return paths
 
 
+def place_of(stored: Stored, name: str) -> str | None:
+    """Where a column stands in an open file; None where it does not. Grey values of a volume are those of points."""
+    places = (f"{CELLS}/{name}", f"VTKHDF/PointData/{name}")
+    return next((place for place in places if stored.find(place) is not None), None)
+
+
 def _pages(dataset: "h5py.Dataset", component: int | None, sign: int) -> Iterator[np.ndarray]:
     for p in range(dataset.shape[0]):
         page = dataset[p] if component is None else dataset[p, ..., component]
         yield sign * page.astype(np.float32)
-
-
-def stored_columns(stored: Stored) -> list[str]:
-    """Names of the declared columns that a dense result has."""
-    return [column.name for column in columns_of("image") if stored.find(f"{CELLS}/{column.name}") is not None]

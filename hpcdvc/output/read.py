@@ -27,7 +27,7 @@ def read(path: str | Path, comm=None, spacing: tuple[int, int, int] | None = Non
     Returns
     -------
     Result : a Field; displacement in voxels, NaN where not measured, every column by name. Of a file with a value for
-        each pixel (hpcdvc-localShifts, hpcdvc-umpa) a DenseResult: the same by pixels
+        each pixel (hpcdvc-localShifts, hpcdvc-umpa, images of grey values) a DenseResult: the same by pixels
 
     Raises
     ------
@@ -54,9 +54,10 @@ def read_result(path: str | Path, team: Team, spacing: tuple[int, int, int] | No
     if ending == ".hdf":
         from hpcdvc.output import reader
 
+        image = team.agree(lambda: read_dense(path))
+        if image is not None:
+            return image
         metadata = team.agree(lambda: reader.read_metadata(path))
-        if metadata.get("kind") == "image":
-            return DenseResult(str(path), metadata, team.agree(lambda: read_dense(path)))
         found = reader.read_together(path, team)
     elif ending == ".tsv":
         from hpcdvc.output.tsv import read_together

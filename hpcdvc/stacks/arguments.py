@@ -1,6 +1,7 @@
 """Arguments of the functions that users of algotom know: what is accepted, ignored with a note, or refused."""
 
 import logging
+import numbers
 from types import ModuleType
 
 import numpy as np
@@ -21,8 +22,15 @@ def note_ignored(**arguments: tuple) -> None:
         log.warning("%s: accepted and ignored, no result depends on it", ", ".join(given))
 
 
-def images_of(ref_mat: object, mat: object, dimensions: tuple[int, ...] = (2, 3)) -> tuple[np.ndarray, np.ndarray]:
-    """Both images or stacks as arrays of real numbers.
+def whole_number(value: object, name: str, least: int) -> int:
+    """A number of pixels or points; UserError unless it is whole and not less than the least."""
+    if not isinstance(value, numbers.Real) or value != int(value) or value < least:
+        raise UserError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    return int(value)
+
+
+def images_of(ref_mat: object, mat: object, dimensions: tuple[int, ...] = (2, 3), whole: bool = True) -> tuple:
+    """Both images or stacks as arrays of real numbers; a stack that is a dataset of a file stays one unless `whole`.
 
     Raises
     ------
@@ -31,7 +39,9 @@ def images_of(ref_mat: object, mat: object, dimensions: tuple[int, ...] = (2, 3)
     """
     arrays = []
     for name, given in (("ref_mat", ref_mat), ("mat", mat)):
-        array = np.asarray(given)
+        if isinstance(given, np.ma.MaskedArray):
+            given = given.astype(float).filled(np.nan)
+        array = given if not whole and len(getattr(given, "shape", ())) == 3 else np.asarray(given)
         if array.dtype.kind not in "biuf":
             raise UserError(f"{name} holds {array.dtype}, not real numbers")
         if array.ndim not in dimensions or array.size == 0:
@@ -62,7 +72,9 @@ def peak_of(method: str, size: int, dim: int = 2, sub_pixel: bool = True) -> Pea
         raise UserError(f"method is {' or '.join(METHODS)}, not {method!r}")
     if dim not in (1, 2):
         raise UserError(f"dim is 1 or 2, not {dim!r}")
-    fit = 3 if method == "diff" else min(max(int(size) // 2 * 2 + 1, 3), 9)
+    if method == "diff" and size != 3:
+        log.warning("size=%s: ignored, for derivatives are of 3 x 3 values", size)
+    fit = 3 if method == "diff" else min(max(whole_number(size, "size", 1) // 2 * 2 + 1, 3), 9)
     if method != "diff" and fit != size:
         log.warning("size=%s: the polynomial is fitted to %d x %d pixels", size, fit, fit)
     return PeakSettings(METHODS[method], fit, dim, bool(sub_pixel))
@@ -70,20 +82,12 @@ def peak_of(method: str, size: int, dim: int = 2, sub_pixel: bool = True) -> Pea
 
 def half_window_of(win_size: int) -> int:
     """Pixels on each side of the middle; windows of an even number of pixels get one more."""
-    if win_size < 2:
-        raise UserError(f"win_size={win_size} is a window of a single pixel")
+    win_size = whole_number(win_size, "win_size", 2)
     if win_size % 2 == 0:
         log.warning(
             "win_size=%d: windows are of %d x %d pixels, for they have a middle", win_size, *(win_size + 1,) * 2
         )
-    return int(win_size) // 2
-
-
-def margin_of(margin: int) -> int:
-    """The range, which is at least one pixel on each side."""
-    if margin < 1:
-        raise UserError(f"margin={margin} leaves no displacement to be searched")
-    return int(margin)
+    return win_size // 2
 
 
 def module_of(gpu: bool | str) -> ModuleType:

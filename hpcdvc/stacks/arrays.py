@@ -135,6 +135,7 @@ class Compared:
     ----------
     sums : Sums of (sy, sx, h, w) arrays, some of them views
     score : (sy, sx, h, w), the higher the better; NaN where it cannot be told
+    chosen : the same, NaN also where light is dark: the model with a dark field takes it, but no specimen makes it
     there, clipped : (h, w) bool, whether enough of the window is there, and too much of it saturated
     other_clipped : (sy, sx, h, w) bool, whether too much of what it is compared with is saturated
     values : pixels and frames of a window, as many as count alike
@@ -143,6 +144,7 @@ class Compared:
 
     sums: Sums
     score: Any
+    chosen: Any
     there: Any
     clipped: Any
     other_clipped: Any
@@ -173,7 +175,9 @@ def _compared(a, b, weights, shape: Shape, settings: DenseSettings, xp: ModuleTy
     with np.errstate(invalid="ignore", divide="ignore"):
         score = correlation(sums, xp) if settings.metric == "ncc" else -umpa_cost(sums, dark, xp) * full / sums.there
     values = len(a) / float(np.prod([np.square(t).sum() for t in taps]))
-    return Compared(sums, xp.where(comparable, score, xp.nan), there, *clipped, values, full)
+    score = xp.where(comparable, score, xp.nan)
+    chosen = xp.where(sums.ir * sums.mm > sums.im * sums.rm, score, xp.nan) if dark else score
+    return Compared(sums, score, chosen, there, *clipped, values, full)
 
 
 def _clipped(a, b, taps: tuple, shape: Shape, settings: DenseSettings, xp: ModuleType) -> tuple[Any, Any]:

@@ -163,4 +163,4 @@ def residual_variance(similarity: Similarity, images: Images, place: np.ndarray)
 
 def least_variance(similarity: Similarity, images: Images) -> float:
     """Variance of rounding: to whole grey values, or of float32."""
-    return max(images.rounding, np.finfo(np.float32).eps ** 2 * similarity.norm / similarity.pixels)
+    return max(images.rounding, float(np.finfo(np.float32).eps) ** 2 * similarity.norm / similarity.pixels)

@@ -12,6 +12,8 @@ from hpcdvc.stacks.spectrum import axes_of
 LEAST_CONTRAST = 1e-10
 #: Part of the pixels of an image of integers that may have the largest value there is.
 MOST_SATURATED = 0.1
+#: Grey values above which, or below one over which, images are brought to 1.
+EXTREME = 1e12
 #: Least part of the pixels, and least number of them, that must be there.
 LEAST_PART, LEAST_PIXELS = 0.05, 9
 
@@ -75,6 +77,10 @@ def prepare(
     error, weights = _weights(noise, one.shape)
     there1, there2 = (_there(image, mask, name) for image, mask, name in ((one, mask1, "im1"), (two, mask2, "im2")))
     one, two = one.astype(np.float64, copy=False), two.astype(np.float64, copy=False)
+    unit = _unit(one, two)
+    if unit != 1:  # squares of squares of such numbers are none
+        one, two, rounding = one / unit, two / unit, rounding / unit**2
+        error, weights = None if error is None else error / unit, None if weights is None else weights * unit**2
     status = 0
     if any(_too_few(there) for there in (there1, there2)):
         status = int(Status.FEW_VALID_VOXELS)
@@ -134,6 +140,14 @@ def _there(image: np.ndarray, mask: np.ndarray | None, name: str) -> np.ndarray 
             raise UserError(f"the mask of {name} has shape {mask.shape}, the image {image.shape[1:]}")
         there &= mask
     return None if there.all() else there
+
+
+def _unit(*images: np.ndarray) -> float:
+    """1, or the size of numbers that are very large or small."""
+    size = max(abs(float(end.reduce(image, axis=None))) for image in images for end in (np.fmin, np.fmax))
+    if np.isinf(size):
+        size = max(float(np.abs(image[np.isfinite(image)]).max(initial=0)) for image in images)
+    return 1.0 if not size > 0 or 1 / EXTREME < size < EXTREME else size
 
 
 def _too_few(there: np.ndarray | None) -> bool:

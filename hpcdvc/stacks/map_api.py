@@ -10,7 +10,15 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status, reason_of
-from hpcdvc.stacks.arguments import half_window_of, images_of, margin_of, module_of, note_ignored, peak_of, same_shape
+from hpcdvc.stacks.arguments import (
+    half_window_of,
+    images_of,
+    module_of,
+    note_ignored,
+    peak_of,
+    same_shape,
+    whole_number,
+)
 from hpcdvc.stacks.device import to_numpy
 from hpcdvc.stacks.one_window import shift_of_window
 from hpcdvc.stacks.peaks import locate_peak as peak_in
@@ -191,7 +199,7 @@ def find_shift_based_correlation_map(
     peak, xp = peak_of(method, size, dim, sub_pixel), module_of(gpu)
     if axis not in (None, 0, 1):
         raise UserError(f"axis is 0, 1 or None, not {axis!r}")
-    margin = margin_of(margin)
+    margin = whole_number(margin, "margin", 1)
     if ref.shape == mat.shape:
         found = global_shift_of_map(ref, mat, (-margin, margin) * 2, axis, peak, xp)
     else:
@@ -265,8 +273,9 @@ def find_global_shift_based_local_shifts(
     ref, mat = images_of(ref_mat, mat, (2,))
     same_shape(ref, mat)
     peak, half, xp = peak_of(method, size, 2, sub_pixel), half_window_of(win_size), module_of(gpu)
-    margin, number = margin_of(margin), POINTS if num_point is None else int(num_point)
-    points = None if list_ij is None else np.asarray(list_ij).reshape(2, -1).T
+    margin = whole_number(margin, "margin", 1)
+    number = whole_number(POINTS if num_point is None else num_point, "num_point", 1)
+    points = None if list_ij is None else _points_of(list_ij)
     if norm:
         ref, mat = normalize_image(ref), normalize_image(mat)
     reach = (-margin, margin) * 2
@@ -275,3 +284,14 @@ def find_global_shift_based_local_shifts(
         y, x = (0.0 - found.displacements).T.tolist()
         return x, y
     return _xy(found.displacement, found.status, "the shift")
+
+
+def _points_of(list_ij: list) -> np.ndarray:
+    """(n, 2) rows and columns from [i, j] or [[i0, ...], [j0, ...]]."""
+    try:
+        points = np.array(list_ij, float)
+    except (TypeError, ValueError):
+        points = np.empty(0)
+    if points.size == 0 or len(points) != 2 or points.ndim > 2 or not np.isfinite(points).all():
+        raise UserError("list_ij must be [i, j] or [[i0, i1, ...], [j0, j1, ...]], of as many rows as columns")
+    return points.reshape(2, -1).T

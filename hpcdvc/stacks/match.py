@@ -20,7 +20,7 @@ HANN_SPREAD, HANN_WEIGHTINGS = 8 / 3, (1.0, 0.5)
 #: Least logarithm of the odds against chance of what overlaps.
 CHANCE_ODDS = 9.0
 #: Fewest pixels of an overlap along an axis.
-LEAST_OVERLAP = 8
+LEAST_SIDE = 8
 #: Squared difference across the border, over that of neighbours, from which on an image does not go round.
 SEAM = 2.0
 #: Lines along which neighbours are compared.
@@ -86,7 +86,7 @@ def overlapping(images: Images, place: np.ndarray) -> tuple[np.ndarray, np.ndarr
     None where that is too little.
     """
     whole = np.rint(place).astype(int)
-    if (np.array(images.shape) - np.abs(whole) < LEAST_OVERLAP).any():
+    if (np.array(images.shape) - np.abs(whole) < LEAST_SIDE).any():
         return None
     rows1 = [slice(max(-d, 0), n - max(d, 0)) for d, n in zip(whole, images.shape, strict=True)]
     rows2 = [slice(max(d, 0), n - max(-d, 0)) for d, n in zip(whole, images.shape, strict=True)]

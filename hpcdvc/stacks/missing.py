@@ -1,23 +1,6 @@
-"""Pixels that are not there: frames that were moved, and what takes the place of missing pixels for a spline."""
+"""What takes the place of pixels that are not there, for a spline."""
 
 import numpy as np
-from scipy import ndimage
-
-
-def shifted(stack: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Frames moved back by their positions: pixel x is x + position of what is given, NaN where there is none.
-
-    Parameters
-    ----------
-    stack : (K, h, W)
-    positions : (K, 2) whole numbers dy, dx
-    """
-    result, size = np.full_like(stack, np.nan), stack.shape[1:]
-    for k, position in enumerate(np.asarray(positions, int)):
-        to = tuple(slice(max(0, -p), max(0, n - max(0, p))) for p, n in zip(position, size, strict=True))
-        source = tuple(slice(max(0, p), max(0, n + min(0, p))) for p, n in zip(position, size, strict=True))
-        result[k][to] = stack[k][source]
-    return result
 
 
 def filled_in(frame: np.ndarray, absent: np.ndarray, steps: int) -> np.ndarray:
@@ -35,6 +18,8 @@ def filled_in(frame: np.ndarray, absent: np.ndarray, steps: int) -> np.ndarray:
     -------
     (h, w) array of the same type
     """
+    from scipy import ndimage  # slow to load, and rarely asked for
+
     values, known, near = np.where(absent, frame.dtype.type(0), frame), ~absent, np.ones((3, 3), bool)
     for _ in range(steps):
         shell = ndimage.binary_dilation(known, near) & ~known

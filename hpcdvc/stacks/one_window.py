@@ -8,7 +8,7 @@ import numpy as np
 
 from hpcdvc.fields.status import Status
 from hpcdvc.stacks.device import to_numpy
-from hpcdvc.stacks.judged import beats_chance, is_ambiguous
+from hpcdvc.stacks.judged import EXACT, chance_correlation, doubtful_misfit
 from hpcdvc.stacks.models import CONSTANT
 from hpcdvc.stacks.peaks import locate_peak
 from hpcdvc.stacks.similarity import ENOUGH, correlation_map, pixels_alike_of
@@ -118,11 +118,13 @@ def _judge(
         return Status.FEW_VALID_VOXELS
     if near.max() > best:
         return Status.BORDER_OF_RANGE
-    values, trials = count / alike, scores.size / alike
-    if not beats_chance(best, values, trials):
+    values = count / alike
+    chance = chance_correlation(values, scores.size / alike)
+    if min(best, 1 - EXACT) < chance:
         return Status.DECORRELATED
     second = _second_best(scores, whole)
-    if beats_chance(second, values, trials) and is_ambiguous(1 - best, 1 - second, values):
+    # what chance makes of another place is no rival
+    if second >= chance and 1 - second <= doubtful_misfit(1 - best, values):
         return Status.AMBIGUOUS
     return Status.CONVERGED
 

@@ -15,7 +15,7 @@ from hpcdvc.stacks.chi2 import cross_spectrum, padded_shape, spectrum_of
 from hpcdvc.stacks.highest import highest, second_highest
 from hpcdvc.stacks.images import Images
 from hpcdvc.stacks.iterations import gauss_newton
-from hpcdvc.stacks.match import ODDS, overlap_beats_chance, overlapping
+from hpcdvc.stacks.match import LEAST_SIDE, ODDS, overlap_beats_chance, overlapping
 from hpcdvc.stacks.spectrum import Polynomial, axes_of
 
 #: Least part of the pixels that must overlap.
@@ -42,6 +42,9 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
     -------
     status, (axes,) displacement, (axes,) standard deviations, zero-mean normalised correlation
     """
+    if min(images.shape) < LEAST_SIDE:
+        none = np.full(len(images.shape), np.nan)
+        return Status.FEW_VALID_VOXELS, none, none, np.nan
     levels = [images]
     while np.prod(levels[-1].shape) > MOST_PIXELS:
         levels.append(_halved(levels[-1]))
@@ -78,8 +81,8 @@ def match_map(images: Images) -> np.ndarray:
     axes, spectra = axes_of(images.im1), []
     for image, mask in zip((images.im1, images.im2), there, strict=True):
         mean = (image * mask).sum(axis=axes, keepdims=True) / np.maximum(mask.sum(axis=axes, keepdims=True), 1)
-        values = ((image - mean) * mask).astype(np.float32)
-        values /= max(values.std(), np.finfo(np.float32).tiny)
+        values = (image - mean) * mask
+        values = (values / max(values.std(), np.finfo(float).tiny)).astype(np.float32)
         spectra.append([spectrum_of(part, shape) for part in (mask, values, values**2)])
     count = product = power1 = power2 = 0
     for k in range(len(images.im1)):

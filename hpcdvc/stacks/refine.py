@@ -22,7 +22,7 @@ from hpcdvc.kernels.refine import MARGIN, prefilter, refine, room_for
 from hpcdvc.registration.filters import prefilter_taps
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.dense import halo as halo_of_dense
-from hpcdvc.stacks.missing import filled_in, shifted
+from hpcdvc.stacks.missing import filled_in
 from hpcdvc.stacks.models import Sums, correlation, transmission_and_visibility, umpa_cost
 
 #: Motions of a window, and whether they are affine.
@@ -38,14 +38,9 @@ PREFILTER = prefilter_taps(3)
 AROUND = len(PREFILTER) - 1 + MARGIN
 
 
-def halo(settings: DenseSettings, positions: np.ndarray | None = None) -> int:
-    """Rows beyond those asked for, above and below, that `refine_rows` needs of both stacks.
-
-    Parameters
-    ----------
-    settings, positions : see `hpcdvc.stacks.dense.measure_rows`
-    """
-    return halo_of_dense(settings, positions) + int(2 + MOST_STRETCHED * settings.half_window) + 2 * AROUND
+def halo(settings: DenseSettings) -> int:
+    """Rows beyond those asked for, above and below, that `refine_rows` needs of both stacks."""
+    return halo_of_dense(settings) + int(2 + MOST_STRETCHED * settings.half_window) + 2 * AROUND
 
 
 def refine_rows(
@@ -58,7 +53,6 @@ def refine_rows(
     settings: DenseSettings,
     kind: str = "gn",
     means: np.ndarray | None = None,
-    positions: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Refine what was measured of some rows.
 
@@ -67,8 +61,8 @@ def refine_rows(
 
     Parameters
     ----------
-    im1, im2, first, rows, height, settings, means, positions : see `hpcdvc.stacks.dense.measure_rows`; the bands hold
-        `halo(settings, positions)` rows about `rows`, as far as the image goes
+    im1, im2, first, rows, height, settings, means : see `hpcdvc.stacks.dense.measure_rows`; the bands hold
+        `halo(settings)` rows about `rows`, as far as the image goes
     found : what `measure_rows` has found there; pixels of status 2 are refined
     kind : "gn": all pixels of a window move alike; "gnaffine": its motion is affine, and the displacement that of its
         middle
@@ -88,18 +82,20 @@ def refine_rows(
     """
     if kind not in KINDS:
         raise ValueError(f'there is no refinement "{kind}": {" or ".join(KINDS)} is possible')
-    _check_band(im1, im2, first, rows, height, halo(settings, positions))
-    stacks, ratio, mean = _scaled((im1, im2), means, settings.metric)
-    if positions is not None:
-        stacks = [shifted(stack, positions) for stack in stacks]
+    if settings.along != "both":
+        raise ValueError("windows of one row or column cannot be refined")
+    _check_band(im1, im2, first, rows, height, halo(settings))
+    levels = np.ones(2) if settings.metric == "ncc" else np.asarray(means, float)
+    levels = np.broadcast_to(levels.reshape(2, -1), (2, len(im1)))
     forward = settings.template == "im1"
+    stacks = (im1, levels[0]), (im2, levels[1])
     template, other = stacks if forward else stacks[::-1]
     which = np.nonzero(found["status"] == Status.CONVERGED)
     points = np.zeros(len(which[0]), dtype("refine_point"))
     points["pixel"] = np.stack([np.array(rows)[which[0]], settings.step * which[1]], axis=1)
     points["start"] = found["displacement"][which] * (1 if forward else -1)
     refined = _refined(template, other, first, height, points, settings, kind)
-    return _results(refined, which, found, settings, len(im1), mean, ratio)
+    return _results(refined, which, found, settings, template[1], other[1])
 
 
 def _check_band(im1, im2, first: int, rows: range, height: int, around: int) -> None:
@@ -112,61 +108,44 @@ def _check_band(im1, im2, first: int, rows: range, height: int, around: int) -> 
         raise ValueError(f"rows {rows[0]} to {rows[-1]} need {around} more on both sides, not {first} to {last - 1}")
 
 
-def _scaled(stacks, means, metric: str) -> tuple[list[np.ndarray], float, float]:
-    """Frames divided by their own means; what transmission is multiplied by for that; and the mean of im1 then."""
-    if metric == "ncc" or means is None:
-        return list(stacks), 1.0, 1.0
-    means = np.asarray(means, float)
-    if means.ndim == 1:
-        return list(stacks), 1.0, float(means[0])
-    divided = [s / m[:, None, None].astype(np.float32) for s, m in zip(stacks, means, strict=True)]
-    return divided, means[1].mean() / means[0].mean(), 1.0
-
-
 def _refined(template, other, first: int, height: int, points, settings: DenseSettings, kind: str) -> np.ndarray:
     """Records "refined" of the points."""
     n = settings.half_window
     refined = np.zeros(len(points), dtype("refined"))
     if len(points) == 0:
         return refined
-    grey, missing = _grown(template, 0)
-    radius = len(PREFILTER) - 1
-    before, other_missing = _grown(other, radius)
-    coefficients = room_for(grey.shape)
-    for frame, to in zip(before, coefficients, strict=True):
-        prefilter(frame, PREFILTER, to)
-    inner = slice(radius, -radius)
-    if other_missing is not None:
-        other_missing = np.ascontiguousarray(other_missing[:, inner, inner])
+    (stack, levels), (others, other_levels), radius = template, other, len(PREFILTER) - 1
+    shape = (len(stack), *(size + 2 * MARGIN for size in stack.shape[1:]))
+    grey, coefficients, missing = room_for(shape), room_for(shape), [None, None]
+    for i, every in enumerate((stack, others)):
+        if not np.isfinite(every).all():
+            missing[i] = np.stack([np.pad(~np.isfinite(frame), MARGIN, "reflect") for frame in every]).view(np.uint8)
+    for k in range(len(stack)):
+        grey[k] = _continued(stack[k], levels[k], MARGIN)
+        prefilter(_continued(others[k], other_levels[k], MARGIN + radius), PREFILTER, coefficients[k])
     taps = np.array(settings.taps or np.ones(2 * n + 1) / (2 * n + 1))
     refine(
-        grey, coefficients, (missing, other_missing), points, np.outer(taps, taps).astype(np.float32), refined,
-        first=first, shape=(height, template.shape[2]), affine=KINDS[kind], partial=settings.partial,
+        grey, coefficients, missing, points, np.outer(taps, taps).astype(np.float32), refined,
+        first=first, shape=(height, stack.shape[2]), affine=KINDS[kind], partial=settings.partial,
         most_iterations=MOST_ITERATIONS, tolerance=TOLERANCE, most_moved=MOST_MOVED,
     )  # fmt: skip
     return refined
 
 
-def _grown(stack: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Frames with what is missing filled in, and as many more pixels about them; and what is missing."""
-    around, (frames, h, w) = radius + MARGIN, stack.shape
-    shape = (frames, h + 2 * around, w + 2 * around)
-    grey = room_for(shape)
-    missing = None if np.isfinite(stack).all() else np.zeros(shape, np.uint8)
-    for k, frame in enumerate(stack):
-        if missing is not None:
-            absent = ~np.isfinite(frame)
-            missing[k] = np.pad(absent, around, mode="reflect")
-            frame = filled_in(frame, absent, AROUND)
-        grey[k] = np.pad(frame, around, mode="reflect", reflect_type="odd")  # which keeps slopes
-    return grey, missing
+def _continued(frame: np.ndarray, level: float, around: int) -> np.ndarray:
+    """A frame divided by its level, with what is missing filled in, and as many more pixels about it."""
+    absent = ~np.isfinite(frame)
+    if absent.any():
+        frame = filled_in(frame, absent, AROUND)
+    # odd: slopes go on beyond the border
+    return np.pad(frame * np.float32(1 / level), around, mode="reflect", reflect_type="odd")
 
 
-def _results(refined, which, found, settings: DenseSettings, frames, mean, ratio) -> dict[str, np.ndarray]:
+def _results(refined, which, found, settings: DenseSettings, level, other_level) -> dict[str, np.ndarray]:
     """The arrays of `found`, with what was refined."""
     weight, i, r, ii, ir, rr = refined["moments"].T
     with np.errstate(invalid="ignore", divide="ignore"):
-        sums = Sums(ii, mean**2 * weight, rr, mean * i, ir, mean * r)
+        sums = Sums(ii, weight, rr, i, ir, r)
         values = {"displacement": refined["displacement"] * (1 if settings.template == "im1" else -1)}
         values["std"] = refined["std"]
         if settings.metric == "ncc":
@@ -174,9 +153,9 @@ def _results(refined, which, found, settings: DenseSettings, frames, mean, ratio
         else:
             dark = settings.metric == "umpa-dark"
             sums = sums.with_local_mean() if settings.local_mean else sums
-            values["score"] = umpa_cost(sums, dark) * frames / weight
+            values["score"] = umpa_cost(sums, dark) * len(level) / weight * level.mean() ** 2
             transmission, values["visibility"] = transmission_and_visibility(sums, dark)
-            values["transmission"] = transmission * ratio
+            values["transmission"] = transmission * level.mean() / other_level.mean()
     status = refined["return_status"].copy()
     if settings.metric == "ncc" and settings.least_score is not None:
         status[(status == Status.CONVERGED) & (values["score"] < settings.least_score)] = Status.DECORRELATED

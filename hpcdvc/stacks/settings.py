@@ -108,7 +108,10 @@ def nothing(status: int, score: float = np.nan, details: dict | None = None) -> 
 
 def measured(place: np.ndarray, covariance: np.ndarray, score: float, details: dict | None = None) -> Shift:
     """A shift of two or three components."""
+    variances = np.diag(covariance)
+    if not (np.isfinite(variances) & (variances >= 0)).all():
+        return nothing(Status.SINGULAR, score, details)
     displacement, std = np.zeros(3), np.zeros(3)
     displacement[3 - len(place) :] = place
-    std[3 - len(place) :] = np.sqrt(np.diag(covariance))
+    std[3 - len(place) :] = np.sqrt(variances)
     return Shift(displacement, std, Status.CONVERGED, score, details or {})

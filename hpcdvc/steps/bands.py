@@ -15,14 +15,16 @@ from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.output.columns import columns_of
 from hpcdvc.runs.slabs import Maker
-from hpcdvc.stacks import dense
+from hpcdvc.stacks import dense, refine
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module, to_numpy
 
 #: Rows of an image that are one slab of its file, and the most that a rank has in memory at a time.
 BAND = 32
 #: What a file says of a pixel besides its displacement, by column: name in what `RowMeasure` gives.
-VALUES = {"zncc": "score", "cost": "score", "returnStatus": "status"}
+VALUES = {"zncc": "score", "cost": "score", "returnStatus": "status", "displacement_std": "std"}
+#: Columns of three components.
+VECTORS = ("displacement", "displacement_std")
 #: Sums over the pixels of a row, which nobody needs.
 NO_SUMS = np.zeros(3)
 
@@ -42,6 +44,7 @@ class RowMeasure:
     means : (2,) mean grey values of both stacks, or (2, K) of their frames
     lines : search along x and along y, each with windows of one row or column
     device, rank : where the arrays are
+    peak_method : "gn" and "gnaffine" go on from what was found on the grey values, by the processor
     """
 
     settings: DenseSettings
@@ -50,6 +53,7 @@ class RowMeasure:
     lines: bool = False
     device: str = "cpu"
     rank: int = 0
+    peak_method: str = "taylor"
 
     @cached_property
     def searches(self) -> list[DenseSettings]:
@@ -65,7 +69,11 @@ class RowMeasure:
     @property
     def halo(self) -> int:
         """Rows about those that are measured that must be read."""
-        return max(map(dense.halo, self.searches))
+        return refine.halo(self.settings) if self._refines else max(map(dense.halo, self.searches))
+
+    @property
+    def _refines(self) -> bool:
+        return self.peak_method in refine.KINDS
 
     def __call__(self, im1: np.ndarray, im2: np.ndarray, first: int, rows: range) -> dict[str, np.ndarray]:
         """Measure rows of the image in bands that begin at row `first`; see `hpcdvc.stacks.dense.measure_rows`.
@@ -74,13 +82,16 @@ class RowMeasure:
         """
         found = [self._searched(im1, im2, first, rows, search) for search in self.searches]
         lacking = [~np.isfinite(band).all(axis=0) for band in (im1, im2)]
-        if not self.settings.partial and any(flags.any() for flags in lacking):
+        if not (self.settings.partial or self.settings.local_mean) and any(flags.any() for flags in lacking):
             for search, whole in zip(self.searches, found, strict=True):
                 cut = beside(*lacking, first, rows, self.height, search)
                 if cut.any():
                     part = self._searched(im1, im2, first, rows, replace(search, partial=True))
                     for name, values in whole.items():
                         values[cut] = part[name][cut]
+        if self._refines:  # each window finds out itself what it lacks
+            words = found[0], replace(self.settings, partial=True), self.peak_method, self.means
+            return refine.refine_rows(im1, im2, first, rows, self.height, *words)
         return _of_both_axes(*found) if self.lines else found[0]
 
     def _searched(
@@ -204,10 +215,8 @@ def maker(bands: Bands, names: tuple[str, ...]) -> Maker:
 
 def in_file(name: str, found: dict[str, np.ndarray]) -> np.ndarray:
     """A column of a file, (n, W) or (n, W, 3) with x, y, z, of what was found."""
-    if name != "displacement":
-        return found[VALUES.get(name, name)]
-    yx = found["displacement"]
-    return np.concatenate([yx[..., ::-1], 0 * yx[..., :1]], axis=-1)
+    values = found[VALUES.get(name, name)]
+    return np.concatenate([values[..., ::-1], 0 * values[..., :1]], axis=-1) if name in VECTORS else values
 
 
 @dataclass(frozen=True)
@@ -255,6 +264,8 @@ class NodeRows:
         rows["Phi"][~measured, 0, 3] = np.nan
         rows["valid_fraction"] = measured
         rows["zncc"] = rows["error"] = rows["variance"] = np.nan
+        if "std" in found:
+            rows["variance"].reshape(-1, 3, 4)[:, 1:, 3] = found["std"] ** 2
         score = "cost" if "cost" in self.dtype.names else "zncc"
         rows[score] = found["score"]
         for name in set(self.dtype.names) & {column.name for column in columns_of("image")} & found.keys():
@@ -267,7 +278,7 @@ def _by_node(values: np.ndarray) -> np.ndarray:
 
 
 def check_window(half: int, reach: tuple[int, int, int, int], info: VolumeInfo) -> None:
-    """Make sure that a window and a range leave a pixel of an image to be measured.
+    """Make sure that a window and a range leave a pixel of an image whose windows lie inside, wherever they are moved.
 
     Parameters
     ----------
@@ -285,7 +296,7 @@ def check_window(half: int, reach: tuple[int, int, int, int], info: VolumeInfo) 
     if side > min(height, width):
         raise UserError(f"windows of {side} x {side} pixels (-hws {half}) do not fit {info.spec}, {height} x {width}")
     for name, size, low, high in (("y", height, *reach[:2]), ("x", width, *reach[2:])):
-        if low > size - side or high < side - size:
+        if side + max(high, 0) - min(low, 0) > size:
             raise UserError(
                 f"windows of {side} pixels moved by {low} to {high} along {name} (-sr) leave {info.spec}, of {size}"
             )

@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 
-from hpcdvc.errors import UserError
 from hpcdvc.fields.grid import Grid, make_grid
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo, memory_text, open_mask
@@ -23,6 +22,7 @@ from hpcdvc.runs.points import measure_points
 from hpcdvc.runs.slabs import SLAB, write_slabs
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module
+from hpcdvc.stacks.refine import KINDS
 from hpcdvc.steps.bands import BAND, Bands, NodeRows, RowMeasure, check_window, maker
 from hpcdvc.steps.pairs import PairReader, check_flat_mask, greys_of, masked_marker
 
@@ -33,6 +33,7 @@ COLUMNS = ("displacement", "zncc", "returnStatus")
 #: Statuses that a pixel ends with, and what to try then.
 ADVICE = {
     Status.CONVERGED: "",
+    Status.MAX_ITERATIONS: "larger -hws, or -pm taylor",
     Status.SINGULAR: "larger -hws",
     Status.NO_SPECIMEN: "",
     Status.FEW_VALID_VOXELS: "smaller -hws or -sr at the border of the image",
@@ -112,10 +113,9 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         half = (0, options.half_window_size, options.half_window_size)
         file = FieldFile(stem, grid.size, metadata, views, half, choose_transport(team), ADVICE)
         return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=file.dtype)]
-    if options.vtk:
-        raise UserError("-vtk is for the nodes of a grid (-ns): ParaView opens the .hdf file of all pixels by itself")
-    views = ("tif",) * options.tif
-    file = DenseFile(stem, (1, *im1.shape[1:]), COLUMNS, metadata, views, ADVICE, turned=options.turned)
+    views = tuple(view for view in ("vtk", "tif") if getattr(options, view))
+    columns = COLUMNS + ("displacement_std",) * (options.peak_method in KINDS)
+    file = DenseFile(stem, (1, *im1.shape[1:]), columns, metadata, views, ADVICE, turned=options.turned)
     return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="bands")]
 
 
@@ -146,7 +146,7 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         file.write(rows, task.grid, team)
         return {"transport": file.transport, "points": team.agree(file.counts)}
     seconds = task.seconds_per_pixel * BAND * task.im1.shape[2]
-    write_slabs(team, [file], BAND, maker(bands, COLUMNS), seconds, checkpoint, options.quiet)
+    write_slabs(team, [file], BAND, maker(bands, file.columns), seconds, checkpoint, options.quiet)
     return {**file.metadata, "points": team.agree(file.counts)}
 
 
@@ -157,7 +157,8 @@ def bands_of(task: LocalShiftsTask, options: Options, team) -> Bands:
     greys = tuple(greys_of(stack, options.norm, team) for stack in stacks)
     reader = PairReader(stacks, greys, mask)
     means = team.agree(lambda: reader.means)
-    how = RowMeasure(task.settings, task.im1.shape[1], means, options.dim == 1, options.device, team.rank)
+    device = options.device, team.rank, options.peak_method
+    how = RowMeasure(task.settings, task.im1.shape[1], means, options.dim == 1, *device)
     mark = None
     if mask is not None and options.template == "im1":
         mark = masked_marker(mask, options.half_window_size, options.mask_coverage)
@@ -171,13 +172,13 @@ def estimate(job: Job, ranks: int) -> str:
     """What the run will take, as text: pixels, memory, core time, disk."""
     task: LocalShiftsTask = job.task
     frames, height, width = task.im1.shape
-    band = min(BAND, height) + 4 * task.settings.half_window + 2 * max(map(abs, task.settings.reach))
+    band = min(BAND, height) + 2 * task.settings.half_window + 2 * max(map(abs, task.settings.reach[:2]))
     seconds = task.seconds_per_pixel * task.pixels
     what = f"nodes {task.grid.shape[1:]} (YX)" if task.grid else f"pixels ({height} x {width})"
     return (
         f"{task.pixels} {what}, {frames} frame{'s' * (frames > 1)}\n"
         f"per node: {memory_text((task.im1, task.im2, task.mask))}\n"
-        f"per rank: about {60 + 2 * 4e-6 * frames * band * width:.0f} MB\n"
+        f"per rank: about {60 + 4 * 4e-6 * frames * band * width:.0f} MB\n"
         f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks\n"
         f"disk: about {sum(file.file_bytes for file in job.files) / 1e6:.1f} MB for the results"
     )

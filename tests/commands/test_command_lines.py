@@ -33,6 +33,7 @@ LINES = {
     "reg": "a b",
     "regularStrain": "a",
     "shift": "a b",
+    "umpa": "a b",
 }
 
 #: Runs the lines one after the other, and notes what the launcher would have been called with.

@@ -37,6 +37,8 @@ def here(tmp_path, monkeypatch, stacks):
         ((), 0.05),
         (("-template", "im2"), 0.05),
         (("-pm", "poly"), 0.05),
+        (("-pm", "gn"), 0.02),
+        (("-pm", "gnaffine"), 0.04),
         (("-norm", "global"), 0.05),
         (("-norm", "rowcol"), 0.1),
         (("-sr", *"0 0 -1 3 -3 2".split()), 0.05),
@@ -66,8 +68,8 @@ def test_two_searches_along_an_axis_each(stacks):
 
 
 def test_files_and_pictures():
-    result = measure("-tif")
-    names = {f"{RESULT}{end}" for end in (".hdf", ".run.json", "-Xdisp.tif", "-Ydisp.tif", "-zncc.tif")}
+    result = measure("-tif", "-vtk")
+    names = {f"{RESULT}{end}" for end in (".hdf", ".run.json", ".xdmf", "-Xdisp.tif", "-Ydisp.tif", "-zncc.tif")}
     assert set(os.listdir()) == {"im1.tif", "im2.tif", f"{RESULT}-returnStatus.tif", *names}
     for name, expected in {
         "Ydisp": result.displacement[..., 1],
@@ -102,7 +104,8 @@ def written(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.mpi
 @pytest.mark.parametrize(
-    "words", [(), ("-dim", "1"), ("-ns", "4"), ("-template", "im2", "-norm", "rowcol"), ("-norm", "global")]
+    "words",
+    [(), ("-dim", "1"), ("-ns", "4"), ("-template", "im2", "-norm", "rowcol"), ("-norm", "global"), ("-pm", "gn")],
 )
 def test_ranks(team, shared_tmp_path, words, stacks):
     """The ranks together against rank 0 alone."""

@@ -43,6 +43,14 @@ def test_nothing_is_measured(what, stacks, capfd):
     assert what == "unrelated" or "no window was found, most end with status" in capfd.readouterr().err
 
 
+def test_dry_run(capfd):
+    for more, what in (((), "2288 pixels (44 x 52), 4 frames"), (("-ns", "4"), "120 nodes (10, 12) (YX), 4 frames")):
+        assert main("localShifts", ["im1.tif", "im2.tif", *WINDOW, "--dry-run", *more]) == 0
+        said = capfd.readouterr()
+        assert what in said.out + said.err and "core time: about" in said.out + said.err
+    assert {path.name for path in Path().iterdir()} == {"im1.tif", "im2.tif"}
+
+
 def test_motion_beyond_the_range():
     far = measure(window=("-hws", "3", "-sr", "0", "0", "-3", "0", "-3", "3"), code=1)
     check_whole(far)
@@ -63,7 +71,6 @@ def test_motion_beyond_the_range():
         (None, ("-sr", *"1 1 0 0 0 0".split()), "-sr: images have no z"),
         (None, ("-mf1", "im2.tif"), "the mask im2.tif is 4 x 44 x 52: one image is needed, 44 x 52 pixels as im1.tif"),
         (None, ("-dim", "1", "-pm", "gn"), "-pm gn needs windows, -dim 2"),
-        (None, ("-vtk",), "-vtk is for the nodes of a grid"),
         (None, ("-ns", "60"), "the node spacing of 60 in Y is not smaller than the image"),
         (None, ("-device", "cuda"), "-device cuda"),
     ],

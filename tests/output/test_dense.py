@@ -102,6 +102,30 @@ def test_read(tmp_path, shape):
         read_field(target.path)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_other_packages(tmp_path, shape):
+    result = hpcdvc.read(write(tmp_path, shape)[0].path)
+    xarray = pytest.importorskip("xarray", reason="xarray is not installed: pip install xarray")
+    found = result.to_xarray()
+    assert isinstance(found, xarray.Dataset) and found["zncc"].dims == ("projection", "y", "x")[-found["zncc"].ndim :]
+    np.testing.assert_array_equal(found["displacement"].sel(component="x"), result.displacement[..., 2])
+    pyvista = pytest.importorskip("pyvista", reason="pyvista is not installed: pip install pyvista")
+    made, read = result.to_pyvista(), pyvista.read(result.path)
+    assert made.bounds == read.bounds
+    for name in COLUMNS:
+        np.testing.assert_array_equal(made.cell_data[name], read.cell_data[name])
+
+
+@pytest.mark.mpi
+def test_read_by_all_ranks(team, shared_tmp_path):
+    if team.rank == 0:
+        write(shared_tmp_path, (3, 5, 4))
+    team.barrier()
+    result = hpcdvc.read(shared_tmp_path / "a.hdf", team.comm)
+    assert result.displacement.shape == (3, 5, 4, 3)
+    assert len({array.tobytes() for array in team.all_gather(result["zncc"])}) == 1
+
+
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_pictures(tmp_path, shape, turned):

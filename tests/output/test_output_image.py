@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import tifffile
 
+import hpcdvc
+from hpcdvc.cli import main
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images import describe, open_volume
 from hpcdvc.output import files, slab_file
@@ -121,6 +123,16 @@ def test_vtk_reads_hdf5(tmp_path, shape):
     np.testing.assert_array_equal(mesh["grey"].reshape(shape), values)
     where = mesh.points if shape[0] > 1 else mesh.cell_centers().points
     np.testing.assert_array_equal(where[:, ::-1], np.indices(shape).reshape(3, -1).T)
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 7), (1, 6, 7)])
+def test_read_gives_the_voxels(tmp_path, shape):
+    values = volume(shape, "u2")
+    result = hpcdvc.read(write(tmp_path / "a.hdf", values).path)
+    np.testing.assert_array_equal(result["grey"], values[0] if shape[0] == 1 else values)
+    assert result.metadata["parameters"] == {"order": 1} and result.measured.all() and "grey" in repr(result)
+    assert main("convert", [str(tmp_path / "a.hdf"), str(tmp_path / "b.tif")]) == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "b-grey.tif"), result["grey"])
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.hdf"])

@@ -5,8 +5,12 @@ import pytest
 from shift_cases import cosines, pair
 from skimage import data
 
+from hpcdvc import fourier
 from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status
+from hpcdvc.stacks.chi2 import chi2_similarity
+from hpcdvc.stacks.highest import highest, second_highest
+from hpcdvc.stacks.images import prepare
 from hpcdvc.stacks.settings import METHODS, ShiftSettings
 from hpcdvc.stacks.shift import measure_shift
 
@@ -45,6 +49,15 @@ def test_exact_without_noise(boundary):
     shift = measured(im1, im2, boundary=boundary)
     assert shift.displacement == pytest.approx((0, *truth), abs=1e-6)
     assert shift.displacement[0] == shift.std[0] == 0
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (15, 18)])
+def test_textures_as_fine_as_pixels(shape):
+    """The highest frequency of an even size cannot tell its phase, and does not pull towards whole pixels."""
+    image = np.random.default_rng(0).standard_normal(shape)
+    shift = measured(image, fourier.shift(image, (0.31, -1.47)))
+    assert shift.displacement == pytest.approx((0, 0.31, -1.47), abs=1e-6)
+    assert shift.score == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("noise", [(0, 0.05), (0, 0.3), (0, 1.0), (0.3, 0.3), (1.0, 0.5)])
@@ -107,7 +120,9 @@ def test_a_frame_that_is_not_there_is_left_out():
     im1, im2 = (np.array(images) for images in zip(*frames, strict=True))
     less = measured(im1[1:], im2[1:], stack=True)
     im2[0] = np.nan
-    assert measured(im1, im2, stack=True).displacement == pytest.approx(less.displacement, abs=1e-12)
+    found = measured(im1, im2, stack=True)
+    assert found.displacement == pytest.approx(less.displacement, abs=1e-12)
+    assert found.score == pytest.approx(less.score, abs=1e-12)
 
 
 @pytest.mark.parametrize("boundary", ["wrap", "overlap", "fill"])
@@ -118,6 +133,26 @@ def test_numbers_of_any_type(kind, boundary):
     found = measured(im1, im2, boundary=boundary)
     true = measured(im1.astype(float), im2.astype(float), boundary=boundary)
     assert found.status == 2 and found.displacement == pytest.approx(true.displacement, abs=1e-6)
+
+
+@pytest.mark.parametrize("method, boundary", [("chi2", "wrap"), ("cc", "wrap"), ("phase", "wrap"), ("chi2", "overlap")])
+def test_grey_values_of_any_size(method, boundary):
+    im1, im2 = pair((48, 49), SHIFT, noise=(0, 0.1))
+    true = measured(im1, im2, method=method, boundary=boundary)
+    for unit in (1e-150, 1e-20, 1e20, 1e150):
+        found = measured(unit * im1, unit * im2, method=method, boundary=boundary)
+        assert found.displacement == pytest.approx(true.displacement, abs=1e-6)
+        assert found.std == pytest.approx(true.std, rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (3, 40), (5, 7), (3, 12, 13)])
+def test_images_of_few_pixels(shape):
+    """Right, or a status."""
+    image = np.random.default_rng(0).standard_normal(shape)
+    for boundary in ("wrap", "overlap", "fill"):
+        shift = measured(image, np.roll(image, 1, -1), boundary=boundary)
+        assert np.isnan(shift.displacement).all() == (shift.status != 2)
+        assert shift.status != 2 or shift.displacement[-1] == pytest.approx(1, abs=0.1)
 
 
 def test_identical_images():
@@ -250,6 +285,47 @@ def test_a_grating_fits_everywhere(boundary):
     noisy = image + 0.1 * np.random.default_rng(0).standard_normal(image.shape)
     shift = measured(image, np.roll(noisy, 2, 1), boundary=boundary)
     assert shift.status == Status.AMBIGUOUS and np.isnan(shift.displacement).all()
+
+
+def test_a_place_that_is_nearly_as_good_is_not_told_from_the_best():
+    """However little noise there is: what makes the difference may as well have changed."""
+    grating = np.tile(np.random.default_rng(0).standard_normal((16, 16)), (4, 4))
+    for part, status in ((0.1, Status.AMBIGUOUS), (0.6, 2)):
+        image = grating + part * np.random.default_rng(1).standard_normal(grating.shape)
+        assert measured(image, np.roll(image, (2, 3), (0, 1))).status == status
+
+
+def test_second_peak_is_no_part_of_the_first():
+    """A ridge that goes down across the axes, and a peak beside it."""
+    y, x = np.mgrid[:33, :35] - np.array([16, 17])[:, None, None]
+    ridge = np.exp(-((y - x) ** 2) / 2 - (y + x) ** 2 / 200)
+    other = 0.4 * np.exp(-((y - 10) ** 2 + (x + 10) ** 2) / 2)
+    values = np.roll(ridge + other, (-16, -17), (0, 1))
+    first, is_peak = highest(values)
+    assert tuple(first) == (0, 0) and is_peak
+    assert second_highest(values, first) == pytest.approx(0.4, abs=0.01)
+    assert second_highest(values, first, 12) == pytest.approx(0.4, abs=0.01)
+    assert second_highest(values, first, 5) < 0.25
+    assert highest(np.roll(values, (9, 9), (0, 1)), 4)[1] is False
+
+
+@pytest.mark.parametrize("zeromean", [False, True])
+def test_likelihood_with_noise_that_is_not_alike_everywhere(zeromean):
+    """-chi2 / 2 but for a constant, at odd sizes to rounding; of two frames their sum."""
+    rng = np.random.default_rng(0)
+    im1, im2, err = rng.standard_normal((3, 2, 9, 11)) + np.array([5, 1, 0])[:, None, None, None]
+    err = np.exp(err)
+    images = prepare(im1, im2, True, err)
+    score = chi2_similarity(images, zeromean, (9, 11)).score.map
+    if zeromean:
+        im1 = im1 - im1.mean(axis=(1, 2), keepdims=True)
+        weights = err**-2.0
+        im2 = im2 - ((weights * im2).sum(axis=(1, 2)) / weights.sum(axis=(1, 2)))[:, None, None]
+    chi2 = np.array(
+        [[(((im2 - np.roll(im1, (dy, dx), (1, 2))) / err) ** 2).sum() for dx in range(11)] for dy in range(9)]
+    )
+    wanted = -chi2 / 2
+    assert score - score.mean() == pytest.approx(wanted - wanted.mean(), rel=1e-9, abs=1e-9)
 
 
 def test_texture_along_one_axis_alone():
