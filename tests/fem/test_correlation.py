@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gdic_cases import FIELD, MIDDLE, SHAPE, box, half_flat, images, unrelated
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.fem.api import global_correlation
 from hpcdvc.fem.iterates import HISTORY, Control, Journal
 from hpcdvc.fem.regularisation import regularisation_matrix
@@ -62,6 +62,12 @@ def test_scales_of_grey_values(scales):
     points, result = measured(*pair, criterion="znssd")
     assert result.return_status == Status.CONVERGED and np.abs(error(points, result)).max() < 1e-3
     assert result.state.gain == pytest.approx(scales[0] / scales[1], rel=1e-3)
+
+
+def test_grey_values_beyond_single_precision():
+    """Their squares are not finite."""
+    with pytest.raises(RunError, match="numbers that are too large"):
+        measured(*(image.astype("f8") * 1e25 for image in images()))
 
 
 @pytest.mark.parametrize("criterion", ["znssd", "map", "ssd"])
