@@ -213,7 +213,7 @@ class _Correlation:
         by_chance = chance(freedom, self.texture.independent_cells(self.greys.contrast))
         # regularisation hands on what a part that is not found pulls at
         spoilt = self.equations.regularised and self._unlike(freedom).mean() > MOST_UNLIKE
-        others = self.control.criterion == "ssd" and are_others(self.sums, self.middles)
+        others = are_others(self.sums, self.middles, self.control.criterion)
         return state.zncc <= by_chance or spoilt or others
 
     def _unlike(self, freedom: float) -> np.ndarray:

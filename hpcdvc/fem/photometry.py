@@ -73,19 +73,25 @@ def compare(sums: Sums, criterion: str, middles: np.ndarray) -> Greys:
     return Greys(gain, offset, np.maximum(squares, 0), float(correlation(bright[None])[0]), contrast)
 
 
-def are_others(sums: Sums, middles: np.ndarray) -> bool:
-    """Whether im2 is brighter or darker than im1: without gain and offset displacements are pulled to make up for it.
+def are_others(sums: Sums, middles: np.ndarray, criterion: str) -> bool:
+    """Whether grey values of im2 are others than a criterion allows: displacements are pulled to make up for it.
 
     Parameters
     ----------
-    sums, middles : as of `compare`
+    sums, middles, criterion : as of `compare`
     """
-    plain, fitted = (compare(sums, criterion, middles) for criterion in ("ssd", "znssd"))
-    if not (fitted.contrast > 0 and len(fitted.gain)):
+    wider = {"ssd": "znssd", "znssd": "map"}.get(criterion)
+    if wider is None:
         return False
-    shift = (sums.f.sum() - sums.g.sum()) / max(sums.n.sum(), 1) / fitted.contrast
+    plain, fitted = (compare(sums, name, middles) for name in (criterion, wider))
+    count = sums.n.sum()
+    if not (fitted.contrast > 0 and count > 0):
+        return False
+    # how much brighter or darker what has the mean grey value is
+    brighter = (fitted.gain - plain.gain) * (sums.g.sum() / count) + fitted.offset - plain.offset
+    differences = np.array([fitted.gain / plain.gain - 1, brighter / fitted.contrast])
     explained = 1 - fitted.squares.sum() / max(plain.squares.sum(), fitted.squares.sum())
-    return bool(max(abs(fitted.gain[0] - 1), abs(shift)) > OTHER and explained > MOST_EXPLAINED)
+    return bool(np.sqrt(differences**2 @ sums.n / count).max() > OTHER and explained > MOST_EXPLAINED)
 
 
 def is_flat(sums: Sums) -> bool:

@@ -93,6 +93,17 @@ def test_grey_values_as_they_are(change):
     assert measured(im1, change(im2), criterion="ssd")[1].return_status == Status.DECORRELATED
 
 
+@pytest.mark.parametrize("criterion", ["znssd", "map"])
+def test_grey_values_that_change_by_place(criterion):
+    """Where one gain and offset are not enough, displacements are pulled; what mends them is called measured."""
+    im1, im2 = (image.astype("f8") for image in images(noise=0.05))
+    slope = np.linspace(-1, 1, SHAPE[0])[:, None, None]
+    for changed in (im2 * (1 + 0.05 * slope), im2 + 0.3 * im1.std() * slope):
+        points, result = measured(im1, changed, criterion=criterion)
+        assert np.abs(error(points, result)).max() < 0.15 or criterion == "znssd"
+        assert (result.node_status == (Status.CONVERGED if criterion == "map" else Status.DECORRELATED)).all()
+
+
 def test_map_of_grey_values():
     """A gain that changes across the image: one for all leaves a residual that a map does not."""
     im1, im2 = (image.astype("f4") for image in images())
