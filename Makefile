@@ -46,12 +46,14 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/search.py
 	@$(PYTHON_HERE) benchmarks/ddic.py
 	@$(PYTHON_HERE) benchmarks/gdic.py
+	@$(PYTHON_HERE) benchmarks/shifts.py
 	@$(PYTHON_HERE) benchmarks/fields.py
 	@$(PYTHON_HERE) benchmarks/strain.py
 	@$(PYTHON_HERE) benchmarks/star.py
 	@$(PYTHON_HERE) benchmarks/tables.py
 	@$(PYTHON_HERE) benchmarks/structured.py
 	@$(PYTHON_HERE) benchmarks/solve.py
+	@$(PYTHON_HERE) benchmarks/shift.py
 
 docs:
 	@.ci/bootstrap.sh docs

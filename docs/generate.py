@@ -22,8 +22,28 @@ from layers import FILES, LAYERS, layer  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 
-#: function of spam 0.9.1 or of its documentation -> ours; those of the package root by the module that defines them
+#: function of another program or of its pages -> ours; those of the package root by the module that defines them
 NAMES = (
+    ("image_registration.fft_tools.convolve, convolvend", "hpcdvc.fourier.convolve"),
+    ("image_registration.fft_tools.correlate2d", "hpcdvc.fourier.correlate2d"),
+    (
+        "image_registration.fft_tools.downsample, downsample_1d, downsample_cube, downsample_axis",
+        "hpcdvc.fourier.downsample",
+    ),
+    ("image_registration.fft_tools.fourier_interp1d, fourier_interp2d, fourier_interpnd", "hpcdvc.fourier.scale"),
+    ("image_registration.fft_tools.shift2d, shiftnd", "hpcdvc.fourier.shift"),
+    ("image_registration.fft_tools.smooth", "hpcdvc.fourier.smooth"),
+    ("image_registration.fft_tools.dftups", "hpcdvc.fourier.upsample"),
+    ("image_registration.fft_tools.zoomnd, zoom_on_pixel", "hpcdvc.fourier.zoom"),
+    ("image_registration.chi2_shifts.chi2_shift", "hpcdvc.stacks.chi2_api.chi2_shift"),
+    ("image_registration.chi2_shifts.chi2_shift_iterzoom", "hpcdvc.stacks.chi2_api.chi2_shift_iterzoom"),
+    ("image_registration.chi2_shifts.chi2n_map", "hpcdvc.stacks.chi2_api.chi2n_map"),
+    ("image_registration.cross_correlation_shifts", "hpcdvc.stacks.pair_api.cross_correlation_shifts"),
+    ("image_registration.cross_correlation_shifts_FITS", "hpcdvc.stacks.wcs.cross_correlation_shifts_fits"),
+    ("image_registration.iterative_zoom.iterative_zoom", "hpcdvc.stacks.pair_api.iterative_zoom"),
+    ("image_registration.iterative_zoom.iterative_zoom_1d", "hpcdvc.stacks.pair_api.iterative_zoom_1d"),
+    ("image_registration.register_images", "hpcdvc.stacks.pair_api.register_images"),
+    ("", "hpcdvc.stacks.shift.measure_shift"),
     ("spam.deformation.computePhi", "hpcdvc.fields.decomposition.compute_phi"),
     ("spam.deformation.decomposeF", "hpcdvc.fields.decomposition.decompose_f"),
     ("spam.deformation.decomposePhi", "hpcdvc.fields.decomposition.decompose_phi"),
@@ -71,6 +91,19 @@ NAMES = (
     ("spam.label.getLabel", "hpcdvc.labels.boxes.get_label"),
     ("spam.label.getNeighbours", "hpcdvc.labels.contacts.neighbours"),
     ("spam.label.volumes", "hpcdvc.labels.boxes.volumes"),
+    (
+        "algotom.util.correlation.find_global_shift_based_local_shifts",
+        "hpcdvc.stacks.map_api.find_global_shift_based_local_shifts",
+    ),
+    ("algotom.util.correlation.find_local_shifts", "hpcdvc.stacks.local_api.find_local_shifts"),
+    ("algotom.util.correlation.find_local_shifts_umpa", "hpcdvc.stacks.local_api.find_local_shifts_umpa"),
+    (
+        "algotom.util.correlation.find_shift_based_correlation_map",
+        "hpcdvc.stacks.map_api.find_shift_based_correlation_map",
+    ),
+    ("algotom.util.correlation.generate_correlation_map", "hpcdvc.stacks.map_api.generate_correlation_map"),
+    ("algotom.util.correlation.locate_peak", "hpcdvc.stacks.map_api.locate_peak"),
+    ("algotom.util.correlation.normalize_image", "hpcdvc.stacks.map_api.normalize_image"),
 )
 
 
@@ -149,12 +182,33 @@ def search_statuses() -> str:
     return advised(ADVICE, Family.SEARCH)
 
 
+def shifts_statuses() -> str:
+    """Statuses of the pixels of local shifts."""
+    from hpcdvc.workflows.localShifts import ADVICE
+
+    return advised(ADVICE)
+
+
+def umpa_statuses() -> str:
+    """Statuses of the pixels of a speckle scan."""
+    from hpcdvc.workflows.umpa import ADVICE
+
+    return advised(ADVICE)
+
+
 def propagate_statuses() -> str:
     """Statuses of the points of a propagation."""
     from hpcdvc.fields.status import Family
     from hpcdvc.workflows.pixelSearchPropagate import ADVICE
 
     return advised(ADVICE, Family.SEARCH)
+
+
+def shift_statuses() -> str:
+    """Statuses of pairs of images."""
+    from hpcdvc.workflows.shift import ADVICE
+
+    return advised(ADVICE)
 
 
 def advised(advice: Mapping[int, str], family: str = "registration") -> str:
@@ -237,14 +291,14 @@ def modules() -> str:
 
 
 def names() -> str:
-    """Functions of spam and ours, by the shortest name they can be imported by, with their parameters."""
+    """Functions of other programs and ours, by the shortest name they can be imported by, with their parameters."""
     rows = []
     for theirs, ours in NAMES:
         module, _, name = ours.rpartition(".")
         short = f"hpcdvc.{name}" if name in hpcdvc.__all__ else ours
         parameters = ", ".join(signature(getattr(import_module(module), name)).parameters)
         rows.append((code(theirs), f"{{py:func}}`{short} <{ours}>`", code(parameters)))
-    return table(("spam", "hpcdvc", "parameters"), rows)
+    return table(("other programs", "hpcdvc", "parameters"), rows)
 
 
 def results(pattern: str) -> str:
@@ -282,6 +336,9 @@ def fragments() -> dict[str, str]:
         "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
+        "shift-statuses.md": shift_statuses(),
+        "localShifts-statuses.md": shifts_statuses(),
+        "umpa-statuses.md": umpa_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),

@@ -10,7 +10,7 @@ LAYERS = [
     line.split()
     for line in """
     __main__
-    cli commands
+    cli commands fourier
     workflows
     pages cluster
     steps

@@ -1,0 +1,151 @@
+"""The shift between images that do not go round: only pixels that are there in both count.
+
+The whole pixels come from the normalised correlation of what overlaps, at all displacements at once by Fourier
+transforms (Padfield 2012, doi 10.1109/TIP.2011.2181402); what lies between them from Gauss-Newton iterations in the
+image.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from hpcdvc.fields.status import Status
+from hpcdvc.registration.levels import binning
+from hpcdvc.stacks.chi2 import cross_spectrum, padded_shape, spectrum_of
+from hpcdvc.stacks.highest import highest, second_highest
+from hpcdvc.stacks.images import Images
+from hpcdvc.stacks.iterations import gauss_newton
+from hpcdvc.stacks.match import LEAST_SIDE, ODDS, overlap_beats_chance, overlapping
+from hpcdvc.stacks.spectrum import Polynomial, axes_of
+
+#: Least part of the pixels that must overlap.
+LEAST_OVERLAP = 0.1
+#: Most pixels of a frame in which all displacements are tried; larger ones are binned.
+MOST_PIXELS = 2**22
+#: Pixels along each axis, by their number, of the middle in which a shift of images that go round is looked at again.
+MIDDLE = {2: 512, 3: 96}
+#: What it may be off there: pixels, and standard deviations.
+OFF, DEVIATIONS = 0.5, 3.0
+#: A second peak of so much of the height of the first is as good.
+UNIQUE = 0.9
+
+
+def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarray, np.ndarray, float]:
+    """The shift of what overlaps.
+
+    Parameters
+    ----------
+    images : that are compared
+    largest : of each component, pixels; None: any
+
+    Returns
+    -------
+    status, (axes,) displacement, (axes,) standard deviations, zero-mean normalised correlation
+    """
+    if min(images.shape) < LEAST_SIDE:
+        none = np.full(len(images.shape), np.nan)
+        return Status.FEW_VALID_VOXELS, none, none, np.nan
+    levels = [images]
+    while np.prod(levels[-1].shape) > MOST_PIXELS:
+        levels.append(_halved(levels[-1]))
+    factor = 2 ** (len(levels) - 1)
+    likely = match_map(levels[-1])
+    status, place = _best(likely, None if largest is None else largest / factor)
+    if status:
+        return status, place, place, np.nan
+    place = place.astype(float)
+    for level in reversed(levels):
+        settled = gauss_newton(level, place)
+        place = settled.place * (2 if level is not images else 1)
+    status, std = settled.status, settled.std
+    if status in (Status.CONVERGED, Status.DECORRELATED):
+        trials = likely.size if largest is None else (2 * largest + 1) ** len(place)
+        status = Status.CONVERGED if overlap_beats_chance(images, place, trials) else Status.DECORRELATED
+    if status == Status.CONVERGED and largest is not None and np.abs(place).max() > largest:
+        status = Status.BORDER_OF_RANGE
+    return status, place, std, settled.zncc
+
+
+def match_map(images: Images) -> np.ndarray:
+    """How much likelier than chance a match is at all whole displacements: -n/2 log(1 - c^2) of n pixels that overlap.
+
+    Returns
+    -------
+    float array; index d or, for negative displacements, m + d; 0 where c is not positive or too little overlaps
+    """
+    shape = padded_shape(images.shape, "overlap")
+    there = [
+        np.ones(image.shape, np.float32) if there is None else there.astype(np.float32)
+        for image, there in ((images.im1, images.there1), (images.im2, images.there2))
+    ]
+    axes, spectra = axes_of(images.im1), []
+    for image, mask in zip((images.im1, images.im2), there, strict=True):
+        mean = (image * mask).sum(axis=axes, keepdims=True) / np.maximum(mask.sum(axis=axes, keepdims=True), 1)
+        values = (image - mean) * mask
+        values = (values / max(values.std(), np.finfo(float).tiny)).astype(np.float32)
+        spectra.append([spectrum_of(part, shape) for part in (mask, values, values**2)])
+    count = product = power1 = power2 = 0
+    for k in range(len(images.im1)):
+        (m1, a, aa), (m2, b, bb) = ([part[k : k + 1] for part in parts] for parts in spectra)
+        n, s1, s2, s11, s22, s12 = (
+            Polynomial(cross_spectrum(one, two), shape).map
+            for one, two in ((m1, m2), (a, m2), (m1, b), (aa, m2), (m1, bb), (a, b))
+        )
+        n = np.maximum(n, 1)
+        count = count + n
+        product, power1, power2 = product + s12 - s1 * s2 / n, power1 + s11 - s1**2 / n, power2 + s22 - s2**2 / n
+    enough = (count >= LEAST_OVERLAP * count.max()) & (power1 > 1e-4 * count) & (power2 > 1e-4 * count)
+    correlation = np.zeros(shape)
+    np.divide(product, np.sqrt(np.abs(power1 * power2)), out=correlation, where=enough)
+    correlation = np.clip(correlation, 0, 1 - 1e-6)
+    return -count / 2 * np.log1p(-(correlation**2))
+
+
+def _best(likely: np.ndarray, largest: float | None) -> tuple[int, np.ndarray]:
+    """0, or why there is no best place, and the whole displacement."""
+    place, is_peak = highest(likely, largest)
+    height = likely[tuple(place)]
+    if not height > 0:
+        return Status.DECORRELATED, place
+    if not is_peak or height < UNIQUE * likely.max() and likely.max() - height > ODDS:
+        return Status.BORDER_OF_RANGE, place
+    second = second_highest(likely, place, largest)
+    return (Status.AMBIGUOUS if second > UNIQUE * height or height - second < ODDS else 0), place
+
+
+def _halved(images: Images) -> Images:
+    """Binned by two; cells count of which all pixels do."""
+
+    def halved(frames: np.ndarray, there: np.ndarray | None) -> np.ndarray:
+        holes = frames if there is None else np.where(there, frames, np.nan)
+        return np.stack([binning(frame, 2) for frame in holes]).astype(np.float64)
+
+    one, two = halved(images.im1, images.there1), halved(images.im2, images.there2)
+    there1, there2 = (None if np.isfinite(image).all() else np.isfinite(image) for image in (one, two))
+    rounding = images.rounding / 2 ** len(images.shape)
+    return replace(
+        images, im1=np.nan_to_num(one), im2=np.nan_to_num(two), there1=there1, there2=there2, rounding=rounding
+    )
+
+
+def stays_in_overlap(images: Images, place: np.ndarray) -> bool:
+    """Whether Gauss-Newton iterations in what overlaps stay where a shift of images that go round is.
+
+    Where the border of the images is their strongest edge, they match best when they are not moved at all.
+
+    Parameters
+    ----------
+    images : that are compared
+    place : (axes,) displacement, pixels
+    """
+    found = overlapping(images, place)
+    if found is None:
+        return False
+    one, two, rest = found
+    most = MIDDLE[len(rest)]
+    middle = (slice(None), *(slice(max(n - most, 0) // 2, (n + most) // 2) for n in one.shape[1:]))
+    settled = gauss_newton(replace(images, im1=one[middle], im2=two[middle], there1=None, there2=None), rest)
+    if settled.status == Status.SINGULAR:  # nobody knows
+        return True
+    off = np.abs(settled.place - rest)
+    return settled.status != Status.LEFT_IMAGE and bool((off <= OFF + DEVIATIONS * settled.std).all())
