@@ -31,8 +31,8 @@ class DenseSettings:
         "none"
     peak_size : 3, 5, 7 or 9
     peak_dim : 2, or 1 for one peak along each axis
-    peak_of : "score"; or "correlation", for "umpa-dark" without `local_mean`: the cost is least where it is greatest, and
-        a quadratic function is nearer to it
+    peak_of : "score"; or "correlation", for "umpa-dark" without `local_mean`: the cost is least where it is greatest,
+        and a quadratic function is nearer to it
     values_at : where transmission and visibility are taken: at the "subpixel" place, or at the "pixel" beside it
     local_mean : "umpa-dark": scattering pulls grey values towards the mean of the window of the reference, not towards
         that of the stack
