@@ -1,5 +1,7 @@
 """The measured figures beside what they should be."""
 
+from collections.abc import Callable
+
 
 def _kernel(results: list[dict], order: int) -> float | None:
     """Nanoseconds at hws 10 with AVX2, median."""
@@ -104,6 +106,17 @@ def gdic(results: dict) -> list[Figure]:
             found.append((f"memory of spam-gdic / ours on 2 ranks, {nodes}", ratio, 1, None, "x", True))
     wall = runs["hpcdvc, regularised, 2 ranks"]["wall"]
     found.append(("regularised run on 2 ranks", wall, 600, None, "s", False))
+    return found
+
+
+def shifts(results: dict, memory_of_all: Callable[[dict], float]) -> list[Figure]:
+    """Figures of shifts at every pixel of a stack."""
+    found = [
+        (f"parallel efficiency of {name} on 2 ranks, best walls", e["best"], 0.85, None, "", True)
+        for name, e in results["efficiency"].items()
+    ]
+    for name, peak in results["memory"].items():
+        found.append((f"memory of {name}, beyond the mapped files", memory_of_all(peak) / 1e6, 1000, None, "MB", False))
     return found
 
 

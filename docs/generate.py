@@ -39,6 +39,7 @@ NAMES = (
     ("image_registration.chi2_shifts.chi2_shift_iterzoom", "hpcdvc.stacks.chi2_api.chi2_shift_iterzoom"),
     ("image_registration.chi2_shifts.chi2n_map", "hpcdvc.stacks.chi2_api.chi2n_map"),
     ("image_registration.cross_correlation_shifts", "hpcdvc.stacks.pair_api.cross_correlation_shifts"),
+    ("image_registration.cross_correlation_shifts_FITS", "hpcdvc.stacks.wcs.cross_correlation_shifts_fits"),
     ("image_registration.iterative_zoom.iterative_zoom", "hpcdvc.stacks.pair_api.iterative_zoom"),
     ("image_registration.iterative_zoom.iterative_zoom_1d", "hpcdvc.stacks.pair_api.iterative_zoom_1d"),
     ("image_registration.register_images", "hpcdvc.stacks.pair_api.register_images"),
@@ -181,12 +182,33 @@ def search_statuses() -> str:
     return advised(ADVICE, Family.SEARCH)
 
 
+def shifts_statuses() -> str:
+    """Statuses of the pixels of local shifts."""
+    from hpcdvc.workflows.localShifts import ADVICE
+
+    return advised(ADVICE)
+
+
+def umpa_statuses() -> str:
+    """Statuses of the pixels of a speckle scan."""
+    from hpcdvc.workflows.umpa import ADVICE
+
+    return advised(ADVICE)
+
+
 def propagate_statuses() -> str:
     """Statuses of the points of a propagation."""
     from hpcdvc.fields.status import Family
     from hpcdvc.workflows.pixelSearchPropagate import ADVICE
 
     return advised(ADVICE, Family.SEARCH)
+
+
+def shift_statuses() -> str:
+    """Statuses of pairs of images."""
+    from hpcdvc.workflows.shift import ADVICE
+
+    return advised(ADVICE)
 
 
 def advised(advice: Mapping[int, str], family: str = "registration") -> str:
@@ -314,6 +336,9 @@ def fragments() -> dict[str, str]:
         "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),
+        "shift-statuses.md": shift_statuses(),
+        "localShifts-statuses.md": shifts_statuses(),
+        "umpa-statuses.md": umpa_statuses(),
         "failures.md": failures(),
         "columns.md": columns(),
         "shown-columns.md": shown_columns(),
@@ -328,6 +353,8 @@ def fragments() -> dict[str, str]:
         "speed-deform.md": results("deform-*.md"),
         "speed-search.md": results("search-*.md"),
         "speed-ddic.md": results("ddic-*.md"),
+        "speed-gdic.md": results("gdic-*.md"),
+        "speed-solve.md": results("solve-*.md"),
         "speed-star.md": results("star-*.md"),
         "accuracy.md": results("accuracy.md"),
         "scaling.md": results("scaling.txt"),

@@ -26,10 +26,15 @@ from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
 from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
 from draw_mesh import draw_meshes  # noqa: E402
+from draw_refine import draw_refined  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
+from draw_shift import draw_shift  # noqa: E402
+from draw_shifts import draw_local_shifts  # noqa: E402
+from draw_speckle_phase import draw_speckle_doubt, draw_speckle_phase  # noqa: E402
 from draw_strain import draw_gauge, draw_particles, draw_strain_gap, draw_strain_map, draw_strain_modes  # noqa: E402
 from draw_theory import draw_bias, draw_curvature, draw_noise, draw_window  # noqa: E402
+from draw_umpa import draw_umpa  # noqa: E402
 
 plt.rcParams.update(
     {
@@ -53,6 +58,8 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "jump.png": draw_jump,
     "spread.png": draw_spread,
     "guiding.png": draw_guiding,
+    "shift.png": draw_shift,
+    "local-shifts.png": draw_local_shifts,
     "strain.png": draw_strain_modes,
     "strain_map.png": draw_strain_map,
     "strain-gap.png": draw_strain_gap,
@@ -68,11 +75,15 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "passed.png": draw_passed,
     "filtered.png": draw_filtered,
     "merged.png": draw_merged,
+    "umpa.png": draw_umpa,
+    "speckle-phase.png": draw_speckle_phase,
+    "speckle-doubt.png": draw_speckle_doubt,
     "window.png": draw_window,
     "bias.png": draw_bias,
     "noise.png": draw_noise,
     "curvature.png": draw_curvature,
     "regularisation.png": draw_regularisation,
+    "refined.png": draw_refined,
     "rooms.svg": draw_rooms,
 }
 

@@ -24,6 +24,7 @@ _HOMES = {
     "create_cuboid": "fem.mesh",
     "create_cylinder": "fem.mesh",
     "cross_correlation_shifts": "stacks.pair_api",
+    "cross_correlation_shifts_fits": "stacks.wcs",
     "decompose_f": "fields.decomposition",
     "decompose_phi": "fields.decomposition",
     "estimate_displacement_from_quadratic_fit": "steps.kinematics",

@@ -43,6 +43,9 @@ PARAMETERS = {
     "create_cuboid": "lengths lc origin",
     "create_cylinder": "centre radius height lc z_origin",
     "cross_correlation_shifts": "image1 image2 errim1 errim2 maxoff verbose gaussfit return_error zeromean",
+    "cross_correlation_shifts_fits": (
+        "fitsfile1 fitsfile2 return_cropped_images sigma_cut verbose register_method kwargs"
+    ),
     "decompose_f": "f two_d",
     "decompose_phi": "phi phi_centre phi_point two_d",
     "geers_gradients": "displacements node_spacing radius variance half_window_size",

@@ -9,7 +9,7 @@ typedef struct {
     const hpcdvc_mesh_images *m;
     int64_t corner[3];  /* first voxel of the brick */
     range in;           /* the part in use */
-    double offset;      /* grey values of both images are taken less this */
+    double offset, offset2; /* grey values of im1 and im2 are taken less this */
     int pad[3];         /* voxels that the boxes of grey values begin before the part */
     box grey, valid, gradient[3], scratch;
     int has_invalid;
@@ -35,14 +35,16 @@ INLINE const float *gradient_at(const brick *b, int axis, int z, int y)
     return row_at(b, b->gradient + axis, none, z, y);
 }
 
-/* A value near those of the brick, whatever part of it is in use, so that float32 holds what they differ by. */
-static double near_mean(const brick *b)
+/* A value near those of an image in the brick, whatever part of it is in use, so that float32 holds what they differ by:
+ * the images may have other scales. */
+static double near_mean(const hpcdvc_volume *im, const int64_t corner[3])
 {
-    const int64_t *shape = b->m->im1->shape, left = shape[0] - b->corner[0];
-    const int64_t middle[3] = {b->corner[0] + (left < BRICK_Z ? left : BRICK_Z) / 2, b->corner[1], b->corner[2]};
+    const int64_t left = im->shape[0] - corner[0];
+    const int64_t middle[3] = {corner[0] + (left < BRICK_Z ? left : BRICK_Z) / 2, corner[1], corner[2]};
     const int plane[3] = {1, BRICK_Y, BRICK_X};
-    const hpcdvc_grey_sums g = grey(b->m->im1, middle, plane);
-    return g.count ? rint(g.sum / (double)g.count) : 0;
+    const hpcdvc_grey_sums g = grey(im, middle, plane);
+    const double mean = g.count ? g.sum / (double)g.count : 0;
+    return im->type < TYPE_F4 ? rint(mean) : mean;
 }
 
 /* Read the part of im1 that is in use. Returns 1 when memory ran out. */
@@ -52,7 +54,7 @@ static int read_brick(brick *b)
     const int R = taps->radius, margin = margin_of(b->m->im1);
     int n[3], wide[3];
     int64_t origin[3];
-    b->offset = near_mean(b);
+    b->offset = near_mean(b->m->im1, b->corner);
     for (int i = 0; i < 3; i++) {
         b->pad[i] = R + margin;
         n[i] = b->in.hi[i] - b->in.lo[i], wide[i] = n[i] + 2 * b->pad[i];

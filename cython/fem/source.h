@@ -90,7 +90,7 @@ static int read_source(const brick *b, source *s)
         const int pad = R + margin;
         n[i] = (int)(s->hi[i] - s->lo[i]) + 2 * pad, origin[i] = b->corner[i] + s->lo[i] - pad;
     }
-    const int64_t invalid = read_grey(im, origin, n, b->offset, into, &s->valid, &s->scratch);
+    const int64_t invalid = read_grey(im, origin, n, b->offset2, into, &s->valid, &s->scratch);
     if (invalid < 0 || (R > 0 && prefilter_all(s, taps, margin))) return 1;
     s->has_invalid = invalid > 0;
     for (int i = 0; i < 3; i++) {

@@ -5,7 +5,7 @@
 #include "batch.h"
 #include "source.h"
 
-enum { PRODUCTS = 9 }; /* of a component of the gradient with im1, im1 - im2 and 1 */
+enum { PRODUCTS = 9 }; /* of a component of the gradient with im1, im2 and 1 */
 
 /* Lanes in float64 are half as many: twice those of any others would be taken apart by the compiler. */
 typedef double vd __attribute__((vector_size(4 * VL)));
@@ -18,7 +18,7 @@ typedef struct {
     int leaves;                      /* some voxels of the tetrahedron have sources outside im2 */
     batch v;
     double totals[4 * PRODUCTS];     /* of a shape function times a product */
-    double f, d, ff, fd, dd;         /* of im1 and im1 - im2 */
+    double f, g, ff, fg, gg;         /* of im1 and im2 */
     int64_t n;
     float ok[BRICK_X], slope[3][ROOM];
 } step;
@@ -39,18 +39,17 @@ INLINE double total_wide(vd v)
     return s;
 }
 
-/* Add grey values and their squares: their differences are what is left of them in the end. */
+/* Add grey values and their products. */
 static void add_grey(step *k, int end)
 {
-    vd f = {0}, d = {0}, ff = {0}, fd = {0}, dd = {0}, fw[2], dw[2];
+    vd f = {0}, g = {0}, ff = {0}, fg = {0}, gg = {0}, fw[2], gw[2];
     for (int at = 0; at < end; at += VL) {
-        const vf one = load(k->v.f + at);
-        halves(one, fw), halves(one - load(k->v.g + at), dw);
+        halves(load(k->v.f + at), fw), halves(load(k->v.g + at), gw);
         for (int i = 0; i < 2; i++)
-            f += fw[i], d += dw[i], ff += fw[i] * fw[i], fd += fw[i] * dw[i], dd += dw[i] * dw[i];
+            f += fw[i], g += gw[i], ff += fw[i] * fw[i], fg += fw[i] * gw[i], gg += gw[i] * gw[i];
     }
-    k->f += total_wide(f), k->d += total_wide(d);
-    k->ff += total_wide(ff), k->fd += total_wide(fd), k->dd += total_wide(dd);
+    k->f += total_wide(f), k->g += total_wide(g);
+    k->ff += total_wide(ff), k->fg += total_wide(fg), k->gg += total_wide(gg);
 }
 
 /* Add the voxels of the batch, and empty it. */
@@ -59,11 +58,11 @@ static void add_products(step *k)
     vf sums[4 * PRODUCTS] = {{0}};
     const int end = fill_up(&k->v);
     for (int at = 0; at < end; at += VL) {
-        const vf f = load(k->v.f + at), d = f - load(k->v.g + at);
+        const vf f = load(k->v.f + at), g = load(k->v.g + at);
         vf q[PRODUCTS], N[4];
         for (int i = 0; i < 3; i++) {
             const vf slope = load(k->v.slope[i] + at);
-            q[i] = slope * f, q[3 + i] = slope * d, q[6 + i] = slope;
+            q[i] = slope * f, q[3 + i] = slope * g, q[6 + i] = slope;
         }
         shape_of(&k->v, at, N);
         for (int a = 0; a < 4; a++)
@@ -118,22 +117,22 @@ INLINE void step_row(step *k, int z, int y, int from, int to, int kind, int both
 /* Add what was summed up to the sums of the element, with grey values as they are. */
 static void finish_step(step *k, hpcdvc_step_sums *into)
 {
-    const double o = k->b.offset, n = (double)k->n, f = k->f, g = k->f - k->d;
+    const double o1 = k->b.offset, o2 = k->b.offset2, n = (double)k->n, f = k->f, g = k->g;
     for (int r = 0; r < 12; r++) {
         const double *t = k->totals + PRODUCTS * (r / 3) + r % 3;
-        into->F[r] += t[0] + o * t[6], into->G[r] += t[0] - t[3] + o * t[6], into->H[r] += t[6];
+        into->F[r] += t[0] + o1 * t[6], into->G[r] += t[3] + o2 * t[6], into->H[r] += t[6];
     }
-    into->n += n, into->f += f + n * o, into->g += g + n * o;
-    into->ff += k->ff + o * (2 * f + n * o);
-    into->fg += k->ff - k->fd + o * (f + g + n * o);
-    into->gg += k->ff - 2 * k->fd + k->dd + o * (2 * g + n * o);
+    into->n += n, into->f += f + n * o1, into->g += g + n * o2;
+    into->ff += k->ff + o1 * (2 * f + n * o1);
+    into->fg += k->fg + o2 * f + o1 * (g + n * o2);
+    into->gg += k->gg + o2 * (2 * g + n * o2);
 }
 
 INLINE void step_rows(step *k, hpcdvc_step_sums *into, int kind, int both)
 {
     const range *r = &k->t.in;
     int from, to;
-    k->f = k->d = k->ff = k->fd = k->dd = 0, k->n = 0;
+    k->f = k->g = k->ff = k->fg = k->gg = 0, k->n = 0;
     memset(k->totals, 0, sizeof k->totals);
     for (int z = r->lo[0]; z < r->hi[0]; z++) {
         crossing c;
@@ -202,6 +201,7 @@ static int step_brick(step *k, const hpcdvc_piece *pieces, int64_t count, hpcdvc
 {
     int64_t first = 0, lo[3], hi[3], from[3], to[3];
     int any = 0, leaves;
+    k->b.offset2 = near_mean(k->b.m->im2, k->b.corner);
     for (int64_t i = 0; i < count; i++) {
         if (!locate(&k->t, k->b.m, pieces[i].element, k->b.corner)) continue;
         if (!sources_of(&k->b, &k->t, from, to, &leaves)) continue;

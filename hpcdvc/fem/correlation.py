@@ -16,7 +16,7 @@ from hpcdvc.fem.errors import standard_deviations
 from hpcdvc.fem.iterates import HISTORY, Control, Journal, Result, State, facts_of
 from hpcdvc.fem.median import MedianFilter
 from hpcdvc.fem.pattern import at_nodes
-from hpcdvc.fem.photometry import Greys, are_others, compare
+from hpcdvc.fem.photometry import Greys, are_others, compare, is_flat
 from hpcdvc.fem.quality import corner_determinants
 from hpcdvc.fem.results import (
     LEAST_SEEN,
@@ -130,6 +130,8 @@ class _Correlation:
                 measuring, loose = self.texture.measurable()
         if team.agree(lambda: not measuring.seen):
             return replace(start, status=int(Status.LEFT_IMAGE))
+        if team.agree(lambda: is_flat(self.sums)):
+            return replace(start, status=int(Status.SINGULAR))
         self.equations = Equations(measuring, pair.points, pair.regularisation, loose, self.control.solver, team)
         self.measuring = measuring
         return replace(start, **team.agree(lambda: self._facts(start)))

@@ -33,7 +33,8 @@ class RegularisationParameters:
     surfaces : names of the Dirichlet surfaces, for `surface_labels`
     dirichlet : label, degrees of freedom (0, 1, 2 for z, y, x) and length (voxels, or None) of each of them, for
         `regularisation_matrix`
-    xi_bulk : regularisation length of the bulk and free surfaces, voxels; None: the mean length of edges
+    xi_bulk : regularisation length of the bulk and free surfaces, voxels; None: the mean length of edges; 0: they are
+        free
     periods : of the test field
     voxel_size : edge of a voxel in the unit of length of the Young modulus
     """
@@ -90,10 +91,8 @@ def _read(path: Path) -> tuple[dict, dict[Place, int], list[tuple[int, str]]]:
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
     except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        raise UserError(f"{path} is no YAML: {where}{problem or 'it cannot be read'}") from error
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+        raise UserError(f"{path} is no YAML: {_where(error, text)}{problem}") from error
     if not isinstance(root, yaml.MappingNode):
         raise UserError(f"{path} holds no parameters of a regularisation: lines such as young: 10 are needed")
     lines, mistakes = {}, []
@@ -119,6 +118,18 @@ def _read(path: Path) -> tuple[dict, dict[Place, int], list[tuple[int, str]]]:
         return found
 
     return values(root, ()), lines, mistakes
+
+
+def _where(error: Exception, text: bytes) -> str:
+    """Line of a mistake in what is no YAML, in words; the first one without a colon, for YAML goes on to the next."""
+    mark, position = getattr(error, "problem_mark", None), getattr(error, "position", None)
+    if mark is None:
+        return "" if position is None else f"line {text[:position].count(10) + 1}: "
+    for number, line in enumerate(text.decode(errors="replace").splitlines()[: mark.line], 1):
+        words = line.split("#")[0].strip()
+        if words and not set(words) & set(":[]{},-"):
+            return f"line {number}: a colon is missing after {quoted(words.split()[0])}; line {mark.line + 1}: "
+    return f"line {mark.line + 1}: "
 
 
 def _scalar(loader: Any, node: Any) -> Any:
@@ -147,10 +158,11 @@ class _Checked:
         """The parameters, if there is no mistake in them."""
         values = self.values
         self.keys((), values, ("young", "poisson", "xiBulk", "periods", "voxelSize", "dirichlet"), ("young", "poisson"))
-        young, xi_bulk, periods, voxel_size = (
+        young, periods, voxel_size = (
             self.positive((key,), values.get(key), default)
-            for key, default in (("young", 1.0), ("xiBulk", None), ("periods", 3.0), ("voxelSize", 1.0))
+            for key, default in (("young", 1.0), ("periods", 3.0), ("voxelSize", 1.0))
         )
+        xi_bulk = self.number(("xiBulk",), values.get("xiBulk"), None, lambda x: x >= 0, "a number from 0 on")
         poisson = self.number(
             ("poisson",), values.get("poisson"), 0.25, lambda x: -1 < x < 0.5, "a number between -1 and 0.5"
         )

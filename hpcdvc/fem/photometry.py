@@ -12,6 +12,7 @@ from itertools import product
 import numpy as np
 
 from hpcdvc.fem.sums import Sums
+from hpcdvc.registration import control
 
 #: Degree of the polynomials of a map, and how many elements there must be for each of their coefficients.
 DEGREE, ELEMENTS = 3, 16
@@ -85,6 +86,12 @@ def are_others(sums: Sums, middles: np.ndarray) -> bool:
     shift = (sums.f.sum() - sums.g.sum()) / max(sums.n.sum(), 1) / fitted.contrast
     explained = 1 - fitted.squares.sum() / max(plain.squares.sum(), fitted.squares.sum())
     return bool(max(abs(fitted.gain[0] - 1), abs(shift)) > OTHER and explained > MOST_EXPLAINED)
+
+
+def is_flat(sums: Sums) -> bool:
+    """Whether im2 shows one grey value where the mesh meets it: nothing but rounding beside its brightness."""
+    whole = sums.moments.sum(axis=0)[None]
+    return bool(_variances(whole)[1][0] <= control.LEAST_VARIANCE * whole[0, 5] / max(whole[0, 0], 1))
 
 
 def _variances(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

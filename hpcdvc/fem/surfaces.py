@@ -21,7 +21,9 @@ AROUND = 6
 SMOOTH = np.cos(np.radians(50))
 
 
-def surface_labels(points: np.ndarray, surfaces: Sequence[str] = ()) -> np.ndarray:
+def surface_labels(
+    points: np.ndarray, surfaces: Sequence[str] = (), connectivity: np.ndarray | None = None
+) -> np.ndarray:
     """Number of the surface that each node lies on.
 
     Parameters
@@ -29,6 +31,7 @@ def surface_labels(points: np.ndarray, surfaces: Sequence[str] = ()) -> np.ndarr
     points : (n, 3) float64 array, ZYX, voxels
     surfaces : `z_start` and `z_end` are the planes of the smallest and the largest z, `z_lateral` the lateral surface
         of a cylinder along z; likewise for y and x
+    connectivity : (k, 4) int64 array; with it, surfaces that only nodes lie on, and no face, are refused
 
     Returns
     -------
@@ -37,7 +40,7 @@ def surface_labels(points: np.ndarray, surfaces: Sequence[str] = ()) -> np.ndarr
     Raises
     ------
     UserError
-        An unknown or repeated name, a surface that the mesh does not have, or one without a node of its own.
+        An unknown or repeated name, a surface that the mesh does not have, or one without a node or a face of its own.
     """
     points, labels = np.asarray(points, float), np.zeros(len(points), np.int64)
     if len(set(surfaces)) < len(surfaces):
@@ -47,7 +50,16 @@ def surface_labels(points: np.ndarray, surfaces: Sequence[str] = ()) -> np.ndarr
     for label, name in enumerate(surfaces, 1):
         if not (labels == label).any():
             raise UserError(f"all nodes of {name} lie on surfaces that are named before it")
+    if connectivity is not None and len(surfaces):
+        _check_faces(labels, surfaces, face_labels(outer_faces(points, connectivity), labels))
     return labels
+
+
+def _check_faces(labels: np.ndarray, surfaces: Sequence[str], of_face: np.ndarray) -> None:
+    for label, name in enumerate(surfaces, 1):
+        if not (of_face == label).any():
+            there = (labels == label).sum()
+            raise UserError(f"{name} is not found: {there} of the nodes of the mesh lie there, but none of its faces")
 
 
 def _on_surface(points: np.ndarray, name: str) -> np.ndarray:

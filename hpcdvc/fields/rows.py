@@ -24,7 +24,9 @@ def without_background(field: Field) -> Field:
     return some_rows(field, ~background) if background.any() else field
 
 
-def check_once(path: str | Path, labels: np.ndarray | None, positions: np.ndarray) -> None:
+def check_once(
+    path: str | Path, labels: np.ndarray | None, positions: np.ndarray, steps: np.ndarray | None = None
+) -> None:
     """Refuse a field that has a particle, or where there are no labels a point, in two rows.
 
     Parameters
@@ -32,6 +34,7 @@ def check_once(path: str | Path, labels: np.ndarray | None, positions: np.ndarra
     path : its file, for the message
     labels : (n,) of its particles, or None
     positions : (n, 3) ZYX, voxels
+    steps : (n,) numbers of the pairs of a series, which may have the same points; None: there is one
 
     Raises
     ------
@@ -40,6 +43,7 @@ def check_once(path: str | Path, labels: np.ndarray | None, positions: np.ndarra
     """
     # labels that are nowhere all stand at 0 0 0
     keys = positions if labels is None else labels[:, None]
+    keys = keys if steps is None else np.column_stack([keys, steps])
     order = np.lexsort(keys.T[::-1])
     same = np.flatnonzero((keys[order[1:]] == keys[order[:-1]]).all(axis=1))
     if same.size:

@@ -4,6 +4,8 @@ import io
 import os
 import stat
 
+import numpy as np
+
 from hpcdvc.errors import UserError
 
 #: Voxels take at most so many times the bytes of their files: what a compressor makes of an image of one grey value.
@@ -107,3 +109,12 @@ def check_size(spec: str, claimed: int, files: tuple[str, ...]) -> None:
         raise UserError(
             f"{spec} is damaged: its header claims {claimed} bytes of voxels, its files hold {held}, compressed"
         )
+
+
+def read_block(file, offset: int, stored: np.dtype, slices: np.ndarray) -> None:
+    """Read C-ordered voxels from a byte offset of a file on, straight into place."""
+    file.seek(offset)
+    if file.readinto(slices) != slices.nbytes:
+        raise EOFError(f"file ends before byte {offset + slices.nbytes}")
+    if not stored.isnative:
+        slices.byteswap(inplace=True)

@@ -23,10 +23,10 @@ def _attribute(node, name: str) -> str | None:
 
 
 def _is_image(item) -> bool:
-    """Whether it is a 2-D or 3-D dataset of numbers."""
+    """Whether it is a dataset of numbers in two or three dimensions, or in four: a scan."""
     import h5py
 
-    if not isinstance(item, h5py.Dataset) or item.ndim not in (2, 3):
+    if not isinstance(item, h5py.Dataset) or item.ndim not in (2, 3, 4):
         return False
     try:
         return number_type(item).kind in "biufc"
@@ -81,7 +81,7 @@ def _find(group, spec: str):
         node = follow(node, _attribute(node, "default"), spec)
     if isinstance(node, h5py.Group) and _signal(node, spec) is not None:
         return _signal(node, spec)
-    signals, arrays = [], {2: [], 3: []}
+    signals, arrays = [], {2: [], 3: [], 4: []}
     for item in _all_items(group, spec):
         if _is_image(item):
             arrays[item.ndim].append(item)
@@ -90,7 +90,7 @@ def _find(group, spec: str):
             signals += [signal] if signal not in [None, *signals] else []
     if not signals and not arrays[3] and _is_mesh(group, spec):
         raise UserError(f"{spec} holds a mesh or points, and no image")
-    for candidates in (signals, arrays[3], arrays[2]):
+    for candidates in (signals, arrays[3], arrays[2], arrays[4]):
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
@@ -178,6 +178,10 @@ def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
         if data.ndim == 2:
             if start == 0 < stop:
                 read_numbers(data, (), volume[0])
+            return
+        if info.frames is not None:
+            for k in range(start, stop):
+                read_numbers(data, (*(0,) * (data.ndim - 4), *divmod(k, info.frames)), volume[k])
             return
         lead = (0,) * (data.ndim - 3)
         depth = data.chunks[-3] if data.chunks else stop - start

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import hpcdvc.images.fits as fits
 import hpcdvc.images.hdf5 as hdf5
 import hpcdvc.images.npy as npy
 import hpcdvc.images.slices as slices
 import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images.files import check_size
-from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, VolumeInfo, header_seconds, reading
+from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, VolumeInfo, header_seconds, no_volume, reading
 from hpcdvc.kernels import guard
 
 if TYPE_CHECKING:
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: MAP_NORESERVE of Linux, which Python knows from 3.12 on: memory is not asked for before it is written.
 _NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
-_FORMATS = {"tiff": tiff, "slices": slices, "hdf5": hdf5, "npy": npy}
+_FORMATS = {"tiff": tiff, "slices": slices, "hdf5": hdf5, "npy": npy, "fits": fits}
 
 
 def _split(spec: str) -> tuple[str, str | None]:
-    """File and dataset of ``file.h5:/path``."""
+    """File and dataset of ``file.h5:/path``, file and ``[1]`` of ``file.fits[1]``."""
     if not os.path.exists(spec):
+        path, bracket, name = spec.rpartition("[")
+        if bracket and name.endswith("]") and os.path.isfile(path):
+            return path, bracket + name
         parts = spec.split(":")
         for k in range(1, len(parts)):
             path, dataset = ":".join(parts[:k]), ":".join(parts[k:])
@@ -53,24 +57,28 @@ def _kind(spec: str, path: str) -> str:
         return "tiff"
     if magic[:6] == b"\x93NUMPY":
         return "npy"
+    if magic == fits.MAGIC:
+        return "fits"
     import h5py
 
     if h5py.is_hdf5(path):
         return "hdf5"
-    raise UserError(f"{spec} is no image that can be read: TIFF, HDF5, .npy or a folder of TIFF slices is needed")
+    raise UserError(f"{spec} is no image that can be read: TIFF, HDF5, FITS, .npy or a folder of TIFF slices is needed")
 
 
-def describe(spec: str, every_slice: bool = False) -> VolumeInfo:
+def describe(spec: str, every_slice: bool = False, scan: bool = False) -> VolumeInfo:
     """Read the header of a volume; the format is recognised by content.
 
     Parameters
     ----------
     spec
-        A TIFF, HDF5/NeXus or .npy file, a folder of TIFF slices (ordered by their number), or
-        ``file.h5:/path/of/dataset``. Without a path the NeXus default, or the only 3-D (else 2-D) dataset of the file
-        is taken.
+        A TIFF, HDF5/NeXus, FITS or .npy file, a folder of TIFF slices (ordered by their number),
+        ``file.h5:/path/of/dataset``, or ``file.fits[1]``. Without a path the NeXus default, or the only 3-D (else 2-D)
+        dataset of the file is taken; without a number the first HDU, or where that is empty the only image.
     every_slice
         Take every slice of a folder, also where numbers are missing or there are several series.
+    scan
+        Take a dataset of four dimensions as well, (projections, frames, rows, columns).
 
     Returns
     -------
@@ -85,6 +93,8 @@ def describe(spec: str, every_slice: bool = False) -> VolumeInfo:
     """
     with reading(spec):
         info = _describe(spec, every_slice)
+        if info.frames is not None and not scan:
+            raise no_volume(spec, (info.shape[0] // info.frames, info.frames, *info.shape[1:]))
         check_size(spec, info.voxel_bytes, info.files)
         return info
 
@@ -93,10 +103,11 @@ def _describe(spec: str, every_slice: bool) -> VolumeInfo:
     """Header of a volume, whose size is not in question yet."""
     path, dataset = _split(spec)
     kind = _kind(spec, path)
-    if kind == "hdf5":
-        return hdf5.describe(spec, path, dataset)
+    if kind in ("hdf5", "fits"):
+        return _FORMATS[kind].describe(spec, path, dataset)
     if dataset is not None:
-        raise UserError(f"{spec}: {path} is no HDF5 file, it has no dataset {dataset}")
+        wanted, what = ("FITS", "HDU") if dataset.startswith("[") else ("HDF5", "dataset")
+        raise UserError(f"{spec}: {path} is no {wanted} file, it has no {what} {dataset}")
     if kind == "slices":
         return slices.describe(spec, path, every_slice)
     with reading(spec, header_seconds(path)):

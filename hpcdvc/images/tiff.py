@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.errors import UserError, shortened
-from hpcdvc.images.files import LoneFile
+from hpcdvc.images.files import LoneFile, read_block
 from hpcdvc.images.tiff_headers import HEADERS, check_headers, check_parts
 from hpcdvc.images.volume import VolumeInfo, make_info
 
@@ -187,15 +187,6 @@ def describe(spec: str, path: str, ome: bool = True) -> VolumeInfo:
         return make_info(spec, path, layout.shape, layout.stored, "tiff", layout.offset, notes=notes, depth=depth)
 
 
-def _read_block(file, offset: int, stored: np.dtype, slices: np.ndarray) -> None:
-    """Read C-ordered voxels from a byte offset of a file on, straight into place."""
-    file.seek(offset)
-    if file.readinto(slices) != slices.nbytes:
-        raise EOFError(f"file ends before byte {offset + slices.nbytes}")
-    if not stored.isnative:
-        slices.byteswap(inplace=True)
-
-
 def read_slices(path: str, volume: np.ndarray, start: int, stop: int, ome: bool = True) -> None:
     """Read slices start to stop of a TIFF file into volume (nz, ny, nx).
 
@@ -205,7 +196,7 @@ def read_slices(path: str, volume: np.ndarray, start: int, stop: int, ome: bool 
         layout = _layout(tif)
         if layout.offset is not None:
             with LoneFile(path) as file:
-                _read_block(file, layout.offset + start * volume[:1].nbytes, layout.stored, volume[start:stop])
+                read_block(file, layout.offset + start * volume[:1].nbytes, layout.stored, volume[start:stop])
             return
         depth = len(volume) // len(layout.pages)
         values = volume.view(layout.stored) if layout.stored == np.dtype(bool) else volume

@@ -26,17 +26,19 @@ class VolumeInfo:
     ----------
     spec : the name as the user wrote it, for messages
     path : the file or folder
-    dataset : path of the dataset inside an HDF5 file, else None
+    dataset : path of the dataset inside an HDF5 file, number of the HDU of a FITS file, else None
     shape : (nz, ny, nx) voxels; nz is 1 for a 2-D image
     dtype : native number type of the voxels
     two_dimensional : True when there is one slice
     offset : byte offset of the first voxel when the file can be memory-mapped (contiguous, uncompressed, native
         byte order, aligned), else None
-    kind : ``"tiff"``, ``"slices"``, ``"hdf5"`` or ``"npy"``
+    kind : ``"tiff"``, ``"slices"``, ``"hdf5"``, ``"npy"`` or ``"fits"``
     files : those that hold voxels: the slices of a folder in order; of HDF5 the file of the dataset, behind a link
         another one than `path`, then the sources of a virtual dataset; `offset` is one of the first
     notes : what the user has to know of how the voxels are taken, in words that follow a colon
     depth : planes that are stored together, and decoded together
+    frames : of a dataset (projections, frames, rows, columns), whose planes are all frames of one projection after the
+        other: how many a projection has; else None
     """
 
     spec: str
@@ -50,6 +52,7 @@ class VolumeInfo:
     files: tuple[str, ...]
     notes: tuple[str, ...] = ()
     depth: int = 1
+    frames: int | None = None
 
     @property
     def voxel_bytes(self) -> int:
@@ -137,7 +140,8 @@ def make_info(
     Raises
     ------
     UserError
-        The type is not one of `VOXEL_TYPES` (or bool, read as u1), or this is not one 2-D or 3-D image.
+        The type is not one of `VOXEL_TYPES` (or bool, read as u1), or this is not one image in two to four dimensions;
+        those of four are for `describe` to refuse.
     """
     # a stored bool is one byte, 0 or 1: a mask
     dtype = np.dtype("u1") if stored == np.dtype(bool) else stored.newbyteorder("=")
@@ -149,13 +153,21 @@ def make_info(
         size = size[1:]
     if len(size) == 2:
         size = (1, *size)
-    if len(size) != 3 or 0 in size:
-        raise UserError(f"{spec} has shape {tuple(shape)}: a 3-D volume or a 2-D image is needed")
+    if len(size) not in (3, 4) or 0 in size:
+        raise no_volume(spec, shape)
+    frames = size[1] if len(size) == 4 else None
+    if frames is not None:
+        size, depth = (size[0] * frames, *size[2:]), 1
     # compiled loops need aligned voxels
     mappable = offset is not None and stored.isnative and offset % dtype.itemsize == 0
     place = int(offset) if mappable else None
     held = tuple(files) or (path,)
-    return VolumeInfo(spec, path, dataset, size, dtype, size[0] == 1, place, kind, held, tuple(notes), depth)
+    return VolumeInfo(spec, path, dataset, size, dtype, size[0] == 1, place, kind, held, tuple(notes), depth, frames)
+
+
+def no_volume(spec: str, shape: tuple[int, ...]) -> UserError:
+    """The sentence for what has another number of dimensions."""
+    return UserError(f"{spec} has shape {tuple(map(int, shape))}: a 3-D volume or a 2-D image is needed")
 
 
 def _size(info: VolumeInfo) -> str:

@@ -341,6 +341,42 @@ GROUPS = {
             ("statuses", "i4*"),  # (rows, columns)
         ],
     },
+    "refine": {
+        # Frames of the template, whose pixels the windows stand on, and of the other image, which is warped. Rows of
+        # both are those of the image from `first` on, between MARGIN more on all sides.
+        "refinement": [
+            ("grey", "f4*"),  # of the template, (frames, rows, columns)
+            ("coefficients", "f4*"),  # of the spline of the other image, of the same shape
+            ("grey_missing", "u1*"),  # 1: pixel that is not there, of the same shape; or NULL
+            ("other_missing", "u1*"),
+            ("grey_counts", "i4*"),  # pixels missing in any frame above and left of (row, column), one more of each
+            ("other_counts", "i4*"),
+            ("frames", "i8"),
+            ("rows", "i8"),  # with the margins
+            ("columns", "i8"),
+            ("first", "i8"),
+            ("height", "i8"),  # of the image
+            ("width", "i8"),
+            ("half", "i4"),  # of windows
+            ("affine", "i4"),  # 1: six unknowns; 0: a translation
+            ("partial", "i4"),  # 1: pixels missing in some frames are left out there; 0: no window has any
+            ("most_iterations", "i4"),
+            ("weights", "f4*"),  # of the pixels of a window
+            ("tolerance", "f8"),  # step at the edge of the window, pixels
+            ("most_moved", "f8"),  # from the start, pixels
+        ],
+        "refine_point": [("pixel", "i8", 2), ("start", "f8", 2)],  # of the window; its displacement in the other image
+        "refined": [
+            ("displacement", "f8", 2),
+            ("std", "f8", 2),
+            ("gradient", "f8", 4),  # of the displacement, per pixel: y along y, y along x, x along y, x along x
+            ("start_score", "f8"),  # correlation at the start
+            # Weighted sums over window and frames, of the template I and the other image R: 1, I, R, II, IR, RR
+            ("moments", "f8", 6),
+            ("iterations", "i4"),
+            ("return_status", "i4"),
+        ],
+    },
 }
 #: All of them by name.
 RECORDS = {name: fields for group in GROUPS.values() for name, fields in group.items()}

@@ -37,13 +37,15 @@ class ImagePair(Slices):
 
     group: ClassVar[str] = "images"
 
-    im1: str = option(REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .npy")
+    im1: str = option(
+        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
+    )
     im2: str = option(REQUIRED, reads="volume", help="deformed image")
 
 
 @option_group
-class ImageSeries(Slices):
-    """Reference image and one or more deformed ones."""
+class Images(Slices):
+    """Images in order."""
 
     group: ClassVar[str] = "images"
 
@@ -51,7 +53,8 @@ class ImageSeries(Slices):
         REQUIRED,
         metavar="im1 im2 [im3 ...]",
         reads="volume",
-        help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, .npy",
+        help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, file.fits[1], "
+        ".npy",
     )
     series_incremental: bool = option(
         False,
@@ -61,14 +64,19 @@ class ImageSeries(Slices):
         help="measure each image against the one before, not against the first",
     )
 
-    def check(self) -> None:
-        if len(self.images) < 2:
-            raise UserError(f"at least two images are needed, only {quoted(self.images[0])} is given")
-
     def pairs(self, images: tuple) -> list[tuple]:
         """(reference, deformed) of every step, of the images or of what is known of each of them."""
         first = images[:-1] if self.series_incremental else images[:1] * (len(images) - 1)
         return list(zip(first, images[1:], strict=True))
+
+
+@option_group
+class ImageSeries(Images):
+    """Reference image and one or more deformed ones."""
+
+    def check(self) -> None:
+        if len(self.images) < 2:
+            raise UserError(f"at least two images are needed, only {quoted(self.images[0])} is given")
 
 
 @option_group

@@ -30,7 +30,9 @@ class LabelledSeries(Slices):
 
     group: ClassVar[str] = "images"
 
-    im1: str = option(REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .npy")
+    im1: str = option(
+        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
+    )
     labels: str = option(
         REQUIRED,
         metavar="lab1",

@@ -30,7 +30,8 @@ def option(default: typing.Any = REQUIRED, *flags: str, help: str, **details: ty
         sense, `at_least` or `above`, and `at_most`, which every number has;
         `in_key=False` when it cannot change what is measured (not compared by `--resume`);
         `note`, a sentence to tell whoever uses it; `reads`, what the file is that it names: "volume" (images, masks),
-        "table", "mesh" or "parameters"; files count by their contents, not by their path; `alone`, the value when the
+        "scan" (the same, and datasets of projections times frames), "table", "mesh" or "parameters"; files count by
+        their contents, not by their path; `or_number`, a number may stand in its place; `alone`, the value when the
         flag stands alone: another one is taken with ``=`` only, so that the flag swallows no file
 
     Returns
@@ -92,15 +93,14 @@ def as_parameters(options: OptionSet, key_only: bool = False) -> dict[str, typin
 
     `key_only` leaves out those that cannot change the result, and those that name files.
     """
-    chosen = [d.name for d in declarations(type(options)) if not key_only or (d.in_key and d.reads is None)]
-    return {name: plain(getattr(options, name)) for name in chosen}
+    given = [(declared, getattr(options, declared.name)) for declared in declarations(type(options))]
+    return {d.name: plain(value) for d, value in given if not key_only or (d.in_key and not d.names_file(value))}
 
 
 def named_files(options: OptionSet) -> dict[str, typing.Any]:
     """The files that options name, as they are given."""
-    return {
-        declared.name: getattr(options, declared.name) for declared in declarations(type(options)) if declared.reads
-    }
+    given = [(declared, getattr(options, declared.name)) for declared in declarations(type(options))]
+    return {declared.name: value for declared, value in given if declared.names_file(value)}
 
 
 def notes(options: OptionSet) -> list[str]:

@@ -16,7 +16,9 @@ class Image(Slices):
 
     group = "images"
 
-    im1: str = option(reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .npy")
+    im1: str = option(
+        reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
+    )
 
 
 @option_group

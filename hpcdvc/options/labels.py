@@ -13,7 +13,9 @@ class LabelImage(Slices):
     group: ClassVar[str] = "images"
 
     labels: str = option(
-        metavar="lab", reads="volume", help="label image: TIFF, folder of slices, file.h5:/dataset, .npy; 0 is nothing"
+        metavar="lab",
+        reads="volume",
+        help="label image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy; 0 is nothing",
     )
 
 

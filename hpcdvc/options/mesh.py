@@ -21,7 +21,9 @@ class Bodies(Mask, Slices):
 
     group = "body"
     differently = {
-        "mask1": {"help": "mesh of a mask, of what is not 0: TIFF, folder of slices, file.h5:/dataset, .npy"},
+        "mask1": {
+            "help": "mesh of a mask, of what is not 0: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
+        },
     }
 
     cuboid: SIX | None = option(

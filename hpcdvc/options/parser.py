@@ -9,7 +9,7 @@ from functools import partial
 from hpcdvc import __version__
 from hpcdvc.errors import UserError, quoted, shortened
 from hpcdvc.options.declare import REQUIRED, Declaration, OptionSet, declarations
-from hpcdvc.options.values import WORDS, number, whole_number
+from hpcdvc.options.values import WORDS, is_number, number, whole_number
 
 Options = typing.TypeVar("Options", bound=OptionSet)
 
@@ -102,7 +102,7 @@ def _prepared(argv: Sequence[str], options_class: type[OptionSet], prog: str) ->
         flag = word.partition("=")[0]
         if not word.startswith("-") or word == "-" or flag in known:
             words.append(_with_value(word, declared))
-        elif _is_number(word):
+        elif is_number(word):
             words.append(f" {word}")  # argparse would take -1e-3 and -inf for options; not so with a space
         elif _has_value_attached(word, declared):
             words.append(word)
@@ -126,15 +126,7 @@ def _unknown(flag: str, known: list[str], prog: str) -> UserError:
     return UserError(f"unknown option {shortened(flag)} ({hint})")
 
 
-def _is_number(word: str) -> bool:
-    try:
-        number(word)
-    except ValueError:
-        return False
-    return True
-
-
 def _has_value_attached(word: str, declared: dict[str, Declaration]) -> bool:
     """True for `-o3`: a one-letter option directly followed by its value."""
     option = declared.get(word[:2])
-    return option is not None and not option.is_switch and (_is_number(word[2:]) or word[2:] in (option.choices or ()))
+    return option is not None and not option.is_switch and (is_number(word[2:]) or word[2:] in (option.choices or ()))

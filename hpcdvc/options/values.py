@@ -35,6 +35,7 @@ class Declaration(typing.NamedTuple):
     in_key: bool = True
     note: str | None = None
     reads: str | None = None
+    or_number: bool = False
     alone: str | None = None
     name: str = ""
     default: typing.Any = None
@@ -43,6 +44,10 @@ class Declaration(typing.NamedTuple):
     def label(self) -> str:
         """How messages call it: the shortest spelling, or the metavar of a positional one."""
         return self.flags[0] if self.flags else (self.metavar or self.name)
+
+    def names_file(self, value: typing.Any) -> bool:
+        """Whether such a value is the name of a file that is read."""
+        return self.reads is not None and not (self.or_number and is_number(value))
 
     @property
     def is_switch(self) -> bool:
@@ -63,6 +68,11 @@ def whole_number(word: str) -> int:
 def number(word: str) -> float:
     """A number as C and Fortran write it, or inf, or nan; ValueError if it is none."""
     return float(_matched(_NUMBER, word))
+
+
+def is_number(word: typing.Any) -> bool:
+    """Whether a word is a number as `number` takes it."""
+    return isinstance(word, str) and _NUMBER.fullmatch(word.strip(" ")) is not None
 
 
 def _matched(pattern: re.Pattern, word: str) -> str:

@@ -19,6 +19,8 @@ from hpcdvc.fields.strain_errors import WITHOUT
 #: what a file holds: nodes of a grid, free points, labelled particles, one registration, nodes of a mesh, a dense image
 KINDS = ("grid", "points", "labels", "registration", "mesh", "image")
 _ROWS = KINDS[:5]  # those with a row of `hpcdvc.fields.field.ROW` per point
+#: what a window measures, at a node or at a pixel
+_WINDOWS = ("grid", "image")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Column:
     Attributes
     ----------
     name : name of the dataset
-    dtype : NumPy type; empty for the voxels of an image, which keep theirs
+    dtype : NumPy type; empty for grey values, which keep theirs; in images f8 stands for f4
     unit : physical unit; lengths are voxels; empty for a number without one
     meaning : one line for the documentation
     components : what stands at each point
@@ -161,11 +163,13 @@ def _strain(name: str, end: str, meaning: str) -> Column:
     return Column(name + end, "f8", "degree" if name == "r" else "1", meaning, **shown)
 
 
+#: files of one Φ for a pair of images, or for each of several
+_SHIFTS = ("registration", "points")
 _DISPLACEMENTS = ("Zdisp", "Ydisp", "Xdisp")
 _PHI_NAMES = tuple(f"F{i}{j}" if j else f"{i.upper()}disp" for i in "zyx" for j in (*"zyx", ""))
 
 COLUMNS = (
-    Column("displacement", "f8", "voxel", "from im1 to im2", VECTOR, source="Phi",
+    Column("displacement", "f8", "voxel", "from im1 to im2", VECTOR, KINDS, source="Phi",
            make=lambda phi: phi[:, :, 3], blank=True, tif=_DISPLACEMENTS, vtk="displacements"),
     Column("Phi", "f8", "1, voxel", "4x4 deformation function; the last iterate where not measured", PHI,
            make=_bordered, tsv=_PHI_NAMES),
@@ -173,17 +177,25 @@ COLUMNS = (
     Column("error", "f8", "grey value", "sum of squared residuals / sum of the grey values of im1",
            tsv=("error",), tif=("error",), vtk="error"),
     Column("iterations", "i4", "", "number of iterations", tsv=("iterations",), tif=("iterations",), vtk="iterations"),
-    Column("returnStatus", "i4", "", "how the point ended: see statuses", source="return_status",
+    Column("returnStatus", "i4", "", "how the point ended: see statuses", kinds=KINDS, source="return_status",
            tsv=("returnStatus",), tif=("returnStatus",), vtk="returnStatus"),
     Column("deltaPhiNorm", "f8", "", "norm of the last change of Phi", source="delta_phi_norm",
            tsv=("deltaPhiNorm",), tif=("deltaPhiNorm",), vtk="deltaPhiNorm"),
-    Column("displacement_std", "f8", "voxel", "standard deviation of the displacement", VECTOR, source="variance",
-           make=lambda variance: _deviations(variance, 3), unmake=_variance_of, blank=True,
+    Column("displacement_std", "f8", "voxel", "standard deviation of the displacement", VECTOR, KINDS,
+           source="variance", make=lambda variance: _deviations(variance, 3), unmake=_variance_of, blank=True,
            tsv=("Zdisp_std", "Ydisp_std", "Xdisp_std")),
     Column("F_std", "f8", "1", "standard deviation of F", TENSOR, source="variance",
            make=lambda variance: _deviations(variance, slice(3)), blank=True),
     Column("Phi_variance", "f8", "1, voxel^2", "variances of the first three rows of Phi", PHI_ROWS, source="variance"),
-    Column("zncc", "f8", "", "zero-mean normalised correlation of the two windows", tsv=("zncc",)),
+    Column("zncc", "f8", "", "zero-mean normalised correlation of the two windows", kinds=KINDS, tsv=("zncc",)),
+    Column("cost", "f8", "grey value^2", "what the model of speckles leaves of the window", kinds=_WINDOWS,
+           tsv=("cost",), tif=("cost",), vtk="cost"),
+    Column("transmission", "f8", "", "grey values behind the sample over those without it", kinds=_WINDOWS, blank=True,
+           tsv=("transmission",), tif=("transmission",), vtk="transmission"),
+    Column("visibility", "f8", "", "contrast of the speckles behind the sample over that without it, 1 without "
+           "scattering", kinds=_WINDOWS, blank=True, tsv=("visibility",), tif=("visibility",), vtk="visibility"),
+    Column("phase", "f8", "pixel^2", "phase of which the displacements are the gradient", kinds=("image",),
+           tif=("phase",)),
     Column("curvature", "f4", "voxel", "what was added to the displacement of an affine window for the curvature of "
            "the field; NaN where not known", VECTOR, kinds=("grid",)),
     Column("curvature_part", "f4", "", "part that the window itself took of the curvature that it saw; the rest is its "
@@ -211,6 +223,11 @@ COLUMNS = (
     Column("repaired", "i4", "", "how a particle that had failed was measured after all: 1 from what its neighbours "
            "have measured, 2 from a search; else 0", kinds=("labels",), tsv=("repaired",)),
     Column("label_dilate", "i4", "voxel", "how far the label was dilated", kinds=("labels",), tsv=("LabelDilate",)),
+    Column("step", "i4", "", "number of the pair of images in the series, from 1", kinds=_SHIFTS, tsv=("step",)),
+    Column("world1disp", "f8", "degree", "displacement along the first world axis of im1", kinds=_SHIFTS, blank=True,
+           tsv=("world1disp",)),
+    Column("world2disp", "f8", "degree", "displacement along the second world axis of im1", kinds=_SHIFTS, blank=True,
+           tsv=("world2disp",)),
     Column("residual", "f8", "grey value", "root mean square of what is left of im1 in a tetrahedron", kinds=("mesh",)),
     Column("gain", "f8", "", "what the grey values of im2 are multiplied by there to be compared", kinds=("mesh",)),
     Column("offset", "f8", "grey value", "and what is added to them", kinds=("mesh",)),

@@ -128,7 +128,7 @@ def write_contents(
     data.attrs["Scalars"] = np.bytes_("error")
     for column in block.columns:
         _write_column(out, column, block, group)
-        _explain(data[column.name], column)
+        explain(data[column.name], column)
     if block.elements:
         _write_elements(out, block)
     out.put("hpcdvc/done", block.done.astype("u1"), block.start, (block.total,))
@@ -136,9 +136,9 @@ def write_contents(
         out.put(f"hpcdvc/{name}", table if block.start == 0 else table[:0], 0, table.shape)
 
 
-def _explain(data: "h5py.Dataset", column: Column) -> None:
-    """Say what the numbers of a column are."""
-    for name, fact in {"unit": column.unit, "components": " ".join(column.components.names)}.items():
+def explain(data: "h5py.Dataset", column: Column, unit: str | None = None) -> None:
+    """Say what the numbers of a column are; `unit` where it is another one than is declared."""
+    for name, fact in {"unit": unit or column.unit, "components": " ".join(column.components.names)}.items():
         if fact:
             put_text(data, name, fact)
 
@@ -149,7 +149,7 @@ def _write_elements(out: GatheredFile | CollectiveFile, block: Block) -> None:
     for column in block.elements.columns:
         values = column.to_file(schema.shown_values(column, block.elements.members, block.family))
         out.put(f"VTKHDF/CellData/{column.name}", values, 0, values.shape)
-        _explain(data[column.name], column)
+        explain(data[column.name], column)
 
 
 def _write_column(out: GatheredFile | CollectiveFile, column: Column, block: Block, group: str) -> None:

@@ -111,7 +111,7 @@ class Result(Field):
 
 def to_pandas(result: Result) -> "pandas.DataFrame":
     """See `Result.to_pandas`."""
-    pandas = _package("pandas")
+    pandas = package("pandas")
     found = dict(zip(views.POSITIONS, result.positions.T, strict=True))
     for name, values, column in _shown(result):
         found |= dict(zip(_names(name, values, column), values.reshape(len(values), -1).T, strict=True))
@@ -122,7 +122,7 @@ def to_pandas(result: Result) -> "pandas.DataFrame":
 
 def to_xarray(result: Result) -> "xarray.Dataset":
     """See `Result.to_xarray`."""
-    xarray = _package("xarray")
+    xarray = package("xarray")
     grid = result.grid
     if grid:
         axes = [o + s * np.arange(n) for o, s, n in zip(grid.origin, grid.spacing, grid.shape, strict=True)]
@@ -146,7 +146,7 @@ def to_xarray(result: Result) -> "xarray.Dataset":
 
 def to_pyvista(result: Result) -> "pyvista.DataSet":
     """See `Result.to_pyvista`."""
-    pyvista = _package("pyvista")
+    pyvista = package("pyvista")
     grid = result.grid
     if grid:
         mesh = pyvista.ImageData(dimensions=grid.shape[::-1], spacing=grid.spacing[::-1], origin=grid.origin[::-1])
@@ -176,8 +176,8 @@ def _names(name: str, values: np.ndarray, column: Column | None) -> tuple[str, .
     return tuple(f"{name}_{end}" for end in ends or range(width)) if values.ndim > 1 else (name,)
 
 
-def _package(name: str) -> ModuleType:
-    """A package that not everybody has."""
+def package(name: str) -> ModuleType:
+    """A package that not everybody has; UserError where it cannot be imported."""
     try:
         return import_module(name)
     except ImportError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.rows import without_background
+from hpcdvc.output.dense_result import DenseResult, read_dense
 from hpcdvc.output.notebook import Result
 from hpcdvc.ranks.team import Team
 
@@ -13,7 +14,7 @@ from hpcdvc.ranks.team import Team
 ENDINGS = (".hdf", ".tsv", ".vtk", ".tif", ".tiff")
 
 
-def read(path: str | Path, comm=None, spacing: tuple[int, int, int] | None = None) -> Result:
+def read(path: str | Path, comm=None, spacing: tuple[int, int, int] | None = None) -> Result | DenseResult:
     """Read any result: .hdf files of ours, tables (.tsv), legacy VTK files (.vtk) and images of ours and of spam.
 
     Parameters
@@ -25,7 +26,8 @@ def read(path: str | Path, comm=None, spacing: tuple[int, int, int] | None = Non
 
     Returns
     -------
-    Result : a Field; displacement in voxels, NaN where not measured, every column by name
+    Result : a Field; displacement in voxels, NaN where not measured, every column by name. Of a file with a value for
+        each pixel (hpcdvc-localShifts, hpcdvc-umpa, images of grey values) a DenseResult: the same by pixels
 
     Raises
     ------
@@ -34,7 +36,7 @@ def read(path: str | Path, comm=None, spacing: tuple[int, int, int] | None = Non
     return read_result(path, Team(comm), spacing)
 
 
-def read_result(path: str | Path, team: Team, spacing: tuple[int, int, int] | None = None) -> Result:
+def read_result(path: str | Path, team: Team, spacing: tuple[int, int, int] | None = None) -> Result | DenseResult:
     """The same for a team. Collective.
 
     Parameters
@@ -52,6 +54,9 @@ def read_result(path: str | Path, team: Team, spacing: tuple[int, int, int] | No
     if ending == ".hdf":
         from hpcdvc.output import reader
 
+        image = team.agree(lambda: read_dense(path))
+        if image is not None:
+            return image
         metadata = team.agree(lambda: reader.read_metadata(path))
         found = reader.read_together(path, team)
     elif ending == ".tsv":

@@ -152,7 +152,7 @@ def _opened(path: str | Path) -> Iterator[Stored]:
     with opened(path) as stored:
         if isinstance(stored.find("VTKHDF/Types"), h5py.Dataset) and stored.find("VTKHDF/PointData") is None:
             raise UserError(f"{path} is a mesh without displacements: hpcdvc-gdic measures them")
-        if not all(isinstance(stored.find(name), h5py.Group) for name in ("hpcdvc", "VTKHDF/PointData")):
+        if not isinstance(stored.find("hpcdvc"), h5py.Group) or not isinstance(stored.find(_data(stored)), h5py.Group):
             raise UserError(f"{path} is an HDF5 file, but not a result of hpcdvc")
         version = _version(stored)
         if version > schema.SCHEMA_VERSION:
@@ -160,6 +160,11 @@ def _opened(path: str | Path) -> Iterator[Stored]:
                 f"{path} has version {version} of the file format; this hpcdvc reads up to {schema.SCHEMA_VERSION}"
             )
         yield stored
+
+
+def _data(stored: Stored) -> str:
+    """Where the arrays stand."""
+    return "VTKHDF/CellData" if stored.text("hpcdvc", "kind") == "image" else "VTKHDF/PointData"
 
 
 def _version(stored: Stored) -> int:

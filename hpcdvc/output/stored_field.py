@@ -53,6 +53,8 @@ class Plan:
         UserError : the file holds no field, or its arrays do not fit together
         """
         kind = stored.text("hpcdvc", "kind")
+        if kind == "image":
+            raise UserError(f"{stored.path} has a value for each pixel and no field of nodes: measure one with -ns")
         of_cells = kind == "points" and isinstance(stored.find(CELLS), h5py.Group)
         group = CELLS if of_cells else "VTKHDF/PointData"
         data = stored.find(group)

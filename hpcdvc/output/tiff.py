@@ -1,6 +1,7 @@
 """Fields as float32 TIFF images, one voxel per node of the grid."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.output import files, schema, views
 from hpcdvc.output.columns import columns_of
+
+#: Bytes of voxels from which on a TIFF file is a BigTIFF: offsets of the other kind have 32 bits.
+BIG_TIFF = 2**32 - 2**25
 
 
 def image_names(flat: bool, extra: Iterable[str] = ()) -> list[str]:
@@ -60,3 +64,21 @@ def write_image(path: str | Path, values: np.ndarray) -> None:
     image = np.where(fits, values, np.nan).astype(np.float32)
     with files.whole_file(path, image.nbytes) as temporary, files.fill(temporary, "w+b") as file:
         tifffile.imwrite(file, image, photometric="minisblack")
+
+
+def write_pages(path: str | Path, shape: tuple[int, int, int], pages: Iterator[np.ndarray]) -> None:
+    """Write float32 pages (ny, nx), one after the other, as an image of a shape (nz, ny, nx), or of one page (ny, nx).
+
+    Raises
+    ------
+    RunError : the disk does not take it
+    """
+    import tifffile
+
+    size = 4 * math.prod(shape)
+    with files.whole_file(path, size) as temporary, files.fill(temporary, "w+b") as file:
+        big = size >= BIG_TIFF
+        if shape[0] == 1:
+            tifffile.imwrite(file, next(pages), photometric="minisblack", bigtiff=big)
+        else:
+            tifffile.imwrite(file, pages, shape=shape, dtype=np.float32, photometric="minisblack", bigtiff=big)

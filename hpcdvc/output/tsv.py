@@ -201,7 +201,7 @@ def _read(path: str | Path, head: Head, team: "Team | None", strain: bool = Fals
     if team:
         members = {name: complete(team, array, share.ends) for name, array in members.items()}
     positions = members.pop("positions")
-    grid = agree(lambda: _grid_or_once(path, positions, members.get("label"), layout))
+    grid = agree(lambda: _grid_or_once(path, positions, members, layout))
     if grid:
         if not layout.numbered:
             del members["label"]
@@ -215,15 +215,18 @@ def _call(function: Callable[[], object]) -> object:
     return function()
 
 
-def _grid_or_once(path: str | Path, positions: np.ndarray, labels: np.ndarray | None, layout: Layout) -> Grid | None:
+def _grid_or_once(
+    path: str | Path, positions: np.ndarray, members: dict[str, np.ndarray], layout: Layout
+) -> Grid | None:
     """The grid of the points; None, and no two of them are the same, if they form none.
 
     Numbers of nodes, from 0 on, stand in a column Label where spam has taken a registration from the field of a grid.
     """
+    labels = members.get("label")
     as_labels = labels is not None and not layout.of_particles_of_spam and (labels == np.arange(len(labels))).all()
     grid = _grid_of(positions) if layout.numbered or as_labels else None
     if grid is None:
-        check_once(path, labels, positions)
+        check_once(path, labels, positions, members.get("step"))
     return grid
 
 

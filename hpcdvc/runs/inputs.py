@@ -113,10 +113,11 @@ class Inputs:
         look = partial(describe, every_slice=getattr(options, "every_slice", False))
         for declared in declarations(type(options)):
             value = getattr(options, declared.name)
-            if value is None or declared.reads is None:
+            if value is None or not declared.names_file(value):
                 continue
-            if declared.reads == "volume":
-                volumes[declared.name] = tuple(map(look, value)) if declared.is_list else look(value)
+            if declared.reads in ("volume", "scan"):
+                see = partial(look, scan=declared.reads == "scan")
+                volumes[declared.name] = tuple(map(see, value)) if declared.is_list else see(value)
             else:
                 several = {f"{declared.name}_{k}": path for k, path in enumerate(value, 1)} if declared.is_list else {}
                 tables |= several or {declared.name: value}

@@ -22,9 +22,9 @@ from hpcdvc.fields.field import ROW
 from hpcdvc.options.common import RunControl
 from hpcdvc.options.declare import as_parameters
 from hpcdvc.output.files import sweep
-from hpcdvc.output.image import ImageFile
 from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, check_room, is_finished
 from hpcdvc.output.result import FieldFile, read_record, record_path, write_record
+from hpcdvc.output.slab_file import SlabFile
 from hpcdvc.output.tsv import read_ahead
 from hpcdvc.ranks.background import Background
 from hpcdvc.runs.checkpoint import Checkpoint
@@ -85,7 +85,7 @@ class Job:
 
     stem: str
     parameters: dict
-    files: tuple[FieldFile | ImageFile, ...]
+    files: tuple[FieldFile | SlabFile, ...]
     task: Any
     dtype: np.dtype = field(default_factory=lambda: ROW)
     unit: str = "points"
@@ -141,7 +141,7 @@ class Job:
         if options.resume or not options.force:
             self.shards.check(options.resume)
 
-    def _changes(self, file: FieldFile | ImageFile) -> str:
+    def _changes(self, file: FieldFile | SlabFile) -> str:
         """Parameters by which the file that is there differs from this job, as text; "" where it does not say."""
         stored, record = file.stored(), read_record(self.stem)
         if "parameters" not in stored and record.get("key") == stored.get("key"):
@@ -285,5 +285,5 @@ def _sweep(jobs: list[Job], options: RunControl) -> None:
     for job in jobs:
         goes_on = options.resume and not job.done
         paths += [record_path(job.stem), *job.lists, *(path for file in job.files for path in file.view_paths())]
-        paths += [file.path for file in job.files if not (goes_on and isinstance(file, ImageFile))]
+        paths += [file.path for file in job.files if not (goes_on and isinstance(file, SlabFile))]
     sweep(paths)

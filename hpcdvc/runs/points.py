@@ -57,6 +57,7 @@ def measure_points(
     family: Family = Family.REGISTRATION,
     together: Together | None = None,
     shared: SharedRows | None = None,
+    chunk: int | None = None,
 ) -> np.ndarray:
     """Measure all points that no earlier run has measured. Collective.
 
@@ -73,6 +74,7 @@ def measure_points(
     family : of the field: which rows the progress counts
     together : points that would hold up the others, and how all ranks measure one; goes with an array of costs
     shared : all rows go there, the lists of the ranks would be a second copy; without `together`
+    chunk : points of a chunk, where some are best measured together; with one cost for all
 
     Returns
     -------
@@ -92,7 +94,7 @@ def measure_points(
     good = "converged" if family is Family.REGISTRATION else "with a result"
     with Progress(done + total, done, quiet=quiet or team.rank > 0, unit=unit, good=good) as progress:
         rows, missing = _measure_left(
-            team, left, measure, seconds_per_point, checkpoint, progress, family, together, shared
+            team, left, measure, seconds_per_point, checkpoint, progress, family, together, shared, chunk
         )
         checkpoint.close()
         progress.update(done + total - missing)
@@ -115,6 +117,7 @@ def _measure_left(
     family: Family,
     together: Together | None,
     shared: SharedRows | None,
+    chunk: int | None,
 ) -> tuple[list[np.ndarray], int]:
     """Rows of this rank that are not shared, and how many points nobody has measured when the run is asked to leave."""
     rows: list[np.ndarray] = []
@@ -126,7 +129,7 @@ def _measure_left(
         queue = team.queue(len(points), chunk_bounds(seconds[points], team.size))
     else:
         count = points if isinstance(points, int) else len(points)
-        queue = team.queue(count, chunk_size(seconds, count, team.size))
+        queue = team.queue(count, chunk or chunk_size(seconds, count, team.size))
     _measure_chunks(queue, points, measure, checkpoint, progress, family, shared.put if shared else rows.append)
     return rows, queue.left()
 

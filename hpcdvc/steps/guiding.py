@@ -10,14 +10,15 @@ from hpcdvc.images import VolumeInfo
 NAMES = ("Zpos", "Ypos", "Xpos")
 
 
-def read_points(path: str, image: VolumeInfo) -> np.ndarray:
-    """Read the points of `-gp`.
+def read_points(path: str, image: VolumeInfo, flat: bool = False) -> np.ndarray:
+    """Read the points of `-gp`, or of `-pts`.
 
     Parameters
     ----------
     path : text with Z Y X in each line, separated by blanks, tabs or commas; lines that begin with # do not count. Or a
         table with one header line that names Zpos, Ypos and Xpos
     image : the image that they lie in
+    flat : lines of Y X will do, too
 
     Returns
     -------
@@ -42,6 +43,8 @@ def read_points(path: str, image: VolumeInfo) -> np.ndarray:
     if set(NAMES) <= set(rows[0][1]):
         (_, head), *rows = rows
         places, wanted = [head.index(name) for name in NAMES], len(head)
+    if flat and wanted == 3:
+        rows = [(number, ["0", *words] if len(words) == 2 else words) for number, words in rows]
     points = np.array([_point(path, number, words, places, wanted) for number, words in rows]).reshape(-1, 3)
     if not len(points):
         raise UserError(f"{path} has a header line, but no rows")

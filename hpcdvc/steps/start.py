@@ -18,8 +18,8 @@ from hpcdvc.output.tsv import read_tsv
 
 #: Statuses that -skp measures again where the row is not measured, or was replaced by a filter.
 REDONE = tuple(status for status, meaning in STATUSES.items() if "yes" in meaning.measured_again)
-#: What a measurement starts from, and the labels of particles.
-MEMBERS = (*ROW.names, "label")
+#: What a measurement starts from, the labels of particles, and what says that it is a series.
+MEMBERS = (*ROW.names, "label", "step")
 #: Motion along z that counts as none, voxels.
 FLAT = 1e-6
 
@@ -39,12 +39,14 @@ def read_start(
     Raises
     ------
     UserError
-        No such file, no table or file of ours, one of images in two dimensions for a volume or the other way round, or
-        a registration (one row) that has no result.
+        No such file, no table or file of ours, one of images in two dimensions for a volume or the other way round, a
+        series of motions, or a registration (one row) that has no result.
     """
     if path is None:
         return None
     field = read_phi_file(path, bin_ratio, members)
+    if "step" in (field.extra or {}):
+        raise UserError(f"{path} holds the motions of {len(field)} pairs of images, one of them is needed")
     if len(field) == 1 and not (np.isfinite(field.phi).all() and np.isfinite(field.positions).all()):
         raise UserError(f"the registration in {path} is not finite: it has failed, and nothing can start from it")
     check_dimensions(field, image, path)
@@ -67,7 +69,8 @@ def read_phi_file(path: str, bin_ratio: float = 1.0, members: Container[str] | N
     """
     field = read_field(path, members) if path.endswith(".hdf") else read_tsv(path)
     if field.grid is None and members is None and path.endswith(".hdf"):  # a table has been looked at
-        check_once(path, (field.extra or {}).get("label"), field.positions)
+        extra = field.extra or {}
+        check_once(path, extra.get("label"), field.positions, extra.get("step"))
     if bin_ratio == 1:
         return field
     field.positions = field.positions * bin_ratio

@@ -11,6 +11,8 @@ from hpcdvc.options.convert import Options
 from hpcdvc.options.declare import named_files
 from hpcdvc.output import hdf5, places, tiff, tsv, views, vtk
 from hpcdvc.output.columns import Column, columns_of
+from hpcdvc.output.dense import picture_names, write_pictures
+from hpcdvc.output.dense_result import DenseResult
 from hpcdvc.output.files import sweep
 from hpcdvc.output.notebook import Result
 from hpcdvc.output.peer import for_spam
@@ -34,6 +36,8 @@ def run(options: Options, team) -> list[str]:
         inputs, locks.held = team.agree(lambda: (_prepared(options, locks), locks.held))
         result = read_result(options.input, team, options.spacing)
         team.agree(lambda: _check_unchanged(inputs, locks, options))
+        if isinstance(result, DenseResult):
+            return team.agree(lambda: _write_pictures(options, result, inputs))
         _leave_out_unknown(result)
         if _ending(options.output) == ".hdf":
             metadata = team.agree(lambda: _metadata(options, inputs))
@@ -119,6 +123,22 @@ def _write_view(options: Options, result: Result, inputs: Inputs) -> list[str]:
         _check_free([f"{_stem(options)}-{name}.tif" for name in names], options, inputs)
         return [str(path) for path in tiff.write_tiffs(_stem(options), result)]
     return [options.output]
+
+
+def _write_pictures(options: Options, result: DenseResult, inputs: Inputs) -> list[str]:
+    """Write a dense result as images, on one rank; returns the paths.
+
+    Raises
+    ------
+    UserError
+        Something else is wanted.
+    """
+    if _ending(options.output) not in (".tif", ".tiff"):
+        raise UserError(
+            f"{result.path} has a value for each pixel: it becomes images, {_stem(options)}.tif, and no table"
+        )
+    _check_free([f"{_stem(options)}-{name}.tif" for name in picture_names(result.names)], options, inputs)
+    return [str(path) for path in write_pictures(_stem(options), result.path, result.names)]
 
 
 def _tell(options: Options, result: Result) -> None:

@@ -123,7 +123,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     coarse = read_body(options.coarse_mesh, im1) if options.coarse_mesh else None
     regularisation = regularisation_parameters(options.regularisation) if options.regularisation else None
     if regularisation:
-        surface_labels(body.points, regularisation.surfaces)
+        _check_surfaces(options.regularisation, regularisation, body)
     start = read_start(options.phi_file, options.phi_file_bin_ratio, im1)
     displacements_at(body.points[:1], start, options.phi_file)  # whether there is any
     registration = first_task(options, im1, im2, Settings()) if options.register else None
@@ -137,6 +137,13 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     sizes = {"elements": len(body.connectivity), "iteration_bytes": (control.max_iterations + 1) * rows.itemsize}
     file = MeshFieldFile(stem, len(body.points), metadata, views, advice=ADVICE, **sizes)
     return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=rows, unit="iterations")]
+
+
+def _check_surfaces(path: str, regularisation: RegularisationParameters, body: Tetrahedra) -> None:
+    try:
+        surface_labels(body.points, regularisation.surfaces, body.connectivity)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def read_body(path: str, image: VolumeInfo) -> Tetrahedra:

@@ -23,6 +23,7 @@ LINES = {
     "info": "",
     "labelField": "a -pf p -col c",
     "ldic": "a b -hws 5",
+    "localShifts": "a b",
     "mesh": "-cube 0 9 0 9 0 9 -lc 3",
     "moveLabels": "a -pf p",
     "mergePhis": "a b",
@@ -31,6 +32,8 @@ LINES = {
     "pixelSearchPropagate": "a b -sp 1 1 1 0 0 0",
     "reg": "a b",
     "regularStrain": "a",
+    "shift": "a b",
+    "umpa": "a b",
 }
 
 #: Runs the lines one after the other, and notes what the launcher would have been called with.
@@ -71,6 +74,7 @@ def test_list_of_commands_needs_no_numpy():
 
 MEASUREMENTS = {
     "ldic": "im1.tif im2.tif -ns 12 -hws 5",
+    "localShifts": "im1.tif im2.tif -sr 2",
     "pixelSearch": "im1.tif im2.tif -ns 12 -hws 4 -sr -1 1 -1 1 -1 1",
     "reg": "im1.tif im2.tif",
     "deformImage": "im1.tif -pf motion.tsv",

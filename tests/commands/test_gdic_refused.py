@@ -17,7 +17,7 @@ PARAMETERS = {
     "unknown key": (GOOD + "youngs: 3\n", ("youngs", "line 5")),
     "no young": ("poisson: 0.25\n", ("young",)),
     "unknown surface": (GOOD + "dirichlet:\n  top:\n    dof: [0]\n", ("top",)),
-    "surface not found": (GOOD + "dirichlet:\n  z_lateral:\n    dof: [0]\n", ("z_lateral",)),
+    "surface not found": (GOOD + "dirichlet:\n  z_lateral:\n    dof: [0]\n", ("bad.yaml", "z_lateral")),
     "dof out of range": (GOOD + "dirichlet:\n  z_start:\n    dof: [0, 3]\n", ("dof", "3")),
     "no mapping": ("- 3\n", ("bad.yaml",)),
     "no YAML": ("young: [\n", ("bad.yaml",)),
@@ -72,6 +72,11 @@ def test_mesh(refused):
     refused((*PAIR[:2], "flat.h5"), "flat.h5")
     save_mesh("nan.h5", np.where(np.arange(len(points))[:, None] == 3, np.nan, points), connectivity)
     refused((*PAIR[:2], "nan.h5"), "nan.h5")
+    tip = points.copy()
+    tip[-1, 0] += 1
+    save_mesh("tip.h5", tip, connectivity)
+    Path("tip.yaml").write_text(GOOD + "dirichlet:\n  z_end: {dof: [0]}\n")
+    refused((*PAIR[:2], "tip.h5", "-r", "tip.yaml"), "tip.yaml", "z_end is not found", "none of its faces")
     Path("text.vtk").write_text("no mesh")
     refused((*PAIR[:2], "text.vtk"), "text.vtk")
     refused((*PAIR[:2], "missing.hdf"), "missing.hdf")

@@ -55,6 +55,15 @@ def test_noise(sides):
     assert result.displacement_std.max() < 0.05
 
 
+@pytest.mark.parametrize("scales", [(1, 1e-9), (1e-9, 1), (1e-9, 1e-9), (1, 1e6)])
+def test_scales_of_grey_values(scales):
+    """Attenuation per metre beside grey values of 16 bits: float32 holds the texture of each."""
+    pair = [image.astype("f8") * scale for image, scale in zip(images(), scales, strict=True)]
+    points, result = measured(*pair, criterion="znssd")
+    assert result.return_status == Status.CONVERGED and np.abs(error(points, result)).max() < 1e-3
+    assert result.state.gain == pytest.approx(scales[0] / scales[1], rel=1e-3)
+
+
 @pytest.mark.parametrize("criterion", ["znssd", "map", "ssd"])
 def test_grey_values(criterion):
     """Gain and offset do not leak into the displacements; of ssd they do."""
@@ -141,6 +150,7 @@ NULLS = {
 ENDS = {
     "unrelated": (Status.DECORRELATED, Status.VOLUME_CHANGE, Status.ERROR_GROWTH),
     "im1 constant": (Status.SINGULAR,),
+    "im2 constant": (Status.SINGULAR,),
     "im1 masked": (Status.SINGULAR,),
     "im2 masked": (Status.LEFT_IMAGE,),
 }

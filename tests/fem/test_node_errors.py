@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from fem_cases import box_of_tetrahedra, smooth_pair
 from plain_system import PlainBox
 
 from hpcdvc.fem import errors, multigrid
 from hpcdvc.fem.errors import noise_of_equations, standard_deviations
+from hpcdvc.fem.pattern import Pattern
 from hpcdvc.fem.solve import Factors, Solver
+from hpcdvc.fem.sums import matrix_sums
 from hpcdvc.ranks.team import Team
 
 NOISE = 0.3
@@ -53,6 +56,15 @@ def test_noise_of_equations_has_the_covariance_of_the_image():
 def test_elements_without_texture_have_no_noise():
     small = PlainBox.of(1)
     assert np.abs(noise_of_equations(0 * small.sums, small.connectivity, len(small.points), 2)).max() < 1e-100
+
+
+def test_elements_of_few_voxels():
+    """Less than twelve of them leave the sums of an element singular, which single precision makes indefinite."""
+    points, connectivity = box_of_tetrahedra((6, 6, 6), 2.5)
+    sums = matrix_sums(smooth_pair((20, 20, 20), "f4")[0], points + 2, connectivity)[0]
+    found = noise_of_equations(sums, connectivity, len(points), 20_000)
+    expected = Pattern(connectivity, len(points)).matrix(sums).toarray()
+    np.testing.assert_allclose((found**2).mean(axis=0), expected.diagonal(), rtol=0.06)
 
 
 @pytest.mark.mpi

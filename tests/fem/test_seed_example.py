@@ -14,7 +14,7 @@ def example():
     parameters = hpcdvc.regularisation_parameters(
         {"young": 10, "poisson": 0.25, "dirichlet": {"z_start": {"dof": [0]}, "z_end": {"dof": [0]}}}
     )
-    labels = hpcdvc.surface_labels(points, surfaces=parameters.surfaces)
+    labels = hpcdvc.surface_labels(points, surfaces=parameters.surfaces, connectivity=connectivity)
     matrix, field = hpcdvc.regularisation_matrix(
         points,
         connectivity,

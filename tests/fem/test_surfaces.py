@@ -233,6 +233,17 @@ def test_label_of_nodes_without_faces(box):
         projection_matrices(*box, labels, [(1, [0])])
 
 
+def test_surface_without_faces(box):
+    """The end of a ball is a point: named where the mesh is given, as in the example of the peer."""
+    surfaces, (points, connectivity) = ["z_start", "y_end"], box
+    given = surface_labels(points, surfaces=surfaces, connectivity=connectivity)
+    assert np.array_equal(given, surface_labels(points, surfaces))
+    points = points.copy()
+    points[np.argmax(points[:, 1]), 1] += 1
+    with pytest.raises(UserError, match="y_end is not found: 1 of the nodes of the mesh lie there, but none of its"):
+        surface_labels(points, surfaces[1:], connectivity)
+
+
 @pytest.mark.parametrize("labels", [None, [], np.zeros(5, int)])
 def test_labels_for_each_node(box, labels):
     with pytest.raises(UserError, match="need a label for each of the"):

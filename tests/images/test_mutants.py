@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+from fits_files import save_fits
 from mutants import check_mutants
 from test_tiff_pages import write_micromanager
 
@@ -55,8 +56,15 @@ def write_npys(folder):
     np.save(folder / "f.npy", np.asfortranarray(texture().astype(">f4")))
 
 
+def write_fits(folder):
+    save_fits(folder / "plain.fits", (texture().astype(">f4"), {}))
+    save_fits(folder / "unsigned.fits", ((texture() ^ 0x8000).astype(">i2"), {"BZERO": 32768}))
+    scaled = texture().astype("u1"), {"BSCALE": 0.5, "BLANK": 7, "EXTNAME": "'SCI'"}
+    save_fits(folder / "extension.fits", (None, {}), (np.zeros(5, "u1"), {"XTENSION": "'BINTABLE'"}), scaled)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("write", [write_tiffs, write_hdf5s, write_npys])
+@pytest.mark.parametrize("write", [write_tiffs, write_hdf5s, write_npys, write_fits])
 def test_mutants(tmp_path, write):
     write(tmp_path)
     ended = check_mutants("read_image", tmp_path, 1000)

@@ -7,6 +7,7 @@ from affine_field import GRID, GRID_2D, METADATA, affine_rows, field_of_rows
 from mutants import check_mutants
 
 from hpcdvc.output import hdf5, tsv, vtk
+from hpcdvc.output.dense import DenseFile
 from hpcdvc.registration.gauss_newton import ITERATE
 
 
@@ -20,6 +21,10 @@ def write_results(folder):
     hdf5.write_field(
         folder / "one.hdf", affine_rows(positions[:1]), 0, None, METADATA, positions=positions[:1], tables=table
     )
+    dense = DenseFile(
+        str(folder / "dense"), (1, 6, 7), ("displacement", "zncc", "returnStatus"), {"key": "k", **METADATA}
+    )
+    dense.settle(dense.create()[0])
     with h5py.File(folder / "mesh.hdf", "w") as file:
         file["VTKHDF/Points"] = file["VTKHDF/PointData/displacement"] = np.eye(4, 3)
         file["VTKHDF/Connectivity"], file["VTKHDF/Types"] = np.arange(4), np.array([10], "u1")

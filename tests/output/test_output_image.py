@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 import tifffile
 
+import hpcdvc
+from hpcdvc.cli import main
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images import describe, open_volume
-from hpcdvc.output import files, image
-from hpcdvc.output.image import ImageFile, ImageWriter, checksum
+from hpcdvc.output import files, slab_file
+from hpcdvc.output.image import ImageFile
+from hpcdvc.output.slab_file import ImageWriter, checksum
 
 RNG = np.random.default_rng(3)
 TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
@@ -78,7 +81,7 @@ def test_big_tiff(tmp_path):
 
 def test_more_than_4_gb(tmp_path, monkeypatch):
     """A file full of holes."""
-    monkeypatch.setattr(image, "_reserve", lambda path: None)
+    monkeypatch.setattr(slab_file, "_reserve", lambda path: None)
     shape = (1100, 2000, 2000)
     target = ImageFile(str(tmp_path / "a.tif"), shape, np.dtype("u1"), {"key": "k"})
     if target.file_bytes > shutil.disk_usage(tmp_path).free:
@@ -120,6 +123,16 @@ def test_vtk_reads_hdf5(tmp_path, shape):
     np.testing.assert_array_equal(mesh["grey"].reshape(shape), values)
     where = mesh.points if shape[0] > 1 else mesh.cell_centers().points
     np.testing.assert_array_equal(where[:, ::-1], np.indices(shape).reshape(3, -1).T)
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 7), (1, 6, 7)])
+def test_read_gives_the_voxels(tmp_path, shape):
+    values = volume(shape, "u2")
+    result = hpcdvc.read(write(tmp_path / "a.hdf", values).path)
+    np.testing.assert_array_equal(result["grey"], values[0] if shape[0] == 1 else values)
+    assert result.metadata["parameters"] == {"order": 1} and result.measured.all() and "grey" in repr(result)
+    assert main("convert", [str(tmp_path / "a.hdf"), str(tmp_path / "b.tif")]) == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "b-grey.tif"), result["grey"])
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.hdf"])

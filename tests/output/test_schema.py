@@ -117,7 +117,8 @@ def test_columns_are_declared_once_and_documented():
         if column.dtype:
             numbers = max(1, len(column.components.names))
             assert column.row_bytes == np.dtype(column.dtype).itemsize * numbers
-    assert {column.name for column in columns_of("image")} == {"grey"}
+    dense = {"displacement", "displacement_std", "returnStatus", "zncc", "cost", "transmission", "visibility", "phase"}
+    assert {column.name for column in columns_of("image")} == {"grey", *dense}
 
 
 @pytest.mark.parametrize(

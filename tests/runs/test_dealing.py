@@ -127,3 +127,19 @@ def test_each_point_is_measured_once(team, shared_tmp_path):
     ordered, _ = team.collect(run(), 40)
     assert seen == [30, 31]
     assert team.rank > 0 or ordered.tobytes() == rows_of(np.arange(40)).tobytes()
+
+
+@pytest.mark.mpi
+def test_points_that_are_measured_together(team, shared_tmp_path):
+    """A chunk is what it is told to be, the last one what is left."""
+    shards, seen = Shards(str(shared_tmp_path / "a"), {}, ROW), []
+
+    def measure(numbers):
+        seen.append(numbers.tolist())
+        rows = np.zeros(len(numbers), ROW)
+        rows["index"] = numbers
+        return rows
+
+    measure_points(team, 40, measure, 1.0, Checkpoint(shards, team), True, chunk=7)
+    chunks = sorted(sum(team.all_gather(seen), []))
+    assert chunks == [list(range(k, min(k + 7, 40))) for k in range(0, 40, 7)]

@@ -44,12 +44,12 @@ def run(team, shared_tmp_path):
     """run(maker): one run of a program that writes two images; returns the sums (on rank 0)."""
     team.stop_requested = False
 
-    def go(make: Maker, resume: bool = True) -> np.ndarray:
+    def go(make: Maker, resume: bool = True, finish=None) -> np.ndarray:
         shards = Shards(str(shared_tmp_path / "a"), PARAMETERS, SLAB, "slabs")
         team.agree(lambda: shards.check(resume))
         kinds = {"a.tif": np.dtype("u2"), "a-second.tif": np.dtype("f4")}
         images = [ImageFile(str(shared_tmp_path / name), SHAPE, t, {"key": "k"}) for name, t in kinds.items()]
-        sums = write_slabs(team, images, DEPTH, make, 0.001, Checkpoint(shards, team), quiet=True)
+        sums = write_slabs(team, images, DEPTH, make, 0.001, Checkpoint(shards, team), quiet=True, finish=finish)
         team.agree(shards.clear)
         return sums
 
@@ -154,6 +154,20 @@ def test_killed_between_the_renames(team, run, shared_tmp_path, monkeypatch):
     make = Maker()
     check(team, shared_tmp_path, run(make))
     assert not make.made, "all slabs were there"
+
+
+@mpi
+def test_what_is_made_of_all_planes(team, run, shared_tmp_path):
+    """On every rank when all planes are there, and before the files have their names."""
+    seen = []
+
+    def finish(places):
+        (path, offset), _ = places
+        assert not (shared_tmp_path / "a.tif").exists()
+        seen.append(np.fromfile(path, "u2", VALUES.size, offset=offset))
+
+    run(Maker(), finish=finish)
+    np.testing.assert_array_equal(seen, [VALUES.astype("u2").ravel()])
 
 
 @mpi

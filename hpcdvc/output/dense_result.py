@@ -1,0 +1,140 @@
+"""Dense results and images of grey values back in: a value for each pixel."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from hpcdvc.fields.status import Family, is_measured
+from hpcdvc.output.columns import columns_of
+from hpcdvc.output.dense import SCHEMA, place_of
+from hpcdvc.output.notebook import package
+from hpcdvc.output.stored import Stored, opened
+
+if TYPE_CHECKING:
+    import pyvista
+    import xarray
+
+#: What such a file says about itself, in plain text and in JSON.
+TEXTS, FACTS = ("schema", "kind", "family"), ("key", "parameters", "provenance", "statuses")
+
+
+@dataclass(eq=False, repr=False)
+class DenseResult:
+    """A dense result that was read from a file: `result["zncc"]` is a column by its name, `columns` has all of them.
+
+    Arrays have the shape of the image, (H, W), or (P, H, W) of P projections; vectors a further axis, ZYX.
+
+    Attributes
+    ----------
+    path : the file
+    metadata : what it says about itself: parameters, provenance, statuses, ...
+    columns : arrays by name; floating point NaN where a pixel is not measured
+    """
+
+    path: str
+    metadata: dict
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A column; KeyError where there is none of this name."""
+        return self.columns[name]
+
+    def __repr__(self) -> str:
+        measured = self.measured
+        shape, part = " x ".join(map(str, measured.shape)), 100 * np.count_nonzero(measured) / max(measured.size, 1)
+        return f"<{self.path}: {shape} pixels, {part:.1f} % measured; {', '.join(self.columns)}>"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.columns)
+
+    @property
+    def family(self) -> Family:
+        """What it was made by."""
+        return Family(self.metadata.get("family") or Family.REGISTRATION)
+
+    @property
+    def displacement(self) -> np.ndarray:
+        """(..., 3) displacements, ZYX, pixels; NaN where not measured."""
+        return self["displacement"]
+
+    @property
+    def return_status(self) -> np.ndarray:
+        """How each pixel ended."""
+        return self["returnStatus"]
+
+    @property
+    def measured(self) -> np.ndarray:
+        """Which pixels are a result, bool; all finite ones of grey values."""
+        if "returnStatus" not in self.columns:
+            return np.isfinite(self["grey"])
+        return is_measured(self.return_status, self.family)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """The columns on y and x, or on projection, y and x; vectors ZYX; needs xarray.
+
+        Raises
+        ------
+        UserError : xarray is not installed
+        """
+        xarray, known = package("xarray"), {column.name: column for column in columns_of("image")}
+        axes = ("projection", "y", "x")[-self.measured.ndim :]
+        variables = {
+            name: ((*axes, *("component",) * (values.ndim - len(axes))), values, {"meaning": known[name].meaning})
+            for name, values in self.columns.items()
+        }
+        coordinates = {axis: np.arange(n) for axis, n in zip(axes, self.measured.shape, strict=True)}
+        if "displacement" in self.columns:
+            coordinates["component"] = list("zyx")
+        return xarray.Dataset(variables, coordinates, {"path": self.path, **self.metadata.get("parameters", {})})
+
+    def to_pyvista(self) -> "pyvista.ImageData":
+        """The pixels as cells with the columns as ParaView shows them: X Y Z; needs pyvista.
+
+        Raises
+        ------
+        UserError : pyvista is not installed
+        """
+        pyvista, shape = package("pyvista"), self.measured.shape
+        cells = (*(1,) * (3 - len(shape)), *shape)
+        image = pyvista.ImageData(dimensions=[n + 1 for n in cells[::-1]], origin=(-0.5,) * 3)
+        for name, values in self.columns.items():
+            vector = values.ndim > len(shape)
+            image.cell_data[name] = values[..., ::-1].reshape(-1, 3) if vector else values.ravel()
+        return image
+
+
+def read_dense(path: str | Path) -> DenseResult | None:
+    """Read a dense result, or an image of grey values (column `grey`); None where the file is of another kind.
+
+    Raises
+    ------
+    UserError : no such file, no HDF5 file, or a damaged one
+    """
+    with opened(path) as stored:
+        if not isinstance(stored.find("hpcdvc"), h5py.Group) or stored.text("hpcdvc", "schema") != SCHEMA:
+            return None
+        metadata = {name: stored.text("hpcdvc", name) for name in TEXTS}
+        metadata |= {name: stored.json("hpcdvc", name) for name in FACTS}
+        columns = _arrays(stored)
+    return DenseResult(str(path), {name: value for name, value in metadata.items() if value is not None}, columns)
+
+
+def _arrays(stored: Stored) -> dict[str, np.ndarray]:
+    """Arrays by column, of the shape of the image, vectors ZYX."""
+    found, lead = {}, None
+    for column in columns_of("image"):
+        place, of_pixel = place_of(stored, column.name), column.components.shape
+        if place is None:
+            continue
+        dataset = stored.dataset(place, (*(lead or (None,) * 3), *of_pixel))
+        lead = dataset.shape[:3]
+        values = dataset[...][..., ::-1] if of_pixel else dataset[...]
+        found[column.name] = values[0] if lead[0] == 1 else values
+    if not found:
+        raise stored.damaged("it has no arrays")
+    return found
