@@ -3,19 +3,17 @@
 import math
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hpcdvc.fields.status import Status
 from hpcdvc.stacks.best import Best, Top, find_best, find_top, unsearched_filled, values_of
+from hpcdvc.stacks.comparison import Compared, Shape
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.judged import EXACT, chance_correlation, doubtful_misfit
 from hpcdvc.stacks.models import CONSTANT, Sums, correlation
 from hpcdvc.stacks.peaks import Quadratic
-
-if TYPE_CHECKING:
-    from hpcdvc.stacks.arrays import Compared, Shape
 
 #: As in cython/stacks/judge.h, where they are explained.
 UNIQUE, FLATTEST, UNSURE = 0.95, 1e-4, 0.3
@@ -42,7 +40,7 @@ class Look:
     trials: Any
 
 
-def judge(c: "Compared", shape: "Shape", settings: DenseSettings, xp: ModuleType = np) -> dict[str, Any]:
+def judge(c: Compared, shape: Shape, settings: DenseSettings, xp: ModuleType = np) -> dict[str, Any]:
     """From scores to what `dense.measure_rows` returns, all columns of a block of rows."""
     best = find_best(c.chosen, shape, xp)
     near = best.around(c.score)
@@ -81,7 +79,7 @@ def judge(c: "Compared", shape: "Shape", settings: DenseSettings, xp: ModuleType
     return {**found, "status": status}
 
 
-def _is_higher_beyond(best: Best, searched, size: tuple[int, int], shape: "Shape"):
+def _is_higher_beyond(best: Best, searched, size: tuple[int, int], shape: Shape):
     """Whether a score beside the best is higher and lies beyond the range; inside it is one that was not chosen."""
     xp, inside = best.xp, []
     for at, n, beyond in zip((best.y, best.x), size, shape.beyond, strict=True):
@@ -91,7 +89,7 @@ def _is_higher_beyond(best: Best, searched, size: tuple[int, int], shape: "Shape
     return (~inside & (searched > searched[..., 1:2, 1:2])).any((-1, -2))
 
 
-def _look(c: "Compared", best: Best, shape: "Shape") -> Look:
+def _look(c: Compared, best: Best, shape: Shape) -> Look:
     xp = best.xp
     q = Quadratic.of_taylor(unsearched_filled(correlation(c.sums.map(best.around), xp), shape, xp))
     bends, curvatures, lift = (-q.fyy / q.f, -q.fxx / q.f), [], 1
@@ -120,7 +118,7 @@ def _flat(look: Look, xp: ModuleType):
     return ~((look.least_curvature > FLATTEST) & (variance < UNSURE**2))
 
 
-def _bar(c: "Compared", middle: Sums, top: Top, look: Look, chance, settings: DenseSettings, xp: ModuleType):
+def _bar(c: Compared, middle: Sums, top: Top, look: Look, chance, settings: DenseSettings, xp: ModuleType):
     """How good another place must be to be as good; the top of its peak may lie between pixels."""
     lift = 1 + sum(look.curvatures) / 8
     if settings.metric == "ncc":
@@ -134,7 +132,7 @@ def _bar(c: "Compared", middle: Sums, top: Top, look: Look, chance, settings: De
     return -scale * xp.minimum(as_good, 1 - chance**2)
 
 
-def _rivals(c: "Compared", best: Best, bar, look: Look, shape: "Shape", xp: ModuleType):
+def _rivals(c: Compared, best: Best, bar, look: Look, shape: Shape, xp: ModuleType):
     """Whether there is a place as good, farther off than the peak is wide."""
     if not look.curvatures:
         return xp.zeros(bar.shape, bool)
@@ -146,7 +144,7 @@ def _rivals(c: "Compared", best: Best, bar, look: Look, shape: "Shape", xp: Modu
     return (far & (c.chosen[by : sy - by, bx : sx - bx] >= bar)).any((0, 1))
 
 
-def _displacement_and_score(best: Best, top: Top, shape: "Shape", settings: DenseSettings) -> dict[str, Any]:
+def _displacement_and_score(best: Best, top: Top, shape: Shape, settings: DenseSettings) -> dict[str, Any]:
     """From im1 to im2, and correlation or cost."""
     xp = best.xp
     place = xp.stack([best.y + shape.first[0], best.x + shape.first[1]], -1) + top.offset
