@@ -50,7 +50,9 @@ def measure_rows(
     shape = shape_of(settings)
     levels = _levels(settings, means, len(im1))
     a, b = (xp.asarray(band, dtype=xp.float64) for band in ((im1, im2) if settings.template == "im1" else (im2, im1)))
-    if settings.metric != "ncc":
+    if settings.metric == "ncc":
+        a, b = (band - level for band, level in zip((a, b), levels[:, 0].tolist(), strict=True))
+    else:
         a, b = (band / xp.asarray(level)[:, None, None] for band, level in zip((a, b), levels, strict=True))
     weights = xp.ones((len(a), 1, 1))
     own, other = levels.mean(axis=1)
@@ -68,11 +70,11 @@ def measure_rows(
 
 
 def _levels(settings: DenseSettings, means: np.ndarray | None, frames: int) -> np.ndarray:
-    """(2, frames) means that frames are divided by, the template first; of "ncc" nothing depends on them."""
-    if settings.metric == "ncc":
-        return np.ones((2, frames))
+    """(2, frames) means that frames are divided by, the template first; for "ncc" what is taken off."""
     if means is None:
-        raise ValueError("UMPA needs the means of both stacks")
+        if settings.metric != "ncc":
+            raise ValueError("UMPA needs the means of both stacks")
+        means = np.zeros(2)
     means = np.asarray(means, float)[:: 1 if settings.template == "im1" else -1]
     return np.broadcast_to(means.reshape(2, -1), (2, frames))
 

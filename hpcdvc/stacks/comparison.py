@@ -49,6 +49,7 @@ class Compared:
     chosen : the same, NaN also where light is dark: the model with a dark field takes it, but no specimen makes it
     there, clipped : (h, w) bool, whether enough of the window is there, and too much of it saturated
     other_clipped : (sy, sx, h, w) bool, whether too much of what it is compared with is saturated
+    squares, other_squares : (h, w) and (sy, sx, h, w) sums of the squares about the level: rounding is a part of them
     values : pixels and frames of a window, as many as count alike
     full : weight of a window of which nothing is missing
     """
@@ -59,6 +60,8 @@ class Compared:
     there: Any
     clipped: Any
     other_clipped: Any
+    squares: Any
+    other_squares: Any
     values: float
     full: float
 
@@ -85,15 +88,27 @@ def compare(a, b, weights, shape: Shape, settings: DenseSettings, xp: ModuleType
         sums = replace(sums, there=xp.broadcast_to(xp.full((1, 1), full), products.shape))
     with np.errstate(invalid="ignore", divide="ignore"):
         score = correlation(sums, xp) if settings.metric == "ncc" else -umpa_cost(sums, dark, xp) * full / sums.there
+    squares = _squares(a, b, 0 if settings.metric == "ncc" else 1, taps, shape, xp)
     values = len(a) / float(np.prod([np.square(t).sum() for t in taps]))
     score = xp.where(comparable, score, xp.nan)
     chosen = xp.where(sums.ir * sums.mm > sums.im * sums.rm, score, xp.nan) if dark else score
-    return Compared(sums, score, chosen, there, *clipped, values, full)
+    return Compared(sums, score, chosen, there, *clipped, *squares, values, full)
 
 
 def _clipped(a, b, taps: tuple, shape: Shape, settings: DenseSettings, xp: ModuleType) -> tuple[Any, Any]:
     """Whether too much of a window, and of what it is compared with, is saturated."""
     box, most = tuple(np.full(len(t), 1 / len(t)) for t in taps), MOST_SATURATED if settings.partial else 0
     own, other = (window_sums(stack.mean(0, dtype=xp.float64), box, xp) > most for stack in (a, b))
-    windows = (*shape.size, *own.shape)
-    return own, xp.lib.stride_tricks.as_strided(other, windows, 2 * other.strides)
+    return own, _at_all_displacements(other, own, shape, xp)
+
+
+def _squares(a, b, level: float, taps: tuple, shape: Shape, xp: ModuleType) -> tuple[Any, Any]:
+    """Sums of squares about a level over windows, and over what they are compared with."""
+    squares = (xp.where(xp.isfinite(stack), stack - level, 0) ** 2 for stack in (a, b))
+    own, other = (window_sums(stack.sum(0), taps, xp) for stack in squares)
+    return own, _at_all_displacements(other, own, shape, xp)
+
+
+def _at_all_displacements(other, own, shape: Shape, xp: ModuleType):
+    """(sy, sx, h, w) view of a map of what windows are compared with."""
+    return xp.lib.stride_tricks.as_strided(other, (*shape.size, *own.shape), 2 * other.strides)
