@@ -6,6 +6,8 @@ lengths are voxels. No numpy is imported before a record is asked for: the build
 """
 
 from functools import cache
+from pathlib import Path
+from runpy import run_path
 from zlib import crc32
 
 GROUPS = {
@@ -34,151 +36,6 @@ GROUPS = {
             ("pad", "i4"),  # voxels that the recursion needs to forget how it began
             ("prefilter", "taps"),  # ... and by these taps along x, where lanes cannot follow a recursion
             ("noise", "f8", 16),  # variance of interpolated unit noise at 16 fractions of a voxel, one axis
-        ],
-    },
-    "registration": {
-        "settings": [
-            ("dimensions", "i4"),  # 2 or 3
-            ("half", "i4", 3),  # of windows ...
-            ("margin", "i4"),  # ... and voxels of im2 that are read around them
-            ("znssd", "i4"),  # 1: gain and offset of each window eliminated; 0: plain sum of squares
-            ("max_iterations", "i4"),
-            ("update_gradient", "i4"),
-            ("min_delta_phi", "f8"),
-            ("min_valid", "f8"),
-            ("grey_low", "f8"),
-            ("grey_high", "f8"),
-            ("min_zncc", "f8"),
-            ("near", "f8"),  # see hpcdvc.registration.control
-            ("growth", "f8"),
-            ("least_volume_ratio", "f8"),
-            ("greatest_volume_ratio", "f8"),
-            ("least_variance", "f8"),
-            ("least_contrast", "f8"),
-            ("unknowns", "i4"),  # columns of the basis
-            ("basis", "f8", 144),  # the change of the 12 entries of Phi per unknown: basis[12 * row + column]
-            ("rigid", "i4"),
-            ("curvature_threshold", "f8"),  # of F; 0: no correction
-            ("shading", "i4"),  # slopes of gain and offset are taken out where the residual shows them
-            ("interpolation", "interpolation"),
-            ("curvature_interpolation", "interpolation"),
-            ("keys_noise", "f8", 16),  # as interpolation.noise, of Keys' interpolation
-            ("gradient", "gradient"),  # in use at first
-            ("smooth_gradient", "gradient"),  # taken where the residual says that noise is high, if `adaptive`
-            ("true_gradient", "gradient"),  # what the first falls short of, if `calibrate`
-            ("adaptive", "i4"),
-            ("calibrate", "i4"),
-            ("noise_with_smooth", "f8"),  # covariance with the first gradient, of unit white noise
-            ("noise_with_true", "f8"),
-        ],
-        # One point to be measured: where, and the deformation function to start from.
-        "point": [("index", "i8"), ("position", "f8", 3), ("Phi", "f8", (3, 4))],
-        # One label to be measured: its centre of mass, the deformation function to start from, its number, and its box.
-        "label_point": [
-            ("index", "i8"),
-            ("position", "f8", 3),
-            ("Phi", "f8", (3, 4)),
-            ("label", "i8"),
-            ("low", "i4", 3),  # first and last voxel along each axis
-            ("high", "i4", 3),
-        ],
-        "label_settings": [
-            ("dilate", "i4"),  # radius of the ball, voxels; negative erodes
-            ("keep_others", "i4"),  # 1: dilated voxels count even if they are of other labels
-            ("min_volume", "i8"),  # labels of no more voxels, dilated, have no specimen
-        ],
-        # One measured point, as the kernels fill it, the shards store it and the ranks exchange it.
-        "row": [
-            ("index", "i8"),  # row number in the field
-            ("Phi", "f8", (3, 4)),  # first three rows of the 4x4 deformation function, ZYX
-            ("variance", "f8", 12),  # variances of the twelve entries of Phi
-            ("error", "f8"),  # sum of squared residuals / sum of grey values of im1
-            ("delta_phi_norm", "f8"),  # norm of the last change of Phi
-            ("zncc", "f8"),  # zero-mean normalised correlation of the two windows
-            ("valid_fraction", "f8"),  # part of the window that took part
-            ("return_status", "i4"),
-            ("iterations", "i4"),
-            ("curvature", "f4", 3),  # what the displacement is more than that of an affine window
-            ("curvature_part", "f4"),  # part that the window took of the curvature that it saw
-        ],
-        # Two whole images at a trial: x2 = centre + t + F (x1 - centre), grey values taken as (grey - offset) * scale.
-        "trial": [
-            ("phi", "f8", (3, 4)),
-            ("centre", "f8", 3),
-            ("offset1", "f8"),
-            ("offset2", "f8"),
-            ("scale", "f8"),
-            ("tile", "i8", 3),
-            ("finite", "i4"),  # no voxel of either image is NaN or infinite
-            ("contrast", "i4"),  # measure what interpolation takes of the contrast
-            ("residual", "i4"),  # sum up the squares of im1 - gain im2 - shift, in units of the sums
-            ("gain", "f8"),
-            ("shift", "f8"),
-        ],
-        # Sums over a block that do not change with Phi as long as the same voxels count.
-        "reference": [
-            ("known", "f8"),  # 1: of all voxels of the block, and up to date
-            ("n", "f8"),
-            ("a", "f8"),
-            ("aa", "f8"),
-            ("g", "f8", 12),
-            ("ag", "f8", 12),
-            ("M", "f8", (12, 12)),
-        ],
-        # Sums over a block with im2 under Phi.
-        "match": [
-            ("b", "f8"),
-            ("bb", "f8"),
-            ("ab", "f8"),
-            ("bg", "f8", 12),
-            ("residual", "f8"),
-            # over every third plane of each tile, what interpolation takes of the contrast: voxels, sums of b and b^2,
-            # and of b^2 that was squared before it was interpolated
-            ("contrast_n", "f8"),
-            ("contrast_b", "f8"),
-            ("contrast_bb", "f8"),
-            ("interpolated_bb", "f8"),
-        ],
-    },
-    "deformation": {
-        # A displaced node: a voxel p near it comes from p - t + G (p - y), G = F^-1 - I.
-        "node": [("y", "f8", 3), ("t", "f8", 3), ("G", "f8", 9)],
-        # A displaced tetrahedron: a voxel p in it comes from affine (p - origin, 1).
-        "tetrahedron": [
-            ("origin", "f8", 3),  # its first node
-            ("inverse", "f8", 9),  # times p - origin: barycentric coordinates of its other nodes
-            ("affine", "f8", 12),
-            ("gain", "f8"),  # of the grey value
-            ("low", "f8", 3),
-            ("high", "f8", 3),
-        ],
-        "mapping": [
-            ("kind", "i4"),  # place in CHOICES["BY"]
-            ("affine", "f8", 12),  # "phi": source = affine (p, 1)
-            # "nodes": in the order of the cubic cells they lie in
-            ("nodes", "node*"),
-            ("starts", "i8*"),  # first node of each cell, and the number of nodes
-            ("count", "i8"),
-            ("cells", "i8", 3),
-            ("low", "f8", 3),  # corner of the first cell
-            ("cell", "f8"),  # size of a cell
-            ("neighbours", "i4"),
-            ("displacement_only", "i4"),  # G = 0
-            # "mesh": those that touch the slab; "labels": all, and which of them every voxel of the image lies in
-            ("tetrahedra", "tetrahedron*"),
-            ("tetrahedra_count", "i8"),
-            ("labels", "i4*"),
-        ],
-        "slab": [
-            ("image", "volume*"),
-            ("spline", "interpolation*"),
-            ("map", "mapping*"),
-            ("mask2", "u1*"),  # of the deformed image, 0 = not wanted; or NULL
-            ("first", "i8"),  # planes, of one layer of tiles
-            ("last", "i8"),
-            ("type", "i4"),  # of the values, as volume.type
-            ("values", "void*"),  # zeros, to be filled
-            ("inside", "u1*"),
         ],
     },
     "search": {
@@ -296,88 +153,10 @@ GROUPS = {
             ("gg", "f8"),
         ],
     },
-    "stacks": {
-        # Rows of the frames of a stack, as they are read.
-        "band": [
-            ("data", "f4*"),  # (frames, rows, columns); NaN: no grey value, infinite: a saturated one
-            ("level", "f8*"),  # of each frame: what is taken off, and the factor on the rest
-            ("scale", "f8*"),
-            ("frames", "i8"),
-            ("rows", "i8"),
-            ("columns", "i8"),
-        ],
-        # The same as the kernels want them: frames side by side, pixels beyond the image too.
-        "stack": [
-            ("grey", "f4*"),  # (rows, frames, columns), 0 where there is none
-            ("there", "f4*"),  # of the same shape, 1 or 0; or NULL
-            ("missing", "f4*"),  # (rows, columns): in so many frames there is no grey value ...
-            ("saturated", "f4*"),  # ... because it is saturated
-            ("frames", "i8"),
-            ("rows", "i8"),
-            ("columns", "i8"),
-        ],
-        # Windows of one stack that are compared with those of the other at all displacements of a range.
-        "dense": [
-            ("own", "stack"),  # from the first row and column of the first window on
-            ("other", "stack"),  # from those of its first displacement on
-            ("metric", "i4"),  # see stacks.h
-            ("half", "i4", 2),  # of the windows, yx
-            ("lags", "i4", 2),  # displacements along each axis ...
-            ("beyond", "i4", 2),  # ... of which 1 at each end lies beyond the range, or 0 where that is one value
-            ("step", "i4"),  # every step-th row and column is measured
-            ("rows", "i8"),  # so many
-            ("columns", "i8"),
-            ("partial", "i4"),  # grey values that are missing in some frames are left out there
-            ("local_mean", "i4"),
-            ("peak", "i4"),  # see stacks.h
-            ("peak_size", "i4"),
-            ("peak_dim", "i4"),
-            ("whole_values", "i4"),  # transmission and visibility are those of the nearest pixel
-            ("level", "f8", 2),  # grey value of own and other that was taken off, in the units of the rest
-            ("least_score", "f8"),
-            ("taps_y", "f4*"),  # window function, 2 half + 1 values, whose sum is 1
-            ("taps_x", "f4*"),
-            ("values", "f4*"),  # (rows, columns, 5): displacement yx from the first one of the range, score, T, V
-            ("statuses", "i4*"),  # (rows, columns)
-        ],
-    },
-    "refine": {
-        # Frames of the template, whose pixels the windows stand on, and of the other image, which is warped. Rows of
-        # both are those of the image from `first` on, between MARGIN more on all sides.
-        "refinement": [
-            ("grey", "f4*"),  # of the template, (frames, rows, columns)
-            ("coefficients", "f4*"),  # of the spline of the other image, of the same shape
-            ("grey_missing", "u1*"),  # 1: pixel that is not there, of the same shape; or NULL
-            ("other_missing", "u1*"),
-            ("grey_counts", "i4*"),  # pixels missing in any frame above and left of (row, column), one more of each
-            ("other_counts", "i4*"),
-            ("frames", "i8"),
-            ("rows", "i8"),  # with the margins
-            ("columns", "i8"),
-            ("first", "i8"),
-            ("height", "i8"),  # of the image
-            ("width", "i8"),
-            ("half", "i4"),  # of windows
-            ("affine", "i4"),  # 1: six unknowns; 0: a translation
-            ("partial", "i4"),  # 1: pixels missing in some frames are left out there; 0: no window has any
-            ("most_iterations", "i4"),
-            ("weights", "f4*"),  # of the pixels of a window
-            ("tolerance", "f8"),  # step at the edge of the window, pixels
-            ("most_moved", "f8"),  # from the start, pixels
-        ],
-        "refine_point": [("pixel", "i8", 2), ("start", "f8", 2)],  # of the window; its displacement in the other image
-        "refined": [
-            ("displacement", "f8", 2),
-            ("std", "f8", 2),
-            ("gradient", "f8", 4),  # of the displacement, per pixel: y along y, y along x, x along y, x along x
-            ("start_score", "f8"),  # correlation at the start
-            # Weighted sums over window and frames, of the template I and the other image R: 1, I, R, II, IR, RR
-            ("moments", "f8", 6),
-            ("iterations", "i4"),
-            ("return_status", "i4"),
-        ],
-    },
 }
+# Files, not modules: setup.py runs this one where no hpcdvc can be imported.
+for _name in ("records_registration.py", "records_stacks.py"):
+    GROUPS |= run_path(str(Path(__file__).with_name(_name)))["GROUPS"]
 #: All of them by name.
 RECORDS = {name: fields for group in GROUPS.values() for name, fields in group.items()}
 
