@@ -191,6 +191,7 @@ def test_noise_that_is_not_alike_everywhere():
     im2[:20], err[:20] = 40 * np.random.default_rng(1).standard_normal((20, 65)), 40
     im2[30, 30], err[30, 30] = 1e6, np.nan
     im2[31, 31], err[31, 31] = 1e6, 0
+    im2[40:44, 10:14] = np.nan
     shift = measured(im1, im2, noise_of_im2=err)
     assert shift.status == 2 and (np.abs(errors_of(shift, SHIFT)) < 4 * shift.std[1:]).all()
     assert shift.std.max() < 0.01
