@@ -33,7 +33,7 @@ def errors_of(shift, truth):
 def test_no_bias_at_even_and_odd_sizes(method, shape):
     """At the noise of the cases of the other programs, where theirs is half a pixel."""
     settings = {"mindiff": 0.01} if method == "chi2iterzoom" else {}
-    found = [measured(*pair(shape, SHIFT, seed, (0, 0.5)), method=method, **settings) for seed in range(12)]
+    found = [measured(*pair(shape, SHIFT, seed, (0, 0.5)), method=method, **settings) for seed in range(8)]
     assert {shift.status for shift in found} == {2}
     assert np.abs(np.mean([errors_of(shift, SHIFT) for shift in found], axis=0)).max() < 0.02
 
@@ -60,15 +60,21 @@ def test_textures_as_fine_as_pixels(shape):
     assert shift.score == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("noise", [(0, 0.05), (0, 0.3), (0, 1.0), (0.3, 0.3), (1.0, 0.5)])
-@pytest.mark.parametrize("known", [True, False])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "noise, known",
+    [
+        *(((0, 0.05), False), ((0, 0.3), False), ((0, 1.0), False)),
+        *(pytest.param((0, sd), True, marks=SLOW) for sd in (0.05, 0.3, 1.0)),
+        *(pytest.param(noise, False, marks=SLOW) for noise in ((0.3, 0.3), (1.0, 0.5))),
+    ],
+)
 def test_reported_errors_are_the_true_ones(noise, known):
-    """Reported over true standard deviation in 100 trials; noise of im1 cannot be told, so it is measured."""
-    if known and noise[0]:
-        pytest.skip("the noise that is told is that of im2")
-    found = [
-        measured(*pair((52, 55), SHIFT, seed, noise), noise_of_im2=noise[1] if known else None) for seed in range(100)
-    ]
+    """Reported over true standard deviation in 100 trials, of noise that is told (that of im2) or not."""
+    told, shape = noise[1] if known else None, (45, 44)
+    found = [measured(*pair(shape, SHIFT, seed, noise), noise_of_im2=told) for seed in range(100)]
     true = np.sqrt(np.mean([errors_of(shift, SHIFT) ** 2 for shift in found]))
     assert 0.8 < np.mean([shift.std[1:] for shift in found]) / true < 1.2
 
@@ -185,6 +191,7 @@ def test_noise_that_is_not_alike_everywhere():
     im2[:20], err[:20] = 40 * np.random.default_rng(1).standard_normal((20, 65)), 40
     im2[30, 30], err[30, 30] = 1e6, np.nan
     im2[31, 31], err[31, 31] = 1e6, 0
+    im2[40:44, 10:14] = np.nan
     shift = measured(im1, im2, noise_of_im2=err)
     assert shift.status == 2 and (np.abs(errors_of(shift, SHIFT)) < 4 * shift.std[1:]).all()
     assert shift.std.max() < 0.01
@@ -244,8 +251,8 @@ def test_saturated():
 
 @pytest.mark.parametrize("boundary", ["wrap", "overlap", "fill"])
 def test_textures_that_have_nothing_in_common(boundary):
-    for seed in range(12):
-        one, two = cosines((64, 64), (0, 0), seed, count=20 * (1 + seed)), cosines((64, 64), (0, 0), seed + 100)
+    for seed in range(0, 12, 3):
+        one, two = cosines((56, 56), (0, 0), seed, count=20 * (1 + seed)), cosines((56, 56), (0, 0), seed + 100)
         shift = measured(one, two, boundary=boundary)
         assert shift.status in (-8, -9, -10, 1) and np.isnan(shift.displacement).all()
 
@@ -261,7 +268,7 @@ def pictures():
 @pytest.mark.parametrize("method, boundary", [(m, "wrap") for m in SPECTRAL] + [("chi2", "fill"), ("chi2", "overlap")])
 def test_pictures_that_have_nothing_in_common(pictures, method, boundary):
     """All have edges along their border, and most of their contrast in the longest waves."""
-    for name, other in zip(PICTURES, PICTURES[1:] + PICTURES[:1], strict=True):
+    for name, other in zip(PICTURES[::2], PICTURES[1::2], strict=True):
         shift = measured(pictures[name], pictures[other], method=method, boundary=boundary)
         assert shift.status < 2 and np.isnan(shift.displacement).all(), (name, other)
 
