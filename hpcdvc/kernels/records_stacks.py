@@ -37,6 +37,7 @@ GROUPS = {
             ("peak", "i4"),  # see stacks.h
             ("peak_size", "i4"),
             ("peak_dim", "i4"),
+            ("of_correlation", "i4"),  # the peak is that of the correlation, not that of the score
             ("whole_values", "i4"),  # transmission and visibility are those of the nearest pixel
             ("level", "f8", 2),  # grey value of own and other that was taken off, in the units of the rest
             ("least_score", "f8"),

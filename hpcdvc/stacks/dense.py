@@ -31,6 +31,8 @@ class DenseSettings:
         "none"
     peak_size : 3, 5, 7 or 9
     peak_dim : 2, or 1 for one peak along each axis
+    peak_of : "score"; or "correlation", for "umpa-dark" without `local_mean`: the cost is least where it is greatest,
+        and a quadratic function is nearer to it
     values_at : where transmission and visibility are taken: at the "subpixel" place, or at the "pixel" beside it
     local_mean : "umpa-dark": scattering pulls grey values towards the mean of the window of the reference, not towards
         that of the stack
@@ -49,6 +51,7 @@ class DenseSettings:
     peak: str = "taylor"
     peak_size: int = 3
     peak_dim: int = 2
+    peak_of: str = "score"
     values_at: str = "subpixel"
     local_mean: bool = False
     partial: bool = False
@@ -199,6 +202,7 @@ def _numbers(settings: DenseSettings) -> dict:
         "peak": PEAKS.index(settings.peak),
         "peak_size": settings.peak_size,
         "peak_dim": settings.peak_dim,
+        "of_correlation": settings.peak_of == "correlation",
         "whole_values": settings.values_at == "pixel",
         "least_score": least,
     }
