@@ -162,6 +162,8 @@ def _maps(options: Options, stem: str, files: ScanFiles, metadata: dict) -> Dens
 def settings_of(options: Options) -> DenseSettings:
     """How windows are compared."""
     lacking = options.positions is not None or options.frame_masks is not None
+    # algotom, whose way "pixel" is, has the peak of the cost
+    nearer = options.dark_field and options.mean != "local" and options.values_at == "subpixel"
     return DenseSettings(
         options.half_window_size,
         options.reach,
@@ -170,6 +172,7 @@ def settings_of(options: Options) -> DenseSettings:
         taps=window_taps(options.window, options.half_window_size),
         peak="poly" if options.peak_method == "poly" else "taylor",
         peak_size=options.peak_size,
+        peak_of="correlation" if nearer else "score",
         values_at=options.values_at,
         local_mean=options.mean == "local",
         partial=lacking and options.mean != "local",  # the mean of a window is that of all its frames
