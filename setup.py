@@ -9,6 +9,7 @@ here.
 import os
 import platform
 import re
+import runpy
 import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +18,6 @@ from glob import glob
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.modified import newer_group
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # an isolated build does not look here
-
-from hpcdvc.kernels import records  # noqa: E402
 
 PACKAGES = sorted(os.path.dirname(path).replace(os.sep, ".") for path in glob("hpcdvc/**/__init__.py", recursive=True))
 
@@ -40,6 +37,7 @@ if X86:
 # that gain nothing, use v3 in its place, and give the same bits.
 WITH_V4 = {"hpcdvc.kernels.registration", "hpcdvc.kernels.fem"}
 
+RECORDS = "hpcdvc/kernels/records.py"
 # Not the build_temp of setuptools, which editable installs make anew each time.
 FOLDER = os.path.join("build", f"kernels-{sysconfig.get_platform()}-{sys.implementation.cache_tag}")
 
@@ -71,8 +69,9 @@ def depends_on(source, folders):
 def write_records():
     """Make the headers of records; the date of one stays where nothing in it has changed."""
     os.makedirs(FOLDER, exist_ok=True)
-    for group in records.GROUPS:
-        path, text = os.path.join(FOLDER, f"records_{group}.h"), records.c_header(group)
+    declared = runpy.run_path(RECORDS)
+    for group in declared["GROUPS"]:
+        path, text = os.path.join(FOLDER, f"records_{group}.h"), declared["c_header"](group)
         if not os.path.exists(path) or open(path, encoding="utf-8").read() != text:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)

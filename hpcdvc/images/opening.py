@@ -59,6 +59,8 @@ def _kind(spec: str, path: str) -> str:
         return "npy"
     if magic == fits.MAGIC:
         return "fits"
+    if magic[:2] == b"\x1f\x8b":
+        raise UserError(f"{spec} is compressed by gzip: unpack it first")
     import h5py
 
     if h5py.is_hdf5(path):

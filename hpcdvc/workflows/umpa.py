@@ -213,8 +213,7 @@ def bands_of(scan: Scan, task: UmpaTask, options: Options, rank: int, projection
     settings = task.settings
     _, height, width = task.files.shape
     if len(pair.sam.numbers) < 1 + task.dark_field:
-        status = Status.SINGULAR if pair.constant else Status.FEW_VALID_VOXELS
-        nothing = NothingToMeasure(settings, height, width, status)
+        nothing = NothingToMeasure(settings, height, width, pair.status)
         return Bands(lambda *rows: (None, None), nothing), len(pair.left_out)
     mark = masked_windows(pair.sam, settings.half_window) if pair.sam.mask else None
     how = {"device": options.device, "rank": rank, "peak_method": options.peak_method}
