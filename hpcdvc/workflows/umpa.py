@@ -31,7 +31,8 @@ from hpcdvc.stacks.device import array_module
 from hpcdvc.stacks.integrate import integrate
 from hpcdvc.stacks.refine import KINDS
 from hpcdvc.stacks.windows import window_taps
-from hpcdvc.steps.bands import BAND, Bands, NodeRows, RowMeasure, check_window, maker
+from hpcdvc.steps.bands import BAND, Bands, NodeRows, check_window, maker
+from hpcdvc.steps.row_measure import RowMeasure
 from hpcdvc.steps.speckle import NothingToMeasure, Scan, ScanFiles, check_frames, masked_windows, scan_files
 
 log = logging.getLogger("hpcdvc")
