@@ -378,8 +378,8 @@ GROUPS = {
         ],
     },
     "tomography": {
-        # A view: which voxels its rays cross, and where voxels fall on it. The main axis is the one that rays are most
-        # parallel to; pixel (j, k) crosses slice i of it, on the two other axes b < c, at start + slice i + pixel (j, k).
+        # A view: which voxels its rays cross, and where voxels fall on it. The main axis is the one that rays are
+        # most parallel to; pixel (j, k) crosses slice i of it, on the other axes b < c, at start + slice i + pixel (j, k).
         "beam": [
             ("axis", "i4"),  # the main one: 0 x, 1 y, 2 z
             ("start", "f8", 2),
