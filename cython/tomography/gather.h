@@ -60,5 +60,3 @@ static void NAMED(adjoint)(const hpcdvc_projection *job)
                 for (int l = 0; l < VL && z + l < job->volume[2]; l++) to[z + l] = values[l];
             }
 }
-#undef vr
-#undef vn

@@ -13,6 +13,9 @@ enum { BEFORE = 1, BEHIND = 2, AROUND = 3 };
 typedef struct {
     void (*forward[2])(const hpcdvc_projection *);
     void (*adjoint[2])(const hpcdvc_projection *);
+    /* the same of a single axis, for some planes z */
+    void (*flat_forward[2])(const hpcdvc_projection *);
+    void (*flat_adjoint[2])(const hpcdvc_projection *);
 } hpcdvc_tomography_kernels;
 
 KERNEL_TABLES(hpcdvc_tomography_kernels, hpcdvc_tomography)

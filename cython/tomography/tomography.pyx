@@ -12,6 +12,8 @@ cdef extern from "tomography.h":
     ctypedef struct hpcdvc_tomography_kernels:
         void (*forward[2])(const hpcdvc_projection *) noexcept nogil
         void (*adjoint[2])(const hpcdvc_projection *) noexcept nogil
+        void (*flat_forward[2])(const hpcdvc_projection *) noexcept nogil
+        void (*flat_adjoint[2])(const hpcdvc_projection *) noexcept nogil
     const hpcdvc_tomography_kernels *hpcdvc_tomography_for(int level) nogil
 
 #: Zeros before and behind each axis of a volume that is projected, and on all sides of views that are gathered.
@@ -81,6 +83,71 @@ def adjoint(views, beams, planes, first, length):
     cdef const hpcdvc_tomography_kernels *kernels = hpcdvc_tomography_for(level())
     with nogil:
         kernels.adjoint[wide](<const hpcdvc_projection *>j)
+
+
+def flat_forward(volume, beams, rows):
+    """Line integrals of some planes z, of a single axis: each in its own plane.
+
+    Parameters
+    ----------
+    volume : (X, Y, Z) float32 or float64 array, of Z planes
+    beams : (n,) array of "beam" records, whose rays lie in planes z
+    rows : (n, J, Z) array of the same type, filled
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arrays that are not these.
+    """
+    kind = _kind(rows)
+    job = record(
+        "projection",
+        data=address(volume, kind, (None, None, rows.shape[-1]), "the planes"),
+        values=address(rows, kind, (len(beams), None, None), "the rows", fill=True),
+        beams=address(beams, "beam", (None,), "the beams"), count=len(beams),
+        volume=volume.shape, view=rows.shape[1:],
+    )
+    _flat(beams)
+    cdef size_t j = at(job, "projection")
+    cdef int wide = kind == "f8"
+    cdef const hpcdvc_tomography_kernels *kernels = hpcdvc_tomography_for(level())
+    with nogil:
+        kernels.flat_forward[wide](<const hpcdvc_projection *>j)
+
+
+def flat_adjoint(rows, beams, planes):
+    """The transpose of a single axis: some planes z, of all views in their order.
+
+    Parameters
+    ----------
+    rows : (n, J, Z + 1) float32 or float64 array, of pixels below each plane and above the last one
+    beams : (n,) array of "beam" records, whose rays lie in planes z
+    planes : (X, Y, Z) array of the same type, filled
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arrays that are not these.
+    """
+    kind = _kind(planes)
+    job = record(
+        "projection",
+        data=address(rows, kind, (len(beams), None, planes.shape[-1] + 1), "the rows"),
+        values=address(planes, kind, (None, None, None), "the planes", fill=True),
+        beams=address(beams, "beam", (None,), "the beams"), count=len(beams),
+        volume=planes.shape, view=rows.shape[1:],
+    )
+    _flat(beams)
+    cdef size_t j = at(job, "projection")
+    cdef int wide = kind == "f8"
+    cdef const hpcdvc_tomography_kernels *kernels = hpcdvc_tomography_for(level())
+    with nogil:
+        kernels.flat_adjoint[wide](<const hpcdvc_projection *>j)
+
+
+def _flat(beams):
+    if (beams["axis"] == 2).any():
+        raise ValueError("a beam is more parallel to z than to x and y")
 
 
 def _kind(values):

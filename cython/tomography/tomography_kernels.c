@@ -14,6 +14,7 @@ typedef double vd __attribute__((vector_size(8 * VL)));
 #include "lanes.h"
 #include "ray.h"
 #include "gather.h"
+#include "flat.h"
 #undef REAL
 #undef WHOLE
 #undef NAMED
@@ -24,8 +25,11 @@ typedef double vd __attribute__((vector_size(8 * VL)));
 #include "lanes.h"
 #include "ray.h"
 #include "gather.h"
+#include "flat.h"
 
 const hpcdvc_tomography_kernels FUNCTIONS(hpcdvc_tomography) = {
     .forward = {forward_f4, forward_f8},
     .adjoint = {adjoint_f4, adjoint_f8},
+    .flat_forward = {flat_forward_f4, flat_forward_f8},
+    .flat_adjoint = {flat_adjoint_f4, flat_adjoint_f8},
 };

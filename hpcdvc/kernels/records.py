@@ -379,7 +379,8 @@ GROUPS = {
     },
     "tomography": {
         # A view: which voxels its rays cross, and where voxels fall on it. The main axis is the one that rays are
-        # most parallel to; pixel (j, k) crosses slice i of it, on the other axes b < c, at start + slice i + pixel (j, k).
+        # most parallel to; slice i of it is crossed by the ray of pixel (j, k), on the other axes b < c, at
+        # start + slice i + pixel (j, k).
         "beam": [
             ("axis", "i4"),  # the main one: 0 x, 1 y, 2 z
             ("start", "f8", 2),
@@ -389,6 +390,8 @@ GROUPS = {
             ("origin", "f8", 2),  # voxel (x, y, z) falls on pixel origin + voxel (x, y, z)
             ("voxel", "f8", 6),  # j along x, y, z; k along x, y, z
             ("reach", "f8", 2),  # pixels whose rays take of a voxel are nearer than that along j and k
+            ("row", "i8"),  # of a single axis: pixel k lies at z = +-k + row + fraction
+            ("fraction", "f8"),
         ],
         "projection": [
             ("data", "void*"),  # read: a volume or views, with zeros around

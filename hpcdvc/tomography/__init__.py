@@ -1,4 +1,4 @@
 """Tomographic scans: geometry, projector, reconstruction, and alignment of views.
 
-May import `kernels`, `ranks`. Begin reading with `beams`.
+May import `errors`, `kernels`, `ranks`. Begin reading with `projector`.
 """

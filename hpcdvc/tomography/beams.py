@@ -81,4 +81,14 @@ def beams_of(
     result["voxel"] = voxel.reshape(n, 6)
     result["origin"] = -(back @ result["start"][:, :, None])[:, :, 0]
     result["reach"] = np.abs(back).sum(axis=2)
+    z = first[1] * w[:, 2] + (size[2] - 1) / 2  # of the row k = 0, where views turn about z
+    result["row"] = np.floor(z)
+    result["fraction"] = z - result["row"]
+    return result
+
+
+def interpolating(beams: np.ndarray) -> np.ndarray:
+    """Beams whose `adjoint` interpolates the views where voxels fall on them: not the transpose, but mumott's way."""
+    result = beams.copy()
+    result["pixel"], result["reach"], result["length"] = (1, 0, 0, 1), 1, 1
     return result
