@@ -1,7 +1,7 @@
 """What the best displacement of each pixel of a block is worth; numpy or cupy arrays, after `cython/stacks/judge.h`."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -65,7 +65,7 @@ def judge(c: Compared, shape: Shape, settings: DenseSettings, xp: ModuleType = n
         chance = chance_correlation(look.values, look.trials, xp)
         end(~(xp.minimum(look.height, 1 - EXACT) >= chance), Status.DECORRELATED)
         end(_flat(look, xp), Status.AMBIGUOUS)
-        top = find_top(best, near, c.score, shape, settings)
+        top = _top(c, best, middle, shape, settings)
         end(~top.complete, Status.FEW_VALID_VOXELS)
         end(~top.found, Status.AMBIGUOUS)
         if settings.metric == "ncc" and settings.least_score is not None:
@@ -79,6 +79,17 @@ def judge(c: Compared, shape: Shape, settings: DenseSettings, xp: ModuleType = n
     for name, numbers in found.items():
         found[name] = xp.where(measured[..., None] if numbers.ndim == 3 else measured, numbers, xp.nan).astype("f4")
     return {**found, "status": status}
+
+
+def _top(c: Compared, best: Best, middle: Sums, shape: Shape, settings: DenseSettings) -> Top:
+    """The top of the scores, or that of the correlation and the cost there."""
+    xp = best.xp
+    if settings.peak_of == "score":
+        return find_top(best, best.around(c.score), c.score, shape, settings)
+    zncc = xp.where(xp.isnan(c.score), xp.nan, correlation(c.sums, xp))
+    top = find_top(best, best.around(zncc), zncc, shape, settings)
+    scale = middle.own_variance * (c.full / middle.there)
+    return replace(top, height=-scale * (1 - xp.minimum(top.height**2, 1)))
 
 
 def _is_higher_beyond(best: Best, searched, size: tuple[int, int], shape: Shape):

@@ -22,6 +22,7 @@ SETTINGS = {
     "poly": DenseSettings(3, (-3, 3, -3, 3), template="im2", peak="poly", peak_size=5),
     "umpa": DenseSettings(3, (-3, 3, -2, 4), "umpa", taps=window_taps("hamming", 3)),
     "umpa-dark": DenseSettings(3, (-3, 3, -2, 4), "umpa-dark", "im2", taps=window_taps("hamming", 3)),
+    "correlation": DenseSettings(3, (-3, 3, -2, 4), "umpa-dark", "im2", peak_of="correlation"),
     "partial": DenseSettings(3, (-3, 3, -2, 4), "umpa", partial=True),
 }
 
