@@ -8,7 +8,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.images.hdf5_storage import files_of
-from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, reading
+from hpcdvc.images.volume import SLOWEST
 from hpcdvc.tomography import normalise
 from hpcdvc.tomography.geometry import Geometry, Goniometer, is_rotation
 from hpcdvc.tomography.parts import is_numeric, numbers, opened, part, read_whole
@@ -22,6 +22,8 @@ MATRIX, INNER, OUTER = ("rotation_matrix", "rot_mat"), ("inner_angle", "rotation
 J_OFFSET, K_OFFSET = ("j_offset", "offset_j"), ("k_offset", "offset_k")
 #: What a file says of the detector of scattered light.
 DETECTOR = ("detector_angles", "detector_direction_origin", "detector_direction_positive_90", "two_theta")
+#: CPU time that the header of a view may take.
+SECONDS = 0.1
 #: Voxels along an axis of a volume at most.
 MOST = 2**20
 
@@ -49,10 +51,9 @@ class MumottViews:
 
     def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """See `hpcdvc.tomography.scan.Scan.read`."""
-        with reading(self.spec, HEADER_SECONDS + 1e3 * math.prod(self.shape) / SLOWEST):
-            with opened(self.path, self.spec) as file:
-                group = part(file, f"projections/{view}", self.spec)
-                stored, given = self._stored(group, self.values, view), self._stored(group, "weights", view)
+        with opened(self.path, self.spec, 1e3 * math.prod(self.shape) / SLOWEST) as file:
+            group = part(file, f"projections/{view}", self.spec)
+            stored, given = self._stored(group, self.values, view), self._stored(group, "weights", view)
         if not stored.any():
             raise UserError(f"{self.spec}: {self.values} of view {view} is 0 everywhere")
         if self.values == "diode":
@@ -101,8 +102,9 @@ def describe(spec: str, path: str, absorbances: bool = True, background: str = "
     """
     name = "diode" if absorbances else "data"
     with opened(path, spec) as file:
+        count = _count(part(file, "projections", spec), spec)
+    with opened(path, spec, count * SECONDS) as file:
         projections = part(file, "projections", spec)
-        count = _count(projections, spec)
         groups = [part(projections, str(view), spec) for view in range(count)]
         sizes = np.array([_size(group, view, name, spec) for view, group in enumerate(groups)])
         shape = tuple(int(n) for n in sizes.max(axis=0))

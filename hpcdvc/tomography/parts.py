@@ -20,9 +20,20 @@ MOST_NUMBERS = 2**24
 
 
 @contextmanager
-def opened(path: str, spec: str) -> Iterator["h5py.File"]:
-    """An HDF5 file, open while its header is read; UserError, naming `spec`, when it is damaged or none."""
-    with reading(spec, header_seconds(path)):
+def opened(path: str, spec: str, seconds: float = 0.0) -> Iterator["h5py.File"]:
+    """An HDF5 file, open while it is read.
+
+    Parameters
+    ----------
+    path : the file
+    spec : the scan, for messages
+    seconds : CPU time that it may take beside that of a header
+
+    Raises
+    ------
+    UserError : it is damaged, or none
+    """
+    with reading(spec, header_seconds(path) + seconds):
         import h5py
 
         with h5py.File(path, "r") as file:
