@@ -1,4 +1,4 @@
-"""Records of projections; see `hpcdvc.kernels.records`."""
+"""Records of projections of volumes: see `records`, which reads this as a file."""
 
 GROUPS = {
     "tomography": {
