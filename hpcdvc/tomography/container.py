@@ -1,10 +1,14 @@
-"""Views of a scan under the names that mumott gives them: for reconstructions of users."""
+"""Views of a scan under the names that mumott gives them, for reconstructions of users; and scans of such views."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from hpcdvc.tomography.geometry import Geometry
+from hpcdvc.errors import UserError
+from hpcdvc.tomography.geometry import Geometry, Goniometer
+from hpcdvc.tomography.normalise import absorbance
+from hpcdvc.tomography.scan import Scan
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,3 +83,35 @@ class Container:
 
     def __len__(self) -> int:
         return len(self.absorbances)
+
+
+@dataclass(frozen=True, eq=False)
+class ContainerViews:
+    """Views that are in memory; see `hpcdvc.tomography.scan.Views`."""
+
+    container: Any
+    use_absorbances: bool
+    files: tuple[str, ...] = ()
+
+    def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:
+        """See `hpcdvc.tomography.scan.Scan.read`."""
+        light = np.asarray(self.container.diode[view], float)
+        weights = np.asarray(self.container.weights[view], np.float32).reshape(*light.shape, -1)
+        weights = np.where((weights > 0).all(axis=-1), weights.mean(axis=-1), 0).astype(np.float32)
+        if not self.use_absorbances:
+            return np.asarray(self.container.data[view], np.float32).reshape(*light.shape, -1).mean(axis=-1), weights
+        found = absorbance(light)
+        if found is None or not np.isfinite(light).all():
+            raise UserError(f"the diode of view {view} holds no light, or NaN or infinity")
+        return found[0], found[1] * weights
+
+
+def scan_of_container(container: Any, use_absorbances: bool) -> Scan:
+    """A scan of what mumott's DataContainer holds."""
+    geometry = container.geometry
+    start = Goniometer(*(np.asarray(getattr(geometry, f"{name}_direction_0"), float) for name in "pjk"))
+    shape = tuple(int(n) for n in np.shape(container.diode)[1:3])
+    volume = tuple(int(n) for n in geometry.volume_shape)
+    views = Geometry.of_rotations(np.asarray(geometry.rotations_as_array, float), shape, volume, goniometer=start)
+    offsets = (np.asarray(o, float) for o in (geometry.j_offsets_as_array, geometry.k_offsets_as_array))
+    return Scan("the data container", views, *offsets, ContainerViews(container, use_absorbances), "container")
