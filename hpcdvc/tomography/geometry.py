@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Goniometer:
-    """How a sample is turned before the beam: R = R_outer R_inner, and what looks along v before looks along R' v after.
+    """How a sample is turned: R = R_outer R_inner, and what looks along v in the volume before looks along R' v after.
 
     Attributes
     ----------
@@ -32,8 +32,8 @@ class Goniometer:
 class Geometry:
     """Views of a scan with parallel beams.
 
-    Pixel (j, k) of a view looks along p at (j + 0.5 - J/2 + j_offset) u + (k + 0.5 - K/2 + k_offset) w, from the centre of
-    the volume, in voxels.
+    Pixel (j, k) of a view looks along p at (j + 0.5 - J/2 + j_offset) u + (k + 0.5 - K/2 + k_offset) w, in voxels from
+    the centre of the volume.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.images.hdf5_storage import files_of
-from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, reading
+from hpcdvc.images.volume import SLOWEST
 from hpcdvc.tomography import normalise
 from hpcdvc.tomography.geometry import Geometry, Goniometer, is_rotation
 from hpcdvc.tomography.parts import is_numeric, numbers, opened, part, read_whole
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 #: Names of what a view holds, new and old.
 MATRIX, INNER, OUTER = ("rotation_matrix", "rot_mat"), ("inner_angle", "rotations"), ("outer_angle", "tilts")
 J_OFFSET, K_OFFSET = ("j_offset", "offset_j"), ("k_offset", "offset_k")
+#: What a file says of the detector of scattered light.
+DETECTOR = ("detector_angles", "detector_direction_origin", "detector_direction_positive_90", "two_theta")
+#: CPU time that the header of a view may take.
+SECONDS = 0.1
 #: Voxels along an axis of a volume at most.
 MOST = 2**20
 
@@ -34,7 +38,7 @@ class MumottViews:
     path : the file
     shape : (J, K) of all views; smaller ones are filled up at their upper ends, without weight
     values : "diode", or "data", whose mean over the segments of the detector is taken as it is
-    clipped : the beam is the 99.9th percentile of a view, and brighter pixels have no weight, as in mumott
+    background : what light there is beside the sample: see `hpcdvc.tomography.normalise.beam_of`
     files : those that are read
     """
 
@@ -42,22 +46,21 @@ class MumottViews:
     path: str
     shape: tuple[int, int]
     values: str
-    clipped: bool
+    background: str
     files: tuple[str, ...]
 
     def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """See `hpcdvc.tomography.scan.Scan.read`."""
-        with reading(self.spec, HEADER_SECONDS + 1e3 * math.prod(self.shape) / SLOWEST):
-            with opened(self.path, self.spec) as file:
-                group = part(file, f"projections/{view}", self.spec)
-                stored, given = self._stored(group, self.values, view), self._stored(group, "weights", view)
+        with opened(self.path, self.spec, 1e3 * math.prod(self.shape) / SLOWEST) as file:
+            group = part(file, f"projections/{view}", self.spec)
+            stored, given = self._stored(group, self.values, view), self._stored(group, "weights", view)
         if not stored.any():
             raise UserError(f"{self.spec}: {self.values} of view {view} is 0 everywhere")
         if self.values == "diode":
-            beam = (normalise.brightest if self.clipped else normalise.bright_median)(stored[..., 0])
-            if not beam > 0:
-                raise UserError(f"{self.spec}: diode of view {view} holds no light, its brightest is {beam:g}")
-            values, weights = normalise.absorbance(stored[..., 0] / beam, self.clipped)
+            found = normalise.absorbance(stored[..., 0], self.background)
+            if found is None:
+                raise UserError(f"{self.spec}: diode of view {view} shows no light beside the sample")
+            values, weights = found
         else:
             values, weights = stored.mean(axis=2), np.ones(stored.shape[:2])
         if given is not None:
@@ -84,14 +87,14 @@ def is_mumott(file: "h5py.File", spec: str) -> bool:
     return isinstance(part(file, "projections", spec), h5py.Group)
 
 
-def describe(spec: str, path: str, absorbances: bool = True, clipped: bool = False) -> Scan:
+def describe(spec: str, path: str, absorbances: bool = True, background: str = "bright") -> Scan:
     """A scan, from the headers of its views.
 
     Parameters
     ----------
     spec, path : the name as the user wrote it, and the file
     absorbances : of the diode; otherwise the mean of the data is taken
-    clipped : see `MumottViews`
+    background : see `MumottViews`
 
     Raises
     ------
@@ -99,16 +102,20 @@ def describe(spec: str, path: str, absorbances: bool = True, clipped: bool = Fal
     """
     name = "diode" if absorbances else "data"
     with opened(path, spec) as file:
+        count = _count(part(file, "projections", spec), spec)
+    with opened(path, spec, count * SECONDS) as file:
         projections = part(file, "projections", spec)
-        count = _count(projections, spec)
         groups = [part(projections, str(view), spec) for view in range(count)]
         sizes = np.array([_size(group, view, name, spec) for view, group in enumerate(groups)])
         shape = tuple(int(n) for n in sizes.max(axis=0))
         offsets = [[_number(group, names, spec) or 0.0 for group in groups] for names in (J_OFFSET, K_OFFSET)]
         geometry = _geometry(file, groups, shape, spec)
+        of_detector = {key: numbers(file, key, spec) for key in DETECTOR}
     # pixels are added beyond the last: the middle moves
     j_offsets, k_offsets = np.array(offsets) + (np.array(shape) - sizes).T / 2
-    return Scan(spec, geometry, j_offsets, k_offsets, MumottViews(spec, path, shape, name, clipped, (path,)), "mumott")
+    views = MumottViews(spec, path, shape, name, background, (path,))
+    detector = {key: found.ravel().tolist() for key, found in of_detector.items() if found is not None}
+    return Scan(spec, geometry, j_offsets, k_offsets, views, "mumott", detector)
 
 
 def _count(projections: "h5py.Group", spec: str) -> int:

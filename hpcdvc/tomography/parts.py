@@ -1,4 +1,4 @@
-"""Parts of HDF5 files of scans by name: links are followed with care, and what was never written is not taken for zeros."""
+"""Parts of HDF5 files by name: links are followed with care, and what was never written is not taken for zeros."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +20,20 @@ MOST_NUMBERS = 2**24
 
 
 @contextmanager
-def opened(path: str, spec: str) -> Iterator["h5py.File"]:
-    """An HDF5 file, open while its header is read; UserError, naming `spec`, when it is damaged or none."""
-    with reading(spec, header_seconds(path)):
+def opened(path: str, spec: str, seconds: float = 0.0) -> Iterator["h5py.File"]:
+    """An HDF5 file, open while it is read.
+
+    Parameters
+    ----------
+    path : the file
+    spec : the scan, for messages
+    seconds : CPU time that it may take beside that of a header
+
+    Raises
+    ------
+    UserError : it is damaged, or none
+    """
+    with reading(spec, header_seconds(path) + seconds):
         import h5py
 
         with h5py.File(path, "r") as file:
@@ -72,3 +83,23 @@ def read_whole(data: "h5py.Dataset", spec: str) -> np.ndarray:
     if values.size:
         read_numbers(data, (), values)
     return values
+
+
+def attribute(node: "h5py.Group | h5py.Dataset", name: str) -> str | None:
+    """A text attribute, however it was stored; None if it is no text, or not there."""
+    value = node.attrs.get(name)
+    if isinstance(value, np.ndarray) and value.size:
+        value = value.ravel()[0]
+    value = value.decode(errors="replace") if isinstance(value, bytes) else value
+    return value if isinstance(value, str) else None
+
+
+def text(group: "h5py.Group", name: str, spec: str) -> str | None:
+    """The text of a scalar dataset; None if it is none, or not there."""
+    import h5py
+
+    data = follow(group, name, spec)
+    if not isinstance(data, h5py.Dataset) or data.size != 1 or data.dtype.kind not in "SO":
+        return None
+    value = np.asarray(data[()]).ravel()[0]
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

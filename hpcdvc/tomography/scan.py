@@ -1,6 +1,6 @@
 """A tomographic scan: where its views look from, and the views themselves, read one at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -30,7 +30,7 @@ class Scan:
     j_offsets, k_offsets : (n,) float64, pixels, that the file gives, 0 where it gives none
     views : where they are read from
     kind : what the file is: "mumott", "NXtomo", "DataExchange", "HDF5" or "stack"
-    notes : what the user has to know, in words that follow a colon
+    detector : of mumott's files, what they say of the detector of scattered light, for .geo files
     """
 
     spec: str
@@ -39,7 +39,7 @@ class Scan:
     k_offsets: np.ndarray
     views: Views
     kind: str
-    notes: tuple[str, ...] = ()
+    detector: dict[str, list] = field(default_factory=dict)
 
     def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """One view, read from the file.
