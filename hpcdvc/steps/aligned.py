@@ -18,6 +18,7 @@ from hpcdvc.output.slab_file import ImageWriter, contiguous, key_in_hdf, put_fac
 from hpcdvc.output.sinogram import draw_alignment
 from hpcdvc.output.stored import opened
 from hpcdvc.output.transports import GatheredFile, put_text
+from hpcdvc.tomography.aligned import aligned_frame
 from hpcdvc.tomography.geo import write_geo
 from hpcdvc.tomography.geometry import Geometry
 from hpcdvc.tomography.settings import Alignment
@@ -42,7 +43,7 @@ class AlignedFile:
     ----------
     stem : path without extension
     metadata : what to remember, anything JSON can hold; "key" tells this run from others
-    geometry : of the scan
+    geometry, detector : of the scan
     iterations : how many there will be at most
     geo : path of the geometry; None: <stem>.geo
     stack : "tif" or "nxtomo": the aligned views are written as well
@@ -52,6 +53,7 @@ class AlignedFile:
     stem: str
     metadata: dict
     geometry: Geometry
+    detector: dict[str, list]
     iterations: int
     geo: str | None = None
     stack: str | None = None
@@ -168,7 +170,7 @@ class AlignedFile:
             views = np.arange(self.geometry.views)
             write_table(f"{self.stem}.tsv", OFFSETS, [views, *angles.T, *offsets[-1], *free])
             write_table(f"{self.stem}-history.tsv", tuple(FACTS), facts)
-            write_geo(self.geo or f"{self.stem}.geo", self.geometry, *offsets[-1])
+            write_geo(self.geo or f"{self.stem}.geo", self.geometry, *offsets[-1], self.detector)
             reference = stored.dataset("hpcdvc/reference", self.shapes["reference"])
             if self.graph:
                 changes = dict(zip(FACTS, facts, strict=True))["change"]
@@ -206,9 +208,7 @@ def write_table(path: str, names: tuple[str, ...], columns: list[np.ndarray]) ->
 
 
 def shifted(reference: "h5py.Dataset", offsets: np.ndarray) -> Iterator[np.ndarray]:
-    """Views (rows k, columns j) as they would be without their offsets (2, n), of j and k; 0 beyond what was seen."""
-    from scipy.ndimage import shift
-
-    for view, (j, k) in zip(range(len(reference)), offsets.T, strict=True):
-        # pixel j shows what pixel j + offset shows of a view without one
-        yield shift(reference[view].astype(np.float64), (k, j), order=3, mode="constant").astype(np.float32)
+    """Frames (rows k, columns j) of views as they would be without their offsets (2, n), of j and k."""
+    for view, (j, k) in enumerate(offsets.T):
+        values = reference[view].T
+        yield aligned_frame(values, np.ones_like(values), j, k)
