@@ -13,6 +13,7 @@ class ScanFiles(OptionSet):
 
     scan: str = option(
         REQUIRED,
+        reads="projections",
         help="views: HDF5 file of mumott, NXtomo or DataExchange, any other HDF5 file (-data, -angles), or a stack of "
         "images (-angles): TIFF of many pages, folder of TIFF files, .npy; rows are along the axis",
     )
@@ -20,20 +21,20 @@ class ScanFiles(OptionSet):
         None, "-data", "--data", metavar="PATH", help="the views in an HDF5 file of any kind: a 3-D dataset"
     )
     angles: str | None = option(
-        None, "-angles", "--angles", metavar="FILE | PATH",
+        None, "-angles", "--angles", metavar="FILE | PATH", reads="projections",
         help="angles in degrees: a text, a line for each view, with a second number where views are tilted; a dataset "
         "of the scan; or a .geo file",
     )  # fmt: skip
     tilt: str | None = option(
-        None, "-tilt", "--tilt", metavar="DEG | FILE | PATH",
+        None, "-tilt", "--tilt", metavar="DEG | FILE | PATH", reads="projections", or_number=True,
         help="tilt in degrees: a number for all views, or a text or dataset of one for each",
     )  # fmt: skip
     flat: str | None = option(
-        None, "-flat", "--flat", metavar="FILE | PATH",
+        None, "-flat", "--flat", metavar="FILE | PATH", reads="projections",
         help="frames without sample, whose mean is the beam: a file, or a dataset of the scan",
     )  # fmt: skip
     dark: str | None = option(
-        None, "-dark", "--dark", metavar="FILE | PATH", help="frames without beam, whose mean is subtracted"
+        None, "-dark", "--dark", metavar="FILE | PATH", reads="projections", help="frames without beam, whose mean is subtracted"
     )
     absorbances: bool = option(
         True, "-noabs", "--no-absorbances",
