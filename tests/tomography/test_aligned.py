@@ -39,11 +39,10 @@ def test_pixels_without_weight_are_filled():
 def test_nxtomo_is_a_scan_again(tmp_path, absorbances):
     views = files.absorbances()
     path = str(tmp_path / "aligned.nx")
-    angles = np.deg2rad(files.ANGLES)
     frames = (view.T.astype(np.float32) for view in views)
-    write_nxtomo(path, (files.VIEWS, files.K, files.J), frames, angles, absorbances)
+    write_nxtomo(path, (files.VIEWS, files.K, files.J), frames, files.ANGLES, absorbances)
     scan = describe_scan(path, background="none", absorbances=absorbances)
-    assert scan.kind == "NXtomo" and np.allclose(scan.geometry.inner, angles)
+    assert scan.kind == "NXtomo" and np.array_equal(scan.geometry.inner, np.deg2rad(files.ANGLES))
     for view in range(files.VIEWS):
         assert np.abs(scan.read(view)[0] - views[view]).max() < 1e-6
     with h5py.File(path) as file:
