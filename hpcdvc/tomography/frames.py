@@ -35,10 +35,11 @@ class Frames:
         return self.info.shape[1:]
 
     def mean(self) -> np.ndarray:
-        """(rows, columns) float64: mean of the frames."""
+        """(rows, columns) float64: mean of the frames; not finite where one of them is not."""
         total = np.zeros(self.size)
-        for number in self.numbers:
-            total += read_planes(self.info, number, number + 1)[0]
+        with np.errstate(invalid="ignore"):
+            for number in self.numbers:
+                total += read_planes(self.info, number, number + 1)[0]
         return total / len(self.numbers)
 
 
