@@ -34,7 +34,12 @@ class ScanFiles(OptionSet):
         help="frames without sample, whose mean is the beam: a file, or a dataset of the scan",
     )  # fmt: skip
     dark: str | None = option(
-        None, "-dark", "--dark", metavar="FILE | PATH", reads="projections", help="frames without beam, whose mean is subtracted"
+        None,
+        "-dark",
+        "--dark",
+        metavar="FILE | PATH",
+        reads="projections",
+        help="frames without beam, whose mean is subtracted",
     )
     absorbances: bool = option(
         True, "-noabs", "--no-absorbances",

@@ -1,5 +1,6 @@
 """Views that are frames of a stack: of TIFF files, of NXtomo, DataExchange and any other HDF5 file."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -64,9 +65,10 @@ class FrameViews:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Those that hold pixels."""
-        parts = [part.info.files for part in (self.frames, self.flat, self.dark) if part is not None]
-        return tuple(dict.fromkeys(name for names in parts for name in names))
+        """Those that are read, and those whose links lead to them."""
+        infos = [part.info for part in (self.frames, self.flat, self.dark) if part is not None]
+        named = [path for info in infos for path in (info.path, *info.files) if not os.path.isdir(path)]
+        return tuple(dict.fromkeys(named))
 
     def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """See `hpcdvc.tomography.scan.Scan.read`."""

@@ -100,20 +100,20 @@ def describe(spec: str, path: str, absorbances: bool = True, background: str = "
     ------
     UserError : the file is damaged, a view lacks something, or does not fit the others
     """
-    name = "diode" if absorbances else "data"
+    name, files = "diode" if absorbances else "data", set()
     with opened(path, spec) as file:
         count = _count(part(file, "projections", spec), spec)
     with opened(path, spec, count * SECONDS) as file:
         projections = part(file, "projections", spec)
         groups = [part(projections, str(view), spec) for view in range(count)]
-        sizes = np.array([_size(group, view, name, spec) for view, group in enumerate(groups)])
-        shape = tuple(int(n) for n in sizes.max(axis=0))
+        sizes = np.array([_size(group, view, name, spec, files) for view, group in enumerate(groups)])
+        shape = tuple(sizes.max(axis=0).tolist())
         offsets = [[_number(group, names, spec) or 0.0 for group in groups] for names in (J_OFFSET, K_OFFSET)]
         geometry = _geometry(file, groups, shape, spec)
         of_detector = {key: numbers(file, key, spec) for key in DETECTOR}
     # pixels are added beyond the last: the middle moves
     j_offsets, k_offsets = np.array(offsets) + (np.array(shape) - sizes).T / 2
-    views = MumottViews(spec, path, shape, name, background, (path,))
+    views = MumottViews(spec, path, shape, name, background, (path, *sorted(files - {path})))
     detector = {key: found.ravel().tolist() for key, found in of_detector.items() if found is not None}
     return Scan(spec, geometry, j_offsets, k_offsets, views, "mumott", detector)
 
@@ -132,8 +132,8 @@ def _count(projections: "h5py.Group", spec: str) -> int:
     return len(names)
 
 
-def _size(group: "h5py.Group", view: int, name: str, spec: str) -> tuple[int, int]:
-    """(J, K) of a view, whose pixels are all there."""
+def _size(group: "h5py.Group", view: int, name: str, spec: str, files: set[str]) -> tuple[int, int]:
+    """(J, K) of a view, whose pixels are all there; the files that hold them are added to `files`."""
     import h5py
 
     if not isinstance(group, h5py.Group):
@@ -151,7 +151,7 @@ def _size(group: "h5py.Group", view: int, name: str, spec: str) -> tuple[int, in
         flat = name == "diode" and wanted == name
         if data.ndim not in ((2,) if flat else (2, 3)) or 0 in data.shape:
             raise UserError(f"{spec}: {wanted} of view {view} has shape {data.shape}, which is no image")
-        files_of(data, spec)
+        files.update(files_of(data, spec))
         sizes[wanted] = data.shape[:2]
     if len(set(sizes.values())) > 1:
         j, k = (" x ".join(map(str, size)) for size in sizes.values())

@@ -11,7 +11,7 @@ from hpcdvc.tomography.geometry import Geometry
 class Views(Protocol):
     """Where views are read from."""
 
-    #: The files that are read.
+    #: The files that are read, that of the scan first.
     files: tuple[str, ...]
 
     def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:

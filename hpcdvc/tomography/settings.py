@@ -83,7 +83,9 @@ class AlignSettings:
         if self.bins and min(self.bins) < 1:
             raise UserError(f"views are binned by 1 pixel or more, not {min(self.bins)}")
         if len(self.methods) > 1 and len(self.methods) != len(self.upsampling):
-            raise UserError(f"{len(self.methods)} methods and {len(self.upsampling)} stages: one for all, or one for each")
+            raise UserError(
+                f"{len(self.methods)} methods and {len(self.upsampling)} stages: one for all, or one for each"
+            )
         if self.maxiter < 0:
             raise UserError(f"the number of iterations must be 0 or more, not {self.maxiter}")
         if not 0 < self.sample <= 1:

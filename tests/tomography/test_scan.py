@@ -2,6 +2,7 @@
 
 import pickle
 
+import h5py
 import numpy as np
 import pytest
 import scan_files as files
@@ -58,6 +59,21 @@ def test_offsets_of_mumott_are_kept(scans):
     assert np.array_equal(scans["mumott"].j_offsets, 0.25 * steps)
     assert np.array_equal(scans["mumott"].k_offsets, -0.5 * steps)
     assert not scans["NXtomo"].j_offsets.any()
+
+
+def test_all_files_that_are_read_are_named(tmp_path):
+    def outsource(file):
+        for name in ("projections/2/diode", "exchange/data"):
+            if name in file:
+                with h5py.File(tmp_path / "other.h5", "w") as other:
+                    other["x"] = file[name][()]
+                del file[name]
+                file[name] = h5py.ExternalLink("other.h5", "x")
+
+    for write in (files.write_mumott, files.write_exchange):
+        scan = describe_scan(write(tmp_path / "scan.h5", change=outsource))
+        assert scan.views.files == (str(tmp_path / "scan.h5"), str(tmp_path / "other.h5"))
+        assert np.abs(scan.read(2)[0] - files.absorbances()[2]).max() < 2e-3
 
 
 def test_smaller_views_keep_where_they_look(tmp_path):
