@@ -14,15 +14,16 @@ from hpcdvc.output import files, schema, vtkhdf
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.contents import explain
 from hpcdvc.output.dense import SCHEMA, DenseArray
-from hpcdvc.output.slab_file import ImageWriter, contiguous, key_in_hdf, put_facts
+from hpcdvc.output.nxtomo import write_nxtomo
 from hpcdvc.output.sinogram import draw_alignment
+from hpcdvc.output.slab_file import ImageWriter, contiguous, key_in_hdf, put_facts
 from hpcdvc.output.stored import opened
+from hpcdvc.output.tiff import write_pages
 from hpcdvc.output.transports import GatheredFile, put_text
 from hpcdvc.tomography.aligned import aligned_frame
 from hpcdvc.tomography.geo import write_geo
 from hpcdvc.tomography.geometry import Geometry
 from hpcdvc.tomography.settings import Alignment
-from hpcdvc.tomography.stacks import write_nxtomo, write_tiff
 
 if TYPE_CHECKING:
     import h5py
@@ -47,6 +48,7 @@ class AlignedFile:
     iterations : how many there will be at most
     geo : path of the geometry; None: <stem>.geo
     stack : "tif" or "nxtomo": the aligned views are written as well
+    absorbances : the views are such
     graph : pictures are drawn
     """
 
@@ -57,6 +59,7 @@ class AlignedFile:
     iterations: int
     geo: str | None = None
     stack: str | None = None
+    absorbances: bool = True
     graph: bool = True
 
     @property
@@ -163,7 +166,7 @@ class AlignedFile:
     def write_views(self) -> None:
         """Write what stands beside the HDF5 file, from that file (one rank)."""
         with opened(self.path) as stored:
-            offsets = stored.array(f"hpcdvc/history/offsets", (None, 2, self.geometry.views))
+            offsets = stored.array("hpcdvc/history/offsets", (None, 2, self.geometry.views))
             angles = stored.array("hpcdvc/angles", (self.geometry.views, 2))
             free = stored.array("hpcdvc/offsets_free", (2, self.geometry.views))
             facts = [stored.array(f"hpcdvc/history/{name}", (len(offsets),)) for name in FACTS]
@@ -175,10 +178,11 @@ class AlignedFile:
             if self.graph:
                 changes = dict(zip(FACTS, facts, strict=True))["change"]
                 draw_alignment(f"{self.stem}-sinogram.png", reference, offsets, changes, angles[:, 0])
+            frames = shifted(reference, offsets[-1])
             if self.stack == "tif":
-                write_tiff(f"{self.stem}-aligned.tif", reference.shape, shifted(reference, offsets[-1]))
+                write_pages(f"{self.stem}-aligned.tif", reference.shape, frames)
             elif self.stack == "nxtomo":
-                write_nxtomo(f"{self.stem}-aligned.nxs", reference.shape, shifted(reference, offsets[-1]), angles[:, 0])
+                write_nxtomo(f"{self.stem}-aligned.nxs", reference.shape, frames, angles[:, 0], self.absorbances)
 
     def summary(self) -> str | None:
         """Nothing to be said that the work has not said."""

@@ -80,7 +80,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     if options.geo and not os.path.isdir(os.path.dirname(options.geo) or "."):
         raise UserError(f"-geo {options.geo}: there is no such folder")
     iterations = sum(stage.maxiter for stage in loop.plan(scan.geometry, settings))
-    file = AlignedFile(stem, metadata, scan.geometry, scan.detector, iterations, options.geo, options.stack, options.graph)
+    written = {name: getattr(options, name) for name in ("geo", "stack", "absorbances", "graph")}
+    file = AlignedFile(stem, metadata, scan.geometry, scan.detector, iterations, **written)
     rows = state_type(scan.geometry.views)
     task = AlignTask(scan, settings)
     return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=rows, unit="iterations")]
