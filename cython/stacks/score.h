@@ -97,7 +97,7 @@ INLINE fit fit_partial(const tile *t, int metric, int64_t other, const float *co
     const vi few = n < splat(least);
     fit f = {(vf)(few & (vi)splat(NONE)) + load(t->other->excluded + other), ab - a * b / some};
     if (metric == NCC) {
-        f.good += f.covariance / root(larger(va, tiny) * larger(vb, tiny));
+        f.good += f.covariance / root(larger(larger(va, splat(0)) * larger(vb, splat(0)), tiny));
     } else if (metric == UMPA) {
         const vf d = a + ab - b - bb;
         f.good += (d * d / larger(n + 2 * b + bb, tiny) - (aa - 2 * ab + bb)) * (frames / some);
