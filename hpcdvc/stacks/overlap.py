@@ -15,7 +15,7 @@ from hpcdvc.stacks.chi2 import cross_spectrum, padded_shape, spectrum_of
 from hpcdvc.stacks.highest import highest, second_highest
 from hpcdvc.stacks.images import Images
 from hpcdvc.stacks.iterations import gauss_newton
-from hpcdvc.stacks.match import LEAST_SIDE, ODDS, overlap_beats_chance, overlapping
+from hpcdvc.stacks.match import LEAST_SIDE, ODDS, matches_beside_its_brightest, overlap_beats_chance, overlapping
 from hpcdvc.stacks.spectrum import Polynomial, axes_of
 
 #: Least part of the pixels that must overlap.
@@ -60,7 +60,9 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
     status, std = settled.status, settled.std
     if status in (Status.CONVERGED, Status.DECORRELATED):
         trials = likely.size if largest is None else (2 * largest + 1) ** len(place)
-        status = Status.CONVERGED if overlap_beats_chance(images, place, trials) else Status.DECORRELATED
+        matches = overlap_beats_chance(images, place, trials)
+        matches = matches and matches_beside_its_brightest(images, place, settled.zncc)
+        status = Status.CONVERGED if matches else Status.DECORRELATED
     if status == Status.CONVERGED and largest is not None and np.abs(place).max() > largest:
         status = Status.BORDER_OF_RANGE
     return status, place, std, settled.zncc

@@ -9,7 +9,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.images.stack import Stack
-from hpcdvc.steps.bands import box_counts
+from hpcdvc.steps.row_measure import box_counts
 
 #: Rows that are looked at together when a stack is looked through.
 LOOK = 64

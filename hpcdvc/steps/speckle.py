@@ -206,7 +206,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class NothingToMeasure:
-    """Takes the place of `hpcdvc.steps.bands.RowMeasure` where too few frames are left: all pixels have one status."""
+    """Takes the place of `row_measure.RowMeasure` where too few frames are left: all pixels have one status."""
 
     settings: DenseSettings
     height: int

@@ -31,7 +31,8 @@ from hpcdvc.stacks.device import array_module
 from hpcdvc.stacks.integrate import integrate
 from hpcdvc.stacks.refine import KINDS
 from hpcdvc.stacks.windows import window_taps
-from hpcdvc.steps.bands import BAND, Bands, NodeRows, RowMeasure, check_window, maker
+from hpcdvc.steps.bands import BAND, Bands, NodeRows, check_window, maker
+from hpcdvc.steps.row_measure import RowMeasure
 from hpcdvc.steps.speckle import NothingToMeasure, Scan, ScanFiles, check_frames, masked_windows, scan_files
 
 log = logging.getLogger("hpcdvc")
@@ -126,8 +127,6 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     if grid:
         file = _table(options, stem, grid, metadata, choose_transport(team))
         return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=file.dtype)]
-    if options.vtk:
-        raise UserError("-vtk is for the nodes of a grid (-ns): ParaView opens the .hdf file of all pixels by itself")
     file = _maps(options, stem, files, metadata)
     unit = "projections" if files.shape[0] > 1 else "bands"
     return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit=unit)]
@@ -152,7 +151,7 @@ def _maps(options: Options, stem: str, files: ScanFiles, metadata: dict) -> Dens
         files.shape,
         columns,
         metadata,
-        ("tif",) * options.tif,
+        tuple(view for view in ("vtk", "tif") if getattr(options, view)),
         ADVICE,
         later=("phase",) * options.integrate,
         units={"phase": "radian"} if options.energy else {},

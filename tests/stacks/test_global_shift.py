@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from shift_cases import cosines, pair
 from skimage import data
 
@@ -255,6 +256,34 @@ def test_textures_that_have_nothing_in_common(boundary):
         one, two = cosines((56, 56), (0, 0), seed, count=20 * (1 + seed)), cosines((56, 56), (0, 0), seed + 100)
         shift = measured(one, two, boundary=boundary)
         assert shift.status in (-8, -9, -10, 1) and np.isnan(shift.displacement).all()
+
+
+def stars(seed, size=56):
+    """A field of stars, few of them bright, and a little noise."""
+    rng, image = np.random.default_rng(seed), np.zeros((size, size))
+    places = rng.integers(0, size, (60, 2))
+    np.add.at(image, tuple(places.T), rng.pareto(2, 60) + 0.1)
+    return ndimage.gaussian_filter(image, 1.2, mode="wrap") + 0.01 * rng.standard_normal(image.shape)
+
+
+@pytest.mark.parametrize("method, boundary", [("chi2", "wrap"), ("phase", "wrap"), ("chi2", "overlap")])
+def test_the_brightest_star_is_no_match_by_itself(method, boundary):
+    """It lies on the brightest of any other field at some displacement."""
+    for seed in range(8):
+        image = stars(seed)
+        moved = np.roll(image, (3, -4), (0, 1)) + 0.02 * np.random.default_rng(seed).standard_normal(image.shape)
+        found = measured(image, moved, method=method, boundary=boundary)
+        assert found.displacement[1:] == pytest.approx((3, -4), abs=0.1)
+        shift = measured(image, stars(seed + 100), method=method, boundary=boundary)
+        assert shift.status < 2 and np.isnan(shift.displacement).all(), seed
+
+
+def test_a_single_star_is_a_match_in_noise():
+    y, x = np.mgrid[:64, :64] - 32
+    star, rng = 20 * np.exp(-(x**2 + y**2) / 8), np.random.default_rng(0)
+    images = star + rng.standard_normal(star.shape), np.roll(star, (5, -3), (0, 1)) + rng.standard_normal(star.shape)
+    for boundary in ("wrap", "overlap"):
+        assert measured(*images, boundary=boundary).displacement[1:] == pytest.approx((5, -3), abs=0.3)
 
 
 PICTURES = ["camera", "coins", "moon", "brick", "grass", "gravel", "page", "clock"]
