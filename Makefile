@@ -54,6 +54,8 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/structured.py
 	@$(PYTHON_HERE) benchmarks/solve.py
 	@$(PYTHON_HERE) benchmarks/shift.py
+	@$(PYTHON_HERE) benchmarks/refine.py
+	@$(PYTHON_HERE) benchmarks/stacks.py
 
 docs:
 	@.ci/bootstrap.sh docs

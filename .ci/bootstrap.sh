@@ -101,7 +101,7 @@ install_all() {
 }
 
 kernels_are_fresh() {
-    [ -z "$(find cython setup.py hpcdvc/kernels/records.py -newer "$stamps/kernels" 2>&1)" ] || return 1
+    [ -z "$(find cython setup.py hpcdvc/kernels/record*.py -newer "$stamps/kernels" 2>&1)" ] || return 1
     suffix=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
     for source in cython/*/*.pyx; do
         name=${source##*/}

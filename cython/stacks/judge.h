@@ -29,6 +29,7 @@ typedef struct {
     double variance;     /* of the window of the template */
     double exact;        /* misfit that is rounding */
     double n;            /* its frames */
+    double around[9];    /* correlations at the displacements around the best */
 } look;
 
 /* How many values of a window, and displacements, are news of each other; and how many values for misfits, of which some
@@ -60,9 +61,10 @@ static int look_around(const tile *t, int x, const match *m, double v[9])
 
 static look look_at_correlation(const tile *t, int64_t row, int x, const match *m)
 {
-    double s[SUMS], c[9];
+    double s[SUMS];
     sums_at(t, row, x, m->lag, s);
-    look l = {0, {0, 0}, 0, own_variance(t, s), EXACT, s[N]};
+    look l = {0, {0, 0}, 0, own_variance(t, s), EXACT, s[N], {0}};
+    double *c = l.around;
     l.exact *= fmax(fmax(s[AA] / l.variance, s[BB] / other_variance(t, s)), 1);
     for (int i = 0; i < 9; i++) {
         const int dy = is_axis(t, 0) ? i / 3 - 1 : 0, dx = is_axis(t, 1) ? i % 3 - 1 : 0;
@@ -106,8 +108,18 @@ static int is_flat(const tile *t, const look *l, const independent *n)
     return !(l->least_curvature > fmax(FLATTEST, ABOVE_ROUNDING * l->exact) && variance < UNSURE * UNSURE);
 }
 
+/* What a peak is fitted to. */
+static double peak_value(const tile *t, int64_t row, int x, int64_t lag)
+{
+    const float good = t->good[lag * TILE + x];
+    double s[SUMS];
+    if (!t->d->of_correlation || IS_NONE(good)) return good;
+    sums_at(t, row, x, lag, s);
+    return correlation(t, s);
+}
+
 /* Quadratic function about the middle of `peak_size` displacements, moved inside the map. Returns a status. */
-static int find_polynomial(const tile *t, int x, match *m)
+static int find_polynomial(const tile *t, int64_t row, int x, match *m)
 {
     const hpcdvc_dense *d = t->d;
     double v[LARGEST * LARGEST], o[2];
@@ -123,20 +135,20 @@ static int find_polynomial(const tile *t, int x, match *m)
         for (int axis = 0; axis < 2; axis++) {
             for (int i = -half[axis]; i <= half[axis]; i++) {
                 const int64_t lag = axis ? m->y * d->lags[1] + middle[1] + i : (middle[0] + i) * d->lags[1] + m->x;
-                v[i + half[axis]] = t->good[lag * TILE + x];
+                v[i + half[axis]] = peak_value(t, row, x, lag);
                 if (IS_NONE(v[i + half[axis]])) return FEW_VALID;
             }
             const expansion e = fit_quadratic(v, axis ? 0 : half[0], axis ? half[1] : 0);
             if (!find_maximum(&e, !axis && half[0], axis && half[1], 1, o)) return AMBIGUOUS;
             if (half[axis] && !(fabs(o[axis]) < half[axis])) return AMBIGUOUS;
             m->offset[axis] = o[axis] + middle[axis] - best[axis];
-            m->height += value_at(&e, o) - t->good[(int64_t)m->lag * TILE + x];
+            m->height += value_at(&e, o) - peak_value(t, row, x, m->lag);
         }
         return MEASURED;
     }
     for (int y = -half[0]; y <= half[0]; y++)
         for (int i = -half[1]; i <= half[1]; i++) {
-            v[count] = t->good[((int64_t)(middle[0] + y) * d->lags[1] + middle[1] + i) * TILE + x];
+            v[count] = peak_value(t, row, x, (int64_t)(middle[0] + y) * d->lags[1] + middle[1] + i);
             if (IS_NONE(v[count++])) return FEW_VALID;
         }
     const expansion e = fit_quadratic(v, half[0], half[1]);
@@ -150,11 +162,11 @@ static int find_polynomial(const tile *t, int x, match *m)
 }
 
 /* Sub-pixel place and height. Returns a status. */
-static int find_peak(const tile *t, int x, const double around[9], match *m)
+static int find_peak(const tile *t, int64_t row, int x, const double around[9], match *m)
 {
     m->height = around[4], m->offset[0] = m->offset[1] = 0;
     if (t->d->peak == WHOLE) return MEASURED;
-    if (t->d->peak == POLYNOMIAL) return find_polynomial(t, x, m);
+    if (t->d->peak == POLYNOMIAL) return find_polynomial(t, row, x, m);
     const int along_y = is_axis(t, 0), along_x = is_axis(t, 1), apart = t->d->peak_dim == 1;
     expansion e = expand(around, along_y, along_x);
     if (apart) e.fxy = 0;
@@ -204,7 +216,9 @@ static void judge_pixel(const tile *t, int64_t row, int x, match *m, float *doub
     if (!(fmin(l.c, 1 - EXACT) >= chance(&count))) return;
     m->status = AMBIGUOUS;
     if (is_flat(t, &l, &count)) return;
-    if ((m->status = find_peak(t, x, around, m)) != MEASURED) return;
+    const double scale = t->d->own.frames / l.n * l.variance;
+    if ((m->status = find_peak(t, row, x, t->d->of_correlation ? l.around : around, m)) != MEASURED) return;
+    if (t->d->of_correlation) m->height = -scale * (1 - fmin(m->height * m->height, 1)); /* the cost there */
     m->status = NO_MATCH;
     if (t->d->metric == NCC && m->height < t->d->least_score) return;
     m->status = MEASURED;

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 include "records.pxi"
 
 cdef extern from "stacks.h":
-    enum: BEHIND
+    enum: BEHIND, UMPA_DARK
     ctypedef struct hpcdvc_band:
         pass
     ctypedef struct hpcdvc_stack:
@@ -129,5 +129,7 @@ def _check(dense, rows, columns):
         raise ValueError("the stacks have too few columns")
     if own["frames"] != other["frames"] or (dense["partial"] and not (own["there"] and other["there"])):
         raise ValueError("the stacks differ in their frames, or lack what is there in each")
+    if dense["of_correlation"] and (dense["metric"] != UMPA_DARK or dense["local_mean"]):
+        raise ValueError("peaks of the correlation are for the dark field about the mean of the stack")
     if dense["peak_size"] not in (3, 5, 7, 9) or (dense["partial"] and dense["local_mean"]):
         raise ValueError("a peak of another size, or local means of frames that lack grey values")

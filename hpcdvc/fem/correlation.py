@@ -30,6 +30,7 @@ from hpcdvc.fem.results import (
     won,
 )
 from hpcdvc.fem.sums import Sums, matrix_sums, pieces_of, share_of, step_sums, sums_over_ranks
+from hpcdvc.fem.system import check_finite
 from hpcdvc.fields.status import Status
 
 #: The residual has settled when its root mean square changes by less than this part.
@@ -91,6 +92,7 @@ class _Correlation:
         self.own = share_of(pair.points, pair.connectivity, team.rank, team.size)
         self.pieces = pieces_of(pair.points, pair.connectivity[self.own], pair.im1.shape)
         found = self._over_ranks(lambda cells: matrix_sums(pair.im1, pair.points, cells, pieces=self.pieces))
+        team.agree(lambda: check_finite(found[0]))
         self.texture = self.middles = None
         if found:
             self.middles = pair.points[pair.connectivity].mean(axis=1)
@@ -211,7 +213,7 @@ class _Correlation:
         by_chance = chance(freedom, self.texture.independent_cells(self.greys.contrast))
         # regularisation hands on what a part that is not found pulls at
         spoilt = self.equations.regularised and self._unlike(freedom).mean() > MOST_UNLIKE
-        others = self.control.criterion == "ssd" and are_others(self.sums, self.middles)
+        others = are_others(self.sums, self.middles, self.control.criterion)
         return state.zncc <= by_chance or spoilt or others
 
     def _unlike(self, freedom: float) -> np.ndarray:

@@ -16,6 +16,9 @@ from hpcdvc.registration import control
 
 #: Degree of the polynomials of a map, and how many elements there must be for each of their coefficients.
 DEGREE, ELEMENTS = 3, 16
+#: Part of the largest eigenvalue of the equations of such polynomials from which on others count: in a layer that is
+#: one element thick some are alike.
+NEGLIGIBLE = 1e-12
 #: Least variance of a map, as a part of the mean: polynomials may become negative.
 LEAST_VARIANCE = 0.1
 #: Grey values are others, not only noise, when the gain, or the offset in units of the contrast of im1, differs by more
@@ -73,19 +76,25 @@ def compare(sums: Sums, criterion: str, middles: np.ndarray) -> Greys:
     return Greys(gain, offset, np.maximum(squares, 0), float(correlation(bright[None])[0]), contrast)
 
 
-def are_others(sums: Sums, middles: np.ndarray) -> bool:
-    """Whether im2 is brighter or darker than im1: without gain and offset displacements are pulled to make up for it.
+def are_others(sums: Sums, middles: np.ndarray, criterion: str) -> bool:
+    """Whether grey values of im2 are others than a criterion allows: displacements are pulled to make up for it.
 
     Parameters
     ----------
-    sums, middles : as of `compare`
+    sums, middles, criterion : as of `compare`
     """
-    plain, fitted = (compare(sums, criterion, middles) for criterion in ("ssd", "znssd"))
-    if not (fitted.contrast > 0 and len(fitted.gain)):
+    wider = {"ssd": "znssd", "znssd": "map"}.get(criterion)
+    if wider is None:
         return False
-    shift = (sums.f.sum() - sums.g.sum()) / max(sums.n.sum(), 1) / fitted.contrast
+    plain, fitted = (compare(sums, name, middles) for name in (criterion, wider))
+    count = sums.n.sum()
+    if not (fitted.contrast > 0 and count > 0):
+        return False
+    # how much brighter or darker what has the mean grey value is
+    brighter = (fitted.gain - plain.gain) * (sums.g.sum() / count) + fitted.offset - plain.offset
+    differences = np.array([fitted.gain / plain.gain - 1, brighter / fitted.contrast])
     explained = 1 - fitted.squares.sum() / max(plain.squares.sum(), fitted.squares.sum())
-    return bool(max(abs(fitted.gain[0] - 1), abs(shift)) > OTHER and explained > MOST_EXPLAINED)
+    return bool(np.sqrt(differences**2 @ sums.n / count).max() > OTHER and explained > MOST_EXPLAINED)
 
 
 def is_flat(sums: Sums) -> bool:
@@ -139,7 +148,8 @@ def _polynomial(places: np.ndarray, weights: np.ndarray) -> Callable[[np.ndarray
     powers = [power for power in product(range(DEGREE + 1), repeat=3) if sum(power) <= DEGREE]
     degrees = [d for d in range(DEGREE + 1) if sum(sum(p) <= d for p in powers) * ELEMENTS <= len(places)] or [0]
     chosen = [power for power in powers if sum(power) <= degrees[-1]]
-    basis = np.stack([(scaled**power).prod(axis=1) for power in chosen], axis=1)
-    root = np.sqrt(weights)
-    inverse = np.linalg.pinv(root[:, None] * basis)
-    return lambda values: basis @ (inverse @ (root * values))
+    raised = np.cumprod([np.ones_like(scaled), *[scaled] * DEGREE], axis=0)
+    basis = np.stack([raised[z, :, 0] * raised[y, :, 1] * raised[x, :, 2] for z, y, x in chosen], axis=1)
+    weighted = (weights[:, None] * basis).T
+    inverse = np.linalg.pinv(weighted @ basis, rcond=NEGLIGIBLE, hermitian=True)
+    return lambda values: basis @ (inverse @ (weighted @ values))

@@ -52,6 +52,18 @@ class System:
         return self.matrix + self.scale * (whole if sparse.issparse(whole) else whole.multiplied_out())
 
 
+def check_finite(sums: np.ndarray) -> None:
+    """Refuse sums over an image that are beyond the numbers that single precision holds.
+
+    Raises
+    ------
+    RunError
+        Some are not finite.
+    """
+    if not np.isfinite(sums).all():
+        raise RunError("the sums over the image are not finite: it holds numbers that are too large")
+
+
 def check_texture(system: System) -> None:
     """Refuse equations that the image cannot decide.
 
@@ -61,8 +73,7 @@ def check_texture(system: System) -> None:
         There is no texture at all, or some nodes see none and are not held by a regularisation.
     """
     own = diagonal_blocks(system.matrix.tobsr((3, 3)))
-    if not np.isfinite(own).all():
-        raise RunError("the sums over the image are not finite: it holds numbers that are too large")
+    check_finite(own)
     least, _, largest = np.linalg.eigvalsh(own).T
     if not largest.max(initial=0.0) > 0:
         raise RunError("the image has no texture inside the mesh: there is nothing to correlate")

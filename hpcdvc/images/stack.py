@@ -84,14 +84,16 @@ class Stack:
             self._decoded = projection, read_planes(self.info, begin, begin + self.frames)
         return self._decoded[1][frames, first:stop]
 
-    def rough_mean(self, frames: slice | np.ndarray = slice(None), projection: int = 0) -> float:
-        """Mean grey value of some rows, without clipped pixels, the same whoever asks; 0 where there is none."""
-        total, count = 0.0, 0
+    def rough_greys(self, frames: slice | np.ndarray = slice(None), projection: int = 0) -> tuple[float, float]:
+        """Mean grey value of some rows, and mean absolute difference between pixels beside each other, without clipped
+        ones; the same whoever asks; 0 and 0 where there is none."""
+        total, count, differences, pairs = 0.0, 0, 0.0, 0
         for row in range(0, self.height, -(-self.height // SAMPLED)):
             values = self.rows(row, row + 1, frames, projection).astype(np.float64)
-            counts = np.isfinite(values) & (values != self.largest)
-            total, count = total + float(values[counts].sum()), count + int(counts.sum())
-        return total / count if count else 0.0
+            values = values[np.isfinite(values) & (values != self.largest)]
+            total, count = total + float(values.sum()), count + values.size
+            differences, pairs = differences + float(np.abs(np.diff(values)).sum()), pairs + max(values.size - 1, 0)
+        return total / max(count, 1), differences / max(pairs, 1)
 
 
 def frames_of(info: VolumeInfo) -> int:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import NeedlessDebug, NeedlessLazyLoad, Output, RunControl, Slices, StartField
+from hpcdvc.options.common import Output, RunControl, Slices, StartField
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.ldic import MARKED, statuses_of
+from hpcdvc.options.needless import NeedlessDebug, NeedlessLazyLoad
 from hpcdvc.options.registration import (
     InterpolationOptions,
     IterationOptions,

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ImageFormat, Mask2, NeedlessLazyLoad, Place, RunControl, Slices
+from hpcdvc.options.common import ImageFormat, Mask2, Place, RunControl, Slices
 from hpcdvc.options.declare import option, option_group
 from hpcdvc.options.motion import MotionOptions
+from hpcdvc.options.needless import NeedlessLazyLoad
 
 DESCRIPTION = "Deform an image by a registration, a field or a mesh that was measured, and show what is left of im2."
 

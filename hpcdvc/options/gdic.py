@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ImagePair, NeedlessDebug, PhiFile, Place, PointViews, RunControl
+from hpcdvc.options.common import ImagePair, PhiFile, Place, PointViews, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
+from hpcdvc.options.needless import NeedlessDebug
 from hpcdvc.options.registration import RegistrationFirst
 from hpcdvc.options.values import LONGEST
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import Mask, NeedlessLazyLoad, Place, RunControl, Slices
+from hpcdvc.options.common import Mask, Place, RunControl, Slices
 from hpcdvc.options.declare import OptionSet, option, option_group
+from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.registration import HalfWindowOfFive, MaskCoverage
 from hpcdvc.options.values import LONGEST
 

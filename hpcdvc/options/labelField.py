@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import ImageFormat, NeedlessLazyLoad, Place, RunControl
+from hpcdvc.options.common import ImageFormat, Place, RunControl
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.labels import FieldOfLabels, LabelImage
+from hpcdvc.options.needless import NeedlessLazyLoad
 
 DESCRIPTION = "Write a column of a field of labels as a volume: each voxel has the value of its label."
 

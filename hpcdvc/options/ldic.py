@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from hpcdvc.errors import UserError, quoted
-from hpcdvc.options.common import ImageSeries, Needless, Output, RunControl, StartField
+from hpcdvc.options.common import ImageSeries, Output, RunControl, StartField
 from hpcdvc.options.declare import option
+from hpcdvc.options.needless import Needless
 from hpcdvc.options.registration import (
     InterpolationOptions,
     IterationOptions,

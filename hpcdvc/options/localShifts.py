@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import NeedlessLazyLoad, RunControl
+from hpcdvc.options.common import RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
+from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.stacks import (
     Bands,
     DenseOutput,

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import ImageFormat, NeedlessLazyLoad, Place, RunControl
+from hpcdvc.options.common import ImageFormat, Place, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.labels import LabelImage, MotionOfLabels
+from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.tables import Threshold
 from hpcdvc.options.values import LONGEST
 

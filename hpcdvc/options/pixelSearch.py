@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import ImagePair, NeedlessLazyLoad, Output, RunControl, StartField
+from hpcdvc.options.common import ImagePair, Output, RunControl, StartField
 from hpcdvc.options.declare import one_of, option
+from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.registration import HalfWindow, NodeSpacing, WindowSelection
 from hpcdvc.options.search import Particles, SearchOptions
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import PARTS, ZYX, ImagePair, NeedlessLazyLoad, Output, RunControl
+from hpcdvc.options.common import PARTS, ZYX, ImagePair, Output, RunControl
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
+from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.registration import HalfWindowOfFive, NodeSpacing, WindowSelection
 from hpcdvc.options.search import Particles, SearchOptions, range_option
 from hpcdvc.options.values import LONGEST

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import ImagePair, NeedlessLazyLoad, NeedlessShift, RunControl
+from hpcdvc.options.common import ImagePair, RunControl
 from hpcdvc.options.declare import option
 from hpcdvc.options.images import Files, Selection, Start
+from hpcdvc.options.needless import NeedlessLazyLoad, NeedlessShift
 from hpcdvc.options.registration import InterpolationOptions, IterationOptions
 
 DESCRIPTION = "Measure one deformation function for a whole image: how it moved, turned and deformed as one."

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import NeedlessLazyLoad, Output, RunControl, Slices
+from hpcdvc.options.common import RunControl, Slices
 from hpcdvc.options.declare import OptionSet, option, option_group
-from hpcdvc.options.stacks import Bands, PeakSize, Pictures, ShiftRange, ShiftWindow, peak_option
+from hpcdvc.options.needless import NeedlessLazyLoad
+from hpcdvc.options.stacks import Bands, DenseOutput, PeakSize, ShiftRange, ShiftWindow, peak_option
 
 DESCRIPTION = (
     "Find where the speckle of each pixel has gone, what is left of its light and of its contrast: refraction, "
@@ -118,9 +119,7 @@ class Phase(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Options(
-    Scan, ShiftWindow, ShiftRange, Model, PeakSize, Phase, Output, Pictures, RunControl, Bands, NeedlessLazyLoad
-):
+class Options(Scan, ShiftWindow, ShiftRange, Model, PeakSize, Phase, DenseOutput, RunControl, Bands, NeedlessLazyLoad):
     """Options of hpcdvc-umpa."""
 
     differently = {"out_dir": {"help": "folder, made if needed; default that of ref"}}

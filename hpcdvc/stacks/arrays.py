@@ -5,46 +5,17 @@ block of rows.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
+from hpcdvc.stacks.comparison import Shape, compare
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import to_numpy
 from hpcdvc.stacks.judge import judge
-from hpcdvc.stacks.models import Sums, correlation, umpa_cost
-from hpcdvc.stacks.products import Products, window_sums
 
 #: Numbers of a block of rows: 256 MB in float64.
 BLOCK = 2**25
-#: Part of the samples of a window that must be there, and that may be saturated.
-ENOUGH, MOST_SATURATED = 0.5, 0.1
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Window and range, (y, x): displacements from the window to the other image."""
-
-    half: tuple[int, int]
-    low: tuple[int, int]
-    high: tuple[int, int]
-
-    @property
-    def beyond(self) -> tuple[int, int]:
-        """Displacements beyond the range: none along an axis of a single one."""
-        return tuple(int(a < b) for a, b in zip(self.low, self.high, strict=True))
-
-    @property
-    def first(self) -> tuple[int, int]:
-        """The first displacement of the maps."""
-        return tuple(a - b for a, b in zip(self.low, self.beyond, strict=True))
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Displacements of the maps."""
-        return tuple(h - a + 1 + b for h, a, b in zip(self.high, self.first, self.beyond, strict=True))
 
 
 def shape_of(settings: DenseSettings) -> Shape:
@@ -79,7 +50,9 @@ def measure_rows(
     shape = shape_of(settings)
     levels = _levels(settings, means, len(im1))
     a, b = (xp.asarray(band, dtype=xp.float64) for band in ((im1, im2) if settings.template == "im1" else (im2, im1)))
-    if settings.metric != "ncc":
+    if settings.metric == "ncc":
+        a, b = (band - level for band, level in zip((a, b), levels[:, 0].tolist(), strict=True))
+    else:
         a, b = (band / xp.asarray(level)[:, None, None] for band, level in zip((a, b), levels, strict=True))
     weights = xp.ones((len(a), 1, 1))
     own, other = levels.mean(axis=1)
@@ -87,7 +60,7 @@ def measure_rows(
     for block in _blocks(rows, a.shape[-1], shape, settings):
         windows = _cut(a, first, height, block, shape.half, (0, 0), (1, 1), xp)
         others = _cut(b, first, height, block, shape.half, shape.first, shape.size, xp)
-        found = judge(_compared(windows, others, weights, shape, settings, xp), shape, settings, xp)
+        found = judge(compare(windows, others, weights, shape, settings, xp), shape, settings, xp)
         if settings.metric != "ncc":
             found["score"] *= np.float32(own**2)
             found["transmission"] *= np.float32(own / other)
@@ -97,11 +70,11 @@ def measure_rows(
 
 
 def _levels(settings: DenseSettings, means: np.ndarray | None, frames: int) -> np.ndarray:
-    """(2, frames) means that frames are divided by, the template first; of "ncc" nothing depends on them."""
-    if settings.metric == "ncc":
-        return np.ones((2, frames))
+    """(2, frames) means that frames are divided by, the template first; for "ncc" what is taken off."""
     if means is None:
-        raise ValueError("UMPA needs the means of both stacks")
+        if settings.metric != "ncc":
+            raise ValueError("UMPA needs the means of both stacks")
+        means = np.zeros(2)
     means = np.asarray(means, float)[:: 1 if settings.template == "im1" else -1]
     return np.broadcast_to(means.reshape(2, -1), (2, frames))
 
@@ -125,64 +98,3 @@ def _cut(band, first: int, height: int, block: range, half: tuple, start: tuple,
     if y0 < y1 and x0 < x1:
         out[:, y0 - low[0] : y1 - low[0], x0 - low[1] : x1 - low[1]] = band[:, y0 - first : y1 - first, x0:x1]
     return out
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What was found out about the windows of a block at all displacements.
-
-    Attributes
-    ----------
-    sums : Sums of (sy, sx, h, w) arrays, some of them views
-    score : (sy, sx, h, w), the higher the better; NaN where it cannot be told
-    chosen : the same, NaN also where light is dark: the model with a dark field takes it, but no specimen makes it
-    there, clipped : (h, w) bool, whether enough of the window is there, and too much of it saturated
-    other_clipped : (sy, sx, h, w) bool, whether too much of what it is compared with is saturated
-    values : pixels and frames of a window, as many as count alike
-    full : weight of a window of which nothing is missing
-    """
-
-    sums: Sums
-    score: Any
-    chosen: Any
-    there: Any
-    clipped: Any
-    other_clipped: Any
-    values: float
-    full: float
-
-
-def _compared(a, b, weights, shape: Shape, settings: DenseSettings, xp: ModuleType) -> Compared:
-    """Windows of a at all displacements in b, both from `_cut`."""
-    taps = tuple((settings.taps or np.full(2 * n + 1, 1 / (2 * n + 1))) if n else (1.0,) for n in shape.half)
-    ok_a, ok_b = xp.isfinite(a), xp.isfinite(b)
-    clipped = _clipped(xp.isinf(a), xp.isinf(b), taps, shape, settings, xp)
-    if not settings.partial:
-        ok_a, ok_b = (xp.broadcast_to(ok.all(0), ok.shape) for ok in (ok_a, ok_b))
-    products = Products(xp.where(ok_a, a, 0), xp.where(ok_b, b, 0), ok_a, ok_b, taps, shape.size, xp)
-    dark = settings.metric == "umpa-dark"
-    if settings.partial:
-        if settings.local_mean:
-            raise ValueError("local means are of whole windows")
-        sums, there, comparable = products.partial(weights, ENOUGH)
-    elif dark and settings.local_mean:
-        sums, there, comparable = products.about_local_means()
-    else:
-        sums, there, comparable = products.whole(weights)
-    full = float(len(a))
-    if sums.there is None:
-        sums = replace(sums, there=xp.broadcast_to(xp.full((1, 1), full), products.shape))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        score = correlation(sums, xp) if settings.metric == "ncc" else -umpa_cost(sums, dark, xp) * full / sums.there
-    values = len(a) / float(np.prod([np.square(t).sum() for t in taps]))
-    score = xp.where(comparable, score, xp.nan)
-    chosen = xp.where(sums.ir * sums.mm > sums.im * sums.rm, score, xp.nan) if dark else score
-    return Compared(sums, score, chosen, there, *clipped, values, full)
-
-
-def _clipped(a, b, taps: tuple, shape: Shape, settings: DenseSettings, xp: ModuleType) -> tuple[Any, Any]:
-    """Whether too much of a window, and of what it is compared with, is saturated."""
-    box, most = tuple(np.full(len(t), 1 / len(t)) for t in taps), MOST_SATURATED if settings.partial else 0
-    own, other = (window_sums(stack.mean(0, dtype=xp.float64), box, xp) > most for stack in (a, b))
-    windows = (*shape.size, *own.shape)
-    return own, xp.lib.stride_tricks.as_strided(other, windows, 2 * other.strides)

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from hpcdvc.stacks.comparison import Compared, Shape
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.models import transmission_and_visibility
 from hpcdvc.stacks.peaks import Quadratic
-
-if TYPE_CHECKING:
-    from hpcdvc.stacks.arrays import Compared, Shape
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Best:
         return xp.where(inside, values, xp.nan)
 
 
-def find_best(score, shape: "Shape", xp: ModuleType = np) -> Best:
+def find_best(score, shape: Shape, xp: ModuleType = np) -> Best:
     """The highest score in the range, the first of equal ones."""
     (by, bx), (sy, sx) = shape.beyond, score.shape[:2]
     inner = score[by : sy - by, bx : sx - bx]
@@ -50,7 +48,7 @@ def find_best(score, shape: "Shape", xp: ModuleType = np) -> Best:
     return Best(place // inner.shape[1] + by, place % inner.shape[1] + bx, xp.isfinite(scores.max(0)), xp)
 
 
-def unsearched_filled(patches, shape: "Shape", xp: ModuleType = np):
+def unsearched_filled(patches, shape: Shape, xp: ModuleType = np):
     """3 x 3 values; along an axis that is not searched nothing changes."""
     if not shape.beyond[0]:
         patches = xp.broadcast_to(patches[..., 1:2, :], patches.shape)
@@ -76,7 +74,7 @@ class Top:
     complete: Any
 
 
-def find_top(best: Best, near, score, shape: "Shape", settings: DenseSettings) -> Top:
+def find_top(best: Best, near, score, shape: Shape, settings: DenseSettings) -> Top:
     """The place of the peak, by the 3 x 3 scores about the best, or by a polynomial."""
     xp = best.xp
     yes = xp.ones(best.y.shape, bool)
@@ -91,7 +89,7 @@ def find_top(best: Best, near, score, shape: "Shape", settings: DenseSettings) -
     return Top(offset, q.value(offset), found, yes)
 
 
-def _maximum(q: Quadratic, shape: "Shape", apart: bool, within: tuple[int, int], xp: ModuleType):
+def _maximum(q: Quadratic, shape: Shape, apart: bool, within: tuple[int, int], xp: ModuleType):
     """(h, w, 2) place of the maximum of a function, and whether there is one nearer than so many pixels."""
     both = all(shape.beyond)
     places = q.extremum(2 if both and not apart else 1, xp)
@@ -107,7 +105,7 @@ def _maximum(q: Quadratic, shape: "Shape", apart: bool, within: tuple[int, int],
     return xp.where(found[..., None], xp.stack(offsets, -1), 0), found
 
 
-def _top_of_polynomial(best: Best, near, score, shape: "Shape", settings: DenseSettings) -> Top:
+def _top_of_polynomial(best: Best, near, score, shape: Shape, settings: DenseSettings) -> Top:
     """The patch that the polynomial is fitted to is moved inside the maps."""
     xp, whole = best.xp, (best.y, best.x)
     half = tuple((min(settings.peak_size, n) - 1) // 2 for n in score.shape[:2])
@@ -142,7 +140,7 @@ def _with_line(top: Top, axis: int, best: Best, half: tuple, centre: tuple, move
     return Top(offset, height, top.found & found, top.complete & ~xp.isnan(line).any(-1))
 
 
-def values_of(c: "Compared", best: Best, top: Top, shape: "Shape", settings: DenseSettings) -> tuple[dict, Any]:
+def values_of(c: Compared, best: Best, top: Top, shape: Shape, settings: DenseSettings) -> tuple[dict, Any]:
     """Transmission and visibility, and whether the displacements around their place can tell."""
     xp = best.xp
     step = xp.rint(top.offset)

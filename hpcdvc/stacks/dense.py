@@ -31,6 +31,8 @@ class DenseSettings:
         "none"
     peak_size : 3, 5, 7 or 9
     peak_dim : 2, or 1 for one peak along each axis
+    peak_of : "score"; or "correlation", for "umpa-dark" without `local_mean`: the cost is least where it is greatest,
+        and a quadratic function is nearer to it
     values_at : where transmission and visibility are taken: at the "subpixel" place, or at the "pixel" beside it
     local_mean : "umpa-dark": scattering pulls grey values towards the mean of the window of the reference, not towards
         that of the stack
@@ -49,6 +51,7 @@ class DenseSettings:
     peak: str = "taylor"
     peak_size: int = 3
     peak_dim: int = 2
+    peak_of: str = "score"
     values_at: str = "subpixel"
     local_mean: bool = False
     partial: bool = False
@@ -100,21 +103,22 @@ def measure_rows(
         Arrays that do not fit.
     """
     _check(im1, im2, first, rows, height, settings)
-    own, other = (im1, im2) if settings.template == "im1" else (im2, im1)
     levels, scales = _levels(settings, means, len(im1))
     low, lags, beyond = _range(settings)
     half = [settings.half_window if settings.along in ("both", axis) else 0 for axis in "yx"]
-    down = len(range(0, rows.stop - rows.start, settings.step)) * settings.step - settings.step + 1 + 2 * half[0]
-    across = -(-im1.shape[2] // 16) * 16 + 2 * half[1]
-    top, left = rows.start - first - half[0], -half[1]
-    mine = _take(own, levels[0], scales[0], top, left, (down, across), settings)
-    top, left, size = top + low[0], left + low[1], (down + lags[0], across + lags[1])
-    theirs = _take(other, levels[1], scales[1], top, left, size, settings)
+    # grey values from the first window on, and from where that is compared first
+    starts = np.array([rows[0] - first - half[0], -half[1]]) + [(0, 0), low]
+    size = np.array([rows[-1] - rows[0] + 1, im1.shape[2]]) + 2 * np.array(half)
+    bands = (im1, im2) if settings.template == "im1" else (im2, im1)
+    taken = [
+        _take(*of, size + more, settings)
+        for of, more in zip(zip(bands, levels, scales, starts, strict=True), (0, lags), strict=True)
+    ]
     columns = -(-im1.shape[2] // settings.step)
     values, statuses = np.empty((len(rows), columns, 5), "f4"), np.empty((len(rows), columns), "i4")
     level = np.abs(levels).mean(axis=1) if settings.metric == "ncc" else (1.0, 1.0)
     numbers = _numbers(settings) | {"lags": lags, "beyond": beyond, "columns": im1.shape[2], "level": level}
-    kernels.measure(mine, theirs, numbers, *(_taps(settings, n) for n in half), values, statuses)
+    kernels.measure(*taken, numbers, *(_taps(settings, n) for n in half), values, statuses)
     return _results(values, statuses, settings, low, beyond, levels)
 
 
@@ -165,18 +169,18 @@ def _range(settings: DenseSettings) -> tuple[list[int], list[int], list[int]]:
     return [y0 - beyond[0], x0 - beyond[1]], [n + 2 * m for n, m in zip(sizes, beyond, strict=True)], beyond
 
 
-def _take(band, levels, scales, top: int, left: int, size: tuple[int, int], settings: DenseSettings) -> dict:
+def _take(band, levels, scales, start: tuple[int, int], size: tuple[int, int], settings: DenseSettings) -> dict:
     """Rows and columns of a band as the kernels want them."""
-    rows, frames = size[0], len(band)
+    rows, frames = int(size[0]), len(band)
     # an odd multiple of 16 columns: frames of a row do not fall on each other in the cache
-    columns = -(-(size[1] + kernels.MORE_COLUMNS) // 32) * 32 + 16
+    columns = -(-int(size[1] + kernels.MORE_COLUMNS) // 32) * 32 + 16
     stack = {
         "grey": np.empty((rows, frames, columns), "f4"),
         "there": np.empty((rows, frames, columns), "f4") if settings.partial else None,
         "missing": np.empty((rows, columns), "f4"),
         "saturated": np.empty((rows, columns), "f4"),
     }
-    kernels.take(band, levels, scales, top, left, stack)
+    kernels.take(band, levels, scales, *start, stack)
     return stack
 
 
@@ -198,6 +202,7 @@ def _numbers(settings: DenseSettings) -> dict:
         "peak": PEAKS.index(settings.peak),
         "peak_size": settings.peak_size,
         "peak_dim": settings.peak_dim,
+        "of_correlation": settings.peak_of == "correlation",
         "whole_values": settings.values_at == "pixel",
         "least_score": least,
     }

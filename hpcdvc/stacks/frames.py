@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hpcdvc.errors import UserError
+from hpcdvc.fields.status import Status
 
 #: From a frame and rows first to last - 1 to the grey values that are stored, (last - first, W).
 Rows = Callable[[int, int, int], np.ndarray]
 #: Rows that are looked at together.
 BLOCK = 256
-#: What is known of a frame: mean of the grey values that are there, how many are, the least and the greatest as stored.
-FACTS = np.dtype([("mean", "f8"), ("pixels", "i8"), ("low", "f8"), ("high", "f8")])
+#: What is known of a frame: mean of the grey values that are there, how many are, how many are clipped, the least and
+#: the greatest of the others as stored.
+FACTS = np.dtype([("mean", "f8"), ("pixels", "i8"), ("clipped", "i8"), ("low", "f8"), ("high", "f8")])
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,17 @@ def frame_facts(rows: Rows, frame: int, height: int, detector: Detector, mask: R
     Returns
     -------
     record of `FACTS`
-        The mean is that of the corrected grey values; `low` and `high` are those of the stored ones, NaN where none is
-        there.
+        The mean is that of the corrected grey values; `low` and `high` are those of the stored ones that are not
+        clipped, NaN where none is.
     """
-    total, pixels, low, high = 0.0, 0, np.inf, -np.inf
+    total, pixels, clipped, low, high = 0.0, 0, 0, np.inf, -np.inf
     for first in range(0, height, BLOCK):
         raw = rows(frame, first, min(first + BLOCK, height))
         values = detector.corrected(raw, first)
         there = np.isfinite(values)
-        seen = raw if raw.dtype.kind in "iu" else raw[np.isfinite(raw)]
+        unknown = np.isinf(values)
+        clipped += int(np.count_nonzero(unknown))
+        seen = raw if raw.dtype.kind in "iu" and not unknown.any() else raw[~unknown & np.isfinite(raw)]
         if seen.size:
             low, high = min(low, float(seen.min())), max(high, float(seen.max()))
         if mask is not None:
@@ -116,7 +120,7 @@ def frame_facts(rows: Rows, frame: int, height: int, detector: Detector, mask: R
         pixels += int(np.count_nonzero(there))
     known = np.isfinite(low)
     mean = total / pixels if pixels else np.nan
-    return np.array([(mean, pixels, low if known else np.nan, high if known else np.nan)], FACTS)[0]
+    return np.array([(mean, pixels, clipped, low if known else np.nan, high if known else np.nan)], FACTS)[0]
 
 
 def fault_of(facts: np.void, normalised: bool = False) -> str:
@@ -128,9 +132,10 @@ def fault_of(facts: np.void, normalised: bool = False) -> str:
     normalised : frames are divided by their means
     """
     if not facts["low"] < facts["high"]:
-        return "is NaN everywhere" if np.isnan(facts["low"]) else f"is {facts['low']:g} everywhere"
+        nothing = "is clipped everywhere" if facts["clipped"] else "is NaN everywhere"
+        return nothing if np.isnan(facts["low"]) else f"is {facts['low']:g} everywhere"
     if not facts["pixels"]:
-        return "is masked, or clipped, everywhere"
+        return "is masked everywhere"
     if normalised and not facts["mean"] > 0:
         return f"has a mean of {facts['mean']:.4g}, which nothing can be divided by"
     return ""
@@ -211,14 +216,14 @@ class FramePair:
     ref, sam : the frames without and with the sample
     means : (2,) of the stacks, or (2, k) of the frames, which are to be divided by them; empty where no frame is left
     left_out : for each frame of `sam` that is not compared: its number, and why, as a sentence goes on
-    constant : one of these has a single grey value
+    status : of all pixels where too few frames are left
     """
 
     ref: Frames
     sam: Frames
     means: np.ndarray
     left_out: tuple[tuple[int, str], ...]
-    constant: bool
+    status: Status
 
     def bands(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows first to last - 1 of both, (k, last - first, W) float32 each."""
@@ -247,8 +252,15 @@ def pair_of(ref: Frames, sam: Frames, facts: tuple[np.ndarray, np.ndarray], by_f
         means = np.stack([known["mean"] for known in used])
     else:
         means = np.array([stack_mean(known) for known in used]) if kept else np.empty(0)
-    constant = any(bool((known["low"] == known["high"]).any()) for known in facts)
-    return FramePair(ref.chosen(kept), sam.chosen(kept), means, tuple(left_out), constant)
+    return FramePair(ref.chosen(kept), sam.chosen(kept), means, tuple(left_out), _status_of(facts))
+
+
+def _status_of(facts: tuple[np.ndarray, np.ndarray]) -> Status:
+    """How pixels end because of frames that are left out."""
+    if any((known["low"] == known["high"]).any() for known in facts):
+        return Status.SINGULAR
+    clipped = any((np.isnan(known["low"]) & (known["clipped"] > 0)).any() for known in facts)
+    return Status.SATURATED if clipped else Status.FEW_VALID_VOXELS
 
 
 def _counts(mask: np.ndarray) -> np.ndarray:
@@ -259,32 +271,3 @@ def _counts(mask: np.ndarray) -> np.ndarray:
 def stack_mean(facts: np.ndarray) -> float:
     """Mean of the grey values of several frames, those that are there."""
     return float((facts["mean"] * facts["pixels"]).sum() / facts["pixels"].sum())
-
-
-def read_positions(path: str, frames: int) -> tuple[tuple[int, int], ...]:
-    """Positions of the sample in each frame, from a text with a line `dy dx` for each.
-
-    Raises
-    ------
-    UserError
-        It has other lines, or not as many as there are frames.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = [line.split("#")[0].split() for line in file]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}") from error
-    positions = []
-    for number, words in enumerate(lines, 1):
-        if not words:
-            continue
-        try:
-            dy, dx = map(float, words)
-        except ValueError:
-            raise UserError(f"{path}, line {number}: two whole numbers are needed, dy and dx in pixels") from None
-        if not (dy.is_integer() and dx.is_integer() and max(abs(dy), abs(dx)) < 2**31):
-            raise UserError(f"{path}, line {number}: positions are whole numbers of pixels, not {' '.join(words)}")
-        positions.append((int(dy), int(dx)))
-    if len(positions) != frames:
-        raise UserError(f"{path} has {len(positions)} positions, and there are {frames} frames")
-    return tuple(positions)

@@ -4,6 +4,9 @@ import numpy as np
 
 from hpcdvc.stacks.spectrum import signed
 
+#: Part of the height of the first below which it does not matter whether there is another peak.
+LOW = 0.25
+
 
 def highest(values: np.ndarray, largest: float | None = None) -> tuple[np.ndarray, bool]:
     """Whole displacement of the highest value of a map, and whether it is a peak.
@@ -36,7 +39,7 @@ def around(values: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 
 def second_highest(values: np.ndarray, first: np.ndarray, largest: float | None = None) -> float:
-    """Height of the highest peak but the first; -inf where there is no other.
+    """Height of the highest peak but the first, or more, if that is low; -inf where there is nothing else.
 
     Parameters
     ----------
@@ -51,13 +54,15 @@ def second_highest(values: np.ndarray, first: np.ndarray, largest: float | None 
         rows = [reachable(n, largest) for n in values.shape]
         index = [int(np.flatnonzero(row == d % n)[0]) for row, d, n in zip(rows, first, values.shape, strict=True)]
         window = values[np.ix_(*rows)]
-    low, high = _foot(window, index)
+    base = window.mean()
+    low_enough = base + LOW * (window[tuple(index)] - base)
+    low, high = _foot(window, index, low_enough)
     rest = window.copy()
     for _ in range(window.size):
         rest[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))] = -np.inf
         at = np.array(np.unravel_index(np.argmax(rest), rest.shape))
-        if rest[tuple(at)] == -np.inf:
-            return -np.inf
+        if rest[tuple(at)] <= low_enough:
+            return float(rest[tuple(at)])
         top = _uphill(window, at)
         if not ((top >= low) & (top <= high)).all():
             return float(window[tuple(top)])
@@ -65,14 +70,14 @@ def second_highest(values: np.ndarray, first: np.ndarray, largest: float | None 
     return -np.inf
 
 
-def _foot(window: np.ndarray, index: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """First and last index per axis to which values fall from the highest."""
+def _foot(window: np.ndarray, index: list[int], low_enough: float) -> tuple[np.ndarray, np.ndarray]:
+    """First and last index per axis to which values fall from the highest, as far as that is worth following."""
     low, high = np.array(index), np.array(index)
     for axis in range(len(index)):
         line = window[tuple(slice(None) if a == axis else k for a, k in enumerate(index))]
-        while high[axis] + 1 < len(line) and line[high[axis] + 1] < line[high[axis]]:
+        while high[axis] + 1 < len(line) and low_enough < line[high[axis] + 1] < line[high[axis]]:
             high[axis] += 1
-        while low[axis] > 0 and line[low[axis] - 1] < line[low[axis]]:
+        while low[axis] > 0 and low_enough < line[low[axis] - 1] < line[low[axis]]:
             low[axis] -= 1
     return low, high
 

@@ -81,6 +81,8 @@ def prepare(
     if unit != 1:  # squares of squares of such numbers are none
         one, two, rounding = one / unit, two / unit, rounding / unit**2
         error, weights = None if error is None else error / unit, None if weights is None else weights * unit**2
+    if weights is not None and there2 is not None:
+        weights = weights * there2
     status = 0
     if any(_too_few(there) for there in (there1, there2)):
         status = int(Status.FEW_VALID_VOXELS)

@@ -1,24 +1,22 @@
 """What the best displacement of each pixel of a block is worth; numpy or cupy arrays, after `cython/stacks/judge.h`."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hpcdvc.fields.status import Status
 from hpcdvc.stacks.best import Best, Top, find_best, find_top, unsearched_filled, values_of
+from hpcdvc.stacks.comparison import Compared, Shape
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.judged import EXACT, chance_correlation, doubtful_misfit
 from hpcdvc.stacks.models import CONSTANT, Sums, correlation
 from hpcdvc.stacks.peaks import Quadratic
 
-if TYPE_CHECKING:
-    from hpcdvc.stacks.arrays import Compared, Shape
-
 #: As in cython/stacks/judge.h, where they are explained.
-UNIQUE, FLATTEST, UNSURE = 0.95, 1e-4, 0.3
+UNIQUE, FLATTEST, UNSURE, ABOVE_ROUNDING = 0.95, 1e-4, 0.3, 10
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class Look:
     height : (h, w) at the top of the peak
     curvatures : for each searched axis (h, w), in units of the best correlation
     least_curvature : (h, w) of all directions
+    exact : (h, w) misfit that is rounding
     values, partly : (h, w) independent values of a window, and those for misfits, of which some are noise
     trials : (h, w) independent displacements
     """
@@ -37,12 +36,13 @@ class Look:
     height: Any
     curvatures: list
     least_curvature: Any
+    exact: Any
     values: Any
     partly: Any
     trials: Any
 
 
-def judge(c: "Compared", shape: "Shape", settings: DenseSettings, xp: ModuleType = np) -> dict[str, Any]:
+def judge(c: Compared, shape: Shape, settings: DenseSettings, xp: ModuleType = np) -> dict[str, Any]:
     """From scores to what `dense.measure_rows` returns, all columns of a block of rows."""
     best = find_best(c.chosen, shape, xp)
     near = best.around(c.score)
@@ -61,11 +61,11 @@ def judge(c: "Compared", shape: "Shape", settings: DenseSettings, xp: ModuleType
         end(xp.isnan(searched).any((-1, -2)), Status.FEW_VALID_VOXELS)
         end(_is_higher_beyond(best, searched, c.score.shape[:2], shape), Status.BORDER_OF_RANGE)
         end(best.around(c.other_clipped, (0, 0))[..., 0, 0] > 0, Status.SATURATED)
-        look = _look(c, best, shape)
+        look = _look(c, best, middle, shape)
         chance = chance_correlation(look.values, look.trials, xp)
         end(~(xp.minimum(look.height, 1 - EXACT) >= chance), Status.DECORRELATED)
         end(_flat(look, xp), Status.AMBIGUOUS)
-        top = find_top(best, near, c.score, shape, settings)
+        top = _top(c, best, middle, shape, settings)
         end(~top.complete, Status.FEW_VALID_VOXELS)
         end(~top.found, Status.AMBIGUOUS)
         if settings.metric == "ncc" and settings.least_score is not None:
@@ -81,7 +81,18 @@ def judge(c: "Compared", shape: "Shape", settings: DenseSettings, xp: ModuleType
     return {**found, "status": status}
 
 
-def _is_higher_beyond(best: Best, searched, size: tuple[int, int], shape: "Shape"):
+def _top(c: Compared, best: Best, middle: Sums, shape: Shape, settings: DenseSettings) -> Top:
+    """The top of the scores, or that of the correlation and the cost there."""
+    xp = best.xp
+    if settings.peak_of == "score":
+        return find_top(best, best.around(c.score), c.score, shape, settings)
+    zncc = xp.where(xp.isnan(c.score), xp.nan, correlation(c.sums, xp))
+    top = find_top(best, best.around(zncc), zncc, shape, settings)
+    scale = middle.own_variance * (c.full / middle.there)
+    return replace(top, height=-scale * (1 - xp.minimum(top.height**2, 1)))
+
+
+def _is_higher_beyond(best: Best, searched, size: tuple[int, int], shape: Shape):
     """Whether a score beside the best is higher and lies beyond the range; inside it is one that was not chosen."""
     xp, inside = best.xp, []
     for at, n, beyond in zip((best.y, best.x), size, shape.beyond, strict=True):
@@ -91,8 +102,10 @@ def _is_higher_beyond(best: Best, searched, size: tuple[int, int], shape: "Shape
     return (~inside & (searched > searched[..., 1:2, 1:2])).any((-1, -2))
 
 
-def _look(c: "Compared", best: Best, shape: "Shape") -> Look:
+def _look(c: Compared, best: Best, middle: Sums, shape: Shape) -> Look:
     xp = best.xp
+    other = best.around(c.other_squares, (0, 0))[..., 0, 0] / middle.other_variance
+    exact = EXACT * xp.maximum(xp.maximum(c.squares / middle.own_variance, other), 1)
     q = Quadratic.of_taylor(unsearched_filled(correlation(c.sums.map(best.around), xp), shape, xp))
     bends, curvatures, lift = (-q.fyy / q.f, -q.fxx / q.f), [], 1
     for axis, slope in ((0, q.fy / q.f), (1, q.fx / q.f)):
@@ -109,32 +122,33 @@ def _look(c: "Compared", best: Best, shape: "Shape") -> Look:
         alike = alike * xp.sqrt(math.pi / curvature)
     alike = xp.clip(alike, 1, c.values / c.full)
     tried = float(np.prod([h - a + 1 for h, a in zip(shape.high, shape.low, strict=True)]))
-    return Look(height, curvatures, least, c.values / alike, c.values / xp.sqrt(alike), tried / alike)
+    return Look(height, curvatures, least, exact, c.values / alike, c.values / xp.sqrt(alike), tried / alike)
 
 
 def _flat(look: Look, xp: ModuleType):
     """Whether noise as large as the residual moves the peak by much in some direction, as along an edge."""
     if not look.curvatures:
         return xp.zeros(look.height.shape, bool)
-    variance = 2 * xp.maximum(1 - look.height, EXACT) / (look.partly * look.least_curvature * look.height)
-    return ~((look.least_curvature > FLATTEST) & (variance < UNSURE**2))
+    variance = 2 * xp.maximum(1 - look.height, look.exact) / (look.partly * look.least_curvature * look.height)
+    steep = look.least_curvature > xp.maximum(ABOVE_ROUNDING * look.exact, FLATTEST)
+    return ~(steep & (variance < UNSURE**2))
 
 
-def _bar(c: "Compared", middle: Sums, top: Top, look: Look, chance, settings: DenseSettings, xp: ModuleType):
+def _bar(c: Compared, middle: Sums, top: Top, look: Look, chance, settings: DenseSettings, xp: ModuleType):
     """How good another place must be to be as good; the top of its peak may lie between pixels."""
     lift = 1 + sum(look.curvatures) / 8
     if settings.metric == "ncc":
         height = xp.minimum(top.height, 1)
-        as_good = xp.minimum(1 - doubtful_misfit(1 - height, look.partly, xp), UNIQUE * height / lift)
+        as_good = xp.minimum(1 - doubtful_misfit(1 - height, look.partly, look.exact, xp), UNIQUE * height / lift)
         return xp.maximum(as_good, chance)
     scale = middle.own_variance * (c.full / middle.there)
-    misfit = xp.maximum(-top.height / scale, EXACT)
+    misfit = xp.maximum(-top.height / scale, look.exact)
     height = UNIQUE * xp.sqrt(xp.maximum(1 - misfit, 0)) / lift
-    as_good = xp.maximum(doubtful_misfit(misfit, look.partly, xp), 1 - height**2)
+    as_good = xp.maximum(doubtful_misfit(misfit, look.partly, look.exact, xp), 1 - height**2)
     return -scale * xp.minimum(as_good, 1 - chance**2)
 
 
-def _rivals(c: "Compared", best: Best, bar, look: Look, shape: "Shape", xp: ModuleType):
+def _rivals(c: Compared, best: Best, bar, look: Look, shape: Shape, xp: ModuleType):
     """Whether there is a place as good, farther off than the peak is wide."""
     if not look.curvatures:
         return xp.zeros(bar.shape, bool)
@@ -146,7 +160,7 @@ def _rivals(c: "Compared", best: Best, bar, look: Look, shape: "Shape", xp: Modu
     return (far & (c.chosen[by : sy - by, bx : sx - bx] >= bar)).any((0, 1))
 
 
-def _displacement_and_score(best: Best, top: Top, shape: "Shape", settings: DenseSettings) -> dict[str, Any]:
+def _displacement_and_score(best: Best, top: Top, shape: Shape, settings: DenseSettings) -> dict[str, Any]:
     """From im1 to im2, and correlation or cost."""
     xp = best.xp
     place = xp.stack([best.y + shape.first[0], best.x + shape.first[1]], -1) + top.offset

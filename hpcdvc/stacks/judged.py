@@ -22,13 +22,14 @@ def chance_correlation(values, trials, xp: ModuleType = np):
     return xp.sqrt(1 - xp.exp(-2 * (CHANCE_ODDS + xp.log(xp.maximum(trials, 1.0))) / values))
 
 
-def doubtful_misfit(misfit, values, xp: ModuleType = np):
+def doubtful_misfit(misfit, values, exact=EXACT, xp: ModuleType = np):
     """Part of the variance that another place may leave and be the right one: by chance equal places differ so much.
 
     Parameters
     ----------
     misfit : part of the variance that the best place leaves
     values : independent values in the window
+    exact : a misfit that is rounding
     xp : numpy or cupy
     """
-    return (1 + DEVIATIONS * xp.sqrt(3 / values)) * xp.maximum(misfit, EXACT)
+    return (1 + DEVIATIONS * xp.sqrt(3 / values)) * xp.maximum(misfit, exact)

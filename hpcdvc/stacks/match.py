@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy.fft
+from scipy import ndimage
 from scipy.special import ndtri
 
 from hpcdvc.stacks.images import Images
@@ -19,6 +20,13 @@ ODDS = 8.0
 HANN_SPREAD, HANN_WEIGHTINGS = 8 / 3, (1.0, 0.5)
 #: Least logarithm of the odds against chance of what overlaps.
 CHANCE_ODDS = 9.0
+#: Correlation from which on nearly all that is in two images matches; edge of blocks, and the part of a match in
+#: one of them where it may be that of a single spot; height, as part of the highest, at which the spot ends.
+NEARLY_ALL, BLOCK, IN_ONE_BLOCK, SPOT = 0.9, 16, 0.4, 0.01
+#: Part of the images that must overlap for that: in small overlaps a spot is soon all there is.
+MOST_MET = 0.5
+#: Standard deviations by which neighbours are alike that are more than white noise; odds of the rest of a match.
+WHITE, REST_ODDS = 5.0, 10.0
 #: Fewest pixels of an overlap along an axis.
 LEAST_SIDE = 8
 #: Squared difference across the border, over that of neighbours, from which on an image does not go round.
@@ -154,3 +162,60 @@ def goes_round(images: Images) -> bool:
             if seam > SEAM * inside:
                 return False
     return True
+
+
+def matches_beside_its_brightest(images: Images, place: np.ndarray, zncc: float, wraps: bool = False) -> bool:
+    """Whether images that match by a single spot match elsewhere, too, if there is anything to match.
+
+    The brightest star of one field lies on the brightest of any other at some displacement. Where the spot is nearly
+    all that is in the images, or the rest of one is white noise, there is nothing to be asked.
+
+    Parameters
+    ----------
+    images : that are compared
+    place : (axes,) displacement, pixels
+    zncc : correlation there
+    wraps : what leaves the images on one side comes back on the other
+    """
+    met = 1 if wraps else np.prod(1 - np.abs(place) / images.shape)
+    if zncc >= NEARLY_ALL and met >= MOST_MET:
+        return True
+    if wraps:
+        one, two = (image - image.mean(axis=axes_of(image), keepdims=True) for image in (images.im1, images.im2))
+        one = np.roll(one, np.rint(place).astype(int), axes_of(one))
+    else:
+        found = overlapping(images, place)
+        if found is None:
+            return False
+        one, two, _ = found
+    product = np.einsum("k...,k...->...", one, two)
+    total = product.sum()
+    if not total > 0:
+        return False
+    edges = [np.arange(0, n, BLOCK) for n in product.shape]
+    blocks = product
+    for axis, edge in enumerate(edges):
+        blocks = np.add.reduceat(blocks, edge, axis=axis)
+    if blocks.max() < IN_ONE_BLOCK * total:
+        return True
+    spots, _ = ndimage.label(product > SPOT * product.max())
+    spot = spots == spots.flat[product.argmax()]
+    beside = ~ndimage.binary_dilation(spot, iterations=2)
+    return _rest_matches(one * beside, two * beside, np.count_nonzero(beside) * len(one))
+
+
+def _rest_matches(one: np.ndarray, two: np.ndarray, pixels: int) -> bool:
+    """Whether two images, 0 where they do not count, match at one place that was found otherwise."""
+    energies = [float(np.vdot(image, image)) for image in (one, two)]
+    if pixels < 4 * LEAST_SIDE**2 or not min(energies) > 0:
+        return True
+    alike = 1.0
+    for axis in axes_of(one):
+        pairs = [(np.delete(image, 0, axis), np.delete(image, -1, axis)) for image in (one, two)]
+        neighbours = [float(np.vdot(ahead, behind)) for ahead, behind in pairs]
+        likeness = min(n / energy for n, energy in zip(neighbours, energies, strict=True))
+        if likeness < WHITE / np.sqrt(pixels):
+            return True
+        alike *= max(np.sqrt(np.pi / max(2 * (1 - likeness), 1e-6)), 1)
+    height = float(np.vdot(one, two)) / np.sqrt(np.prod(energies))
+    return height > 0 and -pixels / alike / 2 * np.log1p(-(min(height, 1 - 1e-9) ** 2)) >= REST_ODDS

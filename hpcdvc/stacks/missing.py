@@ -2,6 +2,10 @@
 
 import numpy as np
 
+#: Missing pixels from which on it pays to find those that will be reached.
+MANY = 20_000
+NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+
 
 def filled_in(frame: np.ndarray, absent: np.ndarray, steps: int) -> np.ndarray:
     """Missing pixels as the mean of those about them, shell by shell.
@@ -18,19 +22,24 @@ def filled_in(frame: np.ndarray, absent: np.ndarray, steps: int) -> np.ndarray:
     -------
     (h, w) array of the same type
     """
-    from scipy import ndimage  # slow to load, and rarely asked for
+    known = np.pad(~absent, 1)
+    values = np.pad(np.where(absent, frame.dtype.type(0), frame), 1)
+    y, x = np.nonzero(absent)
+    if len(y) > MANY:
+        from scipy import ndimage  # slow to load, and rarely asked for
 
-    values, known, near = np.where(absent, frame.dtype.type(0), frame), ~absent, np.ones((3, 3), bool)
+        near = ndimage.binary_dilation(~absent, np.ones((3, 3), bool), steps)
+        y, x = np.nonzero(absent & near)  # the others are not reached
     for _ in range(steps):
-        shell = ndimage.binary_dilation(known, near) & ~known
-        y, x = np.nonzero(shell)
-        if len(y) == 0:
-            break
         total, count = np.zeros(len(y)), np.zeros(len(y))
-        for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
-            at = np.clip(y + dy, 0, known.shape[0] - 1), np.clip(x + dx, 0, known.shape[1] - 1)
-            total += np.where(known[at], values[at], 0)
+        for dy, dx in NEIGHBOURS:
+            at = y + dy + 1, x + dx + 1
+            total += values[at]  # 0 where not known
             count += known[at]
-        values[y, x] = total / count
-        known = known | shell
-    return values
+        shell = count > 0
+        if not shell.any():
+            break
+        place = y[shell] + 1, x[shell] + 1
+        values[place], known[place] = total[shell] / count[shell], True
+        y, x = y[~shell], x[~shell]
+    return values[1:-1, 1:-1]

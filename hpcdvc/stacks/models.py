@@ -42,10 +42,15 @@ class Sums:
         """What of I I is texture."""
         return self.ii - (self.im**2 / self.mm if self.level is None else self.level)
 
+    @property
+    def other_variance(self):
+        """What of R R is texture."""
+        return self.rr - self.rm**2 / self.mm
+
 
 def correlation(s: Sums, xp: ModuleType = np):
     """Correlation coefficients of windows; 0 where one of the two is constant."""
-    own, other = s.own_variance, s.rr - s.rm**2 / s.mm
+    own, other = s.own_variance, s.other_variance
     with np.errstate(invalid="ignore", divide="ignore"):
         score = (s.ir - s.im * s.rm / s.mm) / xp.sqrt(own * other)
         return xp.where((own > CONSTANT * s.ii) & (other > CONSTANT * s.rr), score, 0.0)

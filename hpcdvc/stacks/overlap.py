@@ -15,7 +15,7 @@ from hpcdvc.stacks.chi2 import cross_spectrum, padded_shape, spectrum_of
 from hpcdvc.stacks.highest import highest, second_highest
 from hpcdvc.stacks.images import Images
 from hpcdvc.stacks.iterations import gauss_newton
-from hpcdvc.stacks.match import LEAST_SIDE, ODDS, overlap_beats_chance, overlapping
+from hpcdvc.stacks.match import LEAST_SIDE, ODDS, matches_beside_its_brightest, overlap_beats_chance, overlapping
 from hpcdvc.stacks.spectrum import Polynomial, axes_of
 
 #: Least part of the pixels that must overlap.
@@ -60,7 +60,9 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
     status, std = settled.status, settled.std
     if status in (Status.CONVERGED, Status.DECORRELATED):
         trials = likely.size if largest is None else (2 * largest + 1) ** len(place)
-        status = Status.CONVERGED if overlap_beats_chance(images, place, trials) else Status.DECORRELATED
+        matches = overlap_beats_chance(images, place, trials)
+        matches = matches and matches_beside_its_brightest(images, place, settled.zncc)
+        status = Status.CONVERGED if matches else Status.DECORRELATED
     if status == Status.CONVERGED and largest is not None and np.abs(place).max() > largest:
         status = Status.BORDER_OF_RANGE
     return status, place, std, settled.zncc
@@ -72,6 +74,19 @@ def match_map(images: Images) -> np.ndarray:
     Returns
     -------
     float array; index d or, for negative displacements, m + d; 0 where c is not positive or too little overlaps
+    """
+    correlation, count = overlap_correlation(images)
+    correlation[count < LEAST_OVERLAP * count.max()] = 0
+    correlation = np.clip(correlation, 0, 1 - 1e-6)
+    return -count / 2 * np.log1p(-(correlation**2))
+
+
+def overlap_correlation(images: Images) -> tuple[np.ndarray, np.ndarray]:
+    """Zero-mean normalised correlation of what overlaps at all whole displacements, and how many pixels that are.
+
+    Returns
+    -------
+    two float arrays; index d or, for negative displacements, m + d; the correlation is 0 where there is no texture
     """
     shape = padded_shape(images.shape, "overlap")
     there = [
@@ -94,11 +109,10 @@ def match_map(images: Images) -> np.ndarray:
         n = np.maximum(n, 1)
         count = count + n
         product, power1, power2 = product + s12 - s1 * s2 / n, power1 + s11 - s1**2 / n, power2 + s22 - s2**2 / n
-    enough = (count >= LEAST_OVERLAP * count.max()) & (power1 > 1e-4 * count) & (power2 > 1e-4 * count)
+    enough = (power1 > 1e-4 * count) & (power2 > 1e-4 * count)
     correlation = np.zeros(shape)
     np.divide(product, np.sqrt(np.abs(power1 * power2)), out=correlation, where=enough)
-    correlation = np.clip(correlation, 0, 1 - 1e-6)
-    return -count / 2 * np.log1p(-(correlation**2))
+    return correlation, count
 
 
 def _best(likely: np.ndarray, largest: float | None) -> tuple[int, np.ndarray]:

@@ -124,6 +124,11 @@ def global_shift_of_points(
     for point in points.tolist():
         window = tuple(slice(at - half_window, at + half_window + 1) for at in point)
         found.append(shift_of_window(im1, im2, window, reach, peak, xp))
+    return _together(points, found, global_value)
+
+
+def _together(points: np.ndarray, found: list[MapShift], global_value: str) -> PointShifts:
+    """What the windows say together."""
     displacements = np.array([one.displacement for one in found])
     statuses = np.array([one.status for one in found], np.int8)
     measured = displacements[statuses == Status.CONVERGED]

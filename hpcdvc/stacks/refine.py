@@ -80,10 +80,8 @@ def refine_rows(
     ValueError
         There is no such kind, or arrays do not fit.
     """
-    if kind not in KINDS:
-        raise ValueError(f'there is no refinement "{kind}": {" or ".join(KINDS)} is possible')
-    if settings.along != "both":
-        raise ValueError("windows of one row or column cannot be refined")
+    if kind not in KINDS or settings.along != "both":
+        raise ValueError(f'no refinement "{kind}" of windows along "{settings.along}": {" or ".join(KINDS)}, both')
     _check_band(im1, im2, first, rows, height, halo(settings))
     levels = np.ones(2) if settings.metric == "ncc" else np.asarray(means, float)
     levels = np.broadcast_to(levels.reshape(2, -1), (2, len(im1)))
@@ -91,11 +89,16 @@ def refine_rows(
     stacks = (im1, levels[0]), (im2, levels[1])
     template, other = stacks if forward else stacks[::-1]
     which = np.nonzero(found["status"] == Status.CONVERGED)
-    points = np.zeros(len(which[0]), dtype("refine_point"))
-    points["pixel"] = np.stack([np.array(rows)[which[0]], settings.step * which[1]], axis=1)
-    points["start"] = found["displacement"][which] * (1 if forward else -1)
+    points = _points(found["displacement"][which] * (1 if forward else -1), np.array(rows), which, settings.step)
     refined = _refined(template, other, first, height, points, settings, kind)
     return _results(refined, which, found, settings, template[1], other[1])
+
+
+def _points(start: np.ndarray, rows: np.ndarray, which: tuple[np.ndarray, np.ndarray], step: int) -> np.ndarray:
+    """Records "refine_point" of pixels of which rows and columns, in steps."""
+    points = np.zeros(len(start), dtype("refine_point"))
+    points["pixel"], points["start"] = np.stack([rows[which[0]], step * which[1]], axis=1), start
+    return points
 
 
 def _check_band(im1, im2, first: int, rows: range, height: int, around: int) -> None:

@@ -26,7 +26,7 @@ from hpcdvc.stacks.chi2 import (
 )
 from hpcdvc.stacks.highest import around, highest, second_highest
 from hpcdvc.stacks.images import Images, prepare
-from hpcdvc.stacks.match import beats_chance, goes_round, is_unique, overlap_beats_chance
+from hpcdvc.stacks.match import beats_chance, goes_round, is_unique, matches_beside_its_brightest, overlap_beats_chance
 from hpcdvc.stacks.overlap import overlap_shift, stays_in_overlap
 from hpcdvc.stacks.settings import Shift, ShiftSettings, measured, nothing
 from hpcdvc.stacks.spectrum import Polynomial, axes_of, find_maximum
@@ -184,12 +184,14 @@ def judge(similarity: Similarity, images: Images, settings: ShiftSettings, place
         if elsewhere or np.abs(place).max() > largest:
             return Status.BORDER_OF_RANGE
         trials = min(trials, (2 * largest + 1) ** values.ndim)
+    zncc = similarity.cross.derivatives(place)[0] / similarity.norm
     by_chance = not beats_chance(turned, score.shape, trials)
     # zeros around the images, and frequencies that all count alike, are not met by chance alone
     if settings.boundary == "fill" or settings.method == "phase" and not goes_round(images):
         by_chance = by_chance or not overlap_beats_chance(images, place, trials)
+    by_chance = by_chance or not matches_beside_its_brightest(images, place, zncc, settings.boundary == "wrap")
     unique = is_unique(own, score.shape, height - mean, second_highest(values, first, largest) - mean)
-    if by_chance and (unique or similarity.cross.derivatives(place)[0] < ALIKE * similarity.norm):
+    if by_chance and (unique or zncc < ALIKE):
         return Status.DECORRELATED
     return 0 if unique else Status.AMBIGUOUS
 

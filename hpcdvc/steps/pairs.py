@@ -9,10 +9,14 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.images.stack import Stack
-from hpcdvc.steps.bands import box_counts
+from hpcdvc.steps.row_measure import box_counts
 
 #: Rows that are looked at together when a stack is looked through.
 LOOK = 64
+#: Exponent of 2 up to which the spread of grey values is left as it is.
+USUAL = 30
+#: Largest exponent of a factor.
+MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,39 @@ class Greys:
     columns: np.ndarray | None = None
     rows: np.ndarray | None = None
 
-    def apply(self, band: np.ndarray, first: int) -> None:
-        """Change rows (K, n, W) from `first` on, in place."""
+    def band(self, raw: np.ndarray, first: int) -> np.ndarray:
+        """Rows (K, n, W) from `first` on as float32; numbers that have more digits lose them at the end only."""
+        values = np.array(raw, np.float64 if is_wide(raw.dtype) else np.float32, order="C")
         if self.offset or self.factor != 1.0:
-            band -= np.float32(self.offset)
-            band *= np.float32(self.factor)
+            values -= values.dtype.type(self.offset)
+            values *= values.dtype.type(self.factor)
         if self.columns is not None:
-            band *= self.columns[:, None]
-            band *= self.rows[:, first : first + band.shape[1], None]
+            values *= self.columns[:, None]
+            values *= self.rows[:, first : first + values.shape[1], None]
+        return values.astype(np.float32, copy=False)
+
+
+def is_wide(dtype: np.dtype) -> bool:
+    """Whether numbers have more digits than float32."""
+    return dtype.itemsize > 4 or (dtype.kind in "iu" and dtype.itemsize == 4)
+
+
+def _within_reach(stack: Stack) -> Greys:
+    """What brings grey values to where float32 holds them, their differences and the squares of these; of others
+    nothing is changed."""
+    mean, spread = stack.rough_greys()
+    exponent = int(np.frexp(spread)[1]) if spread else 0
+    offset = 0.0
+    if is_wide(stack.dtype) and spread:
+        unit = float(np.ldexp(1.0, exponent + 1))
+        offset = float(np.rint(mean / unit)) * unit
+    return Greys(offset, 2.0 ** min(-exponent, MOST) if abs(exponent) > USUAL else 1.0)
+
+
+def coarse(value: float) -> float:
+    """A number of so few digits that pixels which come or go hardly ever change it."""
+    mantissa, exponent = np.frexp(value)
+    return float(np.ldexp(np.rint(mantissa * 32) / 32, exponent))
 
 
 def greys_of(stack: Stack, norm: str, team) -> Greys:
@@ -51,7 +80,7 @@ def greys_of(stack: Stack, norm: str, team) -> Greys:
     team : hpcdvc.ranks.team.Team
     """
     if norm == "none":
-        return Greys()
+        return team.agree(lambda: _within_reach(stack))
     start, stop = team.spans(stack.frames)
     of_frame = _line_sums if norm == "rowcol" else _moments
     mine = team.agree_all(lambda: [of_frame(stack, frame) for frame in range(start, stop)])
@@ -120,8 +149,7 @@ class PairReader:
     def _band(self, k: int, first: int, stop: int) -> np.ndarray:
         stack = self.stacks[k]
         raw = stack.rows(first, stop)
-        band = np.array(raw, np.float32, order="C")
-        self.greys[k].apply(band, first)
+        band = self.greys[k].band(raw, first)
         if stack.largest is None:
             band[~np.isfinite(band)] = np.nan
         else:
@@ -132,11 +160,10 @@ class PairReader:
 
     @property
     def means(self) -> np.ndarray:
-        """(2,) rough mean grey values, the same on all ranks: of so few digits that pixels which come or go hardly ever
-        change them, nor the last digits of the others."""
-        found = [(s.rough_mean() - g.offset) * g.factor for s, g in zip(self.stacks, self.greys, strict=True)]
-        mantissa, exponent = np.frexp(found)
-        return np.ldexp(np.rint(mantissa * 32) / 32, exponent)
+        """(2,) rough mean grey values, the same on all ranks; see `coarse`."""
+        greys = [stack.rough_greys() for stack in self.stacks]
+        found = [(mean - g.offset) * g.factor for (mean, _), g in zip(greys, self.greys, strict=True)]
+        return np.array([0.0 if g.offset else coarse(mean) for mean, g in zip(found, self.greys, strict=True)])
 
 
 def check_flat_mask(image: VolumeInfo, mask: VolumeInfo) -> None:

@@ -14,7 +14,7 @@ from hpcdvc.images.stack import Stack, frames_of, open_stack
 from hpcdvc.options.umpa import Options
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.stacks.dense import DenseSettings
-from hpcdvc.stacks.frames import FACTS, Detector, FramePair, Frames, Rows, frame_facts, pair_of, read_positions
+from hpcdvc.stacks.frames import FACTS, Detector, FramePair, Frames, Rows, frame_facts, pair_of
 
 #: Part of a window that the masks must leave.
 ENOUGH = 0.5
@@ -82,6 +82,35 @@ def scan_files(options: Options, inputs: Inputs) -> ScanFiles:
     chosen = tuple(positions[step] for step in steps if step < len(positions))
     others = [inputs.volume(name) for name in ("flats", "darks", "frame_masks")]
     return ScanFiles(ref, sam, *others, steps, chosen, blocks, options.mean == "frame")
+
+
+def read_positions(path: str, frames: int) -> tuple[tuple[int, int], ...]:
+    """Positions of the sample in each frame, from a text with a line `dy dx` for each.
+
+    Raises
+    ------
+    UserError
+        It has other lines, or not as many as there are frames.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = [line.split("#")[0].split() for line in file]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}") from error
+    positions = []
+    for number, words in enumerate(lines, 1):
+        if not words:
+            continue
+        try:
+            dy, dx = map(float, words)
+        except ValueError:
+            raise UserError(f"{path}, line {number}: two whole numbers are needed, dy and dx in pixels") from None
+        if not (dy.is_integer() and dx.is_integer() and max(abs(dy), abs(dx)) < 2**31):
+            raise UserError(f"{path}, line {number}: positions are whole numbers of pixels, not {' '.join(words)}")
+        positions.append((int(dy), int(dx)))
+    if len(positions) != frames:
+        raise UserError(f"{path} has {len(positions)} positions, and there are {frames} frames")
+    return tuple(positions)
 
 
 def check_frames(files: ScanFiles, dark_field: bool) -> None:
@@ -177,7 +206,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class NothingToMeasure:
-    """Takes the place of `hpcdvc.steps.bands.RowMeasure` where too few frames are left: all pixels have one status."""
+    """Takes the place of `row_measure.RowMeasure` where too few frames are left: all pixels have one status."""
 
     settings: DenseSettings
     height: int

@@ -1,4 +1,4 @@
 """Tomographic scans: geometry, projector, reconstruction, and alignment of views.
 
-May import `errors`, `kernels`, `ranks`. Begin reading with `pair`, then `beams`.
+May import `errors`, `images`, `kernels`, `output`, `ranks`, `stacks`. Begin reading with `align`.
 """

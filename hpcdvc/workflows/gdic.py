@@ -49,7 +49,7 @@ ADVICE = {
     Status.SINGULAR: "a coarser mesh or regularisation with -r: the tetrahedra around the node hold too little texture",
     Status.VOLUME_CHANGE: f"{_NEARER}, a coarser mesh, or a longer xi in -r",
     Status.LEFT_IMAGE: f"a smaller mesh, or {_NEARER}",
-    Status.DECORRELATED: f"{_NEARER}, a coarser mesh, a longer xi in -r, or -crit znssd where ssd was asked for",
+    Status.DECORRELATED: f"{_NEARER}, a coarser mesh, a longer xi in -r, or -crit znssd or map as grey values change",
 }
 
 judge = partial(judge_points, nothing="no node is measured, most ended")

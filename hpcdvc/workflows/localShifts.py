@@ -23,8 +23,9 @@ from hpcdvc.runs.slabs import SLAB, write_slabs
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module
 from hpcdvc.stacks.refine import KINDS
-from hpcdvc.steps.bands import BAND, Bands, NodeRows, RowMeasure, check_window, maker
+from hpcdvc.steps.bands import BAND, Bands, NodeRows, check_window, maker
 from hpcdvc.steps.pairs import PairReader, check_flat_mask, greys_of, masked_marker
+from hpcdvc.steps.row_measure import RowMeasure
 
 log = logging.getLogger("hpcdvc")
 

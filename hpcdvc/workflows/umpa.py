@@ -31,7 +31,8 @@ from hpcdvc.stacks.device import array_module
 from hpcdvc.stacks.integrate import integrate
 from hpcdvc.stacks.refine import KINDS
 from hpcdvc.stacks.windows import window_taps
-from hpcdvc.steps.bands import BAND, Bands, NodeRows, RowMeasure, check_window, maker
+from hpcdvc.steps.bands import BAND, Bands, NodeRows, check_window, maker
+from hpcdvc.steps.row_measure import RowMeasure
 from hpcdvc.steps.speckle import NothingToMeasure, Scan, ScanFiles, check_frames, masked_windows, scan_files
 
 log = logging.getLogger("hpcdvc")
@@ -126,8 +127,6 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     if grid:
         file = _table(options, stem, grid, metadata, choose_transport(team))
         return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=file.dtype)]
-    if options.vtk:
-        raise UserError("-vtk is for the nodes of a grid (-ns): ParaView opens the .hdf file of all pixels by itself")
     file = _maps(options, stem, files, metadata)
     unit = "projections" if files.shape[0] > 1 else "bands"
     return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit=unit)]
@@ -152,7 +151,7 @@ def _maps(options: Options, stem: str, files: ScanFiles, metadata: dict) -> Dens
         files.shape,
         columns,
         metadata,
-        ("tif",) * options.tif,
+        tuple(view for view in ("vtk", "tif") if getattr(options, view)),
         ADVICE,
         later=("phase",) * options.integrate,
         units={"phase": "radian"} if options.energy else {},
@@ -164,6 +163,8 @@ def _maps(options: Options, stem: str, files: ScanFiles, metadata: dict) -> Dens
 def settings_of(options: Options) -> DenseSettings:
     """How windows are compared."""
     lacking = options.positions is not None or options.frame_masks is not None
+    # algotom, whose way "pixel" is, has the peak of the cost
+    nearer = options.dark_field and options.mean != "local" and options.values_at == "subpixel"
     return DenseSettings(
         options.half_window_size,
         options.reach,
@@ -172,6 +173,7 @@ def settings_of(options: Options) -> DenseSettings:
         taps=window_taps(options.window, options.half_window_size),
         peak="poly" if options.peak_method == "poly" else "taylor",
         peak_size=options.peak_size,
+        peak_of="correlation" if nearer else "score",
         values_at=options.values_at,
         local_mean=options.mean == "local",
         partial=lacking and options.mean != "local",  # the mean of a window is that of all its frames
@@ -212,8 +214,7 @@ def bands_of(scan: Scan, task: UmpaTask, options: Options, rank: int, projection
     settings = task.settings
     _, height, width = task.files.shape
     if len(pair.sam.numbers) < 1 + task.dark_field:
-        status = Status.SINGULAR if pair.constant else Status.FEW_VALID_VOXELS
-        nothing = NothingToMeasure(settings, height, width, status)
+        nothing = NothingToMeasure(settings, height, width, pair.status)
         return Bands(lambda *rows: (None, None), nothing), len(pair.left_out)
     mark = masked_windows(pair.sam, settings.half_window) if pair.sam.mask else None
     how = {"device": options.device, "rank": rank, "peak_method": options.peak_method}

@@ -163,6 +163,27 @@ def test_however_the_stacks_are_stored(kind, stacks):
         np.testing.assert_array_equal(result[name], values, err_msg=name)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "offset", "factor"),
+    [
+        ("f8", 1e12, 1.0),
+        ("f4", 0.0, 1e25),
+        ("f4", 0.0, 1e-30),
+        ("f8", -1e5, 1e-140),
+        ("u4", 4e9, 1.0),
+        ("f8", 0, 1e200),
+    ],
+)
+def test_grey_values_of_any_size(dtype, offset, factor, stacks):
+    """Large numbers with small differences, and those whose squares float32 does not hold."""
+    expected = measure()
+    for name, stack in zip(("1.npy", "2.npy"), stacks, strict=True):
+        np.save(name, ((stack + (offset if factor == 1 else 0.0)) * factor).astype(dtype))
+    result = measure(im1="1.npy", im2="2.npy")
+    np.testing.assert_array_equal(result.return_status, expected.return_status)
+    np.testing.assert_allclose(result.displacement, expected.displacement, atol=1e-4)
+
+
 def test_a_single_image(stacks):
     for name, stack in zip(("1.tif", "2.tif"), stacks, strict=True):
         tifffile.imwrite(name, stack[0])

@@ -1,7 +1,5 @@
 """-pm gn and gnaffine of localShifts and umpa: nearer to the truth, and the same bits in any bands on any ranks."""
 
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
@@ -93,14 +91,12 @@ def test_projections():
 def test_bits(run_command):
     save_pair()
     save_scan()
-    files = {}
-    for chunk, ranks in ((32, 1), (7, 2)):
-        words = ["-q", "--force", "-pre", f"{ranks}", "-chunk", str(chunk)]
-        for line in (["localShifts", "a.tif", "b.tif", "gnaffine"], ["umpa", "ref.tif", "sam.tif", "gn", "-df"]):
-            done = run_command(*line[:3], "-pm", *line[3:], "-sr", 4, *words, ranks=ranks)
-            assert done.returncode == 0, done.stderr
-        files[ranks] = [hpcdvc.read(str(path)) for path in sorted(Path().glob(f"{ranks}-*.hdf"))]
-    assert len(files[1]) == 2
-    for one, two in zip(files[1], files[2], strict=True):
-        for name in one.names:
-            np.testing.assert_array_equal(one[name], two[name])
+    scans = [scan(peak_method="gn", chunk=chunk) for chunk in (32, 7)]
+    one = local(peak_method="gnaffine")
+    done = run_command(
+        "localShifts", "a.tif", "b.tif", "-hws", 5, "-sr", 4, "-pm", "gnaffine", "-chunk", 7, "-pre", "Q", ranks=2
+    )
+    assert done.returncode == 0, done.stderr
+    for first, second in (scans, (one, hpcdvc.read("Q-localShifts.hdf"))):
+        for name in first.names:
+            np.testing.assert_array_equal(first[name], second[name])

@@ -77,7 +77,6 @@ REFUSED = {
     f"{PAIR} --pixel 1": ("--pixel", "-integrate"),
     f"{PAIR} -integrate --pixel 1 --energy 20": ("--distance",),
     f"{PAIR} -integrate -ns 5": ("-integrate", "-ns 1"),
-    f"{PAIR} -vtk": ("-vtk", "-ns"),
     f"{PAIR} -blocks 0 1": ("-blocks", 2),
     f"{PAIR} -device cuda": ("cupy",),
     "scan.h5:/ref sam.tif": ("scan.h5:/ref has 2 stacks", "sam.tif 1"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gdic_cases import FIELD, MIDDLE, SHAPE, box, half_flat, images, unrelated
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.fem.api import global_correlation
 from hpcdvc.fem.iterates import HISTORY, Control, Journal
 from hpcdvc.fem.regularisation import regularisation_matrix
@@ -64,6 +64,12 @@ def test_scales_of_grey_values(scales):
     assert result.state.gain == pytest.approx(scales[0] / scales[1], rel=1e-3)
 
 
+def test_grey_values_beyond_single_precision():
+    """Their squares are not finite."""
+    with pytest.raises(RunError, match="numbers that are too large"):
+        measured(*(image.astype("f8") * 1e25 for image in images()))
+
+
 @pytest.mark.parametrize("criterion", ["znssd", "map", "ssd"])
 def test_grey_values(criterion):
     """Gain and offset do not leak into the displacements; of ssd they do."""
@@ -85,6 +91,17 @@ def test_grey_values_as_they_are(change):
         assert measured(im1, im2, criterion="ssd")[1].return_status == Status.CONVERGED
     im1, im2 = (image.astype("f4") for image in images())
     assert measured(im1, change(im2), criterion="ssd")[1].return_status == Status.DECORRELATED
+
+
+@pytest.mark.parametrize("criterion", ["znssd", "map"])
+def test_grey_values_that_change_by_place(criterion):
+    """Where one gain and offset are not enough, displacements are pulled; what mends them is called measured."""
+    im1, im2 = (image.astype("f8") for image in images(noise=0.05))
+    slope = np.linspace(-1, 1, SHAPE[0])[:, None, None]
+    for changed in (im2 * (1 + 0.05 * slope), im2 + 0.3 * im1.std() * slope):
+        points, result = measured(im1, changed, criterion=criterion)
+        assert np.abs(error(points, result)).max() < 0.15 or criterion == "znssd"
+        assert (result.node_status == (Status.CONVERGED if criterion == "map" else Status.DECORRELATED)).all()
 
 
 def test_map_of_grey_values():

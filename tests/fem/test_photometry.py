@@ -62,3 +62,11 @@ def test_no_contrast():
     with np.errstate(all="raise"):
         greys = compare(sums_of(F, np.full_like(F, 7.0)), "znssd", MIDDLES)
     assert greys.zncc == 0 and (greys.gain == 1).all()
+
+
+def test_map_in_a_layer():
+    """Middles in one plane leave polynomials alike: the map is what a plain fit gives all the same."""
+    middles = MIDDLES * [0, 1, 1] + [7, 0, 0]
+    gain = 1 + 0.2 * (middles[:, 2] / 50 - 1) ** 2
+    greys = compare(sums_of(F, F / gain[:, None]), "map", middles)
+    assert greys.gain == pytest.approx(gain, rel=0.02)

@@ -1,5 +1,6 @@
 """FITS files: every kind of number, the HDU that is meant, and one sentence for what is damaged."""
 
+import gzip
 import os
 
 import numpy as np
@@ -104,6 +105,8 @@ def test_what_is_no_image(tmp_path):
     save_fits(path, groups, (texture("u1"), {}))
     np.testing.assert_array_equal(open_volume(describe(str(path))), texture("u1"))
     refused(f"{path}[0]", "random groups")
+    (tmp_path / "v.fits.gz").write_bytes(gzip.compress(path.read_bytes()))
+    refused(tmp_path / "v.fits.gz", "compressed by gzip")
     np.save(tmp_path / "v.npy", texture())
     refused(f"{tmp_path / 'v.npy'}[1]", "is no FITS file, it has no HDU [1]")
     with pytest.raises(UserError, match=r"v\.npy is no FITS file: only these have world coordinates"):

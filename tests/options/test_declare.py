@@ -14,7 +14,7 @@ import pytest
 
 import hpcdvc.options
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ImagePair, ImageSeries, Mask, Needless, Output, RunControl, StartField
+from hpcdvc.options.common import ImagePair, ImageSeries, Mask, Output, RunControl, StartField
 from hpcdvc.options.declare import (
     REQUIRED,
     OptionSet,
@@ -25,6 +25,7 @@ from hpcdvc.options.declare import (
     option_group,
     options_table,
 )
+from hpcdvc.options.needless import Needless
 from hpcdvc.options.parser import parse
 from hpcdvc.options.registration import InterpolationOptions, IterationOptions, NodeSpacing, WindowSelection, WindowSize
 

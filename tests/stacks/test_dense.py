@@ -101,6 +101,20 @@ def test_transmission_and_visibility(settings):
     assert errors["pixel"][1] > 2 * errors["subpixel"][1]
 
 
+@pytest.mark.parametrize(("settings", "part"), [({}, 0.75), ({"peak": "poly"}, 0.95), ({"partial": True}, 0.75)])
+def test_peak_of_the_correlation(settings, part):
+    """With dark field the parabola through the correlations is nearer to the truth than that through the costs."""
+    im1 = frames(8, SHAPE, 1)
+    im2 = (0.8 * (MEAN + 0.5 * (frames(8, SHAPE, 1, (1.4, -2.3)) - MEAN))).astype("f4")
+    ways = dict.fromkeys(("score", "correlation"))
+    for way in ways:
+        found = measure(im1, im2, metric="umpa-dark", template="im2", peak_of=way, **settings)
+        assert (found["status"][INSIDE] == 2).all()
+        ways[way] = np.sqrt(np.mean((found["displacement"][INSIDE] - (1.4, -2.3)) ** 2))
+        assert 0 <= found["score"][INSIDE].min() and abs(found["transmission"][INSIDE].mean() - 0.8) < 0.01
+    assert ways["correlation"] < part * ways["score"]
+
+
 def test_means_of_frames():
     """A beam that changes from frame to frame: each frame is divided by its own mean, T says what is lost in all."""
     im1 = frames(6, SHAPE, 1)
@@ -250,6 +264,7 @@ def test_arrays_that_do_not_fit():
         (im1, im1, 0, rows, SHAPE[0], DenseSettings(3, (-4, 4, -4, 4), "umpa")),
         (im1, im1, 0, rows, SHAPE[0], DenseSettings(3, (-4, 4, -4, 4), taps=(0.5, 0.5))),
         (im1, im1, 0, rows, SHAPE[0], DenseSettings(3, (-4, 4, -4, 4), peak_size=4)),
+        (im1, im1, 0, rows, SHAPE[0], DenseSettings(3, (-4, 4, -4, 4), peak_of="correlation")),
     ]
     for arguments in wrong:
         with pytest.raises(ValueError):

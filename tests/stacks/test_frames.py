@@ -11,7 +11,6 @@ from hpcdvc.stacks.frames import (
     fault_of,
     frame_facts,
     pair_of,
-    read_positions,
 )
 
 RNG = np.random.default_rng(5)
@@ -94,7 +93,8 @@ def test_facts():
         (np.full(SHAPE, 7.0), "is 7 everywhere"),
         (np.full(SHAPE, np.nan), "is NaN everywhere"),
         (np.where(STACK[0] > 2000, np.inf, np.nan), "is NaN everywhere"),
-        (np.full(SHAPE, 65535, "u2"), "is 65535 everywhere"),
+        (np.full(SHAPE, 65535, "u2"), "is clipped everywhere"),
+        (np.where(STACK[0] > 2000, 65535, 5).astype("u2"), "is 5 everywhere"),
         (np.where(STACK[0] > 2000, 5.0, np.nan), "is 5 everywhere"),
         (STACK[0], ""),
     ],
@@ -113,7 +113,7 @@ def test_frame_without_fault_in_both_stacks_is_kept():
     sam[1], ref[3] = np.nan, 7
     pair = paired(frames_of(ref), frames_of(sam))
     assert pair.left_out == ((1, "it is NaN everywhere"), (3, "the reference is 7 everywhere"))
-    assert pair.constant
+    assert pair.status == -2
     assert pair.ref.numbers == pair.sam.numbers == (0, 2)
     np.testing.assert_allclose(pair.means, [STACK[[0, 2]].mean(), STACK[[0, 2]].mean() / 2], rtol=1e-6)
     for found, stack in zip(pair.bands(10, 20), (ref, sam), strict=True):
@@ -125,7 +125,7 @@ def test_frame_without_fault_in_both_stacks_is_kept():
 
 def test_no_frame_is_left():
     pair = paired(frames_of(np.ones((2, *SHAPE))), frames_of(STACK[:2]))
-    assert len(pair.left_out) == 2 and pair.constant and not pair.ref.numbers and pair.means.size == 0
+    assert len(pair.left_out) == 2 and pair.status == -2 and not pair.ref.numbers and pair.means.size == 0
 
 
 def test_positions():
@@ -151,22 +151,3 @@ def test_mask():
     expected = np.ones((6, 23))
     expected[1], expected[4, 3] = 0.75, 0.75
     np.testing.assert_array_equal(left, expected)
-
-
-def test_positions_file(tmp_path):
-    path = tmp_path / "pos.txt"
-    path.write_text("# y x\n0 0\n\n3.0 -4\n")
-    assert read_positions(str(path), 2) == ((0, 0), (3, -4))
-    for text, what in {
-        "0 0\n": "1 positions, and there are 2 frames",
-        "0 0\n1 2 3\n": "line 2: two whole numbers",
-        "0 0\n1.5 2\n": "line 2: positions are whole numbers of pixels, not 1.5 2",
-        "0 0\nnan 2\n": "line 2: positions are whole",
-        "0 0\na b\n": "line 2: two whole numbers",
-    }.items():
-        path.write_text(text)
-        with pytest.raises(UserError, match=what):
-            read_positions(str(path), 2)
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="cannot be read"):
-        read_positions(str(path), 2)

@@ -11,6 +11,7 @@ from hpcdvc.stacks.settings import ShiftSettings
 from hpcdvc.stacks.shift import measure_shift
 
 SHIFT = (3.37, -2.62)
+NOISY = ((0, 0.5), (0.3, 0.3), (0.5, 0.5), (1.0, 1.0))
 OVERLAP = ShiftSettings(boundary="overlap")
 
 
@@ -27,15 +28,18 @@ def test_windows_that_do_not_go_round(shape):
     assert wrapped.status != 2 or np.abs(wrapped.displacement[1:] - SHIFT).max() > 0.01
 
 
-@pytest.mark.parametrize("noise", [(0, 0.5), (0.3, 0.3), (0.5, 0.5), (1.0, 1.0)])
-def test_noise_does_not_pull_towards_whole_or_half_pixels(noise):
+@pytest.mark.parametrize(
+    "noise, trials", [((0.5, 0.5), 16), *(pytest.param((a, b), 40, marks=pytest.mark.slow) for a, b in NOISY)]
+)
+def test_noise_does_not_pull_towards_whole_or_half_pixels(noise, trials):
     """The gradient of im1 is not correlated with the noise of im2; and errors are the true ones."""
-    found = [measure_shift(*windows(seed, noise), settings=OVERLAP) for seed in range(40)]
+    found = [measure_shift(*windows(seed, noise), settings=OVERLAP) for seed in range(trials)]
     assert {shift.status for shift in found} == {2}
     errors = np.array([shift.displacement[1:] - SHIFT for shift in found])
     assert np.abs(errors.mean(axis=0)).max() < max(0.01, 3 * errors.std() / np.sqrt(len(errors)))
     assert np.abs(errors.mean(axis=0)).max() < 0.03
-    assert 0.75 < np.mean([shift.std[1:] for shift in found]) / np.sqrt(np.mean(errors**2)) < 1.3
+    least, most = (0.75, 1.3) if trials > 16 else (0.6, 1.7)
+    assert least < np.mean([shift.std[1:] for shift in found]) / np.sqrt(np.mean(errors**2)) < most
 
 
 def test_pixels_that_are_not_there_do_not_count():

@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import get_window
 
 from hpcdvc.errors import UserError
-from hpcdvc.stacks.peaks import locate_peak, polynomial_peak, taylor_offset
+from hpcdvc.stacks.peaks import Quadratic, locate_peak, polynomial_peak, taylor_offset
 from hpcdvc.stacks.windows import WINDOWS, window_taps
 
 #: Shape of a map, and its peak.
@@ -31,6 +31,13 @@ def test_one_axis_after_the_other(method):
     """Along row and column of the highest value, where the slant moves the peak."""
     expected = 3.7 + 0.15 * -0.2 / 0.6, 6.2 + 0.15 * 0.3 / 0.4
     assert np.allclose(locate_peak(hill(), method, 3, dim=1).place, expected, atol=1e-9)
+
+
+def test_steps_of_a_pixel_and_more_are_not_taken():
+    """The highest value of a ridge that is all but straight: its Taylor series has its peak far away."""
+    scores = np.array([[0.2, 0.1, 0.8], [0.99, 1.0, 0.9], [0.7, 0.8, 0.4]])
+    assert np.abs(Quadratic.of_taylor(scores).extremum()).max() > 1
+    assert (abs(locate_peak(np.pad(scores, 1)).place - 2) < 1).all()
 
 
 def test_beside_the_border():

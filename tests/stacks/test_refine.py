@@ -7,7 +7,9 @@ from scipy import ndimage
 from speckle_cases import found_at, speckle_pair
 
 from hpcdvc.fields.status import Status
+from hpcdvc.stacks import missing
 from hpcdvc.stacks.dense import DenseSettings
+from hpcdvc.stacks.missing import filled_in
 from hpcdvc.stacks.refine import MOST_MOVED, halo, refine_rows
 from hpcdvc.stacks.windows import window_taps
 
@@ -210,3 +212,19 @@ def test_large_grey_values(mean):
     """Little contrast on much grey: what float32 leaves of it is measured."""
     im1, im2, truth = speckle_pair(SHAPE, lambda y, x: (0.3, -0.4), frames=2, mean=mean)
     assert np.abs(errors_of(refined(im1, im2, 0 * truth, settings_of(4), "gn"), truth)).max() < 0.01
+
+
+def test_filling_depends_on_what_is_near(monkeypatch):
+    rng, absent = np.random.default_rng(2), np.zeros((70, 50), bool)
+    absent[20:60, 5:45] = True
+    absent |= rng.random(absent.shape) < 0.2
+    frame = np.where(absent, np.nan, rng.normal(size=absent.shape)).astype("f4")
+    whole = filled_in(frame, absent, 6)
+    assert np.isfinite(whole).all() and np.array_equal(whole[~absent], frame[~absent]) and whole[40, 25] == 0
+    some = filled_in(frame[10:40], absent[10:40], 6)
+    np.testing.assert_array_equal(some[6:-6], whole[16:34])
+    monkeypatch.setattr(missing, "MANY", 1)
+    np.testing.assert_array_equal(filled_in(frame, absent, 6), whole)
+    spot = np.zeros((5, 5), bool)
+    spot[2, 2] = True
+    assert filled_in(np.arange(25.0).reshape(5, 5), spot, 1)[2, 2] == 12

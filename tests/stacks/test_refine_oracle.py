@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import tifffile
 from scipy import ndimage
 from speckle_cases import found_at
 
 from hpcdvc.fields.status import Status
-from hpcdvc.stacks.dense import DenseSettings
-from hpcdvc.stacks.refine import refine_rows
+from hpcdvc.stacks.dense import DenseSettings, measure_rows
+from hpcdvc.stacks.refine import KINDS, refine_rows
 from hpcdvc.stacks.windows import window_taps
 
 
@@ -87,3 +88,21 @@ def test_waves(case):
         assert len(errors) > part * beside[8:-8, 8:-8].sum()
         assert (np.sqrt((errors**2).mean(axis=0)) < most).all()
         assert (np.median(np.abs(errors), axis=0) < 0.035).all()  # that of the peer is 0.044
+
+
+def test_real_grain(shared):
+    """Sample 5 of the DIC Challenge, moved by 0.1 pixel: the mean, the scatter, and what is reported of it."""
+    folder = shared / "data" / "dic2d_challenge1"
+    names = ("s5_ref.tif", "s5_001_x0.10_y0.10.tif")
+    im1, im2 = (tifffile.imread(folder / name)[None, :120, :160].astype(np.float32) for name in names)
+    settings, means = DenseSettings(7, (-2, 2, -2, 2), template="im2"), np.array([im1.mean(), im2.mean()], float)
+    found = measure_rows(im1, im2, 0, range(120), 120, settings, means)
+    for kind in KINDS:
+        result = refine_rows(im1, im2, 0, range(120), 120, found, settings, kind, means)
+        measured = result["status"] == Status.CONVERGED
+        assert measured.sum() > 0.97 * (found["status"] == Status.CONVERGED).sum()
+        errors = result["displacement"][measured] - 0.1
+        assert (np.abs(errors.mean(axis=0)) < 0.004).all()  # 0.013 by Taylor series
+        assert (errors.std(axis=0) < 0.008).all()  # 0.022
+        ratio = np.sqrt((result["std"][measured] ** 2).mean(axis=0)) / errors.std(axis=0)
+        assert ((ratio > 0.8) & (ratio < 1.3)).all()
