@@ -5,7 +5,7 @@ import numpy as np
 from hpcdvc.kernels import tomography
 from hpcdvc.ranks.planes import join_planes, own_planes
 from hpcdvc.tomography.geometry import Geometry
-from hpcdvc.tomography.projector import Projector, sums_of
+from hpcdvc.tomography.pair import Projector, sums_of
 
 
 class Replicated(Projector):

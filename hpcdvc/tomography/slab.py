@@ -11,7 +11,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.kernels import tomography
 from hpcdvc.ranks.planes import own_planes, swap
 from hpcdvc.tomography.geometry import Geometry
-from hpcdvc.tomography.projector import Projector, sums_of
+from hpcdvc.tomography.pair import Projector, sums_of
 
 #: Views whose rows are made, and exchanged with the neighbours, at a time.
 VIEWS = 64
