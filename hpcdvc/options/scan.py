@@ -2,7 +2,12 @@
 
 from typing import ClassVar
 
+from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
+from hpcdvc.options.values import whole_number
+
+#: Voxels along an axis of a volume at most.
+LARGEST = 2**20
 
 
 @option_group
@@ -50,7 +55,22 @@ class ScanFiles(OptionSet):
         help="light beside the sample, of which absorbance is 0: median of the bright part of each view; its 99.9th "
         "percentile, above which pixels have no weight, as in mumott; none takes the flats for it",
     )  # fmt: skip
-    volume: tuple[int, int, int] | None = option(
-        None, "-volume", "--volume", metavar="X Y Z", at_least=1, at_most=2**20, unit="voxel",
-        help="size of the volume; default that of the file, else J J K of views of J x K pixels",
+    volume: tuple[str, ...] = option(
+        ("auto",), "-volume", "--volume", metavar="auto | X Y Z", unit="voxel",
+        help="size of the volume; auto: that of the file, else J J K of views of J x K pixels",
     )  # fmt: skip
+
+    @property
+    def volume_shape(self) -> tuple[int, int, int] | None:
+        """(X, Y, Z) voxels that are asked for; None: auto."""
+        return None if self.volume == ("auto",) else tuple(whole_number(word) for word in self.volume)
+
+    def check(self) -> None:
+        if self.volume != ("auto",):
+            words = " ".join(self.volume)
+            try:
+                sizes = self.volume_shape
+            except ValueError:
+                sizes = ()
+            if len(sizes) != 3 or not all(1 <= size <= LARGEST for size in sizes):
+                raise UserError(f"-volume takes auto or three whole numbers from 1 to {LARGEST}, not {quoted(words)}")

@@ -1,4 +1,4 @@
 """Tomographic scans: geometry, projector, reconstruction, and alignment of views.
 
-May import `errors`, `kernels`, `ranks`, `images`, `options`, `output`, `stacks`. Begin reading with `align`.
+May import `errors`, `images`, `kernels`, `output`, `ranks`, `stacks`. Begin reading with `align`.
 """

@@ -9,6 +9,7 @@ import numpy as np
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.images.hdf5_storage import files_of
 from hpcdvc.images.volume import SLOWEST
+from hpcdvc.options.scan import LARGEST
 from hpcdvc.tomography import normalise
 from hpcdvc.tomography.geometry import Geometry, Goniometer, is_rotation
 from hpcdvc.tomography.parts import is_numeric, numbers, opened, part, read_whole
@@ -24,8 +25,6 @@ J_OFFSET, K_OFFSET = ("j_offset", "offset_j"), ("k_offset", "offset_k")
 DETECTOR = ("detector_angles", "detector_direction_origin", "detector_direction_positive_90", "two_theta")
 #: CPU time that the header of a view may take.
 SECONDS = 0.1
-#: Voxels along an axis of a volume at most.
-MOST = 2**20
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class MumottViews:
     values : "diode", or "data", whose mean over the segments of the detector is taken as it is
     background : what light there is beside the sample: see `hpcdvc.tomography.normalise.beam_of`
     files : those that are read
+    notes : what the user has to know
     """
 
     spec: str
@@ -48,6 +48,7 @@ class MumottViews:
     values: str
     background: str
     files: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """See `hpcdvc.tomography.scan.Scan.read`."""
@@ -225,6 +226,6 @@ def _volume(file: "h5py.File", shape: tuple[int, int], spec: str) -> tuple[int, 
     found = numbers(file, "volume_shape", spec)
     if found is None:
         return (shape[0], *shape)
-    if found.size != 3 or not ((found >= 1) & (found <= MOST) & (found == np.floor(found))).all():
+    if found.size != 3 or not ((found >= 1) & (found <= LARGEST) & (found == np.floor(found))).all():
         raise UserError(f"{spec}: volume_shape is {quoted(found.tolist())}, where three numbers of voxels are meant")
     return tuple(int(n) for n in found.ravel())

@@ -13,6 +13,8 @@ class Views(Protocol):
 
     #: The files that are read, that of the scan first.
     files: tuple[str, ...]
+    #: What the user has to know, a sentence each.
+    notes: tuple[str, ...]
 
     def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """(J, K) float32 absorbances of a view, and their weights; UserError where it cannot be used."""

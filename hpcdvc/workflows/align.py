@@ -89,8 +89,12 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
 
 def scan_of(options: Options) -> Scan:
     """The scan that options name; UserError where it is none, or lacks a part."""
-    names = ("data", "angles", "tilt", "flat", "dark", "absorbances", "background", "volume")
-    return describe_scan(options.scan, **{name: getattr(options, name) for name in names})
+    names = ("data", "angles", "tilt", "flat", "dark", "absorbances", "background")
+    given = {name: getattr(options, name) for name in names}
+    scan = describe_scan(options.scan, **given, volume=options.volume_shape)
+    for note in scan.views.notes:
+        log.warning("%s", note)
+    return scan
 
 
 def files_of(scan: Scan, more: list[str]) -> VolumeInfo:

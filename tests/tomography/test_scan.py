@@ -166,6 +166,24 @@ def test_pixels_without_light_have_no_weight(tmp_path):
     assert weights[7, 5] == 0 and values[7, 5] == 0 and weights.sum() == weights.size - 1
 
 
+def test_a_stack_of_light_with_frames_in_files_of_their_own(tmp_path):
+    import tifffile
+
+    scan, angles = files.write_stack(tmp_path, 100 + files.light())
+    for name, value in (("flat", 100 + files.BEAM), ("dark", 100)):
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif", np.full((3, files.K, files.J), value, "f4"), photometric="minisblack"
+        )
+    flat, dark = str(tmp_path / "flat.tif"), str(tmp_path / "dark.tif")
+    both = describe_scan(scan, angles=angles, flat=flat, dark=dark)
+    assert both.views.files == (scan, flat, dark) and not both.views.notes
+    assert np.abs(read_all(both)[0] - files.absorbances()).max() < 2e-3
+    # the beam is seen beside the sample
+    alone = describe_scan(scan, angles=angles, dark=dark)
+    assert np.abs(read_all(alone)[0] - files.absorbances()).max() < 2e-3
+    assert "there are no frames without beam" in describe_scan(scan, angles=angles, flat=flat).views.notes[0]
+
+
 def test_frames_that_are_stored_together_are_the_same(tmp_path):
     def together(file):
         views = file["exchange/data"][()]
