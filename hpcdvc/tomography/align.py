@@ -22,6 +22,9 @@ from hpcdvc.tomography.shifts import step_of
 from hpcdvc.tomography.start import fields_of_view, first_offsets
 from hpcdvc.tomography.terms import Chance, towards_centre, towards_mean
 
+#: Pixels: no view is known that well.
+NEVER = 1e-9
+
 __all__ = ["align", "check", "free_offsets", "plan"]
 
 
@@ -115,8 +118,7 @@ class _Loop:
         """The state in the stage whose iteration is the next."""
         while state.stage < len(self.stages):
             stage = self.stages[state.stage]
-            settled = state.step > 0 and state.change < stage.tolerance
-            if state.step < stage.maxiter and not settled:
+            if state.step < stage.maxiter and not _settled(state, stage):
                 break
             state = replace(state, stage=state.stage + 1, step=0)
         return state
@@ -188,11 +190,16 @@ class _Loop:
     def _result(self, state: State, seen: Seen, history: list[State], notes: tuple[str, ...]) -> Alignment:
         team, last = self.team, self.stages[-1]
         ended = history[-1]
-        converged = ended.stage == len(self.stages) - 1 and ended.step > 0 and ended.change < last.tolerance
+        converged = ended.stage == len(self.stages) - 1 and _settled(ended, last)
         volume = self.level.gather(seen.volume)
         projections, views = (_stacked(team, array) for array in (seen.projections, seen.views))
         free = free_offsets(state.offsets, self.geometry)
         return Alignment(volume, projections, views, *state.offsets, free, tuple(history), converged, notes)
+
+
+def _settled(state: State, stage: Stage) -> bool:
+    """Whether a stage is over; a tolerance below `NEVER` asks for all iterations, also where no view moves at all."""
+    return state.step > 0 and stage.tolerance > NEVER and state.change < stage.tolerance
 
 
 def _stacked(team, own: np.ndarray) -> np.ndarray | None:
