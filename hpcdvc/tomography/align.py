@@ -24,6 +24,8 @@ from hpcdvc.tomography.terms import Chance, towards_centre, towards_mean
 
 #: Part of the residual below which it is as good as before: a stage of "gn" ends there, where no tolerance is given.
 STALLED = 5e-4
+#: Pixels: a tolerance below this asks for all iterations, even where no view moves any more.
+NEVER = 1e-9
 
 __all__ = ["align", "check", "free_offsets", "plan"]
 
@@ -126,7 +128,7 @@ class _Loop:
         """Whether the stage of the last state has come to its end before its last iteration."""
         state = history[-1]
         stage = self.stages[state.stage]
-        if not state.step:
+        if not state.step or stage.tolerance < NEVER:
             return False
         if state.change < stage.tolerance or self.settings.tolerance is not None:
             return state.change < stage.tolerance

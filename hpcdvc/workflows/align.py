@@ -20,6 +20,7 @@ from hpcdvc.runs.machine import node_memory
 from hpcdvc.steps import align_cost
 from hpcdvc.steps.aligned import AlignedFile
 from hpcdvc.tomography import align as loop
+from hpcdvc.tomography.levels import plan as stages_of
 from hpcdvc.tomography.opening import describe_scan
 from hpcdvc.tomography.scan import Scan
 from hpcdvc.tomography.settings import Alignment, AlignSettings, Journal, State
@@ -79,7 +80,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     stem = stem_of(options.out_dir, options.prefix or info.stem, "align", info.path)
     if options.geo and not os.path.isdir(os.path.dirname(options.geo) or "."):
         raise UserError(f"-geo {options.geo}: there is no such folder")
-    iterations = sum(stage.maxiter for stage in loop.plan(scan.geometry, settings))
+    iterations = sum(stage.maxiter for stage in stages_of(scan.geometry, settings))
     written = {name: getattr(options, name) for name in ("geo", "stack", "absorbances", "graph")}
     file = AlignedFile(stem, metadata, scan.geometry, scan.detector, iterations, **written)
     rows = state_type(scan.geometry.views)

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from align_cases import error, geometry, save_nxtomo, save_scan
+from align_cases import DENSITY, balls, error, geometry, save_nxtomo, save_scan
 from reg_ends import play_command
 
 import hpcdvc
@@ -79,13 +79,26 @@ def test_file(here):
     assert projections.shape == reference.shape == (VIEWS, HEIGHT, SIZE)
     assert np.abs(reference - diode).max() < 0.01 and np.abs(projections - reference).max() < 0.25 * diode.max()
     assert np.corrcoef(projections.ravel(), reference.ravel())[0, 1] > 0.999
-    # mass of the volume, and of what a view sees of it
-    assert volume.sum() == pytest.approx(reference.sum() / VIEWS, rel=0.02)
+    assert projections.sum() == pytest.approx(reference.sum(), rel=0.03)
     assert offsets.shape == (len(change), 2, VIEWS) and change[0] == 0 and (change[1:] > 0).all()
     assert np.allclose(offsets[-1], [rows["j_offset"], rows["k_offset"]], rtol=0, atol=1e-9)
     assert len(table("done/P-align-history.tsv")) == len(change)
     record = json.loads(Path("done/P-align.run.json").read_text())
     assert record["end"]["iterations"] == len(change) - 1
+
+
+def test_volume(here):
+    """The balls are where they are, up to the translation that no view shows."""
+    volume = hpcdvc.read("done/P-align.hdf")["reconstruction"]
+    middles, sigmas = balls(SIZE, HEIGHT)
+    middles = middles - sigmas**3 @ middles / (sigmas**3).sum()
+    x, y, z = (np.arange(n) + 0.5 - n / 2 for n in volume.shape[::-1])
+    true = 0
+    for (a, b, c), sigma in zip(middles, sigmas, strict=True):
+        squares = ((z - c) ** 2)[:, None, None] + ((y - b) ** 2)[:, None] + (x - a) ** 2
+        true = true + DENSITY / np.sqrt(2 * np.pi) * np.exp(-squares / (2 * sigma**2))
+    assert np.corrcoef(volume.ravel(), true.ravel())[0, 1] > 0.97
+    assert volume.max() == pytest.approx(true.max(), rel=0.15)
 
 
 def test_readers(here):
@@ -105,12 +118,12 @@ def test_picture(here):
 
 @pytest.mark.parametrize("mode", ["slab", "replicated"])
 def test_the_same_bytes_on_any_number_of_ranks(here, mode, run_command):
-    words = ("scan.h5", *SHORT, "-mode", mode, "-stack", "tif", "-sample", "0.7", "-relax", "0.1")
+    words = ("scan.h5", *SHORT, "-mode", mode, "-stack", "tif", "-sample", "0.7", "-relax", "0.1", "-nograph")
     for ranks in (None, 2, 3):
         done = run_command("align", *words, "-od", f"{mode}{ranks or 1}", ranks=ranks)
         assert done.returncode == 0, done.stderr
     first, *others = (digests(f"{mode}{ranks}") for ranks in (1, 2, 3))
-    assert len(first) == 6 and all(other == first for other in others)
+    assert len(first) == 5 and all(other == first for other in others)
 
 
 def test_modes_agree(here):

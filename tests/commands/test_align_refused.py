@@ -153,4 +153,3 @@ def test_refused_on_two_ranks(run_command):
     done = run_command("align", "nan.h5", ranks=2)
     assert done.returncode == 2 and done.stderr.count("hpcdvc-align:") == 1 and "view 2" in done.stderr
     assert files() == before
-
