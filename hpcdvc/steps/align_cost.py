@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from hpcdvc.errors import UserError
 from hpcdvc.ranks.progress import duration
-from hpcdvc.tomography.align import plan
 from hpcdvc.tomography.geometry import Geometry
+from hpcdvc.tomography.levels import plan
 from hpcdvc.tomography.reconstruct import steps_of
 from hpcdvc.tomography.settings import AlignSettings
 
 #: Core time of a voxel in a view, s: projected, and gathered.
-FORWARD, ADJOINT = 4.5e-9, 3.3e-9
+SECONDS = {"slab": (0.8e-9, 1.5e-9), "replicated": (3.1e-9, 5.3e-9)}
 #: Arrays that a rank has of its part of the volume while it reconstructs, of its part of what is measured, and of its
 #: own views: iterate, step, its preconditioner and what is gathered; views, weights, residual and projections.
 VOLUMES, MEASURED, VIEWS = 5, 4, 5
@@ -62,9 +62,9 @@ def memory_of(geometry: Geometry, mode: str, ranks: int) -> Memory:
     return Memory(PROCESS + VOLUMES * part + MEASURED * measured + VIEWS * whole, shared, volume + 2 * views)
 
 
-def core_seconds(geometry: Geometry, settings: AlignSettings) -> float:
+def core_seconds(geometry: Geometry, settings: AlignSettings, mode: str) -> float:
     """Core time of all iterations that are allowed."""
-    each = (FORWARD + ADJOINT) * geometry.views * math.prod(geometry.volume)
+    each = sum(SECONDS[mode]) * geometry.views * math.prod(geometry.volume)
     # weights and preconditioner are made anew where views have moved
     steps = steps_of(settings) + 1
     return sum(stage.maxiter * steps * each / stage.binning**3 for stage in plan(geometry, settings))
@@ -108,13 +108,15 @@ def check_memory(geometry: Geometry, settings: AlignSettings, team, available: f
 
 def estimate(geometry: Geometry, settings: AlignSettings, team) -> str:
     """What the run takes, as text."""
-    seconds, here = core_seconds(geometry, settings), mode_of(geometry, settings)
+    here = mode_of(geometry, settings)
     stages = plan(geometry, settings)
     x, y, z = geometry.volume
-    lines = [f"{geometry.views} views of {' x '.join(map(str, geometry.shape))} pixels, volume of {x} x {y} x {z} voxels"]
+    lines = [
+        f"{geometry.views} views of {' x '.join(map(str, geometry.shape))} pixels, volume of {x} x {y} x {z} voxels"
+    ]
     lines += [f"stages: {', '.join(_stage(stage) for stage in stages)}"]
     for mode in modes_of(geometry):
-        memory = memory_of(geometry, mode, team.size)
+        memory, seconds = memory_of(geometry, mode, team.size), core_seconds(geometry, settings, mode)
         lines.append(
             f"mode {mode}{' (this run)' if mode == here else ''}: {memory.rank / 1e9:.2f} GB per rank, "
             f"{memory.shared / 1e9:.2f} GB shared by the ranks of a node, {memory.root / 1e9:.2f} GB more on rank 0; "

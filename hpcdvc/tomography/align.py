@@ -11,16 +11,19 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.ranks.planes import own_planes
-from hpcdvc.tomography.adapter import check_function, foreign_level
+from hpcdvc.tomography.adapter import check_function, level_of
 from hpcdvc.tomography.geometry import Geometry
 from hpcdvc.tomography.level import Level, Seen
 from hpcdvc.tomography.levels import plan
-from hpcdvc.tomography.reconstruct import BUILT_IN, check_reconstruction
+from hpcdvc.tomography.reconstruct import check_reconstruction
 from hpcdvc.tomography.scan import Scan
 from hpcdvc.tomography.settings import Alignment, AlignSettings, Journal, Stage, State
 from hpcdvc.tomography.shifts import step_of
 from hpcdvc.tomography.start import fields_of_view, first_offsets
 from hpcdvc.tomography.terms import Chance, towards_centre, towards_mean
+
+#: Pixels: no view is known that well.
+NEVER = 1e-9
 
 __all__ = ["align", "check", "free_offsets", "plan"]
 
@@ -115,8 +118,7 @@ class _Loop:
         """The state in the stage whose iteration is the next."""
         while state.stage < len(self.stages):
             stage = self.stages[state.stage]
-            settled = state.step > 0 and state.change < stage.tolerance
-            if state.step < stage.maxiter and not settled:
+            if state.step < stage.maxiter and not _settled(state, stage):
                 break
             state = replace(state, stage=state.stage + 1, step=0)
         return state
@@ -126,7 +128,7 @@ class _Loop:
         stage = self.stages[min(state.stage, len(self.stages) - 1)]
         if self.level is None or self.level.binning != stage.binning:
             self.level = None  # its memory is free before that of the next
-            make = Level if self.settings.reconstruction in BUILT_IN else foreign_level
+            make = level_of(self.settings)
             self.level = make(self.scan, self.views, self.weights, stage.binning, self.settings, self.team)
         return self.level.seen(state.offsets)
 
@@ -188,11 +190,16 @@ class _Loop:
     def _result(self, state: State, seen: Seen, history: list[State], notes: tuple[str, ...]) -> Alignment:
         team, last = self.team, self.stages[-1]
         ended = history[-1]
-        converged = ended.stage == len(self.stages) - 1 and ended.step > 0 and ended.change < last.tolerance
+        converged = ended.stage == len(self.stages) - 1 and _settled(ended, last)
         volume = self.level.gather(seen.volume)
         projections, views = (_stacked(team, array) for array in (seen.projections, seen.views))
         free = free_offsets(state.offsets, self.geometry)
         return Alignment(volume, projections, views, *state.offsets, free, tuple(history), converged, notes)
+
+
+def _settled(state: State, stage: Stage) -> bool:
+    """Whether a stage is over; a tolerance below `NEVER` asks for all iterations, also where no view moves at all."""
+    return state.step > 0 and stage.tolerance > NEVER and state.change < stage.tolerance
 
 
 def _stacked(team, own: np.ndarray) -> np.ndarray | None:
@@ -210,7 +217,9 @@ def free_offsets(offsets: np.ndarray, geometry: Geometry) -> np.ndarray:
 
 def line(state: State, stages: tuple[Stage, ...]) -> str:
     """One iteration as a line of text."""
+    residual = f"residual {100 * state.residual:8.4f} %"
+    if not state.iteration:
+        return f"  {0:3d}  {'at the start':28}  {residual}"
     stage = stages[min(state.stage, len(stages) - 1)]
-    change = f"largest shift {state.change:8.4f} pixel" if state.iteration else f"{'at the start':28}"
-    where = f"{stage.method}, views binned by {stage.binning}" if stage.binning > 1 else stage.method
-    return f"  {state.iteration:3d}  {change}  residual {100 * state.residual:8.4f} %  {where if state.iteration else ''}".rstrip()
+    binned = f", views binned by {stage.binning}" if stage.binning > 1 else ""
+    return f"  {state.iteration:3d}  largest shift {state.change:8.4f} pixel  {residual}  {stage.method}{binned}"
