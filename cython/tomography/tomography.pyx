@@ -162,8 +162,8 @@ def _checked(beams, job):
     """Sizes and beams by which no place can be wrong that is read."""
     if min(*job["volume"], *job["view"]) < 1:
         raise ValueError(f"a volume of {job['volume']} voxels, or views of {job['view']} pixels")
-    numbers = [np.reshape(beams[name], (len(beams), -1)) for name in beams.dtype.names]
-    if not np.isfinite(np.concatenate(numbers, axis=1)).all() or not np.isin(beams["axis"], (0, 1, 2)).all():
+    finite = all(np.isfinite(beams[name]).all() for name in beams.dtype.names)
+    if not (finite and np.isin(beams["axis"], (0, 1, 2)).all()):
         raise ValueError("a beam is not finite, or has no axis")
     if max(np.abs(beams[name]).max(initial=0) for name in ("pixel", "voxel")) > STEEPEST:
         raise ValueError("pixels or voxels of a beam are too far apart")
