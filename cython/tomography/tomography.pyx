@@ -1,6 +1,8 @@
 # cython: language_level=3
 """Parallel-beam projections of volumes and their exact transpose, many views per call."""
 
+import numpy as np
+
 from hpcdvc.kernels.arrays import record
 
 include "records.pxi"
@@ -18,6 +20,8 @@ cdef extern from "tomography.h":
 
 #: Zeros before and behind each axis of a volume that is projected, and on all sides of views that are gathered.
 BEFORE, BEHIND, AROUND = _BEFORE, _BEHIND, _AROUND
+#: Voxels along an axis from a pixel to the next, and pixels from a voxel to the next, at most: sqrt(3) do occur.
+STEEPEST = 2
 
 
 def forward(volume, beams, views):
@@ -42,7 +46,7 @@ def forward(volume, beams, views):
         beams=address(beams, "beam", (None,), "the beams"), count=len(beams),
         volume=[n - BEFORE - BEHIND for n in volume.shape], view=views.shape[1:],
     )
-    _not_empty(job)
+    _checked(beams, job)
     cdef size_t j = at(job, "projection")
     cdef int wide = kind == "f8"
     cdef const hpcdvc_tomography_kernels *kernels = hpcdvc_tomography_for(level())
@@ -77,7 +81,7 @@ def adjoint(views, beams, planes, first, length):
         volume=(length, *planes.shape[1:]), view=[n - 2 * AROUND for n in views.shape[1:]],
         first=first, planes=len(planes),
     )
-    _not_empty(job)
+    _checked(beams, job)
     cdef size_t j = at(job, "projection")
     cdef int wide = kind == "f8"
     cdef const hpcdvc_tomography_kernels *kernels = hpcdvc_tomography_for(level())
@@ -102,12 +106,14 @@ def flat_forward(volume, beams, rows):
     kind = _kind(rows)
     job = record(
         "projection",
-        data=address(volume, kind, (None, None, rows.shape[-1]), "the planes"),
         values=address(rows, kind, (len(beams), None, None), "the rows", fill=True),
+        data=address(volume, kind, (None, None, rows.shape[-1]), "the planes"),
         beams=address(beams, "beam", (None,), "the beams"), count=len(beams),
         volume=volume.shape, view=rows.shape[1:],
     )
-    _flat(beams)
+    if (beams["axis"] == 2).any():
+        raise ValueError("a beam is more parallel to z than to x and y")
+    _checked(beams, job)
     cdef size_t j = at(job, "projection")
     cdef int wide = kind == "f8"
     cdef const hpcdvc_tomography_kernels *kernels = hpcdvc_tomography_for(level())
@@ -132,12 +138,14 @@ def flat_adjoint(rows, beams, planes):
     kind = _kind(planes)
     job = record(
         "projection",
-        data=address(rows, kind, (len(beams), None, planes.shape[-1] + 1), "the rows"),
         values=address(planes, kind, (None, None, None), "the planes", fill=True),
+        data=address(rows, kind, (len(beams), None, planes.shape[-1] + 1), "the rows"),
         beams=address(beams, "beam", (None,), "the beams"), count=len(beams),
         volume=planes.shape, view=rows.shape[1:],
     )
-    _flat(beams)
+    if (beams["axis"] == 2).any():
+        raise ValueError("a beam is more parallel to z than to x and y")
+    _checked(beams, job)
     cdef size_t j = at(job, "projection")
     cdef int wide = kind == "f8"
     cdef const hpcdvc_tomography_kernels *kernels = hpcdvc_tomography_for(level())
@@ -145,16 +153,17 @@ def flat_adjoint(rows, beams, planes):
         kernels.flat_adjoint[wide](<const hpcdvc_projection *>j)
 
 
-def _flat(beams):
-    if (beams["axis"] == 2).any():
-        raise ValueError("a beam is more parallel to z than to x and y")
-
-
 def _kind(values):
     """Type of what is filled, and so of what is read."""
     return "f8" if getattr(values, "dtype", None) == "f8" else "f4"
 
 
-def _not_empty(job):
+def _checked(beams, job):
+    """Sizes and beams by which no place can be wrong that is read."""
     if min(*job["volume"], *job["view"]) < 1:
         raise ValueError(f"a volume of {job['volume']} voxels, or views of {job['view']} pixels")
+    finite = all(np.isfinite(beams[name]).all() for name in beams.dtype.names)
+    if not (finite and np.isin(beams["axis"], (0, 1, 2)).all()):
+        raise ValueError("a beam is not finite, or has no axis")
+    if max(np.abs(beams[name]).max(initial=0) for name in ("pixel", "voxel")) > STEEPEST:
+        raise ValueError("pixels or voxels of a beam are too far apart")

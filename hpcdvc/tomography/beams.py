@@ -81,7 +81,8 @@ def beams_of(
     result["voxel"] = voxel.reshape(n, 6)
     result["origin"] = -(back @ result["start"][:, :, None])[:, :, 0]
     result["reach"] = np.abs(back).sum(axis=2)
-    z = first[1] * w[:, 2] + (size[2] - 1) / 2  # of the row k = 0, where views turn about z
+    # of the row k = 0, where views turn about z; however far off, a number that is whole
+    z = np.clip(first[1] * w[:, 2] + (size[2] - 1) / 2, -1e12, 1e12)
     result["row"] = np.floor(z)
     result["fraction"] = z - result["row"]
     return result

@@ -10,8 +10,8 @@ from hpcdvc.tomography.beams import adjoint, forward
 from hpcdvc.tomography.geometry import Geometry
 from hpcdvc.tomography.projector import make_projector
 
-VOLUME, VIEW = (13, 11, 22), (16, 21)
-N = 7
+VOLUME, VIEW = (9, 11, 77), (14, 80)  # planes that are summed 32, 8 and fewer at a time
+N = 19  # sums of 16 views, and of the rest
 SINGLE = turned(np.linspace(0.1, 3.0, N), np.zeros(N), VOLUME, VIEW)
 UPSIDE_DOWN = Geometry(SINGLE.p, SINGLE.u, -SINGLE.w, VIEW, VOLUME, SINGLE.inner, SINGLE.outer)
 DUAL = turned(np.linspace(0.1, 6.1, N), np.linspace(-0.7, 0.9, N), VOLUME, VIEW)
