@@ -26,6 +26,8 @@ MOST_PIXELS = 2**22
 MIDDLE = {2: 512, 3: 96}
 #: What it may be off there: pixels, and standard deviations.
 OFF, DEVIATIONS = 0.5, 3.0
+#: Standard deviations of such a shift, of which that of what overlaps is so many when the border alone told the place.
+UNSURE = 3.0
 #: A second peak of so much of the height of the first is as good.
 UNIQUE = 0.9
 
@@ -130,15 +132,16 @@ def _halved(images: Images) -> Images:
     )
 
 
-def stays_in_overlap(images: Images, place: np.ndarray) -> bool:
+def stays_in_overlap(images: Images, place: np.ndarray, std: np.ndarray) -> bool:
     """Whether Gauss-Newton iterations in what overlaps stay where a shift of images that go round is.
 
-    Where the border of the images is their strongest edge, they match best when they are not moved at all.
+    Where the border of the images is their strongest edge, they match best when they are not moved at all. Where it is
+    all that tells the place, as of a slope of grey values, what overlaps does not tell it.
 
     Parameters
     ----------
     images : that are compared
-    place : (axes,) displacement, pixels
+    place, std : (axes,) displacement and its standard deviations, pixels
     """
     found = overlapping(images, place)
     if found is None:
@@ -146,8 +149,11 @@ def stays_in_overlap(images: Images, place: np.ndarray) -> bool:
     one, two, rest = found
     most = MIDDLE[len(rest)]
     middle = (slice(None), *(slice(max(n - most, 0) // 2, (n + most) // 2) for n in one.shape[1:]))
-    settled = gauss_newton(replace(images, im1=one[middle], im2=two[middle], there1=None, there2=None), rest)
-    if settled.status == Status.SINGULAR:  # nobody knows
-        return True
+    for part in (middle, ...):
+        settled = gauss_newton(replace(images, im1=one[part], im2=two[part], there1=None, there2=None), rest)
+        unsure = ~(settled.std < np.maximum(OFF, UNSURE * std))  # or not known at all
+        if settled.status != Status.SINGULAR and not unsure.any() or one[part].size == one.size:
+            break
     off = np.abs(settled.place - rest)
-    return settled.status != Status.LEFT_IMAGE and bool((off <= OFF + DEVIATIONS * settled.std).all())
+    known = settled.status not in (Status.SINGULAR, Status.LEFT_IMAGE) and not unsure.any()
+    return known and bool((off <= OFF + DEVIATIONS * settled.std).all())

@@ -233,6 +233,17 @@ def test_constant_images(boundary, value):
         assert shift.status == Status.SINGULAR and np.isnan(shift.displacement).all()
 
 
+@pytest.mark.parametrize("noise", [0, 0.1])
+@pytest.mark.parametrize("method", METHODS)
+def test_slopes_have_no_place(method, noise):
+    """But for the jump at the border, which stays where it is."""
+    rng, y, x = np.random.default_rng(3), np.arange(64.0)[:, None], np.arange(64.0)
+    for slope in (y + x, np.exp((y + x) / 40)):
+        one, two = (image + noise * rng.standard_normal(slope.shape) for image in (slope, slope - 3))
+        shift = measured(one, two, method=method)
+        assert shift.status != 2 and np.isnan(shift.displacement).all()
+
+
 @pytest.mark.parametrize("boundary", ["wrap", "overlap"])
 def test_next_to_nothing_there(boundary):
     image = cosines((32, 33), (0, 0))
