@@ -261,6 +261,14 @@ def test_saturated():
     assert measured(im1.astype("u2"), im2.astype("u2")).status == 2  # not the largest number of its type
 
 
+def test_windows_that_overlap_match_by_chance_together():
+    """Of smooth images that have nothing in common, in which the windows at all points are nearly the same."""
+    for seed in (5, 52):
+        one, two = (cosines((80, 80), (0, 0), number, periodic=False) for number in (seed, seed + 100))
+        shift = measured(one, two, method="points")
+        assert shift.status != 2 and np.isnan(shift.displacement).all()
+
+
 @pytest.mark.parametrize("boundary", ["wrap", "overlap", "fill"])
 def test_textures_that_have_nothing_in_common(boundary):
     for seed in range(0, 12, 3):
