@@ -14,14 +14,18 @@ from hpcdvc.registration.levels import binning
 from hpcdvc.stacks.chi2 import cross_spectrum, padded_shape, spectrum_of
 from hpcdvc.stacks.highest import highest, second_highest
 from hpcdvc.stacks.images import Images
+from hpcdvc.stacks.interpolation import interpolation_bias
 from hpcdvc.stacks.iterations import gauss_newton
 from hpcdvc.stacks.match import LEAST_SIDE, ODDS, matches_beside_its_brightest, overlap_beats_chance, overlapping
 from hpcdvc.stacks.spectrum import Polynomial, axes_of
 
 #: Least part of the pixels that must overlap.
 LEAST_OVERLAP = 0.1
-#: Most pixels of a frame in which all displacements are tried; larger ones are binned.
-MOST_PIXELS = 2**22
+#: Part of what interpolation moves a place by that is not known.
+BIAS_UNKNOWN = 0.05
+#: Most pixels of a frame in which all displacements are tried, at first, and where that finds nothing; larger ones are
+#: binned.
+MOST_PIXELS = (2**20, 2**22)
 #: Pixels along each axis, by their number, of the middle in which a shift of images that go round is looked at again.
 MIDDLE = {2: 512, 3: 96}
 #: What it may be off there: pixels, and standard deviations.
@@ -47,8 +51,16 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
     if min(images.shape) < LEAST_SIDE:
         none = np.full(len(images.shape), np.nan)
         return Status.FEW_VALID_VOXELS, none, none, np.nan
+    found = _shift_from(images, largest, MOST_PIXELS[0])
+    if found[0] != Status.CONVERGED and np.prod(images.shape) > MOST_PIXELS[0]:  # texture that binning takes away
+        found = _shift_from(images, largest, MOST_PIXELS[1])
+    return found
+
+
+def _shift_from(images: Images, largest: float | None, most: int) -> tuple[int, np.ndarray, np.ndarray, float]:
+    """As `overlap_shift`; all displacements are tried in images of so many pixels at most."""
     levels = [images]
-    while np.prod(levels[-1].shape) > MOST_PIXELS:
+    while np.prod(levels[-1].shape) > most:
         levels.append(_halved(levels[-1]))
     factor = 2 ** (len(levels) - 1)
     likely = match_map(levels[-1])
@@ -60,8 +72,11 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
         settled = gauss_newton(level, place)
         place = settled.place * (2 if level is not images else 1)
     status, std = settled.status, settled.std
+    if status == Status.CONVERGED:
+        bias = interpolation_bias(images, place, settled.width)
+        place, std = place - bias, np.hypot(std, BIAS_UNKNOWN * np.abs(bias).max())
     if status in (Status.CONVERGED, Status.DECORRELATED):
-        trials = likely.size if largest is None else (2 * largest + 1) ** len(place)
+        trials = likely.size * factor ** len(place) if largest is None else (2 * largest + 1) ** len(place)
         matches = overlap_beats_chance(images, place, trials)
         matches = matches and matches_beside_its_brightest(images, place, settled.zncc)
         status = Status.CONVERGED if matches else Status.DECORRELATED
