@@ -11,11 +11,11 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.ranks.planes import own_planes
-from hpcdvc.tomography.adapter import check_function, foreign_level
+from hpcdvc.tomography.adapter import check_function, level_of
 from hpcdvc.tomography.geometry import Geometry
 from hpcdvc.tomography.level import Level, Seen
 from hpcdvc.tomography.levels import plan
-from hpcdvc.tomography.reconstruct import BUILT_IN, check_reconstruction
+from hpcdvc.tomography.reconstruct import check_reconstruction
 from hpcdvc.tomography.scan import Scan
 from hpcdvc.tomography.settings import Alignment, AlignSettings, Journal, Stage, State
 from hpcdvc.tomography.shifts import step_of
@@ -126,7 +126,7 @@ class _Loop:
         stage = self.stages[min(state.stage, len(self.stages) - 1)]
         if self.level is None or self.level.binning != stage.binning:
             self.level = None  # its memory is free before that of the next
-            make = Level if self.settings.reconstruction in BUILT_IN else foreign_level
+            make = level_of(self.settings)
             self.level = make(self.scan, self.views, self.weights, stage.binning, self.settings, self.team)
         return self.level.seen(state.offsets)
 
@@ -210,7 +210,9 @@ def free_offsets(offsets: np.ndarray, geometry: Geometry) -> np.ndarray:
 
 def line(state: State, stages: tuple[Stage, ...]) -> str:
     """One iteration as a line of text."""
+    residual = f"residual {100 * state.residual:8.4f} %"
+    if not state.iteration:
+        return f"  {0:3d}  {'at the start':28}  {residual}"
     stage = stages[min(state.stage, len(stages) - 1)]
-    change = f"largest shift {state.change:8.4f} pixel" if state.iteration else f"{'at the start':28}"
-    where = f"{stage.method}, views binned by {stage.binning}" if stage.binning > 1 else stage.method
-    return f"  {state.iteration:3d}  {change}  residual {100 * state.residual:8.4f} %  {where if state.iteration else ''}".rstrip()
+    binned = f", views binned by {stage.binning}" if stage.binning > 1 else ""
+    return f"  {state.iteration:3d}  largest shift {state.change:8.4f} pixel  {residual}  {stage.method}{binned}"

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 
 from hpcdvc.tomography.geometry import Geometry
+from hpcdvc.tomography.reconstruct import BUILT_IN
 from hpcdvc.tomography.settings import AlignSettings, Stage
 
-#: Pixels that the shorter side of a view has at least on levels that are chosen by themselves, and the coarsest of them.
+#: Pixels that the shorter side of a view has at least on levels that are not asked for, and the coarsest of these.
 LEAST_SIDE, COARSEST = 48, 8
 #: Where stages of "gn" end, pixels of the last level and of coarser ones, and what a view is moved by at most.
 GN_TOLERANCE, GN_COARSE, GN_CUTOFF = 0.002, 0.05, 1.0
-#: The first stage, by correlation, ends when no view was moved by more than a pixel along both axes; others go on there.
+#: The first stage, by correlation, ends when no view was moved by more than a pixel along both axes: gn goes on there.
 COARSE_TOLERANCE = 1.5
 #: A shift by correlation of up-sampled steps, and where stages of it end, in steps.
 CUTOFF = 5.0
@@ -19,7 +20,7 @@ CUTOFF = 5.0
 
 def plan(geometry: Geometry, settings: AlignSettings) -> tuple[Stage, ...]:
     """All stages of an alignment, level by level."""
-    stages, bins = [], settings.bins or bins_of(geometry)
+    stages, bins = [], settings.bins or bins_of(geometry, settings)
     for level, binning in enumerate(bins):
         if settings.methods:
             methods = settings.methods * (len(settings.upsampling) // len(settings.methods))
@@ -37,10 +38,14 @@ def plan(geometry: Geometry, settings: AlignSettings) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def bins_of(geometry: Geometry) -> tuple[int, ...]:
-    """Binnings that the size of the views asks for."""
+def bins_of(geometry: Geometry, settings: AlignSettings) -> tuple[int, ...]:
+    """Binnings that the size of the views asks for; a reconstruction of the user's takes views as they are."""
     bins = [1]
-    while bins[-1] < COARSEST and min(geometry.shape) // (2 * bins[-1]) >= LEAST_SIDE:
+    while (
+        settings.reconstruction in BUILT_IN
+        and bins[-1] < COARSEST
+        and min(geometry.shape) // (2 * bins[-1]) >= LEAST_SIDE
+    ):
         bins.append(2 * bins[-1])
     return tuple(reversed(bins))
 

@@ -8,7 +8,6 @@ import numpy as np
 from hpcdvc.errors import UserError
 
 METHODS = ("masked", "cc", "phase", "gn")
-RECONSTRUCTIONS = ("mitra", "sirt", "cgls", "fbp")
 STARTS = ("zero", "com", "file")
 MODES = ("auto", "replicated", "slab")
 
@@ -19,8 +18,8 @@ class AlignSettings:
 
     Attributes
     ----------
-    reconstruction : "mitra", "sirt", "cgls", "fbp" of a single axis, "module:function" or a function with the contract of
-        `hpcdvc.tomography.adapter`
+    reconstruction : "mitra", "sirt", "cgls", "fbp" of a single axis, "module:function" or a function with the contract
+        of `hpcdvc.tomography.adapter`
     reconstruction_kwargs : keywords of it, such as {"maxiter": 20}
     maxiter : iterations of each stage at most
     upsampling : one stage for each: a step of the shift is 1 / upsampling pixel for all methods but "gn"

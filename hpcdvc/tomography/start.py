@@ -9,7 +9,7 @@ from hpcdvc.tomography.normalise import crosses_borders
 if TYPE_CHECKING:
     from hpcdvc.tomography.align import _Loop
 
-#: Pixels of a strip along a border of a view, and the part of the absorbance of a view from which on it holds an object.
+#: Pixels of a strip along a border of a view, and the part of the absorbance of a view that tells of an object there.
 STRIP, TOUCHED = 2, 0.05
 #: Part of the views whose object may touch a border before centres of mass say nothing.
 MOST_TOUCHED = 0.1
@@ -38,8 +38,8 @@ def fields_of_view(loop: "_Loop") -> tuple[str, ...]:
     if not views.size:
         return ()
     return (
-        f"the object leaves the field of view at both sides in {views.size} of {loop.geometry.views} views, view {views[0]} "
-        "the first: what lies outside disturbs the volume and the offsets along j",
+        f"the object leaves the field of view at both sides in {views.size} of {loop.geometry.views} views, "
+        f"first in view {views[0]}: what lies outside disturbs the volume and the offsets along j",
     )
 
 
