@@ -39,11 +39,24 @@ INLINE vr NAMED(take)(const REAL *from, vn offsets)
     return values;
 }
 
+/* from[offsets], which are below VL; one instruction for VL floats that lie side by side. */
+INLINE vr NAMED(take_near)(const REAL *from, vn offsets)
+{
+#ifndef __clang__
+    if (sizeof(REAL) == sizeof(float)) {
+        vr values;
+        memcpy(&values, from, sizeof values);
+        return __builtin_shuffle(values, offsets);
+    }
+#endif
+    return NAMED(take)(from, offsets);
+}
+
 INLINE vr NAMED(along)(double first, double step)
 {
-    vr x;
-    for (int l = 0; l < VL; l++) x[l] = (REAL)(first + l * step);
-    return x;
+    vr lanes;
+    for (int l = 0; l < VL; l++) lanes[l] = (REAL)l;
+    return (REAL)first + lanes * (REAL)step;
 }
 
 /* Least and greatest of `first`, `first` + `step` ... of all lanes against an interval of zeros beyond its ends. */

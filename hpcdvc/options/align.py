@@ -48,8 +48,8 @@ class Reconstruction(OptionSet):
 
     reconstruction: str = option(
         "mitra", "-rec", "--reconstruction", metavar="mitra|sirt|cgls|fbp|MODULE:FUNCTION",
-        help="how the volume is made of the views: mitra, sirt or cgls, by iterations; fbp, filtered backprojection of a "
-        "single axis; or a function of yours",
+        help="how the volume is made of the views: mitra, sirt or cgls, by iterations; fbp, filtered backprojection of "
+        "a single axis; or a function of yours",
     )  # fmt: skip
     reconstruction_kwargs: str = option(
         "{}", "-recKwargs", "--reconstruction-kwargs", metavar="JSON",
@@ -96,7 +96,8 @@ class Loop(OptionSet):
     maxiter: int = option(20, "-maxiter", "--maxiter", at_least=0, at_most=10**6, help="most iterations of each stage")
     bins: str | None = option(
         None, "-bin", "--bin", metavar="N[,N ...]",
-        help="views and volume are binned by so many pixels, coarse first, as in 8,4,2,1; default by the size of the views",
+        help="views and volume are binned by so many pixels, coarse first, as in 8,4,2,1; default by the size of the "
+        "views",
     )  # fmt: skip
     upsampling: str = option(
         "1", "-us", "--upsampling", metavar="N[,N ...]",
@@ -124,8 +125,9 @@ class Loop(OptionSet):
     no_j: bool = option(False, "-noj", "--no-j", help="leave views where they are along j, across the axis")
     no_k: bool = option(False, "-nok", "--no-k", help="leave views where they are along k, along the axis")
     sample: float = option(
-        1.0, "-sample", "--sample", above=0, at_most=1, help="part of the views that are moved in an iteration, by chance"
-    )
+        1.0, "-sample", "--sample", above=0, at_most=1,
+        help="part of the views that are moved in an iteration, by chance",
+    )  # fmt: skip
     relaxation: float = option(
         0.0, "-relax", "--relaxation", at_least=0, at_most=1e6, help="weight of steps by chance towards the mean offset"
     )
@@ -186,8 +188,8 @@ class Written(Place):
 
     stack: str | None = option(
         None, "-stack", "--aligned-stack", choices=("tif", "nxtomo"), in_key=False,
-        help="write the views as they lie after the alignment, too: absorbances as a TIFF stack, or an NXtomo file with "
-        "the angles for programs that reconstruct",
+        help="write the views as they lie after the alignment, too: as a TIFF stack, or an NXtomo file with the angles "
+        "for programs that reconstruct",
     )  # fmt: skip
     geo: str | None = option(
         None, "-geo", "--geometry", metavar="FILE.geo", in_key=False,
@@ -203,8 +205,20 @@ class Written(Place):
             raise UserError(f"-geo must name a file that ends in .geo, not {quoted(self.geo)}")
 
 
+@option_group
+class NeedlessCard(OptionSet):
+    """Accepted, not needed."""
+
+    group: ClassVar[str] = "accepted, without effect"
+
+    use_gpu: bool = option(
+        False, "--use-gpu", in_key=False, help="not needed: all is computed by the ranks",
+        note="--use-gpu is ignored: all is computed by the ranks, on their processors",
+    )  # fmt: skip
+
+
 @dataclass(kw_only=True)
-class Options(ScanFiles, Part, Reconstruction, Loop, Written, RunControl):
+class Options(ScanFiles, Part, Reconstruction, Loop, Written, RunControl, NeedlessCard):
     """Options of hpcdvc-align."""
 
     differently: ClassVar[dict[str, dict]] = {

@@ -31,7 +31,7 @@ def write_nxtomo(
     path : of the file
     shape : (views, rows, columns)
     frames : (rows, columns) of each view; rows are along the axis
-    angles : (views,) radian
+    angles : (views,) degrees
     absorbances : the frames are such; otherwise they are written as they are
 
     Raises
@@ -41,7 +41,7 @@ def write_nxtomo(
     count, *size = shape
     before = [DARK, FLAT] if absorbances else []
     keys = np.array(before + [VIEW] * count, np.int32)
-    degrees = np.concatenate([np.zeros(len(before)), np.rad2deg(angles)])
+    degrees = np.concatenate([np.zeros(len(before)), angles])
     with files.whole_file(path, 4 * math.prod((len(keys), *size))) as temporary, GatheredFile(temporary) as out:
         root = _group(out.file, "entry", "NXentry")
         out.file.attrs["default"] = np.bytes_("entry")

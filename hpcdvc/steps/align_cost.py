@@ -111,7 +111,9 @@ def estimate(geometry: Geometry, settings: AlignSettings, team) -> str:
     seconds, here = core_seconds(geometry, settings), mode_of(geometry, settings)
     stages = plan(geometry, settings)
     x, y, z = geometry.volume
-    lines = [f"{geometry.views} views of {' x '.join(map(str, geometry.shape))} pixels, volume of {x} x {y} x {z} voxels"]
+    lines = [
+        f"{geometry.views} views of {' x '.join(map(str, geometry.shape))} pixels, volume of {x} x {y} x {z} voxels"
+    ]
     lines += [f"stages: {', '.join(_stage(stage) for stage in stages)}"]
     for mode in modes_of(geometry):
         memory = memory_of(geometry, mode, team.size)

@@ -14,14 +14,16 @@ from hpcdvc.output import files, schema, vtkhdf
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.contents import explain
 from hpcdvc.output.dense import SCHEMA, DenseArray
-from hpcdvc.output.slab_file import ImageWriter, contiguous, key_in_hdf, put_facts
+from hpcdvc.output.nxtomo import write_nxtomo
 from hpcdvc.output.sinogram import draw_alignment
+from hpcdvc.output.slab_file import ImageWriter, contiguous, key_in_hdf, put_facts
 from hpcdvc.output.stored import opened
+from hpcdvc.output.tiff import write_pages
 from hpcdvc.output.transports import GatheredFile, put_text
+from hpcdvc.tomography.aligned import aligned_frame
 from hpcdvc.tomography.geo import write_geo
 from hpcdvc.tomography.geometry import Geometry
 from hpcdvc.tomography.settings import Alignment
-from hpcdvc.tomography.stacks import write_nxtomo, write_tiff
 
 if TYPE_CHECKING:
     import h5py
@@ -42,19 +44,22 @@ class AlignedFile:
     ----------
     stem : path without extension
     metadata : what to remember, anything JSON can hold; "key" tells this run from others
-    geometry : of the scan
+    geometry, detector : of the scan
     iterations : how many there will be at most
     geo : path of the geometry; None: <stem>.geo
     stack : "tif" or "nxtomo": the aligned views are written as well
+    absorbances : the views are such
     graph : pictures are drawn
     """
 
     stem: str
     metadata: dict
     geometry: Geometry
+    detector: dict[str, list]
     iterations: int
     geo: str | None = None
     stack: str | None = None
+    absorbances: bool = True
     graph: bool = True
 
     @property
@@ -161,22 +166,23 @@ class AlignedFile:
     def write_views(self) -> None:
         """Write what stands beside the HDF5 file, from that file (one rank)."""
         with opened(self.path) as stored:
-            offsets = stored.array(f"hpcdvc/history/offsets", (None, 2, self.geometry.views))
+            offsets = stored.array("hpcdvc/history/offsets", (None, 2, self.geometry.views))
             angles = stored.array("hpcdvc/angles", (self.geometry.views, 2))
             free = stored.array("hpcdvc/offsets_free", (2, self.geometry.views))
             facts = [stored.array(f"hpcdvc/history/{name}", (len(offsets),)) for name in FACTS]
             views = np.arange(self.geometry.views)
             write_table(f"{self.stem}.tsv", OFFSETS, [views, *angles.T, *offsets[-1], *free])
             write_table(f"{self.stem}-history.tsv", tuple(FACTS), facts)
-            write_geo(self.geo or f"{self.stem}.geo", self.geometry, *offsets[-1])
+            write_geo(self.geo or f"{self.stem}.geo", self.geometry, *offsets[-1], self.detector)
             reference = stored.dataset("hpcdvc/reference", self.shapes["reference"])
             if self.graph:
                 changes = dict(zip(FACTS, facts, strict=True))["change"]
                 draw_alignment(f"{self.stem}-sinogram.png", reference, offsets, changes, angles[:, 0])
+            frames = shifted(reference, offsets[-1])
             if self.stack == "tif":
-                write_tiff(f"{self.stem}-aligned.tif", reference.shape, shifted(reference, offsets[-1]))
+                write_pages(f"{self.stem}-aligned.tif", reference.shape, frames)
             elif self.stack == "nxtomo":
-                write_nxtomo(f"{self.stem}-aligned.nxs", reference.shape, shifted(reference, offsets[-1]), angles[:, 0])
+                write_nxtomo(f"{self.stem}-aligned.nxs", reference.shape, frames, angles[:, 0], self.absorbances)
 
     def summary(self) -> str | None:
         """Nothing to be said that the work has not said."""
@@ -206,9 +212,7 @@ def write_table(path: str, names: tuple[str, ...], columns: list[np.ndarray]) ->
 
 
 def shifted(reference: "h5py.Dataset", offsets: np.ndarray) -> Iterator[np.ndarray]:
-    """Views (rows k, columns j) as they would be without their offsets (2, n), of j and k; 0 beyond what was seen."""
-    from scipy.ndimage import shift
-
-    for view, (j, k) in zip(range(len(reference)), offsets.T, strict=True):
-        # pixel j shows what pixel j + offset shows of a view without one
-        yield shift(reference[view].astype(np.float64), (k, j), order=3, mode="constant").astype(np.float32)
+    """Frames (rows k, columns j) of views as they would be without their offsets (2, n), of j and k."""
+    for view, (j, k) in enumerate(offsets.T):
+        values = reference[view].T
+        yield aligned_frame(values, np.ones_like(values), j, k)

@@ -1,5 +1,6 @@
 """Views that are frames of a stack: of TIFF files, of NXtomo, DataExchange and any other HDF5 file."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -34,10 +35,11 @@ class Frames:
         return self.info.shape[1:]
 
     def mean(self) -> np.ndarray:
-        """(rows, columns) float64: mean of the frames."""
+        """(rows, columns) float64: mean of the frames; not finite where one of them is not."""
         total = np.zeros(self.size)
-        for number in self.numbers:
-            total += read_planes(self.info, number, number + 1)[0]
+        with np.errstate(invalid="ignore"):
+            for number in self.numbers:
+                total += read_planes(self.info, number, number + 1)[0]
         return total / len(self.numbers)
 
 
@@ -63,10 +65,22 @@ class FrameViews:
     _block: tuple[int, np.ndarray] | None = field(default=None, repr=False)
 
     @property
+    def _infos(self) -> list[VolumeInfo]:
+        return [part.info for part in (self.frames, self.flat, self.dark) if part is not None]
+
+    @property
     def files(self) -> tuple[str, ...]:
-        """Those that hold pixels."""
-        parts = [part.info.files for part in (self.frames, self.flat, self.dark) if part is not None]
-        return tuple(dict.fromkeys(name for names in parts for name in names))
+        """Those that are read, and those whose links lead to them."""
+        named = [path for info in self._infos for path in (info.path, *info.files) if not os.path.isdir(path)]
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user has to know: how pixels are taken, and what is missing."""
+        sentences = [f"{info.spec}: {note}" for info in self._infos for note in info.notes]
+        if self.light and self.dark is None:
+            sentences.append(f"{self.frames.info.spec}: there are no frames without beam, 0 is taken for them")
+        return tuple(dict.fromkeys(sentences))
 
     def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """See `hpcdvc.tomography.scan.Scan.read`."""

@@ -147,7 +147,8 @@ def _array(
         found = np.array(members[name], dtype=float)
     except (TypeError, ValueError):
         found = np.empty(0)
-    if found.shape != (len(found) if count is None else count, *shape) or not len(found):
+    wanted = (len(found) if found.ndim and count is None else count, *shape)
+    if found.shape != wanted or not len(found):
         raise UserError(f"{path}: its part {name} has shape {found.shape}, which does not fit the number of views")
     return found
 

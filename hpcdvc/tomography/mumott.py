@@ -9,6 +9,7 @@ import numpy as np
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.images.hdf5_storage import files_of
 from hpcdvc.images.volume import SLOWEST
+from hpcdvc.options.scan import LARGEST
 from hpcdvc.tomography import normalise
 from hpcdvc.tomography.geometry import Geometry, Goniometer, is_rotation
 from hpcdvc.tomography.parts import is_numeric, numbers, opened, part, read_whole
@@ -24,8 +25,6 @@ J_OFFSET, K_OFFSET = ("j_offset", "offset_j"), ("k_offset", "offset_k")
 DETECTOR = ("detector_angles", "detector_direction_origin", "detector_direction_positive_90", "two_theta")
 #: CPU time that the header of a view may take.
 SECONDS = 0.1
-#: Voxels along an axis of a volume at most.
-MOST = 2**20
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class MumottViews:
     values : "diode", or "data", whose mean over the segments of the detector is taken as it is
     background : what light there is beside the sample: see `hpcdvc.tomography.normalise.beam_of`
     files : those that are read
+    notes : what the user has to know
     """
 
     spec: str
@@ -48,6 +48,7 @@ class MumottViews:
     values: str
     background: str
     files: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """See `hpcdvc.tomography.scan.Scan.read`."""
@@ -100,20 +101,20 @@ def describe(spec: str, path: str, absorbances: bool = True, background: str = "
     ------
     UserError : the file is damaged, a view lacks something, or does not fit the others
     """
-    name = "diode" if absorbances else "data"
+    name, files = "diode" if absorbances else "data", set()
     with opened(path, spec) as file:
         count = _count(part(file, "projections", spec), spec)
     with opened(path, spec, count * SECONDS) as file:
         projections = part(file, "projections", spec)
         groups = [part(projections, str(view), spec) for view in range(count)]
-        sizes = np.array([_size(group, view, name, spec) for view, group in enumerate(groups)])
-        shape = tuple(int(n) for n in sizes.max(axis=0))
+        sizes = np.array([_size(group, view, name, spec, files) for view, group in enumerate(groups)])
+        shape = tuple(sizes.max(axis=0).tolist())
         offsets = [[_number(group, names, spec) or 0.0 for group in groups] for names in (J_OFFSET, K_OFFSET)]
         geometry = _geometry(file, groups, shape, spec)
         of_detector = {key: numbers(file, key, spec) for key in DETECTOR}
     # pixels are added beyond the last: the middle moves
     j_offsets, k_offsets = np.array(offsets) + (np.array(shape) - sizes).T / 2
-    views = MumottViews(spec, path, shape, name, background, (path,))
+    views = MumottViews(spec, path, shape, name, background, (path, *sorted(files - {path})))
     detector = {key: found.ravel().tolist() for key, found in of_detector.items() if found is not None}
     return Scan(spec, geometry, j_offsets, k_offsets, views, "mumott", detector)
 
@@ -132,8 +133,8 @@ def _count(projections: "h5py.Group", spec: str) -> int:
     return len(names)
 
 
-def _size(group: "h5py.Group", view: int, name: str, spec: str) -> tuple[int, int]:
-    """(J, K) of a view, whose pixels are all there."""
+def _size(group: "h5py.Group", view: int, name: str, spec: str, files: set[str]) -> tuple[int, int]:
+    """(J, K) of a view, whose pixels are all there; the files that hold them are added to `files`."""
     import h5py
 
     if not isinstance(group, h5py.Group):
@@ -151,7 +152,7 @@ def _size(group: "h5py.Group", view: int, name: str, spec: str) -> tuple[int, in
         flat = name == "diode" and wanted == name
         if data.ndim not in ((2,) if flat else (2, 3)) or 0 in data.shape:
             raise UserError(f"{spec}: {wanted} of view {view} has shape {data.shape}, which is no image")
-        files_of(data, spec)
+        files.update(files_of(data, spec))
         sizes[wanted] = data.shape[:2]
     if len(set(sizes.values())) > 1:
         j, k = (" x ".join(map(str, size)) for size in sizes.values())
@@ -225,6 +226,6 @@ def _volume(file: "h5py.File", shape: tuple[int, int], spec: str) -> tuple[int, 
     found = numbers(file, "volume_shape", spec)
     if found is None:
         return (shape[0], *shape)
-    if found.size != 3 or not ((found >= 1) & (found <= MOST) & (found == np.floor(found))).all():
+    if found.size != 3 or not ((found >= 1) & (found <= LARGEST) & (found == np.floor(found))).all():
         raise UserError(f"{spec}: volume_shape is {quoted(found.tolist())}, where three numbers of voxels are meant")
     return tuple(int(n) for n in found.ravel())

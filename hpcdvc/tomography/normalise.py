@@ -31,13 +31,13 @@ def beam_of(light: np.ndarray, background: str = "bright") -> float:
         return float(np.percentile(light, PERCENTILE))
     values = np.asarray(light, np.float64)
     around = _sums(values) - values
-    around /= np.maximum(_sums(np.ones(values.shape)) - 1, 1)
+    around /= np.maximum(np.outer(*(_sums(np.ones(n)) for n in values.shape)) - 1, 1)
     return float(np.median(values[around >= np.quantile(around, 1 - BRIGHT_PART)]))
 
 
 def _sums(values: np.ndarray) -> np.ndarray:
     """Sums over a window about each pixel, of the pixels that are there."""
-    return uniform_filter(values, WINDOW, mode="constant") * WINDOW**2
+    return uniform_filter(values, WINDOW, mode="constant") * WINDOW**values.ndim
 
 
 def absorbance(light: np.ndarray, background: str = "bright") -> tuple[np.ndarray, np.ndarray] | None:

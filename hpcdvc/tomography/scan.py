@@ -11,8 +11,10 @@ from hpcdvc.tomography.geometry import Geometry
 class Views(Protocol):
     """Where views are read from."""
 
-    #: The files that are read.
+    #: The files that are read, that of the scan first.
     files: tuple[str, ...]
+    #: What the user has to know, a sentence each.
+    notes: tuple[str, ...]
 
     def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """(J, K) float32 absorbances of a view, and their weights; UserError where it cannot be used."""

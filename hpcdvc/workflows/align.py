@@ -9,6 +9,7 @@ import numpy as np
 
 from hpcdvc.errors import Unfinished, UserError
 from hpcdvc.images import VolumeInfo
+from hpcdvc.images.opening import split
 from hpcdvc.options.align import Options
 from hpcdvc.options.declare import named_files
 from hpcdvc.output.places import stem_of
@@ -18,7 +19,7 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.machine import node_memory
 from hpcdvc.steps import align_cost
 from hpcdvc.steps.aligned import AlignedFile
-from hpcdvc.tomography.align import align, check, plan as stages_of
+from hpcdvc.tomography import align as loop
 from hpcdvc.tomography.opening import describe_scan
 from hpcdvc.tomography.scan import Scan
 from hpcdvc.tomography.settings import Alignment, AlignSettings, Journal, State
@@ -64,22 +65,23 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     """
     scan = scan_of(options)
     settings = settings_of(options)
-    check(scan.geometry, settings)
+    loop.check(scan.geometry, settings)
     if not options.dry_run:
         align_cost.check_memory(scan.geometry, settings, team, node_memory())
-    for note in scan.notes:
-        log.warning("%s: %s", scan.spec, note)
-    inputs.add("scan", files_of(scan))
+    named = named_files(options)
+    others = {name: value for name, value in named.items() if value is not None and name != "scan"}
+    info = files_of(scan, [path for path in others.values() if os.path.isfile(path)])
+    inputs.add("scan", info)
     # a name of a part of the file tells scans apart as the files do
-    parts = {name: value for name, value in named_files(options).items() if not os.path.exists(value)}
+    parts = {name: value for name, value in others.items() if not os.path.exists(value)}
     parameters = parameters_of(options, {**inputs.identities(), "parts": parts})
-    metadata = metadata_of("align", parameters, named_files(options))
-    info = inputs.volume("scan")
+    metadata = metadata_of("align", parameters, named)
     stem = stem_of(options.out_dir, options.prefix or info.stem, "align", info.path)
     if options.geo and not os.path.isdir(os.path.dirname(options.geo) or "."):
         raise UserError(f"-geo {options.geo}: there is no such folder")
-    iterations = sum(stage.maxiter for stage in stages_of(scan.geometry, settings))
-    file = AlignedFile(stem, metadata, scan.geometry, iterations, options.geo, options.stack, options.graph)
+    iterations = sum(stage.maxiter for stage in loop.plan(scan.geometry, settings))
+    written = {name: getattr(options, name) for name in ("geo", "stack", "absorbances", "graph")}
+    file = AlignedFile(stem, metadata, scan.geometry, scan.detector, iterations, **written)
     rows = state_type(scan.geometry.views)
     task = AlignTask(scan, settings)
     return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=rows, unit="iterations")]
@@ -87,15 +89,20 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
 
 def scan_of(options: Options) -> Scan:
     """The scan that options name; UserError where it is none, or lacks a part."""
-    names = ("data", "angles", "tilt", "flat", "dark", "absorbances", "background", "volume")
-    return describe_scan(options.scan, **{name: getattr(options, name) for name in names})
+    names = ("data", "angles", "tilt", "flat", "dark", "absorbances", "background")
+    given = {name: getattr(options, name) for name in names}
+    scan = describe_scan(options.scan, **given, volume=options.volume_shape)
+    for note in scan.views.notes:
+        log.warning("%s", note)
+    return scan
 
 
-def files_of(scan: Scan) -> VolumeInfo:
-    """The files of a scan as one volume, whose identity tells it from others."""
-    path = scan.views.files[0]
+def files_of(scan: Scan, more: list[str]) -> VolumeInfo:
+    """The files of a scan, and more of which it is made, as one volume, whose identity tells it from others."""
+    path, dataset = split(scan.spec)
     shape = (scan.geometry.views, *scan.geometry.shape[::-1])
-    return VolumeInfo(scan.spec, path, None, shape, np.dtype(np.float32), False, None, scan.kind, tuple(scan.views.files))
+    files = tuple(dict.fromkeys((*scan.views.files, *more)))
+    return VolumeInfo(scan.spec, path, dataset, shape, np.dtype(np.float32), False, None, scan.kind, files)
 
 
 def settings_of(options: Options) -> AlignSettings:
@@ -132,7 +139,7 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     found = checkpoint.load()
     earlier = team.agree(lambda: tuple(map(state_of, found)))
     journal = Journal(lambda state: _keep(state, checkpoint, team), earlier, log.info)
-    result = align(task.scan, task.settings, team, journal)
+    result = loop.align(task.scan, task.settings, team, journal)
     checkpoint.close()
     team.agree(checkpoint.confirm)
     end = end_of(result)

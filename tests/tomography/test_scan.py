@@ -2,6 +2,7 @@
 
 import pickle
 
+import h5py
 import numpy as np
 import pytest
 import scan_files as files
@@ -58,6 +59,21 @@ def test_offsets_of_mumott_are_kept(scans):
     assert np.array_equal(scans["mumott"].j_offsets, 0.25 * steps)
     assert np.array_equal(scans["mumott"].k_offsets, -0.5 * steps)
     assert not scans["NXtomo"].j_offsets.any()
+
+
+def test_all_files_that_are_read_are_named(tmp_path):
+    def outsource(file):
+        for name in ("projections/2/diode", "exchange/data"):
+            if name in file:
+                with h5py.File(tmp_path / "other.h5", "w") as other:
+                    other["x"] = file[name][()]
+                del file[name]
+                file[name] = h5py.ExternalLink("other.h5", "x")
+
+    for write in (files.write_mumott, files.write_exchange):
+        scan = describe_scan(write(tmp_path / "scan.h5", change=outsource))
+        assert scan.views.files == (str(tmp_path / "scan.h5"), str(tmp_path / "other.h5"))
+        assert np.abs(scan.read(2)[0] - files.absorbances()[2]).max() < 2e-3
 
 
 def test_smaller_views_keep_where_they_look(tmp_path):
@@ -148,6 +164,24 @@ def test_pixels_without_light_have_no_weight(tmp_path):
 
     values, weights = describe_scan(files.write_nxtomo(tmp_path / "a.nx", spoil)).read(1)
     assert weights[7, 5] == 0 and values[7, 5] == 0 and weights.sum() == weights.size - 1
+
+
+def test_a_stack_of_light_with_frames_in_files_of_their_own(tmp_path):
+    import tifffile
+
+    scan, angles = files.write_stack(tmp_path, 100 + files.light())
+    for name, value in (("flat", 100 + files.BEAM), ("dark", 100)):
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif", np.full((3, files.K, files.J), value, "f4"), photometric="minisblack"
+        )
+    flat, dark = str(tmp_path / "flat.tif"), str(tmp_path / "dark.tif")
+    both = describe_scan(scan, angles=angles, flat=flat, dark=dark)
+    assert both.views.files == (scan, flat, dark) and not both.views.notes
+    assert np.abs(read_all(both)[0] - files.absorbances()).max() < 2e-3
+    # the beam is seen beside the sample
+    alone = describe_scan(scan, angles=angles, dark=dark)
+    assert np.abs(read_all(alone)[0] - files.absorbances()).max() < 2e-3
+    assert "there are no frames without beam" in describe_scan(scan, angles=angles, flat=flat).views.notes[0]
 
 
 def test_frames_that_are_stored_together_are_the_same(tmp_path):
