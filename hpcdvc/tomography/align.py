@@ -22,6 +22,9 @@ from hpcdvc.tomography.shifts import step_of
 from hpcdvc.tomography.start import fields_of_view, first_offsets
 from hpcdvc.tomography.terms import Chance, towards_centre, towards_mean
 
+#: Part of the residual below which it is as good as before: a stage of "gn" ends there, where no tolerance is given.
+STALLED = 5e-4
+
 __all__ = ["align", "check", "free_offsets", "plan"]
 
 
@@ -102,24 +105,33 @@ class _Loop:
         else:
             state, seen = self._evaluated(State(first_offsets(self)))
             history = [self._kept(state)]
-        while (state := self._in_stage(state)).stage < len(self.stages):
+        while (state := self._in_stage(state, history)).stage < len(self.stages):
             if self.level.binning != self.stages[state.stage].binning:
                 seen = self._seen(state)
             state, seen = self._evaluated(self._moved(state, seen))
             history.append(self._kept(state))
-        if self.level.binning != 1 and self.stages[-1].binning == 1:
+        if self.level.binning != self.stages[-1].binning:
             seen = self._seen(state)
         return self._result(state, seen, history, notes)
 
-    def _in_stage(self, state: State) -> State:
-        """The state in the stage whose iteration is the next."""
-        while state.stage < len(self.stages):
-            stage = self.stages[state.stage]
-            settled = state.step > 0 and state.change < stage.tolerance
-            if state.step < stage.maxiter and not settled:
-                break
+    def _in_stage(self, state: State, history: list[State]) -> State:
+        """The last state of a history, in the stage whose iteration is the next."""
+        if state.step >= self.stages[state.stage].maxiter or self._settled(history):
             state = replace(state, stage=state.stage + 1, step=0)
+        while state.stage < len(self.stages) and not self.stages[state.stage].maxiter:
+            state = replace(state, stage=state.stage + 1)
         return state
+
+    def _settled(self, history: list[State]) -> bool:
+        """Whether the stage of the last state has come to its end before its last iteration."""
+        state = history[-1]
+        stage = self.stages[state.stage]
+        if not state.step:
+            return False
+        if state.change < stage.tolerance or self.settings.tolerance is not None:
+            return state.change < stage.tolerance
+        before = history[-2].residual
+        return stage.method == "gn" and state.step > 1 and before - state.residual < STALLED * before
 
     def _seen(self, state: State) -> Seen:
         """The volume, and its projections, with the offsets of a state, on its level."""
@@ -186,9 +198,8 @@ class _Loop:
         return state
 
     def _result(self, state: State, seen: Seen, history: list[State], notes: tuple[str, ...]) -> Alignment:
-        team, last = self.team, self.stages[-1]
-        ended = history[-1]
-        converged = ended.stage == len(self.stages) - 1 and ended.step > 0 and ended.change < last.tolerance
+        team = self.team
+        converged = history[-1].stage == len(self.stages) - 1 and self._settled(history)
         volume = self.level.gather(seen.volume)
         projections, views = (_stacked(team, array) for array in (seen.projections, seen.views))
         free = free_offsets(state.offsets, self.geometry)

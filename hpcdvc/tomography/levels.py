@@ -9,7 +9,7 @@ from hpcdvc.tomography.reconstruct import BUILT_IN
 from hpcdvc.tomography.settings import AlignSettings, Stage
 
 #: Pixels that the shorter side of a view has at least on levels that are not asked for, and the coarsest of these.
-LEAST_SIDE, COARSEST = 48, 8
+LEAST_SIDE, COARSEST = 32, 8
 #: Where stages of "gn" end, pixels of the last level and of coarser ones, and what a view is moved by at most.
 GN_TOLERANCE, GN_COARSE, GN_CUTOFF = 0.002, 0.05, 1.0
 #: The first stage, by correlation, ends when no view was moved by more than a pixel along both axes: gn goes on there.

@@ -27,7 +27,8 @@ class AlignSettings:
         whitened correlation, "gn" Gauss-Newton iterations with gain and offset; one for all or one for each stage;
         empty: "cc", then "gn"
     bins : levels, coarse ones first, of views and volume binned by so many pixels; empty: as the size of the views asks
-    tolerance : pixels, a stage ends when no view was moved by as much; None: 1 / upsampling, of "gn" `GN_TOLERANCE`
+    tolerance : pixels, a stage ends when no view was moved by as much; None: 1 / upsampling, of "gn" as `levels` has
+        it, or when the residual no longer falls
     cutoff : pixels, of a shift by comparison; None: 5 / upsampling, of "gn" 1
     sample : part of the views that are moved in an iteration, drawn by chance
     relaxation : weight of the chance steps towards the mean offset

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hpcdvc.tomography.align import _Loop
 
 #: Pixels of a strip along a border of a view, and the part of the absorbance of a view that tells of an object there.
-STRIP, TOUCHED = 2, 0.05
+STRIP, TOUCHED = 2, 0.2
 #: Part of the views whose object may touch a border before centres of mass say nothing.
 MOST_TOUCHED = 0.1
 
