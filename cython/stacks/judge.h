@@ -14,8 +14,7 @@
 #define LIFT_UNSURE 0.25  /* part of what a peak between pixels is higher that its Taylor series may be wrong by */
 #define ALONG_EDGE 0.1    /* least curvature over the greatest, below which it may be of noise alone */
 #define NOISE_PEAK 14     /* curvature of the highest of peaks of noise, in units of that by which misfits differ */
-#define MOST_SATURATED 0.1 /* part of the window */
-#define IS_NONE(v) ((v) < NONE / 2)
+#define IS_NONE(v) (!((v) >= NONE / 2)) /* NaN, too */
 
 /* What is found at one pixel. */
 typedef struct {

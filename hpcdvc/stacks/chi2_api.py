@@ -4,6 +4,8 @@ Shifts are (dx, dy) = (+u_x, +u_y) here: positive where what is in im2 lies at l
 cannot be measured is NaN, with a warning of the logger "hpcdvc" that says why.
 """
 
+import numbers
+
 import numpy as np
 
 from hpcdvc.errors import UserError
@@ -94,7 +96,7 @@ def chi2_shift(
     im1, im2 : (ny, nx) arrays of any type of number
     err : noise of im2, a number or an (ny, nx) array; None: it is measured
     upsample_factor : points per pixel of the chi2 array that is returned, or "auto"; the shift is that of the minimum
-        between all points
+        between all points, whatever it is
     boundary : "wrap", "fill" (zeros around the images) or "overlap" (only what is in both counts)
     nthreads, use_numpy_fft : have no effect
     zeromean : take the mean from each image
@@ -118,7 +120,13 @@ def chi2_shift(
     UserError
         The shapes do not fit, or an argument is out of range.
     """
-    note_ignored(nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False))
+    factor = None if upsample_factor == "auto" else _points_per_pixel(upsample_factor)
+    of_array = {"upsample_factor": (factor, None), "max_auto_size": (max_auto_size, 512), "max_nsig": (max_nsig, 1.1)}
+    of_contour = {} if errors == "contour" else {"nfitted": (nfitted, 2)}
+    note_ignored(
+        nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False),
+        **({} if return_chi2array else of_array | of_contour),
+    )  # fmt: skip
     check_boundary(boundary)
     if return_chi2array and boundary == "overlap":
         raise UserError("there is no chi2 array of what overlaps: return_chi2array needs the boundary wrap or fill")
@@ -128,11 +136,17 @@ def chi2_shift(
     shift = measure_images(im1, im2, settings, err, verbose)
     if not return_chi2array:
         return in_peer_order(shift, return_error)
-    factor = None if upsample_factor == "auto" else float(upsample_factor)
     return (
         *in_peer_order(shift, return_error),
         _chi2_array(shift, factor, max_auto_size, delta_chi2(max_nsig, nfitted)),
     )
+
+
+def _points_per_pixel(upsample_factor: object) -> float:
+    """How many points of a grid make a pixel; UserError unless it is a positive number."""
+    if not isinstance(upsample_factor, numbers.Real) or not 0 < upsample_factor < float("inf"):
+        raise UserError(f'upsample_factor is "auto" or a positive number, not {upsample_factor!r}')
+    return float(upsample_factor)
 
 
 def _chi2_array(
@@ -176,6 +190,7 @@ def chi2_shift_iterzoom(
     rezoom_factor: float = 5,
     mindiff: float = 1,
     errors: str = "contour",
+    nfitted: int = 2,
 ) -> tuple:
     """Measure how far im2 is shifted against im1, by zooming into chi2 until it is flat.
 
@@ -190,6 +205,7 @@ def chi2_shift_iterzoom(
     rezoom_factor : how much finer this is than the last grid
     mindiff : zoom while chi2 next to its minimum is higher by more
     errors : see `chi2_shift`
+    nfitted : numbers fitted together, for the errors of a contour
 
     Returns
     -------
@@ -200,13 +216,16 @@ def chi2_shift_iterzoom(
     UserError
         The shapes do not fit, or an argument is out of range.
     """
+    of_array = {"rezoom_shape": (tuple(rezoom_shape), (100, 100)), "rezoom_factor": (rezoom_factor, 5)}
+    of_contour = {"nfitted": (nfitted, 2)}
     note_ignored(
-        nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False), upsample_factor=(upsample_factor, "auto")
-    )
+        nthreads=(nthreads, 1), use_numpy_fft=(use_numpy_fft, False), upsample_factor=(upsample_factor, "auto"),
+        **({} if return_chi2array else of_array), **({} if errors == "contour" else of_contour),
+    )  # fmt: skip
     check_boundary(boundary)
     settings = ShiftSettings(
-        method="chi2iterzoom", boundary=boundary, zeromean=zeromean, errors=errors, keep_map=return_chi2array,
-        zoom_shape=tuple(zoom_shape), mindiff=mindiff,
+        method="chi2iterzoom", boundary=boundary, zeromean=zeromean, errors=errors, fitted=nfitted,
+        keep_map=return_chi2array, zoom_shape=tuple(zoom_shape), mindiff=mindiff,
     )  # fmt: skip
     shift = measure_images(im1, im2, settings, err, verbose)
     if not return_chi2array:

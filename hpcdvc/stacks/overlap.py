@@ -92,6 +92,19 @@ def match_map(images: Images) -> np.ndarray:
     -------
     float array; index d or, for negative displacements, m + d; 0 where c is not positive or too little overlaps
     """
+    correlation, count = overlap_correlation(images)
+    correlation[count < LEAST_OVERLAP * count.max()] = 0
+    correlation = np.clip(correlation, 0, 1 - 1e-6)
+    return -count / 2 * np.log1p(-(correlation**2))
+
+
+def overlap_correlation(images: Images) -> tuple[np.ndarray, np.ndarray]:
+    """Zero-mean normalised correlation of what overlaps at all whole displacements, and how many pixels that are.
+
+    Returns
+    -------
+    two float arrays; index d or, for negative displacements, m + d; the correlation is 0 where there is no texture
+    """
     shape = padded_shape(images.shape, "overlap")
     there = [
         np.ones(image.shape, np.float32) if there is None else there.astype(np.float32)
@@ -113,11 +126,10 @@ def match_map(images: Images) -> np.ndarray:
         n = np.maximum(n, 1)
         count = count + n
         product, power1, power2 = product + s12 - s1 * s2 / n, power1 + s11 - s1**2 / n, power2 + s22 - s2**2 / n
-    enough = (count >= LEAST_OVERLAP * count.max()) & (power1 > 1e-4 * count) & (power2 > 1e-4 * count)
+    enough = (power1 > 1e-4 * count) & (power2 > 1e-4 * count)
     correlation = np.zeros(shape)
     np.divide(product, np.sqrt(np.abs(power1 * power2)), out=correlation, where=enough)
-    correlation = np.clip(correlation, 0, 1 - 1e-6)
-    return -count / 2 * np.log1p(-(correlation**2))
+    return correlation, count
 
 
 def _best(likely: np.ndarray, largest: float | None) -> tuple[int, np.ndarray]:

@@ -18,6 +18,12 @@ from hpcdvc.stacks.zoom import zoom_in
 
 log = logging.getLogger("hpcdvc")
 
+#: Arguments of the convolution behind the cross-correlation of image_registration, which has no counterpart here.
+OF_CONVOLUTION = frozenset(
+    "nthreads use_numpy_fft crop fft_pad psf_pad ignore_edge_zeros interpolate_nan min_wt normalize_kernel "
+    "quiet".split()
+)
+
 
 def cross_correlation_shifts(
     image1: np.ndarray,
@@ -30,6 +36,7 @@ def cross_correlation_shifts(
     return_error: bool = False,
     zeromean: bool = True,
     boundary: str = "wrap",
+    **kwargs: object,
 ) -> tuple[float, ...]:
     """Measure how far image2 is shifted against image1, by a Taylor step on the peak of their cross-correlation.
 
@@ -42,6 +49,8 @@ def cross_correlation_shifts(
     return_error : also return the standard deviations
     zeromean : has no effect: the means change nothing where images go round, and are taken from them elsewhere
     boundary : "wrap", "fill" or "overlap"
+    kwargs : what correlate2d and convolve of image_registration take (nthreads, use_numpy_fft, fft_pad, ...), without
+        effect
 
     Returns
     -------
@@ -51,7 +60,13 @@ def cross_correlation_shifts(
     ------
     UserError
         The shapes do not fit, or a fit is asked for.
+    TypeError
+        There is no such argument.
     """
+    unknown = kwargs.keys() - OF_CONVOLUTION
+    if unknown:
+        raise TypeError(f"cross_correlation_shifts() got an unexpected keyword argument {min(unknown)!r}")
+    note_ignored(**{name: (value, None) for name, value in kwargs.items()})
     if gaussfit or errim1 is not None or errim2 is not None:
         raise UserError("there is no fit of a Gaussian to the peak: gaussfit, errim1 and errim2 must be left out")
     check_boundary(boundary)
@@ -157,7 +172,7 @@ def iterative_zoom(
 def iterative_zoom_1d(
     data: np.ndarray,
     mindiff: float = 1.0,
-    zoomshape: tuple[int] = (10,),
+    zoomshape: int | tuple[int] = (10,),
     return_zoomed: bool = False,
     zoomstep: float = 2,
     verbose: bool = False,
@@ -170,7 +185,7 @@ def iterative_zoom_1d(
     ----------
     data : (n,) array, which goes round
     mindiff, return_zoomed, zoomstep, verbose, minmax, return_center : see `iterative_zoom`
-    zoomshape : (points of a grid,)
+    zoomshape : points of a grid, a number or a tuple of one
 
     Returns
     -------
@@ -181,6 +196,7 @@ def iterative_zoom_1d(
     UserError
         The values are the same everywhere, or not finite.
     """
+    shape = (zoomshape,) if np.ndim(zoomshape) == 0 else zoomshape
     return iterative_zoom(
-        data, mindiff, zoomshape, return_zoomed, zoomstep, verbose, minmax, return_center=return_center
+        data, mindiff, shape, return_zoomed, zoomstep, verbose, minmax, return_center=return_center
     )  # fmt: skip

@@ -143,12 +143,41 @@ def test_arguments_without_effect_are_noted(caplog):
     assert "nthreads, use_numpy_fft" in caplog.text and "DEBUG" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "name, given",
+    [
+        ("chi2_shift", {"upsample_factor": 10, "max_auto_size": 64, "max_nsig": 2, "nfitted": 1}),
+        ("chi2_shift_iterzoom", {"rezoom_shape": [50, 50], "rezoom_factor": 3, "nfitted": 1, "errors": "hessian"}),
+        ("cross_correlation_shifts", {"nthreads": 2, "fft_pad": False}),
+    ],
+)
+def test_what_only_an_array_or_a_contour_needs_is_noted(caplog, name, given):
+    images = pair((32, 33), (1, 2))
+    with caplog.at_level(logging.WARNING, "hpcdvc"):
+        assert getattr(hpcdvc, name)(*images, **given)[:2] == pytest.approx((2, 1), abs=0.01)
+    (record,) = caplog.records
+    assert record.getMessage().split(":")[0].split(", ") == [word for word in given if word != "errors"]
+
+
+def test_contour_of_one_number_that_is_zoomed_into():
+    """Of one number fitted it is narrower than of two."""
+    images = pair((32, 33), (1, 2))
+    one, two = (hpcdvc.chi2_shift_iterzoom(*images, 0.1, nfitted=n)[2:] for n in (1, 2))
+    assert np.divide(one, two) == pytest.approx((0.66, 0.66), abs=0.02)
+
+
+def test_grid_of_a_row_is_a_number_or_a_tuple_of_one():
+    row = (np.arange(40) - 17.3) ** 2
+    assert hpcdvc.iterative_zoom_1d(row, 1e-3, 20) == hpcdvc.iterative_zoom_1d(row, 1e-3, (20,))
+
+
 def test_refused():
     image = cosines((16, 17), (0, 0))
     for call, words in {
         lambda: hpcdvc.cross_correlation_shifts(image, image, gaussfit=True): "gaussfit",
         lambda: hpcdvc.cross_correlation_shifts(image, image, errim1=image): "errim1",
         lambda: hpcdvc.chi2_shift(image, image, boundary="reflect"): "wrap, overlap or fill",
+        lambda: hpcdvc.chi2_shift(image, image, upsample_factor="fine"): "or a positive number",
         lambda: hpcdvc.chi2_shift(image, image, boundary="overlap", return_chi2array=True): "chi2 array",
         lambda: hpcdvc.chi2n_map(image, image, boundary="overlap"): "wrap or fill",
         lambda: hpcdvc.chi2n_map(image, image[1:]): "shape",
@@ -158,6 +187,8 @@ def test_refused():
     }.items():
         with pytest.raises(UserError, match=words):
             call()
+    with pytest.raises(TypeError, match="padding"):
+        hpcdvc.cross_correlation_shifts(image, image, padding=3)
 
 
 @pytest.fixture
