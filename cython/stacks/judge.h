@@ -11,6 +11,9 @@
 #define UNIQUE 0.95       /* a second peak of so much of the height of the first is as good */
 #define FLATTEST 1e-4     /* curvature of the correlation, in units of its height */
 #define UNSURE 0.3        /* standard deviation of a displacement, pixels */
+#define LIFT_UNSURE 0.25  /* part of what a peak between pixels is higher that its Taylor series may be wrong by */
+#define ALONG_EDGE 0.1    /* least curvature over the greatest, below which it may be of noise alone */
+#define NOISE_PEAK 14     /* curvature of the highest of peaks of noise, in units of that by which misfits differ */
 #define IS_NONE(v) (!((v) >= NONE / 2)) /* NaN, too */
 
 /* What is found at one pixel. */
@@ -24,6 +27,7 @@ typedef struct {
 /* Correlation at the top of the peak, and its curvature along each axis in units of it. */
 typedef struct {
     double c, curvature[2];
+    double misfit;       /* that is left there at least, as far as is known */
     double least_curvature; /* of all directions: along an edge it is small */
     double variance;     /* of the window of the template */
     double exact;        /* misfit that is rounding */
@@ -62,7 +66,7 @@ static look look_at_correlation(const tile *t, int64_t row, int x, const match *
 {
     double s[SUMS];
     sums_at(t, row, x, m->lag, s);
-    look l = {0, {0, 0}, 0, own_variance(t, s), EXACT, s[N], {0}};
+    look l = {0, {0, 0}, 0, 0, own_variance(t, s), EXACT, s[N], {0}};
     double *c = l.around;
     l.exact *= fmax(fmax(s[AA] / l.variance, s[BB] / other_variance(t, s)), 1);
     for (int i = 0; i < 9; i++) {
@@ -79,6 +83,7 @@ static look look_at_correlation(const tile *t, int64_t row, int x, const match *
     for (int axis = 0; axis < 2; axis++) /* where a cost is least the correlation need not have a peak */
         if (fabs(slope[axis]) < l.curvature[axis]) lift += slope[axis] * slope[axis] / (2 * l.curvature[axis]);
     l.c = fmin(e.f * lift, 1);
+    l.misfit = fmax(fmax(1 - l.c, LIFT_UNSURE * e.f * (lift - 1)), l.exact);
     return l;
 }
 
@@ -99,11 +104,13 @@ static void count_independent(const tile *t, const look *l, independent *n)
 /* Correlation that unrelated textures hardly ever have at the best place. */
 INLINE double chance(const independent *n) { return sqrt(1 - exp(-2 * (CHANCE_ODDS + log(n->trials)) / n->values)); }
 
-/* Whether noise as large as the residual moves the peak by much in some direction. */
+/* Whether noise as large as the residual moves the peak by much in some direction, or has made it along an edge. */
 static int is_flat(const tile *t, const look *l, const independent *n)
 {
     if (!is_axis(t, 0) && !is_axis(t, 1)) return 0;
-    const double variance = 2 * fmax(1 - l->c, l->exact) / (n->partly * l->least_curvature * l->c);
+    const double of_noise = NOISE_PEAK * l->misfit / sqrt(t->d->own.frames * t->pixels);
+    if (l->least_curvature < ALONG_EDGE * fmax(l->curvature[0], l->curvature[1]) && l->least_curvature < of_noise) return 1;
+    const double variance = 2 * l->misfit / (n->partly * l->least_curvature * l->c);
     return !(l->least_curvature > fmax(FLATTEST, ABOVE_ROUNDING * l->exact) && variance < UNSURE * UNSURE);
 }
 

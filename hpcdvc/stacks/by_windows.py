@@ -45,7 +45,8 @@ def shift_by_points(images: Images, settings: ShiftSettings) -> Shift:
         settings.global_value, _peak(settings),
     )  # fmt: skip
     details = {"points": found}
-    score = float(np.median(found.scores))
+    known = np.isfinite(found.scores)  # of a window that is not there it is none
+    score = float(np.median(found.scores[known])) if known.any() else np.nan
     status = _status(found.status, found.displacement, settings.largest)
     if status == Status.CONVERGED and not _beats_chance_at_points(images, found, settings):
         status = Status.DECORRELATED

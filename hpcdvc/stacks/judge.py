@@ -16,7 +16,8 @@ from hpcdvc.stacks.models import CONSTANT, Sums, correlation
 from hpcdvc.stacks.peaks import Quadratic
 
 #: As in cython/stacks/judge.h, where they are explained.
-UNIQUE, FLATTEST, UNSURE, ABOVE_ROUNDING = 0.95, 1e-4, 0.3, 10
+UNIQUE, FLATTEST, UNSURE, LIFT_UNSURE, ABOVE_ROUNDING = 0.95, 1e-4, 0.3, 0.25, 10
+ALONG_EDGE, NOISE_PEAK = 0.1, 14
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Look:
     Attributes
     ----------
     height : (h, w) at the top of the peak
+    misfit : (h, w) that is left there at least, as far as is known
     curvatures : for each searched axis (h, w), in units of the best correlation
     least_curvature : (h, w) of all directions
     exact : (h, w) misfit that is rounding
@@ -34,6 +36,7 @@ class Look:
     """
 
     height: Any
+    misfit: Any
     curvatures: list
     least_curvature: Any
     exact: Any
@@ -64,7 +67,7 @@ def judge(c: Compared, shape: Shape, settings: DenseSettings, xp: ModuleType = n
         look = _look(c, best, middle, shape)
         chance = chance_correlation(look.values, look.trials, xp)
         end(~(xp.minimum(look.height, 1 - EXACT) >= chance), Status.DECORRELATED)
-        end(_flat(look, xp), Status.AMBIGUOUS)
+        end(_flat(look, c.values, xp), Status.AMBIGUOUS)
         top = _top(c, best, middle, shape, settings)
         end(~top.complete, Status.FEW_VALID_VOXELS)
         end(~top.found, Status.AMBIGUOUS)
@@ -117,21 +120,25 @@ def _look(c: Compared, best: Best, middle: Sums, shape: Shape) -> Look:
     if all(shape.beyond):
         least = (bends[0] + bends[1]) / 2 - xp.sqrt((bends[0] - bends[1]) ** 2 / 4 + (q.fxy / q.f) ** 2)
     height = xp.minimum(q.f * lift, 1)
+    misfit = xp.maximum(xp.maximum(1 - height, LIFT_UNSURE * q.f * (lift - 1)), exact)
     alike = xp.ones(height.shape)
     for curvature in curvatures:
         alike = alike * xp.sqrt(math.pi / curvature)
     alike = xp.clip(alike, 1, c.values / c.full)
     tried = float(np.prod([h - a + 1 for h, a in zip(shape.high, shape.low, strict=True)]))
-    return Look(height, curvatures, least, exact, c.values / alike, c.values / xp.sqrt(alike), tried / alike)
+    return Look(height, misfit, curvatures, least, exact, c.values / alike, c.values / xp.sqrt(alike), tried / alike)
 
 
-def _flat(look: Look, xp: ModuleType):
-    """Whether noise as large as the residual moves the peak by much in some direction, as along an edge."""
+def _flat(look: Look, pixels: float, xp: ModuleType):
+    """Whether noise as large as the residual moves the peak by much in some direction, or has made it along an edge."""
     if not look.curvatures:
         return xp.zeros(look.height.shape, bool)
-    variance = 2 * xp.maximum(1 - look.height, look.exact) / (look.partly * look.least_curvature * look.height)
+    variance = 2 * look.misfit / (look.partly * look.least_curvature * look.height)
     steep = look.least_curvature > xp.maximum(ABOVE_ROUNDING * look.exact, FLATTEST)
-    return ~(steep & (variance < UNSURE**2))
+    greatest = look.curvatures[0] if len(look.curvatures) == 1 else xp.maximum(*look.curvatures)
+    of_noise = NOISE_PEAK * look.misfit / math.sqrt(pixels)
+    made = (look.least_curvature < ALONG_EDGE * greatest) & (look.least_curvature < of_noise)
+    return ~(steep & (variance < UNSURE**2)) | made
 
 
 def _bar(c: Compared, middle: Sums, top: Top, look: Look, chance, settings: DenseSettings, xp: ModuleType):

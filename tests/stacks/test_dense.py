@@ -159,6 +159,18 @@ def test_what_is_no_match_gets_a_status(metric):
     assert shares(measure(*cases["beyond"], metric=metric), 9)[-11] > 0.9
 
 
+@pytest.mark.parametrize("count, metric", [(1, "ncc"), (16, "ncc"), (16, "umpa"), (16, "umpa-dark")])
+def test_noise_makes_no_peak_along_stripes(count, metric):
+    """Stripes between pixels are lifted by the fit; what that leaves is no measure of the noise along them."""
+    rng, x, phases = np.random.default_rng(5), np.arange(70), np.arange(count)[:, None, None]
+    for sd in (0.005, 0.02, 0.05):
+        im1, im2 = (
+            MEAN + CONTRAST * (np.cos(2 * np.pi * (x - u) / 9 + phases) + sd * rng.standard_normal((count, *SHAPE)))
+            for u in (0, 2.3)
+        )
+        assert (measure(im1, im2, metric=metric)["status"] == 2).mean() < 0.01
+
+
 def test_border_of_the_range():
     """A match on it is one if it is better than what lies one pixel beyond."""
     im1 = frames(3, SHAPE, 1)

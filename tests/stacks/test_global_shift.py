@@ -261,6 +261,14 @@ def test_saturated():
     assert measured(im1.astype("u2"), im2.astype("u2")).status == 2  # not the largest number of its type
 
 
+def test_points_some_of_which_are_not_there():
+    im1, im2 = pair((96, 96), SHIFT, noise=(0.1, 0.1), periodic=False)
+    im2[:, 60:] = np.nan
+    shift = measured(im1, im2, method="points")
+    assert shift.status == 2 and shift.score > 0.9
+    assert not (shift.details["points"].statuses == 2).all()
+
+
 def test_windows_that_overlap_match_by_chance_together():
     """Of smooth images that have nothing in common, in which the windows at all points are nearly the same."""
     for seed in (5, 52):
