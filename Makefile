@@ -46,6 +46,7 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/search.py
 	@$(PYTHON_HERE) benchmarks/ddic.py
 	@$(PYTHON_HERE) benchmarks/gdic.py
+	@$(PYTHON_HERE) benchmarks/align.py
 	@$(PYTHON_HERE) benchmarks/shifts.py
 	@$(PYTHON_HERE) benchmarks/fields.py
 	@$(PYTHON_HERE) benchmarks/strain.py

@@ -120,6 +120,26 @@ def shifts(results: dict, memory_of_all: Callable[[dict], float]) -> list[Figure
     return found
 
 
+def align(results: dict) -> list[Figure]:
+    """Figures of hpcdvc-align."""
+    found = []
+    for name, times in results["projector"].items():
+        if not name.endswith("mumott"):
+            for way, goal in (("forward", 1.2), ("adjoint", 1.0)):
+                found.append((f"CPU of {way}, {name}", min(times[way]), goal, None, "s", False))
+    limits = {"single axis": ((0.03, 0.01), (0.005, 0.004)), "dual tilt": ((0.015, None), (0.005, None))}
+    for name, pair in limits.items():
+        for way, rms, (goal, aim) in zip("jk", results["runs"][name]["rms"], pair, strict=True):
+            found.append((f"rms of offsets along {way}, {name}", rms, goal, aim, "pixel", False))
+    if "mumott" in results["iteration"]:
+        ratio = results["iteration"]["mumott"] / results["iteration"]["ours"]
+        found.append(("CPU of mumott / ours, one iteration", ratio, 20, None, "x", True))
+    for mode, e in results["efficiency"].items():
+        found.append((f"parallel efficiency on 2 ranks, {mode}, best walls", e["best"], 0.85, None, "", True))
+        found.append((f"CPU on 1 rank / CPU on 2 ranks, {mode}", e["cpu"], 0.85, None, "", True))
+    return found
+
+
 def deform(results: dict) -> list[Figure]:
     """Figures of hpcdvc-deformImage."""
     found = []

@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests" / "support"))
 
+from draw_align import draw_align  # noqa: E402
 from draw_architecture import draw_rooms  # noqa: E402
 from draw_ddic import draw_ddic  # noqa: E402
 from draw_fields import draw_filtered, draw_merged, draw_passed  # noqa: E402
@@ -76,6 +77,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "filtered.png": draw_filtered,
     "merged.png": draw_merged,
     "umpa.png": draw_umpa,
+    "align.png": draw_align,
     "speckle-phase.png": draw_speckle_phase,
     "speckle-doubt.png": draw_speckle_doubt,
     "window.png": draw_window,

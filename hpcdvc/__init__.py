@@ -51,6 +51,7 @@ _HOMES = {
     "merge_regular_grid_and_discrete": "steps.kinematics",
     "neighbours": "labels.contacts",
     "normalize_image": "stacks.map_api",
+    "phase_matching_alignment": "tomography.api",
     "pixel_search": "search.api",
     "polynomial_gradients": "fields.strain_api",
     "projection_matrices": "fem.tractions",

@@ -13,7 +13,7 @@ static void find_best(const tile *t, match *matches)
     const int *beyond = t->d->beyond, *lags = t->d->lags;
     for (int x = 0; x < t->width; x += VL) {
         vf top = splat(-INFINITY);
-        vi best = {0};
+        vi best = (vi){0} + beyond[0] * lags[1] + beyond[1]; /* where nothing can be told */
         for (int y = beyond[0]; y < lags[0] - beyond[0]; y++)
             for (int i = beyond[1]; i < lags[1] - beyond[1]; i++) {
                 const int lag = y * lags[1] + i;

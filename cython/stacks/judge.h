@@ -11,8 +11,7 @@
 #define UNIQUE 0.95       /* a second peak of so much of the height of the first is as good */
 #define FLATTEST 1e-4     /* curvature of the correlation, in units of its height */
 #define UNSURE 0.3        /* standard deviation of a displacement, pixels */
-#define MOST_SATURATED 0.1 /* part of the window */
-#define IS_NONE(v) ((v) < NONE / 2)
+#define IS_NONE(v) (!((v) >= NONE / 2)) /* NaN, too */
 
 /* What is found at one pixel. */
 typedef struct {

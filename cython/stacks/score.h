@@ -18,7 +18,8 @@
 #define LEAST_VARIANCE 1e-10   /* of the grey values, in units of their mean square: below there is no texture ... */
 #define ROUNDING 1e-12         /* ... and beside the square of their level, as it is rounding */
 #define SMALLEST_SQUARE 1e-30
-#define LEAST_PART 0.5         /* of the pixels and frames that a window must have */
+#define LEAST_PART (0.5 - 1e-6)    /* of the pixels and frames that a window must have, but for rounding ... */
+#define MOST_SATURATED (0.1 + 1e-6) /* ... and that may be saturated */
 
 INLINE int has_texture(double variance, double squares, double n, double level)
 {
@@ -97,7 +98,7 @@ INLINE fit fit_partial(const tile *t, int metric, int64_t other, const float *co
     const vi few = n < splat(least);
     fit f = {(vf)(few & (vi)splat(NONE)) + load(t->other->excluded + other), ab - a * b / some};
     if (metric == NCC) {
-        f.good += f.covariance / root(larger(va, tiny) * larger(vb, tiny));
+        f.good += f.covariance / root(larger(larger(va, splat(0)) * larger(vb, splat(0)), tiny));
     } else if (metric == UMPA) {
         const vf d = a + ab - b - bb;
         f.good += (d * d / larger(n + 2 * b + bb, tiny) - (aa - 2 * ab + bb)) * (frames / some);

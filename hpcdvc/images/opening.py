@@ -28,7 +28,7 @@ _NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
 _FORMATS = {"tiff": tiff, "slices": slices, "hdf5": hdf5, "npy": npy, "fits": fits}
 
 
-def _split(spec: str) -> tuple[str, str | None]:
+def split(spec: str) -> tuple[str, str | None]:
     """File and dataset of ``file.h5:/path``, file and ``[1]`` of ``file.fits[1]``."""
     if not os.path.exists(spec):
         path, bracket, name = spec.rpartition("[")
@@ -103,7 +103,7 @@ def describe(spec: str, every_slice: bool = False, scan: bool = False) -> Volume
 
 def _describe(spec: str, every_slice: bool) -> VolumeInfo:
     """Header of a volume, whose size is not in question yet."""
-    path, dataset = _split(spec)
+    path, dataset = split(spec)
     kind = _kind(spec, path)
     if kind in ("hdf5", "fits"):
         return _FORMATS[kind].describe(spec, path, dataset)

@@ -30,9 +30,10 @@ def option(default: typing.Any = REQUIRED, *flags: str, help: str, **details: ty
         sense, `at_least` or `above`, and `at_most`, which every number has;
         `in_key=False` when it cannot change what is measured (not compared by `--resume`);
         `note`, a sentence to tell whoever uses it; `reads`, what the file is that it names: "volume" (images, masks),
-        "scan" (the same, and datasets of projections times frames), "table", "mesh" or "parameters"; files count by
-        their contents, not by their path; `or_number`, a number may stand in its place; `alone`, the value when the
-        flag stands alone: another one is taken with ``=`` only, so that the flag swallows no file
+        "scan" (the same, and datasets of projections times frames), "projections" (a part of a tomographic scan, whose
+        files the command finds), "table", "mesh" or "parameters"; files count by their contents, not by their path;
+        `or_number`, a number may stand in its place; `alone`, the value when the flag stands alone: another one is
+        taken with ``=`` only, so that the flag swallows no file
 
     Returns
     -------

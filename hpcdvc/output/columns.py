@@ -232,6 +232,8 @@ COLUMNS = (
     Column("gain", "f8", "", "what the grey values of im2 are multiplied by there to be compared", kinds=("mesh",)),
     Column("offset", "f8", "grey value", "and what is added to them", kinds=("mesh",)),
     Column("grey", "", "", "grey values", kinds=("image",)),
+    Column("reconstruction", "f8", "1/voxel", "absorbance of a voxel, base 10", kinds=("image",),
+           tif=("reconstruction",)),
     *(_strain(name, "", meaning) for name, meaning in MEANINGS.items()),
     *(_strain(name, "_std", f"standard deviation of {name}") for name in MEANINGS if name not in WITHOUT),
 )  # fmt: skip

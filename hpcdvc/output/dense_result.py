@@ -73,9 +73,9 @@ class DenseResult:
 
     @property
     def measured(self) -> np.ndarray:
-        """Which pixels are a result, bool; all finite ones of grey values."""
+        """Which pixels are a result, bool; all finite ones where there are no statuses."""
         if "returnStatus" not in self.columns:
-            return np.isfinite(self["grey"])
+            return np.isfinite(next(iter(self.columns.values())))
         return is_measured(self.return_status, self.family)
 
     def to_xarray(self) -> "xarray.Dataset":

@@ -4,11 +4,11 @@ The functions take a `hpcdvc.ranks.team.Team`. Messages are counted in rows (a d
 """
 
 from collections.abc import Callable, Iterator
-from itertools import accumulate, pairwise
 
 import numpy as np
 
 from hpcdvc.errors import RunError
+from hpcdvc.ranks.planes import join_planes, own_planes
 from hpcdvc.ranks.sharedmem import SharedPlanes, shared_counter
 
 #: Rows travel to rank 0 in blocks of at most this many bytes, the only memory it needs besides the result.
@@ -251,9 +251,7 @@ def shared_planes(
 
 
 def _by_all_ranks(team, shape: tuple[int, ...], dtype: np.dtype, fill: Callable) -> np.ndarray:
-    ends = [0, *(shape[0] * ranks // team.size for ranks in accumulate(team.node_sizes))]
-    first, last = ends[team.node_index : team.node_index + 2]
-    start, stop = (first + k for k in team.node_span(last - first))
+    start, stop = own_planes(team, shape[0])
     shared = team.agree_all(lambda: SharedPlanes(team.node, shape, dtype, reserve=team.node_count > 1))
     step = max(_IN_CACHE // max(dtype.itemsize * int(np.prod(shape[1:])), 1), 1)
 
@@ -267,11 +265,5 @@ def _by_all_ranks(team, shape: tuple[int, ...], dtype: np.dtype, fill: Callable)
     team.agree_all(write)
     array = shared.mapped()
     team.node_barrier()
-    if team.node_count > 1:
-        if team.node_rank == 0:
-            rows, per_plane = array.reshape(-1, array.shape[-1]), int(np.prod(array.shape[1:-1]))
-            with team.row_type(np.dtype((array.dtype, array.shape[-1:]))) as row:
-                for node, (a, b) in enumerate(pairwise(ends)):
-                    team.leaders.Bcast([rows[a * per_plane : b * per_plane], (b - a) * per_plane, row], node)
-        team.node_barrier()
+    join_planes(team, array)
     return array

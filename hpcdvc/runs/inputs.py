@@ -113,7 +113,7 @@ class Inputs:
         look = partial(describe, every_slice=getattr(options, "every_slice", False))
         for declared in declarations(type(options)):
             value = getattr(options, declared.name)
-            if value is None or not declared.names_file(value):
+            if value is None or not declared.names_file(value) or declared.reads == "projections":
                 continue
             if declared.reads in ("volume", "scan"):
                 see = partial(look, scan=declared.reads == "scan")
@@ -133,6 +133,10 @@ class Inputs:
     def volume(self, option: str) -> VolumeInfo | None:
         """Header of the volume that an option names; None where it names none."""
         return self.volumes.get(option)
+
+    def add(self, option: str, info: VolumeInfo) -> None:
+        """Take the files of a tomographic scan, which its own readers have found, for those of an option."""
+        self.volumes[option] = info
 
     @property
     def paths(self) -> list[str]:

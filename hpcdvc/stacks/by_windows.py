@@ -1,12 +1,14 @@
 """The shift of two images from correlation coefficients of windows: the middle of im2, or windows at some points."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from hpcdvc.fields.status import Status
 from hpcdvc.stacks.images import Images
 from hpcdvc.stacks.match import overlap_beats_chance
 from hpcdvc.stacks.one_window import MapShift, PeakSettings
-from hpcdvc.stacks.points import global_shift_of_map, global_shift_of_points
+from hpcdvc.stacks.points import PointShifts, global_shift_of_map, global_shift_of_points
 from hpcdvc.stacks.settings import Shift, ShiftSettings, measured, nothing
 
 
@@ -45,9 +47,24 @@ def shift_by_points(images: Images, settings: ShiftSettings) -> Shift:
     details = {"points": found}
     score = float(np.median(found.scores))
     status = _status(found.status, found.displacement, settings.largest)
+    if status == Status.CONVERGED and not _beats_chance_at_points(images, found, settings):
+        status = Status.DECORRELATED
     if status != Status.CONVERGED:
         return nothing(status, score, details)
     return measured(found.displacement, np.diag(found.std**2), score, details)
+
+
+def _beats_chance_at_points(images: Images, found: PointShifts, settings: ShiftSettings) -> bool:
+    """Whether the part of the images that holds the windows that were measured matches better than chance.
+
+    Windows that overlap are alike: by chance many of them match as soon as one does.
+    """
+    points, reach = found.points[found.statuses == Status.CONVERGED], np.array(settings.reach).reshape(2, 2)
+    first = points.min(0) - settings.half_window - np.maximum(reach[:, 1], 0)
+    stop = points.max(0) + settings.half_window - np.minimum(reach[:, 0], 0) + 1
+    part = (slice(None), *(slice(max(a, 0), b) for a, b in zip(first, stop, strict=True)))
+    cut = replace(images, im1=images.im1[part], im2=images.im2[part])
+    return overlap_beats_chance(cut, found.displacement, np.prod(reach[:, 1] - reach[:, 0] + 1))
 
 
 def _with_holes(images: Images) -> list[np.ndarray]:

@@ -35,12 +35,14 @@ class Settled:
     status : 2 converged; others see hpcdvc.fields.status
     place, std : (axes,) displacement and its standard deviations, pixels
     zncc : zero-mean normalised correlation there
+    width : of the Gaussian derivative of im1, pixels; None: a spline's
     """
 
     status: int
     place: np.ndarray
     std: np.ndarray
     zncc: float
+    width: float | None = None
 
 
 class Frames:
@@ -105,12 +107,12 @@ def gauss_newton(images: Images, start: np.ndarray) -> Settled:
         part = frames.noise(state.zncc)[1]
         if best is not None and not part < BETTER * least:
             break
-        best, least = (frames, state), part
+        best, least = (frames, state, width), part
         if not part > NOISY:
             break
-    frames, state = best
+    frames, state, width = best
     place = frames.of_displacement(state.phi)
-    return Settled(state.status, place, _deviations(frames, place, state.zncc), state.zncc)
+    return Settled(state.status, place, _deviations(frames, place, state.zncc), state.zncc, width)
 
 
 def _deviations(frames: Frames, place: np.ndarray, zncc: float) -> np.ndarray:

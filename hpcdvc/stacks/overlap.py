@@ -14,18 +14,24 @@ from hpcdvc.registration.levels import binning
 from hpcdvc.stacks.chi2 import cross_spectrum, padded_shape, spectrum_of
 from hpcdvc.stacks.highest import highest, second_highest
 from hpcdvc.stacks.images import Images
+from hpcdvc.stacks.interpolation import interpolation_bias
 from hpcdvc.stacks.iterations import gauss_newton
 from hpcdvc.stacks.match import LEAST_SIDE, ODDS, matches_beside_its_brightest, overlap_beats_chance, overlapping
 from hpcdvc.stacks.spectrum import Polynomial, axes_of
 
 #: Least part of the pixels that must overlap.
 LEAST_OVERLAP = 0.1
-#: Most pixels of a frame in which all displacements are tried; larger ones are binned.
-MOST_PIXELS = 2**22
+#: Part of what interpolation moves a place by that is not known.
+BIAS_UNKNOWN = 0.05
+#: Most pixels of a frame in which all displacements are tried, at first, and where that finds nothing; larger ones are
+#: binned.
+MOST_PIXELS = (2**20, 2**22)
 #: Pixels along each axis, by their number, of the middle in which a shift of images that go round is looked at again.
 MIDDLE = {2: 512, 3: 96}
 #: What it may be off there: pixels, and standard deviations.
 OFF, DEVIATIONS = 0.5, 3.0
+#: Standard deviations of such a shift, of which that of what overlaps is so many when the border alone told the place.
+UNSURE = 3.0
 #: A second peak of so much of the height of the first is as good.
 UNIQUE = 0.9
 
@@ -45,8 +51,16 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
     if min(images.shape) < LEAST_SIDE:
         none = np.full(len(images.shape), np.nan)
         return Status.FEW_VALID_VOXELS, none, none, np.nan
+    found = _shift_from(images, largest, MOST_PIXELS[0])
+    if found[0] != Status.CONVERGED and np.prod(images.shape) > MOST_PIXELS[0]:  # texture that binning takes away
+        found = _shift_from(images, largest, MOST_PIXELS[1])
+    return found
+
+
+def _shift_from(images: Images, largest: float | None, most: int) -> tuple[int, np.ndarray, np.ndarray, float]:
+    """As `overlap_shift`; all displacements are tried in images of so many pixels at most."""
     levels = [images]
-    while np.prod(levels[-1].shape) > MOST_PIXELS:
+    while np.prod(levels[-1].shape) > most:
         levels.append(_halved(levels[-1]))
     factor = 2 ** (len(levels) - 1)
     likely = match_map(levels[-1])
@@ -58,8 +72,11 @@ def overlap_shift(images: Images, largest: float | None) -> tuple[int, np.ndarra
         settled = gauss_newton(level, place)
         place = settled.place * (2 if level is not images else 1)
     status, std = settled.status, settled.std
+    if status == Status.CONVERGED:
+        bias = interpolation_bias(images, place, settled.width)
+        place, std = place - bias, np.hypot(std, BIAS_UNKNOWN * np.abs(bias).max())
     if status in (Status.CONVERGED, Status.DECORRELATED):
-        trials = likely.size if largest is None else (2 * largest + 1) ** len(place)
+        trials = likely.size * factor ** len(place) if largest is None else (2 * largest + 1) ** len(place)
         matches = overlap_beats_chance(images, place, trials)
         matches = matches and matches_beside_its_brightest(images, place, settled.zncc)
         status = Status.CONVERGED if matches else Status.DECORRELATED
@@ -74,6 +91,19 @@ def match_map(images: Images) -> np.ndarray:
     Returns
     -------
     float array; index d or, for negative displacements, m + d; 0 where c is not positive or too little overlaps
+    """
+    correlation, count = overlap_correlation(images)
+    correlation[count < LEAST_OVERLAP * count.max()] = 0
+    correlation = np.clip(correlation, 0, 1 - 1e-6)
+    return -count / 2 * np.log1p(-(correlation**2))
+
+
+def overlap_correlation(images: Images) -> tuple[np.ndarray, np.ndarray]:
+    """Zero-mean normalised correlation of what overlaps at all whole displacements, and how many pixels that are.
+
+    Returns
+    -------
+    two float arrays; index d or, for negative displacements, m + d; the correlation is 0 where there is no texture
     """
     shape = padded_shape(images.shape, "overlap")
     there = [
@@ -96,11 +126,10 @@ def match_map(images: Images) -> np.ndarray:
         n = np.maximum(n, 1)
         count = count + n
         product, power1, power2 = product + s12 - s1 * s2 / n, power1 + s11 - s1**2 / n, power2 + s22 - s2**2 / n
-    enough = (count >= LEAST_OVERLAP * count.max()) & (power1 > 1e-4 * count) & (power2 > 1e-4 * count)
+    enough = (power1 > 1e-4 * count) & (power2 > 1e-4 * count)
     correlation = np.zeros(shape)
     np.divide(product, np.sqrt(np.abs(power1 * power2)), out=correlation, where=enough)
-    correlation = np.clip(correlation, 0, 1 - 1e-6)
-    return -count / 2 * np.log1p(-(correlation**2))
+    return correlation, count
 
 
 def _best(likely: np.ndarray, largest: float | None) -> tuple[int, np.ndarray]:
@@ -130,15 +159,16 @@ def _halved(images: Images) -> Images:
     )
 
 
-def stays_in_overlap(images: Images, place: np.ndarray) -> bool:
+def stays_in_overlap(images: Images, place: np.ndarray, std: np.ndarray) -> bool:
     """Whether Gauss-Newton iterations in what overlaps stay where a shift of images that go round is.
 
-    Where the border of the images is their strongest edge, they match best when they are not moved at all.
+    Where the border of the images is their strongest edge, they match best when they are not moved at all. Where it is
+    all that tells the place, as of a slope of grey values, what overlaps does not tell it.
 
     Parameters
     ----------
     images : that are compared
-    place : (axes,) displacement, pixels
+    place, std : (axes,) displacement and its standard deviations, pixels
     """
     found = overlapping(images, place)
     if found is None:
@@ -146,8 +176,11 @@ def stays_in_overlap(images: Images, place: np.ndarray) -> bool:
     one, two, rest = found
     most = MIDDLE[len(rest)]
     middle = (slice(None), *(slice(max(n - most, 0) // 2, (n + most) // 2) for n in one.shape[1:]))
-    settled = gauss_newton(replace(images, im1=one[middle], im2=two[middle], there1=None, there2=None), rest)
-    if settled.status == Status.SINGULAR:  # nobody knows
-        return True
+    for part in (middle, ...):
+        settled = gauss_newton(replace(images, im1=one[part], im2=two[part], there1=None, there2=None), rest)
+        unsure = ~(settled.std < np.maximum(OFF, UNSURE * std))  # or not known at all
+        if settled.status != Status.SINGULAR and not unsure.any() or one[part].size == one.size:
+            break
     off = np.abs(settled.place - rest)
-    return settled.status != Status.LEFT_IMAGE and bool((off <= OFF + DEVIATIONS * settled.std).all())
+    known = settled.status not in (Status.SINGULAR, Status.LEFT_IMAGE) and not unsure.any()
+    return known and bool((off <= OFF + DEVIATIONS * settled.std).all())

@@ -100,7 +100,7 @@ def _spectral_shift(images: Images, settings: ShiftSettings) -> Shift:
     if status:
         return nothing(status, score, details)
     covariance = covariance_of(similarity, images, settings, peak)
-    if not goes_round(images) and not stays_in_overlap(images, peak):
+    if not goes_round(images) and not stays_in_overlap(images, peak, np.sqrt(np.diag(covariance))):
         return nothing(Status.AMBIGUOUS, score, details)
     if settings.errors == "hessian":  # what a grid or a Taylor step is off from the maximum between all points
         covariance = covariance + np.diag((place - peak) ** 2)

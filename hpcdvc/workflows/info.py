@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from hpcdvc import __version__
 from hpcdvc.errors import UserError
 from hpcdvc.ranks import launch, terminal
+from hpcdvc.runs.machine import control_group
 
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
@@ -142,7 +143,7 @@ def _processor() -> str:
 
 def _cores() -> str:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    quota = _control_group("cpu.max").split()
+    quota = control_group("cpu.max").split()
     limit = f", limited to {int(quota[0]) / int(quota[1]):g} by the container" if quota and quota[0] != "max" else ""
     return f"{usable} of {os.cpu_count()} usable by this process{limit}"
 
@@ -150,19 +151,9 @@ def _cores() -> str:
 def _memory() -> str:
     lines = Path("/proc/meminfo").read_text().splitlines()
     kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
-    limit = _control_group("memory.max")
+    limit = control_group("memory.max")
     limited = f", limited to {_size(int(limit))} by the container or job" if limit.isdigit() else ""
     return f"{_size(1024 * kilobytes['MemTotal'])}, {_size(1024 * kilobytes['MemAvailable'])} available{limited}"
-
-
-def _control_group(name: str) -> str:
-    """Limit that a container or a batch system has set; empty when there is none."""
-    try:
-        own = Path("/proc/self/cgroup").read_text().rsplit("::", 1)[1].strip().lstrip("/")
-        places = [Path("/sys/fs/cgroup", own, name), Path("/sys/fs/cgroup", name)]
-        return next((place.read_text().strip() for place in places if place.exists()), "")
-    except (OSError, IndexError):
-        return ""
 
 
 def _room(folder: str) -> str:

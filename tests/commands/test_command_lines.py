@@ -12,6 +12,7 @@ from test_commands import COMMANDS
 
 #: The shortest line that each command takes.
 LINES = {
+    "align": "a",
     "convert": "a.tsv b.hdf",
     "ddic": "a l b",
     "deformImage": "a -pf p",

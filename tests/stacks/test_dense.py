@@ -219,6 +219,18 @@ def test_frames_that_lack_pixels(metric):
     assert found["status"][25, 30] == -15 and found["status"][25, 40] == 2
 
 
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("metric", ["ncc", "umpa", "umpa-dark"])
+def test_nothing_to_compare(metric, partial):
+    """im2 constant, all missing, or of values whose squares are no numbers: a status everywhere."""
+    im1 = frames(2, SHAPE, 1)
+    for value in (0, MEAN, np.nan, np.inf, 3e38):
+        found = measure(im1, np.full_like(im1, value), metric=metric, partial=partial)
+        assert 2 not in shares(found) and np.isnan(found["displacement"]).all()
+    found = measure(im1 * np.float32(1e30), im1 * np.float32(1e30), metric=metric, partial=partial)
+    assert np.isnan(found["displacement"][found["status"] != 2]).all()
+
+
 def test_masked_values_matter_in_the_cost():
     """Where a frame is left out the rest is the same as without that frame at all."""
     im1, im2 = frames(5, SHAPE, 1), frames(5, SHAPE, 1, U)

@@ -233,6 +233,17 @@ def test_constant_images(boundary, value):
         assert shift.status == Status.SINGULAR and np.isnan(shift.displacement).all()
 
 
+@pytest.mark.parametrize("noise", [0, 0.1])
+@pytest.mark.parametrize("method", METHODS)
+def test_slopes_have_no_place(method, noise):
+    """But for the jump at the border, which stays where it is."""
+    rng, y, x = np.random.default_rng(3), np.arange(64.0)[:, None], np.arange(64.0)
+    for slope in (y + x, np.exp((y + x) / 40)):
+        one, two = (image + noise * rng.standard_normal(slope.shape) for image in (slope, slope - 3))
+        shift = measured(one, two, method=method)
+        assert shift.status != 2 and np.isnan(shift.displacement).all()
+
+
 @pytest.mark.parametrize("boundary", ["wrap", "overlap"])
 def test_next_to_nothing_there(boundary):
     image = cosines((32, 33), (0, 0))
@@ -248,6 +259,14 @@ def test_saturated():
     assert (im1 == 255).mean() > 0.1
     assert measured(im1, im2).status == Status.SATURATED
     assert measured(im1.astype("u2"), im2.astype("u2")).status == 2  # not the largest number of its type
+
+
+def test_windows_that_overlap_match_by_chance_together():
+    """Of smooth images that have nothing in common, in which the windows at all points are nearly the same."""
+    for seed in (5, 52):
+        one, two = (cosines((80, 80), (0, 0), number, periodic=False) for number in (seed, seed + 100))
+        shift = measured(one, two, method="points")
+        assert shift.status != 2 and np.isnan(shift.displacement).all()
 
 
 @pytest.mark.parametrize("boundary", ["wrap", "overlap", "fill"])

@@ -5,6 +5,7 @@ import pytest
 from shift_cases import cosines, pair
 
 from hpcdvc.fields.status import Status
+from hpcdvc.stacks import overlap
 from hpcdvc.stacks.images import prepare
 from hpcdvc.stacks.overlap import LEAST_OVERLAP, match_map
 from hpcdvc.stacks.settings import ShiftSettings
@@ -26,6 +27,36 @@ def test_windows_that_do_not_go_round(shape):
     assert np.abs([shift.displacement[1:] - SHIFT for shift in found]).max() < 2e-3
     wrapped = measure_shift(*windows(shape=shape))
     assert wrapped.status != 2 or np.abs(wrapped.displacement[1:] - SHIFT).max() > 0.01
+
+
+def fine_texture(side, shift, decay):
+    """A periodic image whose waves of frequency f have the height exp(-decay f^2), and the same moved."""
+    rng, frequencies = np.random.default_rng(0), (np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
+    spectrum = np.fft.rfft2(rng.normal(size=(side, side))) * np.exp(-decay * sum(f**2 for f in frequencies))
+    turn = np.exp(-2j * np.pi * sum(f * u for f, u in zip(frequencies, shift, strict=True)))
+    return tuple(np.fft.irfft2(part, (side, side)) for part in (spectrum, spectrum * turn))
+
+
+@pytest.mark.parametrize("decay, most", [(24, 2e-4), (12, 5e-4), (3, 2e-3)])
+def test_interpolation_of_fine_texture_does_not_pull(decay, most):
+    """What a spline makes of waves of three pixels is known; without that it is off by 0.002, 0.007 and 0.025."""
+    for shift in ((1.2, -2.3), (-3.7, 0.5)):
+        found = measure_shift(*fine_texture(192, shift, decay), OVERLAP)
+        error = np.abs(found.displacement[1:] - shift)
+        assert error.max() < most and (error < 3 * found.std[1:]).all() and found.std.max() < most
+
+
+def test_large_images_are_tried_binned_first(monkeypatch):
+    """And whole where binning leaves nothing of their texture."""
+    monkeypatch.setattr(overlap, "MOST_PIXELS", (32 * 32, 64 * 64))
+    tried = []
+    monkeypatch.setattr(overlap, "match_map", lambda images: tried.append(images.shape) or match_map(images))
+    assert measure_shift(*windows(), OVERLAP).displacement[1:] == pytest.approx(SHIFT, abs=2e-3)
+    assert tried == [(32, 32)]
+    checks = (-1.0) ** np.add.outer(np.arange(64), np.arange(64))
+    one, two = windows(shift=(3, -2))
+    found = measure_shift(checks * one, -checks * two, OVERLAP)  # moved by an odd number, checks change their sign
+    assert found.displacement[1:] == pytest.approx((3, -2), abs=0.02) and tried[-1] == (64, 64)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +128,7 @@ def test_largest_shift():
 
 def test_binned_images(monkeypatch):
     """Whole pixels of large images are looked for in binned ones."""
-    monkeypatch.setattr("hpcdvc.stacks.overlap.MOST_PIXELS", 40**2)
+    monkeypatch.setattr("hpcdvc.stacks.overlap.MOST_PIXELS", (40**2, 2**22))
     im1, im2 = windows()
     im2[:, :5] = np.nan
     shift = measure_shift(im1, im2, OVERLAP)

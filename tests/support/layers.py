@@ -15,6 +15,7 @@ LAYERS = [
     pages cluster
     steps
     runs
+    tomography
     stacks fem multimodal
     search
     labels

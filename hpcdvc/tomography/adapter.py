@@ -1,0 +1,157 @@
+"""A user's own reconstruction in the loop: `module:function`, or a function, with the contract of mumott's pipelines.
+
+Rank 0 calls it with the keywords `data_container`, `use_gpu`, `use_absorbances`, `no_tqdm` and those of the user,
+and returns a dict: `result` with the volume `x`, (X, Y, Z) or (X, Y, Z, 1); and where it likes `projector`, whose
+`forward(x)` gives the projections, `absorbances` (n, J, K, 1) with which they are compared, `weights` (n, J, K, 1) of
+these, and `basis_set`, whose `forward` is applied to the projections of scattered light.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+import numpy as np
+
+from hpcdvc.errors import UserError, quoted
+from hpcdvc.tomography.beams import forward
+from hpcdvc.tomography.container import Container
+from hpcdvc.tomography.level import Level, Seen
+from hpcdvc.tomography.reconstruct import BUILT_IN
+from hpcdvc.tomography.settings import AlignSettings
+
+
+def check_function(settings: AlignSettings) -> None:
+    """Whether the reconstruction that settings name is there.
+
+    Raises
+    ------
+    UserError
+        There is no such module or function, or views are to be binned for it.
+    """
+    if settings.reconstruction in BUILT_IN:
+        return
+    function_of(settings.reconstruction)
+    if set(settings.bins) - {1}:
+        raise UserError("a reconstruction of your own takes views as they are: leave out their binning")
+
+
+def function_of(reconstruction: str | Callable) -> Callable:
+    """The function that "module:function" names; UserError where there is none."""
+    if callable(reconstruction):
+        return reconstruction
+    module, _, name = str(reconstruction).partition(":")
+    if not name:
+        raise UserError(
+            f"the reconstruction {quoted(reconstruction)} is not known: {', '.join(BUILT_IN)}, or module:function"
+        )
+    if "" not in sys.path:  # a module beside the scan, as python -m would find it
+        sys.path.append("")
+    try:
+        function = getattr(import_module(module), name, None)
+    except ImportError as error:
+        raise UserError(f"{module} of the reconstruction {reconstruction} cannot be imported: {error}") from error
+    if not callable(function):
+        raise UserError(f"{module} has no function {name}, which is to reconstruct")
+    return function
+
+
+class ForeignLevel(Level):
+    """Views whose volume a user's function makes, on rank 0. Its methods are collective; see `Level`."""
+
+    def seen(self, offsets: np.ndarray) -> Seen:
+        """See `Level`."""
+        team = self.team
+        views, weights = (_joined(team, array) for array in (self.views, self.weights))
+        kept: list[np.ndarray] = []
+
+        def made() -> tuple[np.ndarray, ...]:
+            volume, *images = self._made(views, weights, offsets)
+            kept.append(volume)
+            return tuple(images)
+
+        images = team.agree(made)
+        own = slice(self.projector.own_views.start, self.projector.own_views.stop)
+        volume = kept[0] if kept else np.empty((0, 0, 0), np.float32)
+        return Seen(volume, *(np.ascontiguousarray(array[own]) for array in images))
+
+    def _made(self, views: np.ndarray, weights: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Volume, projections, what they are compared with, and its weights; on rank 0."""
+        settings, geometry = self.settings, self.geometry
+        container = container_of(self.scan, views, weights, offsets, settings.reconstruction)
+        arguments = {"use_gpu": False, "use_absorbances": True, "no_tqdm": True, **settings.reconstruction_kwargs}
+        arguments.setdefault("data_container", container)
+        found = function_of(settings.reconstruction)(**arguments)
+        try:
+            x = np.asarray(found["result"]["x"])
+        except (KeyError, TypeError, IndexError) as error:
+            raise UserError(
+                f"{_name(settings.reconstruction)} must return a dict with the volume as ['result']['x']"
+            ) from error
+        volume = x if x.ndim == 3 else x[..., 0]
+        if volume.shape != tuple(geometry.volume):
+            raise UserError(
+                f"{_name(settings.reconstruction)} returns a volume of shape {x.shape}, not {geometry.volume}"
+            )
+        projections = found["projector"].forward(x) if "projector" in found else forward(volume, geometry, *offsets)
+        if "basis_set" in found and not arguments["use_absorbances"]:
+            projections = found["basis_set"].forward(projections).mean(axis=-1)
+        elif "absorbances" in found and arguments["use_absorbances"]:
+            views = np.asarray(found["absorbances"])
+        if "weights" in found:
+            weights = np.asarray(found["weights"])
+            weights = (weights.reshape(*views.shape[:3], -1) > 0).all(axis=-1)
+        images = [
+            np.asarray(a, np.float32).reshape(geometry.views, *geometry.shape) for a in (projections, views, weights)
+        ]
+        return np.asarray(volume, np.float32), *images
+
+    def gather(self, volume: np.ndarray) -> np.ndarray | None:
+        """See `Level`."""
+        return volume if self.team.rank == 0 else None
+
+    def centre_of_mass(self, volume: np.ndarray) -> np.ndarray:
+        """See `Level`."""
+        return self.team.agree(lambda: _centre_of_mass(volume))
+
+
+def container_of(scan, views: np.ndarray, weights: np.ndarray, offsets: np.ndarray, reconstruction: str | Callable):
+    """What a user's function gets as `data_container`, with these offsets."""
+    own = getattr(scan.views, "container", None)
+    if own is None and _module(reconstruction).partition(".")[0] == "mumott" and scan.kind == "mumott":
+        own = import_module("mumott.data_handling").DataContainer(scan.views.path)
+    if own is None:
+        return Container(scan.geometry, views, weights, *offsets)
+    own.geometry.j_offsets, own.geometry.k_offsets = (list(row) for row in offsets)
+    return own
+
+
+def _module(reconstruction: str | Callable) -> str:
+    return reconstruction.partition(":")[0] if isinstance(reconstruction, str) else reconstruction.__module__ or ""
+
+
+def _name(reconstruction: str | Callable) -> str:
+    return reconstruction if isinstance(reconstruction, str) else getattr(reconstruction, "__name__", "the function")
+
+
+def _joined(team, own: np.ndarray) -> np.ndarray | None:
+    found = team.gather(own)
+    return None if found is None else np.concatenate(found)
+
+
+def _centre_of_mass(volume: np.ndarray) -> np.ndarray:
+    """(3,) voxels from the middle."""
+    total, values = volume.sum(dtype=float), volume.astype(float)
+    if not total > 0:
+        return np.zeros(3)
+    others = [tuple(a for a in range(3) if a != axis) for axis in range(3)]
+    return (
+        np.array(
+            [values.sum(axis=rest) @ (np.arange(n) - (n - 1) / 2) for rest, n in zip(others, volume.shape, strict=True)]
+        )
+        / total
+    )
+
+
+def level_of(settings: AlignSettings) -> type[Level]:
+    """The kind of level that a reconstruction needs."""
+    return Level if settings.reconstruction in BUILT_IN else ForeignLevel

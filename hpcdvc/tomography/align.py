@@ -1,0 +1,229 @@
+"""Alignment of views: each is moved until it fits the projection of the volume that all of them show.
+
+An iteration reconstructs the volume with the offsets that it has, projects it, compares each view with its projection
+(`shifts`), and moves the views. What it yields depends on those offsets alone: a run goes on from any of them.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.ranks.planes import own_planes
+from hpcdvc.tomography.adapter import check_function, level_of
+from hpcdvc.tomography.geometry import Geometry
+from hpcdvc.tomography.level import Level, Seen
+from hpcdvc.tomography.levels import plan
+from hpcdvc.tomography.reconstruct import check_reconstruction
+from hpcdvc.tomography.scan import Scan
+from hpcdvc.tomography.settings import Alignment, AlignSettings, Journal, Stage, State
+from hpcdvc.tomography.shifts import step_of
+from hpcdvc.tomography.start import fields_of_view, first_offsets
+from hpcdvc.tomography.terms import Chance, towards_centre, towards_mean
+
+#: Part of the residual below which it is as good as before: a stage of "gn" ends there, where no tolerance is given.
+STALLED = 5e-4
+
+__all__ = ["align", "check", "free_offsets", "plan"]
+
+
+def check(geometry: Geometry, settings: AlignSettings) -> None:
+    """Whether settings fit a scan, before a view is read.
+
+    Raises
+    ------
+    UserError
+        A view that is ignored is not there, or all are; the crop leaves the views; a reconstruction or a mode does not
+        suit the geometry; there is no such function.
+    """
+    n, ignored = geometry.views, set(settings.ignored)
+    wrong = sorted(view for view in ignored if not 0 <= view < n)
+    if wrong:
+        raise UserError(f"there is no view {wrong[0]} to be ignored: they are numbered from 0 to {n - 1}")
+    if len(ignored) == n:
+        raise UserError(f"all {n} views are ignored: nothing is left to be aligned")
+    if settings.crop is not None:
+        j0, j1, k0, k1 = settings.crop
+        for name, low, high, size in (("j", j0, j1, geometry.shape[0]), ("k", k0, k1, geometry.shape[1])):
+            if not 0 <= low < high <= size:
+                raise UserError(
+                    f"the crop from {low} to {high} along {name} is empty or leaves the {size} pixels of a view"
+                )
+    if settings.mode == "slab" and not geometry.single_axis:
+        raise UserError("views that are tilted need the whole volume: take the mode replicated instead of slab")
+    check_reconstruction(geometry, settings)
+    check_function(settings)
+
+
+def align(scan: Scan, settings: AlignSettings, team, journal: Journal | None = None) -> Alignment:
+    """Align the views of a scan. Collective.
+
+    Parameters
+    ----------
+    scan : its views, of which each rank reads its own
+    settings : how
+    team : hpcdvc.ranks.team.Team
+    journal : keeps the iterations, and has those of an earlier run
+
+    Returns
+    -------
+    Alignment
+
+    Raises
+    ------
+    UserError
+        Settings do not fit the scan, or a view cannot be used.
+    RunError
+        A node has no room, or the disk fails.
+    """
+    team.agree(lambda: check(scan.geometry, settings))
+    return _Loop(scan, settings, team, journal or Journal()).run()
+
+
+class _Loop:
+    """One run."""
+
+    def __init__(self, scan: Scan, settings: AlignSettings, team, journal: Journal):
+        self.scan, self.settings, self.team, self.journal = scan, settings, team, journal
+        self.geometry, self.stages = scan.geometry, plan(scan.geometry, settings)
+        self.own = range(*own_planes(team, scan.geometry.views))
+        read = team.agree_all(lambda: [scan.read(i) for i in self.own])
+        empty = np.empty((0, *scan.geometry.shape), np.float32)
+        self.views, self.weights = (np.array([pair[i] for pair in read], np.float32) if read else empty for i in (0, 1))
+        self.moving = np.setdiff1d(np.arange(scan.geometry.views), settings.ignored)
+        self.chance = Chance(settings, scan.geometry.views, self.moving)
+        self.level: Level | None = None
+
+    def run(self) -> Alignment:
+        """Collective."""
+        earlier, notes = self.journal.earlier, fields_of_view(self)
+        if earlier:
+            state, history = earlier[-1], list(earlier)
+            self.chance.skip(state.iteration)
+            seen = self._seen(state)
+        else:
+            state, seen = self._evaluated(State(first_offsets(self)))
+            history = [self._kept(state)]
+        while (state := self._in_stage(state, history)).stage < len(self.stages):
+            if self.level.binning != self.stages[state.stage].binning:
+                seen = self._seen(state)
+            state, seen = self._evaluated(self._moved(state, seen))
+            history.append(self._kept(state))
+        if self.level.binning != self.stages[-1].binning:
+            seen = self._seen(state)
+        return self._result(state, seen, history, notes)
+
+    def _in_stage(self, state: State, history: list[State]) -> State:
+        """The last state of a history, in the stage whose iteration is the next."""
+        if state.step >= self.stages[state.stage].maxiter or self._settled(history):
+            state = replace(state, stage=state.stage + 1, step=0)
+        while state.stage < len(self.stages) and not self.stages[state.stage].maxiter:
+            state = replace(state, stage=state.stage + 1)
+        return state
+
+    def _settled(self, history: list[State]) -> bool:
+        """Whether the stage of the last state has come to its end before its last iteration."""
+        state = history[-1]
+        stage = self.stages[state.stage]
+        if not state.step:
+            return False
+        if state.change < stage.tolerance or self.settings.tolerance is not None:
+            return state.change < stage.tolerance
+        before = history[-2].residual
+        return stage.method == "gn" and state.step > 1 and before - state.residual < STALLED * before
+
+    def _seen(self, state: State) -> Seen:
+        """The volume, and its projections, with the offsets of a state, on its level."""
+        stage = self.stages[min(state.stage, len(self.stages) - 1)]
+        if self.level is None or self.level.binning != stage.binning:
+            self.level = None  # its memory is free before that of the next
+            make = level_of(self.settings)
+            self.level = make(self.scan, self.views, self.weights, stage.binning, self.settings, self.team)
+        return self.level.seen(state.offsets)
+
+    def _evaluated(self, state: State) -> tuple[State, Seen]:
+        """The state with what its volume says of it."""
+        seen = self._seen(state)
+        return replace(state, residual=self._residual(seen)), seen
+
+    def _residual(self, seen: Seen) -> float:
+        def squares(values: np.ndarray) -> list[float]:
+            return [float((w * v.astype(float) ** 2).sum()) for w, v in zip(seen.weights, values, strict=True)]
+
+        found = self.team.all_gather((squares(seen.projections - seen.views), squares(seen.views)))
+        off, all_of_it = (math.fsum(value for pair in found for value in pair[i]) for i in (0, 1))
+        return math.sqrt(off / all_of_it) if all_of_it > 0 else math.nan
+
+    def _moved(self, state: State, seen: Seen) -> State:
+        """The state after one iteration. Collective."""
+        settings, stage = self.settings, self.stages[state.stage]
+        sample = self.chance.sample()
+        steps = self._compared(seen, stage, sample)
+        sizes = np.hypot(*steps)
+        steps *= np.minimum(1, stage.cutoff / np.maximum(sizes, stage.cutoff))
+        steps[:, sample] -= (towards_mean(state.offsets, self.chance) * settings.relaxation)[:, sample]
+        if settings.centre_of_mass:
+            pull = towards_centre(self.level, seen, state.offsets) * settings.centre_of_mass
+            steps[:, sample] += pull[:, sample]
+        steps[~np.array([settings.align_j, settings.align_k])] = 0
+        steps[:, self._still()] = 0
+        return replace(
+            state,
+            offsets=state.offsets + steps,
+            iteration=state.iteration + 1,
+            step=state.step + 1,
+            change=float(np.hypot(*steps).max()),
+        )
+
+    def _still(self) -> np.ndarray:
+        still = np.ones(self.geometry.views, bool)
+        still[self.moving] = False
+        return still
+
+    def _compared(self, seen: Seen, stage: Stage, sample: np.ndarray) -> np.ndarray:
+        """(2, n) steps that the views ask for, pixels of the scan; 0 of those that are not in the sample."""
+        settings, part = self.settings, self.level.crop
+        directions = settings.align_j, settings.align_k
+        wanted, own = set(sample.tolist()), np.zeros((2, len(self.own)))
+        for i, view in enumerate(self.own):
+            if view in wanted:
+                images = (array[i][part] for array in (seen.projections, seen.views, seen.weights))
+                own[:, i] = step_of(stage.method, *images, stage.upsampling, directions)
+        return np.concatenate(self.team.all_gather(own), axis=1) * stage.binning
+
+    def _kept(self, state: State) -> State:
+        self.journal.keep(state)
+        self.journal.say(line(state, self.stages))
+        return state
+
+    def _result(self, state: State, seen: Seen, history: list[State], notes: tuple[str, ...]) -> Alignment:
+        team = self.team
+        converged = history[-1].stage == len(self.stages) - 1 and self._settled(history)
+        volume = self.level.gather(seen.volume)
+        projections, views = (_stacked(team, array) for array in (seen.projections, seen.views))
+        free = free_offsets(state.offsets, self.geometry)
+        return Alignment(volume, projections, views, *state.offsets, free, tuple(history), converged, notes)
+
+
+def _stacked(team, own: np.ndarray) -> np.ndarray | None:
+    """Views of all ranks, on rank 0. Collective."""
+    found = team.gather(own)
+    return None if found is None else np.concatenate(found)
+
+
+def free_offsets(offsets: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Offsets (2, n) without the translation t of the whole volume that explains most of them: o - (u . t, w . t)."""
+    directions = np.concatenate([geometry.u, geometry.w])
+    move = np.linalg.lstsq(directions, np.concatenate(offsets), rcond=1e-10)[0]
+    return offsets - (directions @ move).reshape(2, -1)
+
+
+def line(state: State, stages: tuple[Stage, ...]) -> str:
+    """One iteration as a line of text."""
+    residual = f"residual {100 * state.residual:8.4f} %"
+    if not state.iteration:
+        return f"  {0:3d}  {'at the start':28}  {residual}"
+    stage = stages[min(state.stage, len(stages) - 1)]
+    binned = f", views binned by {stage.binning}" if stage.binning > 1 else ""
+    return f"  {state.iteration:3d}  largest shift {state.change:8.4f} pixel  {residual}  {stage.method}{binned}"
