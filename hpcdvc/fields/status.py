@@ -102,7 +102,7 @@ STATUSES: Mapping[Status, Meaning] = MappingProxyType(
              "-ght, or a particle of no more voxels than -lvt"},
         ),
         Status.FEW_VALID_VOXELS: Meaning(
-            "fewer valid voxels in the window of im1 than -mc: border of the image, or NaN", _WINDOWS, "yes", "yes", -4
+            "too few valid voxels in the window: border of the image, or NaN", _WINDOWS, "yes", "yes", -4
         ),
         Status.BAD_START: Meaning(
             "the start from -pf is not finite", "ldic, ddic, search", "start: yes; missing label: no", "yes", -7

@@ -101,6 +101,10 @@ class Operation(OptionSet):
         for name in takes[: NEEDED.get(self.operation, 1)]:
             if getattr(self, name) is None:
                 raise UserError(f"{declared[name].label} is missing: {self.operation} needs it")
+        if self.offset is not None and self.at is not None:
+            raise UserError("give only one of -offset and -at")
+        if 0 in (self.spacing or ()):
+            raise UserError("-spacing must not be 0: all places would be one")
 
 
 @option_group

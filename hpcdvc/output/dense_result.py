@@ -42,6 +42,10 @@ class DenseResult:
         """A column; KeyError where there is none of this name."""
         return self.columns[name]
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a column of this name."""
+        return name in self.columns
+
     def __repr__(self) -> str:
         measured = self.measured
         shape, part = " x ".join(map(str, measured.shape)), 100 * np.count_nonzero(measured) / max(measured.size, 1)

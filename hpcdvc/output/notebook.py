@@ -69,6 +69,10 @@ class Result(Field):
                 return schema.shown_values(column, schema.members_of_field(self), self.family)
         return (self.extra or {})[name]
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a column of this name."""
+        return name in self.names
+
     def declared(self) -> Iterator[Column]:
         """Columns that this version of the file format knows."""
         return iter(schema.present(schema.members_of_field(self), views.kind_of_field(self)))

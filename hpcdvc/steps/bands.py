@@ -3,6 +3,7 @@
 What a pixel gets does not depend on its band; so neither the number of ranks nor that of rows in memory changes a bit.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,9 +13,12 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
+from hpcdvc.options.stacks import DenseOutput
 from hpcdvc.output.columns import columns_of
 from hpcdvc.runs.slabs import Maker
 from hpcdvc.steps.row_measure import RowMeasure
+
+log = logging.getLogger("hpcdvc")
 
 #: Rows of an image that are one slab of its file, and the most that a rank has in memory at a time.
 BAND = 32
@@ -164,3 +168,9 @@ def check_window(half: int, reach: tuple[int, int, int, int], info: VolumeInfo) 
             raise UserError(
                 f"windows of {side} pixels moved by {low} to {high} along {name} (-sr) leave {info.spec}, of {size}"
             )
+
+
+def note_convention(options: DenseOutput) -> None:
+    """Say that there are no pictures whose sign another convention would turn."""
+    if options.turned and not (options.tif and options.node_spacing == 1):
+        log.warning("-convention is ignored: it turns the pictures of -tif -ns 1, all else has u")

@@ -1,13 +1,26 @@
 """From options to how a shift of whole images is measured."""
 
+import logging
+
 from hpcdvc.errors import UserError
-from hpcdvc.options.shift import Options
+from hpcdvc.options.declare import declarations
+from hpcdvc.options.shift import METHODS, Options
+from hpcdvc.options.values import is_number, listed
 from hpcdvc.stacks.settings import ShiftSettings
 from hpcdvc.steps.guiding import read_points
 from hpcdvc.steps.shift_pairs import SMALLEST, ShiftPairs
 
-#: Methods that compare what overlaps.
+log = logging.getLogger("hpcdvc")
+
+#: Methods that compare what overlaps; options that only some methods know.
 OF_OVERLAPS = ("chi2", "cc")
+WINDOWS, POINTS, ZOOMS = ("map", "points"), ("points",), ("chi2iterzoom",)
+WHOLE = tuple(method for method in METHODS if method not in WINDOWS)
+KNOWN_BY = {
+    "upsampling": ("dft", "phase"), "boundary": WHOLE, "errors": WHOLE, "zoom_shape": ZOOMS, "least_difference": ZOOMS,
+    "axis": ("map",), "peak": WINDOWS, "peak_size": WINDOWS, "peak_dimensions": WINDOWS, "search_range": WINDOWS,
+    "half_window": POINTS, "point_count": POINTS, "points_file": POINTS, "seed": POINTS, "global_value": POINTS,
+}  # fmt: skip
 
 
 def shift_settings_of(options: Options, pairs: ShiftPairs) -> ShiftSettings:
@@ -27,6 +40,8 @@ def shift_settings_of(options: Options, pairs: ShiftPairs) -> ShiftSettings:
     boundary = o.boundary or ("overlap" if o.wcs and o.method in OF_OVERLAPS else "wrap")
     if o.map_file and (boundary == "overlap" or o.method == "points"):
         raise UserError("-map is of images that go round or end: not with -boundary overlap, nor -met points")
+    for sentence in ignored(o, boundary):
+        log.warning("%s", sentence)
     if o.listed and o.method != "points":
         raise UserError("-list goes with -met points")
     settings = ShiftSettings(
@@ -39,6 +54,27 @@ def shift_settings_of(options: Options, pairs: ShiftPairs) -> ShiftSettings:
     if o.method in ("map", "points"):
         _check_windows(settings, pairs)
     return settings
+
+
+def ignored(options: Options, boundary: str) -> list[str]:
+    """Sentences for options that are given and change nothing here."""
+    o, sentences = options, []
+    for declared in declarations(Options):
+        methods = KNOWN_BY.get(declared.name, METHODS)
+        if o.method not in methods and getattr(o, declared.name) != declared.default:
+            names = listed([f"-met {method}" for method in methods], "and")
+            sentences.append(f"{declared.label} is ignored: it is for {names}")
+    if o.fitted != 2 and o.errors != "contour":
+        sentences.append("-nfit is ignored: it is for -errors contour")
+    if o.peak_size != 3 and o.method in WINDOWS and o.peak != "poly":
+        sentences.append("-psize is ignored: it is for -pm poly")
+    how = "-boundary overlap" if boundary == "overlap" else f"-met {o.method}"
+    if boundary == "overlap" and o.errors != "hessian":
+        sentences.append(f"-errors is ignored: standard deviations of {how} are those of its last step")
+    if o.noise is not None and (boundary == "overlap" or o.method in ("phase", *WINDOWS)):
+        what = "-err is ignored" if is_number(o.noise) else "-err says only which pixels count"
+        sentences.append(f"{what}: {how} takes the noise from the images")
+    return sentences
 
 
 def _points(options: Options, pairs: ShiftPairs):

@@ -23,7 +23,7 @@ from hpcdvc.runs.slabs import SLAB, write_slabs
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module
 from hpcdvc.stacks.refine import KINDS
-from hpcdvc.steps.bands import BAND, Bands, NodeRows, check_window, maker
+from hpcdvc.steps.bands import BAND, Bands, NodeRows, check_window, maker, note_convention
 from hpcdvc.steps.pairs import PairReader, check_flat_mask, greys_of, masked_marker
 from hpcdvc.steps.row_measure import RowMeasure
 
@@ -103,6 +103,9 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     settings = settings_of(options)
     check_window(settings.half_window, settings.reach, im1)
     array_module(options.device)
+    note_convention(options)
+    if options.mask_coverage != 0.5 and (mask is None or options.template == "im2"):
+        log.warning("-mc is ignored: it is for windows of im1 and its mask, -mf1")
     step = options.node_spacing
     grid = make_grid((1, *im1.shape[1:]), (step,) * 3) if step > 1 else None
     task = LocalShiftsTask(im1, im2, mask, settings, grid)

@@ -31,7 +31,7 @@ from hpcdvc.stacks.device import array_module
 from hpcdvc.stacks.integrate import integrate
 from hpcdvc.stacks.refine import KINDS
 from hpcdvc.stacks.windows import window_taps
-from hpcdvc.steps.bands import BAND, Bands, NodeRows, check_window, maker
+from hpcdvc.steps.bands import BAND, Bands, NodeRows, check_window, maker, note_convention
 from hpcdvc.steps.row_measure import RowMeasure
 from hpcdvc.steps.speckle import NothingToMeasure, Scan, ScanFiles, check_frames, masked_windows, scan_files
 
@@ -114,6 +114,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     check_frames(files, options.dark_field)
     check_window(options.half_window_size, options.reach, files.sam)
     array_module(options.device)  # found out before anything is read
+    note_convention(options)
     step = options.node_spacing
     if step > 1 and files.shape[0] > 1:
         raise UserError(

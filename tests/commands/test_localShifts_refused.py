@@ -94,3 +94,18 @@ def _has_card() -> bool:
         return cupy.cuda.runtime.getDeviceCount() > 0
     except Exception:
         return False
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (("-mc", "0.9"), "-mc is ignored"),
+        (("-convention", "algotom"), "-convention is ignored"),
+        (("-convention", "algotom", "-tif", "-ns", "4"), "-convention is ignored"),
+        (("-convention", "algotom", "-tif"), ""),
+    ],
+)
+def test_what_changes_nothing_is_said(words, sentence, capfd):
+    assert main("localShifts", ["im1.tif", "im2.tif", *WINDOW, *words, "-q"]) == 0
+    said = capfd.readouterr().err
+    assert sentence in said and bool(said) == bool(sentence)

@@ -356,7 +356,8 @@ def test_images_that_cannot_be_measured(which, capfd):
     field = shift("im1.tif", "im2.tif", code=1)
     assert field.return_status == status and np.isnan(field.displacement).all()
     assert np.isnan(table()["Ydisp"]) and np.isnan(table()["Ydisp_std"])
-    assert is_one_sentence(capfd.readouterr().err, f"status {int(status)}")
+    said = capfd.readouterr().err
+    assert is_one_sentence(said, f"status {int(status)}") and "-mc" not in said
     series = shift(*SERIES)  # the others are measured all the same
     assert series.return_status.tolist() == [status, 2, 2]
 
@@ -403,6 +404,21 @@ def test_refused(words, capfd):
     before = files()
     check_end(capfd, words, [REFUSED[words]], 2, "shift")
     assert files() == before
+
+
+@pytest.mark.parametrize(
+    "words, names",
+    [
+        ("-us 10 -nfit 1 -axis 0 -sr 3", ("-us", "-axis", "-sr", "-nfit")),
+        ("-boundary overlap -err 0.1 -errors zucker", ("-errors", "-err")),
+        ("-met map -sr 5 -psize 5 -boundary fill", ("-boundary", "-psize")),
+        ("-met dft -us 10 -zeromean -errors zucker", ()),
+    ],
+)
+def test_what_changes_nothing_is_said(words, names, capfd):
+    shift("im1.tif", "im2.tif", *words.split())
+    said = capfd.readouterr().err
+    assert said.count("is ignored") == len(names) and all(f"{name} is ignored" in said for name in names)
 
 
 def test_dry_run(capfd):

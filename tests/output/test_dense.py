@@ -91,6 +91,7 @@ def test_vtk_reads_it(tmp_path, shape):
 def test_read(tmp_path, shape):
     target, values = write(tmp_path, shape)
     result = hpcdvc.read(target.path)
+    assert "zncc" in result and "nothing" not in result
     lead = shape[1:] if shape[0] == 1 else shape
     np.testing.assert_array_equal(result.displacement, values["displacement"][..., ::-1].reshape(*lead, 3))
     for name in ("zncc", "phase", "returnStatus"):

@@ -28,6 +28,7 @@ def path(request, tmp_path, monkeypatch):
 
 def test_result(path):
     found, stored = hpcdvc.read(path), hdf5.read_field(path)
+    assert "returnStatus" in found and "nothing" not in found
     assert isinstance(found, Field) and found.metadata["parameters"]["hws"] == [5, 5, 5]
     assert np.isnan(found.displacement[FAILED]).all() and np.isnan(found["F"][FAILED]).all()
     np.testing.assert_array_equal(found.displacement[found.measured], stored.displacement[found.measured])
