@@ -252,6 +252,10 @@ def pair_of(ref: Frames, sam: Frames, facts: tuple[np.ndarray, np.ndarray], by_f
         means = np.stack([known["mean"] for known in used])
     else:
         means = np.array([stack_mean(known) for known in used]) if kept else np.empty(0)
+        if not (means > 0).all():  # darks of more light than the sample lets through
+            words = " and ".join(f"{mean:.4g}" for mean in means)
+            reason = f"it is of stacks whose means are {words}, by which nothing can be divided"
+            left_out, kept, means = sorted([*left_out, *((sam.numbers[k], reason) for k in kept)]), [], np.empty(0)
     return FramePair(ref.chosen(kept), sam.chosen(kept), means, tuple(left_out), _status_of(facts))
 
 

@@ -151,3 +151,12 @@ def test_mask():
     expected = np.ones((6, 23))
     expected[1], expected[4, 3] = 0.75, 0.75
     np.testing.assert_array_equal(left, expected)
+
+
+def test_stacks_without_light():
+    """Of a projection that is darker than the darks: none of its frames is compared, and it says why."""
+    light = STACK.astype("f4")
+    for ref, sam in ((light, -light), (light - 1e4, light)):
+        pair = paired(frames_of(ref), frames_of(sam))
+        assert [number for number, _ in pair.left_out] == [0, 1, 2, 3] and not pair.means.size
+        assert "by which nothing can be divided" in pair.left_out[0][1] and pair.status == -6
