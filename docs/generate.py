@@ -44,6 +44,10 @@ NAMES = (
     ("image_registration.iterative_zoom.iterative_zoom_1d", "hpcdvc.stacks.pair_api.iterative_zoom_1d"),
     ("image_registration.register_images", "hpcdvc.stacks.pair_api.register_images"),
     ("", "hpcdvc.stacks.shift.measure_shift"),
+    (
+        "mumott.pipelines.run_phase_matching_alignment",
+        "hpcdvc.tomography.api.phase_matching_alignment",
+    ),
     ("spam.deformation.computePhi", "hpcdvc.fields.decomposition.compute_phi"),
     ("spam.deformation.decomposeF", "hpcdvc.fields.decomposition.decompose_f"),
     ("spam.deformation.decomposePhi", "hpcdvc.fields.decomposition.decompose_phi"),

@@ -100,12 +100,16 @@ def team():
 
 @pytest.fixture(autouse=True)
 def logger_as_it_was():
-    """A command sets up the messages of its process: what it has changed is put back."""
-    logger = logging.getLogger("hpcdvc")
-    before = logger.handlers[:], logger.propagate, logger.level
+    """A command sets up the messages of its process: what it has changed is put back, in fixtures of modules, too."""
+    _as_imported()
     yield
-    logger.handlers[:], logger.propagate = before[0], before[1]
-    logger.setLevel(before[2])
+    _as_imported()
+
+
+def _as_imported() -> None:
+    logger = logging.getLogger("hpcdvc")
+    logger.handlers[:], logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

@@ -89,6 +89,11 @@ PARAMETERS = {
     "merge_regular_grid_and_discrete": "regular_grid discrete labelled_image binning_labelled always_label",
     "neighbours": "labels method neighbours_range",
     "normalize_image": "mat",
+    "phase_matching_alignment": (
+        "data ignored_subset projection_cropping reconstruction reconstruction_kwargs use_gpu use_absorbances maxiter "
+        "upsampling shift_tolerance shift_cutoff relative_sample_size relaxation_weight center_of_mass_shift_weight "
+        "align_j align_k comm seed method reconstruction_pipeline reconstruction_pipeline_kwargs"
+    ),
     "pixel_search": "imagette1 imagette2 imagette1_mask imagette2_mask return_error",
     "polynomial_gradients": "displacements node_spacing order radius variance half_window_size",
     "projection_matrices": "points connectivity labels dirichlet",
@@ -112,7 +117,7 @@ OTHERS = {"DEBUG"}
 #: whole volumes and fields are worked on by many ranks: of a communicator that is handed over, never of all there are
 COLLECTIVE = {
     *("apply_mesh_transformation", "apply_phi", "apply_phi_field", "read", "register", "register_multiscale"),
-    "global_correlation",
+    *("global_correlation", "phase_matching_alignment"),
     *("estimate_displacement_from_quadratic_fit", "estimate_local_quadratic_coherency", "interpolate_phi_field"),
 }
 

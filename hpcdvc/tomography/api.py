@@ -83,8 +83,7 @@ def phase_matching_alignment(
     ignored_subset : numbers of views that are not moved
     projection_cropping : what of the views is compared, slices along j and k
     reconstruction, reconstruction_kwargs : "mitra", "sirt", "cgls", "fbp", "module:function", or a function with the
-        contract of `hpcdvc.tomography.adapter`; and its keywords; `reconstruction_pipeline` and
-        `reconstruction_pipeline_kwargs` are the same
+        contract of `hpcdvc.tomography.adapter`; and its keywords
     use_gpu : accepted and ignored, with a note
     use_absorbances : of light; otherwise values are taken as they are stored
     maxiter : iterations of each stage at most
@@ -96,6 +95,7 @@ def phase_matching_alignment(
     comm : mpi4py communicator whose ranks share the work; None: serial
     seed : of what is drawn by chance
     method : "masked", "cc", "phase" or "gn", one for all or one for each stage; None: cc, then gn
+    reconstruction_pipeline, reconstruction_pipeline_kwargs : other names of `reconstruction` and its keywords
     start : "zero", "com" or "file"; None: offsets of the scan where it has some, else centres of mass
     bins : levels, coarse ones first; empty: as the size of the views asks
 
