@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from ldic_cases import save_registration
+from page_files import OWN_FILES
 from pages import DOCS, PAGES, ROOT, TEXTS, label, measurements
 from reg_ends import own_folder
 from scipy.ndimage import center_of_mass
@@ -96,12 +97,15 @@ def type_in(page: str, name: str, words: list[str], capfd) -> None:
 @pytest.mark.parametrize("path", MEASURING, ids=label)
 def test_lines_of_a_page_in_order(path, here, capfd):
     page = label(path)
+    OWN_FILES.get(page, bool)()
     lines = [(line.split()[0], line.split()[1:]) for line in BEFORE.get(page, ())] + measurements(path)
     for name, words in lines:
         type_in(page, name, words, capfd)
     for result in Path().rglob("*-ldic.hdf"):
         field = read_field(result)
-        counts = np.isin(field.return_status, (-5, -6, -8), invert=True)
+        # a search of its own range has no start for windows near the border
+        left_out = (-5, -6, -7, -8) if page == "docs/guide/localShifts.md" else (-5, -6, -8)
+        counts = np.isin(field.return_status, left_out, invert=True)
         least = 0.8 if "torn" in result.name else 0.9  # windows that hold a crack have two motions
         assert field.measured[counts].mean() > least, f"{page}: {result}"
 

@@ -85,7 +85,7 @@ def undisturbed(here):
 
 def kill(here: Path, out: Path, *words, dice: random.Random, ranks: int) -> None:
     """Kill a rank after the first band is safe."""
-    process, before = begin(here, out, *words, seconds=0.1, ranks=ranks), shard_bytes(out)
+    process, before = begin(here, out, *words, seconds=0.3, ranks=ranks), shard_bytes(out)
     assert wait_for(lambda: shard_bytes(out) > before, process)
     found = ranks_of(process, "hpcdvc-localShifts")
     os.kill(dice.choice(found), signal.SIGKILL)
