@@ -16,11 +16,15 @@ MOST_TOUCHED = 0.1
 
 
 def centres_of_mass(views: np.ndarray) -> np.ndarray:
-    """(2, m) of views (m, J, K), pixels from their middles."""
-    places = [np.arange(n) + 0.5 - n / 2 for n in views.shape[1:]]
-    total = views.sum(axis=(1, 2), dtype=float)
-    total = np.where(total > 0, total, np.inf)
-    return np.array([views.sum(axis=2, dtype=float) @ places[0], views.sum(axis=1, dtype=float) @ places[1]]) / total
+    """(2, m) of views (m, J, K), pixels from their middles; each by itself, so that its bits do not depend on m."""
+    return np.array([_centre_of_mass(view) for view in views]).reshape(-1, 2).T
+
+
+def _centre_of_mass(view: np.ndarray) -> list[float]:
+    total = view.sum(dtype=float)
+    lines = [view.sum(axis=1 - axis, dtype=float) for axis in range(2)]
+    places = [np.arange(n) + 0.5 - n / 2 for n in view.shape]
+    return [(line * at).sum() / total if total > 0 else 0.0 for line, at in zip(lines, places, strict=True)]
 
 
 def touches(views: np.ndarray, axis: int) -> np.ndarray:
