@@ -1,6 +1,7 @@
 """The floors of the house: packages of hpcdvc from the top down, and what each file imports. Read by tests and docs."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +41,8 @@ def layer(module: str) -> str:
     return module.split(".")[1]
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Full names of all that a file imports, at its top or in its functions; not what only type checkers see."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
@@ -54,7 +56,7 @@ def imports(path: Path) -> set[str]:
             assert node.level == 0, f"{path}:{node.lineno}: write imports in full"
             full = {f"{node.module}.{alias.name}" for alias in node.names}
             names |= {name if name in FILES or "kernels" in name else node.module for name in full}
-    return names
+    return frozenset(names)
 
 
 def ours(path: Path) -> set[str]:
@@ -62,6 +64,7 @@ def ours(path: Path) -> set[str]:
     return {name for name in imports(path) if name.startswith("hpcdvc.")}
 
 
+@cache
 def imported_packages() -> dict[str, set[str]]:
     """For each package, and each module beside them, the others that it imports; from the top down."""
     found: dict[str, set[str]] = {name: set() for line in LAYERS for name in line if f"hpcdvc.{name}" in FILES}
