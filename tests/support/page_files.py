@@ -1,0 +1,80 @@
+"""Files that pages name and that are no pairs of volumes: written into the working folder, over those of others."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+from align_cases import save_nxtomo
+from moved_images import grains, save_image, waves
+from speckle_cases import speckle_pair
+from umpa_cases import MEAN, reference, sample, speckle, truth
+
+
+def shift() -> None:
+    """Four images that drift."""
+    for day in range(4):
+        save_image(f"day{day}.tif", waves((96, 90), (0.7 * day, -1.2 * day), noise=0.1, periodic=False))
+
+
+def local_shifts() -> None:
+    """Two stacks of speckle, and two images of a slow field."""
+
+    def field(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 0.4 + 0.01 * y, -0.7 + 0.005 * x
+
+    for names, frames, shape in ((("ref", "sample"), 5, (60, 64)), (("load0", "load1"), 1, (90, 96))):
+        for name, image in zip(names, speckle_pair(shape, field, frames=frames, noise=0.03)[:2], strict=True):
+            save_image(f"{name}.tif", image if frames > 1 else image[0])
+
+
+def umpa() -> None:
+    """A scan with flats and darks, and one whose sample is stepped."""
+    height, width = (shape := reference(1)[0].shape)
+    for name, stack in (("ref", reference()), ("sam", sample())):
+        with h5py.File(f"{name}.nxs", "w") as file:
+            file["entry/data"] = stack.astype("f4")
+    save_image("flats.tif", np.full((2, *shape), 1.0))
+    save_image("darks.tif", np.zeros((2, *shape)))
+    y, x = np.mgrid[:height, :width].astype(float)
+    save_image("diffuser.tif", MEAN + speckle(0, y, x))
+    positions = [(0, 0), (3, 1), (-2, 4), (1, -3), (4, 2), (-4, -1)]
+    moved = [np.roll(truth()["u"], position, axis=(0, 1)) for position in positions]
+    save_image("steps.tif", np.stack([MEAN + speckle(0, y - u[..., 0], x - u[..., 1]) for u in moved]))
+    Path("positions.txt").write_text("".join(f"{dy} {dx}\n" for dy, dx in positions))
+
+
+def align() -> None:
+    """A scan with flats, and its absorbances as pages."""
+    save_nxtomo("scan.nxs")
+    with h5py.File("scan.nxs") as file:
+        detector = file["entry/instrument/detector"]
+        key, frames = detector["image_key"][:], detector["data"][:].astype("f4")
+        angles = file["entry/sample/rotation_angle"][:][key == 0]
+    light = (frames[key == 0] - frames[key == 2].mean(0)) / (frames[key == 1].mean(0) - frames[key == 2].mean(0))
+    save_image("projections.tif", -np.log10(np.clip(light, 1e-4, 1)))
+    Path("angles.txt").write_text("\n".join(map(str, angles)) + "\n")
+
+
+def fourier() -> None:
+    """Frames, a stack, a volume and a kernel."""
+    for frame in range(3):
+        save_image(f"frame-{frame}.tif", grains((48, 50), (1.3 * frame, -2.6 * frame)))
+    save_image("speckle.tif", grains((48, 50), (0, 0)))
+    save_image("radiographs.tif", np.stack([grains((40, 42), (0, step)) for step in range(3)]))
+    save_image("volume.tif", grains((20, 22, 24), (0, 0, 0)))
+    np.save("kernel.npy", np.full((3, 3, 3), 1 / 27))
+    for name, displacement in (("im1", (0, 0)), ("im2", (3, -2))):
+        save_image(f"{name}.tif", grains((48, 50), displacement))
+
+
+#: Page -> what writes its files.
+OWN_FILES = {
+    f"docs/guide/{name}.md": write
+    for name, write in (
+        ("shift", shift),
+        ("localShifts", local_shifts),
+        ("umpa", umpa),
+        ("align", align),
+        ("fourier", fourier),
+    )
+}
