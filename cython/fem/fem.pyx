@@ -80,7 +80,7 @@ def sum_matrix(im1, points, connectivity, pieces, derivative, sums):
         raise MemoryError("no memory for a brick of im1")
 
 
-def sum_step(im1, im2, points, connectivity, displacements, pieces, derivative, interpolation, both, sums):
+def sum_step(im1, im2, points, connectivity, displacements, pieces, derivative, interpolation, both, gain, sums):
     """Add up what the right-hand side and the residual are made of.
 
     Parameters
@@ -89,7 +89,8 @@ def sum_step(im1, im2, points, connectivity, displacements, pieces, derivative, 
     im2 : hpcdvc.kernels.volume.Volume
     displacements : (n, 3) float64 array of the nodes, ZYX, voxels
     interpolation : hpcdvc.registration.filters.SplineFilter without poles, whose taps are those of all axes
-    both : take the mean of the gradients of im1 and im2, not that of im1
+    both : take the mean of the gradients of im1 and of im2 times the gain, not that of im1
+    gain : of im1 over im2
     sums : (k,) array of "step_sums" records, added to
 
     Raises
@@ -99,7 +100,7 @@ def sum_step(im1, im2, points, connectivity, displacements, pieces, derivative, 
         Arrays that are not these.
     """
     images = _images(im1, points, connectivity, pieces, derivative)
-    images["im2"], images["both"] = at(im2.record, "volume"), bool(both)
+    images["im2"], images["both"], images["gain"] = at(im2.record, "volume"), bool(both), gain
     images["displacements"] = address(displacements, "f8", (len(points), 3), "the displacements")
     images["interpolation"] = interpolation_record(interpolation)
     if not np.isfinite(displacements).all():

@@ -107,8 +107,9 @@ INLINE void step_row(step *k, int z, int y, int from, int to, int kind, int both
     if (count == 0) return;
     append_row(v, &k->b, t, z, y, from, to);
     sample_sources(&k->s, start, slope, from, to, kind, v->g + at, both ? slopes : NULL);
+    const float gain = (float)k->b.m->gain;
     for (int i = 0; i < 3 && both; i++)
-        for (int x = from; x < to; x++) v->slope[i][at + x] = 0.5f * (v->slope[i][at + x] + slopes[i][x]);
+        for (int x = from; x < to; x++) v->slope[i][at + x] = 0.5f * (v->slope[i][at + x] + gain * slopes[i][x]);
     for (int x = from; x < to && partial; x++)
         if (k->ok[x] == 0) drop(v, at + x);
     v->count += to - from, k->n += count;

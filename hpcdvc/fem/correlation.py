@@ -103,6 +103,7 @@ class _Correlation:
         self.greys: Greys | None = None
         self.equations: Equations | None = None
         self.flat: np.ndarray | None = None
+        self.gain = 1.0
         self.measuring: Texture | None = None
 
     def run(self, start: np.ndarray) -> Result:
@@ -136,7 +137,11 @@ class _Correlation:
             return replace(start, status=int(Status.SINGULAR))
         self.equations = Equations(measuring, pair.points, pair.regularisation, loose, self.control.solver, team)
         self.measuring = measuring
-        return replace(start, **team.agree(lambda: self._facts(start)))
+        start = replace(start, **team.agree(lambda: self._facts(start)))
+        if self.control.gradient == "both" and start.gain != 1:  # that of im2 is on the scale of im1 from here on
+            self.gain = start.gain
+            self._sum_up(start)
+        return start
 
     def _unseen(self) -> np.ndarray:
         """(n,) bool, nodes of which im2 shows too little, where they are measured by their own voxels alone."""
@@ -175,7 +180,8 @@ class _Correlation:
         pair, gradient = self.pair, self.control.gradient
 
         def sums(cells: np.ndarray) -> Sums:
-            return step_sums(pair.im1, pair.im2, pair.points, cells, state.displacements, gradient, pieces=self.pieces)
+            about = pair.points, cells, state.displacements, gradient
+            return step_sums(pair.im1, pair.im2, *about, pieces=self.pieces, gain=self.gain)
 
         self.sums = self._over_ranks(sums)
 

@@ -103,6 +103,7 @@ def step_sums(
     gradient: str = "im1",
     order: int = 3,
     pieces: np.ndarray | None = None,
+    gain: float = 1.0,
 ) -> Sums:
     """Sums of which the right-hand side and the residual of each element are made, for one displacement.
 
@@ -111,9 +112,10 @@ def step_sums(
     f_volume, g_volume : (nz, ny, nx) arrays, im1 and im2
     points, connectivity : see `matrix_sums`, also for which voxels count
     displacements : (n, 3) array of the nodes, from im1 to im2, ZYX, voxels
-    gradient : "im1", or "both": mean of the gradient of im1 and of that of im2 at x + u(x)
+    gradient : "im1", or "both": mean of the gradient of im1 and of that of im2 at x + u(x), times the gain
     order : of the spline that interpolates im2 and whose gradient is taken, 1, 3 (the cubic o-MOMS) or 5
     pieces : see `matrix_sums`; the same for all displacements
+    gain : grey values of im1 over those of im2
 
     Returns
     -------
@@ -139,7 +141,7 @@ def step_sums(
     if pieces is None:
         pieces = pieces_of(points, connectivity, one.shape)
     mesh = (points, connectivity, displacements, pieces)
-    sum_step(Volume(one), Volume(two), *mesh, derivative, spline, both, sums)
+    sum_step(Volume(one), Volume(two), *mesh, derivative, spline, both, gain, sums)
     return Sums(*(np.ascontiguousarray(sums[field.name]) for field in fields(Sums)))
 
 

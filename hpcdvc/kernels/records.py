@@ -136,7 +136,8 @@ GROUPS = {
             ("count", "i8"),
             ("gradient", "taps"),  # derivative along an axis
             ("interpolation", "interpolation"),  # without poles: its prefilter is that of all axes
-            ("both", "i4"),  # 1: mean of the gradients of im1 and of im2
+            ("both", "i4"),  # 1: mean of the gradients of im1 and of im2 times the gain
+            ("gain", "f8"),
         ],
         # Of an element, where im1 counts: upper triangle of the sum of N_a N_b g_i g_j, index 3 a + i.
         "matrix_sums": [("matrix", "f8", 78), ("voxels", "i8")],

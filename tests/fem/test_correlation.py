@@ -55,11 +55,12 @@ def test_noise(sides):
     assert result.displacement_std.max() < 0.05
 
 
+@pytest.mark.parametrize("gradient", ["im1", "both"])
 @pytest.mark.parametrize("scales", [(1, 1e-9), (1e-9, 1), (1e-9, 1e-9), (1, 1e6)])
-def test_scales_of_grey_values(scales):
+def test_scales_of_grey_values(scales, gradient):
     """Attenuation per metre beside grey values of 16 bits: float32 holds the texture of each."""
     pair = [image.astype("f8") * scale for image, scale in zip(images(), scales, strict=True)]
-    points, result = measured(*pair, criterion="znssd")
+    points, result = measured(*pair, criterion="znssd", gradient=gradient)
     assert result.return_status == Status.CONVERGED and np.abs(error(points, result)).max() < 1e-3
     assert result.state.gain == pytest.approx(scales[0] / scales[1], rel=1e-3)
 

@@ -34,7 +34,7 @@ def run(**other):
     given |= {"spline": SPLINE, "matrix": np.zeros(1, dtype("matrix_sums")), "step": np.zeros(1, dtype("step_sums"))}
     points, connectivity, displacements, parts, derivative, spline, matrix, step = (given | other).values()
     sum_matrix(IMAGE, points, connectivity, parts, derivative, matrix)
-    sum_step(IMAGE, IMAGE, points, connectivity, displacements, parts, derivative, spline, False, step)
+    sum_step(IMAGE, IMAGE, points, connectivity, displacements, parts, derivative, spline, False, 1.0, step)
     return matrix["voxels"], step["n"]
 
 
