@@ -104,7 +104,7 @@ class Comparison(OptionSet):
             if not 1 <= steps <= FINEST:
                 raise UserError(f"-us must be auto or a whole number from 1 to {FINEST}, not {quoted(self.upsampling)}")
         if is_number(self.noise) and not 0 < number(self.noise) < float("inf"):
-            raise UserError(f"-err must be above 0, not {self.noise}")
+            raise UserError(f"-err must be above 0, not {self.noise.strip()}")
         if self.wcs and (self.stack or self.frames):
             raise UserError("-wcs is for single images, not for frames")
 
