@@ -8,6 +8,7 @@ from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.common import Place, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.scan import ScanFiles
+from hpcdvc.options.stacks import check_crop
 from hpcdvc.options.values import LONGEST, whole_number
 
 DESCRIPTION = (
@@ -35,9 +36,7 @@ class Part(OptionSet):
     )  # fmt: skip
 
     def check(self) -> None:
-        for low, high in zip(self.crop[::2], self.crop[1::2], strict=True) if self.crop else ():
-            if low >= high:
-                raise UserError(f"-crop: nothing lies from {low} on and before {high}")
+        check_crop(self.crop)
 
 
 @option_group

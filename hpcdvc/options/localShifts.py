@@ -7,16 +7,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.options.common import RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
-from hpcdvc.options.stacks import (
-    Bands,
-    DenseOutput,
-    PeakSize,
-    ShiftRange,
-    ShiftWindow,
-    StackMask,
-    StackPair,
-    peak_option,
-)
+from hpcdvc.options.stacks import Bands, DenseOutput, Peak, PeakSize, ShiftRange, ShiftWindow, StackMask, StackPair
 
 DESCRIPTION = (
     "Measure where the window about each pixel of an image, or of a stack of images, has gone: by the best correlation "
@@ -51,15 +42,11 @@ class Comparison(OptionSet):
 
 @dataclass(kw_only=True)
 class Options(
-    StackPair, ShiftWindow, ShiftRange, Comparison, PeakSize, StackMask, DenseOutput, RunControl, Bands,
+    StackPair, ShiftWindow, ShiftRange, Comparison, PeakSize, Peak, StackMask, DenseOutput, RunControl, Bands,
     NeedlessLazyLoad,
 ):  # fmt: skip
     """Options of hpcdvc-localShifts."""
 
-    peak_method: str = peak_option("gn", "gnaffine")
-
     def check(self) -> None:
         if self.dim == 1 and self.peak_method in ("gn", "gnaffine"):
             raise UserError(f"-dim 1 searches rows and columns: -pm {self.peak_method} needs windows, -dim 2")
-        if self.peak_size != 3 and self.peak_method != "poly":
-            raise UserError(f"-psize is for -pm poly, not for -pm {self.peak_method}")

@@ -82,6 +82,7 @@ def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
     convert = {int: whole_number, float: number}.get(declared.type, declared.type)
 
     def read(word: str) -> typing.Any:
+        word = word.removeprefix(" ") if is_number(word) else word  # see `_prepared`
         try:
             return convert(word)
         except ValueError:

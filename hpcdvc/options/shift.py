@@ -7,7 +7,7 @@ from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.common import Images, Mask, Mask2, Output, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.search import FARTHEST
-from hpcdvc.options.stacks import PeakSize, Pictures, ShiftRange
+from hpcdvc.options.stacks import PeakSize, Pictures, ShiftRange, check_crop
 from hpcdvc.options.values import LONGEST, is_number, number, whole_number
 
 DESCRIPTION = "Measure by how much whole images have moved: one translation for each pair, with its standard deviation."
@@ -45,9 +45,7 @@ class Frames(OptionSet):
             raise UserError(f"at least two images are needed, only {quoted(self.images[0])} is given")
         if self.crop is not None and len(self.crop) not in (4, 6):
             raise UserError(f"-crop takes 4 or 6 numbers, not {len(self.crop)}")
-        for low, high in zip(*(self.crop[k::2] for k in (0, 1)), strict=True) if self.crop else ():
-            if low >= high:
-                raise UserError(f"-crop: nothing lies from {low} on and before {high}")
+        check_crop(self.crop)
 
 
 @option_group
@@ -104,7 +102,7 @@ class Comparison(OptionSet):
             if not 1 <= steps <= FINEST:
                 raise UserError(f"-us must be auto or a whole number from 1 to {FINEST}, not {quoted(self.upsampling)}")
         if is_number(self.noise) and not 0 < number(self.noise) < float("inf"):
-            raise UserError(f"-err must be above 0, not {self.noise}")
+            raise UserError(f"-err must be above 0, not {self.noise.strip()}")
         if self.wcs and (self.stack or self.frames):
             raise UserError("-wcs is for single images, not for frames")
 

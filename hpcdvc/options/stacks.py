@@ -97,19 +97,6 @@ def reach_of(values: tuple[int, ...]) -> tuple[int, int, int, int]:
     return values[2:]
 
 
-def peak_option(*choices: str) -> Any:
-    """Declare `-pm`, of which commands have more than the two of all."""
-    return option(
-        "taylor",
-        "-pm",
-        "--peak-method",
-        choices=("taylor", "poly", *choices),
-        group="peak",
-        help="fraction of a pixel: second-order Taylor series of the scores about the best, polynomial through -psize "
-        "of them along each axis" + ", or Gauss-Newton on the grey values from the former on" * bool(choices),
-    )
-
-
 @option_group
 class PeakSize(OptionSet):
     """How many scores tell the fraction of a pixel."""
@@ -117,6 +104,36 @@ class PeakSize(OptionSet):
     group: ClassVar[str] = "peak"
 
     peak_size: int = option(3, "-psize", "--peak-size", choices=(3, 5, 7, 9), help="scores along each axis of -pm poly")
+
+
+@option_group
+class Peak(OptionSet):
+    """How the fraction of a pixel is found, of what has `PeakSize` too."""
+
+    group: ClassVar[str] = "peak"
+
+    peak_method: str = option(
+        "taylor", "-pm", "--peak-method", choices=("taylor", "poly", "gn", "gnaffine"),
+        help="fraction of a pixel: second-order Taylor series of the scores about the best, polynomial through -psize "
+        "of them along each axis, or Gauss-Newton on the grey values from the former on",
+    )  # fmt: skip
+
+    def check(self) -> None:
+        if self.peak_size != 3 and self.peak_method != "poly":
+            raise UserError(f"-psize is for -pm poly, not for -pm {self.peak_method}")
+
+
+def check_crop(limits: tuple[int, ...] | None) -> None:
+    """Check the numbers of `-crop`: along each axis the first that is kept, and the first that is not any more.
+
+    Raises
+    ------
+    UserError
+        Nothing is left along an axis.
+    """
+    for low, high in zip(limits[::2], limits[1::2], strict=True) if limits else ():
+        if low >= high:
+            raise UserError(f"-crop: nothing lies from {low} on and before {high}")
 
 
 @option_group

@@ -7,7 +7,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.options.common import RunControl, Slices
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
-from hpcdvc.options.stacks import Bands, DenseOutput, PeakSize, ShiftRange, ShiftWindow, peak_option
+from hpcdvc.options.stacks import Bands, DenseOutput, Peak, PeakSize, ShiftRange, ShiftWindow
 
 DESCRIPTION = (
     "Find where the speckle of each pixel has gone, what is left of its light and of its contrast: refraction, "
@@ -119,15 +119,13 @@ class Phase(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Options(Scan, ShiftWindow, ShiftRange, Model, PeakSize, Phase, DenseOutput, RunControl, Bands, NeedlessLazyLoad):
+class Options(
+    Scan, ShiftWindow, ShiftRange, Model, PeakSize, Peak, Phase, DenseOutput, RunControl, Bands, NeedlessLazyLoad,
+):  # fmt: skip
     """Options of hpcdvc-umpa."""
 
     differently = {"out_dir": {"help": "folder, made if needed; default that of ref"}}
 
-    peak_method: str = peak_option("gn", "gnaffine")
-
     def check(self) -> None:
-        if self.peak_size != 3 and self.peak_method != "poly":
-            raise UserError(f"-psize is for -pm poly, not for -pm {self.peak_method}")
         if self.integrate and self.node_spacing > 1:
             raise UserError("-integrate needs a displacement at every pixel: -ns 1")

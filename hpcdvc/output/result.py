@@ -209,6 +209,25 @@ def judge_points(paths: list[str], nothing: str) -> None:
             raise RunError(f"{path}: {nothing} with status {status} ({most['reason']}){advice}")
 
 
+def judge_filled(paths: list[str], nothing: str) -> None:
+    """Make sure, on one rank, that a voxel has a value in each of the images among some paths, by the records of their
+    runs.
+
+    Parameters
+    ----------
+    paths : of the files that a run has written
+    nothing : the sentence where none has
+
+    Raises
+    ------
+    RunError
+        In one of them none has. The files are kept.
+    """
+    for path in paths:
+        if not read_record(path.rpartition(".")[0]).get("voxels", 1):
+            raise RunError(f"{path}: {nothing}")
+
+
 def record_path(stem: str) -> str:
     """File of the record of a run."""
     return f"{stem}.run.json"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from hpcdvc.options.declare import named_files
 from hpcdvc.options.fourier import Options
 from hpcdvc.output.image import ImageFile
 from hpcdvc.output.places import stem_of
+from hpcdvc.output.result import judge_filled
 from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -156,6 +158,9 @@ def _maker(planes: Planes, files: int) -> Maker:
             yield (plane,) * files, np.array([np.count_nonzero(np.isfinite(plane)), 0.0, 0.0])
 
     return make
+
+
+judge = partial(judge_filled, nothing="no pixel has a value, what it is made of is NaN or next to NaN everywhere")
 
 
 def estimate(jobs: list[Job], ranks: int) -> str:

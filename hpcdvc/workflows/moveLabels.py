@@ -1,13 +1,11 @@
 """hpcdvc-moveLabels: a label image whose labels are where a field says that they have moved to."""
 
-import json
-import os
-from pathlib import Path
+from functools import partial
 
-from hpcdvc.errors import RunError, UserError
+from hpcdvc.errors import UserError
 from hpcdvc.options.moveLabels import Options
 from hpcdvc.output.places import stem_of
-from hpcdvc.output.result import record_path
+from hpcdvc.output.result import judge_filled
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
@@ -56,15 +54,4 @@ def move(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     return moved_labels.move(job, job.task, how, checkpoint, team, options.quiet)
 
 
-def judge(paths: list[str]) -> None:
-    """Make sure, on one rank, that the image holds labels.
-
-    Raises
-    ------
-    RunError
-        It does not. The file is kept.
-    """
-    for path in paths:
-        record = Path(record_path(os.path.splitext(path)[0]))
-        if record.exists() and not json.loads(record.read_text()).get("voxels", 1):
-            raise RunError(f"{path}: no voxel has a label, all labels are left out, outside, or eroded away")
+judge = partial(judge_filled, nothing="no voxel has a label, all labels are left out, outside, or eroded away")

@@ -1,9 +1,8 @@
 """hpcdvc-align killed, or told to leave: the iterations so far are kept, and the end is that of an undisturbed run."""
 
-from pathlib import Path
-
 import pytest
 from align_cases import save_scan
+from killed_runs import ITERATIONS, left_in, write_script
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
 from shared_memory import remove_abandoned_memory
@@ -13,33 +12,13 @@ from hpcdvc.workflows.align import state_type
 
 STEM, VIEWS = "scan-align", 9
 
-#: Runs the command; one rank gets a signal at the iteration of this number, or before the result.
-SABOTAGE = """
-import os, sys
-from hpcdvc import cli
-from hpcdvc.steps.aligned import AlignedFile
-from hpcdvc.workflows import align
-
-which, number, rank = (int(sys.argv.pop(1)) for _ in range(3))
-keep = align._keep
-
-def keep_and_go(state, checkpoint, team):
-    if team.rank == rank and state.iteration == number:
-        os.kill(os.getpid(), which)
-    keep(state, checkpoint, team)
-
-align._keep = keep_and_go
-if number < 0:
-    AlignedFile.write = lambda *words: os.kill(os.getpid(), which)
-raise SystemExit(cli.main("align"))
-"""
-
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resume")
     save_scan(folder / "scan.h5", VIEWS, 14, 12)
-    (folder / "hpcdvc-align").write_text(SABOTAGE)
+    result = {"module": "hpcdvc.steps.aligned", "result": "AlignedFile", "write": "write"}
+    write_script(folder, ITERATIONS, "align", counter="iteration", **result)
     yield folder
     remove_abandoned_memory()
 
@@ -57,15 +36,11 @@ def safe(out) -> int:
     return len(Shards(str(out / STEM), {}, state_type(VIEWS)).load())
 
 
-def results(out: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".json"}
-
-
 @pytest.fixture(scope="module")
 def undisturbed(here):
     code, _, stderr = run(here, here / "undisturbed", ranks=None)
     assert code == 0 and "ended by -maxiter after 9 iterations" in stderr, stderr
-    return results(here / "undisturbed")
+    return left_in(here / "undisturbed")
 
 
 def test_killed(here, undisturbed):
@@ -77,7 +52,7 @@ def test_killed(here, undisturbed):
     assert run(here, out, "--resume", which=9, number=-1, ranks=1)[0] not in (0, 1, 2)
     assert safe(out) == 10
     assert run(here, out, "--resume", ranks=3)[0] == 0
-    assert results(out) == undisturbed and not (out / f"{STEM}.parts").exists()
+    assert left_in(out) == undisturbed and not (out / f"{STEM}.parts").exists()
 
 
 def test_told_to_leave(here, undisturbed):
@@ -90,11 +65,11 @@ def test_told_to_leave(here, undisturbed):
     code, _, stderr = run(here, out, "--resume", "-cutoff", 2, ranks=None)
     assert code == 2 and is_one_sentence(stderr, "cutoff was")
     assert run(here, out, "--resume", ranks=None)[0] == 0
-    assert results(out) == undisturbed
+    assert left_in(out) == undisturbed
     # done: nothing is made again but views that are gone
     (out / f"{STEM}.tsv").unlink()
     assert run(here, out, "--resume", which=9, number=0, ranks=None)[0] == 0
-    assert results(out) == undisturbed
+    assert left_in(out) == undisturbed
 
 
 def test_another_scan_is_not_gone_on_with(here, undisturbed):

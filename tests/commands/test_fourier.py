@@ -155,6 +155,16 @@ def test_left_on_request_and_resumed(monkeypatch, words, unit):
     assert (Path("parts") / name).read_bytes() == (Path("whole") / name).read_bytes()
 
 
+def test_nothing_but_nan(capfd):
+    """The files are kept, the exit code says that they are empty; one frame that has values is enough."""
+    np.save("none.npy", np.full((2, *FRAME), np.nan, "f4"))
+    for words in (("shift", "-by", 1, 2), ("smooth",)):
+        line = [words[0], "none.npy", *words[1:], "-stack", "-tif", "--force", "-q"]
+        check_end(capfd, line, ["none-fourier.hdf: no pixel has a value"], 1, "fourier")
+    assert np.isnan(result("none-fourier.tif")).all()
+    assert main("fourier", ["smooth", "none.npy", "a.tif", "-stack", "--force"]) == 0
+
+
 def test_dry_run(capsys):
     before = files()
     assert main("fourier", ["correlate2d", "v.npy", "-with", "w.npy", "--dry-run"]) == 0

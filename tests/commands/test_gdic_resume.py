@@ -4,6 +4,7 @@ import os
 
 import pytest
 from gdic_cases import box, save_case
+from killed_runs import ITERATIONS, write_script
 from ldic_cases import digest
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
@@ -14,27 +15,6 @@ from hpcdvc.runs.shards import Shards
 
 STEM = "im1-im2-GDIC"
 
-#: Runs the command; one rank gets a signal at the iteration of this number, or before the result.
-SABOTAGE = """
-import os, sys
-from hpcdvc import cli
-from hpcdvc.output.mesh_result import MeshFieldFile
-from hpcdvc.workflows import gdic
-
-which, number, rank = (int(sys.argv.pop(1)) for _ in range(3))
-keep = gdic._keep
-
-def keep_and_go(state, checkpoint, team):
-    if team.rank == rank and state.number == number:
-        os.kill(os.getpid(), which)
-    keep(state, checkpoint, team)
-
-gdic._keep = keep_and_go
-if number < 0:
-    MeshFieldFile.write_nodes = lambda *words: os.kill(os.getpid(), which)
-raise SystemExit(cli.main("gdic"))
-"""
-
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
@@ -43,7 +23,8 @@ def here(tmp_path_factory):
     os.chdir(folder)
     save_case()
     os.chdir(before)
-    (folder / "hpcdvc-gdic").write_text(SABOTAGE)
+    result = {"module": "hpcdvc.output.mesh_result", "result": "MeshFieldFile", "write": "write_nodes"}
+    write_script(folder, ITERATIONS, "gdic", counter="number", **result)
     yield folder
     remove_abandoned_memory()
 

@@ -40,6 +40,7 @@ def test_nothing_is_measured(what, stacks, capfd):
         # windows of noise alone match by chance in one of a thousand at most
         assert result.measured.mean() < 0.005
         assert code == (1 if not result.measured.any() else 0)
+        assert what != "nothing" or (result.return_status == -6).all()
     assert what == "unrelated" or "no window was found, most end with status" in capfd.readouterr().err
 
 

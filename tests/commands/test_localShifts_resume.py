@@ -1,13 +1,11 @@
 """hpcdvc-localShifts killed or told to leave: the next run, on any ranks, gives the same bytes."""
 
-import os
 import random
-import signal
 from pathlib import Path
 
 import pytest
 import tifffile
-from ldic_runs import ranks_of, shard_bytes, wait_for
+from killed_runs import SLOW_BANDS, kill_a_rank, left_in, write_script
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
 from shared_memory import remove_abandoned_memory
@@ -16,32 +14,6 @@ from stack_cases import pair
 from hpcdvc.runs.shards import Shards
 from hpcdvc.runs.slabs import SLAB
 
-#: Runs the command with bands that take their time, and with one of its steps replaced.
-SABOTAGE = """
-import os, signal, sys, time
-from hpcdvc import cli
-from hpcdvc.output import dense
-from hpcdvc.runs import job, shards
-from hpcdvc.steps import bands
-
-measure = bands.RowMeasure.__call__
-def slowly(*words):
-    time.sleep(seconds)
-    return measure(*words)
-bands.RowMeasure.__call__ = slowly
-
-def die(*words, **more):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-how, seconds = sys.argv.pop(1), float(sys.argv.pop(1))
-if how == "before the name":
-    dense.SlabFile.settle = die
-if how == "before the record":
-    job.write_record = die
-if how == "before the shards go":
-    shards.Shards.clear = die
-raise SystemExit(cli.main("localShifts"))
-"""
 SHAPE = (2, 290, 24)
 BANDS = 10
 
@@ -52,7 +24,7 @@ def here(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resume")
     for name, stack in zip(("im1.tif", "im2.tif"), pair(SHAPE), strict=True):
         tifffile.imwrite(folder / name, stack, photometric="minisblack")
-    (folder / "hpcdvc-localShifts").write_text(SABOTAGE)
+    write_script(folder, SLOW_BANDS, "localShifts")
     yield folder
     remove_abandoned_memory()
 
@@ -70,7 +42,7 @@ def complete(here: Path, out: Path, *words, **how) -> None:
 def results(out: Path) -> dict[str, bytes]:
     names = {f"P-localShifts{end}" for end in (".hdf", ".run.json", "-Xdisp.tif", "-Ydisp.tif", "-zncc.tif")}
     assert {path.name for path in out.iterdir()} == {*names, "P-localShifts-returnStatus.tif"}
-    return {path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".json"}
+    return left_in(out)
 
 
 def safe_bands(out: Path) -> int:
@@ -85,12 +57,7 @@ def undisturbed(here):
 
 def kill(here: Path, out: Path, *words, dice: random.Random, ranks: int) -> None:
     """Kill a rank after the first band is safe."""
-    process, before = begin(here, out, *words, seconds=0.3, ranks=ranks), shard_bytes(out)
-    assert wait_for(lambda: shard_bytes(out) > before, process)
-    found = ranks_of(process, "hpcdvc-localShifts")
-    os.kill(dice.choice(found), signal.SIGKILL)
-    assert finish(process, timeout=60)[0] != 0
-    remove_abandoned_memory()
+    kill_a_rank(begin(here, out, *words, seconds=0.3, ranks=ranks), out, "localShifts", dice)
 
 
 def test_killed(here, undisturbed):
@@ -114,12 +81,12 @@ def test_random_kills(here, step):
     """Any rank, the number of ranks changing from run to run; pixels and nodes."""
     words = ("-ns", step)
     complete(here, here / f"whole{step}", *words, ranks=None)
-    expected = {path.name: path.read_bytes() for path in (here / f"whole{step}").iterdir() if path.suffix != ".json"}
+    expected = left_in(here / f"whole{step}")
     out, dice = here / f"killed{step}", random.Random(7)
     for ranks in (2, 3, 1, 2):
         kill(here, out, "--resume", *words, dice=dice, ranks=ranks)
     complete(here, out, "--resume", *words, ranks=2)
-    assert {path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".json"} == expected
+    assert left_in(out) == expected
 
 
 @pytest.mark.slow

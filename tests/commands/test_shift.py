@@ -373,6 +373,8 @@ REFUSED = {
     ("im1.tif", "im2.tif", "-us", "0"): "-us must be auto",
     ("im1.tif", "im2.tif", "-us", "fine"): "-us must be auto",
     ("im1.tif", "im2.tif", "-err", "0"): "-err must be above 0",
+    ("im1.tif", "im2.tif", "-err", "-1"): "-err must be above 0, not -1",
+    ("im1.tif", "im2.tif", "-us", "-1"): "not '-1'",
     ("im1.tif", "im2.tif", "-err", "nowhere.tif"): "nowhere.tif",
     ("im1.tif", "im2.tif", "-err", "small.tif"): "small.tif",
     ("im1.tif", "im2.tif", "-mf1", "small.tif"): "mask does not fit",

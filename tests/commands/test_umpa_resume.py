@@ -1,12 +1,10 @@
 """hpcdvc-umpa on 1, 2 and 3 ranks gives the same bytes, also where a run that was killed goes on."""
 
-import os
 import random
-import signal
 from pathlib import Path
 
 import pytest
-from ldic_runs import ranks_of, shard_bytes, wait_for
+from killed_runs import SLOW_BANDS, kill_a_rank, left_in, write_script
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
 from shared_memory import remove_abandoned_memory
@@ -15,33 +13,6 @@ from umpa_cases import save_scan, save_tomography
 from hpcdvc.runs.shards import Shards
 from hpcdvc.runs.slabs import SLAB
 
-#: Runs the command with bands that take their time, and with one of its steps replaced.
-SABOTAGE = """
-import os, signal, sys, time
-from hpcdvc import cli
-from hpcdvc.output import dense
-from hpcdvc.runs import job, shards
-from hpcdvc.steps import bands
-from hpcdvc.workflows import umpa
-
-measure = bands.RowMeasure.__call__
-def slowly(*words):
-    time.sleep(seconds)
-    return measure(*words)
-bands.RowMeasure.__call__ = slowly
-
-def die(*words, **more):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-how, seconds = sys.argv.pop(1), float(sys.argv.pop(1))
-if how == "before the phase":
-    umpa.integrate = die
-if how == "before the name":
-    dense.SlabFile.settle = die
-if how == "before the record":
-    job.write_record = die
-raise SystemExit(cli.main("umpa"))
-"""
 SCANS = {
     "tomography": ("scan.h5:/ref", "scan.h5:/sam"),
     "stacks": ("ref.tif", "sam.tif"),
@@ -57,30 +28,15 @@ def here(tmp_path_factory):
         patched.chdir(folder)
         save_scan()
         save_tomography("scan.h5", PROJECTIONS, 2, frames=4)
-    (folder / "hpcdvc-umpa").write_text(SABOTAGE)
+    write_script(folder, SLOW_BANDS, "umpa")
     yield folder
     remove_abandoned_memory()
 
 
 def begin(here: Path, out: Path, *words, scan="tomography", how="not", seconds=0.0, ranks: int | None = 2):
     files = [here / name for name in SCANS[scan]]
-    words = (
-        how,
-        seconds,
-        *files,
-        "-sr",
-        2,
-        "-df",
-        "-mean",
-        "frame",
-        "-integrate",
-        "-pre",
-        "P",
-        "-od",
-        out,
-        "-q",
-        *words,
-    )
+    fixed = ("-sr", 2, "-df", "-mean", "frame", "-integrate", "-pre", "P", "-od", out, "-q")
+    words = (how, seconds, *files, *fixed, *words)
     return start(here / "hpcdvc-umpa", *words, ranks=ranks)
 
 
@@ -89,7 +45,7 @@ def complete(here: Path, out: Path, *words, **how) -> dict[str, bytes]:
     assert (code, stdout, stderr) == (0, "", "")
     names = {"P-umpa.hdf", "P-umpa.run.json", *(path.name for path in out.glob("P-umpa-*.tif"))}
     assert {path.name for path in out.iterdir()} == names
-    return {path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".json"}
+    return left_in(out)
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +61,7 @@ def test_ranks(here, undisturbed, scan):
 
 def kill(here: Path, out: Path, *words, dice: random.Random, ranks: int, scan="tomography") -> None:
     """Kill a rank after the first projection is safe."""
-    process, before = begin(here, out, *words, scan=scan, seconds=0.1, ranks=ranks), shard_bytes(out)
-    assert wait_for(lambda: shard_bytes(out) > before, process)
-    os.kill(dice.choice(ranks_of(process, "hpcdvc-umpa")), signal.SIGKILL)
-    assert finish(process, timeout=60)[0] != 0
-    remove_abandoned_memory()
+    kill_a_rank(begin(here, out, *words, scan=scan, seconds=0.1, ranks=ranks), out, "umpa", dice)
 
 
 def test_killed(here, undisturbed):

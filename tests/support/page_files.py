@@ -5,15 +5,19 @@ from pathlib import Path
 import h5py
 import numpy as np
 from align_cases import save_nxtomo
+from align_cases import save_scan as save_mumott
 from moved_images import grains, save_image, waves
+from scan_files import write_exchange
 from speckle_cases import speckle_pair
-from umpa_cases import MEAN, reference, sample, speckle, truth
+from umpa_cases import MEAN, reference, sample, save_tomography, speckle, truth
 
 
 def shift() -> None:
-    """Four images that drift."""
-    for day in range(4):
-        save_image(f"day{day}.tif", waves((96, 90), (0.7 * day, -1.2 * day), noise=0.1, periodic=False))
+    """Four images that drift, and frames of one file."""
+    frames = [waves((96, 90), (0.7 * day, -1.2 * day), noise=0.1, periodic=False) for day in range(4)]
+    for day, frame in enumerate(frames):
+        save_image(f"day{day}.tif", frame)
+    save_datasets("movie.h5", **{"entry/data": np.stack(frames).astype("f4")})
 
 
 def local_shifts() -> None:
@@ -28,11 +32,10 @@ def local_shifts() -> None:
 
 
 def umpa() -> None:
-    """A scan with flats and darks, and one whose sample is stepped."""
+    """A scan with flats and darks, one whose sample is stepped, and a tomographic one of three blocks."""
     height, width = (shape := reference(1)[0].shape)
     for name, stack in (("ref", reference()), ("sam", sample())):
-        with h5py.File(f"{name}.nxs", "w") as file:
-            file["entry/data"] = stack.astype("f4")
+        save_datasets(f"{name}.nxs", **{"entry/data": stack.astype("f4")})
     save_image("flats.tif", np.full((2, *shape), 1.0))
     save_image("darks.tif", np.zeros((2, *shape)))
     y, x = np.mgrid[:height, :width].astype(float)
@@ -41,10 +44,20 @@ def umpa() -> None:
     moved = [np.roll(truth()["u"], position, axis=(0, 1)) for position in positions]
     save_image("steps.tif", np.stack([MEAN + speckle(0, y - u[..., 0], x - u[..., 1]) for u in moved]))
     Path("positions.txt").write_text("".join(f"{dy} {dx}\n" for dy, dx in positions))
+    save_tomography("three.h5", 3, 3, frames=2)
+    with h5py.File("three.h5") as file:
+        save_datasets("scan.h5", ref=file["ref"][..., :32, :32], sam=np.repeat(file["sam"][..., :32, :32], 267, axis=0))
+
+
+def speckle_phase() -> None:
+    """A scan of 16 frames, smaller than that of the page."""
+    save_datasets("scan.h5", ref=reference(16).astype("u2"), sam=sample(0, 16).astype("u2"))
 
 
 def align() -> None:
-    """A scan with flats, and its absorbances as pages."""
+    """A scan with flats, and its absorbances as pages; scans in two other formats."""
+    write_exchange(Path("tooth.h5"))
+    save_mumott("data.h5")
     save_nxtomo("scan.nxs")
     with h5py.File("scan.nxs") as file:
         detector = file["entry/instrument/detector"]
@@ -61,20 +74,26 @@ def fourier() -> None:
         save_image(f"frame-{frame}.tif", grains((48, 50), (1.3 * frame, -2.6 * frame)))
     save_image("speckle.tif", grains((48, 50), (0, 0)))
     save_image("radiographs.tif", np.stack([grains((40, 42), (0, step)) for step in range(3)]))
-    save_image("volume.tif", grains((20, 22, 24), (0, 0, 0)))
+    save_image("volume.tif", volume := grains((20, 22, 24), (0, 0, 0)))
+    save_datasets("volume.h5", **{"entry/data": volume})
     np.save("kernel.npy", np.full((3, 3, 3), 1 / 27))
     for name, displacement in (("im1", (0, 0)), ("im2", (3, -2))):
         save_image(f"{name}.tif", grains((48, 50), displacement))
 
 
+def save_datasets(path: str, **arrays: np.ndarray) -> None:
+    """Write arrays into an HDF5 file, under their names."""
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            file[name] = values
+
+
 #: Page -> what writes its files.
 OWN_FILES = {
-    f"docs/guide/{name}.md": write
-    for name, write in (
-        ("shift", shift),
-        ("localShifts", local_shifts),
-        ("umpa", umpa),
-        ("align", align),
-        ("fourier", fourier),
-    )
+    "docs/guide/shift.md": shift,
+    "docs/guide/localShifts.md": local_shifts,
+    "docs/guide/umpa.md": umpa,
+    "docs/guide/align.md": align,
+    "docs/guide/fourier.md": fourier,
+    "docs/speckle_phase.md": speckle_phase,
 }

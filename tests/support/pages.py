@@ -28,6 +28,10 @@ def expanded(word: str) -> list[str]:
     return [word.replace("*", str(k)) for k in range(3)] if "*" in word else [word]
 
 
+#: What makes a line a measurement: a file, also one with a dataset (`scan.h5:/ref`), or a body that is made.
+A_FILE = re.compile(r"\.(\w{3}|h5)(:/\S+)?$|^-(cube|cylinder)$")
+
+
 def measurements(path: Path) -> list[tuple[str, list[str]]]:
     """The commands of ours that a page shows with files or bodies, in its order: names without prefix, and arguments.
 
@@ -38,7 +42,7 @@ def measurements(path: Path) -> list[tuple[str, list[str]]]:
         place = next((i for i, word in enumerate(words) if re.search(r"(^|/)hpcdvc-\w+(\.sbatch)?$", word)), None)
         if "[options]" in words:  # how to call it
             continue
-        if place is None or not any(re.search(r"\.\w{3}$|^-(cube|cylinder)$", word) for word in words[place + 1 :]):
+        if place is None or not any(map(A_FILE.search, words[place + 1 :])):
             continue
         name = re.search(r"hpcdvc-(\w+)", words[place])[1]
         found.append((name, [part for word in words[place + 1 :] for part in expanded(word)]))
