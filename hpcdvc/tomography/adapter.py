@@ -14,6 +14,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.tomography.beams import forward
+from hpcdvc.tomography.centres import centre_of_mass
 from hpcdvc.tomography.container import Container
 from hpcdvc.tomography.level import Level, Seen
 from hpcdvc.tomography.reconstruct import BUILT_IN
@@ -111,7 +112,7 @@ class ForeignLevel(Level):
 
     def centre_of_mass(self, volume: np.ndarray) -> np.ndarray:
         """See `Level`."""
-        return self.team.agree(lambda: _centre_of_mass(volume))
+        return self.team.agree(lambda: centre_of_mass(volume))
 
 
 def container_of(scan, views: np.ndarray, weights: np.ndarray, offsets: np.ndarray, reconstruction: str | Callable):
@@ -136,20 +137,6 @@ def _name(reconstruction: str | Callable) -> str:
 def _joined(team, own: np.ndarray) -> np.ndarray | None:
     found = team.gather(own)
     return None if found is None else np.concatenate(found)
-
-
-def _centre_of_mass(volume: np.ndarray) -> np.ndarray:
-    """(3,) voxels from the middle."""
-    total, values = volume.sum(dtype=float), volume.astype(float)
-    if not total > 0:
-        return np.zeros(3)
-    others = [tuple(a for a in range(3) if a != axis) for axis in range(3)]
-    return (
-        np.array(
-            [values.sum(axis=rest) @ (np.arange(n) - (n - 1) / 2) for rest, n in zip(others, volume.shape, strict=True)]
-        )
-        / total
-    )
 
 
 def level_of(settings: AlignSettings) -> type[Level]:

@@ -99,13 +99,13 @@ class _Loop:
 
     def run(self) -> Alignment:
         """Collective."""
-        earlier, notes = self.journal.earlier, fields_of_view(self)
+        earlier, notes = self.journal.earlier, fields_of_view(self.views, self.weights, self.team)
         if earlier:
             state, history = earlier[-1], list(earlier)
             self.chance.skip(state.iteration)
             seen = self._seen(state)
         else:
-            state, seen = self._evaluated(State(first_offsets(self)))
+            state, seen = self._evaluated(State(first_offsets(self.scan, self.settings, self.views, self.team)))
             history = [self._kept(state)]
         while (state := self._in_stage(state, history)).stage < len(self.stages):
             if self.level.binning != self.stages[state.stage].binning:
