@@ -3,6 +3,7 @@
 import numpy as np
 
 from hpcdvc.tomography.centres import centres_of_mass
+from hpcdvc.tomography.joined import joined
 from hpcdvc.tomography.normalise import crosses_borders
 from hpcdvc.tomography.scan import Scan
 from hpcdvc.tomography.settings import AlignSettings
@@ -30,7 +31,7 @@ def fields_of_view(views: np.ndarray, weights: np.ndarray, team) -> tuple[str, .
     team : hpcdvc.ranks.team.Team
     """
     own = [crosses_borders(view, weight) for view, weight in zip(views, weights, strict=True)]
-    crossed = np.concatenate(team.all_gather(np.array(own, bool)))
+    crossed = joined(team, np.array(own, bool))
     if not crossed.any():
         return ()
     return (
@@ -57,8 +58,8 @@ def first_offsets(scan: Scan, settings: AlignSettings, views: np.ndarray, team) 
         return np.zeros_like(file)
     if start == "file":
         return file
-    parts = team.all_gather((centres_of_mass(views), touches(views, 0), touches(views, 1)))
-    centres, *touched = (np.concatenate([part[i] for part in parts], axis=-1) for i in range(3))
+    centres = joined(team, centres_of_mass(views), axis=1)
+    touched = [joined(team, touches(views, axis)) for axis in (0, 1)]
     directions = (settings.align_j, settings.align_k)
     taken = [
         wanted and (settings.start == "com" or beyond.mean() <= MOST_TOUCHED)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from hpcdvc.tomography.centres import centres_of_mass
+from hpcdvc.tomography.joined import joined
 from hpcdvc.tomography.level import Level, Seen
 from hpcdvc.tomography.settings import AlignSettings
 
@@ -50,6 +51,6 @@ def towards_centre(level: Level, seen: Seen, offsets: np.ndarray) -> np.ndarray:
     Collective. Both are measured from the middle of view and volume.
     """
     centre = level.centre_of_mass(seen.volume)
-    own = np.concatenate(level.team.all_gather(centres_of_mass(seen.views)), axis=1)
+    own = joined(level.team, centres_of_mass(seen.views), axis=1)
     seen_at = np.array([level.geometry.u @ centre, level.geometry.w @ centre])
     return np.clip((seen_at - own - level.offsets(offsets)) * level.binning, -1, 1)
