@@ -14,7 +14,9 @@ import numpy as np
 
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.tomography.beams import forward
+from hpcdvc.tomography.centres import centre_of_mass
 from hpcdvc.tomography.container import Container
+from hpcdvc.tomography.joined import joined_on_root
 from hpcdvc.tomography.level import Level, Seen
 from hpcdvc.tomography.reconstruct import BUILT_IN
 from hpcdvc.tomography.settings import AlignSettings
@@ -60,8 +62,7 @@ class ForeignLevel(Level):
 
     def seen(self, offsets: np.ndarray) -> Seen:
         """See `Level`."""
-        team = self.team
-        views, weights = (_joined(team, array) for array in (self.views, self.weights))
+        views, weights = (joined_on_root(self.team, array) for array in (self.views, self.weights))
         kept: list[np.ndarray] = []
 
         def made() -> tuple[np.ndarray, ...]:
@@ -69,7 +70,7 @@ class ForeignLevel(Level):
             kept.append(volume)
             return tuple(images)
 
-        images = team.agree(made)
+        images = self.team.agree(made)
         own = slice(self.projector.own_views.start, self.projector.own_views.stop)
         volume = kept[0] if kept else np.empty((0, 0, 0), np.float32)
         return Seen(volume, *(np.ascontiguousarray(array[own]) for array in images))
@@ -111,7 +112,7 @@ class ForeignLevel(Level):
 
     def centre_of_mass(self, volume: np.ndarray) -> np.ndarray:
         """See `Level`."""
-        return self.team.agree(lambda: _centre_of_mass(volume))
+        return self.team.agree(lambda: centre_of_mass(volume))
 
 
 def container_of(scan, views: np.ndarray, weights: np.ndarray, offsets: np.ndarray, reconstruction: str | Callable):
@@ -131,25 +132,6 @@ def _module(reconstruction: str | Callable) -> str:
 
 def _name(reconstruction: str | Callable) -> str:
     return reconstruction if isinstance(reconstruction, str) else getattr(reconstruction, "__name__", "the function")
-
-
-def _joined(team, own: np.ndarray) -> np.ndarray | None:
-    found = team.gather(own)
-    return None if found is None else np.concatenate(found)
-
-
-def _centre_of_mass(volume: np.ndarray) -> np.ndarray:
-    """(3,) voxels from the middle."""
-    total, values = volume.sum(dtype=float), volume.astype(float)
-    if not total > 0:
-        return np.zeros(3)
-    others = [tuple(a for a in range(3) if a != axis) for axis in range(3)]
-    return (
-        np.array(
-            [values.sum(axis=rest) @ (np.arange(n) - (n - 1) / 2) for rest, n in zip(others, volume.shape, strict=True)]
-        )
-        / total
-    )
 
 
 def level_of(settings: AlignSettings) -> type[Level]:

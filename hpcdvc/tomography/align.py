@@ -13,6 +13,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.ranks.planes import own_planes
 from hpcdvc.tomography.adapter import check_function, level_of
 from hpcdvc.tomography.geometry import Geometry
+from hpcdvc.tomography.joined import joined, joined_on_root
 from hpcdvc.tomography.level import Level, Seen
 from hpcdvc.tomography.levels import plan
 from hpcdvc.tomography.reconstruct import check_reconstruction
@@ -99,13 +100,13 @@ class _Loop:
 
     def run(self) -> Alignment:
         """Collective."""
-        earlier, notes = self.journal.earlier, fields_of_view(self)
+        earlier, notes = self.journal.earlier, fields_of_view(self.views, self.weights, self.team)
         if earlier:
             state, history = earlier[-1], list(earlier)
             self.chance.skip(state.iteration)
             seen = self._seen(state)
         else:
-            state, seen = self._evaluated(State(first_offsets(self)))
+            state, seen = self._evaluated(State(first_offsets(self.scan, self.settings, self.views, self.team)))
             history = [self._kept(state)]
         while (state := self._in_stage(state, history)).stage < len(self.stages):
             if self.level.binning != self.stages[state.stage].binning:
@@ -192,7 +193,7 @@ class _Loop:
             if view in wanted:
                 images = (array[i][part] for array in (seen.projections, seen.views, seen.weights))
                 own[:, i] = step_of(stage.method, *images, stage.upsampling, directions)
-        return np.concatenate(self.team.all_gather(own), axis=1) * stage.binning
+        return joined(self.team, own, axis=1) * stage.binning
 
     def _kept(self, state: State) -> State:
         self.journal.keep(state)
@@ -200,18 +201,11 @@ class _Loop:
         return state
 
     def _result(self, state: State, seen: Seen, history: list[State], notes: tuple[str, ...]) -> Alignment:
-        team = self.team
         converged = history[-1].stage == len(self.stages) - 1 and self._settled(history)
         volume = self.level.gather(seen.volume)
-        projections, views = (_stacked(team, array) for array in (seen.projections, seen.views))
+        projections, views = (joined_on_root(self.team, array) for array in (seen.projections, seen.views))
         free = free_offsets(state.offsets, self.geometry)
         return Alignment(volume, projections, views, *state.offsets, free, tuple(history), converged, notes)
-
-
-def _stacked(team, own: np.ndarray) -> np.ndarray | None:
-    """Views of all ranks, on rank 0. Collective."""
-    found = team.gather(own)
-    return None if found is None else np.concatenate(found)
 
 
 def free_offsets(offsets: np.ndarray, geometry: Geometry) -> np.ndarray:

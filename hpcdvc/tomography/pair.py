@@ -9,6 +9,7 @@ import numpy as np
 from hpcdvc.ranks.planes import own_planes
 from hpcdvc.tomography.beams import beams_of, interpolating
 from hpcdvc.tomography.geometry import Geometry
+from hpcdvc.tomography.joined import joined_on_root
 
 #: Below this a pixel sees no volume, or a voxel no view: it has no weight in a reconstruction.
 LEAST = 0.1
@@ -28,6 +29,8 @@ class Projector(ABC):
 
     Attributes
     ----------
+    axis : int
+        Along which the volume is shared out, in planes across it.
     own_views : range
         Views that this rank has whole, to read and to compare.
     volume_slices : tuple of 3 slices
@@ -36,6 +39,7 @@ class Projector(ABC):
         Shapes of both parts.
     """
 
+    axis: int
     volume_slices: tuple[slice, slice, slice]
     part_shape: tuple[int, int, int]
     measured_shape: tuple[int, int, int]
@@ -94,13 +98,8 @@ class Projector(ABC):
 
     def gather(self, part: np.ndarray) -> np.ndarray | None:
         """The whole (X, Y, Z) volume on rank 0; None elsewhere."""
-        found = self.team.gather((self.volume_slices, part))
-        if found is None:
-            return None
-        volume = np.empty(self.geometry.volume, part.dtype)
-        for slices, values in found:
-            volume[slices] = values
-        return volume
+        whole = joined_on_root(self.team, part.swapaxes(0, self.axis))
+        return None if whole is None else whole.swapaxes(0, self.axis)
 
     def _in_order(self, start: int, sums: list[float]) -> float:
         """Sum over planes of all ranks, in the order of the planes."""

@@ -19,6 +19,8 @@ class Replicated(Projector):
         A node has no room for them.
     """
 
+    axis = 0
+
     def __init__(self, geometry: Geometry, team, exact: bool = True):
         super().__init__(geometry, team, exact)
         length, *rest = geometry.volume

@@ -28,6 +28,8 @@ class Slab(Projector):
         The views do not turn about z.
     """
 
+    axis = 2
+
     def __init__(self, geometry: Geometry, team, exact: bool = True):
         if not geometry.single_axis:
             raise UserError("views that are tilted need the whole volume: take the mode replicated instead of slab")

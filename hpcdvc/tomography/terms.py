@@ -1,14 +1,11 @@
 """What moves views beside the comparison: chance, the mean offset, the centre of mass."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from hpcdvc.tomography.centres import centres_of_mass
+from hpcdvc.tomography.joined import joined
+from hpcdvc.tomography.level import Level, Seen
 from hpcdvc.tomography.settings import AlignSettings
-from hpcdvc.tomography.start import centres_of_mass
-
-if TYPE_CHECKING:
-    from hpcdvc.tomography.level import Level, Seen
 
 
 class Chance:
@@ -48,12 +45,12 @@ def towards_mean(offsets: np.ndarray, chance: Chance) -> np.ndarray:
     return np.clip(np.sign(off) * np.maximum(0, np.abs(off) - allowed), -1, 1)
 
 
-def towards_centre(level: "Level", seen: "Seen", offsets: np.ndarray) -> np.ndarray:
+def towards_centre(level: Level, seen: Seen, offsets: np.ndarray) -> np.ndarray:
     """(2, n) steps after which the centre of mass of each view is where that of the volume is seen, 1 pixel at most.
 
     Collective. Both are measured from the middle of view and volume.
     """
     centre = level.centre_of_mass(seen.volume)
-    own = np.concatenate(level.team.all_gather(centres_of_mass(seen.views)), axis=1)
+    own = joined(level.team, centres_of_mass(seen.views), axis=1)
     seen_at = np.array([level.geometry.u @ centre, level.geometry.w @ centre])
     return np.clip((seen_at - own - level.offsets(offsets)) * level.binning, -1, 1)
