@@ -18,6 +18,8 @@ cdef extern from "tomography.h":
         void (*flat_adjoint[2])(const hpcdvc_projection *) noexcept nogil
     const hpcdvc_tomography_kernels *hpcdvc_tomography_for(int level) nogil
 
+ctypedef void (*kernel)(const hpcdvc_projection *) noexcept nogil
+
 #: Zeros before and behind each axis of a volume that is projected, and on all sides of views that are gathered.
 BEFORE, BEHIND, AROUND = _BEFORE, _BEHIND, _AROUND
 #: Voxels along an axis from a pixel to the next, and pixels from a voxel to the next, at most: sqrt(3) do occur.
@@ -39,19 +41,13 @@ def forward(volume, beams, views):
         Arrays that are not these.
     """
     kind = _kind(views)
-    job = record(
-        "projection",
+    job = _job(
+        beams,
         data=address(volume, kind, (None, None, None), "the volume"),
         values=address(views, kind, (len(beams), None, None), "the views", fill=True),
-        beams=address(beams, "beam", (None,), "the beams"), count=len(beams),
         volume=[n - BEFORE - BEHIND for n in volume.shape], view=views.shape[1:],
     )
-    _checked(beams, job)
-    cdef size_t j = at(job, "projection")
-    cdef int wide = kind == "f8"
-    cdef const hpcdvc_tomography_kernels *kernels = hpcdvc_tomography_for(level())
-    with nogil:
-        kernels.forward[wide](<const hpcdvc_projection *>j)
+    _call(hpcdvc_tomography_for(level()).forward[kind == "f8"], job)
 
 
 def adjoint(views, beams, planes, first, length):
@@ -73,20 +69,14 @@ def adjoint(views, beams, planes, first, length):
     kind = _kind(planes)
     if not 0 <= first <= first + len(planes) <= length:
         raise ValueError(f"planes {first} to {first + len(planes) - 1} are not those of a volume of {length}")
-    job = record(
-        "projection",
+    job = _job(
+        beams,
         data=address(views, kind, (len(beams), None, None), "the views"),
         values=address(planes, kind, (None, None, None), "the planes", fill=True),
-        beams=address(beams, "beam", (None,), "the beams"), count=len(beams),
         volume=(length, *planes.shape[1:]), view=[n - 2 * AROUND for n in views.shape[1:]],
         first=first, planes=len(planes),
     )
-    _checked(beams, job)
-    cdef size_t j = at(job, "projection")
-    cdef int wide = kind == "f8"
-    cdef const hpcdvc_tomography_kernels *kernels = hpcdvc_tomography_for(level())
-    with nogil:
-        kernels.adjoint[wide](<const hpcdvc_projection *>j)
+    _call(hpcdvc_tomography_for(level()).adjoint[kind == "f8"], job)
 
 
 def flat_forward(volume, beams, rows):
@@ -104,21 +94,13 @@ def flat_forward(volume, beams, rows):
         Arrays that are not these.
     """
     kind = _kind(rows)
-    job = record(
-        "projection",
+    job = _flat_job(
+        beams,
         values=address(rows, kind, (len(beams), None, None), "the rows", fill=True),
         data=address(volume, kind, (None, None, rows.shape[-1]), "the planes"),
-        beams=address(beams, "beam", (None,), "the beams"), count=len(beams),
         volume=volume.shape, view=rows.shape[1:],
     )
-    if (beams["axis"] == 2).any():
-        raise ValueError("a beam is more parallel to z than to x and y")
-    _checked(beams, job)
-    cdef size_t j = at(job, "projection")
-    cdef int wide = kind == "f8"
-    cdef const hpcdvc_tomography_kernels *kernels = hpcdvc_tomography_for(level())
-    with nogil:
-        kernels.flat_forward[wide](<const hpcdvc_projection *>j)
+    _call(hpcdvc_tomography_for(level()).flat_forward[kind == "f8"], job)
 
 
 def flat_adjoint(rows, beams, planes):
@@ -136,21 +118,13 @@ def flat_adjoint(rows, beams, planes):
         Arrays that are not these.
     """
     kind = _kind(planes)
-    job = record(
-        "projection",
+    job = _flat_job(
+        beams,
         values=address(planes, kind, (None, None, None), "the planes", fill=True),
         data=address(rows, kind, (len(beams), None, planes.shape[-1] + 1), "the rows"),
-        beams=address(beams, "beam", (None,), "the beams"), count=len(beams),
         volume=planes.shape, view=rows.shape[1:],
     )
-    if (beams["axis"] == 2).any():
-        raise ValueError("a beam is more parallel to z than to x and y")
-    _checked(beams, job)
-    cdef size_t j = at(job, "projection")
-    cdef int wide = kind == "f8"
-    cdef const hpcdvc_tomography_kernels *kernels = hpcdvc_tomography_for(level())
-    with nogil:
-        kernels.flat_adjoint[wide](<const hpcdvc_projection *>j)
+    _call(hpcdvc_tomography_for(level()).flat_adjoint[kind == "f8"], job)
 
 
 def _kind(values):
@@ -158,8 +132,9 @@ def _kind(values):
     return "f8" if getattr(values, "dtype", None) == "f8" else "f4"
 
 
-def _checked(beams, job):
-    """Sizes and beams by which no place can be wrong that is read."""
+def _job(beams, **fields):
+    """A "projection" record, whose sizes and beams are such that no place can be wrong that is read."""
+    job = record("projection", beams=address(beams, "beam", (None,), "the beams"), count=len(beams), **fields)
     if min(*job["volume"], *job["view"]) < 1:
         raise ValueError(f"a volume of {job['volume']} voxels, or views of {job['view']} pixels")
     finite = all(np.isfinite(beams[name]).all() for name in beams.dtype.names)
@@ -167,3 +142,20 @@ def _checked(beams, job):
         raise ValueError("a beam is not finite, or has no axis")
     if max(np.abs(beams[name]).max(initial=0) for name in ("pixel", "voxel")) > STEEPEST:
         raise ValueError("pixels or voxels of a beam are too far apart")
+    return job
+
+
+def _flat_job(beams, **fields):
+    """The same of beams whose rays lie in planes z."""
+    job = _job(beams, **fields)
+    if (beams["axis"] == 2).any():
+        raise ValueError("a beam is more parallel to z than to x and y")
+    return job
+
+
+cdef int _call(kernel function, job) except -1:
+    """Run a kernel, without the GIL."""
+    cdef size_t j = at(job, "projection")
+    with nogil:
+        function(<const hpcdvc_projection *>j)
+    return 0

@@ -1,6 +1,7 @@
 """Stacks of frames, read in place some rows at a time: one for a scan, or one for each of its projections."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,12 +85,13 @@ class Stack:
             self._decoded = projection, read_planes(self.info, begin, begin + self.frames)
         return self._decoded[1][frames, first:stop]
 
-    def rough_greys(self, frames: slice | np.ndarray = slice(None), projection: int = 0) -> tuple[float, float]:
-        """Mean grey value of some rows, and mean absolute difference between pixels beside each other, without clipped
-        ones; the same whoever asks; 0 and 0 where there is none."""
+    @cached_property
+    def rough_greys(self) -> tuple[float, float]:
+        """Mean grey value of some rows of the first projection, and mean absolute difference between pixels beside each
+        other, without clipped ones; the same whoever asks; 0 and 0 where there is none."""
         total, count, differences, pairs = 0.0, 0, 0.0, 0
         for row in range(0, self.height, -(-self.height // SAMPLED)):
-            values = self.rows(row, row + 1, frames, projection).astype(np.float64)
+            values = self.rows(row, row + 1).astype(np.float64)
             values = values[np.isfinite(values) & (values != self.largest)]
             total, count = total + float(values.sum()), count + values.size
             differences, pairs = differences + float(np.abs(np.diff(values)).sum()), pairs + max(values.size - 1, 0)

@@ -37,6 +37,7 @@ def alignment_figure(
 ) -> "Figure":
     """The figure of `draw_alignment`."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     order = np.argsort(angles, kind="stable") if np.isfinite(angles).all() else np.arange(len(views))
     before, after = (sinogram(views, shifts)[order] for shifts in (np.zeros_like(offsets[-1]), offsets[-1]))
@@ -51,12 +52,13 @@ def alignment_figure(
         axes[2].plot(offsets[0, component, order], ":", color=colour, label=f"{name} at the start")
         axes[2].plot(offsets[-1, component, order], ".-", color=colour, label=name)
     axes[2].set(title="offsets, pixel", xlabel="views, by angle")
-    axes[2].legend(fontsize=8)
+    axes[2].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4)  # clear of the curves
     moved = np.flatnonzero(changes > 0)
     axes[3].plot(moved, changes[moved], "k.-")
     if len(moved):
         axes[3].set_yscale("log")
     axes[3].set(title="largest shift of a view, pixel", xlabel="iteration")
+    axes[3].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axis in axes[2:]:
         axis.grid(alpha=0.3)
     return figure

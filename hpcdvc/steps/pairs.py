@@ -54,7 +54,7 @@ def is_wide(dtype: np.dtype) -> bool:
 def _within_reach(stack: Stack) -> Greys:
     """What brings grey values to where float32 holds them, their differences and the squares of these; of others
     nothing is changed."""
-    mean, spread = stack.rough_greys()
+    mean, spread = stack.rough_greys
     exponent = int(np.frexp(spread)[1]) if spread else 0
     offset = 0.0
     if is_wide(stack.dtype) and spread:
@@ -161,7 +161,7 @@ class PairReader:
     @property
     def means(self) -> np.ndarray:
         """(2,) rough mean grey values, the same on all ranks; see `coarse`."""
-        greys = [stack.rough_greys() for stack in self.stacks]
+        greys = [stack.rough_greys for stack in self.stacks]
         found = [(mean - g.offset) * g.factor for (mean, _), g in zip(greys, self.greys, strict=True)]
         return np.array([0.0 if g.offset else coarse(mean) for mean, g in zip(found, self.greys, strict=True)])
 
