@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import Unfinished, UserError
+from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo
 from hpcdvc.images.opening import split
 from hpcdvc.options.align import Options
@@ -201,12 +201,7 @@ def state_of(row: np.void) -> State:
 
 def _keep(state: State, checkpoint: Checkpoint, team) -> None:
     """Bring an iteration to the disk; leave if that was asked for. Collective."""
-    if not checkpoint.opened:  # not before: what fails without an iteration leaves nothing to be resumed
-        checkpoint.open(alone=True)
-    team.agree(lambda: checkpoint.append(row_of(state)))
-    if team.any(team.stop_requested):
-        checkpoint.close()
-        team.fail(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
+    checkpoint.keep_iteration(lambda: row_of(state))
 
 
 def estimate(job: Job, team) -> str:

@@ -26,6 +26,7 @@ LINES = {
     "ldic": "a b -hws 5",
     "localShifts": "a b",
     "mesh": "-cube 0 9 0 9 0 9 -lc 3",
+    "mmr": "a b",
     "moveLabels": "a -pf p",
     "mergePhis": "a b",
     "passPhiField": "-pf a -lab1 b",
