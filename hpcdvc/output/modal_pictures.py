@@ -80,11 +80,11 @@ def phases_figure(
     bar = figure.colorbar(shown, ax=axis, ticks=range(n_phases + 1))
     bar.ax.set_yticklabels(["none", *(f"phase {k}" for k in range(1, n_phases + 1))])
     most = max(int(histogram.max()), 1)
-    thresholds = [level for level in 10.0 ** np.arange(0, 12) if level < most]
+    thresholds = [level for level in 10.0 ** np.arange(1, 12) if level < most]
     if thresholds:
         middles = [np.linspace(*ends, len(histogram) + 1)[:-1] for ends in (extent[:2], extent[2:])]
         axis.contour(*middles, histogram.T, thresholds, colors="black", linewidths=0.5)
-    axis.set(title="phase diagram, and lines of equal numbers of voxels: 1, 10, 100, ...")
+    axis.set(title="phase diagram, and lines of 10, 100, 1000, ... voxels")
     _label(axis, names)
     return figure
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,13 @@ import numpy as np
 from hpcdvc.output import files, modal_pictures, schema, vtkhdf
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.contents import explain
-from hpcdvc.output.dense import SCHEMA, DenseArray
+from hpcdvc.output.dense import CELLS, SCHEMA, DenseArray
 from hpcdvc.output.modal import ModalLevels
 from hpcdvc.output.slab_file import ImageWriter, SlabFile, contiguous, key_in_hdf, put_facts
 from hpcdvc.output.stored import Stored, opened
 from hpcdvc.output.transports import GatheredFile, put_text
 from hpcdvc.output.tsv import write_tsv
+from hpcdvc.output.xdmf import write_xdmf
 
 if TYPE_CHECKING:
     import h5py
@@ -83,6 +84,10 @@ class ModalFile(SlabFile):
         """Key of the run that made a file."""
         return key_in_hdf(path)
 
+    def with_contents(self, extend: Callable[["h5py.File"], None]) -> "ModalFile":
+        """The same, with what is put into it beside the planes."""
+        return replace(self, extend=extend)
+
     def begun(self) -> None:
         """Planes are made in a moment: none of an earlier run are gone on with."""
 
@@ -113,7 +118,8 @@ class ModalFile(SlabFile):
     def view_paths(self) -> list[str]:
         """Files beside it."""
         tables = [f"{self.table}-PhiMMR-bin{binning}.tsv" for binning in self.binnings]
-        return tables + [f"{self.stem}-{name}.png" for name in PICTURES] + [f"{self.stem}-phases.json"]
+        ends = [*(f"-{name}.png" for name in PICTURES), "-phases.json", *([".xdmf"] if self.shape[0] == 1 else [])]
+        return tables + [f"{self.stem}{end}" for end in ends]
 
     def write_views(self) -> None:
         """Write what stands beside the HDF5 file, from that file (one rank)."""
@@ -128,6 +134,9 @@ class ModalFile(SlabFile):
             file.write(phases)
         for name, figure in figures.items():
             modal_pictures.save(figure, f"{self.stem}-{name}.png")
+        if self.shape[0] == 1:  # ParaView 5.11 does not read the cells of VTKHDF images
+            places = [(column, f"{CELLS}/{column.name}") for column in columns_of("image") if column.name in ARRAYS]
+            write_xdmf(f"{self.stem}.xdmf", self.path, self.shape, places)
 
 
 def stored_end(path: str) -> dict:
