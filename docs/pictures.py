@@ -27,6 +27,7 @@ from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
 from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
 from draw_mesh import draw_meshes  # noqa: E402
+from draw_mmr import draw_checkerboard, draw_modal_histogram, draw_modal_phases  # noqa: E402
 from draw_refine import draw_refined  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
@@ -72,6 +73,9 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "claims.png": draw_claims,
     "ddic.png": draw_ddic,
     "gdic.png": draw_gdic,
+    "mmr-histogram.png": draw_modal_histogram,
+    "mmr-phases.png": draw_modal_phases,
+    "mmr-checkerboard.png": draw_checkerboard,
     "fourier.png": draw_fourier,
     "passed.png": draw_passed,
     "filtered.png": draw_filtered,
