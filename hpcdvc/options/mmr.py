@@ -183,9 +183,7 @@ class NeedlessWindows(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Options(
-    ImagePair, ModalStart, GreyValues, Phases, Selection, Iterations, Files, RunControl, NeedlessWindows
-):
+class Options(ImagePair, ModalStart, GreyValues, Phases, Selection, Iterations, Files, RunControl, NeedlessWindows):
     """Options of hpcdvc-mmr."""
 
     def check(self) -> None:

@@ -184,7 +184,8 @@ def figures_of(stored: Stored, names: tuple[str, str]) -> dict:
     histogram = stored.array(f"{MIXTURE}/histogram", (None, None))
     bins = len(histogram)
     diagram, means = (
-        stored.array(f"{MIXTURE}/{name}", shape) for name, shape in {"diagram": (bins, bins), "means": (None, 2)}.items()
+        stored.array(f"{MIXTURE}/{name}", shape)
+        for name, shape in {"diagram": (bins, bins), "means": (None, 2)}.items()
     )
     covariances = stored.array(f"{MIXTURE}/covariances", (len(means), 2, 2))
     ranges = stored.array(f"{MIXTURE}/ranges", (2, 2))

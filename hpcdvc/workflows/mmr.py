@@ -1,4 +1,4 @@
-"""hpcdvc-mmr: one deformation function between images of two modalities, by the joint histogram of their grey values."""
+"""hpcdvc-mmr: one deformation function between images of two modalities, by their joint histogram."""
 
 import logging
 import math

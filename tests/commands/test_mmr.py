@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from killed_runs import left_in
 from mmr_cases import ENDS, FIELD, FLAT_FIELD, MIDDLE, PAIR, SHAPE, flat_images, images, save_case, unrelated
+from pvbatch import run_pvbatch
 from reg_ends import is_one_sentence, play_command
 
 import hpcdvc
@@ -196,6 +197,28 @@ def test_accepted(here, capfd):
     for words in ("-int is ignored", "-gra is ignored", "-ssl is ignored", "core time", "disk"):
         assert words in said
     assert not Path("dry").exists()
+
+
+LOOK = """
+import json, sys
+from paraview import simple
+reader = simple.OpenDataFile(sys.argv[1])
+reader.UpdatePipeline()
+data = simple.servermanager.Fetch(reader)
+arrays = {a.Name: list(a.GetRange()) for a in reader.PointData.values()}
+with open(sys.argv[2], "w") as stream:
+    json.dump([data.GetClassName(), list(data.GetBounds()), arrays], stream)
+"""
+
+
+@pytest.mark.slow
+def test_paraview_opens_it(here, tmp_path):
+    """A volume with both arrays."""
+    run_pvbatch(tmp_path, LOOK, [str(here / "done" / "P-mmr.hdf"), "seen.json"])
+    kind, bounds, arrays = json.loads((tmp_path / "seen.json").read_text())
+    assert kind in ("vtkImageData", "vtkUniformGrid")
+    assert bounds == [bound for n in SHAPE[::-1] for bound in (0, n - 1)]
+    assert arrays["phase_map"] == [0, 2] and set(arrays) == {"phase_map", "residual"}
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
