@@ -29,7 +29,7 @@ def run_pvbatch(folder, script, arguments):
         preexec_fn=lambda: signal.signal(signal.SIGUSR1, signal.SIG_DFL),
     )
     try:
-        output, _ = process.communicate(timeout=110)
+        output, _ = process.communicate(timeout=170)
     finally:
         end_group(process)
     assert process.returncode == 0, output
