@@ -48,8 +48,8 @@ class ModalPair:
 
     im1(x) shows what im2(F (x - centre) + centre + t) shows. Grey values are taken as bins: 0 is the lowest of the
     range of an image, bins - 1 the highest; f is im1, g is im2 there, interpolated by a cubic spline. What lies beyond
-    the ranges is clipped; beyond that of im2 it says nothing of the motion. Voxels of im1 count inside the margin, where
-    its mask is not 0 and it is finite, and where im2 has grey values.
+    the ranges is clipped; beyond that of im2 it says nothing of the motion. Voxels of im1 count inside the margin,
+    where its mask is not 0 and it is finite, and where im2 has grey values.
 
     Parameters
     ----------
