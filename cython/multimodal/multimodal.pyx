@@ -29,8 +29,8 @@ cdef extern from "multimodal.h":
 
 #: Voxels (ZY) of the tiles that images are worked through in, in 3-D and 2-D.
 TILE, FLAT_TILE = (HPCDVC_TILE_Z, HPCDVC_TILE_Y), (1, HPCDVC_FLAT_Y)
-#: Largest number of bins of a histogram.
-MOST_BINS = 4096
+#: Largest number of bins of a histogram, and of nodes of a table, along an axis.
+MOST_BINS, MOST_NODES = 1024, 4096
 
 
 cdef class Images:
@@ -39,7 +39,7 @@ cdef class Images:
     Parameters
     ----------
     im1, im2 : hpcdvc.kernels.volume.Volume
-    spline : hpcdvc.registration.filters.SplineFilter of order 3
+    spline : hpcdvc.registration.filters.SplineFilter of order 1 or 3
     low, high : grey values of the first and of the last bin, of im1 and im2
     bins : of the joint histogram, along each of its axes
     centre : point of im1 that Phi is about, ZYX
@@ -69,8 +69,8 @@ cdef class Images:
             bins=bins,
             interpolation=interpolation_record(spline),
         )
-        if self.record["interpolation"]["taps"] != 4:
-            raise ValueError("a spline of order 3 is needed")
+        if self.record["interpolation"]["taps"] not in (2, 4):
+            raise ValueError("a spline of order 1 or 3 is needed")
         self.keep, self.shape, self.bins = (im1, im2), im1.shape, bins
 
     cdef const hpcdvc_modal_images *under(self, phi) except NULL:
@@ -89,11 +89,11 @@ cdef class Images:
             from the first to the last bin, and after each row, and after all of them, any values once more
         """
         self.record["table"] = address(table, "f4", (None, None, 4), "the table")
-        if min(table.shape[:2]) < 3:
-            raise ValueError("a table has two nodes or more along each axis")
+        if not 3 <= min(table.shape[:2]) <= max(table.shape[:2]) <= MOST_NODES:
+            raise ValueError(f"a table has 2 to {MOST_NODES - 1} nodes along each axis")
         self.record["nodes"], self.table = (table.shape[0] - 1, table.shape[1] - 1), table
 
-    def sums(self, phi, blocks, sums, histogram=None):
+    def sums(self, phi, blocks, sums, histogram):
         """Sums over blocks, with the table in use.
 
         Parameters
@@ -101,7 +101,7 @@ cdef class Images:
         phi : (3, 4) array
         blocks : (n, 2, 3) int64 array, first and last + 1 voxel, ZYX
         sums : (n,) array of "modal_sums" records, filled
-        histogram : (bins, bins) int64 array, added to; or None
+        histogram : (bins, bins) int64 array, added to
 
         Raises
         ------
@@ -111,9 +111,7 @@ cdef class Images:
         """
         cdef int64_t count = len(blocks)
         cdef size_t b = self.checked(blocks), s = address(sums, "modal_sums", (count,), "the sums", fill=True)
-        cdef size_t h = 0
-        if histogram is not None:
-            h = address(histogram, "i8", (self.bins, self.bins), "the histogram", fill=True)
+        cdef size_t h = address(histogram, "i8", (self.bins, self.bins), "the histogram", fill=True)
         if self.table is None:
             raise ValueError("no table is in use")
         cdef const hpcdvc_modal_images *m = self.under(phi)

@@ -11,8 +11,7 @@ enum {
     ROOM = TILE_X + VL,     /* rows are written by whole vectors */
     ROWS = FLAT_Y,          /* of a plane of a tile, at most */
     SHORT = 16,             /* voxels of a tile that are not halved without need */
-    LARGEST_BOX = 1 << 21,  /* voxels of im2 that are read at a time */
-    KIND = 4                /* the cubic spline */
+    LARGEST_BOX = 1 << 21   /* voxels of im2 that are read at a time */
 };
 #define WORTH 0.9           /* a tile is halved where its halves read less of im2 than this part of what the whole reads */
 
@@ -30,13 +29,15 @@ struct pair {
     float f[ROOM], g[ROOM], ok[ROOM], slope[3][ROOM];
     int64_t first, last;    /* planes of im1 that are wanted */
     int64_t count, outside; /* voxels of im1 that count in im2, and that do not */
-    float position[2][ROOM]; /* in the table, see likelihood.h */
+    float part[2][ROOM];    /* between nodes of the table, see likelihood.h, ... */
+    int32_t node[ROOM];     /* ... the first of these, in floats */
+    int32_t bin[ROOM];      /* in the histogram, see joint.h */
+    uint32_t *counts;       /* (bins, bins), and one for voxels that do not count */
     float log_density[ROOM], whitened[ROOM], root[ROOM];
     double log_likelihood;
     reference_sums total;
     window plane;
     float store[4][ROWS * (TILE_X + VL)];
-    int64_t *histogram;
     double *moments;
     const uint8_t *diagram;
     float *residual;
@@ -91,11 +92,15 @@ static int read_source(pair *k, const int64_t from[3], const int64_t to[3])
         const int R = i == 2 ? s->prefilter.radius : i == 1 || k->is_3d ? s->pad : 0;
         n[i] = (int)(to[i] - from[i]), wide[i] = n[i] + 2 * R, origin[i] = from[i] - R;
     }
-    const int64_t dropped = read_box(k->m->im2, origin, wide, k->m->low[1], k->m->scale[1], &k->raw, &k->valid, &k->scratch);
-    if (dropped == -1 || box_shape(&k->coefficients, n)) return 1;
-    memcpy(k->valid.origin, origin, sizeof origin), memcpy(k->coefficients.origin, from, sizeof origin);
-    prefilter(s, k->is_3d ? s->pad : 0, &k->raw, &k->coefficients);
+    box *read = s->poles > 0 ? &k->raw : &k->coefficients;
+    const int64_t dropped = read_box(k->m->im2, origin, wide, k->m->low[1], k->m->scale[1], read, &k->valid, &k->scratch);
+    if (dropped == -1) return 1;
     k->has_invalid = dropped > 0;
+    memcpy(k->valid.origin, origin, sizeof origin);
+    if (s->poles == 0) return 0;
+    if (box_shape(&k->coefficients, n)) return 1;
+    memcpy(k->coefficients.origin, from, sizeof origin);
+    prefilter(s, k->is_3d ? s->pad : 0, &k->raw, &k->coefficients);
     return 0;
 }
 
@@ -116,7 +121,7 @@ static int64_t read_row(pair *k, int z, int y)
 
 /* im2 in row (z, y), between columns [first, last) that lie in it, in bins, and its slopes if wanted; `ok` becomes that of both images.
  * Returns how many voxels count. */
-INLINE int64_t sample(pair *k, int z, int y, int is_3d, int with_slopes, int64_t counted, int *first, int *last)
+INLINE int64_t sample(pair *k, int z, int y, int kind, int is_3d, int with_slopes, int64_t counted, int *first, int *last)
 {
     const double slope[3] = {k->m->phi[2], k->m->phi[6], k->m->phi[10]};
     float *const slopes[3] = {k->slope[0], k->slope[1], k->slope[2]};
@@ -134,28 +139,33 @@ INLINE int64_t sample(pair *k, int z, int y, int is_3d, int with_slopes, int64_t
         for (int x = *first; x < *last; x++) counted += k->ok[x] > 0;
     }
     for (int i = 0; i < 3; i++) q[i] = p[i] - (double)k->coefficients.origin[i];
-    sample_row_with(&k->coefficients, q, slope, *first, *last, KIND, is_3d, 1, k->g, with_slopes ? slopes : NULL);
+    sample_row_with(&k->coefficients, q, slope, *first, *last, kind, is_3d, 1, k->g, with_slopes ? slopes : NULL);
     return counted;
 }
 
 /* Work through the rows of a tile; is_outside: nothing of it lies in im2. */
-INLINE void each_row(pair *k, int is_outside, int is_3d, int with_slopes, row_work *work)
+INLINE void each_row(pair *k, int is_outside, int kind, int is_3d, int with_slopes, row_work *work)
 {
     for (int z = 0; z < k->n[0]; z++)
         for (int y = 0; y < k->n[1] && k->lo[0] + z >= k->first && k->lo[0] + z < k->last; y++) {
             const int64_t in_im1 = read_row(k, z, y);
             int first = 0, last = 0;
-            const int64_t counted = is_outside || in_im1 == 0 ? 0 : sample(k, z, y, is_3d, with_slopes, in_im1, &first, &last);
+            int64_t counted = 0;
+            if (!is_outside && in_im1 > 0) counted = sample(k, z, y, kind, is_3d, with_slopes, in_im1, &first, &last);
             k->count += counted, k->outside += in_im1 - counted;
             work(k, z, y, counted ? first : 0, counted ? last : 0);
         }
 }
 
-/* The same for 2-D and 3-D images; all loops are unrolled for either. */
+/* The same for linear and cubic interpolation in 2-D and 3-D: all loops are unrolled for each. */
 INLINE void rows_of_tile(pair *k, int is_outside, int with_slopes, row_work *work)
 {
-    if (k->is_3d) each_row(k, is_outside, 1, with_slopes, work);
-    else each_row(k, is_outside, 0, with_slopes, work);
+    switch (k->m->interpolation.taps + k->is_3d) {
+    case 2: each_row(k, is_outside, 2, 0, with_slopes, work); break;
+    case 3: each_row(k, is_outside, 2, 1, with_slopes, work); break;
+    case 4: each_row(k, is_outside, 4, 0, with_slopes, work); break;
+    default: each_row(k, is_outside, 4, 1, with_slopes, work);
+    }
 }
 
 /* Work through a tile, in halves as long as these need less of im2. Returns 1 when memory ran out. */
@@ -200,6 +210,7 @@ static void pair_end(pair *k)
     if (!k) return;
     box *all[] = {&k->raw, &k->coefficients, &k->valid, &k->scratch};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++) free(all[i]->v);
+    free(k->counts);
     free(k);
 }
 
@@ -210,7 +221,10 @@ static pair *pair_start(const hpcdvc_modal_images *m)
     if (posix_memalign((void **)&k, 64, sizeof *k)) return NULL;
     memset(k, 0, sizeof *k);
     k->m = m, k->is_3d = m->im1->shape[0] > 1, k->last = m->im1->shape[0];
-    return k;
+    k->counts = calloc((size_t)m->bins * m->bins + 1, sizeof *k->counts);
+    if (k->counts) return k;
+    pair_end(k);
+    return NULL;
 }
 
 #endif

@@ -47,9 +47,9 @@ class ModalPair:
     """Two images of other modalities, to be looked at under any Phi.
 
     im1(x) shows what im2(F (x - centre) + centre + t) shows. Grey values are taken as bins: 0 is the lowest of the
-    range of an image, bins - 1 the highest; f is im1, g is im2 there, interpolated by a cubic spline. What lies beyond
-    the ranges is clipped; beyond that of im2 it says nothing of the motion. Voxels of im1 count inside the margin, where
-    its mask is not 0 and it is finite, and where im2 has grey values.
+    range of an image, bins - 1 the highest; f is im1, g is im2 there, interpolated by a spline. What lies beyond the
+    ranges is clipped; beyond that of im2 it says nothing of the motion. Voxels of im1 count inside the margin,
+    where its mask is not 0 and it is finite, and where im2 has grey values.
 
     Parameters
     ----------
@@ -59,6 +59,7 @@ class ModalPair:
     margin : voxels (ZYX) of im1 left out at each side
     centre : point of im1 (ZYX) that Phi is about
     team : hpcdvc.ranks.team.Team
+    order : of the spline, 3 or 1
 
     Raises
     ------
@@ -66,7 +67,16 @@ class ModalPair:
         Ranges without values, or a number of bins that is not possible.
     """
 
-    def __init__(self, level: Level, ranges: tuple, bins: int, margin: tuple[int, int, int], centre: np.ndarray, team):
+    def __init__(
+        self,
+        level: Level,
+        ranges: tuple,
+        bins: int,
+        margin: tuple[int, int, int],
+        centre: np.ndarray,
+        team,
+        order: int = 3,
+    ):
         low, high = np.array(margin), np.array(level.im1.shape) - margin
         tile = FLAT_TILE if len(level.im1) == 1 else TILE
         blocks = blocks_of(low, np.maximum(low, high), tile, 1)[0].reshape(-1, 2, 3)
@@ -74,7 +84,7 @@ class ModalPair:
         self.centre, self._team, self._tables = np.asarray(centre, float), team, None
         greys = [[getattr(grey, name) for grey in ranges] for name in ("low", "high")]
         volumes = Volume(level.im1, level.mask1), Volume(level.im2)
-        self._images = Images(*volumes, spline_filter(3), *greys, bins, self.centre)
+        self._images = Images(*volumes, spline_filter(order), *greys, bins, self.centre)
 
     def histogram(self, phi: np.ndarray) -> np.ndarray:
         """Joint histogram: (bins, bins) int64, im1 by im2, voxels of the nearest bins. Collective; on all ranks.

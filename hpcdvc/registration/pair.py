@@ -178,5 +178,5 @@ def blocks_of(
 
 def total_of(rows: np.ndarray) -> np.void:
     """Sum of structured rows, always in the same order."""
-    flat = rows.view("f8").reshape(len(rows), -1).sum(axis=0)
+    flat = rows.view("f8").reshape(len(rows), rows.dtype.itemsize // 8).sum(axis=0)
     return flat.view(rows.dtype)[0]
