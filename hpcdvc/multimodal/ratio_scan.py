@@ -10,14 +10,10 @@ from hpcdvc.registration.coarse_copies import block_means, coarse, flattened
 from hpcdvc.registration.levels import Level
 from hpcdvc.registration.settings import dimensions_of
 
-# By dimensions of the images
-POINTS = {2: 65, 3: 33}  # of the copies along the longest axis
-SPACING = {2: 4.0, 3: 13.0}  # degrees between rotations; in 3-D edge of the cubic cell that holds two
-REACH = 45.0  # degrees: largest rotation
-
 CLASSES = 4  # of grey values of im1
 NOISE = 0.02  # part of the variance of im2 that nothing explains
 ROUNDS = 3  # registrations, each with the regression at the end of the one before
+DETAIL = 0.8  # points: standard deviation of the smoothing that gives local mean and contrast
 
 
 class RatioScan(Scan):
@@ -30,6 +26,8 @@ class RatioScan(Scan):
     ----------
     one, two : copies, see `CoarseCopies`
     """
+
+    largest_shift = 0.25
 
     def maps_of_one(self, one: np.ndarray) -> np.ndarray:
         """Which points are of which class."""
@@ -74,10 +72,13 @@ class CoarseCopies:
             both.append(np.where(counts > 0, values, np.nan).astype(np.float32))
         return cls(both[0], ranked(both[1]))
 
-    def motions(self, team) -> list[np.ndarray]:
-        """Motions by which im1 explains im2, the most significant first. Collective."""
-        dimensions = dimensions_of(self.one.shape)
-        turns = rotations(dimensions, SPACING[dimensions], REACH)
+    def details(self) -> "CoarseCopies":
+        """The copies without local mean and contrast: outlines count no more than what is inside."""
+        return CoarseCopies(_details(self.one), ranked(_details(self.two)))
+
+    def motions(self, spacing: float, reach: float, team) -> list[np.ndarray]:
+        """Motions by which im1 explains im2, the most significant first; see `rotations`. Collective."""
+        turns = rotations(dimensions_of(self.one.shape), spacing, reach)
         return matches(RatioScan(self.one, self.two), turns, self._polished, team)
 
     def _polished(self, motions: list[np.ndarray]) -> list[tuple[float, np.ndarray]]:
@@ -97,8 +98,7 @@ class CoarseCopies:
         regression = Regression.of(self.one, back)
         if regression is None:
             return 0.0
-        seen, back = (_details(copy) for copy in (regression(self.one), back))
-        scan = Scan(seen, back)
+        scan = Scan(_details(regression(self.one)), _details(back))
         significance = scan.significance(np.eye(3))
         chance = np.median(np.abs(significance[significance != 0])) / 0.6745  # the standard deviation, by the median
         return float(significance[tuple(scan.limit)] / chance)
@@ -106,4 +106,4 @@ class CoarseCopies:
 
 def _details(copy: np.ndarray) -> np.ndarray:
     counts = np.isfinite(copy)
-    return flattened(np.nan_to_num(copy), counts.astype(np.float32), 1.0)
+    return flattened(np.nan_to_num(copy), counts.astype(np.float32), 1.0, DETAIL)

@@ -122,13 +122,19 @@ class Scan:
     Parameters
     ----------
     one, two : coarse copies, see `texture`
+
+    Attributes
+    ----------
+    limit : (3,) largest displacement, points
     """
+
+    largest_shift = LARGEST_SHIFT
 
     def __init__(self, one: np.ndarray, two: np.ndarray):
         from scipy import fft, ndimage
 
         size1, size2 = np.array(one.shape), np.array(two.shape)
-        self.limit = (LARGEST_SHIFT * np.maximum(size1, size2)).astype(int) * (size1 > 1)
+        self.limit = (self.largest_shift * np.maximum(size1, size2)).astype(int) * (size1 > 1)
         reach = np.minimum(np.linalg.norm(size1) / 2, (size2 + self.limit) / 2).astype(int) * (size1 > 1)
         self.axes = [np.arange(-r, r + 1, dtype=np.float32) for r in reach]
         self.padded = [fft.next_fast_len(int(n), real=True) for n in reach + size2 // 2 + self.limit + 1]

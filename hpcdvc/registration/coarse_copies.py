@@ -129,9 +129,9 @@ def texture(blocks: Blocks, weights: np.ndarray, pitch: float) -> np.ndarray:
     return flattened(*coarse(blocks, weights, pitch))
 
 
-def flattened(values: np.ndarray, counts: np.ndarray, largest: float) -> np.ndarray:
-    """A copy without local mean and contrast; for arguments and result see `coarse` and `texture`."""
-    width = BACKGROUND * (np.array(values.shape) > 1)
+def flattened(values: np.ndarray, counts: np.ndarray, largest: float, background: float = BACKGROUND) -> np.ndarray:
+    """A copy without local mean and contrast, those within `background` points; the others see `coarse`, `texture`."""
+    width = background * (np.array(values.shape) > 1)
     values = (values - _smooth(values, counts, width)) * counts
     contrast = np.sqrt(_smooth(values**2, counts, width))
     whole = np.sqrt((values**2).sum() / max(counts.sum(), 1))
