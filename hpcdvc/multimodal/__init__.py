@@ -1,4 +1,4 @@
-"""Images of other modalities: their joint histogram as a mixture, and the motion that makes it most likely.
+"""Images of two modalities: x-rays and neutrons, two energies. One Phi by the likelihood of their joint histogram.
 
-May import `search` and what that may import. Begin reading with `pair`.
+May import `search` and what that may import. `auto` finds a start for images that lie far apart, by `ratio_scan`.
 """
