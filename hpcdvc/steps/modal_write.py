@@ -20,6 +20,7 @@ from hpcdvc.steps.modal_slices import middle_slices
 HISTORY = {
     "binning": "factor",
     "iteration": "number",
+    "stage": "stage",
     "returnStatus": "status",
     "Phi": "phi",
     "log_likelihood": "log_likelihood",
