@@ -10,8 +10,6 @@ INLINE vf clipped(const pair *k, const float *grey)
     return smaller(larger(load(grey), splat(0)), splat((float)(k->m->bins - 1)));
 }
 
-INLINE vi whole(vf v) { return __builtin_convertvector(v, vi); }
-
 /* The bins of columns [first, last) in the histogram; the one behind its last for voxels that do not count. */
 INLINE void find_bins(pair *k, int first, int last)
 {

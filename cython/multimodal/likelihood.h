@@ -4,11 +4,6 @@
 
 #include "joint.h"
 
-typedef float quad __attribute__((vector_size(16)));
-typedef float quad_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
-
-INLINE quad load_quad(const float *p) { return *(const quad_unaligned *)p; }
-
 /* Where columns [first, last) lie in the table, between nodes. */
 INLINE void find_nodes(pair *k, int first, int last)
 {

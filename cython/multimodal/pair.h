@@ -5,7 +5,7 @@
 #include "affine_rows.h"
 #include "multimodal.h"
 #include "products.h"
-#include "spline.h"
+#include "turned.h"
 
 enum {
     ROOM = TILE_X + VL,     /* rows are written by whole vectors */
@@ -139,7 +139,8 @@ INLINE int64_t sample(pair *k, int z, int y, int kind, int is_3d, int with_slope
         for (int x = *first; x < *last; x++) counted += k->ok[x] > 0;
     }
     for (int i = 0; i < 3; i++) q[i] = p[i] - (double)k->coefficients.origin[i];
-    sample_row_with(&k->coefficients, q, slope, *first, *last, kind, is_3d, 1, k->g, with_slopes ? slopes : NULL);
+    if (kind == 4 && is_steep(slope)) sample_turned(&k->coefficients, q, slope, *first, *last, is_3d, k->g, with_slopes ? slopes : NULL);
+    else sample_row_with(&k->coefficients, q, slope, *first, *last, kind, is_3d, 1, k->g, with_slopes ? slopes : NULL);
     return counted;
 }
 
