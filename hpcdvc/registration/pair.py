@@ -74,7 +74,7 @@ class Pair:
             label, rows = (Volume(own[0]), own[1]), 1
         dimensions, tile = dimensions_of(im1.shape), tile_of(settings)
         tile = tuple(int(n) for n in np.minimum((*tile[:2], _tile_length(start)), high - low))
-        blocks, sampled = _blocks(low, high, tile, rows)
+        blocks, sampled = blocks_of(low, high, tile, rows)
         mine = slice(*team.spans(len(blocks)))
         self._blocks, self._sampled, self.has_sample = blocks[mine], sampled[mine], len(blocks) >= LEAST_BLOCKS
         # a shorter filter costs more iterations, on the sample
@@ -142,7 +142,7 @@ class Pair:
         """The last sums that could be had, of so many groups of blocks in a row; none if there are fewer. On rank 0."""
         references, matches = self._latest
         groups = np.array_split(np.arange(len(matches)), count) if count <= len(matches) else []
-        return [Totals(_total(references[group]), _total(matches[group])) for group in groups]
+        return [Totals(total_of(references[group]), total_of(matches[group])) for group in groups]
 
     def _trial(self, phi: np.ndarray, contrast: bool, greys: tuple[float, float] | None) -> np.ndarray:
         """What the kernel is to sum up."""
@@ -163,7 +163,9 @@ def _tile_length(start: np.ndarray | None) -> int:
     return int(np.clip(16 / max(tilt, 1e-3), 64, 512))
 
 
-def _blocks(low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int], rows: int) -> tuple[np.ndarray, np.ndarray]:
+def blocks_of(
+    low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int], rows: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(n, 2, 3) first and last + 1 voxel of the blocks between two corners, Z slowest; (n,) which make the sample."""
     depth = (tile[0], tile[1] * rows)
     blocks, sampled = [], []
@@ -174,7 +176,7 @@ def _blocks(low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int], rows:
     return np.array(blocks, np.int64), np.array(sampled)
 
 
-def _total(rows: np.ndarray) -> np.void:
+def total_of(rows: np.ndarray) -> np.void:
     """Sum of structured rows, always in the same order."""
-    flat = rows.view("f8").reshape(len(rows), -1).sum(axis=0)
+    flat = rows.view("f8").reshape(len(rows), rows.dtype.itemsize // 8).sum(axis=0)
     return flat.view(rows.dtype)[0]

@@ -1,0 +1,216 @@
+/* Both images in a tile of im1, row by row: grey values in bins, and which voxels count. */
+#ifndef HPCDVC_MODAL_PAIR_H
+#define HPCDVC_MODAL_PAIR_H
+
+#include "affine_rows.h"
+#include "multimodal.h"
+#include "products.h"
+#include "spline.h"
+
+enum {
+    ROOM = TILE_X + VL,     /* rows are written by whole vectors */
+    ROWS = FLAT_Y,          /* of a plane of a tile, at most */
+    SHORT = 16,             /* voxels of a tile that are not halved without need */
+    LARGEST_BOX = 1 << 21,  /* voxels of im2 that are read at a time */
+    KIND = 4                /* the cubic spline */
+};
+#define WORTH 0.9           /* a tile is halved where its halves read less of im2 than this part of what the whole reads */
+
+typedef struct pair pair;
+/* What is done with a row of a tile, whose columns [first, last) lie in both images; with all rows of one. */
+typedef void row_work(pair *, int z, int y, int first, int last);
+typedef void tile_work(pair *, int is_outside);
+
+struct pair {
+    const hpcdvc_modal_images *m;
+    int is_3d, n[3];        /* of the tile ... */
+    int64_t lo[3];          /* ... its first voxel */
+    int has_invalid, is_crossed; /* of what is read of im2: some voxels do not count; the tile leaves it */
+    box raw, coefficients, valid, scratch;
+    float f[ROOM], g[ROOM], ok[ROOM], slope[3][ROOM];
+    int64_t first, last;    /* planes of im1 that are wanted */
+    int64_t count, outside; /* voxels of im1 that count in im2, and that do not */
+    float position[2][ROOM]; /* in the table, see likelihood.h */
+    float log_density[ROOM], whitened[ROOM], root[ROOM];
+    double log_likelihood;
+    reference_sums total;
+    window plane;
+    float store[4][ROWS * (TILE_X + VL)];
+    int64_t *histogram;
+    double *moments;
+    const uint8_t *diagram;
+    float *residual;
+    uint8_t *phase;
+};
+
+/* Position in im2 of the first voxel of row (z, y) of the tile. */
+static void row_start(const pair *k, const int64_t lo[3], int z, int y, double p[3])
+{
+    const double *c = k->m->centre, x[3] = {(double)(lo[0] + z) - c[0], (double)(lo[1] + y) - c[1], (double)lo[2] - c[2]};
+    for (int i = 0; i < 3; i++) {
+        const double *F = k->m->phi + 4 * i;
+        p[i] = c[i] + F[3] + F[0] * x[0] + F[1] * x[1] + F[2] * x[2];
+    }
+}
+
+/* Voxels [from, to) of im2 that a tile [lo, hi) needs, taps included. Returns how many are read for them; 0 where all of it
+ * lies outside. */
+static double source_of(const pair *k, const int64_t lo[3], const int64_t hi[3], int64_t from[3], int64_t to[3], int *is_crossed)
+{
+    const hpcdvc_interpolation *s = &k->m->interpolation;
+    double p[3], voxels = 1;
+    row_start(k, lo, 0, 0, p);
+    *is_crossed = 0;
+    for (int i = 0; i < 3; i++) {
+        const double last = (double)k->m->im2->shape[i] - 1;
+        double low = p[i], high = low;
+        for (int j = 0; j < 3; j++) {
+            const double d = k->m->phi[4 * i + j] * (double)(hi[j] - 1 - lo[j]);
+            low += d < 0 ? d : 0, high += d > 0 ? d : 0;
+        }
+        if (i == 0 && !k->is_3d) {
+            from[0] = 0, to[0] = 1;
+            continue;
+        }
+        if (!(high >= 0) || !(low <= last)) return 0;
+        *is_crossed |= low < -1e-6 || high > last + 1e-6;
+        from[i] = (int64_t)floor(low < 0 ? 0 : low) - s->taps / 2; /* one spare: rounding below an integer */
+        to[i] = (int64_t)floor(high > last ? last : high) + s->taps / 2 + 1;
+        voxels *= (double)(to[i] - from[i] + 2 * (i == 2 ? s->prefilter.radius : s->pad));
+    }
+    return voxels;
+}
+
+/* Spline coefficients of voxels [from, to) of im2, in bins. Returns 1 when memory ran out. */
+static int read_source(pair *k, const int64_t from[3], const int64_t to[3])
+{
+    const hpcdvc_interpolation *s = &k->m->interpolation;
+    int64_t origin[3];
+    int n[3], wide[3];
+    for (int i = 0; i < 3; i++) {
+        const int R = i == 2 ? s->prefilter.radius : i == 1 || k->is_3d ? s->pad : 0;
+        n[i] = (int)(to[i] - from[i]), wide[i] = n[i] + 2 * R, origin[i] = from[i] - R;
+    }
+    const int64_t dropped = read_box(k->m->im2, origin, wide, k->m->low[1], k->m->scale[1], &k->raw, &k->valid, &k->scratch);
+    if (dropped == -1 || box_shape(&k->coefficients, n)) return 1;
+    memcpy(k->valid.origin, origin, sizeof origin), memcpy(k->coefficients.origin, from, sizeof origin);
+    prefilter(s, k->is_3d ? s->pad : 0, &k->raw, &k->coefficients);
+    k->has_invalid = dropped > 0;
+    return 0;
+}
+
+/* Row (z, y) of im1 in bins, and in `ok` which of its voxels count. Returns how many. */
+static int64_t read_row(pair *k, int z, int y)
+{
+    const hpcdvc_volume *im = k->m->im1;
+    const int64_t at = voxel(im, k->lo, z, y, 0);
+    const int n = k->n[2];
+    int count = n;
+    row_reads[im->type]((const char *)im->data + at * type_bytes[im->type], n, k->m->low[0], k->m->scale[0], k->f);
+    for (int x = 0; x < n; x++) k->ok[x] = 1;
+    if (im->type < TYPE_F4 && !im->mask) return n;
+    for (int x = 0; x < n; x++)
+        if ((im->mask && !im->mask[at + x]) || !isfinite(k->f[x])) k->ok[x] = k->f[x] = 0, count--;
+    return count;
+}
+
+/* im2 in row (z, y), between columns [first, last) that lie in it, in bins, and its slopes if wanted; `ok` becomes that of both images.
+ * Returns how many voxels count. */
+INLINE int64_t sample(pair *k, int z, int y, int is_3d, int with_slopes, int64_t counted, int *first, int *last)
+{
+    const double slope[3] = {k->m->phi[2], k->m->phi[6], k->m->phi[10]};
+    float *const slopes[3] = {k->slope[0], k->slope[1], k->slope[2]};
+    const int n = k->n[2];
+    double p[3], q[3];
+    row_start(k, k->lo, z, y, p);
+    *first = 0, *last = n;
+    if (k->is_crossed) {
+        columns_inside(p, slope, k->m->im2->shape, is_3d, n, first, last);
+        clear_ends(k->ok, *first, *last, n);
+    }
+    if (k->has_invalid) drop_bad_cells(&k->valid, p, slope, is_3d, *first, *last, k->ok);
+    if (k->is_crossed || k->has_invalid) {
+        counted = 0;
+        for (int x = *first; x < *last; x++) counted += k->ok[x] > 0;
+    }
+    for (int i = 0; i < 3; i++) q[i] = p[i] - (double)k->coefficients.origin[i];
+    sample_row_with(&k->coefficients, q, slope, *first, *last, KIND, is_3d, 1, k->g, with_slopes ? slopes : NULL);
+    return counted;
+}
+
+/* Work through the rows of a tile; is_outside: nothing of it lies in im2. */
+INLINE void each_row(pair *k, int is_outside, int is_3d, int with_slopes, row_work *work)
+{
+    for (int z = 0; z < k->n[0]; z++)
+        for (int y = 0; y < k->n[1] && k->lo[0] + z >= k->first && k->lo[0] + z < k->last; y++) {
+            const int64_t in_im1 = read_row(k, z, y);
+            int first = 0, last = 0;
+            const int64_t counted = is_outside || in_im1 == 0 ? 0 : sample(k, z, y, is_3d, with_slopes, in_im1, &first, &last);
+            k->count += counted, k->outside += in_im1 - counted;
+            work(k, z, y, counted ? first : 0, counted ? last : 0);
+        }
+}
+
+/* The same for 2-D and 3-D images; all loops are unrolled for either. */
+INLINE void rows_of_tile(pair *k, int is_outside, int with_slopes, row_work *work)
+{
+    if (k->is_3d) each_row(k, is_outside, 1, with_slopes, work);
+    else each_row(k, is_outside, 0, with_slopes, work);
+}
+
+/* Work through a tile, in halves as long as these need less of im2. Returns 1 when memory ran out. */
+static int each_tile(pair *k, const int64_t lo[3], const int64_t hi[3], tile_work *work)
+{
+    int64_t from[3], to[3], middle[2][3], unused[2][3];
+    int longest = 2, crossed, ignored;
+    const double voxels = source_of(k, lo, hi, from, to, &crossed);
+    for (int i = 0; i < 2; i++)
+        if (hi[i] - lo[i] > hi[longest] - lo[longest]) longest = i;
+    memcpy(middle[0], hi, sizeof *middle), memcpy(middle[1], lo, sizeof *middle);
+    middle[0][longest] = middle[1][longest] = (lo[longest] + hi[longest]) / 2;
+    if (hi[longest] - lo[longest] > (voxels > LARGEST_BOX ? 1 : SHORT)) {
+        const double halves = source_of(k, lo, middle[0], unused[0], unused[1], &ignored)
+                              + source_of(k, middle[1], hi, unused[0], unused[1], &ignored);
+        if (voxels > LARGEST_BOX || halves < WORTH * voxels)
+            return each_tile(k, lo, middle[0], work) || each_tile(k, middle[1], hi, work);
+    }
+    for (int i = 0; i < 3; i++) k->lo[i] = lo[i], k->n[i] = (int)(hi[i] - lo[i]);
+    k->is_crossed = crossed;
+    if (voxels > 0 && read_source(k, from, to)) return 1;
+    work(k, voxels == 0);
+    return 0;
+}
+
+/* Work through a block, tile by tile. Returns 1 when memory ran out. */
+static int each_block(pair *k, const int64_t lo[3], const int64_t hi[3], tile_work *work)
+{
+    const int64_t size[3] = {TILE_Z, k->is_3d ? TILE_Y : FLAT_Y, TILE_X};
+    int64_t first[3], last[3];
+    for (first[0] = lo[0]; first[0] < hi[0]; first[0] += size[0])
+        for (first[1] = lo[1]; first[1] < hi[1]; first[1] += size[1])
+            for (first[2] = lo[2]; first[2] < hi[2]; first[2] += size[2]) {
+                for (int i = 0; i < 3; i++) last[i] = first[i] + size[i] < hi[i] ? first[i] + size[i] : hi[i];
+                if (each_tile(k, first, last, work)) return 1;
+            }
+    return 0;
+}
+
+static void pair_end(pair *k)
+{
+    if (!k) return;
+    box *all[] = {&k->raw, &k->coefficients, &k->valid, &k->scratch};
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++) free(all[i]->v);
+    free(k);
+}
+
+/* NULL when memory ran out. */
+static pair *pair_start(const hpcdvc_modal_images *m)
+{
+    pair *k;
+    if (posix_memalign((void **)&k, 64, sizeof *k)) return NULL;
+    memset(k, 0, sizeof *k);
+    k->m = m, k->is_3d = m->im1->shape[0] > 1, k->last = m->im1->shape[0];
+    return k;
+}
+
+#endif
