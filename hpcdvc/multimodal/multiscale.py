@@ -17,9 +17,8 @@ from hpcdvc.multimodal.greys import GreyRange, grey_range
 from hpcdvc.multimodal.mixture import Mixture
 from hpcdvc.multimodal.pair import ModalPair, explained
 from hpcdvc.multimodal.phases import diagram_of
-from hpcdvc.multimodal.registration import ITERATE, Iterate, iterate, mixture_of
+from hpcdvc.multimodal.registration import ITERATE, Iterate, iterate, mixture_of, objective_of
 from hpcdvc.multimodal.settings import ModalSettings
-from hpcdvc.multimodal.tables import Tables
 from hpcdvc.multimodal.verdict import verdict
 from hpcdvc.registration.kernel_settings import basis
 from hpcdvc.registration.levels import Level
@@ -43,7 +42,7 @@ class ModalResult:
     centre : (3,) point of im1, ZYX, voxels
     return_status : 2 converged; others see hpcdvc.fields.status
     iterations : of this level
-    log_likelihood : sum over the voxels of log p(im1, im2), at the end
+    log_likelihood : sum over the voxels of log p(im1 | im2), at the end
     delta_phi_norm : norm of the last change of phi, in voxels of the level
     variance : (12,) variances of the first three rows of phi, voxels of the images
     explained_start, explained : part of the variance of im2, brought back by Phi, that im1 explains
@@ -180,7 +179,7 @@ def _register_level(
     pair = ModalPair(level, ranges, settings.bins, margin, (centre - level.first) / level.step, team)
     start = to_level(phi, level)
     rows = [history, done := journal.done(level.factor)]
-    state = Iterate.of_row(done[-1]) if len(done) else Iterate.at(start)
+    state = Iterate.of_rows(done) if len(done) else Iterate.at(start)
     journal.say(f"binning {level.factor}: {' x '.join(map(str, shape))} voxels (ZYX), margin {margin}")
     first = len(history) + len(done)
     for index, after in enumerate(iterate(pair, state, settings, n_phases, dimensions, team), first):
@@ -188,7 +187,7 @@ def _register_level(
         rows.append(journal.add(state, index, level.factor))
     histogram = pair.histogram(state.phi)
     mixture = team.agree(lambda: mixture_of(histogram, settings, n_phases))
-    sums = pair.sums(state.phi, team.agree(lambda: Tables.of(mixture, settings.bins)))
+    sums = pair.sums(state.phi, team.agree(lambda: objective_of(mixture, settings)))
     before, after = (explained(pair.moments(at)) for at in (start, state.phi))
     state = replace(state, status=verdict(state, before, after))
     variance = np.full(12, np.nan)

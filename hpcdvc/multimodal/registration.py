@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hpcdvc.fields.status import Status
-from hpcdvc.multimodal.approach import conditional_tables, explained_by
 from hpcdvc.multimodal.mixture import Mixture, fit_mixture
-from hpcdvc.multimodal.pair import ModalPair, ModalSums
+from hpcdvc.multimodal.objective import Objective, given_im2, moments_of, on_the_average
+from hpcdvc.multimodal.pair import ModalPair, ModalSums, explained
 from hpcdvc.multimodal.settings import ModalSettings
 from hpcdvc.multimodal.tables import Tables
-from hpcdvc.registration.gauss_newton import MIN_OVERLAP, compose, solve, step_length
+from hpcdvc.registration.gauss_newton import MIN_OVERLAP, compose, solve
 from hpcdvc.registration.kernel_settings import basis
 
 #: Stages: by what im1 says of im2 on the average, and by the mixture.
@@ -24,15 +24,19 @@ APPROACH, MIXTURE = 1, 2
 NEAR = 0.02
 #: Part of the iterations that the approach may take.
 MOST_APPROACH = 0.6
+#: Iterations that the next change learns from, and how many times as long as asked for they can make it.
+MEMORY, LONGEST = 4, 8.0
 
 #: One iteration, as the shards store it.
 ITERATE = np.dtype(
     [("index", "<i8"), ("factor", "<i4"), ("number", "<i4"), ("status", "<i4"), ("stage", "<i4")]
     + [("phi", "<f8", (3, 4)), ("before", "<f8", (3, 4))]
-    + [(name, "<f8") for name in ("log_likelihood", "explained", "voxels", "delta_phi_norm", "step")]
-    + [("delta", "<f8", 12)],
+    + [(name, "<f8") for name in ("log_likelihood", "explained", "voxels", "delta_phi_norm")]
+    + [("change", "<f8", (2, 12))],
     align=True,
 )
+#: What records hold beside the place of the iteration.
+STORED = [name for name in ITERATE.names if name not in ("index", "factor")]
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,12 @@ class Iterate:
     stage : of the next iteration
     phi : (3, 4) array, about the centre of the pair
     before : phi before this iteration, whose joint histogram the next one goes by
-    log_likelihood : sum over the voxels of log p(f, g), of `before`
+    log_likelihood : sum over the voxels of log p(f | g), im1 given im2, of `before`
     explained : part of the variance of im2 that im1 explains, of `before`
     voxels : number of voxels that took part
     delta_phi_norm : norm of the change
-    step : factor on the change that the equations ask for
-    delta : (12,) that change, without the factor
+    change : (2, 12) that the equations ask for, and that was made
+    trail : (n, 2, 12) changes of the iterations before, those that the next one learns from
     """
 
     number: int
@@ -63,8 +67,8 @@ class Iterate:
     explained: float = np.nan
     voxels: float = 0.0
     delta_phi_norm: float = np.inf
-    step: float = 1.0
-    delta: np.ndarray = field(default_factory=lambda: np.full(12, np.nan))
+    change: np.ndarray = field(default_factory=lambda: np.zeros((2, 12)))
+    trail: np.ndarray = field(default_factory=lambda: np.empty((0, 2, 12)))
 
     @classmethod
     def at(cls, phi: np.ndarray) -> "Iterate":
@@ -74,19 +78,30 @@ class Iterate:
     def row(self, index: int, factor: int) -> np.ndarray:
         """As one record of ITERATE."""
         row = np.zeros(1, ITERATE)
-        for name, value in {**vars(self), "index": index, "factor": factor}.items():
-            row[name] = value
+        row["index"], row["factor"] = index, factor
+        for name in STORED:
+            row[name] = getattr(self, name)
         return row
 
     @classmethod
-    def of_row(cls, row: np.void) -> "Iterate":
-        """The state that a record holds."""
-        return cls(**{name: row[name].copy() if row[name].ndim else row[name].item() for name in cls.__annotations__})
+    def of_rows(cls, rows: np.ndarray) -> "Iterate":
+        """The state that the records of a level lead to."""
+        values = {name: rows[-1][name] for name in STORED}
+        state = cls(**{name: value.copy() if value.ndim else value.item() for name, value in values.items()})
+        # the stage is that of the next iteration
+        same = np.flatnonzero(rows["stage"] != state.stage)
+        since = same[-1] + 2 if len(same) else 0
+        return replace(state, trail=rows["change"][since:][-MEMORY:])
 
 
 def mixture_of(histogram: np.ndarray, settings: ModalSettings, n_phases: int | str) -> Mixture:
     """The mixture that a joint histogram is made of."""
     return fit_mixture(histogram, n_phases, settings.distance, settings.fit_distance, settings.thresholds)
+
+
+def objective_of(mixture: Mixture, settings: ModalSettings) -> Objective:
+    """What is maximised, with a mixture."""
+    return given_im2(Tables.of(mixture, settings.bins), settings.bins)
 
 
 def iterate(
@@ -111,12 +126,12 @@ def iterate(
     histogram = pair.histogram(state.before)
     while not state.status:
 
-        def tables(histogram=histogram, state=state) -> object:
+        def objective(histogram=histogram, state=state) -> Objective:
             if state.stage == APPROACH:
-                return conditional_tables(histogram)
-            return Tables.of(mixture_of(histogram, settings, n_phases), settings.bins)
+                return given_im2(on_the_average(histogram), settings.bins)
+            return objective_of(mixture_of(histogram, settings, n_phases), settings)
 
-        sums = pair.sums(state.phi, team.agree(tables))
+        sums = pair.sums(state.phi, team.agree(objective))
         state = team.agree(lambda sums=sums, state=state: _step(sums, state, settings, unknowns))
         histogram = sums.histogram
         yield state
@@ -131,7 +146,7 @@ def _step(sums: ModalSums, last: Iterate, settings: ModalSettings, unknowns: np.
     """One step of Newton's method from the sums."""
     state = replace(
         last, number=last.number + 1, before=last.phi, voxels=float(sums.count), log_likelihood=sums.log_likelihood,
-        explained=explained_by(sums.histogram),
+        explained=explained(moments_of(sums.histogram)),
     )  # fmt: skip
     if not enough(sums, unknowns):
         return replace(state, status=int(Status.LEFT_IMAGE))
@@ -139,12 +154,39 @@ def _step(sums: ModalSums, last: Iterate, settings: ModalSettings, unknowns: np.
     if solved is None:
         return replace(state, status=int(Status.SINGULAR))
     delta, _ = solved
-    step = step_length(last, delta, sums.matrix)
-    phi, status = compose(last.phi, step * delta, settings.rigid)
-    state = replace(state, phi=phi, step=step, delta=delta, delta_phi_norm=step * float(np.linalg.norm(delta)))
+    made = accelerated(delta, last.trail, sums.matrix)
+    phi, status = compose(last.phi, made, settings.rigid)
+    change = np.stack([delta, made])
+    trail = np.concatenate([last.trail, change[None]])[-MEMORY:]
+    state = replace(state, phi=phi, change=change, trail=trail, delta_phi_norm=float(np.linalg.norm(made)))
     if status:
         return replace(state, status=int(status))
     return _judged(state, settings)
+
+
+def accelerated(delta: np.ndarray, trail: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """The change to make: what the iterations before have told about how much of an error a change leaves.
+
+    Parameters
+    ----------
+    delta : (12,) change that the equations ask for
+    trail : (n, 2, 12) changes asked for and made in the iterations before
+    matrix : (12, 12) normal matrix, the metric in which what is left is small
+
+    References
+    ----------
+    Anderson 1965, doi 10.1145/321296.321305; Walker & Ni 2011, doi 10.1137/10078356X
+    """
+    if not len(trail):
+        return delta
+    asked, made = trail.swapaxes(0, 1)
+    turned = np.diff(np.concatenate([asked, delta[None]]), axis=0)
+    normal = turned @ matrix @ turned.T
+    scale = np.sqrt(np.maximum(np.diag(normal), np.finfo(float).tiny))
+    part = np.linalg.lstsq(normal / np.outer(scale, scale), turned @ matrix @ delta / scale, rcond=1e-8)[0] / scale
+    result = delta - part @ (made + turned)
+    length, longest = (np.sqrt(change @ matrix @ change) for change in (result, LONGEST * delta))
+    return result if length <= longest else delta
 
 
 def _judged(state: Iterate, settings: ModalSettings) -> Iterate:
@@ -154,6 +196,6 @@ def _judged(state: Iterate, settings: ModalSettings) -> Iterate:
     if state.stage == APPROACH:
         if state.delta_phi_norm > NEAR and state.number < MOST_APPROACH * settings.max_iterations:
             return state
-        return replace(state, stage=MIXTURE, step=1.0, delta=np.full(12, np.nan))  # another likelihood
+        return replace(state, stage=MIXTURE, trail=np.empty((0, 2, 12)))  # another likelihood
     settled = state.delta_phi_norm <= settings.min_delta_phi
     return replace(state, status=int(Status.CONVERGED) if settled else 0)
