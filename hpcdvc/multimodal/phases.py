@@ -3,7 +3,7 @@
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.multimodal.mixture import Mixture
+from hpcdvc.multimodal.components import Mixture
 
 
 def parameters_of(mixture: Mixture) -> np.ndarray:
