@@ -1,5 +1,4 @@
-"""Images of two modalities: x-rays and neutrons, two energies. One Phi by the likelihood of their joint histogram.
+"""Images of other modalities: their joint histogram as a mixture, and the motion that makes it most likely.
 
-May import `search` and what that may import. `mixture` takes a joint histogram apart into phases and the boundaries
-between them, `tables` makes of it what a step needs; begin with these.
+May import `search` and what that may import. Begin reading with `mixture` and `components`.
 """

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+#: Most phases: with all boundaries between them they are 856 components.
+MOST_PHASES = 16
 #: Components of a boundary.
 SEGMENT = 7
 #: How far along it each of them reaches (standard deviation), parts of the distance to the next.

@@ -195,7 +195,8 @@ def _moments(f: np.ndarray, g: np.ndarray, share: np.ndarray) -> tuple[np.ndarra
 def at_least(covariances: np.ndarray, narrowest: float) -> np.ndarray:
     """Covariances none of whose axes is narrower than that (standard deviation)."""
     values, axes = np.linalg.eigh(covariances)
-    return np.einsum("kij,kj,klj->kil", axes, np.maximum(values, narrowest**2), axes)
+    found = np.einsum("kij,kj,klj->kil", axes, np.maximum(values, narrowest**2), axes)
+    return (found + found.transpose(0, 2, 1)) / 2
 
 
 def _surplus(mixture: Mixture) -> int | None:
