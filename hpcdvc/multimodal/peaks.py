@@ -2,7 +2,8 @@
 
 import numpy as np
 
-#: Width (standard deviation) of the Gaussian that smooths a histogram, bins of 128.
+#: Width (standard deviation) of the Gaussian that smooths a histogram: bins, and bins of 128 where there are more. Grey
+#: values that are whole numbers fill some bins with more of them than others.
 SMOOTHING = 1.5
 #: A peak is so many times as high as the lowest point of the way to a higher one ...
 PROMINENT = 1.1
@@ -71,7 +72,7 @@ def smoothed(histogram: np.ndarray) -> tuple[np.ndarray, float]:
     """A histogram with less of its noise, and the width of the Gaussian, bins."""
     from scipy import ndimage
 
-    width = SMOOTHING * len(histogram) / 128
+    width = SMOOTHING * max(1, len(histogram) / 128)
     return ndimage.gaussian_filter(histogram.astype(float), width, mode="constant"), width
 
 
