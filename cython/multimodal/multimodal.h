@@ -6,7 +6,7 @@
 #include "table.h"
 
 /* im1 is worked through in tiles of at most so many voxels, in 3-D and 2-D. */
-enum { TILE_Z = 16, TILE_Y = 32, TILE_X = 256, FLAT_Y = 64 };
+enum { TILE_Z = 16, TILE_Y = 32, TILE_X = 128, FLAT_Y = 64 };
 
 /* blocks: lo[3], hi[3] of each. All return 0, or 1 when memory ran out. */
 typedef struct {

@@ -1,5 +1,5 @@
-/* Cubic interpolation where a row of im1 crosses many rows of im2: the few voxels in between do not fill the lanes of spline.h, so
- * that each voxel has its four taps along x side by side instead. */
+/* The SMOOTH spline where a row of im1 crosses many rows of im2: the few voxels in between do not fill the lanes of spline.h,
+ * so that each voxel has its four taps along x side by side instead. */
 #ifndef HPCDVC_TURNED_H
 #define HPCDVC_TURNED_H
 
@@ -16,16 +16,15 @@ INLINE vi whole(vf v) { return __builtin_convertvector(v, vi); }
 #define STEEP 0.16
 INLINE int is_steep(const double slope[3]) { return fabs(slope[0]) + fabs(slope[1]) + fabs(slope[2] - 1) > STEEP; }
 
-/* Weights of the taps along x at fraction t, and their slopes: polynomials whose coefficients are those of `weights` of spline.h. */
+/* Weights of the taps along x at fraction t, and their slopes: those of `weights` of spline.h as polynomials. */
 INLINE quad weights_along(float t)
 {
-    const quad c0 = {1 / 6.f + 1 / 42.f, 2 / 3.f - 2 / 42.f, 1 / 6.f + 1 / 42.f, 0}, c1 = {-.5f - 1 / 42.f, 3 / 42.f, .5f - 3 / 42.f, 1 / 42.f};
-    const quad c2 = {.5f, -1, .5f, 0}, c3 = {-1 / 6.f, .5f, -.5f, 1 / 6.f};
+    const quad c0 = {1 / 6.f, 2 / 3.f, 1 / 6.f, 0}, c1 = {-.5f, 0, .5f, 0}, c2 = {.5f, -1, .5f, 0}, c3 = {-1 / 6.f, .5f, -.5f, 1 / 6.f};
     return c0 + t * (c1 + t * (c2 + t * c3));
 }
 INLINE quad slopes_along(float t)
 {
-    const quad c1 = {-.5f - 1 / 42.f, 3 / 42.f, .5f - 3 / 42.f, 1 / 42.f}, c2 = {1, -2, 1, 0}, c3 = {-.5f, 1.5f, -1.5f, .5f};
+    const quad c1 = {-.5f, 0, .5f, 0}, c2 = {1, -2, 1, 0}, c3 = {-.5f, 1.5f, -1.5f, .5f};
     return c1 + t * (c2 + t * c3);
 }
 
@@ -51,7 +50,7 @@ INLINE void find_places(const box *c, const double start[3], const double slope[
         tap += (n + (int32_t)((int64_t)f - 1)) * (int32_t)step[i];
         if (i == 2) store(at->t, t);
         else {
-            weights(t, 4, w), slopes_of(t, 4, d);
+            weights(t, SMOOTH, w), slopes_of(t, SMOOTH, d);
             for (int k = 0; k < 4; k++) store(at->w[i][k], w[k]), store(at->d[i][k], d[k]);
         }
     }
