@@ -175,7 +175,7 @@ def _register_level(
 ) -> ModalResult:
     """What one level finds, and the history up to here."""
     shape, dimensions = level.im1.shape, dimensions_of(level.im1.shape)
-    margin = settings.margin_of(shape)
+    margin = settings.margin_of(shape, level.factor)
     pair = ModalPair(level, ranges, settings.bins, margin, (centre - level.first) / level.step, team)
     start = to_level(phi, level)
     rows = [history, done := journal.done(level.factor)]

@@ -22,6 +22,8 @@ from hpcdvc.registration.kernel_settings import basis
 APPROACH, MIXTURE = 1, 2
 #: Norm of the change of Phi at which the mixture takes over.
 NEAR = 0.02
+#: That below which changes follow a law that the next one can learn from.
+LAWFUL = 0.2
 #: Part of the iterations that the approach may take.
 MOST_APPROACH = 0.6
 #: Iterations that the next change learns from, and how many times as long as asked for they can make it.
@@ -29,14 +31,14 @@ MEMORY, LONGEST = 4, 8.0
 
 #: One iteration, as the shards store it.
 ITERATE = np.dtype(
-    [("index", "<i8"), ("factor", "<i4"), ("number", "<i4"), ("status", "<i4"), ("stage", "<i4")]
+    [("index", "<i8"), ("factor", "<i4"), ("number", "<i4"), ("status", "<i4"), ("stage", "<i4"), ("learned", "<i4")]
     + [("phi", "<f8", (3, 4)), ("before", "<f8", (3, 4))]
     + [(name, "<f8") for name in ("log_likelihood", "explained", "voxels", "delta_phi_norm")]
     + [("change", "<f8", (2, 12))],
     align=True,
 )
 #: What records hold beside the place of the iteration.
-STORED = [name for name in ITERATE.names if name not in ("index", "factor")]
+STORED = [name for name in ITERATE.names if name not in ("index", "factor", "learned")]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Iterate:
     def row(self, index: int, factor: int) -> np.ndarray:
         """As one record of ITERATE."""
         row = np.zeros(1, ITERATE)
-        row["index"], row["factor"] = index, factor
+        row["index"], row["factor"], row["learned"] = index, factor, len(self.trail)
         for name in STORED:
             row[name] = getattr(self, name)
         return row
@@ -88,10 +90,7 @@ class Iterate:
         """The state that the records of a level lead to."""
         values = {name: rows[-1][name] for name in STORED}
         state = cls(**{name: value.copy() if value.ndim else value.item() for name, value in values.items()})
-        # the stage is that of the next iteration
-        same = np.flatnonzero(rows["stage"] != state.stage)
-        since = same[-1] + 2 if len(same) else 0
-        return replace(state, trail=rows["change"][since:][-MEMORY:])
+        return replace(state, trail=rows["change"][len(rows) - rows[-1]["learned"] :])
 
 
 def mixture_of(histogram: np.ndarray, settings: ModalSettings, n_phases: int | str) -> Mixture:
@@ -154,10 +153,13 @@ def _step(sums: ModalSums, last: Iterate, settings: ModalSettings, unknowns: np.
     if solved is None:
         return replace(state, status=int(Status.SINGULAR))
     delta, _ = solved
-    made = accelerated(delta, last.trail, sums.matrix)
+    grows = not sums.log_likelihood / sums.count < last.log_likelihood / max(last.voxels, 1)
+    lawful = grows and float(np.linalg.norm(delta)) < LAWFUL
+    trail = last.trail if lawful else last.trail[:0]
+    made = accelerated(delta, trail, sums.matrix)
     phi, status = compose(last.phi, made, settings.rigid)
     change = np.stack([delta, made])
-    trail = np.concatenate([last.trail, change[None]])[-MEMORY:]
+    trail = np.concatenate([trail, change[None]])[-MEMORY:]
     state = replace(state, phi=phi, change=change, trail=trail, delta_phi_norm=float(np.linalg.norm(made)))
     if status:
         return replace(state, status=int(status))
