@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.common import ImagePair, Mask, PhiFile, Place, RunControl
-from hpcdvc.options.declare import OptionSet, option, option_group
-from hpcdvc.options.values import whole_number
+from hpcdvc.options.declare import OptionSet, declarations, option, option_group
+from hpcdvc.options.values import listed, whole_number
 
 DESCRIPTION = "Register two images that show the same body by different means: x-rays and neutrons, two energies."
 
@@ -107,6 +107,10 @@ class Phases(OptionSet):
                 raise UserError(f"-ph {number}: from 1 to {MOST_PHASES} phases can be told apart")
 
 
+#: What a file of --phases says itself.
+SAID_BY_PHASES = ("n_phases", "bins", "crop", "im1_threshold", "im2_threshold", "distance", "fit_distance")
+
+
 @option_group
 class ModalStart(PhiFile):
     """Where it starts from."""
@@ -191,6 +195,8 @@ class Options(ImagePair, ModalStart, GreyValues, Phases, Selection, Iterations, 
         given = [flag for flag, value in starts if value]
         if len(given) > 1:
             raise UserError(f"give only one of {' and '.join(given)}: each says where to start from")
+        if self.phases_file:
+            self._check_phases()
         if self.n_phases != (AUTO,) and len(self.n_phases) not in (1, self.levels):
             raise UserError(
                 f"-ph has {len(self.n_phases)} numbers of phases, and -bin asks for {self.levels} "
@@ -198,3 +204,11 @@ class Options(ImagePair, ModalStart, GreyValues, Phases, Selection, Iterations, 
             )
         if len(self.n_phases) == 1:
             self.n_phases *= self.levels
+
+    def _check_phases(self) -> None:
+        said = [declared for declared in declarations(type(self)) if declared.name in SAID_BY_PHASES]
+        given = [declared.label for declared in said if getattr(self, declared.name) != declared.default]
+        if given:
+            raise UserError(f"--phases says itself what {listed(given, 'and')} would say: leave that out")
+        if self.levels > 1:
+            raise UserError(f"--phases holds the phases of one level: leave -bin {self.levels} out")

@@ -131,4 +131,5 @@ def mixture_of(last: ModalResult) -> dict[str, np.ndarray]:
 
 def phases_of(last: ModalResult, settings: ModalSettings) -> PhasesFile:
     """What `--phases` replays."""
-    return PhasesFile(last.phi)
+    numbers = len(last.histogram), settings.crop, last.ranges, settings.thresholds
+    return PhasesFile(last.phi, last.centre, *numbers, last.mixture)

@@ -131,21 +131,28 @@ def settings_of(options: Options) -> ModalSettings:
     UserError
         The file of --phases is none.
     """
-    o = options
+    o, phases = options, read_phases(options.phases_file) if options.phases_file else None
+    bins, crop, thresholds = o.bins, o.crop, (o.im1_threshold, o.im2_threshold)
+    ranges = ((o.im1_min, o.im1_max), (o.im2_min, o.im2_max))
+    if phases and phases.ranges and ranges != ((None, None), (None, None)):
+        raise UserError(f"{o.phases_file} has the ranges of grey values: leave -im1min, -im1max, -im2min, -im2max out")
+    if phases:
+        bins, crop, thresholds = phases.bins, phases.crop, phases.thresholds
+        ranges = tuple((grey.low, grey.high) for grey in phases.ranges) if phases.ranges else ranges
     return ModalSettings(
         n_phases=AUTO if AUTO in o.n_phases else o.n_phases,
-        bins=o.bins,
-        crop=o.crop,
+        bins=bins,
+        crop=crop,
         margin=o.margin,
-        ranges=((o.im1_min, o.im1_max), (o.im2_min, o.im2_max)),
-        thresholds=(o.im1_threshold, o.im2_threshold),
+        ranges=ranges,
+        thresholds=thresholds,
         distance=o.distance,
         fit_distance=o.fit_distance,
         coverage=o.coverage,
         max_iterations=o.max_iterations,
         min_delta_phi=o.min_delta_phi,
         rigid=o.rigid,
-        phases=read_phases(o.phases_file) if o.phases_file else None,
+        phases=phases,
         names=(o.im1, o.im2),
     )
 
@@ -189,8 +196,9 @@ def start_of(task: MmrTask, auto: bool, level: Level, centre: np.ndarray, team) 
 
         found = find_start(level, centre, team)
         return np.eye(4) if found is None else found
-    if task.settings.phases:
-        return at_points(task.settings.phases.phi, (np.array(level.im1.shape) - 1) / 2, centre[None])[0]
+    if phases := task.settings.phases:
+        about = (np.array(level.im1.shape) - 1) / 2 if phases.centre is None else phases.centre
+        return at_points(phases.phi, about, centre[None])[0]
     if task.start:
         return at_points(task.start.phi[0], task.start.positions[0], centre[None])[0]
     return np.eye(4)
