@@ -111,7 +111,7 @@ def gaussian_mixture_parameters(
     After Tudisco et al. (2017), An extension of digital volume correlation for multimodality image registration. The
     boundaries between phases are fitted with them, see the page on theory.
     """
-    if n_phases != AUTO and not (n_phases == int(n_phases) and 1 <= n_phases <= MOST_PHASES):
+    if n_phases not in (AUTO, *range(1, MOST_PHASES + 1)):
         raise UserError(f"{n_phases} phases are not possible: 1 to {MOST_PHASES}, or {AUTO!r}")
     counts = joint_histogram(im1, im2, bins, ((0, bins - 1), (0, bins - 1)))
     shown = counts.copy()
@@ -144,6 +144,7 @@ def _least_and_greatest(image: np.ndarray, name: str) -> tuple[float, float]:
 
 def _bins_of(grey: np.ndarray, bins: int, low: float, high: float) -> np.ndarray:
     """Nearest bins of grey values; -1 where they are beyond the range, or none."""
-    value = (grey.astype(float) - low) * ((bins - 1) / (high - low))
-    inside = (value >= 0) & (value <= bins - 1)  # False for NaN
-    return np.where(inside, np.rint(np.where(inside, value, 0)), -1).astype(np.int64)
+    grey = grey.astype(float)
+    inside = (grey >= low) & (grey <= high)  # False for NaN
+    value = np.where(inside, grey - low, 0) * ((bins - 1) / (high - low))
+    return np.where(inside, np.minimum(np.rint(value), bins - 1), -1).astype(np.int64)

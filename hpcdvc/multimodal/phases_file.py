@@ -9,7 +9,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError, file_error, quoted
 from hpcdvc.multimodal.checked_phases import Checked, as_float
-from hpcdvc.multimodal.components import Mixture
+from hpcdvc.multimodal.components import SEGMENT, Mixture
 from hpcdvc.multimodal.greys import GreyRange
 from hpcdvc.multimodal.mixture import fit_weights
 
@@ -86,7 +86,7 @@ def phases_text(phases: PhasesFile) -> str:
         ],
     }
     if phases.complete:
-        shares = mixture.weights[n:].reshape(len(mixture.pairs), -1)
+        shares = mixture.weights[n:].reshape(-1, SEGMENT)
         values["boundaries"] = [
             {"phases": [int(number) + 1 for number in pair], "weights": share.tolist()}
             for pair, share in zip(mixture.pairs, shares, strict=True)
