@@ -127,8 +127,11 @@ def test_as_the_twin(dimensions, move, how):
     same_bins(histogram, twin.histogram(chosen), 1e-4)
     assert (found.histogram == histogram).all()
     assert moments[:, 0] == pytest.approx(histogram.sum(axis=1))
-    assert np.allclose(moments, twin.moments(chosen), rtol=1e-4, atol=1)
-    assert explained(moments) == pytest.approx(explained(twin.moments(chosen)), abs=1e-4)
+    expected = twin.moments(chosen)
+    assert np.allclose(moments.sum(axis=0), expected.sum(axis=0), rtol=1e-5)
+    voxel = np.array([1, BINS, BINS**2])  # a few may be in the bin beside
+    assert (np.abs(moments - expected) <= 4 * voxel + 1e-4 * expected).all()
+    assert explained(moments) == pytest.approx(explained(expected), abs=1e-4)
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
