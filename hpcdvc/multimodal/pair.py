@@ -1,11 +1,11 @@
 """Two images of other modalities under a Phi: joint histogram, log-likelihood of a mixture, and its derivatives.
 
 The image is cut into blocks that do not depend on the ranks; every rank sums over some of them, and the totals are made
-of all blocks in their order. So the number of ranks changes no bit.
+of all blocks in their order. So the number of ranks changes no bit. Far from the solution a sample of the blocks shows
+the way as well.
 """
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from hpcdvc.registration.pair import total_of
 SUMS = dtype("modal_sums")
 #: Blocks that there are about, and the least and the largest length of one along z and y; along x it is twice as long.
 BLOCKS, SHORTEST, LONGEST = 64, 16, 64
+#: One block of so many stands for all, where that will do and there are enough of them.
+SAMPLE, LEAST_BLOCKS = 4, 32
 
 
 @dataclass(frozen=True)
@@ -73,21 +75,25 @@ class ModalPair:
     """
 
     def __init__(self, level: Level, ranges: tuple, bins: int, margin: tuple[int, int, int], centre: np.ndarray, team):
-        blocks = _blocks(np.array(margin), np.array(level.im1.shape) - margin)
-        self.blocks, self.bins, self.shape = blocks[slice(*team.spans(len(blocks)))], bins, level.im1.shape
+        blocks, sample = _blocks(np.array(margin), np.array(level.im1.shape) - margin)
+        self._blocks = {
+            chosen: some[slice(*team.spans(len(some)))] for chosen, some in ((False, blocks), (True, sample))
+        }
+        self.bins, self.shape = bins, level.im1.shape
         self.centre, self._team, self._tables = np.asarray(centre, float), team, None
         greys = [[getattr(grey, name) for grey in ranges] for name in ("low", "high")]
         self._images = Images(Volume(level.im1, level.mask1), Volume(level.im2), *greys, bins, self.centre)
 
-    def histogram(self, phi: np.ndarray) -> np.ndarray:
+    def histogram(self, phi: np.ndarray, sampled: bool = False) -> np.ndarray:
         """Joint histogram: (bins, bins) int64, im1 by im2, voxels of the nearest bins. Collective; on all ranks.
 
         Parameters
         ----------
         phi : (3, 4) array, about the centre
+        sampled : a sample of the blocks will do
         """
         found = np.zeros((self.bins, self.bins), np.int64)
-        self._images.count(phi, self.blocks, found)
+        self._images.count(phi, self._blocks[sampled], found)
         return self._team.sum(found)
 
     def moments(self, phi: np.ndarray) -> np.ndarray:
@@ -97,22 +103,24 @@ class ModalPair:
         ----------
         phi : (3, 4) array, about the centre
         """
-        found = np.zeros((len(self.blocks), self.bins, 3))
-        self._images.moments(phi, self.blocks, found)
+        found = np.zeros((len(self._blocks[False]), self.bins, 3))
+        self._images.moments(phi, self._blocks[False], found)
         parts = self._team.gather(found)
         return self._team.broadcast(None if parts is None else np.concatenate(parts).sum(axis=0))
 
-    def sums(self, phi: np.ndarray, tables) -> ModalSums:
+    def sums(self, phi: np.ndarray, tables, sampled: bool = False) -> ModalSums:
         """Log-likelihood under a mixture and what a change of Phi makes of it. Collective; on all ranks.
 
         Parameters
         ----------
         phi : (3, 4) array, about the centre
         tables : hpcdvc.multimodal.tables.Tables of the mixture
+        sampled : a sample of the blocks will do, where there are enough of them
         """
         self._use(tables)
-        found, histogram = np.zeros(len(self.blocks), SUMS), np.zeros((self.bins, self.bins), np.int64)
-        self._images.sums(phi, self.blocks, found, histogram)
+        blocks = self._blocks[sampled]
+        found, histogram = np.zeros(len(blocks), SUMS), np.zeros((self.bins, self.bins), np.int64)
+        self._images.sums(phi, blocks, found, histogram)
         found = np.concatenate(self._team.all_gather(found))
         total = total_of(found)
         # the kernel's gradients are those of im2: along the axes of im1 they are F^T times these
@@ -157,15 +165,17 @@ class ModalPair:
         self._tables = tables
 
 
-def _blocks(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """(n, 2, 3) first and last + 1 voxel of the blocks between two corners, Z slowest."""
+def _blocks(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 2, 3) first and last + 1 voxel of the blocks between two corners, Z slowest; those of the sample, or all."""
     sides = np.maximum(high - low, 0)
     length = (sides.prod() / BLOCKS) ** (1 / max(np.count_nonzero(sides > 1), 1))
     length = int(np.clip(length // SHORTEST, 1, LONGEST // SHORTEST)) * SHORTEST
-    sizes = (length, length, 2 * length)
-    firsts = np.array(list(product(*(range(*each) for each in zip(low, high, sizes, strict=True)))), np.int64)
-    firsts = firsts.reshape(-1, 3)
-    return np.stack([firsts, np.minimum(firsts + sizes, high)], axis=1)
+    sizes = np.array((length, length, 2 * length))
+    places = np.moveaxis(np.indices(-(-sides // sizes)), 0, -1).reshape(-1, 3)
+    firsts = low + places * sizes
+    blocks = np.ascontiguousarray(np.stack([firsts, np.minimum(firsts + sizes, high)], axis=1))
+    spread = places @ (1, 3, 1) % SAMPLE == 0  # in all directions
+    return blocks, blocks[spread] if len(blocks) >= LEAST_BLOCKS else blocks
 
 
 def explained(moments: np.ndarray) -> float:
