@@ -14,7 +14,7 @@ from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Status
 from hpcdvc.multimodal.ratio_scan import CoarseCopies
 from hpcdvc.multimodal.regression import Regression, moved
-from hpcdvc.registration.candidates import dealt, distinct
+from hpcdvc.registration.candidates import dealt, distinct, rotations
 from hpcdvc.registration.coarse_copies import as_float32
 from hpcdvc.registration.levels import Level, halved
 from hpcdvc.registration.multiscale import Journal, from_level, register_levels
@@ -25,10 +25,9 @@ log = logging.getLogger("hpcdvc")
 
 # By dimensions of the images
 LONGEST = {2: 512, 3: 128}  # most voxels per axis of the copies that candidates are tried on
-#: What is scanned: points of the copies along the longest axis, degrees between rotations (in 3-D edge of the cubic
-#: cell that holds two), the largest rotation.
-AS_A_WHOLE = {2: (65, 4.0, 50.0), 3: (33, 13.0, 45.0)}
-DETAILS = {2: (97, 2.5, 50.0), 3: (49, 7.0, 35.0)}
+AS_A_WHOLE, DETAILS = {2: 65, 3: 33}, {2: 97, 3: 49}  # points of the copies that are scanned, along the longest axis
+REACH = {2: 50.0, 3: 35.0}  # degrees: largest rotation
+STEP = {2: 2.1, 3: 3.0}  # points: how far the ends of the copies move from one rotation to the next, see `rotations`
 
 SAMPLE = 64  # points along the longest axis that a regression is taken from there
 CANDIDATES = 12  # of which the one is taken whose details match most clearly
@@ -54,13 +53,14 @@ def find_start(level: Level, centre: np.ndarray, team) -> np.ndarray | None:
         level = halved(level, team)
     size = max(*level.im1.shape, *level.im2.shape)
     ranked = []
-    for (points, spacing, reach), details in ((AS_A_WHOLE[dimensions], False), (DETAILS[dimensions], True)):
-        pitch = max(1.0, size / points)
+    for points, details in ((AS_A_WHOLE, False), (DETAILS, True)):
+        pitch = max(1.0, size / points[dimensions])
         copies = CoarseCopies.of(level, pitch)
         if copies is None:
             return None
         scanned = copies.details() if details else copies
-        ranked.append([_scaled(motion, pitch) for motion in scanned.motions(spacing, reach, team)])
+        turns = rotations(dimensions, np.degrees(STEP[dimensions] / (size / pitch / 2)), REACH[dimensions])
+        ranked.append([_scaled(motion, pitch) for motion in scanned.motions(turns, team)])
     mixed = [motion for equal in zip_longest(*ranked) for motion in equal if motion is not None]
     motions = distinct(mixed, np.array(level.im1.shape))[:CANDIDATES]
     clear = dealt(lambda share: [copies.clearness(_scaled(motion, 1 / pitch)) for motion in share], motions, team)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.multimodal.regression import Regression, class_edges, moved, ranked
-from hpcdvc.registration.candidates import Scan, matches, polish, rotations
+from hpcdvc.registration.candidates import Scan, matches, polish
 from hpcdvc.registration.coarse_copies import block_means, coarse, flattened
 from hpcdvc.registration.levels import Level
-from hpcdvc.registration.settings import dimensions_of
 
 CLASSES = 4  # of grey values of im1
 NOISE = 0.02  # part of the variance of im2 that nothing explains
@@ -76,9 +75,8 @@ class CoarseCopies:
         """The copies without local mean and contrast: outlines count no more than what is inside."""
         return CoarseCopies(_details(self.one), ranked(_details(self.two)))
 
-    def motions(self, spacing: float, reach: float, team) -> list[np.ndarray]:
-        """Motions by which im1 explains im2, the most significant first; see `rotations`. Collective."""
-        turns = rotations(dimensions_of(self.one.shape), spacing, reach)
+    def motions(self, turns: np.ndarray, team) -> list[np.ndarray]:
+        """Motions by which im1 explains im2, near some of the rotations, the most significant first. Collective."""
         return matches(RatioScan(self.one, self.two), turns, self._polished, team)
 
     def _polished(self, motions: list[np.ndarray]) -> list[tuple[float, np.ndarray]]:
