@@ -46,8 +46,8 @@ class ModalResult:
     log_likelihood : sum over the voxels of log p(im1 | im2), at the end
     delta_phi_norm : norm of the last change of phi, in voxels of the level
     variance : (12,) variances of the first three rows of phi, voxels of the images
-    explained_start, explained : part of the variance of im2 that im1 explains (eta^2, the correlation ratio), im2 brought
-        back by the Phi that all levels started from, and by that of the end
+    explained_start, explained : part of the variance of im2 that im1 explains (eta^2, the correlation ratio), im2
+        brought back by the Phi that all levels started from, and by that of the end
     valid_fraction : part of the voxels of im1, without margin and mask, that met im2
     ranges : of the grey values of im1 and im2 that the bins are made of
     mixture : the phases, in bins

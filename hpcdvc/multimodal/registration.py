@@ -18,8 +18,8 @@ from hpcdvc.multimodal.settings import ModalSettings
 from hpcdvc.multimodal.tables import Tables
 from hpcdvc.registration.gauss_newton import MIN_OVERLAP, compose, solve
 
-#: Stages: by what im1 says of im2 on the average; by a mixture fitted anew in each iteration; by one that is fitted anew
-#: only where Phi has settled on it, so that the end does not hang on how the fit turns out.
+#: Stages: by what im1 says of im2 on the average, on a sample of the blocks; by a mixture fitted anew in each iteration;
+#: by one fitted anew only where Phi has settled on it, so that the end does not hang on how each fit turns out.
 APPROACH, ALTERNATE, SETTLE = 1, 2, 3
 #: Norm of the change of Phi at which the second and the third of them begin.
 NEAR, FINE = 0.02, 2e-3
@@ -144,7 +144,9 @@ def iterate(
     ------
     Iterate : the last one has the status
     """
-    histogram, objective = pair.histogram(state.fitted), None
+    # a histogram of the approach is that of a sample, and the first mixture is fitted to the last of these
+    sampled = state.stage == APPROACH or (state.stage == ALTERNATE and not state.fits)
+    histogram, objective = pair.histogram(state.fitted, sampled), None
     while not state.status:
 
         def make(histogram=histogram, state=state) -> Objective:
@@ -153,7 +155,7 @@ def iterate(
             return objective_of(mixture_of(histogram, settings, n_phases), settings)
 
         objective = team.agree(make) if objective is None or not state.since else objective
-        sums = pair.sums(state.phi, objective)
+        sums = pair.sums(state.phi, objective, sampled=state.stage == APPROACH)
         state = team.agree(lambda sums=sums, state=state: _step(sums, state, settings, unknowns))
         histogram = histogram if state.since else sums.histogram
         yield state
@@ -167,8 +169,8 @@ def enough(sums: ModalSums, unknowns: np.ndarray) -> bool:
 def _step(sums: ModalSums, last: Iterate, settings: ModalSettings, unknowns: np.ndarray) -> Iterate:
     """One step of Newton's method from the sums."""
     state = replace(
-        last, number=last.number + 1, since=last.since + 1, voxels=float(sums.count), log_likelihood=sums.log_likelihood,
-        explained=explained(moments_of(sums.histogram)),
+        last, number=last.number + 1, since=last.since + 1, voxels=float(sums.count),
+        log_likelihood=sums.log_likelihood, explained=explained(moments_of(sums.histogram)),
     )  # fmt: skip
     if not enough(sums, unknowns):
         return replace(state, status=int(Status.LEFT_IMAGE))
