@@ -51,6 +51,7 @@ _HOMES = {
     "measure_shift": "stacks.shift",
     "merge_registration_and_discrete_fields": "labels.starts",
     "merge_regular_grid_and_discrete": "steps.kinematics",
+    "multimodal_registration": "multimodal.api",
     "neighbours": "labels.contacts",
     "normalize_image": "stacks.map_api",
     "phase_diagram": "multimodal.phases",
