@@ -51,7 +51,7 @@ class GreyValues(OptionSet):
         128, "-jhb", "--joint-histogram-bins", at_least=8, at_most=1024, help="bins of each axis of the joint histogram"
     )
     crop: float = option(
-        0.1, "-cro", "--crop", at_least=0, at_most=0.45, unit="side",
+        0.1, "-cro", "--crop", at_least=0, at_most=0.45,
         help="part of each side that is left out on either end where ranges of grey values are found",
     )  # fmt: skip
 
@@ -150,8 +150,8 @@ class Selection(Mask):
     group: ClassVar[str] = "selection of voxels"
 
     margin: float = option(
-        0.1, "-mar", "--margin", at_least=0, at_most=0.45, unit="side",
-        help="part of each side of im1 that is left out on either end, room for movement",
+        0.1, "-mar", "--margin", at_least=0, at_most=0.45,
+        help="part of each side of im1 that is left out on either end, room for movement; what -cro leaves out is, too",
     )  # fmt: skip
 
 
