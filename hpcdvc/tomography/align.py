@@ -106,7 +106,7 @@ class _Loop:
             self.chance.skip(state.iteration)
             seen = self._seen(state)
         else:
-            state, seen = self._evaluated(State(first_offsets(self.scan, self.settings, self.views, self.team)))
+            state, seen = self._started()
             history = [self._kept(state)]
         while (state := self._in_stage(state, history)).stage < len(self.stages):
             if self.level.binning != self.stages[state.stage].binning:
@@ -116,6 +116,13 @@ class _Loop:
         if self.level.binning != self.stages[-1].binning:
             seen = self._seen(state)
         return self._result(state, seen, history, notes)
+
+    def _started(self) -> tuple[State, Seen]:
+        """The start, whose residual is that of the last level, to be compared with the end."""
+        state = State(first_offsets(self.scan, self.settings, self.views, self.weights, self.team))
+        ended, seen = self._evaluated(replace(state, stage=len(self.stages) - 1))
+        state = replace(state, residual=ended.residual)
+        return state, seen if self.stages[0].binning == self.stages[-1].binning else self._seen(state)
 
     def _in_stage(self, state: State, history: list[State]) -> State:
         """The last state of a history, in the stage whose iteration is the next."""

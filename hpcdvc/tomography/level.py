@@ -9,6 +9,8 @@ from hpcdvc.tomography.projector import make_projector
 from hpcdvc.tomography.reconstruct import reconstruct
 from hpcdvc.tomography.scan import Scan
 from hpcdvc.tomography.settings import AlignSettings
+from hpcdvc.tomography.shifts import MARGIN
+from hpcdvc.tomography.start import touches
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,7 @@ class Level:
     ----------
     geometry : of the views as they are here
     crop : slices of a view that are compared
+    endless : the object goes on beyond the ends of the axis
     """
 
     def __init__(self, scan: Scan, views: np.ndarray, weights: np.ndarray, binning: int, settings: AlignSettings, team):
@@ -49,6 +52,7 @@ class Level:
         self.geometry = binned_geometry(scan.geometry, binning)
         self.views, self.weights = binned_views(views, weights, binning)
         self.projector = make_projector(self.geometry, team, settings.mode, settings.adjoint == "exact")
+        self.endless = scan.geometry.single_axis and touches(views, 1, team)
         j0, j1, k0, k1 = settings.crop or (0, scan.geometry.shape[0], 0, scan.geometry.shape[1])
         self.crop = slice(j0 // binning, -(-j1 // binning)), slice(k0 // binning, -(-k1 // binning))
 
@@ -59,9 +63,23 @@ class Level:
     def seen(self, offsets: np.ndarray) -> Seen:
         """The volume and its projections, of offsets (2, n) in pixels of the scan."""
         projector = self.projector.moved(*self.offsets(offsets))
-        data, weights = projector.measured(self.views), projector.measured(self.weights)
+        data, weights = projector.measured(self.views), projector.measured(self.weights * self._within(offsets))
         volume = reconstruct(projector, data, weights, self.settings)
-        return Seen(volume, projector.views(projector.forward(volume)), self.views, self.weights)
+        compared = self.weights * self._within(offsets, MARGIN)
+        return Seen(volume, projector.views(projector.forward(volume)), self.views, compared)
+
+    def _within(self, offsets: np.ndarray, margin: int = 0) -> np.ndarray | np.float32:
+        """(m, 1, K), 0 in rows of the own views that see beyond the ends of the volume, where the object goes on.
+
+        Those of a single axis; without ends in view, the rows show what the volume has not.
+        """
+        if not self.endless:
+            return np.float32(1)
+        own, (_, count) = self.projector.own_views, self.geometry.shape
+        k = np.arange(count) + 0.5 - count / 2 + self.offsets(offsets)[1, own.start : own.stop, None]
+        last = self.geometry.volume[2] - 1
+        planes = k * np.sign(self.geometry.w[0, 2]) + last / 2
+        return ((planes >= margin) & (planes <= last - margin))[:, None].astype(np.float32)
 
     def gather(self, volume: np.ndarray) -> np.ndarray | None:
         """The whole volume on rank 0."""
