@@ -73,7 +73,7 @@ class Recorded:
         return path
 
     def error(self, found: np.ndarray, before: np.ndarray, seed: int) -> tuple[float, float]:
-        """Rms of offsets (2, n), j and k, less those of the scan as it is, what was added, and the translation of all."""
+        """Rms of offsets (2, n), j and k, less those of the scan as it is, those added, and the translation of all."""
         left = free_offsets(found - before - self.jitter(seed), self.geometry)
         return tuple(float(x) for x in np.sqrt((left**2).mean(axis=1)))
 

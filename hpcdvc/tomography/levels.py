@@ -12,7 +12,7 @@ from hpcdvc.tomography.shifts import LEAST_PIXELS
 #: Pixels of a view, along what it is moved along, at least on levels that are not asked for; the coarsest of these.
 LEAST_SIDE, COARSEST = 32, 8
 #: Where stages of "gn" end, pixels of the last level and of coarser ones, and what a view is moved by at most.
-GN_TOLERANCE, GN_COARSE, GN_CUTOFF = 0.002, 0.05, 1.0
+GN_TOLERANCE, GN_COARSE, GN_CUTOFF = 0.002, 0.01, 1.0
 #: The first stage, by correlation, ends when no view was moved by more than a pixel along both axes: gn goes on there.
 COARSE_TOLERANCE = 1.5
 #: A shift by correlation of up-sampled steps, and where stages of it end, in steps.
