@@ -66,8 +66,11 @@ def core_seconds(geometry: Geometry, settings: AlignSettings, mode: str) -> floa
     """Core time of all iterations that are allowed."""
     each = sum(SECONDS[mode]) * geometry.views * math.prod(geometry.volume)
     # weights and preconditioner are made anew where views have moved
-    steps = steps_of(settings) + 1
-    return sum(stage.maxiter * steps * each / stage.binning**3 for stage in plan(geometry, settings))
+    steps, stages = steps_of(settings) + 1, plan(geometry, settings)
+    # one more, of the start; and that of the scan itself, where the last stage is coarser
+    reconstructions = [(1, stages[0].binning), *((stage.maxiter, stage.binning) for stage in stages)]
+    reconstructions += [(1, 1)] * (stages[-1].binning > 1)
+    return sum(count * steps * each / binning**3 for count, binning in reconstructions)
 
 
 def modes_of(geometry: Geometry) -> tuple[str, ...]:
