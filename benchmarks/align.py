@@ -9,6 +9,7 @@ views are known exactly, each view 3 pixels out of its place at most. CPU is use
 
 import argparse
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -109,7 +110,8 @@ def mumott(scan: Simulated, *only: str) -> dict[str, float]:
     python = environments.install(*MUMOTT) / "python"
     path = scan.write(CACHE / f"align-{scan.views}-{scan.width}-{int(scan.tilted)}.h5")
     words = [str(python), str(Path(__file__).with_name("run_mumott.py")), str(path), *only]
-    said = subprocess.run(words, env={**environment(), "PYTHONPATH": ""}, stdout=subprocess.PIPE, check=True, text=True)
+    its_own = {"PYTHONPATH": "", "NUMBA_NUM_THREADS": str(os.cpu_count())}  # it asks for all cores, or does not start
+    said = subprocess.run(words, env={**environment(), **its_own}, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(said.stdout.splitlines()[-1])
 
 

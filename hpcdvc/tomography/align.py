@@ -113,8 +113,8 @@ class _Loop:
                 seen = self._seen(state)
             state, seen = self._evaluated(self._moved(state, seen))
             history.append(self._kept(state))
-        if self.level.binning != self.stages[-1].binning:
-            seen = self._seen(state)
+        if self.level.binning != 1:  # what comes out is of the scan, however coarse the last stage was
+            seen = self._on(1).seen(state.offsets)
         return self._result(state, seen, history, notes)
 
     def _started(self) -> tuple[State, Seen]:
@@ -146,11 +146,15 @@ class _Loop:
     def _seen(self, state: State) -> Seen:
         """The volume, and its projections, with the offsets of a state, on its level."""
         stage = self.stages[min(state.stage, len(self.stages) - 1)]
-        if self.level is None or self.level.binning != stage.binning:
+        return self._on(stage.binning).seen(state.offsets)
+
+    def _on(self, binning: int) -> Level:
+        """The level of such a binning."""
+        if self.level is None or self.level.binning != binning:
             self.level = None  # its memory is free before that of the next
             make = level_of(self.settings)
-            self.level = make(self.scan, self.views, self.weights, stage.binning, self.settings, self.team)
-        return self.level.seen(state.offsets)
+            self.level = make(self.scan, self.views, self.weights, binning, self.settings, self.team)
+        return self.level
 
     def _evaluated(self, state: State) -> tuple[State, Seen]:
         """The state with what its volume says of it."""
