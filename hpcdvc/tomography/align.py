@@ -182,6 +182,8 @@ class _Loop:
             steps[:, sample] += pull[:, sample]
         steps[~np.array([settings.align_j, settings.align_k])] = 0
         steps[:, self._still()] = 0
+        if self.level.endless and not settings.ignored:  # nothing holds all of them, and rows would leave the volume
+            steps[1, sample] -= steps[1, sample].mean()
         return replace(
             state,
             offsets=state.offsets + steps,

@@ -64,23 +64,24 @@ class Level:
     def seen(self, offsets: np.ndarray) -> Seen:
         """The volume and its projections, of offsets (2, n) in pixels of the scan."""
         projector = self.projector.moved(*self.offsets(offsets))
-        data, weights = projector.measured(self.views), projector.measured(self.weights * self._within(offsets))
+        inside = self._inside(offsets)
+        data, weights = projector.measured(self.views), projector.measured(self.weights * (inside >= 0))
         volume = reconstruct(projector, data, weights, self.settings)
-        compared = self.weights * self._within(offsets, MARGIN)
+        # a gradient at the very end is across it; and no row comes to count, or no longer, from one step to the next
+        compared = self.weights * np.clip((inside - 1) / MARGIN, 0, 1)
         return Seen(volume, projector.views(projector.forward(volume)), self.views, compared)
 
-    def _within(self, offsets: np.ndarray, margin: int = 0) -> np.ndarray | np.float32:
-        """(m, 1, K), 0 in rows of the own views that see beyond the ends of the volume, where the object goes on.
+    def _inside(self, offsets: np.ndarray) -> np.ndarray:
+        """(m, 1, K) planes from the nearer end of the volume to what rows of the own views see; negative beyond it.
 
-        Those of a single axis; without ends in view, the rows show what the volume has not.
+        Where the object ends in view, beyond the volume is air, as in views, and all rows are far inside.
         """
-        if not self.endless:
-            return np.float32(1)
         own, (_, count) = self.projector.own_views, self.geometry.shape
+        if not self.endless:
+            return np.full((len(own), 1, 1), np.inf, np.float32)
         k = np.arange(count) + 0.5 - count / 2 + self.offsets(offsets)[1, own.start : own.stop, None]
-        last = self.geometry.volume[2] - 1
-        planes = k * np.sign(self.geometry.w[0, 2]) + last / 2
-        return ((planes >= margin) & (planes <= last - margin))[:, None].astype(np.float32)
+        middle = (self.geometry.volume[2] - 1) / 2
+        return (middle - np.abs(k))[:, None].astype(np.float32)
 
     def gather(self, volume: np.ndarray) -> np.ndarray | None:
         """The whole volume on rank 0."""

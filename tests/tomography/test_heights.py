@@ -69,6 +69,8 @@ def test_object_without_ends():
     assert (rms(start, truth, scan.geometry) <= (0.05, 0.02)).all()
     found = align(scan, AlignSettings(maxiter=8), Team())
     assert (rms(found, truth, scan.geometry) <= (0.02, 0.03)).all()
+    assert abs(found.k_offsets.mean()) < 1e-9  # no row leaves the volume by a drift of all
+    assert found.history[-1].residual < found.history[0].residual
     none = align(scan, AlignSettings(maxiter=0, align_k=False), Team())
     np.testing.assert_array_equal(none.k_offsets, 0)
 
