@@ -81,3 +81,13 @@ def test_heights_about_views_that_are_not_moved():
     scan = Scan("rod", scan.geometry, *np.where(np.isin(np.arange(16), still), truth, 0), scan.views, "stack")
     found = align(scan, AlignSettings(maxiter=0, ignored=tuple(still), start="com", align_j=False), Team())
     np.testing.assert_array_equal(found.k_offsets[still], truth[1, still])
+
+
+@pytest.mark.mpi
+def test_ranks_change_no_bit_of_an_object_without_ends(team):
+    scan, _ = rod(6, 16)
+    settings = AlignSettings(maxiter=1, reconstruction_kwargs={"maxiter": 5})
+    alone, found = align(scan, settings, Team()), align(scan, settings, team)
+    np.testing.assert_array_equal(found.k_offsets, alone.k_offsets)
+    np.testing.assert_array_equal(found.j_offsets, alone.j_offsets)
+    assert found.k_offsets.any()
