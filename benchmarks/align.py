@@ -75,7 +75,8 @@ def alignment(name: str, scan: Simulated, ranks: int, more: str = "", repeats: i
 
     def read(folder: Path) -> dict:
         found = found_in(folder)
-        return {**found, "rms": scan.error(*found.pop("offsets"))}
+        found["rms"] = scan.error(*found.pop("offsets"))
+        return found
 
     def words(folder: Path) -> list[str]:
         return command("align", path, "-od", folder, "-pre", "x", "-q", *more.split(), ranks=ranks)
@@ -174,7 +175,7 @@ def report(results: dict) -> str:
         lines.append(f"| {name} | {times} | {r['iterations']} | {r['rms'][0]:.4f}, {r['rms'][1]:.4f} |")
     real = ["| scan | CPU s | wall s | iterations | residual before, after | rms j, k pixel |", "|--|--|--|--|--|--|"]
     for name, r in results["recorded"].items():
-        rms = "{:.3f}, {:.3f}".format(*r["rms"]) if "rms" in r else ""
+        rms = ", ".join(f"{value:.3f}" for value in r.get("rms", ()))
         residual = "{:.5f}, {:.5f}".format(*r["residual"])
         real.append(f"| {name} | {r['cpu']:.0f} | {r['wall']:.0f} | {r['iterations']} | {residual} | {rms} |")
     sections = {

@@ -25,13 +25,13 @@ class Recorded:
     file : below `DATA`
     parts : options of the command that tell where what is
     options : further ones
-    goals : pixels, rms of what is recovered along j and k; None: not moved along it
+    both : views are moved along k, too
     """
 
     file: str
     parts: dict[str, str]
     options: tuple[str, ...] = ()
-    goals: tuple[float, float | None] = (0.3, 0.15)
+    both: bool = True
 
     @property
     def path(self) -> Path:
@@ -55,7 +55,7 @@ class Recorded:
 
     def jitter(self, seed: int) -> np.ndarray:
         """(2, n) offsets that are added, pixels along j and k."""
-        most = np.array([[3.0], [0.0 if self.goals[1] is None else 3.0]])
+        most = np.array([[3.0], [3.0 * self.both]])
         return np.random.default_rng(seed).uniform(-1, 1, (2, self.geometry.views)) * most
 
     def write(self, path: Path, seed: int) -> Path:
@@ -72,10 +72,13 @@ class Recorded:
             path.with_suffix(".tmp").rename(path)
         return path
 
-    def error(self, found: np.ndarray, before: np.ndarray, seed: int) -> tuple[float, float]:
-        """Rms of offsets (2, n), j and k, less those of the scan as it is, those added, and the translation of all."""
+    def error(self, found: np.ndarray, before: np.ndarray, seed: int) -> tuple[float, ...]:
+        """Rms of offsets (2, n), j and k, less those of the scan as it is, those added, and the translation of all.
+
+        Of j alone, where views are moved along that.
+        """
         left = free_offsets(found - before - self.jitter(seed), self.geometry)
-        return tuple(float(x) for x in np.sqrt((left**2).mean(axis=1)))
+        return tuple(float(x) for x in np.sqrt((left**2).mean(axis=1)))[: 1 + self.both]
 
 
 SCANS = {
@@ -83,5 +86,5 @@ SCANS = {
         "tomo_standard_projections/projections.h5",
         {"data": "data", "angles": "angle_deg", "flat": "flat", "dark": "dark"},
     ),
-    "tooth, 181 views of 640 x 2": Recorded("tomo_tooth/tooth.h5", {}, ("-nok",), (0.3, None)),
+    "tooth, 181 views of 640 x 2": Recorded("tomo_tooth/tooth.h5", {}, ("-nok",), False),
 }
