@@ -1,9 +1,10 @@
 """A user's own reconstruction in the loop: `module:function`, or a function, with the contract of mumott's pipelines.
 
 Rank 0 calls it with the keywords `data_container`, `use_gpu`, `use_absorbances`, `no_tqdm` and those of the user,
-and returns a dict: `result` with the volume `x`, (X, Y, Z) or (X, Y, Z, 1); and where it likes `projector`, whose
-`forward(x)` gives the projections, `absorbances` (n, J, K, 1) with which they are compared, `weights` (n, J, K, 1) of
-these, and `basis_set`, whose `forward` is applied to the projections of scattered light.
+and returns a dict: `result` with the volume `x`, (X, Y, Z) or (X, Y, Z, channels); and where it likes `projector`,
+whose `forward(x)` gives the projections, `absorbances` (n, J, K, 1) with which they are compared, and `weights`
+(n, J, K, 1) of these. Where no absorbances are wanted, the mean of `data_container.data` over its channels is what is
+compared with that of the projections, to which the `forward` of a `basis_set` is applied before.
 """
 
 import sys
@@ -50,8 +51,9 @@ def function_of(reconstruction: str | Callable) -> Callable:
         sys.path.append("")
     try:
         function = getattr(import_module(module), name, None)
-    except ImportError as error:
-        raise UserError(f"{module} of the reconstruction {reconstruction} cannot be imported: {error}") from error
+    except Exception as error:  # whatever a module of the user's does while it is imported
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{module} of the reconstruction {reconstruction} cannot be imported: {said}") from error
     if not callable(function):
         raise UserError(f"{module} has no function {name}, which is to reconstruct")
     return function
@@ -77,34 +79,55 @@ class ForeignLevel(Level):
 
     def _made(self, views: np.ndarray, weights: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, ...]:
         """Volume, projections, what they are compared with, and its weights; on rank 0."""
-        settings, geometry = self.settings, self.geometry
-        container = container_of(self.scan, views, weights, offsets, settings.reconstruction)
-        arguments = {"use_gpu": False, "use_absorbances": True, "no_tqdm": True, **settings.reconstruction_kwargs}
-        arguments.setdefault("data_container", container)
+        settings = self.settings
+        arguments = {"use_gpu": False, "use_absorbances": self.scan.absorbances, "no_tqdm": True}
+        arguments |= settings.reconstruction_kwargs
+        if "data_container" not in arguments:
+            arguments["data_container"] = container_of(self.scan, views, weights, offsets, settings.reconstruction)
         found = function_of(settings.reconstruction)(**arguments)
+        x, volume = self._volume_of(found)
+        if not arguments["use_absorbances"]:
+            views = arguments["data_container"].data
+        elif "absorbances" in found:
+            views = found["absorbances"]
+        projector = found.get("projector")
+        if projector is None:
+            projections = forward(volume, self.geometry, *offsets)
+        elif hasattr(projector, "forward"):
+            projections = projector.forward(x)
+        else:
+            raise UserError(f"the projector of {_name(settings.reconstruction)} has no method forward")
+        if "basis_set" in found and not arguments["use_absorbances"]:
+            projections = found["basis_set"].forward(projections)
+        if "weights" in found:
+            weights = (self._images("weights", found["weights"]) > 0).all(axis=3)
+        means = (self._images(*pair).mean(axis=3) for pair in (("projections", projections), ("views", views)))
+        return volume, *means, weights.astype(np.float32)
+
+    def _volume_of(self, found: object) -> tuple[np.ndarray, np.ndarray]:
+        """What a function has made, as it is and as the (X, Y, Z) of its first channel."""
+        name, size = _name(self.settings.reconstruction), tuple(self.geometry.volume)
         try:
             x = np.asarray(found["result"]["x"])
         except (KeyError, TypeError, IndexError) as error:
-            raise UserError(
-                f"{_name(settings.reconstruction)} must return a dict with the volume as ['result']['x']"
-            ) from error
-        volume = x if x.ndim == 3 else x[..., 0]
-        if volume.shape != tuple(geometry.volume):
-            raise UserError(
-                f"{_name(settings.reconstruction)} returns a volume of shape {x.shape}, not {geometry.volume}"
-            )
-        projections = found["projector"].forward(x) if "projector" in found else forward(volume, geometry, *offsets)
-        if "basis_set" in found and not arguments["use_absorbances"]:
-            projections = found["basis_set"].forward(projections).mean(axis=-1)
-        elif "absorbances" in found and arguments["use_absorbances"]:
-            views = np.asarray(found["absorbances"])
-        if "weights" in found:
-            weights = np.asarray(found["weights"])
-            weights = (weights.reshape(*views.shape[:3], -1) > 0).all(axis=-1)
-        images = [
-            np.asarray(a, np.float32).reshape(geometry.views, *geometry.shape) for a in (projections, views, weights)
-        ]
-        return np.asarray(volume, np.float32), *images
+            raise UserError(f"{name} must return a dict with the volume as ['result']['x']") from error
+        if x.shape[:3] != size or x.ndim > 4 or not x.size or x.dtype.kind not in "biuf":
+            raise UserError(f"{name} returns a volume of shape {x.shape} ({x.dtype}), where numbers {size} are meant")
+        volume = np.asarray(x.reshape(*size, -1)[..., 0], np.float32)
+        if not np.isfinite(volume).all():
+            raise UserError(f"{name} returns a volume that holds NaN or infinity")
+        return x, volume
+
+    def _images(self, what: str, values: object) -> np.ndarray:
+        """(n, J, K, channels) float32 of what a function has returned."""
+        wanted, values = (self.geometry.views, *self.geometry.shape), np.asarray(values)
+        if values.shape[:3] != wanted or values.ndim > 4 or not values.size or values.dtype.kind not in "biuf":
+            name = _name(self.settings.reconstruction)
+            raise UserError(f"{name} returns {what} of shape {values.shape}, where {wanted} is meant")
+        images = values.reshape(*wanted, -1).astype(np.float32)
+        if not np.isfinite(images).all():
+            raise UserError(f"{_name(self.settings.reconstruction)} returns {what} that hold NaN or infinity")
+        return images
 
     def gather(self, volume: np.ndarray) -> np.ndarray | None:
         """See `Level`."""

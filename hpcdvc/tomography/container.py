@@ -113,5 +113,6 @@ def scan_of_container(container: Any, use_absorbances: bool) -> Scan:
     shape = tuple(int(n) for n in np.shape(container.diode)[1:3])
     volume = tuple(int(n) for n in geometry.volume_shape)
     views = Geometry.of_rotations(np.asarray(geometry.rotations_as_array, float), shape, volume, goniometer=start)
-    offsets = (np.asarray(o, float) for o in (geometry.j_offsets_as_array, geometry.k_offsets_as_array))
-    return Scan("the data container", views, *offsets, ContainerViews(container, use_absorbances), "container")
+    j, k = (np.asarray(o, float) for o in (geometry.j_offsets_as_array, geometry.k_offsets_as_array))
+    held = ContainerViews(container, use_absorbances)
+    return Scan("the data container", views, j, k, held, "container", absorbances=use_absorbances)

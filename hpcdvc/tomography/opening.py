@@ -74,7 +74,8 @@ def describe_scan(
     count = found.geometry.views
     if count < 2:
         raise UserError(f"{scan} has a single view: alignment takes two and more")
-    return found if volume is None else replace(found, geometry=replace(found.geometry, volume=tuple(volume)))
+    geometry = found.geometry if volume is None else replace(found.geometry, volume=tuple(volume))
+    return replace(found, geometry=geometry, absorbances=absorbances)
 
 
 def _is_hdf5(path: str) -> bool:

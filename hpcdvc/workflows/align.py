@@ -3,12 +3,14 @@
 import logging
 import math
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from hpcdvc.errors import Unfinished, UserError
 from hpcdvc.images import VolumeInfo
+from hpcdvc.images.hdf5_storage import planned
 from hpcdvc.images.opening import split
 from hpcdvc.options.align import Options
 from hpcdvc.options.declare import named_files
@@ -92,7 +94,8 @@ def scan_of(options: Options) -> Scan:
     """The scan that options name; UserError where it is none, or lacks a part."""
     names = ("data", "angles", "tilt", "flat", "dark", "absorbances", "background")
     given = {name: getattr(options, name) for name in names}
-    scan = describe_scan(options.scan, **given, volume=options.volume_shape)
+    with planned() if options.dry_run else nullcontext():  # of a scan that has not begun sizes are enough
+        scan = describe_scan(options.scan, **given, volume=options.volume_shape)
     for note in scan.views.notes:
         log.warning("%s", note)
     return scan
