@@ -69,6 +69,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     scan = scan_of(options)
     settings = settings_of(options)
     loop.check(scan.geometry, settings)
+    if options.stack == "nxtomo" and scan.geometry.turns is None:
+        raise UserError("-stack nxtomo: NXtomo holds no tilt of views and none that are reversed: take -stack tif")
     if not options.dry_run:
         align_cost.check_memory(scan.geometry, settings, team, node_memory())
     named = named_files(options)
@@ -98,6 +100,8 @@ def scan_of(options: Options) -> Scan:
         scan = describe_scan(options.scan, **given, volume=options.volume_shape)
     for note in scan.views.notes:
         log.warning("%s", note)
+    if options.start == "file" and not (scan.j_offsets.any() or scan.k_offsets.any()):
+        log.warning("%s: -start file, but it has no offsets other than 0", scan.spec)
     return scan
 
 
