@@ -37,8 +37,8 @@ def check(geometry: Geometry, settings: AlignSettings) -> None:
     Raises
     ------
     UserError
-        A view that is ignored is not there, or all are; the crop leaves the views; a reconstruction or a mode does not
-        suit the geometry; there is no such function.
+        A view that is ignored is not there, or all are; the crop leaves the views; binning leaves a pixel; a
+        reconstruction or a mode does not suit the geometry; there is no such function.
     """
     n, ignored = geometry.views, set(settings.ignored)
     wrong = sorted(view for view in ignored if not 0 <= view < n)
@@ -53,6 +53,10 @@ def check(geometry: Geometry, settings: AlignSettings) -> None:
                 raise UserError(
                     f"the crop from {low} to {high} along {name} is empty or leaves the {size} pixels of a view"
                 )
+    coarsest = max(settings.bins, default=1)
+    if coarsest > 1 and coarsest >= max(geometry.shape):
+        size = " x ".join(map(str, geometry.shape))
+        raise UserError(f"views of {size} pixels that are binned by {coarsest} are a single pixel")
     if settings.mode == "slab" and not geometry.single_axis:
         raise UserError("views that are tilted need the whole volume: take the mode replicated instead of slab")
     check_reconstruction(geometry, settings)
