@@ -14,7 +14,7 @@ from hpcdvc.images.hdf5_storage import planned
 from hpcdvc.images.opening import split
 from hpcdvc.options.align import Options
 from hpcdvc.options.declare import named_files
-from hpcdvc.output.places import stem_of
+from hpcdvc.output.places import check_folder, stem_of
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
@@ -82,8 +82,11 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     parameters = parameters_of(options, {**inputs.identities(), "parts": parts})
     metadata = metadata_of("align", parameters, named)
     stem = stem_of(options.out_dir, options.prefix or info.stem, "align", info.path)
-    if options.geo and not os.path.isdir(os.path.dirname(options.geo) or "."):
-        raise UserError(f"-geo {options.geo}: there is no such folder")
+    if options.geo:
+        folder = os.path.dirname(options.geo) or "."
+        if not os.path.isdir(folder):
+            raise UserError(f"-geo {options.geo}: there is no such folder")
+        check_folder(folder)
     iterations = sum(stage.maxiter for stage in stages_of(scan.geometry, settings))
     written = {name: getattr(options, name) for name in ("geo", "stack", "absorbances", "graph")}
     file = AlignedFile(stem, metadata, scan.geometry, scan.detector, iterations, **written)

@@ -133,6 +133,7 @@ REFUSED = {
     "scan.h5 -od file/in": ("file",),
     "scan.h5 -geo file": ("-geo", ".geo"),
     "scan.h5 -geo none/a.geo": ("-geo", "folder"),
+    "scan.h5 -geo /proc/a.geo": ("/proc", "cannot be written"),
     "scan.h5 -data /projections/0/none -angles angles.txt": ("none",),
 }
 
