@@ -66,10 +66,10 @@ def core_seconds(geometry: Geometry, settings: AlignSettings, mode: str) -> floa
     """Core time of all iterations that are allowed."""
     each = sum(SECONDS[mode]) * geometry.views * math.prod(geometry.volume)
     # weights and preconditioner are made anew where views have moved
-    # weights and preconditioner are made anew where views have moved
     steps, stages = steps_of(settings) + 1, plan(geometry, settings)
-    # one more, of the start; and that of the scan itself, where the last stage is coarser
-    reconstructions = [(1, stages[0].binning), *((stage.maxiter, stage.binning) for stage in stages)]
+    # the start, on the first and on the last level; and that of the scan itself, where the last stage is coarser
+    reconstructions = [(1, binning) for binning in {stages[0].binning, stages[-1].binning}]
+    reconstructions += [(stage.maxiter, stage.binning) for stage in stages]
     reconstructions += [(1, 1)] * (stages[-1].binning > 1)
     return sum(count * steps * each / binning**3 for count, binning in reconstructions)
 

@@ -110,7 +110,7 @@ class _Loop:
             self.chance.skip(state.iteration)
             seen = self._seen(state)
         else:
-            state, seen = self._evaluated(State(first_offsets(self.scan, self.settings, self.views, self.team)))
+            state, seen = self._started()
             history = [self._kept(state)]
         while (state := self._in_stage(state, history)).stage < len(self.stages):
             if self.level.binning != self.stages[state.stage].binning:
@@ -120,6 +120,13 @@ class _Loop:
         if self.level.binning != 1:  # what comes out is of the scan, however coarse the last stage was
             seen = self._on(1).seen(state.offsets)
         return self._result(state, seen, history, notes)
+
+    def _started(self) -> tuple[State, Seen]:
+        """The start, whose residual is that of the last level, to be compared with the end."""
+        state = State(first_offsets(self.scan, self.settings, self.views, self.weights, self.team))
+        ended, seen = self._evaluated(replace(state, stage=len(self.stages) - 1))
+        state = replace(state, residual=ended.residual)
+        return state, seen if self.stages[0].binning == self.stages[-1].binning else self._seen(state)
 
     def _in_stage(self, state: State, history: list[State]) -> State:
         """The last state of a history, in the stage whose iteration is the next."""
@@ -179,6 +186,8 @@ class _Loop:
             steps[:, sample] += pull[:, sample]
         steps[~np.array([settings.align_j, settings.align_k])] = 0
         steps[:, self._still()] = 0
+        if self.level.endless and not settings.ignored:  # nothing holds all of them, and rows would leave the volume
+            steps[1, sample] -= steps[1, sample].mean()
         return replace(
             state,
             offsets=state.offsets + steps,
