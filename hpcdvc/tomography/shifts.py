@@ -50,7 +50,8 @@ def step_of(
         step = gauss_newton_step(projection, view, weights, directions)
     else:
         step = {"masked": _masked, "cc": _correlated, "phase": _whitened}[method](projection, view, weights, upsampling)
-    return np.where(directions, np.nan_to_num(step, nan=0.0, posinf=0.0, neginf=0.0), 0.0)
+    known = [wanted and n >= LEAST_PIXELS for wanted, n in zip(directions, projection.shape, strict=True)]
+    return np.where(known, np.nan_to_num(step, nan=0.0, posinf=0.0, neginf=0.0), 0.0)
 
 
 def gauss_newton_step(
@@ -90,9 +91,16 @@ def gauss_newton_step(
     return step
 
 
+def thick(image: np.ndarray) -> np.ndarray:
+    """An image with as many pixels along each axis as a correlation needs: those of a thin one are repeated."""
+    for axis, n in enumerate(image.shape):
+        image = np.repeat(image, -(-LEAST_PIXELS // n), axis)
+    return image
+
+
 def _correlated(projection: np.ndarray, view: np.ndarray, weights: np.ndarray, upsampling: int) -> np.ndarray:
-    images = prepare(projection, view)
-    if images.status or min(projection.shape) < LEAST_PIXELS:
+    images = prepare(thick(projection), thick(view))
+    if images.status:
         return np.zeros(2)
     return -_top(similarity_of(images, ShiftSettings("cc")).cross, upsampling)
 
@@ -112,7 +120,8 @@ def _top(score: Polynomial, upsampling: int) -> np.ndarray:
 
 
 def _masked(projection: np.ndarray, view: np.ndarray, weights: np.ndarray, upsampling: int) -> np.ndarray:
-    images = prepare(projection, view, mask1=weights > 0, mask2=weights > 0)
+    projection, view, counts = (thick(image) for image in (projection, view, weights > 0))
+    images = prepare(projection, view, mask1=counts, mask2=counts)
     if images.status:
         return np.zeros(2)
     correlation, count = overlap_correlation(images)
