@@ -158,6 +158,10 @@ class AlignedFile:
             tables["offsets"] = np.array([state.offsets for state in states])
             for name, values in tables.items():
                 history.create_dataset(name, data=values, track_times=False)
+            each = {"returnStatus": found.statuses, "residual": found.residuals, "likeness": found.likeness}
+            views = ours.create_group("views")
+            for name, values in each.items():
+                views.create_dataset(name, data=values, track_times=False)
             angles = np.degrees(np.stack([self.geometry.inner, self.geometry.outer], axis=1))
             ours.create_dataset("angles", data=angles, track_times=False)
             ours.create_dataset("offsets_free", data=found.free, track_times=False)

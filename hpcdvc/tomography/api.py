@@ -31,7 +31,11 @@ class PhaseMatching:
     j_offsets_free, k_offsets_free : the same without the translation of the whole volume
     history : (iterations + 1, 2, n) offsets of j and k, the start first
     residuals : (iterations + 1,) root mean square of reprojection minus views, as part of the views
-    converged : whether views no longer moved
+    return_statuses : (n,) how each view ended, see hpcdvc.fields.status: 2 is measured
+    view_residuals : (n,) of each view at the end, as part of it
+    likeness : (n,) correlation of each view with what the other half of the views shows; NaN without texture
+    converged : whether views no longer moved, and nothing is to be doubted
+    doubts : why offsets are nothing to rely on, a sentence each
     notes : what the user has to know
     """
 
@@ -44,7 +48,11 @@ class PhaseMatching:
     k_offsets_free: np.ndarray
     history: np.ndarray
     residuals: np.ndarray
+    return_statuses: np.ndarray
+    view_residuals: np.ndarray
+    likeness: np.ndarray
     converged: bool
+    doubts: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -143,7 +151,11 @@ def phase_matching_alignment(
         *(found.reconstruction, found.projections, found.reference, found.j_offsets, found.k_offsets, *found.free),
         history=np.array([state.offsets for state in found.history]),
         residuals=np.array([state.residual for state in found.history]),
+        return_statuses=found.statuses,
+        view_residuals=found.residuals,
+        likeness=found.likeness,
         converged=found.converged,
+        doubts=found.doubts,
         notes=found.notes,
     )
 

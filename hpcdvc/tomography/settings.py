@@ -176,7 +176,7 @@ class Journal:
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Aligned views. What is the same on every rank: offsets, history, converged, notes.
+    """Aligned views. What is the same on every rank: all but the reconstruction, projections and reference.
 
     Attributes
     ----------
@@ -186,7 +186,11 @@ class Alignment:
     j_offsets, k_offsets : (n,) float64, pixels of the scan: pixel j looks at (j + 0.5 - J / 2 + offset) u
     free : (2, n) the same without the translation of the whole volume
     history : the states, the start first
-    converged : whether the last stage ended because views no longer moved
+    settled : whether the last stage ended because views no longer moved
+    statuses : (n,) int8, how each view ended, see hpcdvc.fields.status: 2 is measured
+    residuals : (n,) float64, root mean square of the projection minus the view, as part of the view
+    likeness : (n,) float64, correlation of the view with what the other half of the views shows; NaN without texture
+    doubts : why offsets are nothing to rely on, a sentence each
     notes : what the user has to know
     """
 
@@ -197,5 +201,14 @@ class Alignment:
     k_offsets: np.ndarray
     free: np.ndarray
     history: tuple[State, ...]
-    converged: bool
+    settled: bool
+    statuses: np.ndarray
+    residuals: np.ndarray
+    likeness: np.ndarray
+    doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def converged(self) -> bool:
+        """Whether views no longer moved, and nothing is to be doubted."""
+        return self.settled and not self.doubts

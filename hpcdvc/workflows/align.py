@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import Unfinished, UserError
+from hpcdvc.errors import RunError, Unfinished, UserError
+from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.images.hdf5_storage import planned
 from hpcdvc.images.opening import split
 from hpcdvc.options.align import Options
 from hpcdvc.options.declare import named_files
 from hpcdvc.output.places import check_folder, stem_of
+from hpcdvc.output.stored import opened
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
@@ -164,11 +166,14 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
 def end_of(result: Alignment) -> dict:
     """How an alignment ended, as JSON takes it."""
     last = result.history[-1]
+    codes, counts = np.unique(result.statuses, return_counts=True)
     return {
         "converged": bool(result.converged),
         "iterations": last.iteration,
         "change": last.change,
         "residual": last.residual if math.isfinite(last.residual) else None,
+        "statuses": {str(code): count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)},
+        "doubts": list(result.doubts),
     }
 
 
@@ -177,15 +182,26 @@ def report(result: Alignment) -> None:
     last = result.history[-1]
     rms = np.sqrt((result.free**2).mean(axis=1))
     log.info("offsets without the translation of the volume: rms %.3f (j), %.3f (k) pixel", *rms)
+    for doubt in result.doubts:
+        log.warning("not converged: %s", doubt)
     if result.converged:
         log.info("converged in %d iterations", last.iteration)
-    else:
+    elif not result.settled:
         log.warning(
             "ended by -maxiter after %d iterations, the last of which moved a view by %.3g pixel; a "
             "higher -maxiter allows more",
             last.iteration,
             last.change,
         )
+
+
+def judge(paths: list[str]) -> None:
+    """RunError where nothing is known of any view, on one rank; the first path is that of the HDF5 file."""
+    for path in paths[:1]:
+        with opened(path) as stored:
+            end = stored.json("hpcdvc", "end")
+        if max(map(int, end["statuses"])) < Status.MAX_ITERATIONS:
+            raise RunError(f"{path}: no view is aligned: {end['doubts'][0]}")
 
 
 def state_type(views: int) -> np.dtype:

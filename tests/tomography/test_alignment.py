@@ -274,6 +274,15 @@ def test_correlation_step(method, upsampling, near):
     np.testing.assert_allclose(found, [2.3, -1.2], atol=near)
 
 
+@pytest.mark.parametrize("method", ["cc", "masked"])
+def test_correlation_step_of_two_rows(method):
+    """Along them; nothing tells of the other direction."""
+    j = np.arange(40)[:, None]
+    first, second = (np.exp(-((j - 19 + shift) ** 2) / 20) * [1, 0.8] for shift in (0, 3))
+    np.testing.assert_array_equal(step_of(method, first, second, np.ones((40, 2))), [3, 0])
+    np.testing.assert_array_equal(step_of(method, first.T, second.T, np.ones((2, 40))), [0, 3])
+
+
 def test_levels():
     """Places of binned pixels are the means of those of their pixels, whatever is left over."""
     scan, truth = phantom(4, size=19)
