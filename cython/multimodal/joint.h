@@ -48,8 +48,8 @@ INLINE void add_moments(pair *k, int z, int y, int first, int last)
     }
 }
 
-static void count_tile(pair *k, int is_outside) { rows_of_tile(k, is_outside, 0, count_row); }
-static void moments_of_tile(pair *k, int is_outside) { rows_of_tile(k, is_outside, 0, add_moments); }
+static void count_tile(pair *k, int is_outside) { each_row(k, is_outside, count_row); }
+static void moments_of_tile(pair *k, int is_outside) { each_row(k, is_outside, add_moments); }
 
 static int count_blocks(const hpcdvc_modal_images *m, const int64_t *blocks, int64_t count, int64_t *histogram)
 {

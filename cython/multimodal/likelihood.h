@@ -80,7 +80,7 @@ static void shape_plane(pair *k)
 static void sum_tile(pair *k, int is_outside)
 {
     shape_plane(k);
-    rows_of_tile(k, is_outside, 1, add_likelihood);
+    each_row(k, is_outside, add_likelihood);
 }
 
 static int sum_blocks(const hpcdvc_modal_images *m, const int64_t *blocks, int64_t count, hpcdvc_modal_sums *sums, int64_t *histogram)
@@ -111,7 +111,7 @@ INLINE void fill_row(pair *k, int z, int y, int first, int last)
     }
 }
 
-static void fill_tile(pair *k, int is_outside) { rows_of_tile(k, is_outside, 0, fill_row); }
+static void fill_tile(pair *k, int is_outside) { each_row(k, is_outside, fill_row); }
 
 /* By whole layers of tiles, so that what becomes of a plane does not depend on the others that are wanted. */
 static int fill_planes(const hpcdvc_modal_images *m, const uint8_t *diagram, int64_t first, int64_t last, float *residual,

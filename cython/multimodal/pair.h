@@ -131,9 +131,9 @@ static int64_t read_row(pair *k, int z, int y)
     return count;
 }
 
-/* im2 in row (z, y), between columns [first, last) that lie in it, in bins, and its slopes if wanted; `ok` becomes that of both images.
+/* im2 in row (z, y), between columns [first, last) that lie in it, in bins, and its slopes; `ok` becomes that of both images.
  * Returns how many voxels count. */
-INLINE int64_t sample(pair *k, int z, int y, int is_3d, int with_slopes, int64_t counted, int *first, int *last)
+INLINE int64_t sample(pair *k, int z, int y, int is_3d, int64_t counted, int *first, int *last)
 {
     const double slope[3] = {k->m->phi[2], k->m->phi[6], k->m->phi[10]};
     float *const slopes[3] = {k->slope[0], k->slope[1], k->slope[2]};
@@ -151,30 +151,29 @@ INLINE int64_t sample(pair *k, int z, int y, int is_3d, int with_slopes, int64_t
         for (int x = *first; x < *last; x++) counted += k->ok[x] > 0;
     }
     for (int i = 0; i < 3; i++) q[i] = p[i] - (double)k->grey2.origin[i];
-    if (is_steep(slope)) sample_turned(&k->grey2, q, slope, *first, *last, is_3d, k->g, with_slopes ? slopes : NULL);
-    else sample_row_with(&k->grey2, q, slope, *first, *last, SMOOTH, is_3d, 1, k->g, with_slopes ? slopes : NULL);
+    if (is_steep(slope)) sample_turned(&k->grey2, q, slope, *first, *last, is_3d, k->g, slopes);
+    else sample_row_with(&k->grey2, q, slope, *first, *last, SMOOTH, is_3d, 1, k->g, slopes);
     return counted;
 }
 
+/* The same for 2-D and 3-D images, all loops unrolled for either. Once for all that is done with rows, slopes needed or not: compiled
+ * with other code it might round otherwise, and what lies between two bins be counted in one here, in the other there. */
+static __attribute__((noinline)) int64_t sample_row_of(pair *k, int z, int y, int64_t counted, int *first, int *last)
+{
+    return k->is_3d ? sample(k, z, y, 1, counted, first, last) : sample(k, z, y, 0, counted, first, last);
+}
+
 /* Work through the rows of a tile; is_outside: nothing of it lies in im2. */
-INLINE void each_row(pair *k, int is_outside, int is_3d, int with_slopes, row_work *work)
+INLINE void each_row(pair *k, int is_outside, row_work *work)
 {
     for (int z = 0; z < k->n[0]; z++)
         for (int y = 0; y < k->n[1] && k->lo[0] + z >= k->first && k->lo[0] + z < k->last; y++) {
             const int64_t in_im1 = read_row(k, z, y);
             int first = 0, last = 0;
-            int64_t counted = 0;
-            if (!is_outside && in_im1 > 0) counted = sample(k, z, y, is_3d, with_slopes, in_im1, &first, &last);
+            const int64_t counted = is_outside || in_im1 == 0 ? 0 : sample_row_of(k, z, y, in_im1, &first, &last);
             k->count += counted, k->outside += in_im1 - counted;
             work(k, z, y, counted ? first : 0, counted ? last : 0);
         }
-}
-
-/* The same for 2-D and 3-D images: all loops are unrolled for either. */
-INLINE void rows_of_tile(pair *k, int is_outside, int with_slopes, row_work *work)
-{
-    if (k->is_3d) each_row(k, is_outside, 1, with_slopes, work);
-    else each_row(k, is_outside, 0, with_slopes, work);
 }
 
 /* Work through a tile, in halves as long as these need less of im2. Returns 1 when memory ran out. */

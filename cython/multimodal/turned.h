@@ -57,7 +57,7 @@ INLINE void find_places(const box *c, const double start[3], const double slope[
     memcpy(at->tap, &tap, sizeof tap);
 }
 
-/* The value at place v, and unless NULL the slopes along z, y and x. */
+/* The value at place v, and the slopes along z, y and x. */
 INLINE float value_at(const box *c, const places *at, int v, int is_3d, float *const slopes[3], int x)
 {
     const float *first = c->v + at->tap[v];
@@ -68,16 +68,14 @@ INLINE float value_at(const box *c, const places *at, int v, int is_3d, float *c
         for (int b = 0; b < 4; b++) {
             const quad row = load_quad(first + a * c->sz + b * c->sy);
             plane += at->w[1][b][v] * row;
-            if (slopes) slope_y += at->d[1][b][v] * row;
+            slope_y += at->d[1][b][v] * row;
         }
         value += is_3d ? at->w[0][a][v] * plane : plane;
-        if (slopes) y += is_3d ? at->w[0][a][v] * slope_y : slope_y;
-        if (slopes && is_3d) z += at->d[0][a][v] * plane;
+        y += is_3d ? at->w[0][a][v] * slope_y : slope_y;
+        if (is_3d) z += at->d[0][a][v] * plane;
     }
-    if (slopes) {
-        slopes[0][x] = total_quad(z * along), slopes[1][x] = total_quad(y * along);
-        slopes[2][x] = total_quad(value * slopes_along(at->t[v]));
-    }
+    slopes[0][x] = total_quad(z * along), slopes[1][x] = total_quad(y * along);
+    slopes[2][x] = total_quad(value * slopes_along(at->t[v]));
     return total_quad(value * along);
 }
 

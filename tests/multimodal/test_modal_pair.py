@@ -259,7 +259,7 @@ def test_sample_of_the_blocks(dimensions):
     expected = twin_of(one, two, phi).sums(phi, TABLES, part > 0)
     check(pair.sums(phi, TABLES, sampled=True), expected, 2e-5)
     assert (pair.sums(phi, TABLES, sampled=True).histogram == pair.histogram(phi, sampled=True)).all()
-    few = make(one[..., :40], two[..., :40], margin) if dimensions == 2 else make(*case(3), (16, 17, 20))
+    few = make(one, two, (0, 80, 100) if dimensions == 2 else (18, 50, 60))
     assert few.sums(phi, TABLES, sampled=True).count == few.sums(phi, TABLES).count
 
 
