@@ -10,8 +10,10 @@
 #include "filter.h"
 
 /* Kinds of interpolation: 2, 4 and 6 are the splines of so many taps; KEYS has four and takes grey values instead of
- * coefficients (Keys 1981, doi 10.1109/TASSP.1981.1163711). */
+ * coefficients (Keys 1981, doi 10.1109/TASSP.1981.1163711); SMOOTH takes grey values for the coefficients of the cubic B-spline,
+ * which smooths them as [1 4 1] / 6 does. */
 #define KEYS 14
+#define SMOOTH 24
 #define TAPS(kind) ((kind) % 10)
 
 /* Weights at fraction t of the neighbours. */
@@ -25,6 +27,12 @@ INLINE void weights(vf t, int kind, vf *w)
         w[1] = 1.0f + t * t * (1.5f * t - 2.5f);
         w[2] = 1.0f + u * u * (1.5f * u - 2.5f);
         w[3] = -0.5f * u * t * t;
+    } else if (kind == SMOOTH) {
+        const float sixth = 1.0f / 6.0f;
+        w[0] = sixth * u * u * u;
+        w[1] = 2.0f / 3.0f + t * t * (0.5f * t - 1.0f);
+        w[2] = 2.0f / 3.0f + u * u * (0.5f * u - 1.0f);
+        w[3] = sixth * t * t * t;
     } else if (kind == 4) {
         const float sixth = 1.0f / 6.0f, q = 1.0f / 42.0f;
         w[0] = u * (sixth * u * u + q);
@@ -87,6 +95,11 @@ INLINE void slopes_of(vf t, int kind, vf *w)
     const vf u = 1.0f - t;
     if (kind == 2) {
         w[0] = splat(-1), w[1] = splat(1);
+    } else if (kind == SMOOTH) {
+        w[0] = -0.5f * u * u;
+        w[1] = t * (1.5f * t - 2.0f);
+        w[2] = -u * (1.5f * u - 2.0f);
+        w[3] = 0.5f * t * t;
     } else if (kind == 4) {
         const float q = 1.0f / 42.0f;
         w[0] = -(0.5f * u * u + q);

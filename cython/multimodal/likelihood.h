@@ -4,33 +4,33 @@
 
 #include "joint.h"
 
-typedef float quad __attribute__((vector_size(16)));
-typedef float quad_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
-
-INLINE quad load_quad(const float *p) { return *(const quad_unaligned *)p; }
-
-/* Where grey values lie in the table, between nodes. */
-INLINE void place(const float *grey, int bins, int nodes, int first, int last, float *position)
-{
-    const vf top = splat((float)(bins - 1)), per_bin = splat((float)(nodes - 1) / (float)(bins - 1));
-    for (int x = first; x < last; x += VL) store(position + x, per_bin * smaller(larger(load(grey + x), splat(0)), top));
-}
-
-/* Log density, - score / sqrt(weight) and sqrt(weight) in columns [first, last), linear between the nodes of the table. */
-INLINE void look_up(pair *k, int first, int last)
+/* Where columns [first, last) lie in the table, between nodes. */
+INLINE void find_nodes(pair *k, int first, int last)
 {
     const hpcdvc_modal_images *m = k->m;
-    const int64_t row = 4 * ((int64_t)m->nodes[1] + 1);
-    place(k->f, m->bins, m->nodes[0], first, last, k->position[0]);
-    place(k->g, m->bins, m->nodes[1], first, last, k->position[1]);
+    const float per_bin[2] = {(float)(m->nodes[0] - 1) / (float)(m->bins - 1), (float)(m->nodes[1] - 1) / (float)(m->bins - 1)};
+    const int32_t row = 4 * (m->nodes[1] + 1);
+    for (int x = first; x < last; x += VL) {
+        const vf f = per_bin[0] * clipped(k, k->f + x), g = per_bin[1] * clipped(k, k->g + x);
+        const vi i = whole(f), j = whole(g), node = i * row + 4 * j;
+        store(k->part[0] + x, f - __builtin_convertvector(i, vf)), store(k->part[1] + x, g - __builtin_convertvector(j, vf));
+        memcpy(k->node + x, &node, sizeof node);
+    }
+}
+
+/* Log density, - score / sqrt(weight) and sqrt(weight) in columns [first, last), linear between the nodes of the table; the bins are
+ * counted on the way. */
+INLINE void look_up(pair *k, int first, int last)
+{
+    const int64_t row = 4 * ((int64_t)k->m->nodes[1] + 1);
+    find_nodes(k, first, last), find_bins(k, first, last);
     for (int x = first; x < last; x++) {
-        const int i = (int)k->position[0][x], j = (int)k->position[1][x];
-        const float u = k->position[0][x] - (float)i, v = k->position[1][x] - (float)j;
-        const float *p = m->table + i * row + 4 * j, *q = p + row;
+        const float u = k->part[0][x], v = k->part[1][x], *p = k->m->table + k->node[x], *q = p + row;
         const quad at_j = load_quad(p) + u * (load_quad(q) - load_quad(p));
         const quad behind = load_quad(p + 4) + u * (load_quad(q + 4) - load_quad(p + 4));
         const quad value = at_j + v * (behind - at_j);
         k->log_density[x] = value[0], k->whitened[x] = value[1], k->root[x] = value[2];
+        k->counts[k->bin[x]]++;
     }
 }
 
@@ -62,7 +62,6 @@ INLINE void add_likelihood(pair *k, int z, int y, int first, int last)
     }
     for (int i = 0; i < 4; i++) clear_ends(to[i], first, last, w->sy);
     k->log_likelihood += total(sum);
-    if (k->histogram) count_row(k, z, y, first, last);
     if (y == k->n[1] - 1) sum_plane(k, z);
 }
 
@@ -81,7 +80,7 @@ static void shape_plane(pair *k)
 static void sum_tile(pair *k, int is_outside)
 {
     shape_plane(k);
-    rows_of_tile(k, is_outside, 1, add_likelihood);
+    each_row(k, is_outside, add_likelihood);
 }
 
 static int sum_blocks(const hpcdvc_modal_images *m, const int64_t *blocks, int64_t count, hpcdvc_modal_sums *sums, int64_t *histogram)
@@ -89,11 +88,11 @@ static int sum_blocks(const hpcdvc_modal_images *m, const int64_t *blocks, int64
     pair *k = pair_start(m);
     int failed = k == NULL;
     for (int64_t b = 0; b < count && !failed; b++) {
-        k->histogram = histogram;
         k->count = k->outside = 0, k->log_likelihood = 0;
         memset(&k->total, 0, sizeof k->total);
         failed = each_block(k, blocks + 6 * b, blocks + 6 * b + 3, sum_tile);
         memcpy(sums[b].matrix, k->total.M, sizeof k->total.M), memcpy(sums[b].right, k->total.ag, sizeof k->total.ag);
+        settle_counts(k, histogram);
         sums[b].log_likelihood = k->log_likelihood, sums[b].count = (double)k->count, sums[b].outside = (double)k->outside;
     }
     pair_end(k);
@@ -102,17 +101,17 @@ static int sum_blocks(const hpcdvc_modal_images *m, const int64_t *blocks, int64
 
 INLINE void fill_row(pair *k, int z, int y, int first, int last)
 {
-    const int64_t *shape = k->m->im1->shape, bins = k->m->bins;
+    const int64_t *shape = k->m->im1->shape;
     const int64_t at = ((k->lo[0] + z - k->first) * shape[1] + k->lo[1] + y) * shape[2] + k->lo[2];
     look_up(k, first, last);
     for (int x = 0; x < k->n[2]; x++) {
         const int counts = x >= first && x < last && k->ok[x] > 0;
         k->residual[at + x] = counts ? k->whitened[x] : NAN;
-        k->phase[at + x] = counts ? k->diagram[bins * bin_of(k, k->f[x]) + bin_of(k, k->g[x])] : 0;
+        k->phase[at + x] = counts ? k->diagram[k->bin[x]] : 0;
     }
 }
 
-static void fill_tile(pair *k, int is_outside) { rows_of_tile(k, is_outside, 0, fill_row); }
+static void fill_tile(pair *k, int is_outside) { each_row(k, is_outside, fill_row); }
 
 /* By whole layers of tiles, so that what becomes of a plane does not depend on the others that are wanted. */
 static int fill_planes(const hpcdvc_modal_images *m, const uint8_t *diagram, int64_t first, int64_t last, float *residual,

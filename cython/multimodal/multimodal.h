@@ -6,11 +6,11 @@
 #include "table.h"
 
 /* im1 is worked through in tiles of at most so many voxels, in 3-D and 2-D. */
-enum { TILE_Z = 16, TILE_Y = 32, TILE_X = 256, FLAT_Y = 64 };
+enum { TILE_Z = 16, TILE_Y = 32, TILE_X = 128, FLAT_Y = 64 };
 
 /* blocks: lo[3], hi[3] of each. All return 0, or 1 when memory ran out. */
 typedef struct {
-    /* Sums of each block; `histogram` (bins, bins), im1 by im2, is added to unless NULL. */
+    /* Sums of each block; the histogram (bins, bins), im1 by im2, is added to. */
     int (*sum_blocks)(const hpcdvc_modal_images *, const int64_t *blocks, int64_t count, hpcdvc_modal_sums *sums,
                       int64_t *histogram);
     int (*count_blocks)(const hpcdvc_modal_images *, const int64_t *blocks, int64_t count, int64_t *histogram);

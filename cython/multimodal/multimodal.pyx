@@ -6,14 +6,10 @@ from libc.stdint cimport int64_t, uint8_t
 import numpy as np
 
 from hpcdvc.kernels.arrays import record
-from hpcdvc.kernels.settings import interpolation_record
 
 include "records.pxi"
 
 cdef extern from "multimodal.h":
-    int HPCDVC_TILE_Z "TILE_Z"
-    int HPCDVC_TILE_Y "TILE_Y"
-    int HPCDVC_FLAT_Y "FLAT_Y"
     ctypedef struct hpcdvc_modal_images:
         pass
     ctypedef struct hpcdvc_modal_sums:
@@ -27,10 +23,8 @@ cdef extern from "multimodal.h":
                            uint8_t *) noexcept nogil
     const hpcdvc_multimodal_kernels *hpcdvc_multimodal_for(int level) nogil
 
-#: Voxels (ZY) of the tiles that images are worked through in, in 3-D and 2-D.
-TILE, FLAT_TILE = (HPCDVC_TILE_Z, HPCDVC_TILE_Y), (1, HPCDVC_FLAT_Y)
-#: Largest number of bins of a histogram.
-MOST_BINS = 4096
+#: Largest number of bins of a histogram, and of nodes of a table, along an axis.
+MOST_BINS, MOST_NODES = 1024, 4096
 
 
 cdef class Images:
@@ -39,7 +33,6 @@ cdef class Images:
     Parameters
     ----------
     im1, im2 : hpcdvc.kernels.volume.Volume
-    spline : hpcdvc.registration.filters.SplineFilter of order 3
     low, high : grey values of the first and of the last bin, of im1 and im2
     bins : of the joint histogram, along each of its axes
     centre : point of im1 that Phi is about, ZYX
@@ -47,13 +40,13 @@ cdef class Images:
     Raises
     ------
     ValueError
-        Another spline, ranges without values, numbers of bins that are not possible.
+        Ranges without values, numbers of bins that are not possible.
     """
 
     cdef object keep, shape, record, table
     cdef int bins
 
-    def __cinit__(self, im1, im2, spline, low, high, int bins, centre):
+    def __cinit__(self, im1, im2, low, high, int bins, centre):
         low, high = np.array(low, float), np.array(high, float)
         if not 2 <= bins <= MOST_BINS:
             raise ValueError(f"{bins} bins: 2 to {MOST_BINS} are possible")
@@ -67,10 +60,7 @@ cdef class Images:
             low=low,
             scale=(bins - 1) / (high - low),
             bins=bins,
-            interpolation=interpolation_record(spline),
         )
-        if self.record["interpolation"]["taps"] != 4:
-            raise ValueError("a spline of order 3 is needed")
         self.keep, self.shape, self.bins = (im1, im2), im1.shape, bins
 
     cdef const hpcdvc_modal_images *under(self, phi) except NULL:
@@ -89,11 +79,11 @@ cdef class Images:
             from the first to the last bin, and after each row, and after all of them, any values once more
         """
         self.record["table"] = address(table, "f4", (None, None, 4), "the table")
-        if min(table.shape[:2]) < 3:
-            raise ValueError("a table has two nodes or more along each axis")
+        if not 3 <= min(table.shape[:2]) <= max(table.shape[:2]) <= MOST_NODES:
+            raise ValueError(f"a table has 2 to {MOST_NODES - 1} nodes along each axis")
         self.record["nodes"], self.table = (table.shape[0] - 1, table.shape[1] - 1), table
 
-    def sums(self, phi, blocks, sums, histogram=None):
+    def sums(self, phi, blocks, sums, histogram):
         """Sums over blocks, with the table in use.
 
         Parameters
@@ -101,7 +91,7 @@ cdef class Images:
         phi : (3, 4) array
         blocks : (n, 2, 3) int64 array, first and last + 1 voxel, ZYX
         sums : (n,) array of "modal_sums" records, filled
-        histogram : (bins, bins) int64 array, added to; or None
+        histogram : (bins, bins) int64 array, added to
 
         Raises
         ------
@@ -111,9 +101,7 @@ cdef class Images:
         """
         cdef int64_t count = len(blocks)
         cdef size_t b = self.checked(blocks), s = address(sums, "modal_sums", (count,), "the sums", fill=True)
-        cdef size_t h = 0
-        if histogram is not None:
-            h = address(histogram, "i8", (self.bins, self.bins), "the histogram", fill=True)
+        cdef size_t h = address(histogram, "i8", (self.bins, self.bins), "the histogram", fill=True)
         if self.table is None:
             raise ValueError("no table is in use")
         cdef const hpcdvc_modal_images *m = self.under(phi)

@@ -11,7 +11,6 @@ GROUPS = {
             ("low", "f8", 2),
             ("scale", "f8", 2),
             ("bins", "i4"),
-            ("interpolation", "interpolation"),
             # Of the mixture, at nodes that span all bins of im1 (slow) and im2: log density, - score / sqrt(weight),
             # sqrt(weight), 0. Each row is followed by a node more, all rows by one more. Or NULL.
             ("table", "f4*"),

@@ -6,7 +6,7 @@ one level is in registration.py; here are the way from level to level, and the `
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,11 +15,13 @@ from hpcdvc.fields.phi import part_of
 from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.multimodal.greys import GreyRange, grey_range
 from hpcdvc.multimodal.mixture import Mixture
-from hpcdvc.multimodal.pair import ModalPair, explained
+from hpcdvc.multimodal.pair import ModalPair
 from hpcdvc.multimodal.phases import diagram_of
 from hpcdvc.multimodal.registration import ITERATE, Iterate, iterate, mixture_of, objective_of
 from hpcdvc.multimodal.settings import ModalSettings
-from hpcdvc.multimodal.verdict import verdict
+from hpcdvc.multimodal.uncertainty import sums_and_variance
+from hpcdvc.multimodal.verdict import explains, verdict
+from hpcdvc.ranks.team import Team
 from hpcdvc.registration.kernel_settings import basis
 from hpcdvc.registration.levels import Level
 from hpcdvc.registration.multiscale import from_level, to_level
@@ -45,7 +47,8 @@ class ModalResult:
     log_likelihood : sum over the voxels of log p(im1 | im2), at the end
     delta_phi_norm : norm of the last change of phi, in voxels of the level
     variance : (12,) variances of the first three rows of phi, voxels of the images
-    explained_start, explained : part of the variance of im2, brought back by Phi, that im1 explains
+    explained_start, explained : part of the variance of im2 that im1 explains (eta^2, the correlation ratio), im2
+        brought back by the Phi that all levels started from, and by that of the end
     valid_fraction : part of the voxels of im1, without margin and mask, that met im2
     ranges : of the grey values of im1 and im2 that the bins are made of
     mixture : the phases, in bins
@@ -115,7 +118,7 @@ def register_modal(
     settings: ModalSettings,
     start: np.ndarray,
     centre: np.ndarray,
-    team,
+    team: Team,
     journal: Journal | None = None,
 ) -> tuple[ModalResult, ...]:
     """Register from the coarsest level to the finest, each starting where the one before ended. Collective.
@@ -141,61 +144,86 @@ def register_modal(
     UserError
         An image without contrast; numbers of phases that do not fit the levels.
     """
-    journal = journal or Journal()
     ranges = {factor: ranges_of(level, settings, team) for factor, level in levels.items()}
-    phi, results = part_of(start, "rigid" if settings.rigid else "all"), []
+    phi = start = part_of(start, "rigid" if settings.rigid else "all")
+    way, results = _Way(settings, start, centre, team, journal or Journal(), min(levels)), []
     for number, (factor, level) in enumerate(levels.items()):
         n_phases = settings.phases_of(number, len(levels))
         history = results[-1].history if results else np.empty(0, ITERATE)
-        results.append(_register_level(level, settings, n_phases, ranges[factor], phi, centre, team, journal, history))
+        results.append(way.register(level, n_phases, ranges[factor], phi, history))
         status = results[-1].return_status
         if status in USABLE:
             phi = results[-1].phi
-        elif factor != min(levels):
-            journal.say(f"binning {factor}: {reason_of(status)}; its result is not used", logging.WARNING)
+        elif factor != way.last:
+            way.journal.say(f"binning {factor}: {reason_of(status)}; its result is not used", logging.WARNING)
     return tuple(results)
 
 
-def ranges_of(level: Level, settings: ModalSettings, team) -> tuple[GreyRange, GreyRange]:
+def ranges_of(level: Level, settings: ModalSettings, team: Team) -> tuple[GreyRange, GreyRange]:
     """Grey values of both images that the bins are made of. Collective."""
     images = zip((level.im1, level.im2), settings.ranges, settings.names, strict=True)
     return tuple(grey_range(image, settings.crop, team, *given, name) for image, given, name in images)
 
 
-def _register_level(
-    level: Level,
-    settings: ModalSettings,
-    n_phases: int | str,
-    ranges: tuple[GreyRange, GreyRange],
-    phi: np.ndarray,
-    centre: np.ndarray,
-    team,
-    journal: Journal,
-    history: np.ndarray,
-) -> ModalResult:
-    """What one level finds, and the history up to here."""
-    shape, dimensions = level.im1.shape, dimensions_of(level.im1.shape)
-    margin = settings.margin_of(shape)
-    pair = ModalPair(level, ranges, settings.bins, margin, (centre - level.first) / level.step, team)
-    start = to_level(phi, level)
-    rows = [history, done := journal.done(level.factor)]
-    state = Iterate.of_rows(done) if len(done) else Iterate.at(start)
-    journal.say(f"binning {level.factor}: {' x '.join(map(str, shape))} voxels (ZYX), margin {margin}")
-    first = len(history) + len(done)
-    for index, after in enumerate(iterate(pair, state, settings, n_phases, dimensions, team), first):
-        state = after
-        rows.append(journal.add(state, index, level.factor))
-    histogram = pair.histogram(state.phi)
-    mixture = team.agree(lambda: mixture_of(histogram, settings, n_phases))
-    sums = pair.sums(state.phi, team.agree(lambda: objective_of(mixture, settings)))
-    before, after = (explained(pair.moments(at)) for at in (start, state.phi))
-    state = replace(state, status=verdict(state, before, after))
-    variance = np.full(12, np.nan)
-    return ModalResult(
-        level.factor, from_level(state.phi, level), centre, state.status, state.number, sums.log_likelihood,
-        state.delta_phi_norm, variance, before, after, sums.count / max(sums.count + sums.outside, 1), ranges, mixture,
-        histogram, diagram_of(mixture, settings.bins), np.concatenate(rows)
-    )  # fmt: skip
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """What all levels have in common; `start`: that of the first, `last`: binning of the last."""
+
+    settings: ModalSettings
+    start: np.ndarray
+    centre: np.ndarray
+    team: Team
+    journal: Journal
+    last: int
+
+    def register(
+        self,
+        level: Level,
+        n_phases: int | str,
+        ranges: tuple[GreyRange, GreyRange],
+        phi: np.ndarray,
+        history: np.ndarray,
+    ) -> ModalResult:
+        """What one level finds from phi on, and the history up to there. Collective."""
+        shape, settings, journal = level.im1.shape, self.settings, self.journal
+        margin, at = settings.margin_of(shape, level.factor), (self.centre - level.first) / level.step
+        pair = ModalPair(level, ranges, settings.bins, margin, at, self.team)
+        rows = [history, done := journal.done(level.factor)]
+        state = Iterate.of_rows(done) if len(done) else Iterate.at(to_level(phi, level))
+        journal.say(
+            f"binning {level.factor}: {' x '.join(map(str, shape))} voxels (ZYX), margin {' '.join(map(str, margin))}"
+        )
+        unknowns = basis(dimensions_of(shape), settings.rigid)
+        states = iterate(pair, state, settings, n_phases, unknowns, self.team)
+        for index, after in enumerate(states, len(history) + len(done)):
+            state = after
+            rows.append(journal.add(state, index, level.factor))
+        return self._result(level, ranges, pair, state, n_phases, unknowns, np.concatenate(rows))
+
+    def _result(
+        self,
+        level: Level,
+        ranges: tuple[GreyRange, GreyRange],
+        pair: ModalPair,
+        state: Iterate,
+        n_phases: int | str,
+        unknowns: np.ndarray,
+        history: np.ndarray,
+    ) -> ModalResult:
+        """The end of a level, judged."""
+        settings, end = self.settings, pair.histogram(state.phi)
+        mixture = self.team.agree(lambda: mixture_of(end, settings, n_phases))
+        objective = self.team.agree(lambda: objective_of(mixture, settings))
+        starts = [pair.histogram(to_level(at, level)) for at in (self.start, np.eye(4))]
+        status = verdict(pair, state, end, starts, level.factor == self.last)
+        sums, variance = sums_and_variance(pair, state.phi, objective, unknowns)
+        variance[3::4] *= level.step**2
+        return ModalResult(
+            level.factor, from_level(state.phi, level), self.centre, status, state.number, sums.log_likelihood,
+            state.delta_phi_norm, variance, explains(starts[0]), explains(end),
+            sums.count / max(sums.count + sums.outside, 1), ranges, mixture, end,
+            diagram_of(mixture, settings.bins, end, settings.coverage), history
+        )  # fmt: skip
 
 
 def line(state: Iterate) -> str:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-#: Width (standard deviation) of the Gaussian that smooths a histogram, bins of 128.
-SMOOTHING = 1.5
+#: Width (standard deviation) of the Gaussian that smooths a histogram: bins, and bins of 128 where there are more. Grey
+#: values that are whole numbers fill some bins with more of them than others.
+SMOOTHING = 2.0
 #: A peak is so many times as high as the lowest point of the way to a higher one ...
-PROMINENT = 1.1
+PROMINENT = 1.2
 #: ... and so many standard deviations of its count above it.
 SIGNIFICANT = 4.0
 #: Least height, parts of the highest peak.
@@ -26,7 +27,7 @@ def find_peaks(
 ) -> np.ndarray:
     """Peaks of a joint histogram, the highest first.
 
-    Smoothed, it has to rise above the lowest point of the straight way to each higher peak by a tenth of that, and by
+    Smoothed, it has to rise above the lowest point of the straight way to each higher peak by a fifth of that, and by
     more than chance: the ridge of a boundary between two phases has no peak of its own.
 
     Parameters
@@ -50,14 +51,12 @@ def find_peaks(
     smooth, width = smoothed(histogram)
     bins = len(histogram)
     distance = distance or bins / 25
-    open_to_peaks = (np.arange(bins)[:, None] >= thresholds[0]) & (np.arange(bins) >= thresholds[1])
-    heights = np.where(open_to_peaks, smooth, 0)
-    reach = int(max(distance, 1))
-    highest = (heights == ndimage.maximum_filter(heights, 2 * reach + 1, mode="constant")) & (heights > 0)
+    highest = (smooth == ndimage.maximum_filter(smooth, 2 * int(width) + 1, mode="constant")) & (smooth > 0)
+    highest &= (np.arange(bins)[:, None] >= thresholds[0]) & (np.arange(bins) >= thresholds[1])
     if not highest.any():
         raise ValueError("the joint histogram is empty: there is no phase in it")
-    at = np.argwhere(highest & (heights >= LOWEST * heights.max()))
-    order = np.argsort(-heights[tuple(at.T)], kind="stable")
+    at = np.argwhere(highest & (smooth >= LOWEST * smooth[highest].max()))
+    order = np.argsort(-smooth[tuple(at.T)], kind="stable")
     found = []
     for peak in at[order]:
         if all(np.hypot(*(peak - other)) >= distance and _rises(smooth, width, peak, other) for other in found):
@@ -71,7 +70,7 @@ def smoothed(histogram: np.ndarray) -> tuple[np.ndarray, float]:
     """A histogram with less of its noise, and the width of the Gaussian, bins."""
     from scipy import ndimage
 
-    width = SMOOTHING * len(histogram) / 128
+    width = SMOOTHING * max(1, len(histogram) / 128)
     return ndimage.gaussian_filter(histogram.astype(float), width, mode="constant"), width
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.multimodal.mixture import Mixture
+from hpcdvc.multimodal.components import MOST_PHASES, Mixture
+from hpcdvc.multimodal.mixture import fit_weights
 
 
 def parameters_of(mixture: Mixture) -> np.ndarray:
@@ -21,7 +22,7 @@ def diagram_of(
 
     Parameters
     ----------
-    mixture : at most 255 phases
+    mixture : whose phases they are
     bins : of each axis
     histogram : (bins, bins) array of counts; what `coverage` is a part of
     coverage : part of the voxels that gets a phase, those nearest to their peaks; None or 1: every bin has one
@@ -60,18 +61,13 @@ def phase_diagram(
 
     Notes
     -----
-    After Tudisco et al. (2017), section 4, doi 10.1016/j.ymeth.2015.09.003: the phase with the least
-    (a D1^2 + 2 b D1 D2 + c D2^2) / 2 - ln phi.
+    The phase with the least (a D1^2 + 2 b D1 D2 + c D2^2) / 2 - ln phi. After Tudisco et al. (2017), An extension of
+    digital volume correlation for multimodality image registration.
     """
-    parameters = np.asarray(gaussian_parameters, float).reshape(-1, 6)
+    phi, mu1, mu2, a, b, c = checked_parameters(gaussian_parameters).T[:, :, None, None]
     histogram = np.asarray(joint_histogram, float)
     if histogram.shape != (bins, bins):
         raise UserError(f"a joint histogram of shape {histogram.shape} has not {bins} x {bins} bins")
-    phi, mu1, mu2, a, b, c = parameters.T[:, :, None, None]
-    if not len(parameters) or not np.isfinite(parameters).all() or not ((phi > 0) & (a > 0) & (a * c > b * b)).all():
-        raise UserError("the parameters of each phase must be phi > 0, mu1, mu2, a, b, c with a > 0 and a c > b^2")
-    if len(parameters) > 255:
-        raise UserError(f"{len(parameters)} phases are too many: 255 at most")
     d1, d2 = np.arange(bins)[:, None] - mu1, np.arange(bins) - mu2
     square = a * d1**2 + 2 * b * d1 * d2 + c * d2**2
     phase = np.argmin(square / 2 - np.log(phi), axis=0)
@@ -93,3 +89,36 @@ def _beyond(away: np.ndarray, histogram: np.ndarray, coverage: float, sigma_max:
     beyond = np.ones(away.size, bool)
     beyond[order[within]] = False
     return beyond.reshape(away.shape)
+
+
+def mixture_from(parameters: np.ndarray, histogram: np.ndarray) -> Mixture:
+    """The mixture of given phases and the boundaries between them, with the weights that a joint histogram wants.
+
+    Parameters
+    ----------
+    parameters : (n, 6) array, as of `gaussian_mixture_parameters`; phi is not used
+    histogram : (bins, bins) array of counts
+    """
+    _, mu1, mu2, a, b, c = checked_parameters(parameters).T
+    precision = np.stack([a, b, b, c], axis=1).reshape(-1, 2, 2)
+    n = len(precision)
+    phases = Mixture.of(np.full(n, 1 / n), np.column_stack([mu1, mu2]), np.linalg.inv(precision), np.empty((0, 2)), 0)
+    return fit_weights(phases, histogram)
+
+
+def checked_parameters(parameters: np.ndarray) -> np.ndarray:
+    """(n, 6) float64 array of phases.
+
+    Raises
+    ------
+    UserError
+        They are no Gaussians, or there are none, or too many.
+    """
+    found = np.asarray(parameters, float)
+    if found.ndim != 2 or found.shape[1] != 6 or not 1 <= len(found) <= MOST_PHASES:
+        words = f"1 to {MOST_PHASES} rows of phi, mu1, mu2, a, b, c"
+        raise UserError(f"the parameters of phases are {words}, not an array of shape {found.shape}")
+    phi, _, _, a, b, c = found.T
+    if not (np.isfinite(found).all() and ((phi > 0) & (a > 0) & (a * c > b * b)).all()):
+        raise UserError("the parameters of each phase must be finite, with phi > 0, a > 0 and a c > b^2")
+    return found

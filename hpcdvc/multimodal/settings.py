@@ -25,7 +25,8 @@ class ModalSettings:
     n_phases : phases of each level, coarse first, or one number for all; "auto": as many as BIC finds
     bins : of each axis of the joint histogram
     crop : part of each side left out on either end where the range of grey values is found, and of im1 that counts
-    margin : part of each side of im1 left out on either end, room for movement; the larger of crop and margin counts
+    margin : part of each side of im1 left out on either end, room for movement, the larger of it and crop counts; or
+        voxels (ZYX) of the images
     ranges : lowest and highest grey value of im1 and of im2; None: that of the central crop
     thresholds : bins of im1 and of im2 below which no phase is looked for
     distance : least distance between the peaks of two phases, bins; None: bins / 25
@@ -44,7 +45,7 @@ class ModalSettings:
     n_phases: tuple[int, ...] | str = (2,)
     bins: int = 128
     crop: float = 0.1
-    margin: float = 0.1
+    margin: float | tuple[int, int, int] = 0.1
     ranges: tuple[tuple[float | None, float | None], ...] = ((None, None), (None, None))
     thresholds: tuple[int, int] = (0, 0)
     distance: float | None = None
@@ -63,8 +64,9 @@ class ModalSettings:
         if not BINS[0] <= self.bins <= BINS[1]:
             raise UserError(f"a joint histogram of {self.bins} bins is not possible: {BINS[0]} to {BINS[1]}")
         for name in ("crop", "margin"):
-            if not 0 <= getattr(self, name) <= MOST_LEFT_OUT:
-                raise UserError(f"{name} must be 0 to {MOST_LEFT_OUT}, a part of each side, not {getattr(self, name)}")
+            part = getattr(self, name)
+            if not isinstance(part, tuple) and not 0 <= part <= MOST_LEFT_OUT:
+                raise UserError(f"{name} must be 0 to {MOST_LEFT_OUT}, a part of each side, not {part}")
         for image, (low, high) in zip(self.names, self.ranges, strict=True):
             if None not in (low, high) and not low < high:
                 raise UserError(f"the grey values of {image} from {low:g} to {high:g} are no range")
@@ -88,7 +90,8 @@ class ModalSettings:
             raise UserError(f"{len(self.n_phases)} numbers of phases for {levels} levels: one for each, or one for all")
         return self.n_phases[number if len(self.n_phases) > 1 else 0]
 
-    def margin_of(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Voxels left out at each side of an image; none in z of a 2-D one."""
-        part = max(self.crop, self.margin)
-        return tuple(0 if n == 1 else int(part * n) for n in shape)
+    def margin_of(self, shape: tuple[int, int, int], factor: int) -> tuple[int, int, int]:
+        """Voxels left out at each side of an image that is binned by a factor; none in z of a 2-D one."""
+        if isinstance(self.margin, tuple):
+            return tuple(0 if n == 1 else m // factor for n, m in zip(shape, self.margin, strict=True))
+        return tuple(0 if n == 1 else int(max(self.crop, self.margin) * n) for n in shape)

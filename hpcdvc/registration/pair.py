@@ -74,7 +74,7 @@ class Pair:
             label, rows = (Volume(own[0]), own[1]), 1
         dimensions, tile = dimensions_of(im1.shape), tile_of(settings)
         tile = tuple(int(n) for n in np.minimum((*tile[:2], _tile_length(start)), high - low))
-        blocks, sampled = blocks_of(low, high, tile, rows)
+        blocks, sampled = _blocks(low, high, tile, rows)
         mine = slice(*team.spans(len(blocks)))
         self._blocks, self._sampled, self.has_sample = blocks[mine], sampled[mine], len(blocks) >= LEAST_BLOCKS
         # a shorter filter costs more iterations, on the sample
@@ -163,9 +163,7 @@ def _tile_length(start: np.ndarray | None) -> int:
     return int(np.clip(16 / max(tilt, 1e-3), 64, 512))
 
 
-def blocks_of(
-    low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int], rows: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _blocks(low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int], rows: int) -> tuple[np.ndarray, np.ndarray]:
     """(n, 2, 3) first and last + 1 voxel of the blocks between two corners, Z slowest; (n,) which make the sample."""
     depth = (tile[0], tile[1] * rows)
     blocks, sampled = [], []

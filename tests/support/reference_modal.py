@@ -1,17 +1,17 @@
 """Two images of other modalities in plain numpy, float64: the slow twin that hpcdvc.multimodal.pair is compared with.
 
-im2 is interpolated by the cubic o-MOMS through all of it. Made to be read, not to be fast.
+im2 is the cubic B-spline of its grey values, im1 is smoothed as that is at voxels. Made to be read, not to be fast.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from reference_registration import WEIGHTS, coefficients
-from reference_totals import good_cells
+from reference_registration import B_SPLINE
+from reference_totals import CROSS, good_cells
 from scipy import ndimage
 
 #: Voxels that images go on for, past their ends, as f(-i) = 2 f(0) - f(i).
-PAD = 24
+PAD = 3
 
 
 @dataclass(frozen=True)
@@ -121,14 +121,14 @@ def modal(
     f, two = (
         (im.astype(float) - low) / (high - low) * (bins - 1) for im, (low, high) in zip((im1, im2), ranges, strict=True)
     )
-    in_im1 = np.isfinite(f) & (True if mask1 is None else mask1 != 0)
+    in_im1 = ~ndimage.binary_dilation(~np.isfinite(f), CROSS) & (True if mask1 is None else mask1 != 0)
     x = np.indices(im1.shape) - np.reshape(centre, (3, 1, 1, 1))
     at = np.einsum("ij,jzyx->izyx", phi[:, :3], x) + np.reshape(centre + phi[:, 3], (3, 1, 1, 1))
     first = 1 if len(im1) == 1 else 0
     last = np.reshape(im2.shape, (3, 1, 1, 1)) - 1
     ok = in_im1 & ((at >= -1e-6) & (at <= last + 1e-6))[first:].all(axis=0) & good_cells(im2, at)
     values, slopes = spline_at(filled(two), at, ok)
-    return Modal(np.where(in_im1, f, 0), values, slopes, x, in_im1, ok, bins)
+    return Modal(smoothed(filled(f)), values, slopes, x, in_im1, ok, bins)
 
 
 def filled(image: np.ndarray) -> np.ndarray:
@@ -144,18 +144,31 @@ def filled(image: np.ndarray) -> np.ndarray:
     return result
 
 
+def extended(image: np.ndarray) -> np.ndarray:
+    """The image and what lies around it; that of one plane is the same all along z."""
+    if len(image) == 1:
+        image = np.repeat(image, 2 * PAD + 1, axis=0)
+        return np.pad(image, [(0, 0), (PAD, PAD), (PAD, PAD)], mode="reflect", reflect_type="odd")
+    return np.pad(image, PAD, mode="reflect", reflect_type="odd")
+
+
+def smoothed(image: np.ndarray) -> np.ndarray:
+    """[1 4 1] / 6 along each axis."""
+    result = extended(image)
+    for axis in range(3):
+        result = ndimage.correlate1d(result, np.array([1, 4, 1]) / 6, axis=axis)
+    return result[tuple(slice(PAD, PAD + n) for n in image.shape)]
+
+
 def spline_at(image: np.ndarray, at: np.ndarray, ok: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values and slopes (3, ...) of the cubic o-MOMS through an image; 0 where not ok."""
-    flat = len(image) == 1
-    image = np.repeat(image, 2 * PAD + 1, axis=0) if flat else image
-    widths = [(0 if flat and axis == 0 else PAD,) * 2 for axis in range(3)]
-    spline = coefficients(np.pad(image, widths, mode="reflect", reflect_type="odd"), 3)
-    points = at[:, ok] + PAD
-    points[0] = PAD if flat else points[0]
+    """Values and slopes (3, ...) of the cubic B-spline whose coefficients are the grey values; 0 where not ok."""
+    spline, points = extended(image), at[:, ok] + PAD
+    if len(image) == 1:
+        points[0] = PAD
     cell = np.floor(points).astype(int)
-    t = (points - cell)[:, None]
-    weights = np.einsum("tp,dpn->dtn", WEIGHTS[3], t ** np.arange(4)[:, None])
-    slopes = np.einsum("tp,dpn->dtn", WEIGHTS[3][:, 1:] * [1, 2, 3], t ** np.arange(3)[:, None])
+    powers = (points - cell)[:, None] ** np.arange(4)[:, None]
+    weights = np.einsum("tp,dpn->dtn", B_SPLINE, powers)
+    slopes = np.einsum("tp,dpn->dtn", B_SPLINE[:, 1:] * [1, 2, 3], powers[:, :-1])
     found = np.zeros((4, points.shape[1]))
     for tap in np.ndindex((4, 4, 4)):
         c = spline[tuple(cell + (np.array(tap) - 1)[:, None])]
@@ -163,5 +176,5 @@ def spline_at(image: np.ndarray, at: np.ndarray, ok: np.ndarray) -> tuple[np.nda
         found += c * np.array([w[0] * w[1] * w[2], d[0] * w[1] * w[2], w[0] * d[1] * w[2], w[0] * w[1] * d[2]])
     values, gradient = np.zeros(at.shape[1:]), np.zeros(at.shape)
     values[ok], gradient[:, ok] = found[0], found[1:]
-    gradient[0] *= not flat
+    gradient[0] *= len(image) > 1
     return values, gradient
