@@ -19,7 +19,8 @@ from hpcdvc.multimodal.pair import ModalPair
 from hpcdvc.multimodal.phases import diagram_of
 from hpcdvc.multimodal.registration import ITERATE, Iterate, iterate, mixture_of, objective_of
 from hpcdvc.multimodal.settings import ModalSettings
-from hpcdvc.multimodal.verdict import explains, sums_and_variance, verdict
+from hpcdvc.multimodal.uncertainty import sums_and_variance
+from hpcdvc.multimodal.verdict import explains, verdict
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.kernel_settings import basis
 from hpcdvc.registration.levels import Level

@@ -18,8 +18,8 @@ from hpcdvc.multimodal.settings import ModalSettings
 from hpcdvc.multimodal.tables import Tables
 from hpcdvc.registration.gauss_newton import MIN_OVERLAP, compose, solve
 
-#: Stages: by what im1 says of im2 on the average, on a sample of the blocks; by a mixture fitted anew in each iteration;
-#: by one fitted anew only where Phi has settled on it, so that the end does not hang on how each fit turns out.
+#: Stages: by what im1 says of im2 on the average, on a sample of the blocks; by a mixture fitted anew in each
+#: iteration; by one fitted anew only where Phi has settled on it, so that the end does not hang on how a fit turns out.
 APPROACH, ALTERNATE, SETTLE = 1, 2, 3
 #: Norm of the change of Phi at which the second and the third of them begin.
 NEAR, FINE = 0.02, 2e-3

@@ -1,18 +1,15 @@
-"""Whether what the iterations have settled on is a measurement, and how well it is known.
+"""Whether what the iterations have settled on is a measurement.
 
 The likelihood has maxima that are none of the motion. What im1 explains of im2 (the correlation ratio) tells them: at
 the end it must be no less than at the start, no less than without motion, and clearly more than beside the end.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from hpcdvc.fields.status import Status
-from hpcdvc.multimodal.objective import Objective, moments_of
-from hpcdvc.multimodal.pair import ModalPair, ModalSums, explained
+from hpcdvc.multimodal.objective import moments_of
+from hpcdvc.multimodal.pair import ModalPair, explained
 from hpcdvc.multimodal.registration import Iterate
-from hpcdvc.registration.gauss_newton import solve
 
 #: Part of the variance of im2 that im1 must explain.
 LEAST_EXPLAINED = 0.09
@@ -76,31 +73,3 @@ def _beside(pair: ModalPair, phi: np.ndarray, voxels: int) -> float:
             if histogram.sum() >= COMPARABLE * voxels:
                 most = max(most, explains(histogram))
     return most
-
-
-def sums_and_variance(
-    pair: ModalPair, phi: np.ndarray, objective: Objective, unknowns: np.ndarray
-) -> tuple[ModalSums, np.ndarray]:
-    """Sums at the end, and (12,) variances of the first three rows of phi, NaN where they cannot be told. Collective.
-
-    The information of a voxel on g is the square of its score. Were voxels independent and the mixture true, the
-    inverse of the sum of it would be the covariance. They are neither: the derivatives of the likelihood of blocks of
-    the image scatter more than that, and by as much the variances are larger (White 1982, doi 10.2307/1912526).
-
-    Parameters
-    ----------
-    pair : images
-    phi : (3, 4) array, where the likelihood is greatest
-    objective : the likelihood
-    unknowns : (12, n) array of what may change
-    """
-    weight = np.maximum(objective.score**2, 1e-9)
-    sums = pair.sums(phi, replace(objective, weight=weight))
-    solved = solve(unknowns, sums.matrix, sums.right)
-    if solved is None:
-        return sums, np.full(12, np.nan)
-    covariance, rights = solved[1], sums.rights[np.abs(sums.rights).any(axis=1)]
-    blocks = len(rights)
-    scatter = np.einsum("bi,ij,bj->", rights, covariance, rights) / unknowns.shape[1] * blocks / max(blocks - 1, 1)
-    spread = np.kron(phi[:, :3], np.eye(4))
-    return sums, np.einsum("ij,jk,ik->i", spread, covariance, spread) * max(float(scatter), 1.0)
