@@ -1,4 +1,4 @@
 """What people look at: the report of a result.
 
-May import all below `workflows`. Begin reading with `report`.
+May import `steps` and what that may import. Begin reading with `report`.
 """

@@ -27,9 +27,10 @@ def tell_of_reports(paths: Sequence[str], wanted: bool, judge: Callable[[Sequenc
     try:
         judge(paths)
     except RunError as error:
-        if results:
-            raise RunError(f"{error}; hpcdvc-report {results[0]} shows it") from error
-        raise
+        if not results:
+            raise
+        judged = next((result for result in results if str(error).startswith(f"{result}:")), results[0])
+        raise RunError(f"{error}; hpcdvc-report {judged} shows it") from error
     if results:
         log.info("look at it: hpcdvc-report %s", results[-1])
 
