@@ -30,7 +30,7 @@ DRAWN = {
     "displacement": "viridis", "e": "RdBu_r", "vol": "RdBu_r", "dev": "magma", "rotation": "viridis",
     "displacement_std": "magma", "transmission": "viridis", "visibility": "viridis", "phase": "viridis",
     "zncc": "viridis", "CC": "viridis", "error": "magma", "cost": "magma", "residual": "magma", "grey": "gray",
-    "reconstruction": "gray",
+    "reconstruction": "gray", "phase_map": "viridis",
 }  # fmt: skip
 #: Points beyond which those near the middle of a cloud are shown.
 CROWD = 4000
@@ -63,8 +63,8 @@ def pictures_of(result: ResultFile, planes: PairOfPlanes | str) -> Iterator[Pict
             yield _column_picture(result, name, cuts)
         if "F" in result.columns and "vol" not in result.columns:
             yield _strain_picture(result, cuts)
-    history = result.stored.records("hpcdvc/iterations")
-    if history is not None and len(history):
+    history = result.history
+    if history:
         yield _history_picture(history)
     if isinstance(planes, PairOfPlanes):
         yield from _residual_pictures(planes)
@@ -234,16 +234,16 @@ def _status_picture(result: ResultFile, cuts: list[Cut]) -> Picture:
     return _picture("returnStatus", "How the points ended.", figure)
 
 
-def _history_picture(history: np.ndarray) -> Picture:
+def _history_picture(history: dict[str, np.ndarray]) -> Picture:
     """How a registration came to its end."""
-    wanted = ("delta_phi_norm", "change", "zncc", "error", "rms", "log_likelihood", "explained")
-    names = [name for name in wanted if name in (history.dtype.names or ())]
+    wanted = ("delta_phi_norm", "deltaPhiNorm", "change", "zncc", "error", "rms", "log_likelihood", "explained")
+    names = [name for name in wanted if name in history and history[name].ndim == 1]
     figure, axes = _figure(1, max(len(names), 1))
     for axis, name in zip(axes[0], names, strict=False):
-        axis.plot(np.arange(1, len(history) + 1), history[name], "k.-")
+        axis.plot(np.arange(1, len(history[name]) + 1), history[name], "k.-")
         axis.set(title=name, xlabel="iteration")
         axis.grid(alpha=0.3)
-        if name in ("delta_phi_norm", "change") and (history[name] > 0).any():
+        if name in wanted[:3] and (history[name] > 0).any():
             axis.set_yscale("log")
     return _picture("iterations", "How the iterations came to their end.", figure)
 

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+import h5py
 import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.status import Family, is_measured
+from hpcdvc.fields.status import Family, explain_counts, is_measured
 from hpcdvc.output.columns import COLUMNS, Column, to_memory
 from hpcdvc.output.dense import SCHEMA as DENSE
 from hpcdvc.output.reader import read_metadata
@@ -73,10 +74,19 @@ class ResultFile:
     def columns(self) -> dict[str, Column]:
         """Declarations of the columns that are there, by name."""
         return {
-            column.name: column
-            for column in COLUMNS
-            if self.stored.holds_numbers(f"{self.where}/{column.name}", self.lead)
+            name: column
+            for name, column in _declared(self.stored, self.where).items()
+            if self.stored.holds_numbers(f"{self.where}/{name}", self.lead)
         }
+
+    @property
+    def history(self) -> dict[str, np.ndarray]:
+        """Numbers of each iteration, by name; empty where the result keeps none."""
+        found = self.stored.find("hpcdvc/history")
+        if isinstance(found, h5py.Group):
+            return {name: self.stored.array(f"hpcdvc/history/{name}") for name in found}
+        table = self.stored.records("hpcdvc/iterations")
+        return {} if table is None else {name: table[name] for name in table.dtype.names or ()}
 
     def values(self, name: str, part: tuple | slice = ()) -> np.ndarray:
         """A column of some points, ZYX, float64: (..., components of the column); NaN where the format says so."""
@@ -121,15 +131,22 @@ def open_result(path: str) -> Iterator[ResultFile]:
         raise UserError(f"{path}: results end in .hdf; hpcdvc-convert makes one of a table")
     metadata = _metadata(path)
     with opened(path) as stored:
-        dense = metadata.get("schema") == DENSE
-        where = "VTKHDF/CellData" if dense else "VTKHDF/PointData"
-        names = [column.name for column in COLUMNS if column.name in (stored.find(where) or ())]
-        if not names:
-            raise UserError(f"{path} is no result: it has no columns that hpcdvc knows")
-        column = next(column for column in COLUMNS if column.name == names[0])
-        shape = stored.dataset(f"{where}/{names[0]}").shape
+        pixels = metadata.get("schema") == DENSE and stored.find("VTKHDF/PointData") is None
+        where = "VTKHDF/CellData" if pixels else "VTKHDF/PointData"
+        columns = _declared(stored, where)
+        if not columns:
+            raise UserError(f"{path} is no result: it has no columns")
+        column = next(iter(columns.values()))
+        shape = stored.dataset(f"{where}/{column.name}").shape
         lead = shape[: len(shape) - (len(column.components.shape) > 0)]
         yield ResultFile(path, stored, metadata, read_record(path.removesuffix(".hdf")), where, lead)
+
+
+def _declared(stored: Stored, where: str) -> dict[str, Column]:
+    """Declarations of the columns of a file, by name, also of arrays that stand in one command's files only."""
+    names = list(stored.find(where) or ())
+    known = {column.name: column for column in COLUMNS if column.name in names}
+    return known | {name: Column(name, "f8", "", name.replace("_", " ")) for name in names if name not in known}
 
 
 def _metadata(path: str) -> dict:
@@ -140,5 +157,8 @@ def _metadata(path: str) -> dict:
         if stored.text("hpcdvc", "schema") == DENSE:
             found = {name: stored.text("hpcdvc", name) for name in ("schema", "family")}
             found |= {name: stored.json("hpcdvc", name) for name in ("key", "parameters", "provenance", "statuses")}
+            end = stored.json("hpcdvc", "end")
+            if found["statuses"] is None and isinstance(end, dict) and "return_status" in end:
+                found["statuses"] = explain_counts({end["return_status"]: 1}, {})
             return {"kind": "image", **{name: value for name, value in found.items() if value is not None}}
     return read_metadata(path)
