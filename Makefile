@@ -27,11 +27,11 @@ lint: tools
 
 # ParaView and SLURM are system packages: .ci/run installs them and runs their tests.
 unit: tools
-	$(PYTHON_HERE) -m pytest -n auto --dist load -m "not mpi and not slow" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
+	$(PYTHON_HERE) -m pytest -n auto --dist load -m "not mpi and not slow and not paraview" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
 
 # Many runs that are killed and gone on with.
 slow: tools
-	$(PYTHON_HERE) -m pytest -n auto --dist load -m "slow and not mpi" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
+	$(PYTHON_HERE) -m pytest -n auto --dist load -m "slow and not mpi and not paraview" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
 
 mpi: tools
 	@for ranks in 1 2 3; do \

@@ -16,10 +16,11 @@ import numpy as np
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.tomography.beams import forward
 from hpcdvc.tomography.centres import centre_of_mass
-from hpcdvc.tomography.container import Container
+from hpcdvc.tomography.container import Container, mumott_container
 from hpcdvc.tomography.joined import joined_on_root
 from hpcdvc.tomography.level import Level, Seen
 from hpcdvc.tomography.reconstruct import BUILT_IN
+from hpcdvc.tomography.scan import Scan
 from hpcdvc.tomography.settings import AlignSettings
 
 
@@ -62,6 +63,10 @@ def function_of(reconstruction: str | Callable) -> Callable:
 class ForeignLevel(Level):
     """Views whose volume a user's function makes, on rank 0. Its methods are collective; see `Level`."""
 
+    def __init__(self, scan: Scan, *words):
+        super().__init__(scan, *words)
+        self._own = getattr(scan.views, "container", None)  # a DataContainer of mumott
+
     def seen(self, offsets: np.ndarray) -> Seen:
         """See `Level`."""
         views, weights = (joined_on_root(self.team, array) for array in (self.views, self.weights))
@@ -83,7 +88,7 @@ class ForeignLevel(Level):
         arguments = {"use_gpu": False, "use_absorbances": self.scan.absorbances, "no_tqdm": True}
         arguments |= settings.reconstruction_kwargs
         if "data_container" not in arguments:
-            arguments["data_container"] = container_of(self.scan, views, weights, offsets, settings.reconstruction)
+            arguments["data_container"] = self._container_of(views, weights, offsets)
         found = function_of(settings.reconstruction)(**arguments)
         x, volume = self._volume_of(found)
         if not arguments["use_absorbances"]:
@@ -103,6 +108,15 @@ class ForeignLevel(Level):
             weights = (self._images("weights", found["weights"]) > 0).all(axis=3)
         means = (self._images(*pair).mean(axis=3) for pair in (("projections", projections), ("views", views)))
         return volume, *means, weights.astype(np.float32)
+
+    def _container_of(self, views: np.ndarray, weights: np.ndarray, offsets: np.ndarray) -> object:
+        """What the function gets as `data_container`, with these offsets."""
+        if self._own is None and _module(self.settings.reconstruction).partition(".")[0] == "mumott":
+            self._own = mumott_container(self.scan, views, weights)
+        if self._own is None:
+            return Container(self.scan.geometry, views, weights, *offsets)
+        self._own.geometry.j_offsets, self._own.geometry.k_offsets = (list(row) for row in offsets)
+        return self._own
 
     def _volume_of(self, found: object) -> tuple[np.ndarray, np.ndarray]:
         """What a function has made, as it is and as the (X, Y, Z) of its first channel."""
@@ -136,17 +150,6 @@ class ForeignLevel(Level):
     def centre_of_mass(self, volume: np.ndarray) -> np.ndarray:
         """See `Level`."""
         return self.team.agree(lambda: centre_of_mass(volume))
-
-
-def container_of(scan, views: np.ndarray, weights: np.ndarray, offsets: np.ndarray, reconstruction: str | Callable):
-    """What a user's function gets as `data_container`, with these offsets."""
-    own = getattr(scan.views, "container", None)
-    if own is None and _module(reconstruction).partition(".")[0] == "mumott" and scan.kind == "mumott":
-        own = import_module("mumott.data_handling").DataContainer(scan.views.path)
-    if own is None:
-        return Container(scan.geometry, views, weights, *offsets)
-    own.geometry.j_offsets, own.geometry.k_offsets = (list(row) for row in offsets)
-    return own
 
 
 def _module(reconstruction: str | Callable) -> str:

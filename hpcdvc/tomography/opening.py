@@ -154,6 +154,9 @@ def _placed(
             raise UserError(f"{angles} holds all directions of views: leave out -tilt")
         known = geo.read_geo(angles)
         check_angles(known.j_offsets, count, angles, spec)
+        if known.shape not in (None, (columns, rows)):
+            sizes = [" x ".join(map(str, size)) for size in (known.shape, (columns, rows))]
+            raise UserError(f"{angles} is of views of {sizes[0]} pixels, those of {spec} have {sizes[1]}")
         geometry = Geometry.of_rotations(
             known.rotations, (columns, rows), known.volume, known.inner, known.outer, known.goniometer
         )

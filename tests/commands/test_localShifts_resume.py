@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import tifffile
-from killed_runs import SLOW_BANDS, kill_a_rank, left_in, write_script
+from killed_runs import IN_BANDS, kill_a_rank, left_in, write_script
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
 from shared_memory import remove_abandoned_memory
@@ -24,13 +24,13 @@ def here(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resume")
     for name, stack in zip(("im1.tif", "im2.tif"), pair(SHAPE), strict=True):
         tifffile.imwrite(folder / name, stack, photometric="minisblack")
-    write_script(folder, SLOW_BANDS, "localShifts")
+    write_script(folder, IN_BANDS, "localShifts")
     yield folder
     remove_abandoned_memory()
 
 
-def begin(here: Path, out: Path, *words, how: str = "not", seconds: float = 0.0, ranks: int | None = 2):
-    words = (how, seconds, here / "im1.tif", here / "im2.tif", "-sr", 2, "-pre", "P", "-od", out, "-tif", "-q", *words)
+def begin(here: Path, out: Path, *words, how: str = "not", bands: int = -1, ranks: int | None = 2):
+    words = (how, bands, here / "im1.tif", here / "im2.tif", "-sr", 2, "-pre", "P", "-od", out, "-tif", "-q", *words)
     return start(here / "hpcdvc-localShifts", *words, ranks=ranks)
 
 
@@ -57,7 +57,7 @@ def undisturbed(here):
 
 def kill(here: Path, out: Path, *words, dice: random.Random, ranks: int) -> None:
     """Kill a rank after the first band is safe."""
-    kill_a_rank(begin(here, out, *words, seconds=0.3, ranks=ranks), out, "localShifts", dice)
+    kill_a_rank(begin(here, out, *words, bands=1, ranks=ranks), out, "localShifts", dice)
 
 
 def test_killed(here, undisturbed):

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from killed_runs import SLOW_BANDS, kill_a_rank, left_in, write_script
+from killed_runs import IN_BANDS, kill_a_rank, left_in, write_script
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
 from shared_memory import remove_abandoned_memory
@@ -28,15 +28,15 @@ def here(tmp_path_factory):
         patched.chdir(folder)
         save_scan()
         save_tomography("scan.h5", PROJECTIONS, 2, frames=4)
-    write_script(folder, SLOW_BANDS, "umpa")
+    write_script(folder, IN_BANDS, "umpa")
     yield folder
     remove_abandoned_memory()
 
 
-def begin(here: Path, out: Path, *words, scan="tomography", how="not", seconds=0.0, ranks: int | None = 2):
+def begin(here: Path, out: Path, *words, scan="tomography", how="not", bands=-1, ranks: int | None = 2):
     files = [here / name for name in SCANS[scan]]
     fixed = ("-sr", 2, "-df", "-mean", "frame", "-integrate", "-pre", "P", "-od", out, "-q")
-    words = (how, seconds, *files, *fixed, *words)
+    words = (how, bands, *files, *fixed, *words)
     return start(here / "hpcdvc-umpa", *words, ranks=ranks)
 
 
@@ -61,7 +61,7 @@ def test_ranks(here, undisturbed, scan):
 
 def kill(here: Path, out: Path, *words, dice: random.Random, ranks: int, scan="tomography") -> None:
     """Kill a rank after the first projection is safe."""
-    kill_a_rank(begin(here, out, *words, scan=scan, seconds=0.1, ranks=ranks), out, "umpa", dice)
+    kill_a_rank(begin(here, out, *words, scan=scan, bands=2, ranks=ranks), out, "umpa", dice)
 
 
 def test_killed(here, undisturbed):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mesh_cases import determinants
 from plain_mesh import CELLS, POINTS, write_plain
-from test_paraview import run_pvbatch
+from pvbatch import run_pvbatch
 
 from hpcdvc.errors import UserError
 from hpcdvc.fem.mesh import create_cylinder
@@ -155,7 +155,7 @@ with open(sys.argv[-1], "w") as stream:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.paraview
 def test_paraview_opens_all_files(mesh, made, tmp_path):
     """Real ParaView: nodes, bounds, and volumes that are all positive."""
     paths = [made.path, *(f"{made.stem}.{ending}" for ending in ("vtk", "vtu", "xdmf"))]

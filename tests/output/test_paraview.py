@@ -160,7 +160,7 @@ with open(sys.argv[6], "w") as stream:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.paraview
 def test_paraview_opens_the_file(tmp_path):
     """Real ParaView: type, arrays, displacement at points, gradient, series, two dimensions; renders field.png."""
     write(tmp_path / "a.hdf", failed=[7, 59])
@@ -221,7 +221,7 @@ simple.SaveScreenshot(sys.argv[3], view)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.paraview
 def test_paraview_shows_the_demo(tmp_path, monkeypatch):
     """The file that `make demo` writes: displacement of nodes in XYZ as measured; renders demo.png."""
     if not shutil.which("pvbatch"):
@@ -256,7 +256,7 @@ json.dump(seen, open(sys.argv[2], "w"))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.paraview
 def test_paraview_opens_labels(tmp_path, monkeypatch):
     """Points with label, displacement, rotation vector and status, vectors in XYZ."""
     monkeypatch.chdir(tmp_path)

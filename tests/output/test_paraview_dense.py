@@ -36,7 +36,7 @@ with open(sys.argv[4], "w") as stream:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.paraview
 def test_paraview_opens_it(tmp_path):
     """An image and a stack of projections: one cell a pixel, all arrays; renders dense.png.
 

@@ -74,7 +74,7 @@ with open("seen.json", "w") as stream:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.paraview
 def test_paraview_opens_a_mesh(tmp_path):
     """Tetrahedra with positive volumes, vectors at nodes, tensors in cells; warped by the displacement in mesh.png."""
     points, cells = write_tetrahedra(tmp_path / "m.hdf")

@@ -10,9 +10,10 @@ from ldic_runs import ranks_of, shard_bytes, wait_for
 from rank_scripts import finish
 from shared_memory import remove_abandoned_memory
 
-#: Words: the step before which the process is killed, or another word; and seconds that each band takes longer.
-SLOW_BANDS = """
-import os, signal, sys, time
+#: Words: the step before which the process is killed, or another word; and how many bands a rank measures before it
+#: waits to be killed, below 0: all.
+IN_BANDS = """
+import itertools, os, signal, sys, time
 from hpcdvc import cli
 from hpcdvc.output.slab_file import SlabFile
 from hpcdvc.runs import job, shards
@@ -25,17 +26,18 @@ steps = {{
     "before the record": (job, "write_record"),
     "before the shards go": (shards.Shards, "clear"),
 }}
-measure = bands.RowMeasure.__call__
+measure, measured = bands.RowMeasure.__call__, itertools.count()
 
-def slowly(*words):
-    time.sleep(seconds)
+def so_many(*words):
+    if next(measured) == limit:
+        time.sleep(60)
     return measure(*words)
 
 def die(*words, **more):
     os.kill(os.getpid(), signal.SIGKILL)
 
-how, seconds = sys.argv.pop(1), float(sys.argv.pop(1))
-bands.RowMeasure.__call__ = slowly
+how, limit = sys.argv.pop(1), int(sys.argv.pop(1))
+bands.RowMeasure.__call__ = so_many
 if how in steps:
     setattr(*steps[how], die)
 raise SystemExit(cli.main("{command}"))

@@ -26,7 +26,7 @@ def run_pvbatch(folder, script, arguments):
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(timeout=110)
+        output, _ = process.communicate(timeout=170)
     finally:
         end_group(process)
     assert process.returncode == 0, output

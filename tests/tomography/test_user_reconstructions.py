@@ -1,7 +1,10 @@
 """Reconstructions of users in the loop: what they get, what they return, and returns that do not fit."""
 
+import sys
 from dataclasses import dataclass, replace
+from types import ModuleType, SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 from tomography_cases import turned
@@ -144,3 +147,51 @@ def test_a_module_that_cannot_be_imported(text, said, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=f"{name} .* cannot be imported: .*{said}") as caught:
         check(scan_of_a_ball().geometry, replace(AlignSettings(), reconstruction=f"{name}:run"))
     assert "\n" not in str(caught.value)
+
+
+class DataContainer:
+    """Stands in for mumott's, which no other container may take the place of in its own functions."""
+
+    def __init__(self, path):
+        with h5py.File(path) as file:
+            views = [file[f"projections/{view}"] for view in range(len(file["projections"]))]
+            read = {name: np.array([view[name][()] for view in views]) for name in ("data", "diode", "weights")}
+            rotations = np.array([view["rotation_matrix"][()] for view in views])
+            self.geometry = SimpleNamespace(rotations_as_array=rotations, volume_shape=file["volume_shape"][()])
+            start = {name: file[f"{name}_direction_0"][()] for name in "pjk"}
+        self.__dict__.update(read)
+        self.looks = [np.einsum("nij,i->nj", rotations, start[name]) for name in "pjk"]
+        OPENED.append(self)
+
+
+OPENED: list = []
+
+
+@pytest.fixture
+def mumott(monkeypatch):
+    """A package of this name, with a function that is its own."""
+
+    def run(data_container, **words):
+        assert isinstance(data_container, DataContainer)
+        size = tuple(data_container.geometry.volume_shape)
+        return {"result": {"x": np.full((*size, 1), np.mean(data_container.geometry.j_offsets), "f4")}}
+
+    modules = {name: ModuleType(name) for name in ("mumott", "mumott.data_handling", "mumott.pipelines")}
+    modules["mumott.data_handling"].DataContainer, modules["mumott.pipelines"].run = DataContainer, run
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    OPENED.clear()
+
+
+@pytest.mark.parametrize("absorbances", [True, False])
+def test_functions_of_mumott_get_its_container(mumott, absorbances):
+    """Of a scan of any kind, once, with the volume that is asked for and the offsets of each iteration."""
+    scan = scan_of_a_ball(absorbances)
+    scan = replace(scan, j_offsets=np.full(VIEWS, 0.5), geometry=replace(scan.geometry, volume=(10, 11, 12)))
+    settings = replace(settings_of("mumott.pipelines:run"), start="file")
+    found = align(scan, settings, Team())
+    (held,) = OPENED
+    assert np.allclose(found.reconstruction, found.j_offsets.mean()) and found.reconstruction.shape == (10, 11, 12)
+    assert np.array_equal(held.data[..., 0], scan.views.values) and (held.weights == 1).all()
+    assert np.allclose(-np.log10(held.diode), scan.views.values if absorbances else 0, atol=1e-6)
+    assert np.allclose(held.looks, [scan.geometry.p, scan.geometry.u, scan.geometry.w])
