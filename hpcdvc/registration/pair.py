@@ -142,7 +142,7 @@ class Pair:
         """The last sums that could be had, of so many groups of blocks in a row; none if there are fewer. On rank 0."""
         references, matches = self._latest
         groups = np.array_split(np.arange(len(matches)), count) if count <= len(matches) else []
-        return [Totals(_total(references[group]), _total(matches[group])) for group in groups]
+        return [Totals(total_of(references[group]), total_of(matches[group])) for group in groups]
 
     def _trial(self, phi: np.ndarray, contrast: bool, greys: tuple[float, float] | None) -> np.ndarray:
         """What the kernel is to sum up."""
@@ -174,7 +174,7 @@ def _blocks(low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int], rows:
     return np.array(blocks, np.int64), np.array(sampled)
 
 
-def _total(rows: np.ndarray) -> np.void:
+def total_of(rows: np.ndarray) -> np.void:
     """Sum of structured rows, always in the same order."""
-    flat = rows.view("f8").reshape(len(rows), -1).sum(axis=0)
+    flat = rows.view("f8").reshape(len(rows), rows.dtype.itemsize // 8).sum(axis=0)
     return flat.view(rows.dtype)[0]
