@@ -131,6 +131,13 @@ def align(results: dict) -> list[Figure]:
     for name, pair in limits.items():
         for way, rms, (goal, aim) in zip("jk", results["runs"][name]["rms"], pair, strict=True):
             found.append((f"rms of offsets along {way}, {name}", rms, goal, aim, "pixel", False))
+    for name, r in results.get("recorded", {}).items():
+        if "rms" in r:
+            for way, rms, goal in zip("jk", r["rms"], (0.3, 0.15), strict=False):  # of two rows only j
+                found.append((f"rms of what is recovered along {way}, {name}", rms, goal, None, "pixel", False))
+        else:
+            before, after = r["residual"]
+            found.append((f"residual after / before, {name}", after / before, 1, None, "", False))
     if "mumott" in results["iteration"]:
         ratio = results["iteration"]["mumott"] / results["iteration"]["ours"]
         found.append(("CPU of mumott / ours, one iteration", ratio, 20, None, "x", True))

@@ -39,8 +39,8 @@ def check(geometry: Geometry, settings: AlignSettings) -> None:
     Raises
     ------
     UserError
-        A view that is ignored is not there, or all are; the crop leaves the views; a reconstruction or a mode does not
-        suit the geometry; there is no such function.
+        A view that is ignored is not there, or all are; the crop leaves the views; binning leaves a pixel; a
+        reconstruction or a mode does not suit the geometry; there is no such function.
     """
     n, ignored = geometry.views, set(settings.ignored)
     wrong = sorted(view for view in ignored if not 0 <= view < n)
@@ -55,6 +55,10 @@ def check(geometry: Geometry, settings: AlignSettings) -> None:
                 raise UserError(
                     f"the crop from {low} to {high} along {name} is empty or leaves the {size} pixels of a view"
                 )
+    coarsest = max(settings.bins, default=1)
+    if coarsest > 1 and coarsest >= max(geometry.shape):
+        size = " x ".join(map(str, geometry.shape))
+        raise UserError(f"views of {size} pixels that are binned by {coarsest} are a single pixel")
     if settings.mode == "slab" and not geometry.single_axis:
         raise UserError("views that are tilted need the whole volume: take the mode replicated instead of slab")
     check_reconstruction(geometry, settings)
@@ -108,16 +112,23 @@ class _Loop:
             self.chance.skip(state.iteration)
             seen = self._seen(state)
         else:
-            state, seen = self._evaluated(State(first_offsets(self.scan, self.settings, self.views, self.team)))
+            state, seen = self._started()
             history = [self._kept(state)]
         while (state := self._in_stage(state, history)).stage < len(self.stages):
             if self.level.binning != self.stages[state.stage].binning:
                 seen = self._seen(state)
             state, seen = self._evaluated(self._moved(state, seen))
             history.append(self._kept(state))
-        if self.level.binning != self.stages[-1].binning:
-            seen = self._seen(state)
+        if self.level.binning != 1:  # what comes out is of the scan, however coarse the last stage was
+            seen = self._on(1).seen(state.offsets)
         return self._result(state, seen, history, notes)
+
+    def _started(self) -> tuple[State, Seen]:
+        """The start, whose residual is that of the last level, to be compared with the end."""
+        state = State(first_offsets(self.scan, self.settings, self.views, self.weights, self.team))
+        ended, seen = self._evaluated(replace(state, stage=len(self.stages) - 1))
+        state = replace(state, residual=ended.residual)
+        return state, seen if self.stages[0].binning == self.stages[-1].binning else self._seen(state)
 
     def _in_stage(self, state: State, history: list[State]) -> State:
         """The last state of a history, in the stage whose iteration is the next."""
@@ -141,11 +152,15 @@ class _Loop:
     def _seen(self, state: State) -> Seen:
         """The volume, and its projections, with the offsets of a state, on its level."""
         stage = self.stages[min(state.stage, len(self.stages) - 1)]
-        if self.level is None or self.level.binning != stage.binning:
+        return self._on(stage.binning).seen(state.offsets)
+
+    def _on(self, binning: int) -> Level:
+        """The level of such a binning."""
+        if self.level is None or self.level.binning != binning:
             self.level = None  # its memory is free before that of the next
             make = level_of(self.settings)
-            self.level = make(self.scan, self.views, self.weights, stage.binning, self.settings, self.team)
-        return self.level.seen(state.offsets)
+            self.level = make(self.scan, self.views, self.weights, binning, self.settings, self.team)
+        return self.level
 
     def _evaluated(self, state: State) -> tuple[State, Seen]:
         """The state with what its volume says of it."""
@@ -177,6 +192,8 @@ class _Loop:
             steps[:, sample] += pull[:, sample]
         steps[~np.array([settings.align_j, settings.align_k])] = 0
         steps[:, self._still()] = 0
+        if self.level.endless and not settings.ignored:  # nothing holds all of them, and rows would leave the volume
+            steps[1, sample] -= steps[1, sample].mean()
         return replace(
             state,
             offsets=state.offsets + steps,

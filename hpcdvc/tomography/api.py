@@ -129,7 +129,7 @@ def phase_matching_alignment(
         reconstruction=reconstruction if reconstruction_pipeline is None else reconstruction_pipeline,
         reconstruction_kwargs=dict(kwargs or {}),
         maxiter=maxiter,
-        upsampling=(upsampling,) if isinstance(upsampling, int | np.integer) else tuple(upsampling),
+        upsampling=(upsampling,) if np.ndim(upsampling) == 0 else tuple(upsampling),
         methods=() if method is None else (method,) if isinstance(method, str) else tuple(method),
         bins=tuple(bins),
         tolerance=shift_tolerance,
@@ -176,7 +176,7 @@ def _scan_of(data: Any, use_absorbances: bool) -> Scan:
 
 def _crop_of(cropping: tuple[slice, slice], shape: tuple[int, int]) -> tuple[int, int, int, int] | None:
     """(j0, j1, k0, k1) of slices."""
-    parts = tuple(cropping)
+    parts = cropping if isinstance(cropping, tuple | list) else (cropping,)
     if len(parts) != 2 or any(not isinstance(part, slice) or part.step not in (None, 1) for part in parts):
         raise UserError("projection_cropping must be two slices, of steps of 1")
     (j0, j1, _), (k0, k1, _) = (part.indices(size) for part, size in zip(parts, shape, strict=True))

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 from hpcdvc.errors import RunError, Unfinished, UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
+from hpcdvc.images.hdf5_storage import planned
 from hpcdvc.images.opening import split
 from hpcdvc.options.align import Options
 from hpcdvc.options.declare import named_files
-from hpcdvc.output.places import stem_of
+from hpcdvc.output.places import check_folder, stem_of
 from hpcdvc.output.stored import opened
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -69,6 +71,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     scan = scan_of(options)
     settings = settings_of(options)
     loop.check(scan.geometry, settings)
+    if options.stack == "nxtomo" and scan.geometry.turns is None:
+        raise UserError("-stack nxtomo: NXtomo holds no tilt of views and none that are reversed: take -stack tif")
     if not options.dry_run:
         align_cost.check_memory(scan.geometry, settings, team, node_memory())
     named = named_files(options)
@@ -80,8 +84,11 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     parameters = parameters_of(options, {**inputs.identities(), "parts": parts})
     metadata = metadata_of("align", parameters, named)
     stem = stem_of(options.out_dir, options.prefix or info.stem, "align", info.path)
-    if options.geo and not os.path.isdir(os.path.dirname(options.geo) or "."):
-        raise UserError(f"-geo {options.geo}: there is no such folder")
+    if options.geo:
+        folder = os.path.dirname(options.geo) or "."
+        if not os.path.isdir(folder):
+            raise UserError(f"-geo {options.geo}: there is no such folder")
+        check_folder(folder)
     iterations = sum(stage.maxiter for stage in stages_of(scan.geometry, settings))
     written = {name: getattr(options, name) for name in ("geo", "stack", "absorbances", "graph")}
     file = AlignedFile(stem, metadata, scan.geometry, scan.detector, iterations, **written)
@@ -94,9 +101,12 @@ def scan_of(options: Options) -> Scan:
     """The scan that options name; UserError where it is none, or lacks a part."""
     names = ("data", "angles", "tilt", "flat", "dark", "absorbances", "background")
     given = {name: getattr(options, name) for name in names}
-    scan = describe_scan(options.scan, **given, volume=options.volume_shape)
+    with planned() if options.dry_run else nullcontext():  # of a scan that has not begun sizes are enough
+        scan = describe_scan(options.scan, **given, volume=options.volume_shape)
     for note in scan.views.notes:
         log.warning("%s", note)
+    if options.start == "file" and not (scan.j_offsets.any() or scan.k_offsets.any()):
+        log.warning("%s: -start file, but it has no offsets other than 0", scan.spec)
     return scan
 
 

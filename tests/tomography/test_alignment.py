@@ -349,6 +349,14 @@ def test_refused(words, said):
         {"tolerance": 0.0},
         {"bins": (0,)},
         {"upsampling": (1, 5), "methods": ("cc", "gn", "gn")},
+        {"upsampling": (1.5,)},
+        {"maxiter": 2.5},
+        {"ignored": (0.5,)},
+        {"seed": None},
+        {"seed": -1},
+        {"relaxation": -0.1},
+        {"relaxation": float("nan")},
+        {"centre_of_mass": float("inf")},
     ],
 )
 def test_settings_refused(words):
@@ -391,5 +399,11 @@ def test_function(shared):
     assert (np.sqrt((free_offsets(found.history[-1] - truth, geometry) ** 2).mean(axis=1)) < (0.2, 0.2)).all()
     with pytest.raises(TypeError):
         hpcdvc.phase_matching_alignment(path, [3])
+    for upsampling in ("1,5", 1.5):
+        with pytest.raises(UserError, match="whole number"):
+            hpcdvc.phase_matching_alignment(path, upsampling=upsampling)
+    for crop in (slice(1, 5), np.s_[1:5, 3], [slice(1, 5)]):
+        with pytest.raises(UserError, match="two slices"):
+            hpcdvc.phase_matching_alignment(path, projection_cropping=crop)
     with pytest.raises(ValueError, match="both directions"):
         hpcdvc.phase_matching_alignment(path, align_j=False, align_k=False)
