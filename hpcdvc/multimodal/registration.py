@@ -148,9 +148,12 @@ def iterate(
     sampled = state.stage == APPROACH or (state.stage == ALTERNATE and not state.fits)
     histogram, objective = pair.histogram(state.fitted, sampled), None
     while not state.status:
+        if not histogram.any():  # nothing to go by
+            yield replace(state, number=state.number + 1, status=int(Status.LEFT_IMAGE))
+            return
 
         def make(histogram=histogram, state=state) -> Objective:
-            if state.stage == APPROACH or not histogram.any():
+            if state.stage == APPROACH:
                 return given_im2(on_the_average(histogram), settings.bins)
             return objective_of(mixture_of(histogram, settings, n_phases), settings)
 
