@@ -27,6 +27,7 @@ from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
 from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
 from draw_mesh import draw_meshes  # noqa: E402
+from draw_multimodal import draw_multimodal  # noqa: E402
 from draw_refine import draw_refined  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
@@ -85,6 +86,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "noise.png": draw_noise,
     "curvature.png": draw_curvature,
     "regularisation.png": draw_regularisation,
+    "multimodal.png": draw_multimodal,
     "refined.png": draw_refined,
     "rooms.svg": draw_rooms,
 }

@@ -9,8 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
-from hpcdvc.multimodal.components import SEGMENT, Mixture, Patch
-from hpcdvc.multimodal.peaks import find_peaks, start_of
+from hpcdvc.multimodal.components import MOST_PHASES, SEGMENT, Mixture, Patch
+from hpcdvc.multimodal.peaks import find_peaks, smoothed, start_of
 
 #: Part of the voxels that a fit begins with in boundaries.
 IN_BOUNDARIES = 0.3
@@ -25,7 +25,9 @@ LEAST_BOUNDARY = 1e-3
 ITERATIONS = 30
 TRIAL = 10
 #: Most phases that are looked for where their number is not given.
-MOST = 6
+MOST_AUTO = 6
+#: A peak that is none of the phases keeps its voxels from theirs where it is so high, parts of the least of these.
+RIVAL = 0.1
 #: Phases whose means are nearer than that, in standard deviations of the wider along the way, are one: the sum of two
 #: Gaussians has one peak there.
 APART = 2.0
@@ -60,10 +62,8 @@ def fit_mixture(
         The histogram is empty, or beyond its thresholds it is.
     """
     fit_distance = fit_distance or len(histogram) / 2
-    peaks = find_peaks(histogram, MOST if n_phases == AUTO else n_phases, distance, thresholds)
-    if n_phases == AUTO:
-        peaks = peaks[: _number(histogram, peaks, fit_distance)]
-    return _Fit(histogram, peaks, fit_distance).mixture(ITERATIONS)
+    fit = _Fit(histogram, find_peaks(histogram, MOST_PHASES, distance, thresholds), fit_distance)
+    return fit.mixture(fit.number() if n_phases == AUTO else n_phases, ITERATIONS)
 
 
 def fit_weights(mixture: Mixture, histogram: np.ndarray) -> Mixture:
@@ -84,17 +84,6 @@ def fit_weights(mixture: Mixture, histogram: np.ndarray) -> Mixture:
     return mixture
 
 
-def _number(histogram: np.ndarray, peaks: np.ndarray, fit_distance: float) -> int:
-    """How many of the peaks the information criterion wants: as long as another one makes it less."""
-    last = np.inf
-    for n in range(1, len(peaks) + 1):
-        criterion = bic(_Fit(histogram, peaks[:n], fit_distance).mixture(TRIAL), histogram)
-        if criterion >= last:
-            return n - 1
-        last = criterion
-    return len(peaks)
-
-
 def bic(mixture: Mixture, histogram: np.ndarray) -> float:
     """Bayesian information criterion (Schwarz 1978): parameters ln N - 2 log-likelihood; the least is the best.
 
@@ -112,28 +101,44 @@ class _Fit:
     """EM on a joint histogram, from its peaks."""
 
     def __init__(self, histogram: np.ndarray, peaks: np.ndarray, fit_distance: float):
-        self.parts = histogram / histogram.sum()
+        self.histogram, self.parts = histogram, histogram / histogram.sum()
         self.at = np.arange(len(histogram), dtype=float)
         self.peaks, self.fit_distance = peaks, fit_distance
+        self.heights = smoothed(histogram)[0][tuple(peaks.astype(int).T)]
         self.widths = start_of(histogram, peaks, fit_distance)
 
-    def mixture(self, iterations: int) -> Mixture:
-        """The fit, without phases that have no voxels or are another one; from the start again without each of them."""
-        kept = list(range(len(self.peaks)))
+    def number(self) -> int:
+        """How many of the peaks the information criterion wants: as long as another one makes it less."""
+        best, least = 1, np.inf
+        for n in range(1, len(self.peaks[:MOST_AUTO]) + 1):
+            mixture = self.mixture(n, TRIAL)
+            criterion = bic(mixture, self.histogram)
+            if criterion < least:
+                best, least = n, criterion
+            elif mixture.n_phases == n:
+                break
+        return best
+
+    def mixture(self, n: int, iterations: int) -> Mixture:
+        """The fit of the highest n peaks, from the start again without each that has no voxels or is another one."""
+        kept, near = list(range(len(self.peaks[:n]))), self._near(n)
         while True:
-            found = self._settle(even(self.peaks[kept], self.widths[kept]), iterations)
+            found = even(self.peaks[kept], self.widths[kept])
+            for _ in range(iterations):
+                patches, whole = density_of(found, len(self.at))
+                found = self._maximise(found, patches, self.parts / whole, [near[k] for k in kept])
             surplus = _surplus(found)
             if surplus is None:
                 return found
             del kept[surplus]
 
-    def _settle(self, mixture: Mixture, iterations: int) -> Mixture:
+    def _near(self, n: int) -> list[np.ndarray]:
+        """For each of the highest n peaks the bins that shape its phase: in reach, not at a peak that is none."""
         f, g = self.at[:, None], self.at
-        near = [np.hypot(f - peak[0], g - peak[1]) <= self.fit_distance for peak in mixture.means[: mixture.n_phases]]
-        for _ in range(iterations):
-            patches, whole = density_of(mixture, len(self.at))
-            mixture = self._maximise(mixture, patches, self.parts / whole, near)
-        return mixture
+        away = np.array([np.hypot(f - peak[0], g - peak[1]) for peak in self.peaks])
+        high = self.heights[n:] >= RIVAL * self.heights[:n].min()
+        others = away[n:][high].min(axis=0, initial=np.inf)
+        return [(distance <= self.fit_distance) & (distance <= others) for distance in away[:n]]
 
     def _maximise(self, mixture: Mixture, patches: list[Patch], ratio: np.ndarray, near: list) -> Mixture:
         """The next mixture, from the part of each bin that each component has."""

@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from hpcdvc.multimodal.components import MOST_PHASES
+
 #: Width (standard deviation) of the Gaussian that smooths a histogram: bins, and bins of 128 where there are more. Grey
 #: values that are whole numbers fill some bins with more of them than others.
 SMOOTHING = 2.0
 #: A peak is so many times as high as the lowest point of the way to a higher one ...
-PROMINENT = 1.2
+PROMINENT = 1.25
 #: ... and so many standard deviations of its count above it.
 SIGNIFICANT = 4.0
 #: Least height, parts of the highest peak.
@@ -15,25 +17,23 @@ LOWEST = 1e-3
 STEPS = 65
 #: Variance of a Gaussian above half of its height, parts of its whole variance: 1 - ln 2.
 ABOVE_HALF = 1 - np.log(2)
-#: Peaks that are looked at: as many as the phases of a mixture may be, and some.
-MOST = 32
 
 
 def find_peaks(
     histogram: np.ndarray,
-    n_phases: int | None = None,
+    most: int = MOST_PHASES,
     distance: float | None = None,
     thresholds: tuple[float, float] = (0, 0),
 ) -> np.ndarray:
     """Peaks of a joint histogram, the highest first.
 
-    Smoothed, it has to rise above the lowest point of the straight way to each higher peak by a fifth of that, and by
+    Smoothed, it has to rise above the lowest point of the straight way to each higher peak by a quarter of that, and by
     more than chance: the ridge of a boundary between two phases has no peak of its own.
 
     Parameters
     ----------
     histogram : (bins, bins) array of counts, im1 by im2
-    n_phases : most peaks; None: all there are
+    most : peaks
     distance : least distance between two of them, bins; None: bins / 25
     thresholds : bins of im1 and im2 below which there are none
 
@@ -61,7 +61,7 @@ def find_peaks(
     for peak in at[order]:
         if all(np.hypot(*(peak - other)) >= distance and _rises(smooth, width, peak, other) for other in found):
             found.append(peak)
-        if len(found) == (n_phases or MOST):
+        if len(found) == most:
             break
     return np.array(found, float)
 
