@@ -17,13 +17,14 @@ from pathlib import Path
 import environments
 import reporting
 from processes import command, environment
-from series import Case, efficiency, interleaved, spread
+from series import Case, efficiency, interleaved, run, spread
 from speckle import CACHE
 
 # isort: split
 import machine
 import numpy as np
 import targets
+from recorded import SCANS, Recorded
 from scans import Simulated
 
 from hpcdvc.ranks.team import Team
@@ -57,22 +58,52 @@ def projector_times(scan: Simulated, mode: str, rounds: int) -> dict[str, list[f
     return {name: times[1:] for name, times in found.items()}  # the first has met pages of memory for the first time
 
 
+def found_in(folder: Path) -> dict:
+    """Offsets, and what the history says."""
+    rows = np.genfromtxt(folder / "x-align.tsv", names=True)
+    history = np.genfromtxt(folder / "x-align-history.tsv", names=True)
+    return {
+        "offsets": np.array([rows["j_offset"], rows["k_offset"]]),
+        "iterations": len(np.unique(history["iteration"])),
+        "residual": (float(history["residual"][0]), float(history["residual"][-1])),
+    }
+
+
 def alignment(name: str, scan: Simulated, ranks: int, more: str = "", repeats: int = 1) -> Case:
     """A run of the command, and the error of what it finds."""
     path = scan.write(CACHE / f"align-{scan.views}-{scan.width}-{int(scan.tilted)}.h5")
 
     def read(folder: Path) -> dict:
-        rows = np.genfromtxt(folder / "x-align.tsv", names=True)
-        history = np.genfromtxt(folder / "x-align-history.tsv", names=True)
-        return {
-            "rms": scan.error(rows["j_offset"], rows["k_offset"]),
-            "iterations": len(np.unique(history["iteration"])),
-        }
+        found = found_in(folder)
+        found["rms"] = scan.error(*found.pop("offsets"))
+        return found
 
     def words(folder: Path) -> list[str]:
         return command("align", path, "-od", folder, "-pre", "x", "-q", *more.split(), ranks=ranks)
 
     return Case(name, words, read, repeats)
+
+
+def recorded(name: str, scan: Recorded, seeds: int) -> dict[str, dict]:
+    """A scan as it is, and with offsets added, by the command; what it recovers of them."""
+    results, before = {}, None
+    for seed in (None, *range(seeds)):
+        if seed is None:
+            words = scan.words
+        else:
+            short = Path(scan.file).stem
+            words = scan.words_of(scan.write(CACHE / f"align-{short}-{seed}.h5", seed))
+        done, found = run(
+            Case(name, lambda folder, w=words: command("align", *w, "-od", folder, "-pre", "x", "-q"), found_in)
+        )
+        offsets = found.pop("offsets")
+        if seed is None:
+            before, entry = offsets, f"{name}, as it is"
+        else:
+            found["rms"], entry = scan.error(offsets, before, seed), f"{name}, moved, seed {seed}"
+        results[entry] = {**found, "cpu": done.cpu, "wall": done.wall}
+        print(f"{entry}: {results[entry]}", flush=True)
+    return results
 
 
 def mumott(scan: Simulated, *only: str) -> dict[str, float]:
@@ -113,6 +144,10 @@ def measure(o: argparse.Namespace) -> dict:
         mode: efficiency(*(results["runs"][f"{mode}, {n} rank(s)"] for n in (1, 2))) for mode in MODES
     }
     results["iteration"] = {"ours": iteration(results["runs"], 2, 22)}
+    there = {name: scan for name, scan in SCANS.items() if scan.path.exists()}
+    results["recorded"] = {
+        key: entry for name, scan in there.items() for key, entry in recorded(name, scan, o.seeds).items()
+    }
     if not o.no_peer:
         peer = mumott(single)
         results["iteration"]["mumott"] = peer["iteration"]
@@ -138,10 +173,16 @@ def report(results: dict) -> str:
     for name, r in results["runs"].items():
         times = f"{spread(r['cpus'], r['cpu'])} | {spread(r['walls'], r['wall'])}"
         lines.append(f"| {name} | {times} | {r['iterations']} | {r['rms'][0]:.4f}, {r['rms'][1]:.4f} |")
+    real = ["| scan | CPU s | wall s | iterations | residual before, after | rms j, k pixel |", "|--|--|--|--|--|--|"]
+    for name, r in results["recorded"].items():
+        rms = ", ".join(f"{value:.3f}" for value in r.get("rms", ()))
+        residual = "{:.5f}, {:.5f}".format(*r["residual"])
+        real.append(f"| {name} | {r['cpu']:.0f} | {r['wall']:.0f} | {r['iterations']} | {residual} | {rms} |")
     sections = {
         "Goals": targets.table(targets.align(results)),
         "CPU of the projector": "\n".join(pairs),
         "Runs": "\n".join(lines),
+        "Recorded scans, at full size, offsets of 3 pixels at most added": "\n".join(real),
     }
     return reporting.document("hpcdvc-align", intro, results, sections)
 
@@ -150,6 +191,7 @@ if __name__ == "__main__":
     parser = reporting.common_parser(__doc__)
     parser.add_argument("--pixels", type=int, default=SIZE, help="pixels along the edges of views")
     parser.add_argument("--views", type=int, default=VIEWS)
+    parser.add_argument("--seeds", type=int, default=2, help="of offsets that are added to recorded scans")
     options = reporting.parse(parser)
     found = measure(options)
     whole = (options.pixels, options.views) == (SIZE, VIEWS) and not options.no_peer

@@ -131,12 +131,40 @@ def align(results: dict) -> list[Figure]:
     for name, pair in limits.items():
         for way, rms, (goal, aim) in zip("jk", results["runs"][name]["rms"], pair, strict=True):
             found.append((f"rms of offsets along {way}, {name}", rms, goal, aim, "pixel", False))
+    for name, r in results.get("recorded", {}).items():
+        if "rms" in r:
+            for way, rms, goal in zip("jk", r["rms"], (0.3, 0.15), strict=False):  # of two rows only j
+                found.append((f"rms of what is recovered along {way}, {name}", rms, goal, None, "pixel", False))
+        else:
+            before, after = r["residual"]
+            found.append((f"residual after / before, {name}", after / before, 1, None, "", False))
     if "mumott" in results["iteration"]:
         ratio = results["iteration"]["mumott"] / results["iteration"]["ours"]
         found.append(("CPU of mumott / ours, one iteration", ratio, 20, None, "x", True))
     for mode, e in results["efficiency"].items():
         found.append((f"parallel efficiency on 2 ranks, {mode}, best walls", e["best"], 0.85, None, "", True))
         found.append((f"CPU on 1 rank / CPU on 2 ranks, {mode}", e["cpu"], 0.85, None, "", True))
+    return found
+
+
+def mmr(results: dict) -> list[Figure]:
+    """Figures of hpcdvc-mmr."""
+    runs, samples, n, found = results["runs"], results["samples"], results["voxels"], []
+    if "spam" in runs:
+        each = {name: min(run["cpus"]) / run["iterations"] for name, run in runs.items()}
+        what = "CPU per voxel and iteration of spam's library / ours"
+        found.append((f"{what}, all in", each["spam"] / each["hpcdvc"], 20, None, "x", True))
+        one_more = runs["spam"]["iteration"] / n * 1e9
+        ratio = one_more / min(results["passes"]["2 degrees"])
+        found.append((f"{what}, one more iteration / a pass over all voxels", ratio, 20, None, "x", True))
+    if samples:
+        simulated = samples["simulated"]
+        found.append(("error of the displacement, three phases", simulated["t"], 0.008, 0.005, "voxel", False))
+        found.append(("error of F, three phases", simulated["F"], 5e-4, 2e-4, "", False))
+        for name in ("concrete, rigid", "concrete, affine"):
+            ratio, status = samples[name]["explained"], samples[name]["status"]
+            found.append((f"correlation ratio, {name}", ratio, 0.78, None, "", True))
+            found.append((f"status, {name}", status, 2, None, "", True))
     return found
 
 

@@ -1,13 +1,18 @@
 /* A single axis z: each plane z by itself, so that lanes are planes that need the same weights. Included once for each
  * precision: no guard. */
 
-/* Vectors of planes that are summed at a time. */
+/* Vectors of planes that are summed at a time. Each product is added by itself, so that compilers fuse all alike: bits do
+ * not depend on where in a slab a plane lies. */
 enum { NAMED(ABREAST) = 4 };
 
-INLINE vr NAMED(some)(const REAL *from, int64_t count)
+/* `count` lanes; what the others hold, of the data that end at `end`, is nobody's business. */
+INLINE vr NAMED(some)(const REAL *from, int64_t count, const REAL *end)
 {
     vr values = {0};
-    memcpy(&values, from, (count < VL ? count : VL) * sizeof(REAL));
+    if (count >= VL || end - from >= VL)
+        memcpy(&values, from, sizeof values);
+    else
+        memcpy(&values, from, count * sizeof(REAL));
     return values;
 }
 
@@ -17,13 +22,19 @@ INLINE void NAMED(put)(REAL *to, vd sum, int64_t count)
     memcpy(to, &values, (count < VL ? count : VL) * sizeof(REAL));
 }
 
+/* Where the planes begin that are done next: the last vector reaches back where it would be filled in part. */
+INLINE int64_t NAMED(begin)(int64_t z, int64_t height)
+{
+    return height - z >= VL || height < VL ? z : height - VL;
+}
+
 /* Of the ray of pixel j in `count` planes, no more than `vectors` hold. */
 INLINE void NAMED(flat_ray)(const hpcdvc_projection *job, const hpcdvc_beam *beam, int64_t j, int64_t z, int64_t count,
                             const int vectors, REAL *to)
 {
     const int64_t *n = job->volume, a = beam->axis, b = 1 - a, strides[2] = {n[1] * n[2], n[2]};
     const double first = beam->start[0] + beam->pixel[0] * j;
-    const REAL *planes = (const REAL *)job->data + z;
+    const REAL *planes = (const REAL *)job->data + z, *end = (const REAL *)job->data + n[0] * n[1] * n[2];
     vd sums[NAMED(ABREAST)] = {{0}};
     for (int64_t i0 = 0; i0 < n[a]; i0 += TERMS) {
         vr part[NAMED(ABREAST)] = {{0}};
@@ -37,7 +48,8 @@ INLINE void NAMED(flat_ray)(const hpcdvc_projection *job, const hpcdvc_beam *bea
             const REAL *at1 = planes + i * strides[a] + to_next * strides[b];
             for (int v = 0; v < vectors; v++) {
                 const int64_t left = count - v * VL;
-                part[v] += w0 * NAMED(some)(at0 + v * VL, left) + w1 * NAMED(some)(at1 + v * VL, left);
+                part[v] += w0 * NAMED(some)(at0 + v * VL, left, end);
+                part[v] += w1 * NAMED(some)(at1 + v * VL, left, end);
             }
         }
         for (int v = 0; v < vectors; v++) sums[v] += __builtin_convertvector(part[v], vd);
@@ -49,7 +61,8 @@ INLINE void NAMED(flat_ray)(const hpcdvc_projection *job, const hpcdvc_beam *bea
 static void NAMED(flat_forward)(const hpcdvc_projection *job)
 {
     const int64_t height = job->volume[2], wide = NAMED(ABREAST) * VL;
-    for (int64_t z = 0; z < height; z += height - z < wide ? VL : wide)
+    for (int64_t next = 0; next < height; next += height - next < wide ? VL : wide) {
+        const int64_t z = NAMED(begin)(next, height);
         for (int64_t i = 0; i < job->count; i++)
             for (int64_t j = 0; j < job->view[0]; j++) {
                 REAL *to = (REAL *)job->values + (i * job->view[0] + j) * height + z;
@@ -60,6 +73,7 @@ static void NAMED(flat_forward)(const hpcdvc_projection *job)
                 else
                     NAMED(flat_ray)(job, job->beams + i, j, z, height - z, 1, to);
             }
+    }
 }
 
 /* What voxel (x, y) of `count` planes gets of all views. */
@@ -67,7 +81,7 @@ INLINE void NAMED(flat_voxel)(const hpcdvc_projection *job, int64_t x, int64_t y
                               const int vectors, REAL *to)
 {
     const int64_t height = job->view[1];
-    const REAL *rows = (const REAL *)job->data + z;
+    const REAL *rows = (const REAL *)job->data + z, *end = (const REAL *)job->data + job->count * job->view[0] * height;
     vd sums[NAMED(ABREAST)] = {{0}};
     for (int64_t i0 = 0; i0 < job->count; i0 += TERMS) {
         vr part[NAMED(ABREAST)] = {{0}};
@@ -83,7 +97,8 @@ INLINE void NAMED(flat_voxel)(const hpcdvc_projection *job, int64_t x, int64_t y
                 const REAL *row = rows + (i * job->view[0] + j) * height;
                 for (int v = 0; v < vectors; v++) {
                     const int64_t left = count - v * VL;
-                    part[v] += w0 * NAMED(some)(row + v * VL, left) + w1 * NAMED(some)(row + v * VL + 1, left);
+                    part[v] += w0 * NAMED(some)(row + v * VL, left, end);
+                    part[v] += w1 * NAMED(some)(row + v * VL + 1, left, end);
                 }
             }
         }
@@ -96,7 +111,8 @@ INLINE void NAMED(flat_voxel)(const hpcdvc_projection *job, int64_t x, int64_t y
 static void NAMED(flat_adjoint)(const hpcdvc_projection *job)
 {
     const int64_t *n = job->volume, wide = NAMED(ABREAST) * VL;
-    for (int64_t z = 0; z < n[2]; z += n[2] - z < wide ? VL : wide)
+    for (int64_t next = 0; next < n[2]; next += n[2] - next < wide ? VL : wide) {
+        const int64_t z = NAMED(begin)(next, n[2]);
         for (int64_t x = 0; x < n[0]; x++)
             for (int64_t y = 0; y < n[1]; y++) {
                 REAL *to = (REAL *)job->values + (x * n[1] + y) * n[2] + z;
@@ -107,6 +123,7 @@ static void NAMED(flat_adjoint)(const hpcdvc_projection *job)
                 else
                     NAMED(flat_voxel)(job, x, y, z, n[2] - z, 1, to);
             }
+    }
 }
 
 #undef vr

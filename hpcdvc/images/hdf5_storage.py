@@ -6,7 +6,9 @@ value, and says nothing.
 
 import math
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from importlib import import_module
 
 from hpcdvc.errors import UserError, quoted
@@ -32,6 +34,24 @@ FILTERS = {
     32028: "SPERR",
 }
 PLUGGED = FILTERS.keys() - {4, 32000}
+
+#: Whether datasets may have been made and not written yet.
+_planned = ContextVar("planned", default=False)
+
+
+@contextmanager
+def planned() -> Iterator[None]:
+    """Take datasets that were made, but never written, for what they are to be: of a scan that is still to come."""
+    token = _planned.set(True)
+    try:
+        yield
+    finally:
+        _planned.reset(token)
+
+
+def is_planned() -> bool:
+    """Whether it is so."""
+    return _planned.get()
 
 
 def load_filters(data, spec: str) -> None:
@@ -106,6 +126,8 @@ def _check_chunks(data, spec: str) -> None:
         math.prod(-(-n // chunk) for n, chunk in zip(data.shape, data.chunks, strict=True)),
     )
     written = data.id.get_num_chunks()
+    if written < wanted and is_planned():
+        return
     if written < wanted:
         raise UserError(
             f"{spec} is not whole: only {written} of the {wanted} chunks of {data.name} in {own} were ever written"
@@ -132,6 +154,8 @@ def _raw_files(data, spec: str) -> list[str]:
     folder, rest = external_folder(data), data.size * data.id.get_type().get_size()
     if folder is None:
         offset = data.id.get_offset()
+        if offset is None and is_planned():
+            return []
         if offset is None:
             raise UserError(f"{spec} is not whole: {data.name} in {own} was made, but never written")
         end, size = offset + rest, os.path.getsize(own)

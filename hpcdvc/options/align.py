@@ -110,7 +110,8 @@ class Loop(OptionSet):
     )  # fmt: skip
     tolerance: float | None = option(
         None, "-tol", "--tolerance", above=0, at_most=LONGEST, unit="pixel",
-        help="a stage ends when no view was moved by more; default 1/N of -us, 0.001 of gn",
+        help="a stage ends when no view was moved by more; default 1/N of -us; of gn 0.002, or when the residual falls "
+        "no more",
     )  # fmt: skip
     cutoff: float | None = option(
         None, "-cutoff", "--cutoff", above=0, at_most=LONGEST, unit="pixel",

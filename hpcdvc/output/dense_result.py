@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: What such a file says about itself, in plain text and in JSON.
 TEXTS, FACTS = ("schema", "kind", "family"), ("key", "parameters", "provenance", "statuses")
+#: Columns whose planes are no projections, but those of a volume.
+VOLUMES = {"grey", "reconstruction"}
 
 
 @dataclass(eq=False, repr=False)
@@ -79,14 +81,15 @@ class DenseResult:
         return is_measured(self.return_status, self.family)
 
     def to_xarray(self) -> "xarray.Dataset":
-        """The columns on y and x, or on projection, y and x; vectors ZYX; needs xarray.
+        """The columns on y and x, and before them on projection, of a volume on z; vectors ZYX; needs xarray.
 
         Raises
         ------
         UserError : xarray is not installed
         """
         xarray, known = package("xarray"), {column.name: column for column in columns_of("image")}
-        axes = ("projection", "y", "x")[-self.measured.ndim :]
+        first = "projection" if VOLUMES.isdisjoint(self.columns) else "z"
+        axes = (first, "y", "x")[-self.measured.ndim :]
         variables = {
             name: ((*axes, *("component",) * (values.ndim - len(axes))), values, {"meaning": known[name].meaning})
             for name, values in self.columns.items()

@@ -232,6 +232,7 @@ def carry_out(options: RunControl, team, plan: Plan, work: Work, estimate: Calla
             jobs, locks.held = team.agree(lambda: (_planned(options, team, plan, locks), locks.held))
         if options.dry_run:
             log.info(estimate(jobs))
+            team.agree(lambda: _check_room(jobs, options))  # what it takes has been said
             return []
         with Background(team, len(jobs) > 1) as views:
             for job in jobs:
@@ -272,11 +273,16 @@ def _planned(options: RunControl, team, plan: Plan, locks: Locks) -> list[Job]:
             locks.take(owned, options.force)
     for job in jobs:
         job.check(options, locks.user)
-    for folder in folders:
-        check_room(folder, sum(job.room(options) for job in jobs if os.path.dirname(job.stem) == folder))
     if not options.dry_run:
+        _check_room(jobs, options)
         _sweep(jobs, options)
     return jobs
+
+
+def _check_room(jobs: list[Job], options: RunControl) -> None:
+    """Refuse results that their folders have no room for."""
+    for folder in dict.fromkeys(os.path.dirname(job.stem) for job in jobs):
+        check_room(folder, sum(job.room(options) for job in jobs if os.path.dirname(job.stem) == folder))
 
 
 def _sweep(jobs: list[Job], options: RunControl) -> None:

@@ -66,8 +66,12 @@ def core_seconds(geometry: Geometry, settings: AlignSettings, mode: str) -> floa
     """Core time of all iterations that are allowed."""
     each = sum(SECONDS[mode]) * geometry.views * math.prod(geometry.volume)
     # weights and preconditioner are made anew where views have moved
-    steps = steps_of(settings) + 1
-    return sum(stage.maxiter * steps * each / stage.binning**3 for stage in plan(geometry, settings))
+    steps, stages = steps_of(settings) + 1, plan(geometry, settings)
+    # the start, on the first and on the last level; and that of the scan itself, where the last stage is coarser
+    reconstructions = [(1, binning) for binning in {stages[0].binning, stages[-1].binning}]
+    reconstructions += [(stage.maxiter, stage.binning) for stage in stages]
+    reconstructions += [(1, 1)] * (stages[-1].binning > 1)
+    return sum(count * steps * each / binning**3 for count, binning in reconstructions)
 
 
 def modes_of(geometry: Geometry) -> tuple[str, ...]:
@@ -117,13 +121,19 @@ def estimate(geometry: Geometry, settings: AlignSettings, team) -> str:
     lines += [f"stages: {', '.join(_stage(stage) for stage in stages)}"]
     for mode in modes_of(geometry):
         memory, seconds = memory_of(geometry, mode, team.size), core_seconds(geometry, settings, mode)
+        hours = f"{seconds / 3600:.3g}" if seconds < 3.6e5 else f"{seconds / 3600:.0f}"
         lines.append(
             f"mode {mode}{' (this run)' if mode == here else ''}: {memory.rank / 1e9:.2f} GB per rank, "
             f"{memory.shared / 1e9:.2f} GB shared by the ranks of a node, {memory.root / 1e9:.2f} GB more on rank 0; "
-            f"together {memory.node(team.node_sizes[0]) / 1e9:.2f} GB on a node with {team.node_sizes[0]} ranks; "
-            f"at most {seconds / 3600:.3g} core-hours, {duration(seconds / team.size)} on {team.size} ranks"
+            f"together {memory.node(team.node_sizes[0]) / 1e9:.2f} GB on a node with {counted(team.node_sizes[0])}; "
+            f"at most {hours} core-hours, {duration(seconds / team.size)} on {counted(team.size)}"
         )
     return "\n".join(lines)
+
+
+def counted(ranks: int) -> str:
+    """So many ranks, as text."""
+    return f"{ranks} rank{'s' * (ranks > 1)}"
 
 
 def _stage(stage) -> str:

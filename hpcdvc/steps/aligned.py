@@ -158,6 +158,10 @@ class AlignedFile:
             tables["offsets"] = np.array([state.offsets for state in states])
             for name, values in tables.items():
                 history.create_dataset(name, data=values, track_times=False)
+            each = {"returnStatus": found.statuses, "residual": found.residuals, "likeness": found.likeness}
+            views = ours.create_group("views")
+            for name, values in each.items():
+                views.create_dataset(name, data=values, track_times=False)
             angles = np.degrees(np.stack([self.geometry.inner, self.geometry.outer], axis=1))
             ours.create_dataset("angles", data=angles, track_times=False)
             ours.create_dataset("offsets_free", data=found.free, track_times=False)
@@ -182,7 +186,8 @@ class AlignedFile:
             if self.stack == "tif":
                 write_pages(f"{self.stem}-aligned.tif", reference.shape, frames)
             elif self.stack == "nxtomo":
-                write_nxtomo(f"{self.stem}-aligned.nxs", reference.shape, frames, angles[:, 0], self.absorbances)
+                turns = np.degrees(self.geometry.turns)
+                write_nxtomo(f"{self.stem}-aligned.nxs", reference.shape, frames, turns, self.absorbances)
 
     def summary(self) -> str | None:
         """Nothing to be said that the work has not said."""
@@ -195,7 +200,8 @@ def _lay_out_volume(root: "h5py.Group", shape: tuple[int, int, int]) -> int:
     corner = (-0.5,) * 3 if flat else (0.0,) * 3
     vtkhdf.write_image(root, Grid(corner, (1.0,) * 3, tuple(n + flat for n in shape)))
     data = root.create_group("CellData" if flat else "PointData")
-    data.attrs["Scalars"] = np.bytes_("reconstruction")
+    data.attrs["Scalars"] = data.attrs["signal"] = np.bytes_("reconstruction")
+    root.file.attrs["default"] = np.bytes_(data.name.strip("/"))  # where other commands look for an image
     offset = contiguous(data, "reconstruction", shape, FLOAT)
     (column,) = [column for column in columns_of("image") if column.name == "reconstruction"]
     explain(data["reconstruction"], column)

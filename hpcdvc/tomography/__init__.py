@@ -1,4 +1,4 @@
 """Tomographic scans: geometry, projector, reconstruction, and alignment of views.
 
-May import `errors`, `images`, `kernels`, `options`, `output`, `ranks`, `stacks`. Begin reading with `align`.
+May import `errors`, `fields`, `images`, `kernels`, `options`, `output`, `ranks`, `stacks`. Begin reading with `align`.
 """

@@ -1,9 +1,10 @@
 """A user's own reconstruction in the loop: `module:function`, or a function, with the contract of mumott's pipelines.
 
 Rank 0 calls it with the keywords `data_container`, `use_gpu`, `use_absorbances`, `no_tqdm` and those of the user,
-and returns a dict: `result` with the volume `x`, (X, Y, Z) or (X, Y, Z, 1); and where it likes `projector`, whose
-`forward(x)` gives the projections, `absorbances` (n, J, K, 1) with which they are compared, `weights` (n, J, K, 1) of
-these, and `basis_set`, whose `forward` is applied to the projections of scattered light.
+and returns a dict: `result` with the volume `x`, (X, Y, Z) or (X, Y, Z, channels); and where it likes `projector`,
+whose `forward(x)` gives the projections, `absorbances` (n, J, K, 1) with which they are compared, and `weights`
+(n, J, K, 1) of these. Where no absorbances are wanted, the mean of `data_container.data` over its channels is what is
+compared with that of the projections, to which the `forward` of a `basis_set` is applied before.
 """
 
 import sys
@@ -15,10 +16,11 @@ import numpy as np
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.tomography.beams import forward
 from hpcdvc.tomography.centres import centre_of_mass
-from hpcdvc.tomography.container import Container
+from hpcdvc.tomography.container import Container, mumott_container
 from hpcdvc.tomography.joined import joined_on_root
 from hpcdvc.tomography.level import Level, Seen
 from hpcdvc.tomography.reconstruct import BUILT_IN
+from hpcdvc.tomography.scan import Scan
 from hpcdvc.tomography.settings import AlignSettings
 
 
@@ -50,8 +52,9 @@ def function_of(reconstruction: str | Callable) -> Callable:
         sys.path.append("")
     try:
         function = getattr(import_module(module), name, None)
-    except ImportError as error:
-        raise UserError(f"{module} of the reconstruction {reconstruction} cannot be imported: {error}") from error
+    except Exception as error:  # whatever a module of the user's does while it is imported
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{module} of the reconstruction {reconstruction} cannot be imported: {said}") from error
     if not callable(function):
         raise UserError(f"{module} has no function {name}, which is to reconstruct")
     return function
@@ -59,6 +62,10 @@ def function_of(reconstruction: str | Callable) -> Callable:
 
 class ForeignLevel(Level):
     """Views whose volume a user's function makes, on rank 0. Its methods are collective; see `Level`."""
+
+    def __init__(self, scan: Scan, *words):
+        super().__init__(scan, *words)
+        self._own = getattr(scan.views, "container", None)  # a DataContainer of mumott
 
     def seen(self, offsets: np.ndarray) -> Seen:
         """See `Level`."""
@@ -77,34 +84,64 @@ class ForeignLevel(Level):
 
     def _made(self, views: np.ndarray, weights: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, ...]:
         """Volume, projections, what they are compared with, and its weights; on rank 0."""
-        settings, geometry = self.settings, self.geometry
-        container = container_of(self.scan, views, weights, offsets, settings.reconstruction)
-        arguments = {"use_gpu": False, "use_absorbances": True, "no_tqdm": True, **settings.reconstruction_kwargs}
-        arguments.setdefault("data_container", container)
+        settings = self.settings
+        arguments = {"use_gpu": False, "use_absorbances": self.scan.absorbances, "no_tqdm": True}
+        arguments |= settings.reconstruction_kwargs
+        if "data_container" not in arguments:
+            arguments["data_container"] = self._container_of(views, weights, offsets)
         found = function_of(settings.reconstruction)(**arguments)
+        x, volume = self._volume_of(found)
+        if not arguments["use_absorbances"]:
+            views = arguments["data_container"].data
+        elif "absorbances" in found:
+            views = found["absorbances"]
+        projector = found.get("projector")
+        if projector is None:
+            projections = forward(volume, self.geometry, *offsets)
+        elif hasattr(projector, "forward"):
+            projections = projector.forward(x)
+        else:
+            raise UserError(f"the projector of {_name(settings.reconstruction)} has no method forward")
+        if "basis_set" in found and not arguments["use_absorbances"]:
+            projections = found["basis_set"].forward(projections)
+        if "weights" in found:
+            weights = (self._images("weights", found["weights"]) > 0).all(axis=3)
+        means = (self._images(*pair).mean(axis=3) for pair in (("projections", projections), ("views", views)))
+        return volume, *means, weights.astype(np.float32)
+
+    def _container_of(self, views: np.ndarray, weights: np.ndarray, offsets: np.ndarray) -> object:
+        """What the function gets as `data_container`, with these offsets."""
+        if self._own is None and _module(self.settings.reconstruction).partition(".")[0] == "mumott":
+            self._own = mumott_container(self.scan, views, weights)
+        if self._own is None:
+            return Container(self.scan.geometry, views, weights, *offsets)
+        self._own.geometry.j_offsets, self._own.geometry.k_offsets = (list(row) for row in offsets)
+        return self._own
+
+    def _volume_of(self, found: object) -> tuple[np.ndarray, np.ndarray]:
+        """What a function has made, as it is and as the (X, Y, Z) of its first channel."""
+        name, size = _name(self.settings.reconstruction), tuple(self.geometry.volume)
         try:
             x = np.asarray(found["result"]["x"])
         except (KeyError, TypeError, IndexError) as error:
-            raise UserError(
-                f"{_name(settings.reconstruction)} must return a dict with the volume as ['result']['x']"
-            ) from error
-        volume = x if x.ndim == 3 else x[..., 0]
-        if volume.shape != tuple(geometry.volume):
-            raise UserError(
-                f"{_name(settings.reconstruction)} returns a volume of shape {x.shape}, not {geometry.volume}"
-            )
-        projections = found["projector"].forward(x) if "projector" in found else forward(volume, geometry, *offsets)
-        if "basis_set" in found and not arguments["use_absorbances"]:
-            projections = found["basis_set"].forward(projections).mean(axis=-1)
-        elif "absorbances" in found and arguments["use_absorbances"]:
-            views = np.asarray(found["absorbances"])
-        if "weights" in found:
-            weights = np.asarray(found["weights"])
-            weights = (weights.reshape(*views.shape[:3], -1) > 0).all(axis=-1)
-        images = [
-            np.asarray(a, np.float32).reshape(geometry.views, *geometry.shape) for a in (projections, views, weights)
-        ]
-        return np.asarray(volume, np.float32), *images
+            raise UserError(f"{name} must return a dict with the volume as ['result']['x']") from error
+        if x.shape[:3] != size or x.ndim > 4 or not x.size or x.dtype.kind not in "biuf":
+            raise UserError(f"{name} returns a volume of shape {x.shape} ({x.dtype}), where numbers {size} are meant")
+        volume = np.asarray(x.reshape(*size, -1)[..., 0], np.float32)
+        if not np.isfinite(volume).all():
+            raise UserError(f"{name} returns a volume that holds NaN or infinity")
+        return x, volume
+
+    def _images(self, what: str, values: object) -> np.ndarray:
+        """(n, J, K, channels) float32 of what a function has returned."""
+        wanted, values = (self.geometry.views, *self.geometry.shape), np.asarray(values)
+        if values.shape[:3] != wanted or values.ndim > 4 or not values.size or values.dtype.kind not in "biuf":
+            name = _name(self.settings.reconstruction)
+            raise UserError(f"{name} returns {what} of shape {values.shape}, where {wanted} is meant")
+        images = values.reshape(*wanted, -1).astype(np.float32)
+        if not np.isfinite(images).all():
+            raise UserError(f"{_name(self.settings.reconstruction)} returns {what} that hold NaN or infinity")
+        return images
 
     def gather(self, volume: np.ndarray) -> np.ndarray | None:
         """See `Level`."""
@@ -113,17 +150,6 @@ class ForeignLevel(Level):
     def centre_of_mass(self, volume: np.ndarray) -> np.ndarray:
         """See `Level`."""
         return self.team.agree(lambda: centre_of_mass(volume))
-
-
-def container_of(scan, views: np.ndarray, weights: np.ndarray, offsets: np.ndarray, reconstruction: str | Callable):
-    """What a user's function gets as `data_container`, with these offsets."""
-    own = getattr(scan.views, "container", None)
-    if own is None and _module(reconstruction).partition(".")[0] == "mumott" and scan.kind == "mumott":
-        own = import_module("mumott.data_handling").DataContainer(scan.views.path)
-    if own is None:
-        return Container(scan.geometry, views, weights, *offsets)
-    own.geometry.j_offsets, own.geometry.k_offsets = (list(row) for row in offsets)
-    return own
 
 
 def _module(reconstruction: str | Callable) -> str:

@@ -12,10 +12,12 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.ranks.planes import own_planes
 from hpcdvc.tomography.adapter import check_function, level_of
+from hpcdvc.tomography.doubt import Held, hold_out, noise_power
 from hpcdvc.tomography.geometry import Geometry
 from hpcdvc.tomography.joined import joined, joined_on_root
+from hpcdvc.tomography.judge import growth, judge, unexplained
 from hpcdvc.tomography.level import Level, Seen
-from hpcdvc.tomography.levels import plan
+from hpcdvc.tomography.levels import bins_of, plan
 from hpcdvc.tomography.reconstruct import check_reconstruction
 from hpcdvc.tomography.scan import Scan
 from hpcdvc.tomography.settings import Alignment, AlignSettings, Journal, Stage, State
@@ -37,8 +39,8 @@ def check(geometry: Geometry, settings: AlignSettings) -> None:
     Raises
     ------
     UserError
-        A view that is ignored is not there, or all are; the crop leaves the views; a reconstruction or a mode does not
-        suit the geometry; there is no such function.
+        A view that is ignored is not there, or all are; the crop leaves the views; binning leaves a pixel; a
+        reconstruction or a mode does not suit the geometry; there is no such function.
     """
     n, ignored = geometry.views, set(settings.ignored)
     wrong = sorted(view for view in ignored if not 0 <= view < n)
@@ -53,6 +55,10 @@ def check(geometry: Geometry, settings: AlignSettings) -> None:
                 raise UserError(
                     f"the crop from {low} to {high} along {name} is empty or leaves the {size} pixels of a view"
                 )
+    coarsest = max(settings.bins, default=1)
+    if coarsest > 1 and coarsest >= max(geometry.shape):
+        size = " x ".join(map(str, geometry.shape))
+        raise UserError(f"views of {size} pixels that are binned by {coarsest} are a single pixel")
     if settings.mode == "slab" and not geometry.single_axis:
         raise UserError("views that are tilted need the whole volume: take the mode replicated instead of slab")
     check_reconstruction(geometry, settings)
@@ -106,16 +112,23 @@ class _Loop:
             self.chance.skip(state.iteration)
             seen = self._seen(state)
         else:
-            state, seen = self._evaluated(State(first_offsets(self.scan, self.settings, self.views, self.team)))
+            state, seen = self._started()
             history = [self._kept(state)]
         while (state := self._in_stage(state, history)).stage < len(self.stages):
             if self.level.binning != self.stages[state.stage].binning:
                 seen = self._seen(state)
             state, seen = self._evaluated(self._moved(state, seen))
             history.append(self._kept(state))
-        if self.level.binning != self.stages[-1].binning:
-            seen = self._seen(state)
+        if self.level.binning != 1:  # what comes out is of the scan, however coarse the last stage was
+            seen = self._on(1).seen(state.offsets)
         return self._result(state, seen, history, notes)
+
+    def _started(self) -> tuple[State, Seen]:
+        """The start, whose residual is that of the last level, to be compared with the end."""
+        state = State(first_offsets(self.scan, self.settings, self.views, self.weights, self.team))
+        ended, seen = self._evaluated(replace(state, stage=len(self.stages) - 1))
+        state = replace(state, residual=ended.residual)
+        return state, seen if self.stages[0].binning == self.stages[-1].binning else self._seen(state)
 
     def _in_stage(self, state: State, history: list[State]) -> State:
         """The last state of a history, in the stage whose iteration is the next."""
@@ -139,11 +152,15 @@ class _Loop:
     def _seen(self, state: State) -> Seen:
         """The volume, and its projections, with the offsets of a state, on its level."""
         stage = self.stages[min(state.stage, len(self.stages) - 1)]
-        if self.level is None or self.level.binning != stage.binning:
+        return self._on(stage.binning).seen(state.offsets)
+
+    def _on(self, binning: int) -> Level:
+        """The level of such a binning."""
+        if self.level is None or self.level.binning != binning:
             self.level = None  # its memory is free before that of the next
             make = level_of(self.settings)
-            self.level = make(self.scan, self.views, self.weights, stage.binning, self.settings, self.team)
-        return self.level.seen(state.offsets)
+            self.level = make(self.scan, self.views, self.weights, binning, self.settings, self.team)
+        return self.level
 
     def _evaluated(self, state: State) -> tuple[State, Seen]:
         """The state with what its volume says of it."""
@@ -151,12 +168,16 @@ class _Loop:
         return replace(state, residual=self._residual(seen)), seen
 
     def _residual(self, seen: Seen) -> float:
+        off, all_of_it = (math.fsum(values) for values in self._squares(seen))
+        return math.sqrt(off / all_of_it) if all_of_it > 0 else math.nan
+
+    def _squares(self, seen: Seen) -> np.ndarray:
+        """(2, n) sums of squares of projections minus views, and of the views."""
+
         def squares(values: np.ndarray) -> list[float]:
             return [float((w * v.astype(float) ** 2).sum()) for w, v in zip(seen.weights, values, strict=True)]
 
-        found = self.team.all_gather((squares(seen.projections - seen.views), squares(seen.views)))
-        off, all_of_it = (math.fsum(value for pair in found for value in pair[i]) for i in (0, 1))
-        return math.sqrt(off / all_of_it) if all_of_it > 0 else math.nan
+        return joined(self.team, np.array([squares(seen.projections - seen.views), squares(seen.views)]), axis=1)
 
     def _moved(self, state: State, seen: Seen) -> State:
         """The state after one iteration. Collective."""
@@ -171,6 +192,8 @@ class _Loop:
             steps[:, sample] += pull[:, sample]
         steps[~np.array([settings.align_j, settings.align_k])] = 0
         steps[:, self._still()] = 0
+        if self.level.endless and not settings.ignored:  # nothing holds all of them, and rows would leave the volume
+            steps[1, sample] -= steps[1, sample].mean()
         return replace(
             state,
             offsets=state.offsets + steps,
@@ -201,11 +224,27 @@ class _Loop:
         return state
 
     def _result(self, state: State, seen: Seen, history: list[State], notes: tuple[str, ...]) -> Alignment:
-        converged = history[-1].stage == len(self.stages) - 1 and self._settled(history)
+        settled = history[-1].stage == len(self.stages) - 1 and self._settled(history)
         volume = self.level.gather(seen.volume)
         projections, views = (joined_on_root(self.team, array) for array in (seen.projections, seen.views))
+        off, all_of_it = self._squares(seen)
+        residuals = np.sqrt(off / np.where(all_of_it > 0, all_of_it, np.nan))
+        noise = math.fsum(joined(self.team, np.array([*map(noise_power, seen.views, seen.weights)])))
         free = free_offsets(state.offsets, self.geometry)
-        return Alignment(volume, projections, views, *state.offsets, free, tuple(history), converged, notes)
+        held = self._held_out(state.offsets)
+        judged = judge(held, self.moving, settled, growth(history, self.stages))
+        notes += unexplained(held, history[-1].residual, math.sqrt(noise / max(math.fsum(all_of_it), 1e-30)))
+        return Alignment(
+            *(volume, projections, views, *state.offsets, free, tuple(history), settled),
+            *(judged.statuses, residuals, held.likeness, judged.doubts, notes + judged.notes),
+        )
+
+    def _held_out(self, offsets: np.ndarray) -> Held:
+        """How views fit what the other half of them shows. Collective; the level of the run is gone then."""
+        self.level = None
+        binning = bins_of(self.geometry, AlignSettings())[0]
+        level = Level(self.scan, self.views, self.weights, binning, self.settings, self.team)
+        return hold_out(level, offsets)
 
 
 def free_offsets(offsets: np.ndarray, geometry: Geometry) -> np.ndarray:

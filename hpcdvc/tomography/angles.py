@@ -85,7 +85,7 @@ def _text(path: str) -> np.ndarray:
 def check_angles(angles: np.ndarray, views: int, name: str, spec: str) -> None:
     """Refuse angles of another number than the views of a scan, and those that are not finite."""
     if len(angles) != views:
-        raise UserError(f"{name} has {len(angles)} angles, {spec} has {views} views")
+        raise UserError(f"{name} has {len(angles)} angles, {spec} has {views} view{'s' * (views != 1)}")
     wrong = np.flatnonzero(~np.isfinite(angles).reshape(views, -1).all(axis=1))
     if wrong.size:
         raise UserError(f"{name}: the angle of view {wrong[0]} is not finite")

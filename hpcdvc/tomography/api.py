@@ -31,7 +31,11 @@ class PhaseMatching:
     j_offsets_free, k_offsets_free : the same without the translation of the whole volume
     history : (iterations + 1, 2, n) offsets of j and k, the start first
     residuals : (iterations + 1,) root mean square of reprojection minus views, as part of the views
-    converged : whether views no longer moved
+    return_statuses : (n,) how each view ended, see hpcdvc.fields.status: 2 is measured
+    view_residuals : (n,) of each view at the end, as part of it
+    likeness : (n,) correlation of each view with what the other half of the views shows; NaN without texture
+    converged : whether views no longer moved, and nothing is to be doubted
+    doubts : why offsets are nothing to rely on, a sentence each
     notes : what the user has to know
     """
 
@@ -44,7 +48,11 @@ class PhaseMatching:
     k_offsets_free: np.ndarray
     history: np.ndarray
     residuals: np.ndarray
+    return_statuses: np.ndarray
+    view_residuals: np.ndarray
+    likeness: np.ndarray
     converged: bool
+    doubts: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -121,7 +129,7 @@ def phase_matching_alignment(
         reconstruction=reconstruction if reconstruction_pipeline is None else reconstruction_pipeline,
         reconstruction_kwargs=dict(kwargs or {}),
         maxiter=maxiter,
-        upsampling=(upsampling,) if isinstance(upsampling, int | np.integer) else tuple(upsampling),
+        upsampling=(upsampling,) if np.ndim(upsampling) == 0 else tuple(upsampling),
         methods=() if method is None else (method,) if isinstance(method, str) else tuple(method),
         bins=tuple(bins),
         tolerance=shift_tolerance,
@@ -143,7 +151,11 @@ def phase_matching_alignment(
         *(found.reconstruction, found.projections, found.reference, found.j_offsets, found.k_offsets, *found.free),
         history=np.array([state.offsets for state in found.history]),
         residuals=np.array([state.residual for state in found.history]),
+        return_statuses=found.statuses,
+        view_residuals=found.residuals,
+        likeness=found.likeness,
         converged=found.converged,
+        doubts=found.doubts,
         notes=found.notes,
     )
 
@@ -164,7 +176,7 @@ def _scan_of(data: Any, use_absorbances: bool) -> Scan:
 
 def _crop_of(cropping: tuple[slice, slice], shape: tuple[int, int]) -> tuple[int, int, int, int] | None:
     """(j0, j1, k0, k1) of slices."""
-    parts = tuple(cropping)
+    parts = cropping if isinstance(cropping, tuple | list) else (cropping,)
     if len(parts) != 2 or any(not isinstance(part, slice) or part.step not in (None, 1) for part in parts):
         raise UserError("projection_cropping must be two slices, of steps of 1")
     (j0, j1, _), (k0, k1, _) = (part.indices(size) for part, size in zip(parts, shape, strict=True))

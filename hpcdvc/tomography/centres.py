@@ -1,10 +1,12 @@
 """Centres of mass of views and volumes."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 
-def centres_of_mass(views: np.ndarray) -> np.ndarray:
-    """(2, m) of views (m, J, K), pixels from their middles; each by itself, so that its bits do not depend on m."""
+def centres_of_mass(views: Iterable[np.ndarray]) -> np.ndarray:
+    """(2, m) of m views (J, K), pixels from their middles; each by itself, so that its bits do not depend on m."""
     return np.array([centre_of_mass(view) for view in views]).reshape(-1, 2).T
 
 

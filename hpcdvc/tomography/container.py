@@ -1,6 +1,9 @@
 """Views of a scan under the names that mumott gives them, for reconstructions of users; and scans of such views."""
 
+import os
 from dataclasses import dataclass
+from importlib import import_module
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ class ContainerGeometry:
     Attributes
     ----------
     rotations_as_array : (n, 3, 3)
+    inner_angles, outer_angles : (n,) radian, NaN where the scan gives matrices
     j_offsets_as_array, k_offsets_as_array : (n,) pixels
     p_direction_0, j_direction_0, k_direction_0 : (3,) directions before views are turned
     volume_shape : (3,)
@@ -25,6 +29,8 @@ class ContainerGeometry:
     """
 
     rotations_as_array: np.ndarray
+    inner_angles: np.ndarray
+    outer_angles: np.ndarray
     j_offsets_as_array: np.ndarray
     k_offsets_as_array: np.ndarray
     p_direction_0: np.ndarray
@@ -35,6 +41,11 @@ class ContainerGeometry:
 
     def __len__(self) -> int:
         return len(self.rotations_as_array)
+
+    @property
+    def rotations(self) -> list[np.ndarray]:
+        """As a list."""
+        return list(self.rotations_as_array)
 
     @property
     def j_offsets(self) -> list[float]:
@@ -74,7 +85,8 @@ class Container:
     ):
         self.scan_geometry, start = scan_geometry, scan_geometry.goniometer
         self.geometry = ContainerGeometry(
-            *(scan_geometry.rotations, np.array(j_offsets), np.array(k_offsets), start.p, start.u, start.w),
+            *(scan_geometry.rotations, scan_geometry.inner, scan_geometry.outer),
+            *(np.array(j_offsets), np.array(k_offsets), start.p, start.u, start.w),
             *(np.array(scan_geometry.volume), np.array(scan_geometry.shape)),
         )
         self.absorbances = self.data = views[..., None]
@@ -113,5 +125,42 @@ def scan_of_container(container: Any, use_absorbances: bool) -> Scan:
     shape = tuple(int(n) for n in np.shape(container.diode)[1:3])
     volume = tuple(int(n) for n in geometry.volume_shape)
     views = Geometry.of_rotations(np.asarray(geometry.rotations_as_array, float), shape, volume, goniometer=start)
-    offsets = (np.asarray(o, float) for o in (geometry.j_offsets_as_array, geometry.k_offsets_as_array))
-    return Scan("the data container", views, *offsets, ContainerViews(container, use_absorbances), "container")
+    j, k = (np.asarray(o, float) for o in (geometry.j_offsets_as_array, geometry.k_offsets_as_array))
+    held = ContainerViews(container, use_absorbances)
+    return Scan("the data container", views, j, k, held, "container", absorbances=use_absorbances)
+
+
+def mumott_container(scan: Scan, views: np.ndarray, weights: np.ndarray) -> Any:
+    """mumott's DataContainer of a scan, for its own functions, which take no other.
+
+    Parameters
+    ----------
+    scan : in a file of mumott, which is opened, or of another kind
+    views, weights : (n, J, K) of it
+    """
+    data_container = import_module("mumott.data_handling").DataContainer
+    if scan.kind == "mumott":
+        found = data_container(scan.views.path)
+    else:
+        with TemporaryDirectory() as folder:
+            path = os.path.join(folder, "views.h5")
+            _write_mumott(path, scan, views, weights)
+            found = data_container(path)
+    found.geometry.volume_shape = np.array(scan.geometry.volume)
+    return found
+
+
+def _write_mumott(path: str, scan: Scan, views: np.ndarray, weights: np.ndarray) -> None:
+    """Views in mumott's format, for a moment."""
+    import h5py
+
+    start = scan.geometry.goniometer
+    light = np.power(10.0, -views) if scan.absorbances else np.ones_like(views)
+    with h5py.File(path, "w") as file:
+        file["detector_angles"], file["volume_shape"] = np.zeros(1), scan.geometry.volume
+        file["p_direction_0"], file["j_direction_0"], file["k_direction_0"] = start.p, start.u, start.w
+        for view, matrix in enumerate(scan.geometry.rotations):
+            group = file.create_group(f"projections/{view}")
+            group["rotation_matrix"], group["j_offset"], group["k_offset"] = matrix, 0.0, 0.0
+            group["data"], group["weights"] = views[view, ..., None], weights[view, ..., None]
+            group["diode"] = light[view]

@@ -71,6 +71,15 @@ class Geometry:
         start = np.stack([self.goniometer.p, self.goniometer.u, self.goniometer.w], axis=1)
         return start @ np.stack([self.p, self.u, self.w], axis=1)
 
+    @property
+    def turns(self) -> np.ndarray | None:
+        """(n,) radian of which `of_angles` makes the same views; None where views are tilted or reversed."""
+        for angles in (self.inner, np.arctan2(self.u[:, 1], self.u[:, 0])):
+            same = Geometry.of_angles(angles, None, self.shape)
+            if np.allclose(same.u, self.u, atol=1e-6) and np.allclose(same.w, self.w, atol=1e-6):
+                return angles
+        return None
+
     @classmethod
     def of_rotations(
         cls,

@@ -9,6 +9,8 @@ from hpcdvc.tomography.projector import make_projector
 from hpcdvc.tomography.reconstruct import reconstruct
 from hpcdvc.tomography.scan import Scan
 from hpcdvc.tomography.settings import AlignSettings
+from hpcdvc.tomography.shifts import LEAST_PIXELS, MARGIN
+from hpcdvc.tomography.start import touches
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,7 @@ class Level:
     ----------
     geometry : of the views as they are here
     crop : slices of a view that are compared
+    endless : the object goes on beyond the ends of the axis, of which there is enough to leave some out
     """
 
     def __init__(self, scan: Scan, views: np.ndarray, weights: np.ndarray, binning: int, settings: AlignSettings, team):
@@ -49,6 +52,8 @@ class Level:
         self.geometry = binned_geometry(scan.geometry, binning)
         self.views, self.weights = binned_views(views, weights, binning)
         self.projector = make_projector(self.geometry, team, settings.mode, settings.adjoint == "exact")
+        tall = min(self.geometry.shape[1], self.geometry.volume[2]) >= 2 * MARGIN + LEAST_PIXELS
+        self.endless = scan.geometry.single_axis and tall and touches(views, 1, team)
         j0, j1, k0, k1 = settings.crop or (0, scan.geometry.shape[0], 0, scan.geometry.shape[1])
         self.crop = slice(j0 // binning, -(-j1 // binning)), slice(k0 // binning, -(-k1 // binning))
 
@@ -59,9 +64,24 @@ class Level:
     def seen(self, offsets: np.ndarray) -> Seen:
         """The volume and its projections, of offsets (2, n) in pixels of the scan."""
         projector = self.projector.moved(*self.offsets(offsets))
-        data, weights = projector.measured(self.views), projector.measured(self.weights)
+        inside = self._inside(offsets)
+        data, weights = projector.measured(self.views), projector.measured(self.weights * (inside >= 0))
         volume = reconstruct(projector, data, weights, self.settings)
-        return Seen(volume, projector.views(projector.forward(volume)), self.views, self.weights)
+        # a gradient at the very end is across it; and no row comes to count, or no longer, from one step to the next
+        compared = self.weights * np.clip((inside - 1) / MARGIN, 0, 1)
+        return Seen(volume, projector.views(projector.forward(volume)), self.views, compared)
+
+    def _inside(self, offsets: np.ndarray) -> np.ndarray:
+        """(m, 1, K) planes from the nearer end of the volume to what rows of the own views see; negative beyond it.
+
+        Where the object ends in view, beyond the volume is air, as in views, and all rows are far inside.
+        """
+        own, (_, count) = self.projector.own_views, self.geometry.shape
+        if not self.endless:
+            return np.full((len(own), 1, 1), np.inf, np.float32)
+        k = np.arange(count) + 0.5 - count / 2 + self.offsets(offsets)[1, own.start : own.stop, None]
+        middle = (self.geometry.volume[2] - 1) / 2
+        return (middle - np.abs(k))[:, None].astype(np.float32)
 
     def gather(self, volume: np.ndarray) -> np.ndarray | None:
         """The whole volume on rank 0."""

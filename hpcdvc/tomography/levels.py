@@ -7,11 +7,12 @@ import numpy as np
 from hpcdvc.tomography.geometry import Geometry
 from hpcdvc.tomography.reconstruct import BUILT_IN
 from hpcdvc.tomography.settings import AlignSettings, Stage
+from hpcdvc.tomography.shifts import LEAST_PIXELS
 
-#: Pixels that the shorter side of a view has at least on levels that are not asked for, and the coarsest of these.
+#: Pixels of a view, along what it is moved along, at least on levels that are not asked for; the coarsest of these.
 LEAST_SIDE, COARSEST = 32, 8
 #: Where stages of "gn" end, pixels of the last level and of coarser ones, and what a view is moved by at most.
-GN_TOLERANCE, GN_COARSE, GN_CUTOFF = 0.002, 0.05, 1.0
+GN_TOLERANCE, GN_COARSE, GN_CUTOFF = 0.002, 0.01, 1.0
 #: The first stage, by correlation, ends when no view was moved by more than a pixel along both axes: gn goes on there.
 COARSE_TOLERANCE = 1.5
 #: A shift by correlation of up-sampled steps, and where stages of it end, in steps.
@@ -40,12 +41,10 @@ def plan(geometry: Geometry, settings: AlignSettings) -> tuple[Stage, ...]:
 
 def bins_of(geometry: Geometry, settings: AlignSettings) -> tuple[int, ...]:
     """Binnings that the size of the views asks for; a reconstruction of the user's takes views as they are."""
-    bins = [1]
-    while (
-        settings.reconstruction in BUILT_IN
-        and bins[-1] < COARSEST
-        and min(geometry.shape) // (2 * bins[-1]) >= LEAST_SIDE
-    ):
+    bins, wanted = [1], (settings.align_j, settings.align_k)
+    sides = [n for n, moving in zip(geometry.shape, wanted, strict=True) if moving and n >= LEAST_PIXELS]
+    side = min(sides, default=0)
+    while settings.reconstruction in BUILT_IN and bins[-1] < COARSEST and side // (2 * bins[-1]) >= LEAST_SIDE:
         bins.append(2 * bins[-1])
     return tuple(reversed(bins))
 

@@ -74,7 +74,8 @@ def describe_scan(
     count = found.geometry.views
     if count < 2:
         raise UserError(f"{scan} has a single view: alignment takes two and more")
-    return found if volume is None else replace(found, geometry=replace(found.geometry, volume=tuple(volume)))
+    geometry = found.geometry if volume is None else replace(found.geometry, volume=tuple(volume))
+    return replace(found, geometry=geometry, absorbances=absorbances)
 
 
 def _is_hdf5(path: str) -> bool:
@@ -153,6 +154,9 @@ def _placed(
             raise UserError(f"{angles} holds all directions of views: leave out -tilt")
         known = geo.read_geo(angles)
         check_angles(known.j_offsets, count, angles, spec)
+        if known.shape not in (None, (columns, rows)):
+            sizes = [" x ".join(map(str, size)) for size in (known.shape, (columns, rows))]
+            raise UserError(f"{angles} is of views of {sizes[0]} pixels, those of {spec} have {sizes[1]}")
         geometry = Geometry.of_rotations(
             known.rotations, (columns, rows), known.volume, known.inner, known.outer, known.goniometer
         )

@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -51,6 +52,7 @@ class Projector(ABC):
         self._move(zeros, zeros)
 
     def _move(self, j_offsets: np.ndarray, k_offsets: np.ndarray) -> None:
+        self._offsets = j_offsets, k_offsets
         self._beams = beams_of(self.geometry, j_offsets, k_offsets)
         self._back = self._beams if self.exact else interpolating(self._beams)
 
@@ -58,6 +60,13 @@ class Projector(ABC):
         """The same with other offsets of the views, (n,) pixels; in the same memory."""
         other = copy.copy(self)
         other._move(j_offsets, k_offsets)
+        return other
+
+    def looking(self, order: np.ndarray) -> Self:
+        """The same where view i looks in the direction of view order[i], with its own offsets; in the same memory."""
+        other, geometry = copy.copy(self), self.geometry
+        other.geometry = replace(geometry, p=geometry.p[order], u=geometry.u[order], w=geometry.w[order])
+        other._move(*self._offsets)
         return other
 
     @abstractmethod

@@ -14,13 +14,15 @@ from collections.abc import Callable
 import numpy as np
 import scipy.fft
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, quoted
 from hpcdvc.tomography.geometry import Geometry
 from hpcdvc.tomography.pair import Projector
 from hpcdvc.tomography.settings import AlignSettings
 
 #: Steps, where none are asked for: with mitra of 20 steps alignment stops far from the truth, see docs/theory.
 STEPS = {"mitra": 40, "sirt": 100, "cgls": 10, "fbp": 1}
+#: Steps at most.
+MOST_STEPS = 10**6
 
 
 def mitra(
@@ -124,9 +126,15 @@ KEYWORDS = {
 
 
 def steps_of(settings: AlignSettings) -> int:
-    """Pairs of projection and backprojection of one reconstruction."""
+    """Pairs of projection and backprojection of one reconstruction; a function of the user's is taken for mitra."""
     name = settings.reconstruction if settings.reconstruction in BUILT_IN else "mitra"
-    return int(settings.reconstruction_kwargs.get("maxiter", STEPS[name]))
+    asked = settings.reconstruction_kwargs.get("maxiter")
+    return asked if is_count(asked) else STEPS[name]
+
+
+def is_count(value: object) -> bool:
+    """Whether it is a number of steps."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_STEPS
 
 
 def check_reconstruction(geometry: Geometry, settings: AlignSettings) -> None:
@@ -145,8 +153,8 @@ def check_reconstruction(geometry: Geometry, settings: AlignSettings) -> None:
     for word, value in settings.reconstruction_kwargs.items():
         if word not in KEYWORDS[name]:
             raise UserError(f"{name} takes no {word!r}, only {', '.join(KEYWORDS[name])}")
-        if word == "maxiter" and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-            raise UserError(f"maxiter of {name} must be a whole number from 1 on, not {value!r}")
+        if word == "maxiter" and not is_count(value):
+            raise UserError(f"maxiter of {name} must be a whole number from 1 to {MOST_STEPS}, not {quoted(value)}")
         if word == "momentum" and not (isinstance(value, int | float) and 0 <= value < 1):
             raise UserError(f"momentum of {name} must be at least 0 and below 1, not {value!r}")
         if word == "positive" and not isinstance(value, bool):

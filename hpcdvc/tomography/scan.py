@@ -33,6 +33,7 @@ class Scan:
     views : where they are read from
     kind : what the file is: "mumott", "NXtomo", "DataExchange", "HDF5" or "stack"
     detector : of mumott's files, what they say of the detector of scattered light, for .geo files
+    absorbances : views are such; otherwise they are as they are stored
     """
 
     spec: str
@@ -42,6 +43,7 @@ class Scan:
     views: Views
     kind: str
     detector: dict[str, list] = field(default_factory=dict)
+    absorbances: bool = True
 
     def read(self, view: int) -> tuple[np.ndarray, np.ndarray]:
         """One view, read from the file.

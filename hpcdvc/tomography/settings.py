@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, quoted
 
 METHODS = ("masked", "cc", "phase", "gn")
 STARTS = ("zero", "com", "file")
@@ -78,6 +79,16 @@ class AlignSettings:
             for word in words:
                 if word not in known:
                     raise UserError(f"the {name} {word!r} is not known: {', '.join(known)}")
+        for name, counts in (
+            ("upsampling", self.upsampling),
+            ("binning", self.bins),
+            ("number of iterations", (self.maxiter,)),
+            ("number of a view that is ignored", self.ignored),
+            ("seed", (self.seed,)),
+        ):
+            for count in counts:
+                if not isinstance(count, Integral):
+                    raise UserError(f"the {name} must be a whole number, not {quoted(count)}")
         if not self.upsampling or min(self.upsampling) < 1:
             raise UserError(f"an upsampling must be 1 or more, not {min(self.upsampling, default='nothing')}")
         if self.bins and min(self.bins) < 1:
@@ -93,6 +104,11 @@ class AlignSettings:
         for name, number in (("tolerance", self.tolerance), ("cutoff", self.cutoff)):
             if number is not None and not number > 0:
                 raise UserError(f"the {name} must be positive, not {number}")
+        for name, number in (("relaxation", self.relaxation), ("pull towards the centre", self.centre_of_mass)):
+            if not 0 <= number < np.inf:
+                raise UserError(f"the weight of the {name} must be 0 or more, not {number}")
+        if self.seed < 0:
+            raise UserError(f"the seed must be 0 or more, not {self.seed}")
         if not (self.align_j or self.align_k):
             raise UserError("views cannot be moved when both directions are off")
 
@@ -160,7 +176,7 @@ class Journal:
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Aligned views. What is the same on every rank: offsets, history, converged, notes.
+    """Aligned views. What is the same on every rank: all but the reconstruction, projections and reference.
 
     Attributes
     ----------
@@ -170,7 +186,11 @@ class Alignment:
     j_offsets, k_offsets : (n,) float64, pixels of the scan: pixel j looks at (j + 0.5 - J / 2 + offset) u
     free : (2, n) the same without the translation of the whole volume
     history : the states, the start first
-    converged : whether the last stage ended because views no longer moved
+    settled : whether the last stage ended because views no longer moved
+    statuses : (n,) int8, how each view ended, see hpcdvc.fields.status: 2 is measured
+    residuals : (n,) float64, root mean square of the projection minus the view, as part of the view
+    likeness : (n,) float64, correlation of the view with what the other half of the views shows; NaN without texture
+    doubts : why offsets are nothing to rely on, a sentence each
     notes : what the user has to know
     """
 
@@ -181,5 +201,14 @@ class Alignment:
     k_offsets: np.ndarray
     free: np.ndarray
     history: tuple[State, ...]
-    converged: bool
+    settled: bool
+    statuses: np.ndarray
+    residuals: np.ndarray
+    likeness: np.ndarray
+    doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def converged(self) -> bool:
+        """Whether views no longer moved, and nothing is to be doubted."""
+        return self.settled and not self.doubts

@@ -16,7 +16,7 @@ from hpcdvc.stacks.spectrum import Polynomial, find_maximum, signed
 
 #: Pixels at each side that Gauss-Newton steps leave out: gradients are poorer there.
 MARGIN = 2
-#: Pixels that an axis has at least for its gradient to be worth something.
+#: Pixels that an axis has at least for a shift along it to be told.
 LEAST_PIXELS = 3
 #: Smallest eigenvalue of the normal equations, as part of the largest, with which a step is known.
 LEAST_CURVATURE = 1e-10
@@ -49,6 +49,11 @@ def step_of(
     if method == "gn":
         step = gauss_newton_step(projection, view, weights, directions)
     else:
+        known = np.array(projection.shape) >= LEAST_PIXELS
+        directions = known & directions
+        # of an axis that tells nothing correlation wants some pixels, too: darkness, in which it is highest where it is
+        around = [(0, 0 if there else LEAST_PIXELS) for there in known]
+        projection, view, weights = (np.pad(a, around) for a in (projection, view, weights))
         step = {"masked": _masked, "cc": _correlated, "phase": _whitened}[method](projection, view, weights, upsampling)
     return np.where(directions, np.nan_to_num(step, nan=0.0, posinf=0.0, neginf=0.0), 0.0)
 
@@ -92,7 +97,7 @@ def gauss_newton_step(
 
 def _correlated(projection: np.ndarray, view: np.ndarray, weights: np.ndarray, upsampling: int) -> np.ndarray:
     images = prepare(projection, view)
-    if images.status or min(projection.shape) < LEAST_PIXELS:
+    if images.status:
         return np.zeros(2)
     return -_top(similarity_of(images, ShiftSettings("cc")).cross, upsampling)
 

@@ -3,16 +3,20 @@
 import logging
 import math
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import Unfinished, UserError
+from hpcdvc.errors import RunError, Unfinished, UserError
+from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
+from hpcdvc.images.hdf5_storage import planned
 from hpcdvc.images.opening import split
 from hpcdvc.options.align import Options
 from hpcdvc.options.declare import named_files
-from hpcdvc.output.places import stem_of
+from hpcdvc.output.places import check_folder, stem_of
+from hpcdvc.output.stored import opened
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
@@ -67,6 +71,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     scan = scan_of(options)
     settings = settings_of(options)
     loop.check(scan.geometry, settings)
+    if options.stack == "nxtomo" and scan.geometry.turns is None:
+        raise UserError("-stack nxtomo: NXtomo holds no tilt of views and none that are reversed: take -stack tif")
     if not options.dry_run:
         align_cost.check_memory(scan.geometry, settings, team, node_memory())
     named = named_files(options)
@@ -78,8 +84,11 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     parameters = parameters_of(options, {**inputs.identities(), "parts": parts})
     metadata = metadata_of("align", parameters, named)
     stem = stem_of(options.out_dir, options.prefix or info.stem, "align", info.path)
-    if options.geo and not os.path.isdir(os.path.dirname(options.geo) or "."):
-        raise UserError(f"-geo {options.geo}: there is no such folder")
+    if options.geo:
+        folder = os.path.dirname(options.geo) or "."
+        if not os.path.isdir(folder):
+            raise UserError(f"-geo {options.geo}: there is no such folder")
+        check_folder(folder)
     iterations = sum(stage.maxiter for stage in stages_of(scan.geometry, settings))
     written = {name: getattr(options, name) for name in ("geo", "stack", "absorbances", "graph")}
     file = AlignedFile(stem, metadata, scan.geometry, scan.detector, iterations, **written)
@@ -92,9 +101,12 @@ def scan_of(options: Options) -> Scan:
     """The scan that options name; UserError where it is none, or lacks a part."""
     names = ("data", "angles", "tilt", "flat", "dark", "absorbances", "background")
     given = {name: getattr(options, name) for name in names}
-    scan = describe_scan(options.scan, **given, volume=options.volume_shape)
+    with planned() if options.dry_run else nullcontext():  # of a scan that has not begun sizes are enough
+        scan = describe_scan(options.scan, **given, volume=options.volume_shape)
     for note in scan.views.notes:
         log.warning("%s", note)
+    if options.start == "file" and not (scan.j_offsets.any() or scan.k_offsets.any()):
+        log.warning("%s: -start file, but it has no offsets other than 0", scan.spec)
     return scan
 
 
@@ -154,11 +166,14 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
 def end_of(result: Alignment) -> dict:
     """How an alignment ended, as JSON takes it."""
     last = result.history[-1]
+    codes, counts = np.unique(result.statuses, return_counts=True)
     return {
         "converged": bool(result.converged),
         "iterations": last.iteration,
         "change": last.change,
         "residual": last.residual if math.isfinite(last.residual) else None,
+        "statuses": {str(code): count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)},
+        "doubts": list(result.doubts),
     }
 
 
@@ -167,15 +182,26 @@ def report(result: Alignment) -> None:
     last = result.history[-1]
     rms = np.sqrt((result.free**2).mean(axis=1))
     log.info("offsets without the translation of the volume: rms %.3f (j), %.3f (k) pixel", *rms)
+    for doubt in result.doubts:
+        log.warning("not converged: %s", doubt)
     if result.converged:
         log.info("converged in %d iterations", last.iteration)
-    else:
+    elif not result.settled:
         log.warning(
             "ended by -maxiter after %d iterations, the last of which moved a view by %.3g pixel; a "
             "higher -maxiter allows more",
             last.iteration,
             last.change,
         )
+
+
+def judge(paths: list[str]) -> None:
+    """RunError where nothing is known of any view, on one rank; the first path is that of the HDF5 file."""
+    for path in paths[:1]:
+        with opened(path) as stored:
+            end = stored.json("hpcdvc", "end")
+        if max(map(int, end["statuses"])) < Status.MAX_ITERATIONS:
+            raise RunError(f"{path}: no view is aligned: {end['doubts'][0]}")
 
 
 def state_type(views: int) -> np.dtype:

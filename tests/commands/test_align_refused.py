@@ -9,6 +9,8 @@ import pytest
 from align_cases import save_nxtomo, save_scan
 from reg_ends import check_end, files, play_command
 
+from hpcdvc.cli import main
+
 VIEWS, SIZE, HEIGHT = 6, 14, 12
 
 
@@ -122,11 +124,16 @@ REFUSED = {
     "scan.h5 -rec os.path:no_such_function": ("no_such_function",),
     "scan.h5 -recKwargs {": ("-recKwargs", "JSON"),
     "scan.h5 -recKwargs [1]": ("-recKwargs", "JSON"),
+    'scan.h5 -recKwargs {"maxiter":1e3}': ("maxiter", "mitra", "1000.0"),
+    'scan.h5 --dry-run -recKwargs {"maxiter":10000000}': ("maxiter", "mitra"),
+    "scan.h5 -rec json:dumps -bin 2,1": ("binning",),
+    "scan.h5 -bin 32768,1": (f"{SIZE} x {HEIGHT}", 32768, "single pixel"),
     "tilted.h5 -rec fbp": ("fbp",),
     "tilted.h5 -mode slab": ("slab",),
     "scan.h5 -od file/in": ("file",),
     "scan.h5 -geo file": ("-geo", ".geo"),
     "scan.h5 -geo none/a.geo": ("-geo", "folder"),
+    "scan.h5 -geo /proc/a.geo": ("/proc", "cannot be written"),
     "scan.h5 -data /projections/0/none -angles angles.txt": ("none",),
 }
 
@@ -136,6 +143,14 @@ def test_refused(line, capfd):
     before = files()
     check_end(capfd, line.split(), REFUSED[line], 2, "align")
     assert files() == before
+
+
+def test_words_of_a_function_are_its_own(capfd):
+    """What hpcdvc makes of them otherwise, a number of steps, is not asked of them."""
+    for number in ('"many"', "-3", "[1]", "1e99", 10**400):
+        words = ["-rec", "json:dumps", "-recKwargs", f'{{"maxiter":{number}}}', "--dry-run"]
+        assert main("align", ["scan.h5", *words]) == 0
+        assert "core-hours" in capfd.readouterr().out
 
 
 def test_a_result_does_not_replace_the_scan(capfd):

@@ -274,6 +274,15 @@ def test_correlation_step(method, upsampling, near):
     np.testing.assert_allclose(found, [2.3, -1.2], atol=near)
 
 
+@pytest.mark.parametrize("method", ["cc", "masked"])
+def test_correlation_step_of_two_rows(method):
+    """Along them; nothing tells of the other direction."""
+    j = np.arange(40)[:, None]
+    first, second = (np.exp(-((j - 19 + shift) ** 2) / 20) * [1, 0.8] for shift in (0, 3))
+    np.testing.assert_array_equal(step_of(method, first, second, np.ones((40, 2))), [3, 0])
+    np.testing.assert_array_equal(step_of(method, first.T, second.T, np.ones((2, 40))), [0, 3])
+
+
 def test_levels():
     """Places of binned pixels are the means of those of their pixels, whatever is left over."""
     scan, truth = phantom(4, size=19)
@@ -340,6 +349,14 @@ def test_refused(words, said):
         {"tolerance": 0.0},
         {"bins": (0,)},
         {"upsampling": (1, 5), "methods": ("cc", "gn", "gn")},
+        {"upsampling": (1.5,)},
+        {"maxiter": 2.5},
+        {"ignored": (0.5,)},
+        {"seed": None},
+        {"seed": -1},
+        {"relaxation": -0.1},
+        {"relaxation": float("nan")},
+        {"centre_of_mass": float("inf")},
     ],
 )
 def test_settings_refused(words):
@@ -382,5 +399,11 @@ def test_function(shared):
     assert (np.sqrt((free_offsets(found.history[-1] - truth, geometry) ** 2).mean(axis=1)) < (0.2, 0.2)).all()
     with pytest.raises(TypeError):
         hpcdvc.phase_matching_alignment(path, [3])
+    for upsampling in ("1,5", 1.5):
+        with pytest.raises(UserError, match="whole number"):
+            hpcdvc.phase_matching_alignment(path, upsampling=upsampling)
+    for crop in (slice(1, 5), np.s_[1:5, 3], [slice(1, 5)]):
+        with pytest.raises(UserError, match="two slices"):
+            hpcdvc.phase_matching_alignment(path, projection_cropping=crop)
     with pytest.raises(ValueError, match="both directions"):
         hpcdvc.phase_matching_alignment(path, align_j=False, align_k=False)

@@ -74,3 +74,53 @@ def test_a_cylinder_that_is_wider_than_the_view_is_seen():
         chord = 2 * np.sqrt(np.clip(radius**2 - j**2, 0, None))
         view = np.repeat(0.003 * chord[:, None], 30, axis=1)
         assert crosses_borders(*absorbance(10**-view)) == crosses
+
+
+def disc(radius, height=60, middle=0.0):
+    """Absorbance of a cylinder in a view of 100 x 60 pixels."""
+    j, k = np.arange(100) - 49.5 - middle, np.arange(60) - 29.5
+    return 0.003 * 2 * np.sqrt(np.clip(radius**2 - j**2, 0, None))[:, None] * (np.abs(k) < height / 2)
+
+
+def seen_to_cross(view, noise=0.0, count=4):
+    """How many views of so many with noise are said to have a truncated field of view."""
+    rng = np.random.default_rng(3)
+    light = 10**-view * (1 + rng.normal(0, noise, (count, *view.shape)))
+    return sum(crosses_borders(*absorbance(one)) for one in light)
+
+
+@pytest.mark.parametrize("noise", [0.002, 0.05])
+def test_what_comes_close_does_not_cross(noise):
+    for radius, height, middle in ((46, 60, 0), (47, 60, 0), (48, 40, 0), (48, 60, 1), (46, 60, 6)):
+        assert not seen_to_cross(disc(radius, height, middle), noise), (radius, height, middle)
+
+
+@pytest.mark.parametrize("height, noise", [(60, 0.002), (40, 0.002), (40, 0.05)])
+def test_what_crosses_is_seen(height, noise):
+    for radius in (52, 60, 100, 150):
+        assert seen_to_cross(disc(radius, height), noise) == 4
+
+
+def test_wide_cylinders_in_noise_are_seen_in_some_views():
+    assert seen_to_cross(disc(60), 0.05) and seen_to_cross(disc(70), 0.05)
+
+
+@pytest.mark.parametrize("slopes", [(1, 0), (0, 1), (1, 1), (-0.5, 1)])
+def test_a_background_that_rises_does_not_cross(slopes):
+    j, k = np.linspace(-1, 1, 100)[:, None], np.linspace(-1, 1, 60)
+    for part in (0.1, 0.3):
+        assert not seen_to_cross(disc(40, 40) + part * 0.24 * (slopes[0] * j + slopes[1] * k), 0.005)
+
+
+def test_noise_and_even_views_do_not_cross():
+    assert not seen_to_cross(np.zeros((40, 32)), 0.15)
+    assert not crosses_borders(np.full((40, 32), 0.1), np.ones((40, 32)))
+    assert not crosses_borders(np.ones((40, 2)), np.zeros((40, 2)))
+
+
+def test_masked_pixels_do_not_make_a_crossing():
+    """Rows without weight at the borders, whatever stands there."""
+    view, weights = disc(40, 40) + 0.05 * np.linspace(0, 1, 60), np.ones((100, 60))
+    view[:4, 20:25] = view[-4:, 20:25] = 9
+    weights[:4, 20:25] = weights[-4:, 20:25] = 0
+    assert not crosses_borders(view, weights)
