@@ -34,8 +34,8 @@ MEMORY, LONGEST = 4, 8.0
 
 #: One iteration, as the shards store it.
 ITERATE = np.dtype(
-    [("index", "<i8"), ("factor", "<i4")]
-    + [(name, "<i4") for name in ("number", "status", "stage", "fits", "since", "learned")]
+    [("index", "<i8"), ("number", "<i8")]
+    + [(name, "<i4") for name in ("factor", "status", "stage", "fits", "since", "learned")]  # an even number: no gap
     + [("phi", "<f8", (3, 4)), ("fitted", "<f8", (3, 4))]
     + [(name, "<f8") for name in ("log_likelihood", "explained", "voxels", "delta_phi_norm")]
     + [("change", "<f8", (2, 12))],

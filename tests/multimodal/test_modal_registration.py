@@ -268,3 +268,14 @@ def test_centre_of_the_result():
         register_modal(levels, settings, np.eye(4), at, Team(), Journal(quiet=True))[-1] for at in (middle, other)
     )
     np.testing.assert_allclose(at_points(one.phi, middle, other[None])[0], two.phi, atol=2e-3)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("name", SHAPES)
+def test_ranks_change_no_bit_of_a_registration(team, name):
+    im1, im2, _ = case(name)
+    ours, alone = (multimodal_registration(im1, im2, bin_levels=2, comm=comm) for comm in (team.comm, None))
+    assert ours.return_status == Status.CONVERGED
+    for field in ("phi", "variance", "log_likelihood", "residual_field", "phase_field"):
+        assert np.asarray(getattr(ours, field)).tobytes() == np.asarray(getattr(alone, field)).tobytes(), field
+    assert ours.levels[-1].history.tobytes() == alone.levels[-1].history.tobytes()
