@@ -6,7 +6,7 @@ one is registered on finer copies as images of one modality are, with im1 as im2
 
 import logging
 from dataclasses import replace
-from itertools import zip_longest
+from functools import partial
 
 import numpy as np
 
@@ -30,8 +30,9 @@ REACH = {2: 50.0, 3: 35.0}  # degrees: largest rotation
 STEP = {2: 2.1, 3: 3.0}  # points: how far the ends of the copies move from one rotation to the next, see `rotations`
 
 SAMPLE = 64  # points along the longest axis that a regression is taken from there
-CANDIDATES = 12  # of which the one is taken whose details match most clearly
-CLEAR = 8.0  # standard deviations of what correlates by chance
+CANDIDATES = 12  # of each scan; the one is taken whose details match most clearly
+CLEAR = 8.0  # standard deviations of what correlates by chance, for a start to be one
+SURE = 0.6  # correlation of the details at which none better is looked for
 
 
 def find_start(level: Level, centre: np.ndarray, team) -> np.ndarray | None:
@@ -51,24 +52,33 @@ def find_start(level: Level, centre: np.ndarray, team) -> np.ndarray | None:
     dimensions = dimensions_of(level.im1.shape)
     while max(*level.im1.shape, *level.im2.shape) > LONGEST[dimensions]:
         level = halved(level, team)
-    size = max(*level.im1.shape, *level.im2.shape)
-    ranked = []
-    for points, details in ((AS_A_WHOLE, False), (DETAILS, True)):
-        pitch = max(1.0, size / points[dimensions])
+    candidates = []
+    for details in (False, True):
+        pitch = max(1.0, max(*level.im1.shape, *level.im2.shape) / (DETAILS if details else AS_A_WHOLE)[dimensions])
         copies = CoarseCopies.of(level, pitch)
         if copies is None:
             return None
-        scanned = copies.details() if details else copies
-        turns = rotations(dimensions, np.degrees(STEP[dimensions] / (size / pitch / 2)), REACH[dimensions])
-        ranked.append([_scaled(motion, pitch) for motion in scanned.motions(turns, team)])
-    mixed = [motion for equal in zip_longest(*ranked) for motion in equal if motion is not None]
-    motions = distinct(mixed, np.array(level.im1.shape))[:CANDIDATES]
-    clear = dealt(lambda share: [copies.clearness(_scaled(motion, 1 / pitch)) for motion in share], motions, team)
-    best = int(np.argmax(clear))
-    log.info("--auto: the best of %d starts stands out by %.1f standard deviations", len(motions), clear[best])
-    if clear[best] < CLEAR:
+        candidates += _candidates(copies.details() if details else copies, pitch, team)
+        agreements = dealt(partial(_agreements, copies, pitch), candidates, team)
+        (clearness, correlation), best = max(zip(agreements, candidates, strict=True), key=lambda match: match[0])
+        if correlation > SURE:
+            break
+    log.info("--auto: the best of %d starts stands out by %.1f standard deviations", len(candidates), clearness)
+    if clearness < CLEAR:
         return None
-    return at_points(_registered(level, motions[best], team), _middle(level), centre[None])[0]
+    return at_points(_registered(level, best, team), _middle(level), centre[None])[0]
+
+
+def _candidates(copies: CoarseCopies, pitch: float, team) -> list[np.ndarray]:
+    """The most significant motions, voxels of the level. Collective."""
+    shape = np.array(copies.one.shape)
+    dimensions = dimensions_of(shape)
+    turns = rotations(dimensions, np.degrees(2 * STEP[dimensions] / shape.max()), REACH[dimensions])
+    return [_scaled(motion, pitch) for motion in distinct(copies.motions(turns, team), shape)[:CANDIDATES]]
+
+
+def _agreements(copies: CoarseCopies, pitch: float, motions: list[np.ndarray]) -> list[tuple[float, float]]:
+    return [copies.agreement(_scaled(motion, 1 / pitch)) for motion in motions]
 
 
 def _registered(level: Level, motion: np.ndarray, team) -> np.ndarray:

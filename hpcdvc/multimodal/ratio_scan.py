@@ -90,16 +90,25 @@ class CoarseCopies:
             polished.append((significance, motion))
         return polished
 
-    def clearness(self, motion: np.ndarray) -> float:
-        """Correlation of details at a motion, in units of what it is at other displacements, where it is by chance."""
+    def agreement(self, motion: np.ndarray) -> tuple[float, float]:
+        """How well details match at a motion, im1 seen as im2 would show it.
+
+        Returns
+        -------
+        clearness : their correlation in units of what it is at other displacements, where it is by chance
+        correlation : normalised
+        """
         back = moved(self.two, motion, self.one.shape)
         regression = Regression.of(self.one, back)
         if regression is None:
-            return 0.0
+            return 0.0, 0.0
         scan = Scan(_details(regression(self.one)), _details(back))
-        significance = scan.significance(np.eye(3))
+        significance, overlap = scan.significance(np.eye(3)), (np.isfinite(self.one) & np.isfinite(back)).sum()
+        there = significance[tuple(scan.limit)]
+        if there == 0:
+            return 0.0, 0.0
         chance = np.median(np.abs(significance[significance != 0])) / 0.6745  # the standard deviation, by the median
-        return float(significance[tuple(scan.limit)] / chance)
+        return float(there / chance), float(there / np.sqrt(overlap))
 
 
 def _details(copy: np.ndarray) -> np.ndarray:
