@@ -14,7 +14,7 @@ from hpcdvc.multimodal.components import SEGMENT, Mixture
 from hpcdvc.multimodal.multiscale import Journal, ModalResult, register_modal
 from hpcdvc.multimodal.pair import ModalPair
 from hpcdvc.multimodal.phases_file import PhasesFile
-from hpcdvc.multimodal.settings import ModalSettings
+from hpcdvc.multimodal.settings import ModalSettings, is_whole
 from hpcdvc.multimodal.tables import Tables
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.api import margin_of, start_of
@@ -115,7 +115,7 @@ def multimodal_registration(
 
     References
     ----------
-    Tudisco et al. 2017, doi 10.1016/j.ymeth.2015.09.003
+    Tudisco et al. 2017, doi 10.1088/1361-6501/aa7b48
     """
     if interpolation_order not in (1, 3):
         raise UserError(f"an interpolation of order {interpolation_order} is not known: 1 or 3")
@@ -124,7 +124,7 @@ def multimodal_registration(
     if gaussian_parameters is not None:
         phases, ranges = given_phases(gaussian_parameters, bins), ((0.0, bins - 1.0),) * 2
     settings = ModalSettings(
-        n_phases=(n_phases,) if isinstance(n_phases, int | np.integer) else n_phases, bins=bins, crop=crop,
+        n_phases=(n_phases,) if is_whole(n_phases) else n_phases, bins=bins, crop=crop,
         margin=crop if margin is None else margin_of(margin, np.asarray(im1)), ranges=ranges,
         max_iterations=max_iterations, min_delta_phi=delta_phi_min, rigid=phi_rigid, phases=phases,
     )  # fmt: skip
@@ -148,7 +148,7 @@ def _level_of(im1: np.ndarray, im2: np.ndarray, im1_mask: np.ndarray | None, bin
             raise UserError(f"the mask of shape {np.shape(im1_mask)} does not fit im1 of shape {np.shape(im1)}")
         if not mask.any():
             raise UserError("the mask is 0 everywhere: no voxel is left to register")
-    first = 2 ** (bin_levels - 1) if bin_levels >= 1 else 0
+    first = 2 ** (bin_levels - 1) if is_whole(bin_levels) and bin_levels >= 1 else 0
     if not 1 <= first <= coarsest(one.shape):
         raise UserError(f"{bin_levels} levels are not possible for images of {one.shape} voxels")
     return Level.of(one, two, mask), first

@@ -1,9 +1,13 @@
 """What a registration across modalities is told; a phase is a Gaussian in the joint histogram of the two images."""
 
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hpcdvc.errors import UserError
+from hpcdvc.multimodal.components import MOST_PHASES
 from hpcdvc.registration.settings import Iterations
 
 if TYPE_CHECKING:
@@ -14,6 +18,17 @@ BINS = (8, 1024)
 #: Part of each side that may be left out.
 MOST_LEFT_OUT = 0.45
 AUTO = "auto"
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _are_counts(numbers: object) -> bool:
+    if isinstance(numbers, str) or not np.iterable(numbers):
+        return False
+    return len(numbers) > 0 and all(is_whole(number) and 1 <= number <= MOST_PHASES for number in numbers)
 
 
 @dataclass(frozen=True)
@@ -59,14 +74,18 @@ class ModalSettings:
 
     def __post_init__(self) -> None:
         Iterations(self.max_iterations, self.min_delta_phi)
-        if self.n_phases != AUTO and not (self.n_phases and all(n == int(n) and n >= 1 for n in self.n_phases)):
-            raise UserError(f"{self.n_phases} phases are not possible: 1 or more for each level, or {AUTO!r}")
-        if not BINS[0] <= self.bins <= BINS[1]:
+        if self.n_phases != AUTO and not _are_counts(self.n_phases):
+            raise UserError(
+                f"{self.n_phases!r} phases are not possible: 1 to {MOST_PHASES} for each level, or {AUTO!r}"
+            )
+        if not (is_whole(self.bins) and BINS[0] <= self.bins <= BINS[1]):
             raise UserError(f"a joint histogram of {self.bins} bins is not possible: {BINS[0]} to {BINS[1]}")
         for name in ("crop", "margin"):
             part = getattr(self, name)
             if not isinstance(part, tuple) and not 0 <= part <= MOST_LEFT_OUT:
                 raise UserError(f"{name} must be 0 to {MOST_LEFT_OUT}, a part of each side, not {part}")
+        if not np.iterable(self.ranges) or [np.shape(pair) for pair in self.ranges] != [(2,), (2,)]:
+            raise UserError(f"ranges {self.ranges} are not the lowest and the highest grey value of im1 and of im2")
         for image, (low, high) in zip(self.names, self.ranges, strict=True):
             if None not in (low, high) and not low < high:
                 raise UserError(f"the grey values of {image} from {low:g} to {high:g} are no range")

@@ -206,6 +206,9 @@ class Options(
             )
         if len(self.n_phases) == 1:
             self.n_phases *= self.levels
+        for flag, threshold in (("-im1th", self.im1_threshold), ("-im2th", self.im2_threshold)):
+            if threshold >= self.bins:
+                raise UserError(f"{flag} {threshold} leaves no bin: the last of -jhb {self.bins} is {self.bins - 1}")
 
     def _check_phases(self) -> None:
         said = [declared for declared in declarations(type(self)) if declared.name in SAID_BY_PHASES]

@@ -195,11 +195,15 @@ def report(results: tuple[ModalResult, ...], settings: ModalSettings) -> None:
     last = results[-1]
     for number, result in enumerate(results):
         asked, found = settings.phases_of(number, len(results)), result.mixture.n_phases
-        if asked not in (AUTO, found) and not settings.phases:
-            log.warning("binning %d: %d phases are found, not %d", result.factor, found, asked)
+        words = f"binning {result.factor}: {found} phase{'s' * (found > 1)}"
+        if asked == AUTO:
+            log.info(words)
+        elif asked != found and not settings.phases:
+            log.warning("%s found, not %d", words, asked)
     std = np.sqrt(last.variance.reshape(3, 4)[:, 3])
     log.info("im1 explains %.4f of the variance of im2, %.4f at the start", last.explained, last.explained_start)
-    log.info("standard deviation of the displacement: %.2g %.2g %.2g voxel (ZYX)", *std)
+    if np.isfinite(std).all():
+        log.info("standard deviation of the displacement: %.2g %.2g %.2g voxel (ZYX)", *std)
 
 
 def start_of(task: MmrTask, auto: bool, level: Level, centre: np.ndarray, team) -> np.ndarray:

@@ -161,10 +161,17 @@ def test_mask(here, capfd):
     assert (
         main("mmr", ["im1.tif", "spoiled.tif", "-mf1", "mask.tif", "-ph", "5", "-jhb", "64", "-od", "mask", "-q"]) == 0
     )
-    assert "2 phases are found, not 5" in capfd.readouterr().err
+    assert "binning 1: 2 phases found, not 5" in capfd.readouterr().err
     check(read_field("mask/im1-spoiled-mmr.hdf"), 0.05, 4e-3)
     phases = hpcdvc.read("mask/im1-spoiled-mmr.hdf")["phase_map"]
     assert not phases[:12].any() and (phases[16:-4, 4:-4, 4:-4] > 0).mean() > 0.95
+
+
+def test_number_of_phases(here, capfd):
+    """How many have been found is said, where the number was left open."""
+    assert main("mmr", [*PAIR, "-ph", "auto", "-jhb", "48", "-rig", "-it", "30", "-od", "number"]) == 0
+    found = json.loads(Path("number/im1-im2-mmr.run.json").read_text())["end"]["n_phases"]
+    assert f"binning 1: {found} phase" in "".join(capfd.readouterr())
 
 
 def test_two_dimensions(here):

@@ -62,6 +62,8 @@ def case(tmp_path_factory):
         ((*PAIR, "-cro", -0.1), ("-cro",)),
         ((*PAIR, "-voc", 0), ("-voc", "greater than 0")),
         ((*PAIR, "-dp", 0), ("-dp", "greater than 0")),
+        ((*PAIR, "-im1th", 128), ("-im1th 128", "-jhb 128", "127")),
+        ((*PAIR, "-jhb", 64, "-im2th", 100), ("-im2th 100", "-jhb 64")),
         ((*PAIR, "-im1min", 5, "-im1max", 5), ("-im1min 5", "-im1max 5")),
         ((*PAIR, "-im2min", "nan"), ("-im2min",)),
         ((*PAIR, "--phases", "missing.json"), ("missing.json",)),
