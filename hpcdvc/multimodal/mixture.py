@@ -20,6 +20,8 @@ NARROWEST = 0.5
 LEAST_BACKGROUND = 1e-4
 LEAST_PHASE = 1e-3
 LEAST_BOUNDARY = 1e-3
+#: And for a phase that is given, where there may be none.
+LEAST_GIVEN = 1e-9
 #: Iterations of a fit: always the same number, so that it changes little where the histogram does. Trials of how many
 #: phases there are need fewer.
 ITERATIONS = 30
@@ -79,8 +81,9 @@ def fit_weights(mixture: Mixture, histogram: np.ndarray) -> Mixture:
     mixture, parts = even(means, covariances), histogram / histogram.sum()
     for _ in range(ITERATIONS):
         patches, whole = density_of(mixture, len(parts))
-        shares = [float((patch.density * (parts / whole)[patch.box]).sum()) for patch in patches]
-        mixture = reweighted(mixture, np.array(shares), means, covariances)
+        shares = np.array([float((patch.density * (parts / whole)[patch.box]).sum()) for patch in patches])
+        shares[:n] = np.maximum(shares[:n], LEAST_GIVEN)
+        mixture = reweighted(mixture, shares, means, covariances)
     return mixture
 
 

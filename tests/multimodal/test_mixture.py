@@ -7,6 +7,7 @@ from joint_histograms import NOISE, SAME_IN_IM1, THREE, TWO, drawn
 from hpcdvc.multimodal.components import SEGMENT, Mixture
 from hpcdvc.multimodal.mixture import bic, fit_mixture, fit_weights, surplus_of
 from hpcdvc.multimodal.peaks import find_peaks
+from hpcdvc.multimodal.phases import diagram_of
 
 #: means, weights, part of the voxels in each boundary, how they are spread, allowed error of a mean (bins of 128)
 KNOWN = {
@@ -243,6 +244,16 @@ def test_weights_of_given_phases():
     np.testing.assert_array_equal(mixture.means[:2], TWO)
     np.testing.assert_array_equal(mixture.covariances[:2], widths)
     np.testing.assert_allclose(mixture.weights[:2], (0.3, 0.45), atol=0.02)
+
+
+@pytest.mark.parametrize("here", [[], [TWO[0]]])
+def test_given_phase_without_voxels(here):
+    """It has next to no weight, but remains; so images that phases do not fit have a phase diagram and a status."""
+    means = np.array([*here, (5.0, 120.0)])
+    given = Mixture.of(np.full(len(means), 0.5), means, np.tile(np.eye(2) * 4, (len(means), 1, 1)), np.empty((0, 2)), 0)
+    mixture = fit_weights(given, drawn(TWO, (0.5, 0.5)))
+    assert 0 < mixture.weights[len(means) - 1] < 1e-6
+    assert diagram_of(mixture, 128)[5, 120] == len(means)
 
 
 def test_information_criterion_wants_what_is_there():
