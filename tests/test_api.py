@@ -126,7 +126,7 @@ OTHERS = {"DEBUG"}
 #: whole volumes and fields are worked on by many ranks: of a communicator that is handed over, never of all there are
 COLLECTIVE = {
     *("apply_mesh_transformation", "apply_phi", "apply_phi_field", "read", "register", "register_multiscale"),
-    *("global_correlation", "phase_matching_alignment"),
+    *("global_correlation", "multimodal_registration", "phase_matching_alignment"),
     *("estimate_displacement_from_quadratic_fit", "estimate_local_quadratic_coherency", "interpolate_phi_field"),
 }
 
