@@ -168,6 +168,13 @@ def gdic_statuses() -> str:
     return advised(ADVICE)
 
 
+def mmr_statuses() -> str:
+    """How registrations across modalities end, and what to try."""
+    from hpcdvc.workflows.mmr import ADVICE
+
+    return advised(ADVICE)
+
+
 def ddic_statuses() -> str:
     """Statuses of the labels of a discrete DVC."""
     from hpcdvc.workflows.ddic import ADVICE
@@ -341,6 +348,7 @@ def fragments() -> dict[str, str]:
         "statuses.md": statuses(),
         "all-statuses.md": all_statuses(),
         "gdic-statuses.md": gdic_statuses(),
+        "mmr-statuses.md": mmr_statuses(),
         "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),

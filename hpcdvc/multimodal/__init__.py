@@ -1,5 +1,5 @@
-"""Images of two modalities: their joint histogram as a mixture of phases, and the Phi that makes it most likely.
+"""Images of two modalities: x-rays and neutrons, two energies. One Phi by the likelihood of their joint histogram.
 
-May import `search` and what that may import. Begin reading with `multiscale` (from level to level), `registration` (the
-iterations of one), `mixture` and `components`. `auto` finds a start for images that lie far apart, by `ratio_scan`.
+May import `search` and what that may import. Begin reading with `pair`, then `multiscale`; `auto` finds a start for
+images that lie far apart.
 """
