@@ -47,6 +47,7 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/ddic.py
 	@$(PYTHON_HERE) benchmarks/gdic.py
 	@$(PYTHON_HERE) benchmarks/align.py
+	@$(PYTHON_HERE) benchmarks/mmr.py
 	@$(PYTHON_HERE) benchmarks/shifts.py
 	@$(PYTHON_HERE) benchmarks/fields.py
 	@$(PYTHON_HERE) benchmarks/strain.py

@@ -147,6 +147,27 @@ def align(results: dict) -> list[Figure]:
     return found
 
 
+def mmr(results: dict) -> list[Figure]:
+    """Figures of hpcdvc-mmr."""
+    runs, samples, n, found = results["runs"], results["samples"], results["voxels"], []
+    if "spam" in runs:
+        each = {name: min(run["cpus"]) / run["iterations"] for name, run in runs.items()}
+        what = "CPU per voxel and iteration of spam's library / ours"
+        found.append((f"{what}, all in", each["spam"] / each["hpcdvc"], 20, None, "x", True))
+        one_more = runs["spam"]["iteration"] / n * 1e9
+        ratio = one_more / min(results["passes"]["2 degrees"])
+        found.append((f"{what}, one more iteration / a pass over all voxels", ratio, 20, None, "x", True))
+    if samples:
+        simulated = samples["simulated"]
+        found.append(("error of the displacement, three phases", simulated["t"], 0.008, 0.005, "voxel", False))
+        found.append(("error of F, three phases", simulated["F"], 5e-4, 2e-4, "", False))
+        for name in ("concrete, rigid", "concrete, affine"):
+            ratio, status = samples[name]["explained"], samples[name]["status"]
+            found.append((f"correlation ratio, {name}", ratio, 0.78, None, "", True))
+            found.append((f"status, {name}", status, 2, None, "", True))
+    return found
+
+
 def deform(results: dict) -> list[Figure]:
     """Figures of hpcdvc-deformImage."""
     found = []

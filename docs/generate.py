@@ -76,6 +76,9 @@ NAMES = (
     ("spam.DIC.makeGrid", "hpcdvc.fields.grid.make_grid"),
     ("spam.DIC.mergeRegistrationAndDiscreteFields", "hpcdvc.labels.starts.merge_registration_and_discrete_fields"),
     ("spam.DIC.mergeRegularGridAndDiscrete", "hpcdvc.steps.kinematics.merge_regular_grid_and_discrete"),
+    ("", "hpcdvc.multimodal.histogram.joint_histogram"),
+    ("spam.DIC.gaussianMixtureParameters", "hpcdvc.multimodal.histogram.gaussian_mixture_parameters"),
+    ("spam.DIC.phaseDiagram", "hpcdvc.multimodal.phases.phase_diagram"),
     ("spam.DIC.pixelSearch", "hpcdvc.search.api.pixel_search"),
     ("spam.DIC.register", "hpcdvc.registration.api.register"),
     ("spam.DIC.register, for each of many windows", "hpcdvc.registration.windows.register_windows"),
@@ -160,6 +163,13 @@ def statuses() -> str:
 def gdic_statuses() -> str:
     """How nodes of hpcdvc-gdic end, and what to try."""
     from hpcdvc.workflows.gdic import ADVICE
+
+    return advised(ADVICE)
+
+
+def mmr_statuses() -> str:
+    """How registrations across modalities end, and what to try."""
+    from hpcdvc.workflows.mmr import ADVICE
 
     return advised(ADVICE)
 
@@ -337,6 +347,7 @@ def fragments() -> dict[str, str]:
         "statuses.md": statuses(),
         "all-statuses.md": all_statuses(),
         "gdic-statuses.md": gdic_statuses(),
+        "mmr-statuses.md": mmr_statuses(),
         "ddic-statuses.md": ddic_statuses(),
         "search-statuses.md": search_statuses(),
         "propagate-statuses.md": propagate_statuses(),

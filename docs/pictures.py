@@ -27,8 +27,11 @@ from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
 from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
 from draw_mesh import draw_meshes  # noqa: E402
+from draw_mmr import draw_checkerboard, draw_modal_histogram, draw_modal_phases  # noqa: E402
+from draw_multimodal import draw_multimodal  # noqa: E402
 from draw_refine import draw_refined  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
+from draw_report import draw_report  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
 from draw_shift import draw_shift  # noqa: E402
 from draw_shifts import draw_local_shifts  # noqa: E402
@@ -56,6 +59,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "registration.png": draw_registration,
     "residuals.png": draw_residuals,
     "alpha.png": draw_alpha,
+    "report.png": draw_report,
     "jump.png": draw_jump,
     "spread.png": draw_spread,
     "guiding.png": draw_guiding,
@@ -72,6 +76,9 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "claims.png": draw_claims,
     "ddic.png": draw_ddic,
     "gdic.png": draw_gdic,
+    "mmr-histogram.png": draw_modal_histogram,
+    "mmr-phases.png": draw_modal_phases,
+    "mmr-checkerboard.png": draw_checkerboard,
     "fourier.png": draw_fourier,
     "passed.png": draw_passed,
     "filtered.png": draw_filtered,
@@ -85,6 +92,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "noise.png": draw_noise,
     "curvature.png": draw_curvature,
     "regularisation.png": draw_regularisation,
+    "multimodal.png": draw_multimodal,
     "refined.png": draw_refined,
     "rooms.svg": draw_rooms,
 }

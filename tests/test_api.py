@@ -63,6 +63,9 @@ PARAMETERS = {
     ),
     "find_shift_based_correlation_map": "ref_mat mat margin axis sub_pixel method dim size gpu block",
     "generate_correlation_map": "ref_mat mat gpu block",
+    "gaussian_mixture_parameters": (
+        "im1 im2 bins n_phases im1_threshold im2_threshold distance_maxima exclude_border fit_distance"
+    ),
     "get_displacement_from_neighbours": "labels field file_name method neighbours_range centres_of_mass previous",
     "get_label": "labels label margin label_dilate mask_other_labels bounding_boxes",
     "get_windows": (
@@ -82,6 +85,7 @@ PARAMETERS = {
     "isochoric_field": "points periods",
     "iterative_zoom": "image mindiff zoomshape return_zoomed zoomstep verbose minmax ploteach return_center",
     "iterative_zoom_1d": "data mindiff zoomshape return_zoomed zoomstep verbose minmax return_center",
+    "joint_histogram": "im1 im2 bins ranges mask",
     "locate_peak": "mat sub_pixel method dim size max_peak",
     "make_grid": "shape spacing",
     "measure_shift": "im1 im2 settings noise mask1 mask2",
@@ -89,6 +93,7 @@ PARAMETERS = {
     "merge_regular_grid_and_discrete": "regular_grid discrete labelled_image binning_labelled always_label",
     "neighbours": "labels method neighbours_range",
     "normalize_image": "mat",
+    "phase_diagram": "gaussian_parameters joint_histogram voxel_coverage sigma_max bins",
     "phase_matching_alignment": (
         "data ignored_subset projection_cropping reconstruction reconstruction_kwargs use_gpu use_absorbances maxiter "
         "upsampling shift_tolerance shift_cutoff relative_sample_size relaxation_weight center_of_mass_shift_weight "

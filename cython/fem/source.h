@@ -100,48 +100,6 @@ static int read_source(const brick *b, source *s)
     return 0;
 }
 
-/* Slopes of the weights. */
-INLINE void slopes_of(vf t, int kind, vf *w)
-{
-    const vf u = 1.0f - t;
-    if (kind == 2) {
-        w[0] = splat(-1), w[1] = splat(1);
-    } else if (kind == 4) {
-        const float q = 1.0f / 42.0f;
-        w[0] = -(0.5f * u * u + q);
-        w[1] = 3.0f * q + t * (1.5f * t - 2.0f);
-        w[2] = -(3.0f * q + u * (1.5f * u - 2.0f));
-        w[3] = 0.5f * t * t + q;
-    } else {
-        const float k = 1.0f / 24.0f;
-        const vf t2 = t * t, u2 = u * u;
-        w[0] = -k * u2 * u2;
-        w[1] = k * (-10.0f + t * (8.0f + t * (12.0f + t * (-16.0f + 5.0f * t))));
-        w[2] = k * t * (-24.0f + t2 * (24.0f - 10.0f * t));
-        w[3] = -k * u * (-24.0f + u2 * (24.0f - 10.0f * u));
-        w[4] = -k * (-10.0f + u * (8.0f + u * (12.0f + u * (-16.0f + 5.0f * u))));
-        w[5] = k * t2 * t2;
-    }
-}
-
-/* Slopes along z, y and x at VL places; p: first tap. */
-INLINE void slopes_at(const float *p, int64_t sz, int64_t sy, int kind, const vf t[3], vf slope[3])
-{
-    const int taps = TAPS(kind);
-    vf w[3][6], d[3][6];
-    for (int i = 0; i < 3; i++) weights(t[i], kind, w[i]), slopes_of(t[i], kind, d[i]), slope[i] = splat(0);
-    for (int a = 0; a < taps; a++) {
-        vf plane = splat(0), plane_y = splat(0), plane_x = splat(0);
-        for (int b = 0; b < taps; b++) {
-            const float *r = p + a * sz + b * sy;
-            vf line = splat(0), line_x = splat(0);
-            for (int c = 0; c < taps; c++) line += w[2][c] * load(r + c), line_x += d[2][c] * load(r + c);
-            plane += w[1][b] * line, plane_y += d[1][b] * line, plane_x += w[1][b] * line_x;
-        }
-        slope[0] += d[0][a] * plane, slope[1] += w[0][a] * plane_y, slope[2] += w[0][a] * plane_x;
-    }
-}
-
 /* Grey values and, unless NULL, slopes of im2 at the sources of columns [from, to) of a row. As sample_row of spline.h,
  * but a source is rounded the same whatever box it lies in. */
 INLINE void sample_sources(const source *s, const double start[3], const double slope[3], int from, int to, int kind,
@@ -166,7 +124,7 @@ INLINE void sample_sources(const source *s, const double start[3], const double 
             store(out + x + v, interpolate(base + v, c->sz, c->sy, kind, TAPS(kind), 1, t[0], t[1], t[2]));
             if (slopes) {
                 vf d[3];
-                slopes_at(base + v, c->sz, c->sy, kind, t, d);
+                slopes_at(base + v, c->sz, c->sy, kind, TAPS(kind), t, d);
                 for (int k = 0; k < 3; k++) store(slopes[k] + x + v, d[k]);
             }
             for (int k = 0; k < 3; k++) t[k] += splat((float)((slope[k] - (k == 2)) * VL));

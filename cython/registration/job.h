@@ -2,6 +2,7 @@
 #ifndef HPCDVC_JOB_H
 #define HPCDVC_JOB_H
 
+#include "affine_rows.h"
 #include "normal.h"
 #include "outlier_list.h"
 #include "registration.h"
@@ -158,13 +159,6 @@ static double voxels_of_planes(const window *w, int skip)
     for (int z = 0; z < w->n[0]; z += skip)
         for (int64_t v = z * w->sz; v < (z + 1) * w->sz; v++) count += w->ok[v];
     return count;
-}
-
-/* Columns outside [first, last) of a padded row are 0. */
-INLINE void clear_ends(float *row, int first, int last, int64_t padded)
-{
-    for (int x = 0; x < first; x++) row[x] = 0;
-    for (int64_t x = last; x < padded; x++) row[x] = 0;
 }
 
 #endif

@@ -78,54 +78,17 @@ static int cover_window(job *k)
     return NOT_EVALUATED;
 }
 
-/* Columns [first, last) of a row whose positions lie in im2. */
-static void columns_inside(const job *k, const double p[3], int *first, int *last)
-{
-    double lo = 0, hi = k->w.n[2] - 1;
-    for (int i = k->is_3d ? 0 : 1; i < 3; i++) {
-        const double slope = k->state.Phi[4 * i + 2], end = (double)k->im2->shape[i] - 1 + 1e-6, start = p[i];
-        if (fabs(slope) < 1e-12) {
-            if (start < -1e-6 || start > end) hi = -1;
-            continue;
-        }
-        double a = (-1e-6 - start) / slope, b = (end - start) / slope;
-        lo = fmax(lo, fmin(a, b)), hi = fmin(hi, fmax(a, b));
-    }
-    if (hi < lo) lo = hi = -1; /* none */
-    *first = (int)ceil(lo) < 0 ? 0 : (int)ceil(lo), *last = (int)floor(hi) + 1;
-    if (*last < *first) *last = *first;
-}
-
-/* 0 in `ok` where the cell of im2 that a voxel falls in holds an invalid voxel. */
-static void drop_bad_cells(const job *k, const double p[3], int first, int last, float *ok)
-{
-    const box *v = &k->target.valid;
-    const int layers = k->is_3d ? 2 : 1;
-    for (int x = first; x < last; x++) {
-        int64_t c[3];
-        for (int i = 0; i < 3; i++) {
-            c[i] = (int64_t)floor(p[i] + x * k->state.Phi[4 * i + 2]) - v->origin[i];
-            if (c[i] < 0) c[i] = 0;
-            if (c[i] > v->n[i] - 2) c[i] = v->n[i] > 1 ? v->n[i] - 2 : 0;
-        }
-        for (int z = 0; z < layers; z++)
-            for (int y = 0; y < 2; y++) {
-                const float *r = row_of(v, (int)c[0] + z, (int)c[1] + y) + c[2];
-                if (r[0] == 0 || r[1] == 0) ok[x] = 0;
-            }
-    }
-}
-
 /* Columns [first, last) of row (z, y) that lie in im2 and may count, and in `ok` which of them count; 0 where a label has none.
  * Out of line, as few rows need it: beside the loops of the interpolation it would cost all of them registers. */
 static __attribute__((noinline)) int mark_row(const job *k, int z, int y, const double p[3], int *first, int *last)
 {
     const int64_t at = z * k->w.sz + y * k->w.sy;
+    const double slope[3] = {k->state.Phi[2], k->state.Phi[6], k->state.Phi[10]};
     float *ok = k->w.ok + at;
     int from, to;
     span_of(&k->w, z, y, &from, &to);
     if (from >= to) return 0;
-    if (k->target.is_crossed) columns_inside(k, p, first, last);
+    if (k->target.is_crossed) columns_inside(p, slope, k->im2->shape, k->is_3d, k->w.n[2], first, last);
     if (*first < from) *first = from;
     if (*last > to) *last = to;
     if (*last < *first) *last = *first;
@@ -133,7 +96,7 @@ static __attribute__((noinline)) int mark_row(const job *k, int z, int y, const 
     clear_ends(ok, *first, *last, k->w.sy);
     if (k->state.settled) /* no voxel comes back, or some would come and go for ever */
         for (int x = 0; x < k->w.n[2]; x++) ok[x] *= k->w.ok_before[at + x];
-    if (k->target.has_invalid) drop_bad_cells(k, p, *first, *last, ok);
+    if (k->target.has_invalid) drop_bad_cells(&k->target.valid, p, slope, k->is_3d, *first, *last, ok);
     return 1;
 }
 

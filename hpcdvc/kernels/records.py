@@ -156,7 +156,7 @@ GROUPS = {
     },
 }
 # Files, not modules: setup.py runs this one where no hpcdvc can be imported.
-for _name in ("records_registration.py", "records_stacks.py", "records_tomography.py"):
+for _name in ("records_multimodal.py", "records_registration.py", "records_stacks.py", "records_tomography.py"):
     GROUPS |= run_path(str(Path(__file__).with_name(_name)))["GROUPS"]
 #: All of them by name.
 RECORDS = {name: fields for group in GROUPS.values() for name, fields in group.items()}

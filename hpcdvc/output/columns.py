@@ -223,12 +223,17 @@ COLUMNS = (
     Column("repaired", "i4", "", "how a particle that had failed was measured after all: 1 from what its neighbours "
            "have measured, 2 from a search; else 0", kinds=("labels",), tsv=("repaired",)),
     Column("label_dilate", "i4", "voxel", "how far the label was dilated", kinds=("labels",), tsv=("LabelDilate",)),
+    Column("explained", "f8", "", "part of the variance of im2 that im1 explains", kinds=("registration",),
+           tsv=("explained",)),
     Column("step", "i4", "", "number of the pair of images in the series, from 1", kinds=_SHIFTS, tsv=("step",)),
     Column("world1disp", "f8", "degree", "displacement along the first world axis of im1", kinds=_SHIFTS, blank=True,
            tsv=("world1disp",)),
     Column("world2disp", "f8", "degree", "displacement along the second world axis of im1", kinds=_SHIFTS, blank=True,
            tsv=("world2disp",)),
-    Column("residual", "f8", "grey value", "root mean square of what is left of im1 in a tetrahedron", kinds=("mesh",)),
+    Column("residual", "f8", "grey value", "what is left of im1, its root mean square in a tetrahedron; across "
+           "modalities how far im2 is from what im1 makes expect, in standard deviations", kinds=("mesh", "image")),
+    Column("phase_map", "u1", "", "number of the phase that the grey values of both images tell; 0: none",
+           kinds=("image",)),
     Column("gain", "f8", "", "what the grey values of im2 are multiplied by there to be compared", kinds=("mesh",)),
     Column("offset", "f8", "grey value", "and what is added to them", kinds=("mesh",)),
     Column("grey", "", "", "grey values", kinds=("image",)),

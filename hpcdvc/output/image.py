@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from hpcdvc.fields.grid import Grid
 from hpcdvc.images import describe
 from hpcdvc.images.files import LoneFile
 from hpcdvc.kernels import guard
@@ -98,10 +97,6 @@ def _lay_out_tiff(path: Path, image: ImageFile) -> int:
 
 
 def _lay_out_hdf(path: Path, image: ImageFile) -> int:
-    """Voxels are points of ImageData, voxel i at coordinate i; the pixels of a 2-D image are cells, for readers fail on
-    points in a single layer."""
-    nz, ny, nx = image.shape
-    flat = nz == 1
     with GatheredFile(path) as out:
         file = out.file
         ours = file.create_group("hpcdvc")
@@ -109,10 +104,7 @@ def _lay_out_hdf(path: Path, image: ImageFile) -> int:
         put_facts(ours, image.metadata)
         root = file.create_group("VTKHDF")
         root.attrs["Version"] = np.array([1, 0], "i8")
-        grid = Grid((-0.5,) * 3, (1.0,) * 3, (2, ny + 1, nx + 1)) if flat else Grid((0.0,) * 3, (1.0,) * 3, image.shape)
-        vtkhdf.write_image(root, grid)
-        data = root.create_group("CellData" if flat else "PointData")
-        data.attrs["Scalars"] = np.bytes_("grey")
+        data = vtkhdf.write_voxels(root, image.shape, "grey")
         return contiguous(data, "grey", image.shape, image.dtype)
 
 

@@ -16,6 +16,7 @@ from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family
 from hpcdvc.output import schema
+from hpcdvc.output.modal import ModalLevels
 from hpcdvc.output.stored import Stored, opened
 from hpcdvc.output.stored_field import Plan
 from hpcdvc.ranks.tables import complete
@@ -49,6 +50,9 @@ def read_field(path: str | Path, members: Container[str] | None = None) -> Field
     UserError : no such file, not one of ours, or a damaged one
     """
     with _opened(path) as stored:
+        levels = ModalLevels.stored(stored)
+        if levels is not None:
+            return levels.field()
         plan = Plan.of(stored, _grid(stored), _family(stored), members)
         found = {name: np.empty(shape, dtype) for name, (shape, dtype) in plan.arrays.items()}
         plan.fill(stored, found, 0, plan.lead[0])
@@ -163,8 +167,9 @@ def _opened(path: str | Path) -> Iterator[Stored]:
 
 
 def _data(stored: Stored) -> str:
-    """Where the arrays stand."""
-    return "VTKHDF/CellData" if stored.text("hpcdvc", "kind") == "image" else "VTKHDF/PointData"
+    """Where the arrays stand; the voxels of a volume are points, the pixels of images cells."""
+    cells = stored.text("hpcdvc", "kind") == "image" and stored.find("VTKHDF/CellData") is not None
+    return "VTKHDF/CellData" if cells else "VTKHDF/PointData"
 
 
 def _version(stored: Stored) -> int:

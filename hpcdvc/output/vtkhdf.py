@@ -35,6 +35,25 @@ def write_image(root: "h5py.Group", grid: Grid) -> None:
     root.attrs["Direction"] = np.eye(3).ravel()
 
 
+def write_voxels(root: "h5py.Group", shape: tuple[int, int, int], scalars: str) -> "h5py.Group":
+    """Describe a volume as ImageData, voxel i at coordinate i; returns the group for its arrays.
+
+    Voxels are points. The pixels of a 2-D image are cells, for readers fail on points in a single layer.
+
+    Parameters
+    ----------
+    root : the group ``/VTKHDF``
+    shape : (nz, ny, nx)
+    scalars : name of the array that is shown first
+    """
+    flat = min(shape) == 1
+    corner = (-0.5,) * 3 if flat else (0.0,) * 3
+    write_image(root, Grid(corner, (1.0,) * 3, tuple(n + flat for n in shape)))
+    data = root.create_group("CellData" if flat else "PointData")
+    data.attrs["Scalars"] = np.bytes_(scalars)
+    return data
+
+
 def write_mesh(
     out: GatheredFile | CollectiveFile, positions: np.ndarray, start: int, total: int, cells: np.ndarray, cell_type: int
 ) -> None:

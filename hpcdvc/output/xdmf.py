@@ -14,7 +14,7 @@ from hpcdvc.output import files
 from hpcdvc.output.columns import VECTOR, Column
 
 #: How XDMF calls numbers.
-NUMBERS = {"f4": ("Float", 4), "i4": ("Int", 4)}
+NUMBERS = {"f4": ("Float", 4), "i4": ("Int", 4), "u1": ("UChar", 1)}
 
 
 def write_xdmf(
@@ -49,7 +49,7 @@ def write_xdmf(
 
 def _attribute(column: Column, place: str, result: str, shape: tuple[int, int, int]) -> str:
     dtype = np.dtype(column.dtype)
-    number, width = NUMBERS["f4" if dtype.kind == "f" else "i4"]
+    number, width = NUMBERS["f4" if dtype.kind == "f" else dtype.str[1:]]
     kind = "Vector" if column.components is VECTOR else "Scalar"
     size = " ".join(map(str, (*shape, *column.components.shape)))
     where = escape(f"{os.path.basename(result)}:/{place}")

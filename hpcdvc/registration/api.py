@@ -78,8 +78,8 @@ def register(
         im1, interpolation_order, criterion, gradient_method, gaussian_sigma, max_iterations, delta_phi_min,
         update_gradient, phi_rigid
     )  # fmt: skip
-    start = _start(phi_init, phi_init_bin_ratio)
-    task = Task(settings, 1, 1, _margin(margin, np.asarray(im1)))
+    start = start_of(phi_init, phi_init_bin_ratio)
+    task = Task(settings, 1, 1, margin_of(margin, np.asarray(im1)))
     return _register(im1, im2, im1_mask, start, task, return_phi_mask_centre, verbose, comm)
 
 
@@ -137,8 +137,8 @@ def register_multiscale(
         im1, interpolation_order, criterion, gradient_method, gaussian_sigma, max_iterations, delta_phi_min,
         update_gradient, phi_rigid
     )  # fmt: skip
-    start = _start(phi_init, phi_init_bin_ratio)
-    task = Task(settings, first, last, _margin(margin, np.asarray(im1)), force_change_scale)
+    start = start_of(phi_init, phi_init_bin_ratio)
+    task = Task(settings, first, last, margin_of(margin, np.asarray(im1)), force_change_scale)
     return _register(im1, im2, im1_mask, start, task, return_phi_mask_centre, verbose, comm)
 
 
@@ -172,7 +172,8 @@ def _register(
     return replace(result, phi=phi, centre=middle, variance=result.variance_at(middle))
 
 
-def _start(phi: np.ndarray | None, bin_ratio: float) -> np.ndarray:
+def start_of(phi: np.ndarray | None, bin_ratio: float) -> np.ndarray:
+    """Phi to start from, checked; None: no motion."""
     start = np.eye(4) if phi is None else np.array(phi, float)
     if not np.isfinite(bin_ratio):
         raise UserError(f"phi_init_bin_ratio is {bin_ratio}: a number is needed")
@@ -182,8 +183,8 @@ def _start(phi: np.ndarray | None, bin_ratio: float) -> np.ndarray:
     return start
 
 
-def _margin(margin: int | tuple[int, ...] | None, image: np.ndarray) -> tuple[int, int, int] | None:
-    """Per axis ZYX, checked."""
+def margin_of(margin: int | tuple[int, ...] | None, image: np.ndarray) -> tuple[int, int, int] | None:
+    """Margin of an image per axis ZYX, checked; None stays what it is: the one that a level takes by default."""
     name = f"an image of shape {image.shape}"
     if margin is None:
         return check_margin(as_volume(image).shape, None, name)

@@ -6,6 +6,7 @@ still on the coarse copies.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -49,48 +50,61 @@ def rough_starts(
     Normalised correlation of masked images by FFT: Padfield 2012, doi 10.1109/TIP.2011.2181402
     """
     sizes = np.array(im1.shape), np.array(im2.shape)
-    turns = rotations(2 if im1.shape[0] == 1 else 3)
-    ranked = [_matches(one, two, turns, team) for one, two in texture_pairs(im1, im2, mask1)]
+    dimensions = dimensions_of(im1.shape)
+    turns = rotations(dimensions, SPACING[dimensions], REACH)
+    pairs = texture_pairs(im1, im2, mask1)
+    ranked = [matches(Scan(one, two), turns, partial(polish, one, two), team) for one, two in pairs]
     mixed = [motions[k] for k in range(POLISHED) for motions in ranked if k < len(motions)]
     starts = []
-    for motion in _distinct(mixed, sizes[0] / pitch_of(*sizes))[:count]:
+    for motion in distinct(mixed, sizes[0] / pitch_of(*sizes))[:count]:
         starts.append(np.eye(4))
         starts[-1][:3] = motion
         starts[-1][:3, 3] = motion[:, 3] * pitch_of(*sizes) + (sizes[1] - sizes[0]) / 2
     return starts
 
 
-def rotations(dimensions: int) -> np.ndarray:
-    """Rotations (n, 3, 3) up to REACH; in 3-D their rotation vectors form a body-centred cubic lattice."""
-    spacing = SPACING[dimensions]
-    steps = np.arange(-(REACH // spacing) - 1, REACH // spacing + 2) * spacing
+def rotations(dimensions: int, spacing: float, reach: float) -> np.ndarray:
+    """Rotations (n, 3, 3) up to an angle (degrees); in 3-D their rotation vectors form a body-centred cubic lattice.
+
+    Parameters
+    ----------
+    dimensions : 2 or 3; in 2-D all turn about z
+    spacing : degrees between rotations; in 3-D edge of the cubic cell that holds two
+    reach : the largest rotation, degrees
+    """
+    steps = np.arange(-(reach // spacing) - 1, reach // spacing + 2) * spacing
     if dimensions == 2:
         vectors = np.stack([steps, 0 * steps, 0 * steps], axis=1)
     else:
         corners = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
         vectors = np.concatenate([corners, corners + spacing / 2])
-    return rotation_matrix(vectors[np.linalg.norm(vectors, axis=1) <= REACH + spacing / 4])
+    return rotation_matrix(vectors[np.linalg.norm(vectors, axis=1) <= reach + spacing / 4])
 
 
-def _matches(one: np.ndarray, two: np.ndarray, turns: np.ndarray, team) -> list[np.ndarray]:
-    """Motions (3, 4) about the centres of two coarse copies, the most significant first."""
-    scan = Scan(one, two)
-    found = _dealt(lambda share: [scan(turn) for turn in share], turns, team)
+def matches(scan: "Scan", turns: np.ndarray, polished: Callable, team) -> list[np.ndarray]:
+    """Motions (3, 4) about the centres of two coarse copies, the most significant first. Collective, with a team.
+
+    Parameters
+    ----------
+    scan : of the copies
+    turns : (n, 3, 3) rotations to be scanned
+    polished : function of a list of motions: their significance and better motions
+    """
+    found = dealt(lambda share: [scan(turn) for turn in share], turns, team)
     best = sorted(range(len(turns)), key=lambda i: (-found[i][0], i))[:POLISHED]
     starts = [np.column_stack([turns[i], found[i][1]]) for i in best]
-    polished = _dealt(lambda share: polish(one, two, share), starts, team)
-    return [motion for _, motion in sorted(polished, key=lambda match: -match[0])]
+    return [motion for _, motion in sorted(dealt(polished, starts, team), key=lambda match: -match[0])]
 
 
-def _dealt(function: Callable, items: list | np.ndarray, team) -> list:
-    """The function of a list of items, of which every rank does its share."""
+def dealt(function: Callable, items: list | np.ndarray, team) -> list:
+    """The function of a list of items, of which every rank does its share. Collective, if team is not None."""
     rank, size = (0, 1) if team is None else (team.rank, team.size)
     share = function(items[rank::size])
     shares = [share] if team is None else team.all_gather(share)
     return [shares[i % size][i // size] for i in range(len(items))]
 
 
-def _distinct(motions: list[np.ndarray], size: np.ndarray) -> list[np.ndarray]:
+def distinct(motions: list[np.ndarray], size: np.ndarray) -> list[np.ndarray]:
     """The motions without those that move the corners of the central half like an earlier one."""
     corners = (np.array(list(np.ndindex(2, 2, 2))) - 0.5) * size / 2
     corners, kept = np.column_stack([corners, np.ones(8)]), []
@@ -103,50 +117,76 @@ def _distinct(motions: list[np.ndarray], size: np.ndarray) -> list[np.ndarray]:
 class Scan:
     """Correlates im2 with im1 turned by any rotation, at all displacements.
 
+    How a match is measured, and by which maps of the copies, is up to `maps_of_one`, `maps_of_two`, `measured`.
+
     Parameters
     ----------
     one, two : coarse copies, see `texture`
+
+    Attributes
+    ----------
+    limit : (3,) largest displacement, points
     """
+
+    largest_shift = LARGEST_SHIFT
 
     def __init__(self, one: np.ndarray, two: np.ndarray):
         from scipy import fft, ndimage
 
         size1, size2 = np.array(one.shape), np.array(two.shape)
-        self.limit = (LARGEST_SHIFT * np.maximum(size1, size2)).astype(int) * (size1 > 1)
+        self.limit = (self.largest_shift * np.maximum(size1, size2)).astype(int) * (size1 > 1)
         reach = np.minimum(np.linalg.norm(size1) / 2, (size2 + self.limit) / 2).astype(int) * (size1 > 1)
         self.axes = [np.arange(-r, r + 1, dtype=np.float32) for r in reach]
         self.padded = [fft.next_fast_len(int(n), real=True) for n in reach + size2 // 2 + self.limit + 1]
         place = self.limit + reach - size2 // 2  # so that the displacements count from -limit
-        self.two = self._spectra(np.pad(_moments(two), [(0, 0), *((p, 0) for p in place)]))
+        self.two = self._spectra(np.pad(self.maps_of_two(two), [(0, 0), *((p, 0) for p in place)]))
         self.least = LEAST_OVERLAP * min(np.isfinite(one).sum(), np.isfinite(two).sum())
         # im1 at half the pitch, in a border of zeros: there the nearest point does instead of interpolation
         zoom = (2 * size1 - 1) / size1
         fine = ndimage.zoom(np.nan_to_num(one), zoom, order=3)
         fine[ndimage.zoom(np.isfinite(one).astype(np.float32), zoom, order=1) < 0.9] = np.nan
         fine = np.pad(fine, 1, constant_values=np.nan)
-        self.shape, self.one = fine.shape, _moments(fine).reshape(3, -1)
+        maps = self.maps_of_one(fine)
+        self.shape, self.one = fine.shape, maps.reshape(len(maps), -1)
 
     def __call__(self, rotation: np.ndarray) -> tuple[float, np.ndarray]:
-        """Significance and displacement of the best match of im1 turned by a rotation, about the centres of the copies.
-
-        The significance is the normalised correlation times the root of the overlap in points: what images that have
-        nothing to do with each other reach then depends little on the overlap.
-        """
-        one, one_squared, counts1 = np.conj(self._spectra(self._turned(rotation)))
-        two, two_squared, counts2 = self.two
-        products = np.stack([one * two, one_squared * counts2, counts1 * two_squared, counts1 * counts2])
-        match, energy1, energy2, overlap = self._sums(products)
-        significance = match * np.sqrt(np.maximum(overlap, 0) / np.maximum(energy1 * energy2, 1e-3))
-        significance[overlap < self.least] = 0
+        """Significance and displacement of the best match of im1 turned by a rotation, about the centres of both."""
+        significance = self.significance(rotation)
         best = np.unravel_index(np.argmax(significance), significance.shape)
         return float(significance[best]), np.array(best) - self.limit
+
+    def significance(self, rotation: np.ndarray) -> np.ndarray:
+        """That of im1 turned by a rotation, at the displacements -limit to limit; 0 where there is little overlap."""
+        significance, overlap = self.measured(np.conj(self._spectra(self._turned(rotation))))
+        significance[overlap < self.least] = 0
+        return significance
+
+    def maps_of_one(self, one: np.ndarray) -> np.ndarray:
+        """(m, nz, ny, nx) float32 maps of im1 that are turned; 0 where nothing counts."""
+        return _moments(one)
+
+    def maps_of_two(self, two: np.ndarray) -> np.ndarray:
+        """(m, nz, ny, nx) float32 maps of im2; 0 where nothing counts."""
+        return _moments(two)
+
+    def measured(self, spectra: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Significance at all displacements, and the overlap in points, by the conjugate spectra of the turned maps.
+
+        It is the normalised correlation times the root of the overlap: what images that have nothing to do with each
+        other reach then depends little on the overlap.
+        """
+        one, one_squared, counts1 = spectra
+        two, two_squared, counts2 = self.two
+        products = np.stack([one * two, one_squared * counts2, counts1 * two_squared, counts1 * counts2])
+        match, energy1, energy2, overlap = self.sums(products)
+        return match * np.sqrt(np.maximum(overlap, 0) / np.maximum(energy1 * energy2, 1e-3)), overlap
 
     def _spectra(self, moments: np.ndarray) -> np.ndarray:
         from scipy import fft
 
         return fft.rfftn(moments, s=self.padded, axes=(1, 2, 3), workers=1)
 
-    def _sums(self, spectra: np.ndarray) -> np.ndarray:
+    def sums(self, spectra: np.ndarray) -> np.ndarray:
         """Back from the spectra, at the displacements in question only."""
         from scipy import fft
 

@@ -82,8 +82,8 @@ def block_means(image: np.ndarray, mask: np.ndarray | None, edge: int) -> Blocks
     return Blocks(mean, valid, flat, ((shape - 1) / 2 - first - (size - 1) / 2) / size, size, shape)
 
 
-def texture(blocks: Blocks, weights: np.ndarray, pitch: float) -> np.ndarray:
-    """Coarse copy of an image without local mean and contrast: outlines of bodies count no more than texture inside.
+def coarse(blocks: Blocks, weights: np.ndarray, pitch: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Smoothed copy of an image at a pitch, odd sizes, its centre that of the image.
 
     Parameters
     ----------
@@ -93,7 +93,9 @@ def texture(blocks: Blocks, weights: np.ndarray, pitch: float) -> np.ndarray:
 
     Returns
     -------
-    (mz, my, mx) float32 array, odd sizes, its centre that of the image; NaN where nothing counts
+    values : (mz, my, mx) array, by a power of two near the image, less the mean of the image
+    counts : the same shape, float32, 1 where a point counts, else 0
+    largest : magnitude of the grey values of the image, in units of `values`
     """
     from scipy import ndimage
 
@@ -110,12 +112,31 @@ def texture(blocks: Blocks, weights: np.ndarray, pitch: float) -> np.ndarray:
     counts = ndimage.map_coordinates(weights, at, order=1, mode="nearest") > 0.5
     for axis, last in zip(at, n, strict=True):  # of an image thinner than two pitches
         counts &= (axis >= -1) & (axis <= last)
-    counts, width = counts.astype(np.float32), BACKGROUND * (points > 1)
+    return values, counts.astype(np.float32), float(np.abs(mean).max())
+
+
+def texture(blocks: Blocks, weights: np.ndarray, pitch: float) -> np.ndarray:
+    """Coarse copy of an image without local mean and contrast: outlines of bodies count no more than texture inside.
+
+    Parameters
+    ----------
+    blocks, weights, pitch : see `coarse`
+
+    Returns
+    -------
+    (mz, my, mx) float32 array, odd sizes, its centre that of the image; NaN where nothing counts
+    """
+    return flattened(*coarse(blocks, weights, pitch))
+
+
+def flattened(values: np.ndarray, counts: np.ndarray, largest: float, background: float = BACKGROUND) -> np.ndarray:
+    """A copy without local mean and contrast, those within `background` points; the others see `coarse`, `texture`."""
+    width = background * (np.array(values.shape) > 1)
     values = (values - _smooth(values, counts, width)) * counts
     contrast = np.sqrt(_smooth(values**2, counts, width))
     whole = np.sqrt((values**2).sum() / max(counts.sum(), 1))
-    if whole <= 1e-6 * np.abs(mean).max():  # nothing but rounding
-        return np.full(points, np.nan, np.float32)
+    if whole <= 1e-6 * largest:  # nothing but rounding
+        return np.full(values.shape, np.nan, np.float32)
     return np.where(counts > 0, values / (contrast + CONTRAST_FLOOR * whole), np.nan).astype(np.float32)
 
 

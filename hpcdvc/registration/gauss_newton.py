@@ -185,11 +185,11 @@ def _step(pair: Pair, totals: Totals, last: Iterate, valid: int, settings: Itera
     if n < max(MIN_OVERLAP * valid / (SAMPLE if last.sampled else 1), 4 * pair.basis.shape[1]):
         return replace(failed, status=int(Status.LEFT_IMAGE))
     match = _match(pair, totals, last.contrast_loss)
-    solved = None if match is None else _solve(pair.basis, r["M"], match.right)
+    solved = None if match is None else solve(pair.basis, r["M"], match.right)
     if solved is None:
         return replace(failed, status=int(Status.SINGULAR))
     delta, covariance = solved
-    step = _step_length(last, delta, r["M"])
+    step = step_length(last, delta, r["M"])
     phi, status = compose(last.phi, step * delta, pair.rigid)
     squares = float(totals.match["residual"]) if exact else match.squares
     error = float(squares / pair.scale**2 / (r["a"] / pair.scale + n * pair.offsets[0]))
@@ -221,10 +221,16 @@ def _scatter(pair: Pair, matrix: np.ndarray, n: float, squares: float, rounding:
     return float(max(2 * noise, rounding) * (1 - in_gradient / 2) / (1 - in_gradient) ** 2)
 
 
-def _step_length(last: Iterate, delta: np.ndarray, matrix: np.ndarray) -> float:
+def step_length(last: Iterate, delta: np.ndarray, matrix: np.ndarray) -> float:
     """Factor on the change: where gradients are too short or too long, the changes of two iterations tell by how much.
 
     A change that is c times the error leaves 1 - step c of it, and so is the next one: Aitken's relaxation.
+
+    Parameters
+    ----------
+    last : state whose `delta` and `step` are those of the iteration before
+    delta : (12,) change that the equations ask for now
+    matrix : (12, 12) normal matrix, the metric in which they are compared
     """
     if not np.isfinite(last.delta).all():
         return last.step
@@ -265,8 +271,14 @@ def _has_grown(pair: Pair, state: Iterate, last: Iterate) -> bool:
     return GROWTH * abs(state.error) > abs(last.error)
 
 
-def _solve(basis: np.ndarray, matrix: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Change of the 12 entries, its covariance for residuals of unit variance; None if the equations are singular."""
+def solve(basis: np.ndarray, matrix: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Change of the 12 entries, its covariance for residuals of unit variance; None if the equations are singular.
+
+    Parameters
+    ----------
+    basis : (12, unknowns) array of what may change
+    matrix, right : (12, 12) and (12,) arrays, both sides of the normal equations
+    """
     normal = basis.T @ matrix @ basis
     diagonal = np.diag(normal)
     if not (diagonal > 0).all() or not np.isfinite(normal).all():

@@ -163,7 +163,7 @@ def _register_level(
 ) -> tuple[Iterate, int, np.ndarray]:
     """Last state at one level, how many voxels of im1 could take part, and the history up to here."""
     margin, at = task.level_margin(level.im1.shape, level.factor), (centre - level.first) / level.step
-    start, valid = _to_level(phi, level), _count_valid(level, margin, team)
+    start, valid = to_level(phi, level), _count_valid(level, margin, team)
     pair = Pair(level.im1, level.im2, task.settings, *grey, level.mask1, margin, at, team, start, level.rounding)
     rows = [history, done := journal.done(level.factor)]
     first = len(history) + len(done)
@@ -217,7 +217,8 @@ def _shift(level: Level) -> np.ndarray:
     return (level.first - level.first2) / level.step
 
 
-def _to_level(phi: np.ndarray, level: Level) -> np.ndarray:
+def to_level(phi: np.ndarray, level: Level) -> np.ndarray:
+    """Phi (4, 4) in voxels of the images as (3, 4) in voxels of a level, about the same point."""
     result = phi[:3].copy()
     result[:, 3] = result[:, 3] / level.step + _shift(level)
     return result

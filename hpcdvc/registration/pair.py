@@ -142,7 +142,7 @@ class Pair:
         """The last sums that could be had, of so many groups of blocks in a row; none if there are fewer. On rank 0."""
         references, matches = self._latest
         groups = np.array_split(np.arange(len(matches)), count) if count <= len(matches) else []
-        return [Totals(_total(references[group]), _total(matches[group])) for group in groups]
+        return [Totals(total_of(references[group]), total_of(matches[group])) for group in groups]
 
     def sums_of(self, phi: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sums over boxes of im1 with im2 under phi, by this rank alone.
@@ -190,7 +190,7 @@ def _blocks(low: np.ndarray, high: np.ndarray, tile: tuple[int, int, int], rows:
     return np.array(blocks, np.int64), np.array(sampled)
 
 
-def _total(rows: np.ndarray) -> np.void:
+def total_of(rows: np.ndarray) -> np.void:
     """Sum of structured rows, always in the same order."""
-    flat = rows.view("f8").reshape(len(rows), -1).sum(axis=0)
+    flat = rows.view("f8").reshape(len(rows), rows.dtype.itemsize // 8).sum(axis=0)
     return flat.view(rows.dtype)[0]

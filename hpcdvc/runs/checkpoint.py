@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hpcdvc.errors import RunError
+from hpcdvc.errors import RunError, Unfinished
 from hpcdvc.output.files import create, write_errors
 from hpcdvc.runs.shards import Shards
 
@@ -65,6 +65,29 @@ class Checkpoint:
         path = os.path.join(self.shards.folder, f"{self._run}.{self._team.rank:05d}.rec")
         self._descriptor = self._team.agree_all(lambda: None if alone and self._team.rank > 0 else _create(path))
         self._synced = time.monotonic()
+
+    def keep_iteration(self, row: Callable[[], np.ndarray]) -> None:
+        """Bring an iteration to the disk; leave if that was asked for. Collective.
+
+        The first one opens the shards: what fails without an iteration leaves nothing to be resumed.
+
+        Parameters
+        ----------
+        row : makes its (1,) record, on rank 0
+
+        Raises
+        ------
+        Unfinished
+            On every rank: the run was asked to leave.
+        RunError
+            On every rank, when the disk does not take it.
+        """
+        if not self.opened:
+            self.open(alone=True)
+        self._team.agree(lambda: self.append(row()))
+        if self._team.any(self._team.stop_requested):
+            self.close()
+            self._team.fail(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
 
     def append(self, rows: np.ndarray) -> None:
         """Add measured rows to the shard of this rank.

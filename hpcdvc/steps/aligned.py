@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcdvc.fields.grid import Grid
 from hpcdvc.output import files, schema, vtkhdf
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.contents import explain
@@ -195,12 +194,8 @@ class AlignedFile:
 
 
 def _lay_out_volume(root: "h5py.Group", shape: tuple[int, int, int]) -> int:
-    """Voxels are points of ImageData; those of a single plane are cells, for readers fail on points there."""
-    flat = min(shape) == 1
-    corner = (-0.5,) * 3 if flat else (0.0,) * 3
-    vtkhdf.write_image(root, Grid(corner, (1.0,) * 3, tuple(n + flat for n in shape)))
-    data = root.create_group("CellData" if flat else "PointData")
-    data.attrs["Scalars"] = data.attrs["signal"] = np.bytes_("reconstruction")
+    data = vtkhdf.write_voxels(root, shape, "reconstruction")
+    data.attrs["signal"] = np.bytes_("reconstruction")
     root.file.attrs["default"] = np.bytes_(data.name.strip("/"))  # where other commands look for an image
     offset = contiguous(data, "reconstruction", shape, FLOAT)
     (column,) = [column for column in columns_of("image") if column.name == "reconstruction"]

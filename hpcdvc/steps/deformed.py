@@ -12,6 +12,7 @@ from hpcdvc.images import VolumeInfo, open_volume
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.image import ImageFile
 from hpcdvc.output.result import FieldFile
+from hpcdvc.output.slab_file import SlabFile
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.job import Job
 from hpcdvc.runs.shards import key_of
@@ -72,31 +73,35 @@ def fit_grey(team, deformation: Deformation, im1: np.ndarray, im2: np.ndarray) -
 
 @dataclass(frozen=True)
 class DeformedImage:
-    """im1, and the .hdf file of the registration that deforms it."""
+    """im1, and the .hdf file of the registration that deforms it; or im2, which it brings back."""
 
-    im1: VolumeInfo
+    image: VolumeInfo
     registration: str
     order: int
+    back: bool = False
 
 
-def deformed_job(stem: str, registration: FieldFile, im1: VolumeInfo, order: int) -> Job:
-    """The job that writes im1 as a registration deforms it.
+def deformed_job(
+    stem: str, registration: FieldFile | SlabFile, image: VolumeInfo, order: int, back: bool = False
+) -> Job:
+    """The job that writes im1 as a registration deforms it, or im2 as it is before.
 
     Parameters
     ----------
     stem : of the image
     registration : file of a job that comes before
-    im1 : the image
+    image : im1, or im2 where it is to be brought back
     order : of the interpolation
+    back : it is
     """
     parameters = {"registration": registration.metadata["key"], "order": order}
-    image = ImageFile(f"{stem}.tif", im1.shape, im1.dtype, {"key": key_of(parameters)})
-    task = DeformedImage(im1, registration.path, order)
-    return Job(stem=stem, parameters=parameters, files=(image,), task=task, dtype=SLAB, unit="slabs", recorded=False)
+    file = ImageFile(f"{stem}.tif", image.shape, image.dtype, {"key": key_of(parameters)})
+    task = DeformedImage(image, registration.path, order, back)
+    return Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs", recorded=False)
 
 
 def write_deformed(job: Job, checkpoint: Checkpoint, team, quiet: bool) -> None:
-    """Write im1 as the registration deforms it. Collective.
+    """Write the image as the registration deforms it, or brings it back. Collective.
 
     Parameters
     ----------
@@ -107,8 +112,9 @@ def write_deformed(job: Job, checkpoint: Checkpoint, team, quiet: bool) -> None:
     """
     task: DeformedImage = job.task
     field = team.agree(lambda: read_field(task.registration))
-    im1, shape = open_volume(task.im1, team), task.im1.shape
-    deformation = Deformation(im1, PhiMap(field.phi[0], field.positions[0]), task.order)
+    image, shape = open_volume(task.image, team), task.image.shape
+    phi = np.linalg.inv(field.phi[0]) if task.back else field.phi[0]
+    deformation = Deformation(image, PhiMap(phi, field.positions[0]), task.order)
     depth = slab_depth(shape, PLANES)
     seconds = SECONDS_PER_VOXEL[task.order] * depth * shape[1] * shape[2]
-    write_slabs(team, list(job.files), depth, slab_maker(deformation, im1), seconds, checkpoint, quiet)
+    write_slabs(team, list(job.files), depth, slab_maker(deformation, image), seconds, checkpoint, quiet)

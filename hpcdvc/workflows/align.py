@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import RunError, Unfinished, UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.images.hdf5_storage import planned
@@ -227,12 +227,7 @@ def state_of(row: np.void) -> State:
 
 def _keep(state: State, checkpoint: Checkpoint, team) -> None:
     """Bring an iteration to the disk; leave if that was asked for. Collective."""
-    if not checkpoint.opened:  # not before: what fails without an iteration leaves nothing to be resumed
-        checkpoint.open(alone=True)
-    team.agree(lambda: checkpoint.append(row_of(state)))
-    if team.any(team.stop_requested):
-        checkpoint.close()
-        team.fail(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
+    checkpoint.keep_iteration(lambda: row_of(state))
 
 
 def estimate(job: Job, team) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from hpcdvc.errors import Unfinished, UserError
+from hpcdvc.errors import UserError
 from hpcdvc.fem.api import check_inside, regularisation_of
 from hpcdvc.fem.correlation import MeshPair, correlate
 from hpcdvc.fem.iterates import HISTORY, Control, Journal, Result, State, iterate_type
@@ -222,12 +222,7 @@ def start_of(task: GdicTask, options: Options, im1: np.ndarray, im2: np.ndarray,
 
 def _keep(state: State, checkpoint: Checkpoint, team) -> None:
     """Bring an iteration to the disk; leave if that was asked for. Collective."""
-    if not checkpoint.opened:  # not before: what fails without an iteration leaves nothing to be resumed
-        checkpoint.open(alone=True)
-    team.agree(lambda: checkpoint.append(state.row()))
-    if team.any(team.stop_requested):
-        checkpoint.close()
-        team.fail(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
+    checkpoint.keep_iteration(state.row)
 
 
 def report(result: Result) -> None:

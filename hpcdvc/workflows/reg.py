@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.errors import RunError, Unfinished, UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.field import ROW, Field
 from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Status, reason_of
@@ -153,12 +153,7 @@ def register(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
 
 def _keep(row: np.ndarray, checkpoint: Checkpoint, team) -> None:
     """Bring an iteration to the disk; leave if that was asked for. Collective."""
-    if not checkpoint.opened:  # not before: what fails without an iteration leaves nothing to be resumed
-        checkpoint.open(alone=True)
-    team.agree(lambda: checkpoint.append(row))
-    if team.any(team.stop_requested):
-        checkpoint.close()
-        team.fail(Unfinished("left on request; the iterations so far are safe, run again with --resume"))
+    checkpoint.keep_iteration(lambda: row)
 
 
 def row_of(outcome: RegistrationResult, point: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ def here(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resume")
     save_scan(folder / "scan.h5", VIEWS, 14, 12)
     result = {"module": "hpcdvc.steps.aligned", "result": "AlignedFile", "write": "write"}
-    write_script(folder, ITERATIONS, "align", counter="iteration", **result)
+    write_script(folder, ITERATIONS, "align", counter="state.iteration", **result)
     yield folder
     remove_abandoned_memory()
 

@@ -26,6 +26,7 @@ LINES = {
     "ldic": "a b -hws 5",
     "localShifts": "a b",
     "mesh": "-cube 0 9 0 9 0 9 -lc 3",
+    "mmr": "a b",
     "moveLabels": "a -pf p",
     "mergePhis": "a b",
     "passPhiField": "-pf a -lab1 b",
@@ -33,6 +34,7 @@ LINES = {
     "pixelSearchPropagate": "a b -sp 1 1 1 0 0 0",
     "reg": "a b",
     "regularStrain": "a",
+    "report": "a.hdf",
     "shift": "a b",
     "umpa": "a b",
 }

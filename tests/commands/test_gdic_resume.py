@@ -24,7 +24,7 @@ def here(tmp_path_factory):
     save_case()
     os.chdir(before)
     result = {"module": "hpcdvc.output.mesh_result", "result": "MeshFieldFile", "write": "write_nodes"}
-    write_script(folder, ITERATIONS, "gdic", counter="number", **result)
+    write_script(folder, ITERATIONS, "gdic", counter="state.number", **result)
     yield folder
     remove_abandoned_memory()
 

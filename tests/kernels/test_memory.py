@@ -31,8 +31,9 @@ from hpcdvc.deformation.images import Deformation
 from hpcdvc.deformation.mappings import NeighbourMap
 from hpcdvc.fem.sums import matrix_sums, step_sums
 from hpcdvc.fields.field import POINT
+from hpcdvc.multimodal.pair import ModalPair
 from hpcdvc.ranks.team import Team
-from hpcdvc.registration.levels import grey_values
+from hpcdvc.registration.levels import Level, grey_values
 from hpcdvc.registration.pair import Pair
 from hpcdvc.registration.settings import Interpolation, Settings, Window
 from hpcdvc.registration.windows import WindowRegistration
@@ -60,7 +61,14 @@ turned["Phi"][:, 1:3, 1:3] = [[0.9, -0.4], [0.4, 0.9]]  # windows are deformed
 nodes = rng.uniform(0, 40, (30, 3))
 corners = np.array([[-20.0, 3, 3], [90, 3, 3], [3, 120, 3], [3, 3, 120]])
 element, u = np.array([[0, 1, 2, 3]]), np.full((4, 3), 0.3)
+class Flat:  # a density that is the same everywhere
+    low, high, log_density, score, weight = -5000.0, 5000.0, np.zeros((2, 2)), np.zeros((2, 2)), np.ones((2, 2))
+
+modal = ModalPair(Level.of(one, two), (Flat, Flat), 16, (2, 2, 2), np.full(3, 20.0), team)
+phi, diagram = np.eye(4)[:3], np.ones((16, 16))
+sums, fields = (lambda phi: modal.sums(phi, Flat)), (lambda phi: modal.fields(phi, Flat, diagram, 0, 9))
 jobs = {
+    "modalities": lambda: [each(phi) for each in (modal.histogram, modal.moments, sums, fields)],
     "windows": lambda: windows(points),
     "whole": lambda: Pair(one, two, whole, *greys, None, (2, 2, 2), np.full(3, 20.0), team).totals(np.eye(4)[:3]),
     "search": lambda: [search(points) for points in (around, turned)],
@@ -86,7 +94,7 @@ print(needed)
 """
 
 
-@pytest.mark.parametrize("what", ["windows", "whole", "search", "elements", "field"])
+@pytest.mark.parametrize("what", ["windows", "whole", "search", "elements", "field", "modalities"])
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="LD_PRELOAD is needed")
 def test_no_failure_is_swallowed(tmp_path, what):
     compiler = os.environ.get("CC") or sysconfig.get_config_var("CC").split()[0]

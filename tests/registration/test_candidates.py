@@ -4,7 +4,7 @@ from synthetic import Affine, Grey, pair
 from textures import BlobTexture, lattice_texture
 
 from hpcdvc.fields.phi import rotation_matrix
-from hpcdvc.registration.candidates import rotations, rough_starts
+from hpcdvc.registration.candidates import REACH, SPACING, rotations, rough_starts
 from hpcdvc.registration.coarse_copies import LONGEST
 
 GOOD = 0.3  # points of the coarse copy: largest error of the best start where the images overlap
@@ -51,7 +51,8 @@ def test_rotations_cover_all_up_to_50_degrees(dimensions):
     rng = np.random.default_rng(1)
     axes = rng.standard_normal((500, 3)) * ([1, 0, 0] if dimensions == 2 else 1)
     vectors = axes / np.linalg.norm(axes, axis=1)[:, None] * rng.uniform(0, 50, (500, 1))
-    cosines = (np.einsum("nij,mij->nm", rotation_matrix(vectors), rotations(dimensions)) - 1) / 2
+    turns = rotations(dimensions, SPACING[dimensions], REACH)
+    cosines = (np.einsum("nij,mij->nm", rotation_matrix(vectors), turns) - 1) / 2
     furthest = np.degrees(np.arccos(cosines.max(axis=1).clip(-1, 1))).max()
     assert furthest < (2.01 if dimensions == 2 else 10.5)
 

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 from align_cases import save_nxtomo
 from align_cases import save_scan as save_mumott
+from modal_pairs import THREE, modal_pair, rigid
 from moved_images import grains, save_image, waves
 from scan_files import write_exchange
 from speckle_cases import speckle_pair
@@ -81,6 +82,17 @@ def fourier() -> None:
         save_image(f"{name}.tif", grains((48, 50), displacement))
 
 
+def mmr() -> None:
+    """A body of three phases by two modalities, some degrees apart, and a mask."""
+    shape = (56, 60, 64)
+    images = modal_pair(shape, rigid(shape, 4, 8.0, 0.05), 4, THREE, feature=7.0)
+    for name, image in zip(("x-rays", "neutrons"), images, strict=True):
+        save_image(f"{name}.tif", 200 * image + 20)
+    mask = np.zeros(shape)
+    mask[5:-5, 5:-5, 5:-5] = 1
+    save_image("specimen.tif", mask)
+
+
 def save_datasets(path: str, **arrays: np.ndarray) -> None:
     """Write arrays into an HDF5 file, under their names."""
     with h5py.File(path, "w") as file:
@@ -95,5 +107,6 @@ OWN_FILES = {
     "docs/guide/umpa.md": umpa,
     "docs/guide/align.md": align,
     "docs/guide/fourier.md": fourier,
+    "docs/guide/mmr.md": mmr,
     "docs/speckle_phase.md": speckle_phase,
 }

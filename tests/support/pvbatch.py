@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -24,6 +25,8 @@ def run_pvbatch(folder, script, arguments):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # commands that ran in this process ignore it now, and xvfb-run waits for it
+        preexec_fn=lambda: signal.signal(signal.SIGUSR1, signal.SIG_DFL),
     )
     try:
         output, _ = process.communicate(timeout=170)

@@ -1,0 +1,95 @@
+"""How well Phi is known: standard deviations that hold for residuals that are no white noise, and for noise in im2.
+
+With r the derivative of the log-likelihood by Phi, H its derivative with the other sign and S the covariance of r, the
+covariance of Phi is H^-1 S H^-1 (White 1982, doi 10.2307/1912526). H is measured, by differences of r at places nearby:
+neither the curvature of the mixture nor the squares of the scores would do, as noise in the gradient of im2 makes both
+too large. S has the shape of the normal matrix and the size that the r of blocks of the image scatter by.
+
+Interpolation smoothes the noise of im2 by an amount that depends on the position between voxels; Phi is drawn to where
+that is most. How far it can be is taken into the variances.
+"""
+
+import numpy as np
+
+from hpcdvc.multimodal.objective import Objective
+from hpcdvc.multimodal.pair import ModalPair, ModalSums
+
+#: Displacement of places nearby, voxels, and least eigenvalue of H, as part of those of the normal matrix.
+NEARBY, LEAST_CURVATURE = 0.1, 1e-3
+#: Places in im1 along an axis at which the draw of the interpolation is looked at.
+PLACES = 24
+
+
+def sums_and_variance(
+    pair: ModalPair, phi: np.ndarray, objective: Objective, unknowns: np.ndarray
+) -> tuple[ModalSums, np.ndarray]:
+    """Sums at the end, and (12,) variances of the first three rows of phi, NaN where they cannot be told. Collective.
+
+    Parameters
+    ----------
+    pair : images
+    phi : (3, 4) array, where the likelihood is greatest
+    objective : the likelihood
+    unknowns : (12, n) array of what may change
+    """
+    sums = pair.sums(phi, objective)
+    normal = unknowns.T @ sums.matrix @ unknowns
+    diagonal = np.diag(normal)
+    if not (diagonal > 0).all():
+        return sums, np.full(12, np.nan)
+    scale = 1 / np.sqrt(diagonal)
+    if np.linalg.eigvalsh(normal * np.outer(scale, scale))[0] < 1e-7:
+        return sums, np.full(12, np.nan)
+    parts = sums.count / max(pair.histogram(phi, sampled=True).sum(), 1)
+    curvature = _curvature(pair, phi, objective, unknowns, parts)
+    values, axes = np.linalg.eigh(curvature * np.outer(scale, scale))
+    if values[0] < LEAST_CURVATURE:  # no maximum along some axis
+        return sums, np.full(12, np.nan)
+    inverse = (axes / values) @ axes.T * np.outer(scale, scale)
+    draw = inverse @ (unknowns.T @ _draw(pair, phi)) * sums.count
+    covariance = inverse @ normal @ inverse * _scatter(sums, unknowns, normal) + np.outer(draw, draw)
+    spread = np.kron(phi[:, :3], np.eye(4)) @ unknowns
+    return sums, np.einsum("ij,jk,ik->i", spread, covariance, spread)
+
+
+def _scatter(sums: ModalSums, unknowns: np.ndarray, normal: np.ndarray) -> float:
+    """Size of the covariance of r, in units of the normal matrix: of independent blocks."""
+    rights = sums.rights[np.abs(sums.rights).any(axis=1)] @ unknowns
+    blocks = len(rights)
+    if blocks < 2:
+        return 1.0
+    rights = rights - rights.mean(axis=0)
+    size = np.einsum("bi,ij,bj->", rights, np.linalg.inv(normal), rights) / unknowns.shape[1]
+    return float(size * blocks / (blocks - 1))
+
+
+def _curvature(
+    pair: ModalPair, phi: np.ndarray, objective: Objective, unknowns: np.ndarray, parts: float
+) -> np.ndarray:
+    """(n, n) array H, symmetric, by differences on a sample of the blocks, one of so many parts."""
+    start, whole = np.vstack([phi, [0, 0, 0, 1]]), np.eye(4)
+    rows = []
+    for unknown in unknowns.T:
+        change = unknown.reshape(3, 4).copy()
+        radius = np.max(np.abs(change[:, :3]) @ (np.array(pair.shape) / 4)) + np.abs(change[:, 3]).max()
+        change *= NEARBY / radius
+        rights = []
+        for way in (-1, 1):
+            whole[:3] = np.eye(4)[:3] + way * change
+            rights.append(pair.sums((start @ whole)[:3], objective, sampled=True).right @ unknowns)
+        rows.append((rights[0] - rights[1]) * radius / (2 * NEARBY))
+    rows = np.array(rows) * parts
+    return (rows + rows.T) / 2
+
+
+def _draw(pair: ModalPair, phi: np.ndarray) -> np.ndarray:
+    """(12,) mean over voxels of what white noise in im2 adds to r: correlation of its value and its slope."""
+    axes = [np.linspace(0, n - 1, min(n, PLACES)).round() for n in pair.shape]
+    at = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) - pair.centre
+    u = (at @ phi[:, :3].T + phi[:, 3] + pair.centre) % 1
+    value = np.stack([(1 - u) ** 3, 3 * u**3 - 6 * u**2 + 4, -3 * u**3 + 3 * u**2 + 3 * u + 1, u**3]) / 6
+    slope = np.stack([-((1 - u) ** 2), 3 * u**2 - 4 * u, -3 * u**2 + 2 * u + 1, u**2]) / 2
+    ratio = (value * slope).sum(axis=0) / (value**2).sum(axis=0)
+    moved = np.column_stack([at, np.ones(len(at))])
+    of_im2 = np.einsum("ni,nj->ij", ratio, moved) / len(at)
+    return (phi[:, :3].T @ of_im2).ravel()
