@@ -124,8 +124,13 @@ def _run(name: str, options: "OptionSet | None", argv: list[str], program: str, 
     paths = workflow.run(options, team) or ()
     for path in paths:
         log.info("wrote %s", path)
-    if hasattr(workflow, "judge"):
-        team.agree(lambda: workflow.judge(paths))
+    judge = getattr(workflow, "judge", lambda paths: None)
+    if hasattr(options, "with_report"):
+        from hpcdvc.pages.after_run import tell_of_reports
+
+        team.agree(lambda: tell_of_reports(paths, options.with_report, judge))
+    else:
+        team.agree(lambda: judge(paths))
 
 
 @contextmanager

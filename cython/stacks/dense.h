@@ -185,8 +185,9 @@ static int measure_dense(const hpcdvc_dense *d)
     for (int i = 0; i < 2 * d->half[0] + 1; i++) y += d->taps_y[i] * d->taps_y[i];
     for (int i = 0; i < 2 * d->half[1] + 1; i++) x += d->taps_x[i] * d->taps_x[i];
     t.pixels = 1 / (y * x);
-    const int failed = find_moments(d, &d->own, &own) || find_moments(d, &d->other, &other) || prepare(d, &own, 1)
-                       || prepare(d, &other, 0) || make_pairings(d, &own, &other, &p) || make_room(&t, &p);
+    const int failed = find_moments(d, &d->own, &own) || find_moments(d, &d->other, &other) || find_news(d, &d->own, &own)
+                       || find_news(d, &d->other, &other) || prepare(d, &own, 1) || prepare(d, &other, 0)
+                       || make_pairings(d, &own, &other, &p) || make_room(&t, &p);
     if (!failed) measure_tiles(&t, &p);
     for (int i = 0; i < MAPS; i++) free(t.map[i]);
     if (t.chosen != t.good) free(t.chosen);

@@ -13,6 +13,8 @@
 #define UNSURE 0.3        /* standard deviation of a displacement, pixels */
 #define LIFT_UNSURE 0.25  /* part of what a peak between pixels is higher that its Taylor series may be wrong by */
 #define ALONG_EDGE 0.1    /* least curvature over the greatest, below which it may be of noise alone */
+#define OF_EDGE 0.25      /* of the fourth difference along both axes, the curvature that an edge seems to have */
+#define LEFT_OF_EDGE 0.05 /* as ALONG_EDGE, of the curvature without that */
 #define NOISE_PEAK 14     /* curvature of the highest of peaks of noise, in units of that by which misfits differ */
 #define IS_NONE(v) (!((v) >= NONE / 2)) /* NaN, too */
 
@@ -29,16 +31,17 @@ typedef struct {
     double c, curvature[2];
     double misfit;       /* that is left there at least, as far as is known */
     double least_curvature; /* of all directions: along an edge it is small */
+    double along_edge;      /* the least that may be left of it, where the correlation across is no quadratic function */
     double variance;     /* of the window of the template */
     double exact;        /* misfit that is rounding */
     double n;            /* its frames */
     double around[9];    /* correlations at the displacements around the best */
 } look;
 
-/* How many values of a window, and displacements, are news of each other; and how many values for misfits, of which some
- * is noise, whose pixels are all news, and some is not. */
+/* How many values of a window, and displacements, are news of each other, and how many values were all of its texture of
+ * the kind; and how many values for misfits, of which some is noise, whose pixels are all news, and some is not. */
 typedef struct {
-    double values, trials, partly;
+    double values, most, trials, partly;
 } independent;
 
 INLINE int is_axis(const tile *t, int axis) { return t->d->lags[axis] > 1; }
@@ -66,7 +69,7 @@ static look look_at_correlation(const tile *t, int64_t row, int x, const match *
 {
     double s[SUMS];
     sums_at(t, row, x, m->lag, s);
-    look l = {0, {0, 0}, 0, 0, own_variance(t, s), EXACT, s[N], {0}};
+    look l = {0, {0, 0}, 0, 0, 0, own_variance(t, s), EXACT, s[N], {0}};
     double *c = l.around;
     l.exact *= fmax(fmax(s[AA] / l.variance, s[BB] / other_variance(t, s)), 1);
     for (int i = 0; i < 9; i++) {
@@ -78,7 +81,10 @@ static look look_at_correlation(const tile *t, int64_t row, int x, const match *
     const double y = -e.fyy / e.f, x_bend = -e.fxx / e.f, xy = -e.fxy / e.f, slope[2] = {e.fy / e.f, e.fx / e.f};
     const double least = (y + x_bend) / 2 - sqrt((y - x_bend) * (y - x_bend) / 4 + xy * xy);
     l.curvature[0] = fmax(y, FLATTEST), l.curvature[1] = fmax(x_bend, FLATTEST);
+    /* across an edge the correlation is no quadratic function, which looks like curvature along it: to fourth order so */
+    const double mixed = c[0] + c[2] + c[6] + c[8] - 2 * (c[1] + c[3] + c[5] + c[7]) + 4 * c[4];
     l.least_curvature = is_axis(t, 0) && is_axis(t, 1) ? least : is_axis(t, 0) ? y : x_bend;
+    l.along_edge = l.least_curvature - (is_axis(t, 0) && is_axis(t, 1) ? OF_EDGE * fmax(mixed, 0) / e.f : 0);
     double lift = 1;
     for (int axis = 0; axis < 2; axis++) /* where a cost is least the correlation need not have a peak */
         if (fabs(slope[axis]) < l.curvature[axis]) lift += slope[axis] * slope[axis] / (2 * l.curvature[axis]);
@@ -87,9 +93,17 @@ static look look_at_correlation(const tile *t, int64_t row, int x, const match *
     return l;
 }
 
+/* Part of the values of two windows that have something of their own to say: K frames that correlate by r with each
+ * other, and those of the other stack by s, are worth K / (1 + (K - 1) r s). What never moves is seen once. */
+static double news_of(const tile *t, int64_t own, int64_t other)
+{
+    const double still = (double)t->own->still[own] * t->other->still[other];
+    return t->own->textured[own] / (1 + (t->d->own.frames - 1) * still);
+}
+
 /* Independent values and trials: pixels within which the correlation falls off are no news of each other, though
  * frames always are; and displacements within them are one. */
-static void count_independent(const tile *t, const look *l, independent *n)
+static void count_independent(const tile *t, const look *l, double news, independent *n)
 {
     double alike = 1, trials = 1;
     for (int axis = 0; axis < 2; axis++) {
@@ -97,19 +111,21 @@ static void count_independent(const tile *t, const look *l, independent *n)
         trials *= t->d->lags[axis] - 2 * t->d->beyond[axis];
     }
     alike = fmin(fmax(alike, 1), t->pixels);
-    n->values = t->d->own.frames * t->pixels / alike, n->trials = fmax(trials / alike, 1);
-    n->partly = t->d->own.frames * t->pixels / sqrt(alike);
+    n->most = t->d->own.frames * t->pixels / alike, n->values = news * n->most, n->trials = fmax(trials / alike, 1);
+    n->partly = t->d->own.frames * t->pixels * sqrt(news / alike);
 }
 
 /* Correlation that unrelated textures hardly ever have at the best place. */
-INLINE double chance(const independent *n) { return sqrt(1 - exp(-2 * (CHANCE_ODDS + log(n->trials)) / n->values)); }
+INLINE double chance(double values, double trials) { return sqrt(1 - exp(-2 * (CHANCE_ODDS + log(trials)) / values)); }
 
 /* Whether noise as large as the residual moves the peak by much in some direction, or has made it along an edge. */
 static int is_flat(const tile *t, const look *l, const independent *n)
 {
     if (!is_axis(t, 0) && !is_axis(t, 1)) return 0;
     const double of_noise = NOISE_PEAK * l->misfit / sqrt(t->d->own.frames * t->pixels);
-    if (l->least_curvature < ALONG_EDGE * fmax(l->curvature[0], l->curvature[1]) && l->least_curvature < of_noise) return 1;
+    const double greatest = fmax(l->curvature[0], l->curvature[1]);
+    if (l->least_curvature < ALONG_EDGE * greatest && l->least_curvature < of_noise) return 1;
+    if (l->along_edge < LEFT_OF_EDGE * greatest && l->along_edge < of_noise) return 1;
     const double variance = 2 * l->misfit / (n->partly * l->least_curvature * l->c);
     return !(l->least_curvature > fmax(FLATTEST, ABOVE_ROUNDING * l->exact) && variance < UNSURE * UNSURE);
 }
@@ -186,7 +202,7 @@ static int find_peak(const tile *t, int64_t row, int x, const double around[9], 
  * repeats itself has a peak between pixels, which is higher than the pixels beside it. What chance makes is no rival. */
 static float doubtful_from(const tile *t, const look *l, const match *m, const independent *n)
 {
-    const double noise = 1 + DEVIATIONS * sqrt(3 / n->partly), by_chance = chance(n), lift = 1 + (l->curvature[0] + l->curvature[1]) / 8;
+    const double noise = 1 + DEVIATIONS * sqrt(3 / n->partly), by_chance = chance(n->most, n->trials), lift = 1 + (l->curvature[0] + l->curvature[1]) / 8;
     if (t->d->metric == NCC) {
         const double top = fmin(m->height, 1);
         return (float)fmax(fmin(1 - noise * fmax(1 - top, l->exact), UNIQUE * top / lift), by_chance);
@@ -217,9 +233,9 @@ static void judge_pixel(const tile *t, int64_t row, int x, match *m, float *doub
     if (t->other->of[CLIPPED][other_place(t, row, m->lag) + x] > most) return;
     const look l = look_at_correlation(t, row, x, m);
     independent count;
-    count_independent(t, &l, &count);
+    count_independent(t, &l, news_of(t, own, other_place(t, row, m->lag) + x), &count);
     m->status = NO_MATCH;
-    if (!(fmin(l.c, 1 - EXACT) >= chance(&count))) return;
+    if (!(fmin(l.c, 1 - EXACT) >= chance(count.values, count.trials))) return;
     m->status = AMBIGUOUS;
     if (is_flat(t, &l, &count)) return;
     const double scale = t->d->own.frames / l.n * l.variance;

@@ -27,13 +27,15 @@ typedef struct {
     float *inverse2;
     float *excluded;    /* 0, or NONE where there is no window */
     float *means;       /* (rows, frames, columns), of the windows of single frames; or NULL */
+    float *textured;    /* part of the values of a window that tell something; see news.h */
+    float *still;       /* correlation of its frames with each other */
     int64_t rows, columns;
 } moments;
 
 static void free_moments(moments *m)
 {
     for (int i = 0; i < MOMENTS; i++) free(m->of[i]);
-    free(m->inverse), free(m->inverse2), free(m->excluded), free(m->means);
+    free(m->inverse), free(m->inverse2), free(m->excluded), free(m->means), free(m->textured), free(m->still);
 }
 
 /* Sums over the frames of one row: of grey values, or of their squares. */
@@ -49,10 +51,9 @@ static void sum_frames(const hpcdvc_stack *s, int64_t row, int which, double *su
     }
 }
 
-/* Weighted sums of a plane over windows: `plane` (rows, columns) -> (rows - ny + 1, columns) of which the last columns
+/* Weighted sums of a plane (rows, columns) over windows, in its place: (rows - ny + 1, columns) of which the last columns
  * mean nothing. */
-static void window_sums(double *plane, int64_t rows, int64_t columns, const double *ty, int ny, const double *tx, int nx,
-                        float *to)
+static void window_sums(double *plane, int64_t rows, int64_t columns, const double *ty, int ny, const double *tx, int nx)
 {
     for (int64_t y = 0; y < rows; y++) {
         double *p = plane + y * columns;
@@ -66,7 +67,7 @@ static void window_sums(double *plane, int64_t rows, int64_t columns, const doub
         for (int64_t x = 0; x < columns; x += VL) {
             vd sum = {0};
             for (int w = 0; w < ny; w++) sum += ty[w] * load_wide(plane + (y + w) * columns + x);
-            store(to + y * columns + x, NARROW(sum));
+            store_wide(plane + y * columns + x, sum); /* nor above */
         }
 }
 
@@ -95,8 +96,8 @@ static int fill_moment(const hpcdvc_stack *s, int which, const weights *wy, int 
     } else {
         for (int64_t y = 0; y < s->rows; y++) sum_frames(s, y, which, plane + y * s->columns);
     }
-    window_sums(plane, s->rows, s->columns, counted ? wy->even : wy->grey, ny, counted ? wx->even : wx->grey, nx,
-                m->of[which]);
+    window_sums(plane, s->rows, s->columns, counted ? wy->even : wy->grey, ny, counted ? wx->even : wx->grey, nx);
+    for (int64_t i = 0; i < (s->rows - ny + 1) * s->columns; i += VL) store(m->of[which] + i, NARROW(load_wide(plane + i)));
     return 0;
 }
 

@@ -2,7 +2,7 @@
 #ifndef HPCDVC_STACKS_TILE_H
 #define HPCDVC_STACKS_TILE_H
 
-#include "moments.h"
+#include "news.h"
 
 /* Sums of products at each displacement; a stack that lacks grey values in some frames needs all of them there. */
 enum { PRODUCTS, PRODUCTS_OF_MEANS };

@@ -24,7 +24,7 @@ class Mixture:
     weights : (n,) parts of all voxels; with the background they are 1
     means : (n, 2) array, f and g
     covariances : (n, 2, 2) array
-    n_phases : the first of the components, by falling weight; the others are boundaries, SEGMENT for each of `pairs`
+    n_phases : the first components, the highest peak first; the others are boundaries, SEGMENT for each of `pairs`
     pairs : (m, 2) integer array, the phases that a boundary lies between, from 0
     background : part of the voxels that belongs to nothing
     """

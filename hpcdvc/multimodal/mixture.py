@@ -127,7 +127,7 @@ class _Fit:
             for _ in range(iterations):
                 patches, whole = density_of(found, len(self.at))
                 found = self._maximise(found, patches, self.parts / whole, [near[k] for k in kept])
-            surplus = _surplus(found)
+            surplus = surplus_of(found)
             if surplus is None:
                 return found
             del kept[surplus]
@@ -204,8 +204,13 @@ def at_least(covariances: np.ndarray, narrowest: float) -> np.ndarray:
     return (found + found.transpose(0, 2, 1)) / 2
 
 
-def _surplus(mixture: Mixture) -> int | None:
-    """A phase that has next to no voxels, or the lighter of two that are one; None where each is one of its own."""
+def surplus_of(mixture: Mixture) -> int | None:
+    """A phase that has next to no voxels, or the lighter of two that are one; None where each is one of its own.
+
+    Parameters
+    ----------
+    mixture : any; of a single phase there is no surplus
+    """
     n = mixture.n_phases
     if n == 1:
         return None

@@ -217,6 +217,8 @@ class _Way:
         starts = [pair.histogram(to_level(at, level)) for at in (self.start, np.eye(4))]
         status = verdict(pair, state, end, starts, level.factor == self.last)
         sums, variance = sums_and_variance(pair, state.phi, objective, unknowns)
+        if status == Status.CONVERGED and np.isnan(variance).any():  # it has settled, but on no maximum
+            status = int(Status.SINGULAR)
         variance[3::4] *= level.step**2
         return ModalResult(
             level.factor, from_level(state.phi, level), self.centre, status, state.number, sums.log_likelihood,

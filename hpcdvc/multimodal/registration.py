@@ -34,8 +34,8 @@ MEMORY, LONGEST = 4, 8.0
 
 #: One iteration, as the shards store it.
 ITERATE = np.dtype(
-    [("index", "<i8"), ("factor", "<i4")]
-    + [(name, "<i4") for name in ("number", "status", "stage", "fits", "since", "learned")]
+    [("index", "<i8"), ("number", "<i8")]
+    + [(name, "<i4") for name in ("factor", "status", "stage", "fits", "since", "learned")]  # an even number: no gap
     + [("phi", "<f8", (3, 4)), ("fitted", "<f8", (3, 4))]
     + [(name, "<f8") for name in ("log_likelihood", "explained", "voxels", "delta_phi_norm")]
     + [("change", "<f8", (2, 12))],
@@ -148,9 +148,12 @@ def iterate(
     sampled = state.stage == APPROACH or (state.stage == ALTERNATE and not state.fits)
     histogram, objective = pair.histogram(state.fitted, sampled), None
     while not state.status:
+        if not histogram.any():  # nothing to go by
+            yield replace(state, number=state.number + 1, status=int(Status.LEFT_IMAGE))
+            return
 
         def make(histogram=histogram, state=state) -> Objective:
-            if state.stage == APPROACH or not histogram.any():
+            if state.stage == APPROACH:
                 return given_im2(on_the_average(histogram), settings.bins)
             return objective_of(mixture_of(histogram, settings, n_phases), settings)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hpcdvc.errors import UserError, quoted
-from hpcdvc.options.common import Place, RunControl
+from hpcdvc.options.common import Place, Reported, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.scan import ScanFiles
 from hpcdvc.options.stacks import check_crop
@@ -218,7 +218,7 @@ class NeedlessCard(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Options(ScanFiles, Part, Reconstruction, Loop, Written, RunControl, NeedlessCard):
+class Options(ScanFiles, Part, Reconstruction, Loop, Written, Reported, RunControl, NeedlessCard):
     """Options of hpcdvc-align."""
 
     differently: ClassVar[dict[str, dict]] = {

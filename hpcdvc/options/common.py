@@ -1,5 +1,6 @@
 """Options that many commands share, as dataclasses that a command combines by inheritance."""
 
+import os
 from typing import Any, ClassVar
 
 from hpcdvc.errors import UserError, quoted
@@ -205,6 +206,30 @@ class ImageFormat(OptionSet):
 @option_group
 class Output(Place, Views):
     """Which files are written, and where."""
+
+
+@option_group
+class Reported(OptionSet):
+    """Whether a report is written of what was measured."""
+
+    group: ClassVar[str] = "output"
+
+    report: bool = option(
+        False,
+        "--report",
+        in_key=False,
+        help="write a report, an HTML page, beside each result as well; HPCDVC_REPORT=1 in the environment always does",
+    )
+    no_report: bool = option(False, "--no-report", in_key=False, help="write none, whatever HPCDVC_REPORT says")
+
+    def check(self) -> None:
+        if self.report and self.no_report:
+            raise UserError("give only one of --report and --no-report")
+
+    @property
+    def with_report(self) -> bool:
+        """Whether there is to be one."""
+        return self.report or (not self.no_report and os.environ.get("HPCDVC_REPORT", "") not in ("", "0"))
 
 
 @option_group

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import Output, RunControl, Slices, StartField
+from hpcdvc.options.common import Output, Reported, RunControl, Slices, StartField
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.ldic import MARKED, statuses_of
 from hpcdvc.options.needless import NeedlessDebug, NeedlessLazyLoad
@@ -104,6 +104,7 @@ class Options(
     InterpolationOptions,
     WindowShape,
     Output,
+    Reported,
     RunControl,
     NeedlessOfLabels,
     NeedlessDebug,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ImagePair, PhiFile, Place, PointViews, RunControl
+from hpcdvc.options.common import ImagePair, PhiFile, Place, PointViews, Reported, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessDebug
 from hpcdvc.options.registration import RegistrationFirst
@@ -103,7 +103,7 @@ class Beside(Place, PointViews):
 
 
 @dataclass(kw_only=True)
-class Options(ImagePair, Mesh, MeshStart, RegistrationFirst, Iterations, Beside, RunControl, NeedlessDebug):
+class Options(ImagePair, Mesh, MeshStart, RegistrationFirst, Iterations, Beside, Reported, RunControl, NeedlessDebug):
     """Options of hpcdvc-gdic."""
 
     differently = {

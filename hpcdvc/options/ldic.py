@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hpcdvc.errors import UserError, quoted
-from hpcdvc.options.common import ImageSeries, Output, RunControl, StartField
+from hpcdvc.options.common import ImageSeries, Output, Reported, RunControl, StartField
 from hpcdvc.options.declare import option
 from hpcdvc.options.needless import Needless
 from hpcdvc.options.registration import (
@@ -54,6 +54,7 @@ class Options(
     InterpolationOptions,
     WindowShape,
     Output,
+    Reported,
     RunControl,
     Needless,
 ):

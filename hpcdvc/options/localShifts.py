@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import RunControl
+from hpcdvc.options.common import Reported, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.stacks import Bands, DenseOutput, Peak, PeakSize, ShiftRange, ShiftWindow, StackMask, StackPair
@@ -42,7 +42,7 @@ class Comparison(OptionSet):
 
 @dataclass(kw_only=True)
 class Options(
-    StackPair, ShiftWindow, ShiftRange, Comparison, PeakSize, Peak, StackMask, DenseOutput, RunControl, Bands,
+    StackPair, ShiftWindow, ShiftRange, Comparison, PeakSize, Peak, StackMask, DenseOutput, Reported, RunControl, Bands,
     NeedlessLazyLoad,
 ):  # fmt: skip
     """Options of hpcdvc-localShifts."""

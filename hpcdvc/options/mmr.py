@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError, quoted
-from hpcdvc.options.common import ImagePair, Mask, PhiFile, Place, RunControl
+from hpcdvc.options.common import ImagePair, Mask, PhiFile, Place, Reported, RunControl
 from hpcdvc.options.declare import OptionSet, declarations, option, option_group
 from hpcdvc.options.values import listed, whole_number
 
@@ -187,7 +187,9 @@ class NeedlessWindows(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Options(ImagePair, ModalStart, GreyValues, Phases, Selection, Iterations, Files, RunControl, NeedlessWindows):
+class Options(
+    ImagePair, ModalStart, GreyValues, Phases, Selection, Iterations, Files, Reported, RunControl, NeedlessWindows,
+):  # fmt: skip
     """Options of hpcdvc-mmr."""
 
     def check(self) -> None:

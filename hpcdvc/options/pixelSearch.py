@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import ImagePair, Output, RunControl, StartField
+from hpcdvc.options.common import ImagePair, Output, Reported, RunControl, StartField
 from hpcdvc.options.declare import one_of, option
 from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.registration import HalfWindow, NodeSpacing, WindowSelection
@@ -24,6 +24,7 @@ class Options(
     SearchOptions,
     WindowSelection,
     Output,
+    Reported,
     RunControl,
     NeedlessLazyLoad,
 ):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import PARTS, ZYX, ImagePair, Output, RunControl
+from hpcdvc.options.common import PARTS, ZYX, ImagePair, Output, Reported, RunControl
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.registration import HalfWindowOfFive, NodeSpacing, WindowSelection
@@ -93,6 +93,7 @@ class Options(
     SearchOptions,
     WindowSelection,
     Output,
+    Reported,
     RunControl,
     NeedlessLazyLoad,
 ):

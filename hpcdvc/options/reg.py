@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import ImagePair, RunControl
+from hpcdvc.options.common import ImagePair, Reported, RunControl
 from hpcdvc.options.declare import option
 from hpcdvc.options.images import Files, Selection, Start
 from hpcdvc.options.needless import NeedlessLazyLoad, NeedlessShift
@@ -19,6 +19,7 @@ class Options(
     IterationOptions,
     InterpolationOptions,
     Files,
+    Reported,
     RunControl,
     NeedlessLazyLoad,
     NeedlessShift,

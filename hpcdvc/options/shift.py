@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hpcdvc.errors import UserError, quoted
-from hpcdvc.options.common import Images, Mask, Mask2, Output, RunControl
+from hpcdvc.options.common import Images, Mask, Mask2, Output, Reported, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.search import FARTHEST
 from hpcdvc.options.stacks import PeakSize, Pictures, ShiftRange, check_crop
@@ -204,7 +204,9 @@ class Written(Pictures):
 
 
 @dataclass(kw_only=True)
-class Options(Images, Frames, Mask, Mask2, Comparison, Deviations, Windows, Output, Written, RunControl, NeedlessGrids):
+class Options(
+    Images, Frames, Mask, Mask2, Comparison, Deviations, Windows, Output, Written, Reported, RunControl, NeedlessGrids
+):
     """Options of hpcdvc-shift."""
 
     differently: ClassVar[dict[str, dict]] = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import RunControl, Slices
+from hpcdvc.options.common import Reported, RunControl, Slices
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.stacks import Bands, DenseOutput, Peak, PeakSize, ShiftRange, ShiftWindow
@@ -120,7 +120,8 @@ class Phase(OptionSet):
 
 @dataclass(kw_only=True)
 class Options(
-    Scan, ShiftWindow, ShiftRange, Model, PeakSize, Peak, Phase, DenseOutput, RunControl, Bands, NeedlessLazyLoad,
+    Scan, ShiftWindow, ShiftRange, Model, PeakSize, Peak, Phase, DenseOutput, Reported, RunControl, Bands,
+    NeedlessLazyLoad,
 ):  # fmt: skip
     """Options of hpcdvc-umpa."""
 

@@ -144,6 +144,22 @@ class Pair:
         groups = np.array_split(np.arange(len(matches)), count) if count <= len(matches) else []
         return [Totals(total_of(references[group]), total_of(matches[group])) for group in groups]
 
+    def sums_of(self, phi: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sums over boxes of im1 with im2 under phi, by this rank alone.
+
+        Parameters
+        ----------
+        phi : (3, 4) array, about the centre
+        boxes : (n, 2, 3) int64 array, first and last + 1 voxel, ZYX
+
+        Returns
+        -------
+        (n,) REFERENCE and (n,) MATCH records
+        """
+        references, matches = np.zeros(len(boxes), REFERENCE), np.zeros(len(boxes), MATCH)
+        self._sums(self._trial(phi, False, None), boxes, references, matches)
+        return references, matches
+
     def _trial(self, phi: np.ndarray, contrast: bool, greys: tuple[float, float] | None) -> np.ndarray:
         """What the kernel is to sum up."""
         (offset1, offset2), (gain, shift) = self.offsets, greys or (1.0, 0.0)

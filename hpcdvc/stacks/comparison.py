@@ -12,6 +12,8 @@ from hpcdvc.stacks.products import Products, window_sums
 
 #: Part of the samples of a window that must be there, and that may be saturated.
 ENOUGH, MOST_SATURATED = 0.5, 0.1
+#: Fourth moment of speckle, in units of its squared variance.
+OF_SPECKLE = 9
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Compared:
     other_clipped : (sy, sx, h, w) bool, whether too much of what it is compared with is saturated
     squares, other_squares : (h, w) and (sy, sx, h, w) sums of the squares about the level: rounding is a part of them
     values : pixels and frames of a window, as many as count alike
+    textured : (h, w) the part of them that tell something
+    still, other_still : (h, w) and (sy, sx, h, w) correlation of the frames of a window with each other
     full : weight of a window of which nothing is missing
     """
 
@@ -63,6 +67,9 @@ class Compared:
     squares: Any
     other_squares: Any
     values: float
+    textured: Any
+    still: Any
+    other_still: Any
     full: float
 
 
@@ -88,11 +95,16 @@ def compare(a, b, weights, shape: Shape, settings: DenseSettings, xp: ModuleType
         sums = replace(sums, there=xp.broadcast_to(xp.full((1, 1), full), products.shape))
     with np.errstate(invalid="ignore", divide="ignore"):
         score = correlation(sums, xp) if settings.metric == "ncc" else -umpa_cost(sums, dark, xp) * full / sums.there
-    squares = _squares(a, b, 0 if settings.metric == "ncc" else 1, taps, shape, xp)
+    level = 0 if settings.metric == "ncc" else 1
+    squares = _squares(a, b, level, taps, shape, xp)
+    counted = (ok_a, ok_b) if settings.partial else (xp.ones(band.shape, bool) for band in (a, b))
+    zero = (xp.where(ok, band - level, 0) for ok, band in ((ok_a, a), (ok_b, b)))
+    (textured, still), (_, other) = (_parts(v, ok, taps, xp) for v, ok in zip(zero, counted, strict=True))
+    other_still = _at_all_displacements(other, still, shape, xp)
     values = len(a) / float(np.prod([np.square(t).sum() for t in taps]))
     score = xp.where(comparable, score, xp.nan)
     chosen = xp.where(sums.ir * sums.mm > sums.im * sums.rm, score, xp.nan) if dark else score
-    return Compared(sums, score, chosen, there, *clipped, *squares, values, full)
+    return Compared(sums, score, chosen, there, *clipped, *squares, values, textured, still, other_still, full)
 
 
 def _clipped(a, b, taps: tuple, shape: Shape, settings: DenseSettings, xp: ModuleType) -> tuple[Any, Any]:
@@ -107,6 +119,22 @@ def _squares(a, b, level: float, taps: tuple, shape: Shape, xp: ModuleType) -> t
     squares = (xp.where(xp.isfinite(stack), stack - level, 0) ** 2 for stack in (a, b))
     own, other = (window_sums(stack.sum(0), taps, xp) for stack in squares)
     return own, _at_all_displacements(other, own, shape, xp)
+
+
+def _parts(v, ok, taps: tuple, xp: ModuleType) -> tuple[Any, Any]:
+    """The part of the values of windows that tell something, and the correlation of their frames with each other: see
+    `cython/stacks/news.h`."""
+    counts, v = ok.sum(0, dtype=xp.float64), xp.where(ok, v, 0)
+    powers = ((v**i).sum(0) for i in (1, 2, 3, 4))
+    n, first, second, third, fourth = (window_sums(p, taps, xp) for p in (counts, *powers))
+    still = window_sums(v.sum(0) ** 2 / (counts + 1e-9), taps, xp)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = first / n
+        variance = second - n * mean**2
+        fourth = fourth - 4 * mean * third + 6 * mean**2 * second - 3 * n * mean**4
+        textured = xp.where(fourth > 0, xp.minimum(OF_SPECKLE * variance**2 / (n * fourth), 1), 1)
+        alike = xp.clip((n * (still - n * mean**2) / variance - 1) / (n - 1), 0, 1)
+        return textured, xp.where((n > 1) & (variance > 0), alike, 0)
 
 
 def _at_all_displacements(other, own, shape: Shape, xp: ModuleType):

@@ -17,7 +17,7 @@ from hpcdvc.stacks.peaks import Quadratic
 
 #: As in cython/stacks/judge.h, where they are explained.
 UNIQUE, FLATTEST, UNSURE, LIFT_UNSURE, ABOVE_ROUNDING = 0.95, 1e-4, 0.3, 0.25, 10
-ALONG_EDGE, NOISE_PEAK = 0.1, 14
+ALONG_EDGE, OF_EDGE, LEFT_OF_EDGE, NOISE_PEAK = 0.1, 0.25, 0.05, 14
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,10 @@ class Look:
     misfit : (h, w) that is left there at least, as far as is known
     curvatures : for each searched axis (h, w), in units of the best correlation
     least_curvature : (h, w) of all directions
+    along_edge : (h, w) the least that may be left of it, where the correlation across is no quadratic function
     exact : (h, w) misfit that is rounding
-    values, partly : (h, w) independent values of a window, and those for misfits, of which some are noise
+    values, most, partly : (h, w) independent values of a window, those there were if all of its texture were of one
+        kind, and those for misfits, of which some are noise
     trials : (h, w) independent displacements
     """
 
@@ -39,8 +41,10 @@ class Look:
     misfit: Any
     curvatures: list
     least_curvature: Any
+    along_edge: Any
     exact: Any
     values: Any
+    most: Any
     partly: Any
     trials: Any
 
@@ -73,7 +77,8 @@ def judge(c: Compared, shape: Shape, settings: DenseSettings, xp: ModuleType = n
         end(~top.found, Status.AMBIGUOUS)
         if settings.metric == "ncc" and settings.least_score is not None:
             end(top.height < settings.least_score, Status.DECORRELATED)
-        bar = _bar(c, middle, top, look, chance, settings, xp)
+        by_chance = chance_correlation(look.most, look.trials, xp)
+        bar = _bar(c, middle, top, look, by_chance, settings, xp)
         end(_rivals(c, best, bar, look, shape, xp), Status.AMBIGUOUS)
         found, known = values_of(c, best, top, shape, settings) if settings.metric != "ncc" else ({}, True)
         end(~xp.asarray(known), Status.AMBIGUOUS)
@@ -109,16 +114,20 @@ def _look(c: Compared, best: Best, middle: Sums, shape: Shape) -> Look:
     xp = best.xp
     other = best.around(c.other_squares, (0, 0))[..., 0, 0] / middle.other_variance
     exact = EXACT * xp.maximum(xp.maximum(c.squares / middle.own_variance, other), 1)
-    q = Quadratic.of_taylor(unsearched_filled(correlation(c.sums.map(best.around), xp), shape, xp))
+    near = unsearched_filled(correlation(c.sums.map(best.around), xp), shape, xp)
+    q = Quadratic.of_taylor(near)
     bends, curvatures, lift = (-q.fyy / q.f, -q.fxx / q.f), [], 1
     for axis, slope in ((0, q.fy / q.f), (1, q.fx / q.f)):
         if shape.beyond[axis]:
             curvatures.append(xp.maximum(bends[axis], FLATTEST))
             # where a cost is least the correlation need not have a peak
             lift = lift + xp.where(abs(slope) < curvatures[-1], slope**2 / (2 * curvatures[-1]), 0)
-    least = bends[0] if shape.beyond[0] else bends[1]
+    least = along_edge = bends[0] if shape.beyond[0] else bends[1]
     if all(shape.beyond):
         least = (bends[0] + bends[1]) / 2 - xp.sqrt((bends[0] - bends[1]) ** 2 / 4 + (q.fxy / q.f) ** 2)
+        # across an edge the correlation is no quadratic function, which looks like curvature along it
+        mixed = (near * xp.asarray([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]])).sum((-1, -2))
+        along_edge = least - OF_EDGE * xp.maximum(mixed, 0) / q.f
     height = xp.minimum(q.f * lift, 1)
     misfit = xp.maximum(xp.maximum(1 - height, LIFT_UNSURE * q.f * (lift - 1)), exact)
     alike = xp.ones(height.shape)
@@ -126,7 +135,12 @@ def _look(c: Compared, best: Best, middle: Sums, shape: Shape) -> Look:
         alike = alike * xp.sqrt(math.pi / curvature)
     alike = xp.clip(alike, 1, c.values / c.full)
     tried = float(np.prod([h - a + 1 for h, a in zip(shape.high, shape.low, strict=True)]))
-    return Look(height, misfit, curvatures, least, exact, c.values / alike, c.values / xp.sqrt(alike), tried / alike)
+    # what never moves is seen once
+    still = c.still * best.around(c.other_still, (0, 0))[..., 0, 0]
+    news = c.textured / (1 + (c.full - 1) * still)
+    most, partly = c.values / alike, c.values * xp.sqrt(news / alike)
+    curvature = curvatures, least, along_edge
+    return Look(height, misfit, *curvature, exact, news * most, most, partly, tried / alike)
 
 
 def _flat(look: Look, pixels: float, xp: ModuleType):
@@ -138,6 +152,7 @@ def _flat(look: Look, pixels: float, xp: ModuleType):
     greatest = look.curvatures[0] if len(look.curvatures) == 1 else xp.maximum(*look.curvatures)
     of_noise = NOISE_PEAK * look.misfit / math.sqrt(pixels)
     made = (look.least_curvature < ALONG_EDGE * greatest) & (look.least_curvature < of_noise)
+    made |= (look.along_edge < LEFT_OF_EDGE * greatest) & (look.along_edge < of_noise)
     return ~(steep & (variance < UNSURE**2)) | made
 
 

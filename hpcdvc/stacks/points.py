@@ -124,10 +124,10 @@ def global_shift_of_points(
     for point in points.tolist():
         window = tuple(slice(at - half_window, at + half_window + 1) for at in point)
         found.append(shift_of_window(im1, im2, window, reach, peak, xp))
-    return _together(points, found, global_value)
+    return _together(points, found, half_window, global_value)
 
 
-def _together(points: np.ndarray, found: list[MapShift], global_value: str) -> PointShifts:
+def _together(points: np.ndarray, found: list[MapShift], half_window: int, global_value: str) -> PointShifts:
     """What the windows say together."""
     displacements = np.array([one.displacement for one in found])
     statuses = np.array([one.status for one in found], np.int8)
@@ -137,7 +137,9 @@ def _together(points: np.ndarray, found: list[MapShift], global_value: str) -> P
     else:
         codes, counts = np.unique(statuses[statuses != Status.CONVERGED], return_counts=True)
         value, status = np.full(2, np.nan), Status(int(codes[counts.argmax()]))
-    std = _deviation(measured) if status == Status.CONVERGED else value
+    std = value
+    if status == Status.CONVERGED:
+        std = _deviation(measured, _shared(points[statuses == Status.CONVERGED], 2 * half_window + 1))
     return PointShifts(value, std, status, points, displacements, statuses, np.array([one.score for one in found]))
 
 
@@ -178,9 +180,19 @@ def _middle(values: np.ndarray, name: str) -> float:
     return float((values[2:-2] if len(values) > 7 else values).mean())
 
 
-def _deviation(values: np.ndarray) -> np.ndarray:
-    """Standard deviation of a median, from the median deviation."""
-    if len(values) < 2:
+def _shared(points: np.ndarray, size: int) -> float:
+    """Part of the pixels of a window that another one has as well, the mean of all pairs."""
+    apart = np.abs(points[:, None] - points)
+    shared = np.prod(np.clip(1 - apart / size, 0, None), axis=-1)
+    return float((shared.sum() - len(points)) / max(len(points) * (len(points) - 1), 1))
+
+
+def _deviation(values: np.ndarray, shared: float) -> np.ndarray:
+    """Standard deviation of a median, from the median deviation.
+
+    Of values of windows that share a part of their pixels that part of the error is common to all: it does not scatter.
+    """
+    if len(values) < 2 or shared >= 1:
         return np.full(2, np.nan)
     scatter = 1.4826 * np.median(abs(values - np.median(values, 0)), 0)
-    return scatter * np.sqrt(np.pi / 2 / len(values))
+    return scatter * np.sqrt(np.pi / 2 / len(values) + shared / (1 - shared))

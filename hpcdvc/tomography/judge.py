@@ -3,6 +3,7 @@
 The statuses are those of hpcdvc.fields.status: 2 only where views no longer moved and show what the others show.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,7 +152,8 @@ def strangers(held: Held) -> np.ndarray:
 
 def growth(history: list[State], stages: tuple[Stage, ...]) -> str | None:
     """What is to be said of an alignment whose residual has grown on its last level."""
-    of_level = [state for state in history if stages[min(state.stage, len(stages) - 1)].binning == stages[-1].binning]
+    last_level = [stages[min(state.stage, len(stages) - 1)].binning == stages[-1].binning for state in history[1:]]
+    of_level = [history[0], *itertools.compress(history[1:], last_level)]  # the start is always told on the last level
     least, last = min(of_level, key=lambda state: state.residual), history[-1]
     if not last.residual > (1 + GROWN) * least.residual:
         return None

@@ -44,7 +44,7 @@ class Level:
     ----------
     geometry : of the views as they are here
     crop : slices of a view that are compared
-    endless : the object goes on beyond the ends of the axis, of which there is enough to leave some out
+    endless : the object goes on beyond the ends of the axis, and only there; there is enough of it to leave some out
     """
 
     def __init__(self, scan: Scan, views: np.ndarray, weights: np.ndarray, binning: int, settings: AlignSettings, team):
@@ -53,7 +53,8 @@ class Level:
         self.views, self.weights = binned_views(views, weights, binning)
         self.projector = make_projector(self.geometry, team, settings.mode, settings.adjoint == "exact")
         tall = min(self.geometry.shape[1], self.geometry.volume[2]) >= 2 * MARGIN + LEAST_PIXELS
-        self.endless = scan.geometry.single_axis and tall and touches(views, 1, team)
+        within, beyond = (touches(views, axis, team) == wanted for axis, wanted in ((0, False), (1, True)))
+        self.endless = scan.geometry.single_axis and tall and within and beyond
         j0, j1, k0, k1 = settings.crop or (0, scan.geometry.shape[0], 0, scan.geometry.shape[1])
         self.crop = slice(j0 // binning, -(-j1 // binning)), slice(k0 // binning, -(-k1 // binning))
 

@@ -34,6 +34,7 @@ LINES = {
     "pixelSearchPropagate": "a b -sp 1 1 1 0 0 0",
     "reg": "a b",
     "regularStrain": "a",
+    "report": "a.hdf",
     "shift": "a b",
     "umpa": "a b",
 }

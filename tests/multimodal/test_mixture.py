@@ -5,7 +5,7 @@ import pytest
 from joint_histograms import NOISE, SAME_IN_IM1, THREE, TWO, drawn
 
 from hpcdvc.multimodal.components import SEGMENT, Mixture
-from hpcdvc.multimodal.mixture import bic, fit_mixture, fit_weights
+from hpcdvc.multimodal.mixture import bic, fit_mixture, fit_weights, surplus_of
 from hpcdvc.multimodal.peaks import find_peaks
 
 #: means, weights, part of the voxels in each boundary, how they are spread, allowed error of a mean (bins of 128)
@@ -98,19 +98,64 @@ def test_fewer_phases_asked_than_there_are():
 FIVE = ((20, 20), (20, 60), (60, 20), (60, 60), (100, 100))
 
 
+@pytest.mark.parametrize("noise", [4, 8])
 @pytest.mark.parametrize("n_phases", [1, 2, 3, 4])
-def test_no_phase_swallows_others(n_phases):
+def test_no_phase_swallows_others(n_phases, noise):
     """What is asked for are phases, not what several of them make up together."""
-    mixture = fit_mixture(drawn(FIVE, [0.2] * 5), n_phases)
+    mixture = fit_mixture(drawn(FIVE, [0.2] * 5, noise=(noise, noise)), n_phases)
     assert mixture.n_phases == n_phases
     away = np.linalg.norm(mixture.means[:n_phases, None] - np.array(FIVE), axis=2)
-    assert away.min(axis=1).max() < 0.3
+    assert away.min(axis=1).max() < 0.02 * noise**2
     assert len(set(away.argmin(axis=1))) == n_phases
-    np.testing.assert_allclose(mixture.weights[:n_phases], 0.2, atol=0.02)
+    np.testing.assert_allclose(mixture.weights[:n_phases], 0.2, atol=0.01 * noise)
 
 
 def test_as_many_phases_as_there_are():
     assert fit_mixture(drawn(FIVE, [0.2] * 5), "auto").n_phases == 5
+
+
+def test_as_few_phases_as_the_voxels_tell():
+    """In the middle between two phases is a third one, or a boundary: only with many voxels this can be told."""
+    three = (*TWO, (60, 65))
+    for voxels, told in ((400, 2), (10_000, 3)):
+        histogram = drawn(three, (0.4, 0.4, 0.2), voxels=voxels)
+        assert len(find_peaks(histogram)) == 3
+        assert fit_mixture(histogram, "auto").n_phases == told
+
+
+def test_peaks_of_noise_are_none():
+    for voxels in (300, 3000, 30_000):
+        assert len(find_peaks(drawn([(64, 60)], [1.0], noise=(20, 20), voxels=voxels))) == 1
+
+
+def mixture_of(weights, means) -> Mixture:
+    """Phases of a standard deviation of 2 bins, without boundaries."""
+    widths = np.tile(4 * np.eye(2), (len(weights), 1, 1))
+    return Mixture.of(np.array(weights), np.array(means, float), widths, np.empty((0, 2)), 1 - sum(weights))
+
+
+def test_surplus_phases():
+    """The lighter of two that are one, and what has no voxels."""
+    apart = ((20, 20), (40, 20), (20, 24.2))
+    assert surplus_of(mixture_of((0.5, 0.3, 0.1), apart)) is None
+    near = ((20, 20), (40, 20), (20, 23.8))
+    assert surplus_of(mixture_of((0.5, 0.3, 0.1), near)) == 2
+    assert surplus_of(mixture_of((0.1, 0.3, 0.5), near)) == 0
+    assert surplus_of(mixture_of((0.5, 0.0005, 0.1), apart)) == 1
+    assert surplus_of(mixture_of((0.0005,), apart[:1])) is None
+
+
+def test_information_criterion():
+    """Two phases and a boundary have 2 x 5 numbers for means and covariances, and 9 free weights."""
+    histogram = drawn(TWO, (0.4, 0.35), 0.25)
+    mixture = fit_mixture(histogram, 2)
+    f, g = np.nonzero(histogram)
+    away = np.stack([f, g], axis=1) - mixture.means[:, None]
+    square = np.einsum("kni,kij,knj->kn", away, np.linalg.inv(mixture.covariances), away)
+    height = mixture.weights / (2 * np.pi * np.sqrt(np.linalg.det(mixture.covariances)))
+    density = (height[:, None] * np.exp(-square / 2)).sum(axis=0) + mixture.background / histogram.size
+    likelihood = (histogram[f, g] * np.log(density)).sum()
+    assert bic(mixture, histogram) + 2 * likelihood == pytest.approx(19 * np.log(histogram.sum()), abs=0.5)
 
 
 def test_one_phase():

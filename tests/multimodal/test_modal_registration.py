@@ -134,6 +134,28 @@ def test_what_does_not_match_is_not_called_measured(name, levels, is_rigid, kind
     assert result.return_status != Status.CONVERGED
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_small_images_that_match_by_chance(seed):
+    """With so few details one place or other explains a part of them; places beside it explain as much."""
+    shape = (40, 40)
+    pair = [modal_pair(shape, rigid(shape, 0, 0, 0), seed + k, feature=3.0)[k > 0] for k in (0, 100)]
+    result = multimodal_registration(*pair, phi_rigid=True)
+    assert result.return_status != Status.CONVERGED
+
+
+def test_ball_whose_rotation_nothing_shows():
+    rng = np.random.default_rng(2)
+    from_centre = np.linalg.norm(
+        np.indices((36, 36, 36)) - 17.5 - np.array([0.7, -0.4, 0.2])[:, None, None, None], axis=0
+    )
+    ball = 1 / (1 + np.exp(2 * (from_centre - 9)))
+    im1, im2 = (image + 0.03 * rng.standard_normal(ball.shape) for image in (np.roll(ball, 1, axis=2), 1 - ball))
+    result = multimodal_registration(im1, im2, phi_rigid=True)
+    rotation = np.sqrt(result.variance.reshape(3, 4)[[1, 2, 2], [0, 0, 1]])
+    assert result.return_status != Status.CONVERGED or (rotation > 0.02).any()
+    np.testing.assert_allclose(result.t, [0, 0, -1], atol=0.05)
+
+
 def test_little_that_meets():
     im1, im2, _ = case("volume")
     start = np.eye(4)
@@ -246,3 +268,14 @@ def test_centre_of_the_result():
         register_modal(levels, settings, np.eye(4), at, Team(), Journal(quiet=True))[-1] for at in (middle, other)
     )
     np.testing.assert_allclose(at_points(one.phi, middle, other[None])[0], two.phi, atol=2e-3)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("name", SHAPES)
+def test_ranks_change_no_bit_of_a_registration(team, name):
+    im1, im2, _ = case(name)
+    ours, alone = (multimodal_registration(im1, im2, bin_levels=2, comm=comm) for comm in (team.comm, None))
+    assert ours.return_status == Status.CONVERGED
+    for field in ("phi", "variance", "log_likelihood", "residual_field", "phase_field"):
+        assert np.asarray(getattr(ours, field)).tobytes() == np.asarray(getattr(alone, field)).tobytes(), field
+    assert ours.levels[-1].history.tobytes() == alone.levels[-1].history.tobytes()

@@ -297,3 +297,35 @@ def test_arrays_that_do_not_fit():
         measure_rows(im1.astype("f8"), im1.astype("f8"), 0, rows, SHAPE[0], settings)
     with pytest.raises(ValueError, match="above 0"):
         measure_rows(im1, im1, 0, rows, SHAPE[0], DenseSettings(3, (-4, 4, -4, 4), "umpa"), np.zeros(2))
+
+
+def edges_and_spots(kind, u, count):
+    """The same in all frames: a straight edge, oblique to the pixels, or one corner or spot."""
+    y, x = (np.arange(n) - n // 2 - shift for n, shift in zip(SHAPE, u, strict=True))
+    y, x = y[:, None], x[None]
+    image = {
+        "edge": np.tanh(0.7 * y + 0.7 * x),
+        "corner": (1 + np.tanh(y)) * (1 + np.tanh(x)) / 4,
+        "spot": np.exp(-(y**2 + x**2) / 2),
+    }[kind]
+    return MEAN + CONTRAST * np.repeat(image[None], count, axis=0)
+
+
+@pytest.mark.parametrize("count, metric", [(1, "ncc"), (4, "ncc"), (16, "ncc"), (16, "umpa-dark")])
+def test_edge_the_same_in_all_frames(count, metric):
+    """Across it windows tell, along it they do not, though the correlation across is no quadratic function."""
+    im1, im2 = (edges_and_spots("edge", u, count) for u in ((0, 0), (0.4, 0.7)))
+    for sd in (0.1, 0.5, 2):
+        found = measure(im1 + noise(im1, sd, 1), im2 + noise(im2, sd, 2), metric=metric)
+        assert (found["status"] == 2).mean() < 0.002
+
+
+@pytest.mark.parametrize("kind", ["corner", "spot"])
+def test_few_pixels_the_same_in_all_frames(kind):
+    """In noise they are less than they seem: a part of a window tells nothing, nor does what frames repeat."""
+    u = 1.3, -0.6
+    im1, im2 = (edges_and_spots(kind, shift, 4) for shift in ((0, 0), u))
+    for sd in (2, 5):
+        found = measure(im1 + noise(im1, sd, 1), im2 + noise(im2, sd, 2), half_window=5)
+        wrong = np.abs(found["displacement"] - u).max(-1) > 1
+        assert wrong[found["status"] == 2].sum() < 10

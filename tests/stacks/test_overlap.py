@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from shift_cases import cosines, pair
 
 from hpcdvc.fields.status import Status
@@ -71,6 +72,39 @@ def test_noise_does_not_pull_towards_whole_or_half_pixels(noise, trials):
     assert np.abs(errors.mean(axis=0)).max() < 0.03
     least, most = (0.75, 1.3) if trials > 16 else (0.6, 1.7)
     assert least < np.mean([shift.std[1:] for shift in found]) / np.sqrt(np.mean(errors**2)) < most
+
+
+def misfitting(kind, seed, shift=(1.37, -0.62)):
+    """Cosines and the same moved, with what a shift does not explain: smooth noise, or images that turn or stretch."""
+    rng, (y, x) = np.random.default_rng(seed), np.mgrid[:64, :64] - 31.5
+    moved = y - shift[0], x - shift[1]
+    if kind == "turned":
+        moved = moved[0] + 0.02 * moved[1], moved[1] - 0.02 * moved[0]
+    elif kind == "strained":
+        moved = 0.98 * moved[0], 1.02 * moved[1]
+    images = np.zeros((2, 64, 64))
+    for _ in range(60):
+        (ky, kx), phase = rng.uniform(-1, 1, 2), rng.uniform(0, 2 * np.pi)
+        images += [np.cos(ky * a + kx * b + phase) for a, b in ((y, x), moved)]
+    images /= np.sqrt(30)
+    if kind == "smooth noise":
+        noise = gaussian_filter(rng.standard_normal((64, 64)), 3)
+        images[1] += 0.5 * noise / noise.std()
+    return images, shift
+
+
+@pytest.mark.parametrize("kind", ["smooth noise", "turned", "strained"])
+def test_errors_of_a_misfit_that_is_not_white(kind):
+    """Blocks of it pull together; of white noise errors would be down to a fifth of the true ones."""
+    found = []
+    for seed in range(10):
+        (im1, im2), true = misfitting(kind, seed)
+        shift = measure_shift(im1, im2, OVERLAP)
+        assert shift.status == 2
+        found.append((shift.displacement[1:] - true, shift.std[1:]))
+    errors, std = np.array(found).transpose(1, 0, 2)
+    assert 0.7 < std.mean() / np.sqrt(np.mean(errors**2)) < 3.5
+    assert (np.abs(errors) < 3 * std).all()
 
 
 def test_pixels_that_are_not_there_do_not_count():

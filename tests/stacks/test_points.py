@@ -37,6 +37,20 @@ def test_truth(shift):
     assert (many.std < 0.05).all()
 
 
+@pytest.mark.parametrize("half_window", [8, 14])
+def test_windows_that_share_pixels_share_errors(half_window):
+    """30 windows of a small image are far from 30 independent ones."""
+    shift, found = (2.3, -4.6), []
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        im1, im2 = (waves(at, seed=seed) + random.normal(0, 25, (56, 60)) for at in ((0, 0), shift))
+        many = global_shift_of_points(im1, im2, **POINTS | {"half_window": half_window})
+        assert many.status == Status.CONVERGED
+        found.append((many.displacement - shift, many.std))
+    errors, std = np.array(found).transpose(1, 0, 2)
+    assert 0.7 < std.mean() / np.sqrt(np.mean(errors**2)) < 1.6
+
+
 def test_ranges_need_not_be_about_zero():
     shift = global_shift_of_map(waves(), waves((8.2, -3.1)), (5, 11, -5, -1))
     assert np.allclose(shift.displacement, (8.2, -3.1), atol=0.1) and shift.lowest == (5, -5)

@@ -1,0 +1,85 @@
+"""What a report says in words and numbers."""
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+
+from hpcdvc import __version__
+from hpcdvc.fields.decomposition import decompose_f
+from hpcdvc.pages.result_file import ResultFile
+
+#: Columns that come first where a report has room for some only.
+FIRST = ("displacement", "displacement_std", "e", "vol", "dev", "rotation", "zncc", "error", "CC", "residual")
+#: What the record of a run says that stands elsewhere in a report.
+ELSEWHERE = ("argv", "key", "hpcdvc")
+
+
+def facts_of(result: ResultFile) -> dict:
+    """All that a report says, as JSON has it: command, versions, images, statuses, numbers, cost."""
+    provenance = result.metadata.get("provenance") or {}
+    return {
+        "result": Path(result.path).name,
+        "program": provenance.get("program", "hpcdvc"),
+        "command": command_line(result),
+        "version": result.record.get("hpcdvc", "not recorded"),
+        "reported_by": __version__,
+        "kind": result.kind,
+        "shape": list(result.shape),
+        "made_from": {name: value for name, value in provenance.items() if isinstance(value, dict)},
+        "parameters": result.metadata.get("parameters") or {},
+        "statuses": result.metadata.get("statuses") or {},
+        "numbers": numbers_of(result),
+        "run": {name: value for name, value in result.record.items() if name not in ELSEWHERE},
+    }
+
+
+def command_line(result: ResultFile) -> str:
+    """How the command was typed; where no record tells it, its name and parameters."""
+    argv = result.record.get("argv")
+    if isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv):
+        name = Path(argv[0]).name
+        return shlex.join([name, *argv[1:]] if name != "__main__.py" else ["hpcdvc", *argv[1:]])
+    program = (result.metadata.get("provenance") or {}).get("program", "hpcdvc")
+    chosen = {name: value for name, value in (result.metadata.get("parameters") or {}).items() if value is not None}
+    return f"{program} with " + ", ".join(f"{name} = {value}" for name, value in chosen.items())
+
+
+def numbers_of(result: ResultFile) -> list[dict]:
+    """Least, median, mean and greatest of each number of the columns, of measured points; of large results of planes
+    spread evenly."""
+    found, part = [], result.sample
+    measured = np.ravel(np.broadcast_to(result.measured(part), (np.zeros(result.shape, bool)[part]).shape))
+    for name in ordered(result):
+        values = result.values(name, part)
+        values = values.reshape(measured.size, -1)[measured]
+        for end, one in zip(ends_of(values.shape[1]), values.T, strict=True):
+            one = one[np.isfinite(one)]
+            if one.size:
+                some = {"least": one.min(), "median": np.median(one), "mean": one.mean(), "greatest": one.max()}
+                numbers = {key: float(f"{value:.6g}") for key, value in some.items()}
+                unit = result.columns[name].unit
+                found.append({"column": f"{name}{end}", "unit": unit, "points": int(one.size), **numbers})
+    return found
+
+
+def ordered(result: ResultFile) -> list[str]:
+    """Names of the columns that a report tells numbers of: no Phi, whose parts are told, and no statuses."""
+    left_out = {"Phi", "Phi_variance", "returnStatus", "measured_Phi", "measured_status", "label", "step"}
+    names = [name for name in result.columns if name not in left_out]
+    return sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+
+
+def ends_of(width: int) -> list[str]:
+    """What follows the name of a column for each of its numbers, ZYX."""
+    if width == 6:
+        return [f" {pair}" for pair in ("zz", "zy", "zx", "yy", "yx", "xx")]
+    if width == 9:
+        return [f" {i}{j}" for i in "zyx" for j in "zyx"]
+    return [f" {axis}" for axis in "zyx"] if width == 3 else [""] * width
+
+
+def strains(f: np.ndarray, flat: bool) -> dict[str, np.ndarray]:
+    """Volumetric and deviatoric strain of transformation gradients (..., 3, 3)."""
+    parts = decompose_f(f, two_d=flat)
+    return {"volumetric strain": parts.vol, "deviatoric strain": parts.dev}
