@@ -80,7 +80,6 @@ NAMES = (
     ("spam.DIC.multimodalRegistration", "hpcdvc.multimodal.api.multimodal_registration"),
     ("spam.DIC.gaussianMixtureParameters", "hpcdvc.multimodal.histogram.gaussian_mixture_parameters"),
     ("spam.DIC.phaseDiagram", "hpcdvc.multimodal.phases.phase_diagram"),
-    ("spam.DIC.multimodalRegistration", "hpcdvc.multimodal.api.multimodal_registration"),
     ("spam.DIC.pixelSearch", "hpcdvc.search.api.pixel_search"),
     ("spam.DIC.register", "hpcdvc.registration.api.register"),
     ("spam.DIC.register, for each of many windows", "hpcdvc.registration.windows.register_windows"),
