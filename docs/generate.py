@@ -77,6 +77,7 @@ NAMES = (
     ("spam.DIC.mergeRegistrationAndDiscreteFields", "hpcdvc.labels.starts.merge_registration_and_discrete_fields"),
     ("spam.DIC.mergeRegularGridAndDiscrete", "hpcdvc.steps.kinematics.merge_regular_grid_and_discrete"),
     ("", "hpcdvc.multimodal.histogram.joint_histogram"),
+    ("spam.DIC.multimodalRegistration", "hpcdvc.multimodal.api.multimodal_registration"),
     ("spam.DIC.gaussianMixtureParameters", "hpcdvc.multimodal.histogram.gaussian_mixture_parameters"),
     ("spam.DIC.phaseDiagram", "hpcdvc.multimodal.phases.phase_diagram"),
     ("spam.DIC.pixelSearch", "hpcdvc.search.api.pixel_search"),

@@ -91,6 +91,10 @@ PARAMETERS = {
     "measure_shift": "im1 im2 settings noise mask1 mask2",
     "merge_registration_and_discrete_fields": "registration discrete file_name reg_tsv_bin_ratio",
     "merge_regular_grid_and_discrete": "regular_grid discrete labelled_image binning_labelled always_label",
+    "multimodal_registration": (
+        "im1 im2 phase_diagram gaussian_parameters im1_mask phi_init margin max_iterations delta_phi_min "
+        "interpolation_order verbose bins n_phases"
+    ),
     "neighbours": "labels method neighbours_range",
     "normalize_image": "mat",
     "phase_diagram": "gaussian_parameters joint_histogram voxel_coverage sigma_max bins",
@@ -122,7 +126,7 @@ OTHERS = {"DEBUG"}
 #: whole volumes and fields are worked on by many ranks: of a communicator that is handed over, never of all there are
 COLLECTIVE = {
     *("apply_mesh_transformation", "apply_phi", "apply_phi_field", "read", "register", "register_multiscale"),
-    *("global_correlation", "phase_matching_alignment"),
+    *("global_correlation", "multimodal_registration", "phase_matching_alignment"),
     *("estimate_displacement_from_quadratic_fit", "estimate_local_quadratic_coherency", "interpolate_phi_field"),
 }
 

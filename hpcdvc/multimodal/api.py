@@ -115,7 +115,7 @@ def multimodal_registration(
 
     References
     ----------
-    Tudisco et al. 2017, doi 10.1088/1361-6501/aa7b48
+    Tudisco et al. 2017, An extension of digital volume correlation for multimodality image registration
     """
     if interpolation_order not in (1, 3):
         raise UserError(f"an interpolation of order {interpolation_order} is not known: 1 or 3")

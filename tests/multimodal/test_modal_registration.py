@@ -134,7 +134,7 @@ def test_what_does_not_match_is_not_called_measured(name, levels, is_rigid, kind
     assert result.return_status != Status.CONVERGED
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_small_images_that_match_by_chance(seed):
     """With so few details one place or other explains a part of them; places beside it explain as much."""
     shape = (40, 40)
@@ -230,7 +230,7 @@ def test_a_run_goes_on_with_the_same_bits():
     np.testing.assert_array_equal(rows, whole[-1].history)
     assert list(rows["index"]) == list(range(len(rows)))
     assert set(rows["stage"]) == {1, 2, 3}
-    for kept in range(1, len(rows), 2):
+    for kept in range(2, len(rows), 4):
         more = []
         again = run(levels, Journal(more.append, rows[:kept], quiet=True), n_phases=(3,))
         assert len(more) == len(rows) - kept
