@@ -189,7 +189,7 @@ class _Way:
         margin, at = settings.margin_of(shape, level.factor), (self.centre - level.first) / level.step
         pair = ModalPair(level, ranges, settings.bins, margin, at, self.team)
         rows = [history, done := journal.done(level.factor)]
-        state = Iterate.of_rows(done) if len(done) else Iterate.at(to_level(phi, level))
+        state = Iterate.of_rows(done) if len(done) else Iterate.at(to_level(phi, level), settings)
         journal.say(
             f"binning {level.factor}: {' x '.join(map(str, shape))} voxels (ZYX), margin {' '.join(map(str, margin))}"
         )

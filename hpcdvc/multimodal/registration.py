@@ -82,9 +82,10 @@ class Iterate:
     trail: np.ndarray = field(default_factory=lambda: NO_TRAIL)
 
     @classmethod
-    def at(cls, phi: np.ndarray) -> "Iterate":
-        """Before the first iteration."""
-        return cls(0, 0, APPROACH, phi, phi)
+    def at(cls, phi: np.ndarray, settings: ModalSettings) -> "Iterate":
+        """Before the first iteration. Phases of a file are those that its Phi has settled on: it stays there."""
+        replayed = settings.phases is not None and settings.phases.complete
+        return cls(0, 0, SETTLE if replayed else APPROACH, phi, phi)
 
     def row(self, index: int, factor: int) -> np.ndarray:
         """As one record of ITERATE."""
@@ -158,9 +159,12 @@ def iterate(
             return objective_of(mixture_of(histogram, settings, n_phases), settings)
 
         objective = team.agree(make) if objective is None or not state.since else objective
-        sums = pair.sums(state.phi, objective, sampled=state.stage == APPROACH)
+        stage, sums = state.stage, pair.sums(state.phi, objective, sampled=state.stage == APPROACH)
         state = team.agree(lambda sums=sums, state=state: _step(sums, state, settings, unknowns))
-        histogram = histogram if state.since else sums.histogram
+        if stage == SETTLE and state.stage == APPROACH:
+            histogram = pair.histogram(state.fitted, True)
+        elif not state.since:
+            histogram = sums.histogram
         yield state
 
 
@@ -227,6 +231,8 @@ def _judged(state: Iterate, before: np.ndarray, settings: ModalSettings) -> Iter
         return replace(state, status=int(Status.CONVERGED))
     if state.number >= settings.max_iterations:
         return replace(state, status=int(Status.MAX_ITERATIONS))
+    if state.stage == SETTLE and state.number == 1 and state.delta_phi_norm > NEAR:
+        return replace(newly, stage=APPROACH, phi=before, trail=NO_TRAIL)  # phases of a file whose Phi is but a guess
     if state.stage == APPROACH:
         far = state.delta_phi_norm > NEAR and state.number < MOST_APPROACH * settings.max_iterations
         return newly if far else replace(newly, stage=ALTERNATE, trail=NO_TRAIL)  # another objective

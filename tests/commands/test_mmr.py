@@ -137,6 +137,18 @@ def test_starts(here):
         check(field)
         assert np.abs(field.phi - expected.phi).max() < 5e-3
         assert field.iterations[0] <= expected.iterations[0], name
+        if name == "phases":
+            assert field.iterations[0] == 1 and np.abs(field.phi - expected.phi).max() < 2e-5
+
+
+def test_phases_with_a_rough_phi(here):
+    """Phases of a file whose Phi is a guess lead to where Phi has settled on them, too."""
+    expected, told = read_field("done/P-mmr.hdf"), json.loads(Path("done/P-mmr-phases.json").read_text())
+    told["Phi"] = np.eye(4).tolist()
+    Path("guess.json").write_text(json.dumps(told))
+    assert main("mmr", [*PAIR, "--phases", "guess.json", "-od", "guess", "-q"]) == 0
+    found = read_field("guess/im1-im2-mmr.hdf")
+    assert found.iterations[0] > 3 and np.abs(found.phi - expected.phi).max() < 2e-4
 
 
 def test_auto(here):
