@@ -138,7 +138,7 @@ def test_starts(here):
         assert np.abs(field.phi - expected.phi).max() < 5e-3
         assert field.iterations[0] <= expected.iterations[0], name
         if name == "phases":
-            assert field.iterations[0] == 1 and np.abs(field.phi - expected.phi).max() < 2e-5
+            assert field.iterations[0] == 1 and np.abs(field.phi - expected.phi).max() < 2e-4  # less than -dp
 
 
 def test_phases_with_a_rough_phi(here):
