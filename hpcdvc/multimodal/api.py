@@ -115,7 +115,7 @@ def multimodal_registration(
 
     References
     ----------
-    Tudisco et al. 2017, doi 10.1016/j.ymeth.2015.09.003
+    Tudisco et al. 2017, doi 10.1088/1361-6501/aa7b48
     """
     if interpolation_order not in (1, 3):
         raise UserError(f"an interpolation of order {interpolation_order} is not known: 1 or 3")
@@ -148,7 +148,7 @@ def _level_of(im1: np.ndarray, im2: np.ndarray, im1_mask: np.ndarray | None, bin
             raise UserError(f"the mask of shape {np.shape(im1_mask)} does not fit im1 of shape {np.shape(im1)}")
         if not mask.any():
             raise UserError("the mask is 0 everywhere: no voxel is left to register")
-    first = 2 ** (bin_levels - 1) if bin_levels >= 1 else 0
+    first = 2 ** (int(bin_levels) - 1) if bin_levels >= 1 and bin_levels == int(bin_levels) else 0
     if not 1 <= first <= coarsest(one.shape):
         raise UserError(f"{bin_levels} levels are not possible for images of {one.shape} voxels")
     return Level.of(one, two, mask), first

@@ -20,6 +20,8 @@ NARROWEST = 0.5
 LEAST_BACKGROUND = 1e-4
 LEAST_PHASE = 1e-3
 LEAST_BOUNDARY = 1e-3
+#: Weight that a phase keeps where it has no voxel at all.
+LEAST_WEIGHT = 1e-9
 #: Iterations of a fit: always the same number, so that it changes little where the histogram does. Trials of how many
 #: phases there are need fewer.
 ITERATIONS = 30
@@ -183,7 +185,7 @@ def reweighted(mixture: Mixture, weights: np.ndarray, means: np.ndarray, covaria
     n = mixture.n_phases
     boundaries = weights[n:].reshape(-1, SEGMENT)
     kept = boundaries.sum(axis=1) > LEAST_BOUNDARY
-    weights = np.concatenate([weights[:n], boundaries[kept].ravel()])
+    weights = np.concatenate([np.maximum(weights[:n], LEAST_WEIGHT), boundaries[kept].ravel()])
     background = max(1 - weights.sum(), LEAST_BACKGROUND)
     return Mixture.of(weights * (1 - background) / weights.sum(), means, covariances, mixture.pairs[kept], background)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hpcdvc.errors import UserError
 from hpcdvc.registration.settings import Iterations
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 BINS = (8, 1024)
 #: Part of each side that may be left out.
 MOST_LEFT_OUT = 0.45
+#: Largest grey value: what float32 holds.
+BRIGHTEST = 3e38
 AUTO = "auto"
 
 
@@ -59,7 +63,7 @@ class ModalSettings:
 
     def __post_init__(self) -> None:
         Iterations(self.max_iterations, self.min_delta_phi)
-        if self.n_phases != AUTO and not (self.n_phases and all(n == int(n) and n >= 1 for n in self.n_phases)):
+        if self.n_phases != AUTO and not _are_numbers(self.n_phases):
             raise UserError(f"{self.n_phases} phases are not possible: 1 or more for each level, or {AUTO!r}")
         if not BINS[0] <= self.bins <= BINS[1]:
             raise UserError(f"a joint histogram of {self.bins} bins is not possible: {BINS[0]} to {BINS[1]}")
@@ -70,6 +74,10 @@ class ModalSettings:
         for image, (low, high) in zip(self.names, self.ranges, strict=True):
             if None not in (low, high) and not low < high:
                 raise UserError(f"the grey values of {image} from {low:g} to {high:g} are no range")
+            if not all(grey is None or abs(grey) <= BRIGHTEST for grey in (low, high)):
+                raise UserError(f"the grey values of {image} must be {-BRIGHTEST:g} to {BRIGHTEST:g}")
+        if self.phases is None and not max(self.thresholds) < self.bins:
+            raise UserError(f"a threshold of bin {max(self.thresholds)} leaves nothing of {self.bins} bins")
         for name in ("distance", "fit_distance"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise UserError(f"{name} must be above 0, not {getattr(self, name)}")
@@ -95,3 +103,12 @@ class ModalSettings:
         if isinstance(self.margin, tuple):
             return tuple(0 if n == 1 else m // factor for n, m in zip(shape, self.margin, strict=True))
         return tuple(0 if n == 1 else int(max(self.crop, self.margin) * n) for n in shape)
+
+
+def _are_numbers(n_phases: object) -> bool:
+    """Whether there are some numbers of phases, whole ones from 1."""
+    return (
+        isinstance(n_phases, tuple | list)
+        and bool(n_phases)
+        and all(isinstance(n, int | float | np.number) and n >= 1 and n == n // 1 for n in n_phases)
+    )

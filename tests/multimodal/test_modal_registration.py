@@ -186,6 +186,10 @@ def test_start_in_a_false_maximum():
         ({"im1_mask": np.zeros(SHAPES["volume"])}, "0 everywhere"),
         ({"im1_mask": np.ones((3, 3, 3))}, "does not fit"),
         ({"n_phases": 0}, "phases"),
+        ({"n_phases": 1.5}, "phases"),
+        ({"n_phases": "two"}, "phases"),
+        ({"bin_levels": 1.5}, "levels"),
+        ({"ranges": ((-np.inf, np.inf), (None, None))}, "3e"),
         ({"n_phases": (2, 2)}, "2 numbers of phases for 1 levels"),
         ({"bins": 4}, "bins"),
         ({"bin_levels": 9}, "levels"),
@@ -279,3 +283,21 @@ def test_ranks_change_no_bit_of_a_registration(team, name):
     for field in ("phi", "variance", "log_likelihood", "residual_field", "phase_field"):
         assert np.asarray(getattr(ours, field)).tobytes() == np.asarray(getattr(alone, field)).tobytes(), field
     assert ours.levels[-1].history.tobytes() == alone.levels[-1].history.tobytes()
+
+
+@pytest.mark.parametrize("greys", [None, (0.5,)], ids=["grey", "two values"])
+def test_an_image_and_itself(greys):
+    """They explain each other wholly, before the first iteration."""
+    image = case("volume")[0]
+    image = image if greys is None else (image > greys[0]).astype("u1")
+    result = multimodal_registration(image, image)
+    assert result.return_status == Status.CONVERGED
+    assert errors(result, np.eye(4))[0] < 1e-3
+
+
+def test_start_that_stretches_beyond_all_measure():
+    im1, im2, _ = case("volume")
+    start = 1e200 * np.eye(4)
+    start[:3, 3], start[3, 3] = (1e200 * np.array([0.5, -0.5, 0.5])), 1
+    with np.errstate(over="ignore"):
+        assert multimodal_registration(im1, im2, phi_init=start).return_status == Status.LEFT_IMAGE
