@@ -15,6 +15,8 @@ enum {
 };
 #define WORTH 0.9           /* a tile is halved where its halves read less of im2 than this part of what the whole reads */
 
+#define STEEPEST 1e6       /* component of F: beyond that no voxel of im1 has its place in im2 */
+
 typedef struct pair pair;
 /* What is done with a row of a tile, whose columns [first, last) lie in both images; with all rows of one. */
 typedef void row_work(pair *, int z, int y, int first, int last);
@@ -61,8 +63,10 @@ static void row_start(const pair *k, const int64_t lo[3], int z, int y, double p
 static double source_of(const pair *k, const int64_t lo[3], const int64_t hi[3], int64_t from[3], int64_t to[3], int *is_crossed)
 {
     double p[3], voxels = 1;
-    row_start(k, lo, 0, 0, p);
     *is_crossed = 0;
+    for (int i = 0; i < 12; i++)
+        if (i % 4 < 3 && !(fabs(k->m->phi[i]) <= STEEPEST)) return 0; /* places of a row could not be counted */
+    row_start(k, lo, 0, 0, p);
     for (int i = 0; i < 3; i++) {
         const double last = (double)k->m->im2->shape[i] - 1;
         double low = p[i], high = low;

@@ -17,6 +17,8 @@ PHASE = ("weight", "mean", "covariance"), ()
 BOUNDARY = ("phases", "weights"), ()
 #: Bins of an axis, and part of a side that may be left out.
 BINS, MOST_LEFT_OUT = (8, 1024), 0.45
+#: Largest grey value, and largest component of F: no Phi of two images is beyond that.
+BRIGHTEST, MOST_STRETCHED = 3e38, 1e3
 #: Standard deviations of a phase, bins.
 NARROWEST, WIDEST = 0.1, 1e4
 #: How far the weights may be from 1 in all: what decimal numbers that are cut leave.
@@ -85,6 +87,8 @@ class Checked:
             return np.eye(4)
         if (phi[3] != [0, 0, 0, 1]).any():
             self.mistakes.append(f"Phi must be {words}, not {quoted(phi[3].tolist())}")
+        elif np.abs(phi[:3, :3]).max() > MOST_STRETCHED:
+            self.mistakes.append(f"Phi stretches space more than {MOST_STRETCHED:g} times")
         elif np.linalg.det(phi[:3, :3]) <= 0:
             self.mistakes.append("Phi turns space inside out: its determinant must be above 0")
         return phi
@@ -114,9 +118,9 @@ class Checked:
 
     def ranges(self) -> np.ndarray | None:
         """Grey values of im1 and im2."""
-        words = "[low, high] of im1 and of im2, grey values, low less than high"
+        words = f"[low, high] of im1 and of im2, grey values to {BRIGHTEST:g}, low less than high"
         ranges = self.numbers("ranges", self.values.get("ranges"), (2, 2), words)
-        if ranges is not None and not (ranges[:, 0] < ranges[:, 1]).all():
+        if ranges is not None and not ((ranges[:, 0] < ranges[:, 1]).all() and np.abs(ranges).max() <= BRIGHTEST):
             self.mistakes.append(f"ranges must be {words}, not {quoted(self.values['ranges'])}")
         return ranges
 

@@ -193,6 +193,9 @@ class _Way:
         journal.say(
             f"binning {level.factor}: {' x '.join(map(str, shape))} voxels (ZYX), margin {' '.join(map(str, margin))}"
         )
+        if any(settings.thresholds) and not len(done):  # to be refused before anything is kept
+            seen = pair.histogram(state.phi, sampled=True)
+            self.team.agree(lambda: mixture_of(seen, settings, n_phases))
         unknowns = basis(dimensions_of(shape), settings.rigid)
         states = iterate(pair, state, settings, n_phases, unknowns, self.team)
         for index, after in enumerate(states, len(history) + len(done)):

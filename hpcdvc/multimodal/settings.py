@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 BINS = (8, 1024)
 #: Part of each side that may be left out.
 MOST_LEFT_OUT = 0.45
+#: Largest grey value: what float32 holds.
+BRIGHTEST = 3e38
 AUTO = "auto"
 
 
@@ -89,6 +91,10 @@ class ModalSettings:
         for image, (low, high) in zip(self.names, self.ranges, strict=True):
             if None not in (low, high) and not low < high:
                 raise UserError(f"the grey values of {image} from {low:g} to {high:g} are no range")
+            if not all(grey is None or abs(grey) <= BRIGHTEST for grey in (low, high)):
+                raise UserError(f"the grey values of {image} must be {-BRIGHTEST:g} to {BRIGHTEST:g}")
+        if self.phases is None and not max(self.thresholds) < self.bins:
+            raise UserError(f"a threshold of bin {max(self.thresholds)} leaves nothing of {self.bins} bins")
         for name in ("distance", "fit_distance"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise UserError(f"{name} must be above 0, not {getattr(self, name)}")

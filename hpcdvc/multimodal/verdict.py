@@ -15,6 +15,8 @@ from hpcdvc.multimodal.registration import Iterate
 LEAST_EXPLAINED = 0.09
 #: What the end may leave more than the start, parts: likelihood and correlation ratio are not greatest at one place.
 SLACK = 0.02
+#: Part of the variance that may be left in any case: nearly that of identical images, which explain each other wholly.
+UNEXPLAINED = 1e-4
 #: Displacement to places beside the end, parts of the sides of im1.
 BESIDE = 0.2
 #: What the end must leave at most of what is left beside it, or else by how much it must explain more; and what is
@@ -39,7 +41,7 @@ def verdict(pair: ModalPair, state: Iterate, end: np.ndarray, starts: list[np.nd
         return state.status
     found = explains(end)
     for other in starts:
-        if other.sum() >= COMPARABLE * end.sum() and 1 - found > (1 + SLACK) * (1 - explains(other)) + 1e-6:
+        if other.sum() >= COMPARABLE * end.sum() and 1 - found > (1 + SLACK) * (1 - explains(other)) + UNEXPLAINED:
             return int(Status.ERROR_GROWTH)
     if state.status == Status.CONVERGED and found < LEAST_EXPLAINED:
         return int(Status.DECORRELATED)

@@ -11,6 +11,7 @@ from hpcdvc.fields.field import Field
 from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, memory_text, open_mask, open_volume
+from hpcdvc.multimodal.checked_phases import MOST_STRETCHED
 from hpcdvc.multimodal.multiscale import ITERATE, Journal, ModalResult, register_modal
 from hpcdvc.multimodal.phases_file import read_phases
 from hpcdvc.multimodal.settings import ModalSettings
@@ -118,8 +119,11 @@ def _registration(options: Options, image: VolumeInfo) -> Field | None:
     start = read_start(options.phi_file, options.phi_file_bin_ratio, image)
     if start is not None and len(start) != 1:
         raise UserError(f"{options.phi_file} holds a field of {len(start)} rows: one registration (one row) is needed")
-    if start is not None and not np.linalg.det(start.phi[0, :3, :3]) > 1e-3:
-        raise UserError(f"the Phi in {options.phi_file} is singular or mirrors: nothing can start from it")
+    if start is None:
+        return None
+    stretch = start.phi[0, :3, :3]
+    if np.abs(stretch).max() > MOST_STRETCHED or not np.linalg.det(stretch) > 1e-3:
+        raise UserError(f"the Phi in {options.phi_file} is singular, huge or mirrors: nothing can start from it")
     return start
 
 

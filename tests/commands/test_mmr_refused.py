@@ -29,6 +29,10 @@ def case(tmp_path_factory):
         Path("text.json").write_text("no phases at all")
         Path("list.json").write_text("[1, 2, 3]")
         Path("other.json").write_text('{"version": 1000000}')
+        gradient = [f"F{a}{b}" for a in "zyx" for b in "zyx"]
+        rows = [("NodeNumber", *(f"{axis}{end}" for end in ("pos", "disp") for axis in "ZYX"), *gradient)]
+        rows += [(1, 20, 20, 20, 0, 0, 0, 1e200, 0, 0, 0, 1e200, 0, 0, 0, 1e200)]
+        Path("huge.tsv").write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
         rows = [("NodeNumber", *(f"{axis}{end}" for end in ("pos", "disp") for axis in "ZYX"))]
         rows += [(k, 5, 5, 4 * k, 0, 0, 0) for k in (1, 2)]
         Path("field.tsv").write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
@@ -73,6 +77,9 @@ def case(tmp_path_factory):
         ((*PAIR, "--auto", "-pf", "field.tsv"), ("-pf", "--auto")),
         ((*PAIR, "--auto", "--phases", "text.json"), ("--auto", "--phases")),
         ((*PAIR, "-pf", "field.tsv"), ("field.tsv", "2 rows")),
+        ((*PAIR, "-pf", "huge.tsv"), ("huge.tsv", "huge")),
+        ((*PAIR, "-im1th", 127), ("thresholds",)),
+        ((*PAIR, "-jhb", 8, "-im2th", 8), ("-im2th 8", "-jhb 8")),
         ((*PAIR, "-pre", "a/b"), ("-pre",)),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 from joint_histograms import NOISE, SAME_IN_IM1, THREE, TWO, drawn
 
 from hpcdvc.multimodal.components import SEGMENT, Mixture
-from hpcdvc.multimodal.mixture import bic, fit_mixture, fit_weights, surplus_of
+from hpcdvc.multimodal.mixture import bic, even, fit_mixture, fit_weights, surplus_of
 from hpcdvc.multimodal.peaks import find_peaks
 from hpcdvc.multimodal.phases import diagram_of
 
@@ -260,3 +260,14 @@ def test_information_criterion_wants_what_is_there():
     histogram = drawn(THREE, (0.3, 0.3, 0.2), 0.066)
     found = [bic(fit_mixture(histogram, n), histogram) for n in (1, 2, 3)]
     assert found == sorted(found, reverse=True)
+
+
+def test_given_phases_that_no_voxel_is_of():
+    """Neither wider than the histogram nor beside all its voxels: the fit of their weights has numbers."""
+    histogram = np.zeros((64, 64), np.int64)
+    histogram[40:44, 50:54] = 100
+    for width in (1e7, 0.02):
+        given = even(np.array([[5.0, 5.0]]), width * np.eye(2)[None])
+        found = fit_weights(given, histogram)
+        assert np.isfinite(found.weights).all()
+        assert (found.weights > 0).all()

@@ -197,6 +197,7 @@ def test_start_in_a_false_maximum():
         ({"crop": 0.6}, "crop"),
         ({"ranges": ((1, 0), (None, None))}, "no range"),
         ({"ranges": ((0, 1),)}, "ranges"),
+        ({"ranges": ((-np.inf, np.inf), (None, None))}, "3e"),
         ({"ranges": 3}, "ranges"),
         ({"ranges": ((0, 1), (0,))}, "ranges"),
         ({"phi_init": np.zeros((4, 4))}, "phi_init"),
@@ -287,3 +288,21 @@ def test_ranks_change_no_bit_of_a_registration(team, name):
     for field in ("phi", "variance", "log_likelihood", "residual_field", "phase_field"):
         assert np.asarray(getattr(ours, field)).tobytes() == np.asarray(getattr(alone, field)).tobytes(), field
     assert ours.levels[-1].history.tobytes() == alone.levels[-1].history.tobytes()
+
+
+@pytest.mark.parametrize("greys", [None, (0.5,)], ids=["grey", "two values"])
+def test_an_image_and_itself(greys):
+    """They explain each other wholly, before the first iteration."""
+    image = case("volume")[0]
+    image = image if greys is None else (image > greys[0]).astype("u1")
+    result = multimodal_registration(image, image)
+    assert result.return_status == Status.CONVERGED
+    assert errors(result, np.eye(4))[0] < 1e-3
+
+
+def test_start_that_stretches_beyond_all_measure():
+    im1, im2, _ = case("volume")
+    start = 1e200 * np.eye(4)
+    start[:3, 3], start[3, 3] = (1e200 * np.array([0.5, -0.5, 0.5])), 1
+    with np.errstate(over="ignore"):
+        assert multimodal_registration(im1, im2, phi_init=start).return_status == Status.LEFT_IMAGE

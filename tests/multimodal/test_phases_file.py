@@ -122,6 +122,8 @@ MISTAKES = [
     (("background",), None, "boundaries is there without background"),
     (("background",), 0.5, "must be 1 in all, not 1.4"),
     (("binz",), 3, r"'binz' is not known \(is bins meant\?\)"),
+    (("Phi", 0), [1e200, 0, 0, 0], "stretches space"),
+    (("ranges",), [[-1e308, 1e308], [0, 2]], "grey values to 3e.38"),
 ]
 
 
