@@ -19,7 +19,7 @@ from hpcdvc.multimodal.pair import ModalPair
 from hpcdvc.multimodal.phases import diagram_of
 from hpcdvc.multimodal.registration import ITERATE, Iterate, iterate, mixture_of, objective_of
 from hpcdvc.multimodal.settings import ModalSettings
-from hpcdvc.multimodal.uncertainty import sums_and_variance
+from hpcdvc.multimodal.uncertainty import is_held, sums_and_variance
 from hpcdvc.multimodal.verdict import explains, verdict
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.kernel_settings import basis
@@ -220,7 +220,11 @@ class _Way:
         starts = [pair.histogram(to_level(at, level)) for at in (self.start, np.eye(4))]
         status = verdict(pair, state, end, starts, level.factor == self.last)
         sums, variance = sums_and_variance(pair, state.phi, objective, unknowns)
-        if status == Status.CONVERGED and np.isnan(variance).any():  # it has settled, but on no maximum
+        if status == Status.CONVERGED and (
+            np.isnan(variance).any()  # it has settled, but on no maximum, or on one of chance
+            or level.factor == self.last
+            and not is_held(pair, state.phi, objective, sums, unknowns)
+        ):
             status = int(Status.SINGULAR)
         variance[3::4] *= level.step**2
         return ModalResult(

@@ -16,6 +16,8 @@ from hpcdvc.multimodal.pair import ModalPair, ModalSums
 
 #: Displacement of places nearby, voxels, and least eigenvalue of H, as part of those of the normal matrix.
 NEARBY, LEAST_CURVATURE = 0.1, 1e-3
+#: Displacements at which im1 must pull back what was displaced, voxels, with how many standard deviations at least.
+BESIDE, LEAST_PULLS = (0.75, 1.5), (5.0, 0.0)
 #: Places in im1 along an axis at which the draw of the interpolation is looked at.
 PLACES = 24
 
@@ -50,6 +52,36 @@ def sums_and_variance(
     covariance = inverse @ normal @ inverse * _scatter(sums, unknowns, normal) + np.outer(draw, draw)
     spread = np.kron(phi[:, :3], np.eye(4)) @ unknowns
     return sums, np.einsum("ij,jk,ik->i", spread, covariance, spread)
+
+
+def is_held(pair: ModalPair, phi: np.ndarray, objective: Objective, sums: ModalSums, unknowns: np.ndarray) -> bool:
+    """Whether the images hold each other along every axis: what is displaced is pulled back. Collective.
+
+    Where there is no texture along an axis, phi settles on a chance maximum of the noise, whose curvature looks like
+    that of texture but reaches no further than a voxel.
+
+    Parameters
+    ----------
+    pair : images
+    phi : (3, 4) array, where the likelihood is greatest
+    objective : the likelihood
+    sums : there
+    unknowns : (12, n) array of what may change
+    """
+    axes = [axis for axis, n in enumerate(pair.shape) if n > 1]
+    moves = [4 * axis + 3 for axis in axes]
+    normal = sums.matrix[np.ix_(moves, moves)]
+    size = _scatter(sums, unknowns, unknowns.T @ sums.matrix @ unknowns)
+    for axis in np.linalg.eigh(normal)[1].T:
+        for distance, least in zip(BESIDE, LEAST_PULLS, strict=True):
+            pull = 0.0
+            for way in (-1, 1):
+                there = phi.copy()
+                there[:, 3] += way * distance * phi[:, axes] @ axis
+                pull -= way * (pair.sums(there, objective).right[moves] @ axis)
+            if not pull > least * np.sqrt(2 * size * (axis @ normal @ axis)):
+                return False
+    return True
 
 
 def _scatter(sums: ModalSums, unknowns: np.ndarray, normal: np.ndarray) -> float:

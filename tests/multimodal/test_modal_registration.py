@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from modal_pairs import THREE, TWO, modal_pair, rigid
+from synthetic import rotation
 from tifffile import imread
 
 from hpcdvc import gaussian_mixture_parameters, multimodal_registration, phase_diagram
@@ -306,3 +307,28 @@ def test_start_that_stretches_beyond_all_measure():
     start[:3, 3], start[3, 3] = (1e200 * np.array([0.5, -0.5, 0.5])), 1
     with np.errstate(over="ignore"):
         assert multimodal_registration(im1, im2, phi_init=start).return_status == Status.LEFT_IMAGE
+
+
+@pytest.mark.parametrize("seed", [1, 3, 11])
+@pytest.mark.parametrize("kind", ["stripes", "slope"])
+def test_an_axis_without_texture_is_not_measured(kind, seed):
+    """Noise has maxima of its own along such an axis: they reach no further than a voxel."""
+    rng, x = np.random.default_rng(seed), np.indices((40, 40, 40))[2].astype(float)
+
+    def seen(shift: float) -> np.ndarray:
+        return np.sin(2 * np.pi * (x + shift) / 9) > 0 if kind == "stripes" else (x + shift) / 40
+
+    im1 = 100 + 50 * seen(0) + rng.normal(0, 8, x.shape)
+    im2 = 200 - 60 * seen(0.7) + rng.normal(0, 8, x.shape)
+    found = multimodal_registration(im1.astype("f4"), im2.astype("f4"), bins=64, phi_rigid=True, bin_levels=2)
+    assert found.return_status != Status.CONVERGED
+
+
+@pytest.mark.parametrize("feature", [1.5, 3, 9])
+def test_fine_and_coarse_texture_is_measured(feature):
+    """What asks whether texture pulls back what was displaced takes no fine or coarse one for none."""
+    field = rotation(2, np.full(3, 19.5), axis=(1, 2, 3), shift=(0.5, -0.7, 0.3))
+    for seed in (0, 3):
+        found = multimodal_registration(*modal_pair((40, 40, 40), field, seed, feature=feature), bins=64)
+        assert found.return_status == Status.CONVERGED
+        assert np.abs(found.phi[:3, 3] - (0.5, -0.7, 0.3)).max() < 0.05
