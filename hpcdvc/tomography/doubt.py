@@ -13,6 +13,7 @@ from hpcdvc.tomography.joined import joined
 from hpcdvc.tomography.level import Level
 from hpcdvc.tomography.normalise import noise_of
 from hpcdvc.tomography.reconstruct import mitra
+from hpcdvc.tomography.shifts import gauss_newton_step
 
 #: Steps of a reconstruction of half of the views: it only has to be like them.
 STEPS = 20
@@ -33,11 +34,13 @@ class Held:
     likeness : (n,) correlation with their projections of the volume of the other half; NaN of a view without texture
     elsewhere : (m, n) the same with projections in the directions of other views
     noise : (n,) part of the variance of a view that is white noise
+    steps : (n,) pixels of the scan by which the volume of the other half would move a view
     """
 
     likeness: np.ndarray
     elsewhere: np.ndarray
     noise: np.ndarray
+    steps: np.ndarray
 
 
 def hold_out(level: Level, offsets: np.ndarray) -> Held:
@@ -54,18 +57,22 @@ def hold_out(level: Level, offsets: np.ndarray) -> Held:
     data, own = projector.measured(level.views), np.array(projector.own_views, int)
     orders, pairs = _orders(half), list(zip(level.views, level.weights, strict=True))
     textured = np.array([np.isfinite(correlation(view, view, weights)) for view, weights in pairs], bool)
-    found = np.full((len(orders), len(own)), np.nan)
+    found, steps = np.full((len(orders), len(own)), np.nan), np.zeros(len(own))
+    directions = level.settings.align_j, level.settings.align_k
     for part in (0, 1):
         kept = level.weights * ((half[own] == part) & textured).astype(np.float32)[:, None, None]
         volume = mitra(projector, data, projector.measured(kept), STEPS)
-        for row, order in zip(found, orders, strict=True):
+        for k, order in enumerate(orders):
             seen = projector.looking(order)
             projections = seen.views(seen.forward(volume))
             for i in np.flatnonzero(half[own] != part):
-                row[i] = correlation(projections[i], *pairs[i])
+                found[k, i] = correlation(projections[i], *pairs[i])
+                if k == 0:
+                    steps[i] = np.hypot(*gauss_newton_step(projections[i], *pairs[i], directions)) * level.binning
     noise = np.array([noise_part(*pair) for pair in pairs])
     likeness, *elsewhere = joined(level.team, found, axis=1)
-    return Held(likeness, np.array(elsewhere).reshape(-1, count), joined(level.team, noise))
+    noise, steps = joined(level.team, np.array([noise, steps]), axis=1)
+    return Held(likeness, np.array(elsewhere).reshape(-1, count), noise, steps)
 
 
 def _orders(half: np.ndarray) -> list[np.ndarray]:

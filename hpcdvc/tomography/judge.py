@@ -24,6 +24,9 @@ LEAST_SHOWN, LEAST_SIGNAL = 0.25, 0.04
 OWN = 0.25
 #: What is left of a view, as such a part and in units of that of the others, where it is none of theirs.
 STRANGE, STRANGER = 0.05, 8
+#: Part of the variance of a typical view from which on noise may be what holds it, and pixels by which the other half
+#: of the views would move it, from which on it does: offsets are wrong by more than that.
+NOISY, LOOSE = 0.5, 0.12
 #: Part of the views that may be none of the others before they disturb the volume of all.
 MOST_STRANGE = 0.25
 #: Part of the views that a volume may leave unexplained, and how many times their noise, before it is said.
@@ -66,7 +69,7 @@ def judge(held: Held, moving: np.ndarray, settled: bool, grown: str | None) -> J
     by_chance = unlike is not None and unlike.by_chance
     strange = strangers(held) & textured if enough and not by_chance else np.zeros(count, bool)
     doubts = [unlike.sentence] if unlike else []
-    doubts += [grown] if grown else []
+    doubts += [said for said in (grown, looseness(held) if enough and not by_chance else None) if said]
     sure = settled and not doubts and (strange | ~textured).sum() <= MOST_STRANGE * count
     statuses = np.full(count, Status.CONVERGED if sure else Status.MAX_ITERATIONS, np.int8)
     if settled:
@@ -127,6 +130,18 @@ def unlikeness(held: Held, settled: bool) -> Unlike | None:
             False,
         )
     return None
+
+
+def looseness(held: Held) -> str | None:
+    """What is to be said of views whose own noise holds them where they are: it is part of the volume of all."""
+    textured = np.isfinite(held.likeness)
+    noise, step = (float(np.median(values[textured])) for values in (held.noise, held.steps))
+    if noise < NOISY or step < LOOSE:
+        return None
+    return (
+        f"{100 * noise:.0f} % of what a typical view shows is noise, and the other half of the views would move it by "
+        f"{step:.2g} pixel: offsets are known less well than that"
+    )
 
 
 def in_own_direction(held: Held) -> float:

@@ -189,6 +189,18 @@ def test_recorded_scans_are_not_doubted(shared, case, file):
     assert not found.doubts and not found.notes
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_that_holds_the_views_is_said(seed):
+    """Noise of 15 % of the light is two thirds of the variance: views settle, on it, half a pixel and more off."""
+    place, true = geometry(31, 40, 32), offsets(31, seed=seed)
+    values = absorbances(place, true)
+    for scatter, sure in ((0.065, False), (0.02, True)):
+        found = align(scan_of(values + noise(values.shape, scatter, seed + 50)), AlignSettings(), Team())
+        assert found.converged == sure and (found.statuses == 2).all() == sure
+        assert (np.hypot(*error(found.history[-1].offsets, true, place)) < 0.2) == sure
+        assert sure or "known less well" in found.doubts[0]
+
+
 def test_few_views_are_said_to_be_too_few():
     values, _ = views_of(views=5)
     found = align(scan_of(values), AlignSettings(), Team())
