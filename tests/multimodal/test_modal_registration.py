@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from modal_pairs import THREE, TWO, modal_pair, rigid
+from scipy.ndimage import gaussian_filter
 from synthetic import rotation
 from tifffile import imread
 
@@ -142,6 +143,19 @@ def test_small_images_that_match_by_chance(seed):
     pair = [modal_pair(shape, rigid(shape, 0, 0, 0), seed + k, feature=3.0)[k > 0] for k in (0, 100)]
     result = multimodal_registration(*pair, phi_rigid=True)
     assert result.return_status != Status.CONVERGED
+
+
+@pytest.mark.parametrize("seed", [205, 226, 227])
+def test_smooth_noise_that_fits_by_chance(seed):
+    """A few blobs fit others as well as two thirds of the variance, and phi settles there: nothing holds it."""
+    rng, inner = np.random.default_rng(seed), (slice(20, 48),) * 3
+    pair = []
+    for _ in "12":
+        blobs = gaussian_filter(rng.standard_normal((68, 68, 68)), 4.0)[inner]
+        pair.append((blobs / blobs.std() + 0.05 * rng.standard_normal(blobs.shape)).astype("f4"))
+    result = multimodal_registration(*pair, phi_rigid=True, bin_levels=2, max_iterations=100)
+    assert result.explained > 0.6
+    assert result.return_status == Status.SINGULAR
 
 
 def test_ball_whose_rotation_nothing_shows():
