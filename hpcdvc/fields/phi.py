@@ -149,3 +149,20 @@ def at_points(phi: np.ndarray, centre: np.ndarray, points: np.ndarray) -> np.nda
     result = np.repeat(np.asarray(phi, float)[None], len(points), axis=0)
     result[:, :3, 3] = displacement_at(result, centre, points)
     return result
+
+
+def variance_at(variance: np.ndarray, centre: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """Variances of a deformation function about another point, F and displacement at the centre taken as independent.
+
+    Parameters
+    ----------
+    variance : (12,) variances of its first three rows
+    centre, point : (3,) ZYX, voxels: what Phi is about, and is to be about
+
+    Returns
+    -------
+    (12,) array
+    """
+    moved = variance.reshape(3, 4).copy()
+    moved[:, 3] += moved[:, :3] @ (np.asarray(point) - centre) ** 2
+    return moved.ravel()

@@ -11,13 +11,14 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.decomposition import decompose_phi
 from hpcdvc.multimodal.components import SEGMENT, Mixture
-from hpcdvc.multimodal.multiscale import Journal, ModalResult, register_modal
+from hpcdvc.multimodal.multiscale import ModalResult, register_modal
 from hpcdvc.multimodal.pair import ModalPair
 from hpcdvc.multimodal.phases_file import PhasesFile
 from hpcdvc.multimodal.settings import ModalSettings, is_whole
 from hpcdvc.multimodal.tables import Tables
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.api import margin_of, start_of
+from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level, as_volume
 from hpcdvc.registration.multiscale import levels_between, to_level
 from hpcdvc.registration.task import coarsest

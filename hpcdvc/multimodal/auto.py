@@ -16,8 +16,9 @@ from hpcdvc.multimodal.ratio_scan import CoarseCopies
 from hpcdvc.multimodal.regression import Regression, moved
 from hpcdvc.registration.candidates import dealt, distinct, rotations
 from hpcdvc.registration.coarse_copies import as_float32
+from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level, halved
-from hpcdvc.registration.multiscale import Journal, from_level, register_levels
+from hpcdvc.registration.multiscale import from_level, register_levels
 from hpcdvc.registration.settings import Interpolation, Iterations, Settings, dimensions_of
 from hpcdvc.registration.task import Task
 

@@ -4,15 +4,12 @@ im1(x) shows what im2(c + t + F (x - c)) shows; arrays ZYX, lengths in voxels of
 one level is in registration.py; here are the way from level to level, and the `ModalResult`.
 """
 
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.fields.decomposition import decompose_phi
-from hpcdvc.fields.phi import part_of
-from hpcdvc.fields.status import Status, reason_of
+from hpcdvc.fields.phi import part_of, variance_at
+from hpcdvc.fields.status import Status
 from hpcdvc.multimodal.greys import GreyRange, grey_range
 from hpcdvc.multimodal.mixture import Mixture
 from hpcdvc.multimodal.pair import ModalPair
@@ -22,12 +19,11 @@ from hpcdvc.multimodal.settings import ModalSettings
 from hpcdvc.multimodal.uncertainty import is_held, sums_and_variance
 from hpcdvc.multimodal.verdict import explains, verdict
 from hpcdvc.ranks.team import Team
+from hpcdvc.registration.journal import Journal, motion_text
 from hpcdvc.registration.kernel_settings import basis
 from hpcdvc.registration.levels import Level
 from hpcdvc.registration.multiscale import from_level, to_level
 from hpcdvc.registration.settings import dimensions_of
-
-log = logging.getLogger("hpcdvc")
 
 #: Statuses of a level whose phi may be a start for the next one.
 USABLE = (Status.CONVERGED, Status.MAX_ITERATIONS)
@@ -76,41 +72,7 @@ class ModalResult:
 
     def variance_at(self, point: np.ndarray) -> np.ndarray:
         """(12,) variances of Phi about another point, F and displacement at the centre taken as independent."""
-        variance = self.variance.reshape(3, 4).copy()
-        variance[:, 3] += variance[:, :3] @ (np.asarray(point) - self.centre) ** 2
-        return variance.ravel()
-
-
-@dataclass(frozen=True)
-class Journal:
-    """What is done with the iterations.
-
-    Attributes
-    ----------
-    keep : is called with each of them, one record of registration.ITERATE
-    earlier : (n,) records of an earlier run: what it has done is not done again
-    quiet : show nothing
-    """
-
-    keep: Callable[[np.ndarray], None] = lambda row: None
-    earlier: np.ndarray = field(default_factory=lambda: np.empty(0, ITERATE))
-    quiet: bool = False
-
-    def done(self, factor: int) -> np.ndarray:
-        """Earlier iterations of a level."""
-        return self.earlier[self.earlier["factor"] == factor]
-
-    def add(self, state: Iterate, index: int, factor: int) -> np.ndarray:
-        """Keep and show one iteration; its record."""
-        row = state.row(index, factor)
-        self.say(line(state))
-        self.keep(row)
-        return row
-
-    def say(self, text: str, level: int = logging.INFO) -> None:
-        """Show a line."""
-        if not self.quiet:
-            log.log(level, text)
+        return variance_at(self.variance, self.centre, point)
 
 
 def register_modal(
@@ -155,7 +117,7 @@ def register_modal(
         if status in USABLE:
             phi = results[-1].phi
         elif factor != way.last:
-            way.journal.say(f"binning {factor}: {reason_of(status)}; its result is not used", logging.WARNING)
+            way.journal.pass_over(factor, status)
     return tuple(results)
 
 
@@ -188,11 +150,9 @@ class _Way:
         shape, settings, journal = level.im1.shape, self.settings, self.journal
         margin, at = settings.margin_of(shape, level.factor), (self.centre - level.first) / level.step
         pair = ModalPair(level, ranges, settings.bins, margin, at, self.team)
-        rows = [history, done := journal.done(level.factor)]
+        rows = [history, done := journal.done(level.factor, ITERATE)]
         state = Iterate.of_rows(done) if len(done) else Iterate.at(to_level(phi, level), settings)
-        journal.say(
-            f"binning {level.factor}: {' x '.join(map(str, shape))} voxels (ZYX), margin {' '.join(map(str, margin))}"
-        )
+        journal.begin(level.factor, shape, margin)
         if any(settings.thresholds) and not len(done):  # to be refused before anything is kept
             seen = pair.histogram(state.phi, sampled=True)
             self.team.agree(lambda: mixture_of(seen, settings, n_phases))
@@ -200,7 +160,7 @@ class _Way:
         states = iterate(pair, state, settings, n_phases, unknowns, self.team)
         for index, after in enumerate(states, len(history) + len(done)):
             state = after
-            rows.append(journal.add(state, index, level.factor))
+            rows.append(journal.add(state.row(index, level.factor), line(state)))
         return self._result(level, ranges, pair, state, n_phases, unknowns, np.concatenate(rows))
 
     def _result(
@@ -237,11 +197,7 @@ class _Way:
 
 def line(state: Iterate) -> str:
     """One iteration as a line of text."""
-    whole = np.eye(4)
-    whole[:3] = state.phi
-    parts = decompose_phi(whole)
-    t, r, z = (" ".join(f"{v:8.3f}" for v in values) for values in (parts.t, parts.r, parts.z))
     return (
         f"  {state.number:3d}  |dPhi| {state.delta_phi_norm:.5f}  log L {state.log_likelihood:12.6g}  "
-        f"explained {state.explained:.4f}  t [{t}]  r [{r}] deg  stretch [{z}]"
+        f"explained {state.explained:.4f}  {motion_text(state.phi)}"
     )

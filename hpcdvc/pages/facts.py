@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from hpcdvc import __version__
-from hpcdvc.fields.decomposition import decompose_f
+from hpcdvc.output.notebook import AXES
 from hpcdvc.pages.result_file import ResultFile
 
 #: Columns that come first where a report has room for some only.
@@ -48,11 +48,9 @@ def command_line(result: ResultFile) -> str:
 def numbers_of(result: ResultFile) -> list[dict]:
     """Least, median, mean and greatest of each number of the columns, of measured points; of large results of planes
     spread evenly."""
-    found, part = [], result.sample
-    measured = np.ravel(np.broadcast_to(result.measured(part), (np.zeros(result.shape, bool)[part]).shape))
+    found = []
     for name in ordered(result):
-        values = result.values(name, part)
-        values = values.reshape(measured.size, -1)[measured]
+        values = result.sampled(name)
         for end, one in zip(ends_of(values.shape[1]), values.T, strict=True):
             one = one[np.isfinite(one)]
             if one.size:
@@ -72,14 +70,4 @@ def ordered(result: ResultFile) -> list[str]:
 
 def ends_of(width: int) -> list[str]:
     """What follows the name of a column for each of its numbers, ZYX."""
-    if width == 6:
-        return [f" {pair}" for pair in ("zz", "zy", "zx", "yy", "yx", "xx")]
-    if width == 9:
-        return [f" {i}{j}" for i in "zyx" for j in "zyx"]
-    return [f" {axis}" for axis in "zyx"] if width == 3 else [""] * width
-
-
-def strains(f: np.ndarray, flat: bool) -> dict[str, np.ndarray]:
-    """Volumetric and deviatoric strain of transformation gradients (..., 3, 3)."""
-    parts = decompose_f(f, two_d=flat)
-    return {"volumetric strain": parts.vol, "deviatoric strain": parts.dev}
+    return [f" {end}" for end in AXES.get(width, ())] or [""] * width

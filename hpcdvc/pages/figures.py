@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpcdvc.fields.decomposition import decompose_f
 from hpcdvc.fields.status import reason_of
 from hpcdvc.pages import facts
 from hpcdvc.pages.residual import PairOfPlanes
@@ -57,7 +58,7 @@ def pictures_of(result: ResultFile, planes: PairOfPlanes | str) -> Iterator[Pict
     drawn = [name for name in DRAWN if name in result.columns]
     if result.kind != "registration":
         cuts = _slices(result) if result.grid else _clouds(result)
-        if result.statuses() is not None:
+        if "returnStatus" in result.columns:
             yield _status_picture(result, cuts)
         for name in drawn:
             yield _column_picture(result, name, cuts)
@@ -165,13 +166,7 @@ def _show(axis: "Axes", cut: Cut, values: np.ndarray, **how) -> object:
 
 def _values(result: ResultFile, name: str, cut: Cut) -> np.ndarray:
     """(..., numbers) of a column in a cut, NaN where not measured."""
-    part = cut.part if cut.extent is not None else slice(None)
-    values = result.values(name, part)
-    measured = np.broadcast_to(result.measured(part), values.shape[: len(result.shape)] if cut.positions is not None
-                               else values.shape[:2])  # fmt: skip
-    lead = measured.shape
-    values = np.where(measured[..., None], values.reshape(*lead, -1), np.nan)
-    return values if cut.extent is not None else values[cut.part]
+    return result.known(name, cut.part) if cut.extent is not None else result.known(name)[cut.part]
 
 
 def _column_picture(result: ResultFile, name: str, cuts: list[Cut]) -> Picture:
@@ -185,11 +180,9 @@ def _column_picture(result: ResultFile, name: str, cuts: list[Cut]) -> Picture:
 
 def _strain_picture(result: ResultFile, cuts: list[Cut]) -> Picture:
     flat = result.grid is not None and result.shape[0] == 1
-    found = [facts.strains(_values(result, "F", cut).reshape(-1, 3, 3), flat) for cut in cuts]
-    lead = [_values(result, "F", cut).shape[:-1] for cut in cuts]
-    panels = [
-        (name, [one[name].reshape(shape) for one, shape in zip(found, lead, strict=True)]) for name in found[0]
-    ]  # fmt: skip
+    gradients = [_values(result, "F", cut) for cut in cuts]
+    parts = [decompose_f(f.reshape(*f.shape[:-1], 3, 3), two_d=flat) for f in gradients]
+    panels = [("volumetric strain", [one.vol for one in parts]), ("deviatoric strain", [one.dev for one in parts])]
     caption = "Strain: volumetric (det F - 1) and deviatoric, of the F of each point"
     return _panels("strain", caption, panels, cuts, "RdBu_r")
 
@@ -273,14 +266,8 @@ def _residual_pictures(planes: PairOfPlanes) -> Iterator[Picture]:
 
 def _histograms(result: ResultFile, drawn: list[str]) -> Iterator[Picture]:
     """How the numbers of the columns are distributed, of measured points."""
-    part, panels = result.sample, []
-    measured = np.ravel(np.broadcast_to(result.measured(part), np.zeros(result.shape, bool)[part].shape))
-    if measured.sum() < 2:
-        return
-    for name in drawn[:6]:
-        values = result.values(name, part).reshape(measured.size, -1)[measured]
-        panels.append((name, result.columns[name].unit, values))
-    if not panels:
+    panels = [(name, result.columns[name].unit, result.sampled(name)) for name in drawn[:6]]
+    if not panels or len(panels[0][2]) < 2:
         return
     figure, axes = _figure(-(-len(panels) // 3), min(3, len(panels)), 2.6)
     for axis in axes.ravel()[len(panels) :]:

@@ -113,11 +113,28 @@ class ResultFile:
         found = self.statuses(part)
         return True if found is None else is_measured(found, self.family)
 
+    def known(self, name: str, part: tuple | slice = ()) -> np.ndarray:
+        """A column of some points, (..., numbers), NaN where it is not measured."""
+        values, measured = self.values(name, part), self.measured(part)
+        inner = len(self.columns[name].components.shape)
+        lead = values.shape[: values.ndim - inner]
+        measured = np.broadcast_to(measured, lead)
+        return np.where(measured[..., None], values.reshape(*lead, -1), np.nan)
+
+    def sampled(self, name: str) -> np.ndarray:
+        """(n, numbers) of a column, of measured points: of all, or where they are many of planes spread evenly."""
+        values = self.values(name, self._sample)
+        return values.reshape(self._measured_of_sample.size, -1)[self._measured_of_sample]
+
     @property
-    def sample(self) -> slice:
-        """Planes of a grid, or points, from which numbers are made: all, or evenly spread ones."""
+    def _sample(self) -> slice:
         per = int(np.prod(self.shape[1:], dtype=np.int64))
         return slice(None, None, max(1, -(-self.shape[0] * per // max(SAMPLE, per))))
+
+    @cached_property
+    def _measured_of_sample(self) -> np.ndarray:
+        planes = len(range(self.shape[0])[self._sample])
+        return np.broadcast_to(self.measured(self._sample), (planes, *self.shape[1:])).ravel()
 
     def middle(self, axis: int) -> int:
         """Number of the plane of a grid that is shown across an axis."""

@@ -11,8 +11,9 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.ranks.team import Team
+from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level, as_volume, centre_of_mass
-from hpcdvc.registration.multiscale import Journal, RegistrationResult, levels_between, register_levels
+from hpcdvc.registration.multiscale import RegistrationResult, levels_between, register_levels
 from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Settings, dimensions_of
 from hpcdvc.registration.task import Task, check_margin, coarsest, power_of_two
 

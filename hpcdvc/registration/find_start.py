@@ -13,8 +13,9 @@ from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.registration.candidates import rough_starts
 from hpcdvc.registration.coarse_copies import as_float32, pitch_of
+from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level, halved
-from hpcdvc.registration.multiscale import Journal, RegistrationResult, from_level, register_levels
+from hpcdvc.registration.multiscale import RegistrationResult, from_level, register_levels
 from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.task import Task
 

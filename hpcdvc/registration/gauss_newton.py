@@ -189,7 +189,7 @@ def _step(pair: Pair, totals: Totals, last: Iterate, valid: int, settings: Itera
     if solved is None:
         return replace(failed, status=int(Status.SINGULAR))
     delta, covariance = solved
-    step = step_length(last, delta, r["M"])
+    step = _step_length(last, delta, r["M"])
     phi, status = compose(last.phi, step * delta, pair.rigid)
     squares = float(totals.match["residual"]) if exact else match.squares
     error = float(squares / pair.scale**2 / (r["a"] / pair.scale + n * pair.offsets[0]))
@@ -221,16 +221,10 @@ def _scatter(pair: Pair, matrix: np.ndarray, n: float, squares: float, rounding:
     return float(max(2 * noise, rounding) * (1 - in_gradient / 2) / (1 - in_gradient) ** 2)
 
 
-def step_length(last: Iterate, delta: np.ndarray, matrix: np.ndarray) -> float:
+def _step_length(last: Iterate, delta: np.ndarray, matrix: np.ndarray) -> float:
     """Factor on the change: where gradients are too short or too long, the changes of two iterations tell by how much.
 
     A change that is c times the error leaves 1 - step c of it, and so is the next one: Aitken's relaxation.
-
-    Parameters
-    ----------
-    last : state whose `delta` and `step` are those of the iteration before
-    delta : (12,) change that the equations ask for now
-    matrix : (12, 12) normal matrix, the metric in which they are compared
     """
     if not np.isfinite(last.delta).all():
         return last.step

@@ -4,22 +4,18 @@ im1(x) = im2(c + t + F (x - c)), arrays ZYX, lengths in voxels of the images the
 gauss_newton.py, what there is to do in task.py; here are the way from level to level, and the `RegistrationResult`.
 """
 
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.fields.decomposition import decompose_phi
-from hpcdvc.fields.phi import part_of
-from hpcdvc.fields.status import Status, reason_of
+from hpcdvc.fields.phi import part_of, variance_at
+from hpcdvc.fields.status import Status
 from hpcdvc.registration.gauss_newton import ITERATE, Iterate, iterate
+from hpcdvc.registration.journal import Journal, motion_text
 from hpcdvc.registration.levels import GreyValues, Level, grey_values, halved
 from hpcdvc.registration.pair import Pair
 from hpcdvc.registration.task import Task
-
-log = logging.getLogger("hpcdvc")
 
 #: A level before the last one has converged when the norm of the change of Phi is below this.
 COARSE_DELTA_PHI = 1e-3
@@ -60,41 +56,7 @@ class RegistrationResult:
 
     def variance_at(self, point: np.ndarray) -> np.ndarray:
         """(12,) variances of Phi about another point, F and displacement at the centre taken as independent."""
-        variance = self.variance.reshape(3, 4).copy()
-        variance[:, 3] += variance[:, :3] @ (np.asarray(point) - self.centre) ** 2
-        return variance.ravel()
-
-
-@dataclass(frozen=True)
-class Journal:
-    """What is done with the iterations.
-
-    Attributes
-    ----------
-    keep : is called with each of them, one record of gauss_newton.ITERATE
-    earlier : (n,) records of an earlier run: what it has done is not done again
-    quiet : show nothing
-    """
-
-    keep: Callable[[np.ndarray], None] = lambda row: None
-    earlier: np.ndarray = field(default_factory=lambda: np.empty(0, ITERATE))
-    quiet: bool = False
-
-    def done(self, factor: int) -> np.ndarray:
-        """Earlier iterations of a level."""
-        return self.earlier[self.earlier["factor"] == factor]
-
-    def add(self, state: Iterate, index: int, factor: int) -> np.ndarray:
-        """Keep and show one iteration; its record."""
-        row = state.row(index, factor)
-        self.say(line(state))
-        self.keep(row)
-        return row
-
-    def say(self, text: str, level: int = logging.INFO) -> None:
-        """Show a line."""
-        if not self.quiet:
-            log.log(level, text)
+        return variance_at(self.variance, self.centre, point)
 
 
 def levels_between(level: Level, first: int, last: int, team) -> dict[int, Level]:
@@ -139,7 +101,7 @@ def register_levels(
         state, valid, history = _register_level(level, one, grey, phi, centre, team, journal, history)
         useful = state.status in USABLE and state.zncc >= ends.min_zncc
         if not (useful or last or task.force):
-            journal.say(f"binning {factor}: {reason_of(state.status)}; its result is not used", logging.WARNING)
+            journal.pass_over(factor, state.status)
         if useful or last or task.force:
             phi = from_level(state.phi, level)
     voxels = levels[factor].step
@@ -165,15 +127,14 @@ def _register_level(
     margin, at = task.level_margin(level.im1.shape, level.factor), (centre - level.first) / level.step
     start, valid = to_level(phi, level), _count_valid(level, margin, team)
     pair = Pair(level.im1, level.im2, task.settings, *grey, level.mask1, margin, at, team, start, level.rounding)
-    rows = [history, done := journal.done(level.factor)]
+    rows = [history, done := journal.done(level.factor, ITERATE)]
     first = len(history) + len(done)
     state = Iterate.of_row(done[-1]) if len(done) else Iterate(0, 0, pair.has_sample, start)
-    size = " x ".join(map(str, level.im1.shape))
-    journal.say(f"binning {level.factor}: {size} voxels (ZYX), margin {' '.join(map(str, margin))}")
+    journal.begin(level.factor, level.im1.shape, margin)
     states = iterate(pair, state, start, task.settings.iterations, team, valid, task.sample_suffices)
     for index, after in enumerate(states, first):
         state = after
-        rows.append(journal.add(state, index, level.factor))
+        rows.append(journal.add(state.row(index, level.factor), line(state)))
     return state, valid, np.concatenate(rows)
 
 
@@ -234,11 +195,7 @@ def from_level(phi: np.ndarray, level: Level) -> np.ndarray:
 
 def line(state: Iterate) -> str:
     """One iteration as a line of text."""
-    whole = np.eye(4)
-    whole[:3] = state.phi
-    parts = decompose_phi(whole)
-    t, r, z = (" ".join(f"{v:8.3f}" for v in values) for values in (parts.t, parts.r, parts.z))
     return (
         f"  {state.number:3d}  |dPhi| {state.delta_phi_norm:.5f}  error {state.error:10.4g}  zncc {state.zncc:.4f}"
-        f"  t [{t}]  r [{r}] deg  stretch [{z}]"
+        f"  {motion_text(state.phi)}"
     )

@@ -9,8 +9,9 @@ from hpcdvc.fields.field import Field
 from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.registration import RegistrationFirst
+from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level, centre_of_mass
-from hpcdvc.registration.multiscale import Journal, levels_between, register_levels
+from hpcdvc.registration.multiscale import levels_between, register_levels
 from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.task import Task, coarsest, power_of_two
 from hpcdvc.steps.settings import settings_of

@@ -12,13 +12,14 @@ from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.images import VolumeInfo, check_mask, check_pair, memory_text, open_mask, open_volume
 from hpcdvc.multimodal.checked_phases import MOST_STRETCHED
-from hpcdvc.multimodal.multiscale import ITERATE, Journal, ModalResult, register_modal
+from hpcdvc.multimodal.multiscale import ITERATE, ModalResult, register_modal
 from hpcdvc.multimodal.phases_file import read_phases
 from hpcdvc.multimodal.settings import ModalSettings
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.mmr import AUTO, Options
 from hpcdvc.output.places import stem_of
 from hpcdvc.ranks.progress import duration
+from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level, centre_of_mass
 from hpcdvc.registration.multiscale import levels_between
 from hpcdvc.registration.task import coarsest

@@ -19,8 +19,9 @@ from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile
 from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.gauss_newton import ITERATE
+from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level, centre_of_mass
-from hpcdvc.registration.multiscale import Journal, RegistrationResult, grey_of, levels_between, register_levels
+from hpcdvc.registration.multiscale import RegistrationResult, grey_of, levels_between, register_levels
 from hpcdvc.registration.settings import Iterations
 from hpcdvc.registration.task import Task
 from hpcdvc.runs.checkpoint import Checkpoint

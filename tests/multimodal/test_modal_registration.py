@@ -13,9 +13,10 @@ from hpcdvc import gaussian_mixture_parameters, multimodal_registration, phase_d
 from hpcdvc.errors import UserError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Status
-from hpcdvc.multimodal.multiscale import ITERATE, Journal, register_modal
+from hpcdvc.multimodal.multiscale import ITERATE, register_modal
 from hpcdvc.multimodal.settings import ModalSettings
 from hpcdvc.ranks.team import Team
+from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level, as_volume
 from hpcdvc.registration.multiscale import levels_between
 

@@ -12,8 +12,9 @@ from hpcdvc.fields.status import Status
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.api import register_multiscale
 from hpcdvc.registration.gauss_newton import ITERATE
+from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level
-from hpcdvc.registration.multiscale import Journal, from_level, levels_between, register_levels
+from hpcdvc.registration.multiscale import from_level, levels_between, register_levels
 from hpcdvc.registration.settings import Iterations, Settings
 from hpcdvc.registration.task import Task, coarsest, default_margin, power_of_two
 

@@ -9,8 +9,8 @@ from hpcdvc.deformation.images import PADS as DEFORMATION_PADS
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import POINT
 from hpcdvc.registration.filters import PADS, spline_filter
+from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.kernel_settings import FIVE_POINTS, KernelSettings
-from hpcdvc.registration.multiscale import Journal
 from hpcdvc.registration.settings import Gradient, Interpolation, Iterations, Settings, Window, dimensions_of
 from hpcdvc.registration.windows import WindowRegistration
 
