@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 80
+#: Where there is no number, and of what is less certain.
+GREY = "#9a9a9a"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,26 @@ def _small(axis: "Axes") -> None:
     axis.ticklabel_format(scilimits=(-3, 4))
     for line in (axis.xaxis, axis.yaxis):
         line.get_offset_text().set_fontsize(7)
+
+
+def steps_picture(result: ResultFile) -> Picture:
+    """Displacements of the pairs of a series, with their standard deviations, and correlations."""
+    steps, moved = result.values("step"), result.known("displacement")
+    std = result.known("displacement_std") if "displacement_std" in result.columns else np.full(moved.shape, np.nan)
+    panels = [(f"displacement{end}", moved[:, k], std[:, k]) for k, end in enumerate(facts.ends_of(3))]
+    panels = [panel for panel in panels if np.any(panel[1])]  # images do not move along z
+    if "zncc" in result.columns:
+        panels.append(("zncc", result.known("zncc")[:, 0], np.full(len(steps), np.nan)))
+    figure, axes = empty_figure(1, max(len(panels), 1))
+    for axis, (title, values, errors) in zip(axes[0], panels, strict=False):
+        known = np.isfinite(values)
+        axis.errorbar(steps[known], values[known], np.nan_to_num(errors[known]), fmt="k.-", ecolor=GREY)
+        axis.set(title=title, xlabel="pair")
+        _small(axis)
+        axis.grid(alpha=0.3)
+    return picture_of(
+        "steps", "Displacement of each pair, voxel, with its standard deviation, and correlation.", figure
+    )
 
 
 def history_picture(history: dict[str, np.ndarray]) -> Picture:

@@ -9,7 +9,7 @@ import numpy as np
 from hpcdvc.fields.decomposition import decompose_f
 from hpcdvc.fields.status import reason_of
 from hpcdvc.pages import facts
-from hpcdvc.pages.curves import Picture, empty_figure, histograms, history_picture, picture_of
+from hpcdvc.pages.curves import GREY, Picture, empty_figure, histograms, history_picture, picture_of, steps_picture
 from hpcdvc.pages.residual import PairOfPlanes
 from hpcdvc.pages.result_file import ResultFile
 from hpcdvc.pages.whole import whole_figures
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 AXES = "ZYX"
-#: Where there is no number.
-GREY = "#9a9a9a"
 #: Colours of statuses, the same in every picture.
 COLOURS = {
     3: "#7fbc41", 2: "#1b7837", 1: "#a6dba0", 0: "#d9d9d9", -1: "#fdae61", -2: "#8c510a", -3: "#d73027", -4: "#a50026",
@@ -42,7 +40,9 @@ ROUNDING = 1e-12
 def pictures_of(result: ResultFile, planes: PairOfPlanes | str) -> Iterator[Picture]:
     """All pictures, in the order of the report."""
     drawn = [name for name in DRAWN if name in result.columns]
-    if result.kind != "registration":
+    if result.pairs > 1:
+        yield steps_picture(result)
+    elif result.kind != "registration":
         cuts = _slices(result) if result.grid else _clouds(result)
         if "returnStatus" in result.columns:
             yield _status_picture(result, cuts)

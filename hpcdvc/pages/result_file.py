@@ -80,6 +80,11 @@ class ResultFile:
         }
 
     @property
+    def pairs(self) -> int:
+        """Pairs of images that it holds, each in a row; 1 of all results but those of hpcdvc-shift."""
+        return self.lead[0] if "step" in self.columns else 1
+
+    @property
     def history(self) -> dict[str, np.ndarray]:
         """Numbers of each iteration, by name; empty where the result keeps none."""
         found = self.stored.find("hpcdvc/history")

@@ -31,6 +31,19 @@ def told(result: str) -> tuple[dict, dict, set[str]]:
     return facts, {one["column"]: one for one in facts["numbers"]}, names
 
 
+def test_series_of_shifts(here):
+    """Pairs stand at one place: they are drawn by their number, and have no residual together."""
+    for name, shift in (("a.tif", 0), ("b.tif", 2), ("c.tif", 3)):
+        imwrite(name, np.roll(flat_images()[0], shift, 1), photometric="minisblack")
+    assert main("shift", "a.tif b.tif c.tif -pre P -q".split()) == 0
+    facts, numbers, names = told("P-shift.hdf")
+    assert facts["residual"] == "the result holds 2 pairs of images"
+    assert numbers["displacement x"]["greatest"] == pytest.approx(3, abs=0.1)
+    assert "steps" in names and not {"displacement", "returnStatus"} & names
+    assert main("shift", "a.tif b.tif -pre one -q".split()) == 0
+    assert told("one-shift.hdf")[0]["residual"]["rms_after"] < told("one-shift.hdf")[0]["residual"]["rms_before"] / 2
+
+
 def test_modal(here):
     """The displacement, its standard deviation, the unit of the residual, and the pictures to look at."""
     for name, image in zip(("im1.tif", "im2.tif"), flat_images(), strict=True):
