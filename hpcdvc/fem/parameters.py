@@ -8,8 +8,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from hpcdvc.errors import UserError, file_error, quoted
+from hpcdvc.errors import UserError, quoted
 from hpcdvc.fem.surfaces import SURFACES
+from hpcdvc.output.files import read_small
 
 #: Bytes of a file of parameters at most.
 LARGEST = 100_000
@@ -78,15 +79,7 @@ def _read(path: Path) -> tuple[dict, dict[Place, int], list[tuple[int, str]]]:
     """What a YAML file holds, the line of each place in it, and keys that are given twice."""
     import yaml
 
-    try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise UserError(f"{path} is no file")
-        with path.open("rb") as file:
-            text = file.read(LARGEST + 1)
-    except OSError as error:
-        raise file_error(path, error) or error from error
-    if len(text) > LARGEST:
-        raise UserError(f"{path} is larger than {LARGEST} bytes: it holds more than parameters")
+    text = read_small(path, LARGEST, "parameters")
     try:
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()

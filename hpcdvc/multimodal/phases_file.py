@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hpcdvc.errors import UserError, file_error, quoted
+from hpcdvc.errors import UserError, quoted
 from hpcdvc.multimodal.checked_phases import Checked, as_float
 from hpcdvc.multimodal.components import SEGMENT, Mixture
 from hpcdvc.multimodal.greys import GreyRange
 from hpcdvc.multimodal.mixture import fit_weights
+from hpcdvc.output.files import read_small
 
 #: Version of the form; a file of another one is refused.
 VERSION = 1
@@ -107,15 +108,7 @@ def _spread(values: dict) -> str:
 
 def _read(path: Path, mistakes: list[str]) -> dict:
     """What a JSON file holds, and which keys are given twice."""
-    try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise UserError(f"{path} is no file")
-        with path.open("rb") as file:
-            text = file.read(LARGEST + 1)
-    except OSError as error:
-        raise file_error(path, error) or error from error
-    if len(text) > LARGEST:
-        raise UserError(f"{path} is larger than {LARGEST} bytes: it holds more than phases")
+    text = read_small(path, LARGEST, "phases")
 
     def unique(pairs: list[tuple[str, object]]) -> dict:
         times = Counter(key for key, _ in pairs)

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError, error_number, shortened
+from hpcdvc.errors import RunError, UserError, error_number, file_error, shortened
 
 #: rows of text made by one format operation: large enough to hide Python's cost per row, small enough to stay in cache
 ROWS_PER_BLOCK = 4096
@@ -64,6 +64,33 @@ def check_regular(path: str | Path) -> None:
     """
     if not os.path.isfile(path):
         raise UserError(f"{path} is no regular file" if os.path.exists(path) else f"{path}: no such file")
+
+
+def read_small(path: str | Path, largest: int, what: str) -> bytes:
+    """What stands in a file that somebody has written by hand, or a program for a few numbers.
+
+    Parameters
+    ----------
+    path : the file
+    largest : bytes that it may have
+    what : it holds, for the message
+
+    Raises
+    ------
+    UserError
+        No such file, or a pipe or device, or one that cannot be read or is larger.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UserError(f"{path} is no file")
+        with path.open("rb") as file:
+            data = file.read(largest + 1)
+    except OSError as error:
+        raise file_error(path, error) or error from error
+    if len(data) > largest:
+        raise UserError(f"{path} is larger than {largest} bytes: it holds more than {what}")
+    return data
 
 
 def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
