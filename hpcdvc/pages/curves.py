@@ -49,11 +49,11 @@ def picture_of(name: str, caption: str, figure: "Figure") -> Picture:
     return Picture(name, caption, buffer.getvalue())
 
 
-def _small(axis: "Axes") -> None:
-    """Numbers that do not run into each other or out of the picture."""
+def _small(axis: "Axes", whole: bool = False) -> None:
+    """Numbers that do not run into each other or out of the picture; `whole` ones to the right."""
     axis.tick_params(labelsize=7, which="both")
-    axis.locator_params(axis="x", nbins=5)
-    axis.ticklabel_format(scilimits=(-3, 4))
+    axis.locator_params(axis="x", nbins=5, integer=whole)
+    axis.ticklabel_format(scilimits=(-3, 4), useOffset=False)
     for line in (axis.xaxis, axis.yaxis):
         line.get_offset_text().set_fontsize(7)
 
@@ -71,7 +71,7 @@ def steps_picture(result: ResultFile) -> Picture:
         known = np.isfinite(values)
         axis.errorbar(steps[known], values[known], np.nan_to_num(errors[known]), fmt="k.-", ecolor=GREY)
         axis.set(title=title, xlabel="pair")
-        _small(axis)
+        _small(axis, whole=True)
         axis.grid(alpha=0.3)
     return picture_of(
         "steps", "Displacement of each pair, voxel, with its standard deviation, and correlation.", figure
@@ -90,7 +90,7 @@ def history_picture(history: dict[str, np.ndarray]) -> Picture:
         shown = values > 0 if name in wanted[:3] and (values > 0).any() else np.full(len(values), True)
         axis.plot(numbers[shown], values[shown], "k.-")
         axis.set(title=name, xlabel="iteration")
-        _small(axis)
+        _small(axis, whole=True)
         axis.grid(alpha=0.3)
         if name in wanted[:3] and shown.any():
             axis.set_yscale("log")
@@ -111,7 +111,8 @@ def histograms(result: ResultFile, drawn: list[str]) -> Iterator[Picture]:
         low, high = np.percentile(known, (0.5, 99.5))
         bins = np.linspace(low, high if high > low else low + 1e-9, 61)
         for end, one in zip(facts.ends_of(values.shape[1]), values.T, strict=True):
-            axis.hist(one[np.isfinite(one)], bins, histtype="step", label=f"{name}{end}")
+            if one.any() or not values.any():  # images do not move along z
+                axis.hist(one[np.isfinite(one)], bins, histtype="step", label=f"{name}{end}")
         axis.set(xlabel=f"{name}, {unit}" if unit else name, ylabel="points")
         _small(axis)
         axis.legend(fontsize=7)
