@@ -8,11 +8,12 @@ import numpy as np
 from hpcdvc import __version__
 from hpcdvc.output.notebook import AXES
 from hpcdvc.pages.result_file import ResultFile
+from hpcdvc.pages.whole import whole_numbers
 
 #: Columns that come first where a report has room for some only.
 FIRST = ("displacement", "displacement_std", "e", "vol", "dev", "rotation", "zncc", "error", "CC", "residual")
 #: What the record of a run says that stands elsewhere in a report.
-ELSEWHERE = ("argv", "key", "hpcdvc")
+ELSEWHERE = ("argv", "key", "hpcdvc", "parameters", "provenance")
 
 
 def facts_of(result: ResultFile) -> dict:
@@ -49,14 +50,13 @@ def numbers_of(result: ResultFile) -> list[dict]:
     """Least, median, mean and greatest of each number of the columns, of measured points; of large results of planes
     spread evenly."""
     found = []
-    for name in ordered(result):
-        values = result.sampled(name)
+    columns = ((name, result.columns[name].unit, result.sampled(name)) for name in ordered(result))
+    for name, unit, values in (*whole_numbers(result), *columns):
         for end, one in zip(ends_of(values.shape[1]), values.T, strict=True):
             one = one[np.isfinite(one)]
             if one.size:
                 some = {"least": one.min(), "median": np.median(one), "mean": one.mean(), "greatest": one.max()}
                 numbers = {key: float(f"{value:.6g}") for key, value in some.items()}
-                unit = result.columns[name].unit
                 found.append({"column": f"{name}{end}", "unit": unit, "points": int(one.size), **numbers})
     return found
 

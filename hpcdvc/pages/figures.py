@@ -1,6 +1,5 @@
 """Pictures of a result, each a PNG in memory with its caption."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,16 +9,15 @@ import numpy as np
 from hpcdvc.fields.decomposition import decompose_f
 from hpcdvc.fields.status import reason_of
 from hpcdvc.pages import facts
+from hpcdvc.pages.curves import GREY, Picture, empty_figure, histograms, history_picture, picture_of, steps_picture
 from hpcdvc.pages.residual import PairOfPlanes
 from hpcdvc.pages.result_file import ResultFile
+from hpcdvc.pages.whole import whole_figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 AXES = "ZYX"
-#: Where there is no number.
-GREY = "#9a9a9a"
 #: Colours of statuses, the same in every picture.
 COLOURS = {
     3: "#7fbc41", 2: "#1b7837", 1: "#a6dba0", 0: "#d9d9d9", -1: "#fdae61", -2: "#8c510a", -3: "#d73027", -4: "#a50026",
@@ -35,41 +33,31 @@ DRAWN = {
 }  # fmt: skip
 #: Points beyond which those near the middle of a cloud are shown.
 CROWD = 4000
-DPI = 80
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture of a report.
-
-    Attributes
-    ----------
-    name, caption : what it shows
-    png : its bytes
-    """
-
-    name: str
-    caption: str
-    png: bytes
+#: Strain below which there is none.
+ROUNDING = 1e-12
 
 
 def pictures_of(result: ResultFile, planes: PairOfPlanes | str) -> Iterator[Picture]:
     """All pictures, in the order of the report."""
     drawn = [name for name in DRAWN if name in result.columns]
-    if result.kind != "registration":
+    if result.pairs > 1:
+        yield steps_picture(result)
+    elif result.kind != "registration":
         cuts = _slices(result) if result.grid else _clouds(result)
         if "returnStatus" in result.columns:
             yield _status_picture(result, cuts)
         for name in drawn:
-            yield _column_picture(result, name, cuts)
+            yield from _column_picture(result, name, cuts)
         if "F" in result.columns and "vol" not in result.columns:
-            yield _strain_picture(result, cuts)
+            yield from _strain_picture(result, cuts)
+    for name, caption, figure in whole_figures(result):
+        yield picture_of(name, caption, figure)
     history = result.history
     if history:
-        yield _history_picture(history)
+        yield history_picture(history)
     if isinstance(planes, PairOfPlanes):
         yield from _residual_pictures(planes)
-    yield from _histograms(result, drawn)
+    yield from histograms(result, drawn)
 
 
 @dataclass(frozen=True)
@@ -128,21 +116,6 @@ def _clouds(result: ResultFile) -> list[Cut]:
     return cuts
 
 
-def _figure(rows: int, columns: int, high: float = 3.1) -> tuple["Figure", np.ndarray]:
-    from matplotlib.figure import Figure
-
-    width, height = 3.4 * columns + 0.9, high * rows + 0.5
-    figure = Figure((width, height))  # no automatic layout: it takes most of the time of a report
-    room = {"left": 0.62 / width, "right": 1 - 1.1 / width, "bottom": 0.55 / height, "top": 1 - 0.3 / height}
-    return figure, figure.subplots(rows, columns, squeeze=False, gridspec_kw={**room, "wspace": 0.25, "hspace": 0.3})
-
-
-def _picture(name: str, caption: str, figure: "Figure") -> Picture:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=DPI, format="png", metadata={"Software": None})
-    return Picture(name, caption, buffer.getvalue())
-
-
 def _show(axis: "Axes", cut: Cut, values: np.ndarray, **how) -> object:
     """Draw values of a cut; what is not a number stays grey."""
     down, right = cut.seen
@@ -169,30 +142,39 @@ def _values(result: ResultFile, name: str, cut: Cut) -> np.ndarray:
     return result.known(name, cut.part) if cut.extent is not None else result.known(name)[cut.part]
 
 
-def _column_picture(result: ResultFile, name: str, cuts: list[Cut]) -> Picture:
+def _column_picture(result: ResultFile, name: str, cuts: list[Cut]) -> Iterator[Picture]:
     column = result.columns[name]
     per_cut = [_values(result, name, cut) for cut in cuts]
     ends = facts.ends_of(per_cut[0].shape[-1])
     unit = f", {column.unit}" if column.unit not in ("", "1") else ""
-    panels = [(f"{name}{end}{unit}", [values[..., k] for values in per_cut]) for k, end in enumerate(ends)]
-    return _panels(name, f"{name}: {column.meaning}", panels, cuts, DRAWN[name])
+    panels = [(f"{name}{end}{unit}", [values[..., k] for values in per_cut], DRAWN[name]) for k, end in enumerate(ends)]
+    known = [panel for panel in panels if _most(panel[1]) >= 0]
+    told = [panel for panel in known if _most(panel[1]) > 0] or known  # images do not move along z
+    if told:
+        yield _panels(name, f"{name}: {column.meaning}", told, cuts)
 
 
-def _strain_picture(result: ResultFile, cuts: list[Cut]) -> Picture:
+def _most(values: list[np.ndarray]) -> float:
+    """Greatest absolute value of the cuts; -1 where nothing is known."""
+    return max(float(np.abs(one[np.isfinite(one)]).max(initial=-1)) for one in values)
+
+
+def _strain_picture(result: ResultFile, cuts: list[Cut]) -> Iterator[Picture]:
     flat = result.grid is not None and result.shape[0] == 1
     gradients = [_values(result, "F", cut) for cut in cuts]
     parts = [decompose_f(f.reshape(*f.shape[:-1], 3, 3), two_d=flat) for f in gradients]
-    panels = [("volumetric strain", [one.vol for one in parts]), ("deviatoric strain", [one.dev for one in parts])]
-    caption = "Strain: volumetric (det F - 1) and deviatoric, of the F of each point"
-    return _panels("strain", caption, panels, cuts, "RdBu_r")
+    panels = [("volumetric strain", [one.vol for one in parts], "RdBu_r"),
+              ("deviatoric strain", [one.dev for one in parts], "magma")]  # fmt: skip
+    if any(_most(values) > ROUNDING for _, values, _ in panels):  # else F was no unknown: searches, rigid particles
+        yield _panels("strain", "Strain: volumetric (det F - 1) and deviatoric, of the F of each point", panels, cuts)
 
 
-def _panels(name: str, caption: str, panels: list, cuts: list[Cut], colours: str) -> Picture:
+def _panels(name: str, caption: str, panels: list, cuts: list[Cut]) -> Picture:
     """A row for each number, a column for each cut; a row has one range of colours, between its percentiles."""
     import matplotlib
 
-    figure, axes = _figure(len(panels), len(cuts))
-    for row, (title, values) in zip(axes, panels, strict=True):
+    figure, axes = empty_figure(len(panels), len(cuts))
+    for row, (title, values, colours) in zip(axes, panels, strict=True):
         known = np.concatenate([one[np.isfinite(one)] for one in values])
         low, high = np.percentile(known, (1, 99)) if known.size else (0.0, 1.0)
         if colours == "RdBu_r":
@@ -202,7 +184,7 @@ def _panels(name: str, caption: str, panels: list, cuts: list[Cut], colours: str
         for axis, cut, one in zip(row, cuts, values, strict=True):
             image = _show(axis, cut, one, **how)
         figure.colorbar(image, ax=row.tolist(), label=title, extend="both")
-    return _picture(name, f"{caption}. Grey: not measured; the colours end at the percentiles 1 and 99.", figure)
+    return picture_of(name, f"{caption}. Grey: not measured; the colours end at the percentiles 1 and 99.", figure)
 
 
 def _status_picture(result: ResultFile, cuts: list[Cut]) -> Picture:
@@ -214,7 +196,7 @@ def _status_picture(result: ResultFile, cuts: list[Cut]) -> Picture:
     colours = [COLOURS.get(code, "#000000") for code in codes]
     how = {"cmap": ListedColormap(colours), "norm": BoundaryNorm(np.arange(len(codes) + 1) - 0.5, len(codes))}
     places = {code: k for k, code in enumerate(codes)}
-    figure, axes = _figure(1, len(cuts), 3.3 + 0.18 * len(codes))
+    figure, axes = empty_figure(1, len(cuts), 3.3 + 0.18 * len(codes))
     for axis, cut in zip(axes[0], cuts, strict=True):
         part = cut.part if cut.extent is not None else slice(None)
         found = np.vectorize(lambda code: places.get(int(code), 0), otypes=[float])(result.statuses(part))
@@ -224,21 +206,7 @@ def _status_picture(result: ResultFile, cuts: list[Cut]) -> Picture:
         for code, colour in zip(codes, colours, strict=True)
     ]
     figure.legend(handles=handles, loc="outside lower center", fontsize=8)
-    return _picture("returnStatus", "How the points ended.", figure)
-
-
-def _history_picture(history: dict[str, np.ndarray]) -> Picture:
-    """How a registration came to its end."""
-    wanted = ("delta_phi_norm", "deltaPhiNorm", "change", "zncc", "error", "rms", "log_likelihood", "explained")
-    names = [name for name in wanted if name in history and history[name].ndim == 1]
-    figure, axes = _figure(1, max(len(names), 1))
-    for axis, name in zip(axes[0], names, strict=False):
-        axis.plot(np.arange(1, len(history[name]) + 1), history[name], "k.-")
-        axis.set(title=name, xlabel="iteration")
-        axis.grid(alpha=0.3)
-        if name in wanted[:3] and (history[name] > 0).any():
-            axis.set_yscale("log")
-    return _picture("iterations", "How the iterations came to their end.", figure)
+    return picture_of("returnStatus", "How the points ended.", figure)
 
 
 def _residual_pictures(planes: PairOfPlanes) -> Iterator[Picture]:
@@ -258,26 +226,7 @@ def _residual_pictures(planes: PairOfPlanes) -> Iterator[Picture]:
         ("residual before", f"im2 - im1 before: root mean square {first:.4g}", before, "RdBu_r", (-high, high)),
         ("residual after", f"im2 - im1 after: root mean square {last:.4g}", after, "RdBu_r", (-high, high)),
     ):  # fmt: skip
-        figure, axes = _figure(1, 1, 3.4)
+        figure, axes = empty_figure(1, 1, 3.4)
         image = _show(axes[0, 0], cut, values, cmap=colours, vmin=vmin, vmax=vmax if vmax > vmin else vmin + 1)
         figure.colorbar(image, ax=axes[0, 0], label="grey value", extend="both")
-        yield _picture(name, f"{caption}. Grey or white: no value." if "residual" in name else f"{caption}.", figure)
-
-
-def _histograms(result: ResultFile, drawn: list[str]) -> Iterator[Picture]:
-    """How the numbers of the columns are distributed, of measured points."""
-    panels = [(name, result.columns[name].unit, result.sampled(name)) for name in drawn[:6]]
-    if not panels or len(panels[0][2]) < 2:
-        return
-    figure, axes = _figure(-(-len(panels) // 3), min(3, len(panels)), 2.6)
-    for axis in axes.ravel()[len(panels) :]:
-        axis.set_axis_off()
-    for axis, (name, unit, values) in zip(axes.ravel(), panels, strict=False):
-        known = values[np.isfinite(values)]
-        low, high = np.percentile(known, (0.5, 99.5)) if known.size else (0, 1)
-        bins = np.linspace(low, high if high > low else low + 1e-9, 61)
-        for end, one in zip(facts.ends_of(values.shape[1]), values.T, strict=True):
-            axis.hist(one[np.isfinite(one)], bins, histtype="step", label=f"{name}{end}")
-        axis.set(xlabel=f"{name}, {unit}" if unit else name, ylabel="points")
-        axis.legend(fontsize=7)
-    yield _picture("histograms", "Distributions, of measured points, between the percentiles 0.5 and 99.5.", figure)
+        yield picture_of(name, f"{caption}. Grey or white: no value." if "residual" in name else f"{caption}.", figure)

@@ -96,13 +96,11 @@ def _page(facts: dict, pictures: list) -> str:
         "<h2>Pictures</h2>",
         *map(_figure, pictures),
         "" if isinstance(facts["residual"], dict) else f"<p>No residual: {escape(facts['residual'])}.</p>",
-        "<h2>Images and files it was made from</h2>",
-        _table(("what", "name", "shape", "type", "bytes"), [_file(*entry) for entry in facts["made_from"].items()]),
-        "<h2>The run</h2>",
-        _table(("", ""), [(name, _text(value)) for name, value in facts["run"].items()]),
-        "<h2>Parameters</h2>",
-        _table(("", ""), [(name, _text(value)) for name, value in facts["parameters"].items()]),
-    ]
+        *_part("Images and files it was made from", ("what", "name", "shape", "type", "bytes"),
+               [_file(*entry) for entry in facts["made_from"].items() if "name" in entry[1]]),
+        *_part("The run", ("", ""), [(name, _text(value)) for name, value in facts["run"].items()]),
+        *_part("Parameters", ("", ""), [(name, _text(value)) for name, value in facts["parameters"].items()]),
+    ]  # fmt: skip
     head = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -110,6 +108,11 @@ def _page(facts: dict, pictures: list) -> str:
         f"<title>{escape(facts['result'])}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n"
     )
     return head + "\n".join(filter(None, parts)) + "\n</body>\n</html>\n"
+
+
+def _part(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """A table under its title, where there are rows."""
+    return (f"<h2>{title}</h2>", _table(head, rows)) if rows else ()
 
 
 def _about(facts: dict) -> list[tuple[str, str]]:
@@ -135,7 +138,10 @@ def _statuses(statuses: dict) -> str:
 
 def _numbers(numbers: list[dict]) -> str:
     keys = ("points", "least", "median", "mean", "greatest")
-    rows = [(one["column"], one["unit"], *(f"{one[key]:.6g}" for key in keys)) for one in numbers]
+    rows = [
+        (one["column"], one["unit"] if one["unit"] != "1" else "", *(f"{one[key]:.6g}" for key in keys))
+        for one in numbers
+    ]
     return _table(("column", "unit", *keys), rows) if rows else "<p>Nothing was measured.</p>"
 
 

@@ -73,6 +73,8 @@ def _image_names(result: ResultFile) -> tuple[str, str] | str:
         return "the residual of results with a value for each pixel is a column of theirs"
     im1, im2 = parameters.get("im1"), parameters.get("im2")
     several = parameters.get("images") or parameters.get("deformed") or ()
+    if result.pairs > 1:
+        return f"the result holds {result.pairs} pairs of images"
     if im2 is None and several:
         im1, im2 = (several[0] if im1 is None else im1), _told(result, several)
     if not isinstance(im1, str) or not isinstance(im2, str):

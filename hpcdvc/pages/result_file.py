@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import h5py
@@ -74,10 +74,15 @@ class ResultFile:
     def columns(self) -> dict[str, Column]:
         """Declarations of the columns that are there, by name."""
         return {
-            name: column
+            name: replace(column, unit=self.stored.text(f"{self.where}/{name}", "unit") or column.unit)
             for name, column in _declared(self.stored, self.where).items()
             if self.stored.holds_numbers(f"{self.where}/{name}", self.lead)
         }
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of images that it holds, each in a row; 1 of all results but those of hpcdvc-shift."""
+        return self.lead[0] if "step" in self.columns else 1
 
     @property
     def history(self) -> dict[str, np.ndarray]:
@@ -175,7 +180,8 @@ def _metadata(path: str) -> dict:
             found = {name: stored.text("hpcdvc", name) for name in ("schema", "family")}
             found |= {name: stored.json("hpcdvc", name) for name in ("key", "parameters", "provenance", "statuses")}
             end = stored.json("hpcdvc", "end")
-            if found["statuses"] is None and isinstance(end, dict) and "return_status" in end:
-                found["statuses"] = explain_counts({end["return_status"]: 1}, {})
+            if found["statuses"] is None and isinstance(end, dict):
+                counts = end.get("statuses") or {code: 1 for code in (end.get("return_status"),) if code is not None}
+                found["statuses"] = explain_counts({int(code): counts[code] for code in counts}, {})
             return {"kind": "image", **{name: value for name, value in found.items() if value is not None}}
     return read_metadata(path)

@@ -19,7 +19,9 @@ import hpcdvc
 from hpcdvc.cli import main
 from hpcdvc.fields.status import STATUSES
 from hpcdvc.output.hdf5 import read_field
+from hpcdvc.pages.figures import pictures_of
 from hpcdvc.pages.report import write_report
+from hpcdvc.pages.result_file import open_result
 
 
 @pytest.fixture
@@ -218,3 +220,32 @@ def test_field_is_that_of_the_truth(measured, monkeypatch, tmp_path):
     write_report(RESULTS["reg"], str(tmp_path / "a.html"))
     told = {one["column"]: one for one in json.loads((tmp_path / "a.json").read_text())["numbers"]}
     assert [told[f"displacement {axis}"]["mean"] for axis in "zyx"] == pytest.approx(FIELD.shift, abs=0.01)
+
+
+def pictures(result: str) -> dict[str, tuple[str, int]]:
+    """Caption and height, pixels, of each picture of a result, by name."""
+    with open_result(result) as opened:
+        drawn = list(pictures_of(opened, "not here"))
+    return {one.name: (one.caption, int.from_bytes(one.png[20:24], "big")) for one in drawn}
+
+
+def test_only_what_is_known_is_drawn(measured, monkeypatch):
+    """No picture of a column without numbers, of z of images, or of the strain of what has only been searched."""
+    monkeypatch.chdir(measured)
+    flat, searched = (pictures(RESULTS[name]) for name in ("flat", "localShifts"))
+    rows = {name: flat[name][1] / flat["zncc"][1] for name in ("displacement", "displacement_std", "strain")}
+    assert all(1.5 < many < 2.1 for many in rows.values()), rows
+    assert "displacement" in searched and not {"displacement_std", "strain", "error"} & set(searched)
+    assert "strain" not in pictures(RESULTS["ddic"])  # rigid
+
+
+def test_what_is_left_out(measured, monkeypatch, tmp_path):
+    """Parameters and images stand in one place each, and no title stands above nothing."""
+    monkeypatch.chdir(measured)
+    write_report(RESULTS["localShifts"], str(tmp_path / "a.html"))
+    text = (tmp_path / "a.html").read_text()
+    assert text.count("half_window_size") == 1 and "<h2>The run</h2>" in text
+    lost = tmp_path / "lost.hdf"
+    lost.write_bytes(Path(RESULTS["localShifts"]).read_bytes())
+    write_report(str(lost), str(tmp_path / "a.html"))
+    assert "<h2>The run</h2>" not in (tmp_path / "a.html").read_text()
