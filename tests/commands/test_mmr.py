@@ -179,6 +179,13 @@ def test_mask(here, capfd):
     assert not phases[:12].any() and (phases[16:-4, 4:-4, 4:-4] > 0).mean() > 0.95
 
 
+def test_a_phase_that_is_missing_is_told(here, capfd):
+    """With too few phases Phi is off by more than its standard deviation."""
+    for number, told in (("1", True), ("2", False)):
+        main("mmr", [*PAIR, "-ph", number, "-jhb", "64", "-od", f"missing{number}"])
+        assert ("belong to none of the phases" in capfd.readouterr().err) == told
+
+
 def test_number_of_phases(here, capfd):
     """How many have been found is said, where the number was left open."""
     assert main("mmr", [*PAIR, "-ph", "auto", "-jhb", "48", "-rig", "-it", "30", "-od", "number"]) == 0
