@@ -184,14 +184,15 @@ class EregPage(Page):
         numbers = {view: slice_of(motion, shown.im2, view) for view in motion.views}
         key = [motion.revision, shown.im1.exact, *numbers.values()]
         if self._drawn[0] != key:
-            drawn = draw(motion, shown)
+            same = self._drawn[0][1:2] == [shown.im1.exact]  # the levels, not those of the first look
+            drawn = draw(motion, shown, self._drawn[1] if same else ())
             self._drawn = (key, drawn, figures(drawn))
             ncc = self._drawn[2]["ncc"]
             self.history = [*self.history[1 - MOST_HISTORY :], *([] if ncc is None else [round(ncc, 5)])]
         have, planes = have if isinstance(have, dict) else {}, {}
         if have.get("key") != key or (exact and have.get("exact") is not True):
             had = _slices(have, motion, exact) if have.get("whole") == shown.im1.exact else {}
-            planes = planes_of(self._drawn[1], shown.window, had, numbers)
+            planes = planes_of(self._drawn[1], shown.window, had)
         content = {
             "key": key,
             "exact": exact,

@@ -42,7 +42,7 @@ def act(state: EregState, action: dict, pitch: float = 1.0) -> str | None:
     name = action.get("do")
     if name in JOBS:
         return name
-    if name not in ACTIONS:
+    if not isinstance(name, str) or name not in ACTIONS:
         raise UserError("this is no action of the page")
     ACTIONS[name](state, action)
     return None

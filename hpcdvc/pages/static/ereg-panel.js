@@ -53,7 +53,6 @@ export class Panel {
       return input;
     };
     for (let axis = 0; axis < 3; axis++) this.parts[name].boxes.push(add("number", axis));
-    box.append(document.createElement("span"));
     for (let axis = 0; axis < 3; axis++) this.parts[name].sliders.push(add("range", axis));
     byId("parts").append(box);
   }
@@ -89,7 +88,7 @@ export class Panel {
     if (document.activeElement !== byId("phi")) {
       byId("phi").value = state.phi.slice(0, 3).map((row) => row.map((v) => v.toFixed(4).padStart(10)).join(" ")).join("\n");
     }
-    byId("names").textContent = `${state.images[0]} on ${state.images[1]}, ${state.shape.join(" x ")} voxels (ZYX)`;
+    byId("names").textContent = `${state.images.map(nameOf).join(" on ")}, ${state.shape.join(" x ")} voxels (ZYX)`;
     byId("table").textContent = state.table;
     byId("commands").replaceChildren(...state.commands.map(codeItem));
     this.showLandmarks();
@@ -156,6 +155,10 @@ export class Panel {
     const [x, y] = line[line.length - 1] || [-1, 0];
     context.fillRect(10 + x * (width - 24), top + (1 - y) * height - 2, 4, 4);
   }
+}
+
+function nameOf(path) {
+  return path.replace(/\/+$/, "").split("/").pop();
 }
 
 function codeItem(text) {
