@@ -1,5 +1,6 @@
 """What the page of hpcdvc-ereg draws: planes of im2 and of im1 as Phi moves it, and how well they match."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -36,7 +37,8 @@ class Drawn:
 def slice_of(state: EregState, level: Level, view: int) -> int:
     """Number of the slice of the level that goes through the cross-hair."""
     axis = state.views[view][0]
-    number = round((state.point[axis] - level.first[axis]) / level.size[axis])
+    # not `round`, by which two half voxels in a row are one slice
+    number = math.floor((state.point[axis] - level.first[axis]) / level.size[axis] + 0.5)
     return min(max(number, 0), level.array.shape[axis] - 1)
 
 

@@ -1,6 +1,9 @@
 // The planes: laid over each other, drawn with cross-hair and landmarks; the mouse on them.
 
 const AXES = "ZYX";
+// ColorBrewer's RdBu from blue to red, as differences have it in reports
+const BLUE_TO_RED = [[5, 48, 97], [33, 102, 172], [67, 147, 195], [146, 197, 222], [209, 229, 240], [247, 247, 247],
+  [253, 219, 199], [244, 165, 130], [214, 96, 77], [178, 24, 43], [103, 0, 31]];
 
 /** How two grey values become a colour, by mode: sets r, g, b of `pixel`. */
 const MODES = {
@@ -12,9 +15,9 @@ const MODES = {
     pixel.fill((1 - state.blend) * a + state.blend * b);
   },
   difference(a, b, pixel) {
-    const part = (b - a) / 255;
-    if (part < 0) [pixel[0], pixel[1], pixel[2]] = [255 * (1 + part), 255 * (1 + 0.6 * part), 255];
-    else [pixel[0], pixel[1], pixel[2]] = [255, 255 * (1 - part), 255 * (1 - part)];
+    const place = ((b - a + 255) / 510) * (BLUE_TO_RED.length - 1);
+    const low = Math.min(Math.floor(place), BLUE_TO_RED.length - 2);
+    for (let k = 0; k < 3; k++) pixel[k] = BLUE_TO_RED[low][k] + (place - low) * (BLUE_TO_RED[low + 1][k] - BLUE_TO_RED[low][k]);
   },
   absolute(a, b, pixel) {
     pixel.fill(Math.abs(b - a));
