@@ -1,8 +1,10 @@
 """hpcdvc-ereg as a command: what it writes without a page, what it starts from, what it refuses."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from ldic_cases import save_registration
 from rank_scripts import clean_environment
 from reg_cases import CENTRE, FIELD, FLAT_FIELD, LARGE, SHAPE, save_motion
 from reg_ends import is_one_sentence, own_folder
+from running import BIN
+from served import Served, Talk
 from synthetic import Affine
 
 from hpcdvc.cli import main
@@ -128,3 +132,63 @@ def test_no_page_no_server(here):
         [sys.executable, "-c", code, *BATCH], env=clean_environment(), capture_output=True, text=True, timeout=60
     )
     assert done.stdout.splitlines()[-1:] == ["0 []"], done.stderr
+
+
+def page(*words: str) -> Served:
+    """The command with its page, in the folder of the test."""
+    line = [sys.executable, str(BIN / "hpcdvc-ereg"), "im1.tif", "im2.tif", "-od", "out", "-pre", "P", "--no-browser"]
+    return Served([*line, *words], env={"XDG_CACHE_HOME": os.path.abspath("cache")})
+
+
+def press(talk: Talk, *keys: str, n: int) -> dict:
+    """Press keys; the answer."""
+    actions = [{"key": key} for key in keys]
+    return talk.ask({"type": "act", "browser": "test", "n": n, "actions": actions})
+
+
+def told(served: Served) -> Talk:
+    """A page that the server knows."""
+    talk = Talk(served.port, served.token)
+    assert talk.hear("hello")["state"]["shape"] == list(SHAPE)
+    return talk
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_written_at_the_end_though_nobody_came(here, number):
+    save_motion("small")
+    save_registration("a.tsv", FIELD)
+    with page("a.tsv") as served:
+        code, said = served.end(number)
+    assert code == 0 and "Traceback" not in said
+    np.testing.assert_allclose(read_tsv(TABLE).phi[0, :3], FIELD.phi(CENTRE[None])[0], rtol=1e-8)
+
+
+def test_each_change_is_on_the_disk_within_half_a_second_and_outlives_a_kill(here):
+    save_motion("small")
+    with page() as served, told(served) as talk:
+        for n in range(1, 9):  # no pause that a late save could wait for
+            assert press(talk, "ArrowRight", n=n)["state"]["phi"][2][3] == n
+            time.sleep(0.1)
+        begun = time.monotonic()
+        while read_tsv(TABLE).phi[0, 2, 3] < 8:
+            assert time.monotonic() < begun + 0.5
+            time.sleep(0.02)
+        served.process.send_signal(signal.SIGKILL)
+        served.process.wait(10)
+    with page() as served, told(served) as talk:
+        assert press(talk, "ArrowDown", n=1)["state"]["undo"] == 9
+        served.end()
+    assert read_tsv(TABLE).phi[0, :3, 3].tolist() == [0, 1, 8]
+    assert sorted(os.listdir("out")) == ["P-PhiEye.json", "P-PhiEye.tsv"]
+
+
+def test_refined_from_a_page(here):
+    save_motion("small")
+    with page() as served, told(served) as talk:
+        while talk.ask({"type": "look"})["state"]["loading"]:
+            time.sleep(0.05)
+        press(talk, "Enter", n=1)
+        while talk.ask({"type": "look"})["state"]["job"]["running"]:
+            time.sleep(0.05)
+        served.end()
+    assert np.abs(read_tsv(TABLE).phi[0, :3] - FIELD.phi(CENTRE[None])[0]).max() < 1e-3
