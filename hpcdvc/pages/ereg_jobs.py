@@ -16,8 +16,8 @@ from hpcdvc.registration.multiscale import Journal, RegistrationResult, grey_of,
 from hpcdvc.registration.settings import Iterations, Settings
 from hpcdvc.registration.task import Task, coarsest
 
-#: Binning that a refinement begins with.
-BEGIN = 4
+#: Binning that a refinement begins with; planes of a coarse copy that are made in one go.
+BEGIN, PLANES = 4, 16
 
 
 class TeamOfOne(Team):
@@ -39,8 +39,14 @@ class TeamOfOne(Team):
 
     def shared_planes(self, shape: tuple[int, ...], dtype: np.dtype, fill: Callable) -> np.ndarray:
         """See `Team.shared_planes`."""
-        self.check()
-        return super().shared_planes(shape, dtype, fill)
+
+        def fill_parts(first: int, last: int, planes: np.ndarray) -> None:
+            for start in range(first, last, PLANES):
+                self.check()
+                stop = min(start + PLANES, last)
+                fill(start, stop, planes[start - first : stop - first])
+
+        return super().shared_planes(shape, dtype, fill_parts)
 
 
 def task_for(shape: tuple[int, int, int], rigid: bool, last: int = 1) -> Task:

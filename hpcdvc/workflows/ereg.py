@@ -9,7 +9,6 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.images import VolumeInfo, check_pair
-from hpcdvc.options.deformImage import Options as DeformImageOptions
 from hpcdvc.options.ereg import Options
 from hpcdvc.output.files import sweep
 from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, stem_of
@@ -17,7 +16,6 @@ from hpcdvc.pages.ereg_files import Kept
 from hpcdvc.pages.ereg_state import EregState, checked_phi
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.steps.start import read_start
-from hpcdvc.workflows import deformImage
 
 log = logging.getLogger("hpcdvc")
 
@@ -31,21 +29,18 @@ def run(options: Options, team) -> list[str]:
     team : hpcdvc.ranks.team.Team
     """
     kept, paths = team.agree(lambda: look(options))
-    if options.deformed:
-        folder, name = os.path.split(kept.stem)
-        paths += deformImage.run(
-            DeformImageOptions(
-                im1=options.im1,
-                every_slice=options.every_slice,
-                phi_file=kept.table,
-                out_dir=folder,
-                prefix=name,
-                force=True,
-                quiet=options.quiet,
-            ),
-            team,
-        )
-    return paths
+    return paths + (deform(options, kept, team) if options.deformed else [])
+
+
+def deform(options: Options, kept: Kept, team) -> list[str]:
+    """Write im1 deformed by Phi; returns the paths. Collective."""
+    from hpcdvc.options.deformImage import Options as DeformImageOptions  # what is not needed delays the start
+    from hpcdvc.workflows import deformImage
+
+    folder, name = os.path.split(kept.stem)
+    plain = {name: getattr(options, name) for name in ("im1", "every_slice", "quiet", "verbose")}
+    asked = DeformImageOptions(**plain, phi_file=kept.table, out_dir=folder, prefix=name, force=True)
+    return deformImage.run(asked, team)
 
 
 def look(options: Options) -> tuple[Kept, list[str]]:
