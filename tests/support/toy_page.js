@@ -1,4 +1,4 @@
-import {Link, greyOf} from "./base.js";
+import {Link, Turns, greyOf} from "./base.js";
 
 const at = id => document.getElementById(id);
 let x = 0;
@@ -9,7 +9,6 @@ function show(state) {
 }
 
 async function draw(answer) {
-    if (!answer) return;
     const plane = answer.planes[0], grey = await greyOf(plane);
     const [rows, columns] = plane.shape, image = new ImageData(columns, rows);
     for (let i = 0; i < grey.length; i++) image.data.set([grey[i], grey[i], grey[i], 255], 4 * i);
@@ -32,16 +31,22 @@ const link = new Link({
     lost(text) { at("lost").textContent = text; },
 });
 
+const turns = new Turns(error => { at("error").textContent = error.message; });
+
+function ask(exact) {
+    turns.add(link.newest({type: "set", x, exact}), draw);
+}
+
 function set(value) {
     x = value;
     at("x").textContent = x;
     at("x").dataset.edited = x;
-    link.newest({type: "set", x, exact: false}).then(draw).catch(error => { at("error").textContent = error.message; });
+    ask(false);
 }
 
 addEventListener("keydown", event => {
     if (event.key === "ArrowRight") set(x + 1);
-    if (event.key === "e") link.send({type: "set", x, exact: true}).then(draw);
+    if (event.key === "e") ask(true);
 });
 at("take").addEventListener("click", async () => {
     const answer = await link.send({type: "take over"});

@@ -51,6 +51,25 @@ export async function greyOf(plane) {
     return grey;
 }
 
+// Draws one answer after the other, in the order in which they were asked for: they are decoded side by side.
+export class Turns {
+    constructor(failed) {
+        this.failed = failed;
+        this.last = Promise.resolve();
+    }
+
+    // draw(answer) is not called where a newer one took its place; failed(error) tells what went wrong.
+    add(answer, draw) {
+        answer.catch(() => {});
+        const turn = async () => {
+            const got = await answer;
+            if (got) await draw(got);
+        };
+        this.last = this.last.then(turn).catch(this.failed);
+        return this.last;
+    }
+}
+
 export class Link {
     // hello(message): the link is there, also again; message(message): what the server says unasked (state, role, saved,
     // error ...); lost(text): it is gone and tried again, or not ("" when it is back)
