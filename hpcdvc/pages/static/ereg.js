@@ -46,6 +46,7 @@ class Page {
   }
 
   told(message) {
+    if (!this.state) return; // what the server tells all may come before what it says first
     if (message.type === "role") {
       this.writer = message.writer;
       document.getElementById("take-over").hidden = this.writer;
@@ -228,4 +229,4 @@ class Page {
   }
 }
 
-new Page();
+window.ereg = new Page();
