@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 import zlib
 from types import SimpleNamespace
@@ -10,11 +12,12 @@ import pytest
 
 pytest.importorskip("tornado")
 
-from served import TOY, Served, Talk  # noqa: E402
+from served import ROOT, TOY, Served, Talk  # noqa: E402
 from toy_page import Options, picture  # noqa: E402
 
 from hpcdvc.errors import UserError  # noqa: E402
 from hpcdvc.pages.addresses import Place  # noqa: E402
+from hpcdvc.pages.show import show  # noqa: E402
 
 
 @pytest.fixture
@@ -234,3 +237,19 @@ def test_bind_warns(caplog):
     port, (address, *_) = lines(Options(bind="127.0.0.2"))
     assert address.startswith("http://127.0.0.2:")
     assert "can reach the page" in caplog.text
+
+
+def test_without_the_packages(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tornado.httpserver", None)
+    monkeypatch.delitem(sys.modules, "hpcdvc.pages.server", raising=False)
+    with pytest.raises(UserError, match=r"pip install 'hpcdvc\[gui\]'"):
+        show(None, Options())
+
+
+def test_what_describes_a_page_needs_no_server():
+    """`--help`, and what works without a page, load neither tornado nor pillow."""
+    code = (
+        "import sys, hpcdvc.options.pages, hpcdvc.pages.show, hpcdvc.pages.page, hpcdvc.pages.hub, hpcdvc.pages.levels"
+    )
+    end = "; assert not {'tornado', 'PIL'} & set(sys.modules), sorted(sys.modules)"
+    subprocess.run([sys.executable, "-c", code + end], check=True, cwd=ROOT)

@@ -66,9 +66,9 @@ class Toy(Page):
 
 
 if __name__ == "__main__":
-    from hpcdvc.pages.server import serve
+    from hpcdvc.pages.show import show
 
     given = dict(word.split("=") for word in sys.argv[2:])
     kinds = {"port": int, "unix_socket": bool, "no_browser": bool, "idle_timeout": float}
     values = {name: kinds.get(name, str)(value) for name, value in given.items()}
-    serve(Toy(sys.argv[1]), Options(**{"no_browser": True} | values))
+    show(Toy(sys.argv[1]), Options(**{"no_browser": True} | values))
