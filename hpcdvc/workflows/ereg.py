@@ -54,9 +54,9 @@ def look(options: Options) -> tuple[Kept, list[str]]:
 
     images = PairOfImages(im1, im2, None if options.bin == "auto" else int(options.bin))
     if not options.batch:
-        from hpcdvc.pages.server import serve
+        from hpcdvc.pages.show import show
 
-        serve(EregPage(images, state, kept, command_lines(options, kept), options.auto), options)
+        show(EregPage(images, state, kept, command_lines(options, kept), options.auto), options)
     else:
         if options.auto:
             from hpcdvc.pages.ereg_jobs import TeamOfOne, automatic_start
