@@ -82,7 +82,6 @@ def refine(
     levels = images.levels(task.first, task.last, team)
 
     def keep(row: np.ndarray) -> None:
-        team.check()
         one = row[0]
         tell(f"binning {one['factor']}, iteration {one['number']}, zncc {one['zncc']:.4f}")
 

@@ -49,10 +49,10 @@ def _gradient(a: np.ndarray, b: np.ndarray, dimensions: int) -> np.ndarray:
     spread = np.linalg.svd(a, compute_uv=False)
     spread = np.pad(spread, (0, max(0, dimensions - len(spread))))
     directions = int(np.sum(spread > FLAT * max(spread[0], 1e-9)))
-    if len(a) > dimensions and directions == dimensions:
+    if directions == dimensions:
         f = np.linalg.lstsq(a, b, rcond=None)[0].T
         if np.linalg.det(f) > 1e-3:
             return f
-    if len(a) >= dimensions and directions >= dimensions - 1:
+    if directions >= dimensions - 1:
         return rotation_of(b.T @ a)
     return np.eye(dimensions)

@@ -10,10 +10,11 @@ from hpcdvc.images import describe
 from hpcdvc.output.tsv import read_tsv
 from hpcdvc.pages.ereg import EregPage
 from hpcdvc.pages.ereg_files import Kept
-from hpcdvc.pages.ereg_images import PairOfImages
+from hpcdvc.pages.ereg_images import PairOfImages, Shown
 from hpcdvc.pages.ereg_state import EregState
 from hpcdvc.pages.ereg_views import draw, figures
 from hpcdvc.pages.hub import Stopped
+from hpcdvc.pages.levels import preview
 from hpcdvc.pages.planes import as_bytes
 
 
@@ -110,6 +111,37 @@ def test_a_binned_page_is_about_the_same_point(tmp_path, monkeypatch):
     assert page.motion.point[0] == CENTRE[0] + 2
 
 
+def test_after_a_first_look_all_planes_are_new(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    page = page_in(tmp_path, 2)
+    whole = page.images.shown
+    page.images.shown = Shown.of(*(preview(info, 2) for info in (page.images.im1, page.images.im2)))
+    first = page.answer({"type": "look", "exact": True})
+    page.images.shown = whole
+    slices = {str(view): [number, True] for view, number in first.content["slices"].items()}
+    have = {"key": first.content["key"], "exact": True, "whole": first.content["whole"], "slices": slices}
+    second = page.answer({"type": "look", "exact": True, "have": have})
+    plane = whole.im2.array[first.content["slices"][1]]
+    assert (second.planes["im2 1"] == as_bytes(plane.astype("f4"), whole.window)).all()
+    assert (second.planes["im2 1"] != first.planes["im2 1"]).any()
+
+
+def test_voxels_without_a_value_do_not_count(tmp_path):
+    im1, im2 = (image.astype("f4") for image in pair_of())
+    im1[:, :10], im2[:, :, 40:] = np.nan, np.nan
+    for name, image in (("im1.tif", im1), ("im2.tif", im2)):
+        tifffile.imwrite(tmp_path / name, image, photometric="minisblack")
+    images = PairOfImages(*(describe(str(tmp_path / name)) for name in ("im1.tif", "im2.tif")))
+    images.load(lambda text: None)
+    (across, *_) = drawn = draw(EregState(SHAPE), images.shown)
+    assert across.inside.sum() == (SHAPE[1] - 10) * 40
+    found = figures(drawn)["views"][1]
+    seen = np.s_[across.number, 10:, :40]
+    assert found["ncc"] == pytest.approx(np.corrcoef(im1[seen].ravel(), im2[seen].ravel())[0, 1])
+    assert found["rms"] == pytest.approx(np.sqrt(np.mean((im1[seen] - im2[seen]) ** 2)), rel=1e-5)
+    assert found["overlap"] == pytest.approx((SHAPE[1] - 10) * 40 / (SHAPE[1] * SHAPE[2]))
+
+
 def test_only_what_is_new_is_sent(page):
     first = page.answer({"type": "look"}).content
     have = {
@@ -185,7 +217,7 @@ def test_automatic_start(page):
 
 
 @pytest.mark.parametrize("key", ["a", "Enter"])
-@pytest.mark.parametrize("checks", [0, 3])
+@pytest.mark.parametrize("checks", [0, 3, 8])
 def test_cancelled_work_changes_nothing(page, key, checks):
     page.hub.checks = checks
     act(page, {"key": "ArrowRight"}, {"key": key}, n=2)
