@@ -20,7 +20,7 @@ from hpcdvc.pages.page import STATIC, Page
 #: Actions of one message, correlations and browsers that are remembered, at most.
 MOST_ACTIONS, MOST_HISTORY, MOST_BROWSERS = 1000, 300, 64
 #: What a browser is told of the state as it is.
-TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "landmarks", "pending")
+TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "finest")
 _FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", "ereg-views.js", "ereg-panel.js", "ereg.css")}}
 
 
@@ -68,7 +68,7 @@ class EregPage(Page):
             "redo": len(motion.future),
             "residuals": motion.residuals(),
         }
-        return facts | {name: getattr(motion, name) for name in TOLD} | motion.parts()
+        return facts | {name: getattr(motion, name) for name in (*TOLD, "landmarks", "pending")} | motion.parts()
 
     def answer(self, message: dict[str, Any]) -> Message:
         """Do the actions of an `act` message, and give the state after them, and the planes that a browser has not got.
@@ -156,7 +156,7 @@ class EregPage(Page):
             self._tell(name, said, False)
 
     def _refine(self, team: TeamOfOne) -> str:
-        task = task_for(self.images.im1.shape, self.motion.rigid)
+        task = task_for(self.images.im1.shape, self.motion.rigid, self.motion.finest)
         found = refine(self.images, self.motion.matrix, task, team, lambda text: self._tell("refine", text, True))
         self.hub.in_turn(lambda: self._finish(*found))
         return f"refined, {found[1].iterations} iterations of the last level; Ctrl+Z takes it back"

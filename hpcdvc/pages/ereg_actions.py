@@ -8,6 +8,7 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.output.tsv import COLUMN_SETS
 from hpcdvc.pages.ereg_state import FARTHEST, MODES, STEPS, VIEWS, EregState
+from hpcdvc.registration.task import coarsest
 
 #: Degrees, and relative stretch, of a step of one voxel.
 DEGREES, STRETCH = 1.0, 0.01
@@ -152,7 +153,7 @@ def _drag(state: EregState, action: dict) -> None:
 
 
 def _set_shown(state: EregState, action: dict) -> None:
-    """Mode, blend, size of tiles, step, view, rigid."""
+    """Mode, blend, size of tiles, step, view, how to refine."""
     if action.get("mode") in MODES:
         state.mode = action["mode"]
     if "view" in action:
@@ -163,6 +164,8 @@ def _set_shown(state: EregState, action: dict) -> None:
         state.tiles = round(min(max(_numbers(action, "tiles", 1)[0], 2), 20))
     if "step" in action:
         state.step = min(max(_numbers(action, "step", 1)[0], 1e-3), 1e3)
+    if "finest" in action:
+        state.finest = 2 ** round(math.log2(min(max(_numbers(action, "finest", 1)[0], 1), coarsest(state.shape))))
     for name in ("rigid", "swapped", "flicker"):
         if isinstance(action.get(name), bool):
             setattr(state, name, action[name])

@@ -48,6 +48,7 @@ class EregState:
     point : cross-hair, ZYX, voxels; the views go through it
     view, mode, step, blend, tiles, swapped, flicker : what is shown, and how far a key goes
     rigid : refine displacement and rotation only
+    finest : binning that a refinement ends with
     landmarks : pairs [point in im1, point in im2]
     pending : a point of im1 that waits for its partner
     stroke : of the last change; those of one stroke are taken back as one
@@ -69,6 +70,7 @@ class EregState:
     swapped: bool = False
     flicker: bool = False
     rigid: bool = False
+    finest: int = 1
     landmarks: list = field(default_factory=list)
     pending: list | None = None
     stroke: str | None = None

@@ -11,6 +11,7 @@ from hpcdvc.output.tsv import read_tsv
 from hpcdvc.pages.ereg import EregPage
 from hpcdvc.pages.ereg_files import Kept
 from hpcdvc.pages.ereg_images import PairOfImages, Shown
+from hpcdvc.pages.ereg_jobs import TeamOfOne
 from hpcdvc.pages.ereg_state import EregState
 from hpcdvc.pages.ereg_views import draw, figures
 from hpcdvc.pages.hub import Stopped
@@ -209,6 +210,26 @@ def test_rigid_refinement(page):
     f = page.motion.matrix[:3, :3]
     np.testing.assert_allclose(f @ f.T, np.eye(3), atol=1e-12)
     assert np.abs(page.motion.matrix[:3, 3] - FIELD.shift).max() < 0.2
+
+
+def test_refinement_ends_where_it_is_told(page):
+    act(page, {"do": "show", "finest": 2}, {"key": "Enter"}, n=2)
+    texts = " ".join(message.content["job"]["text"] for message in page.hub.told if message.type == "job")
+    assert "binning 2" in texts and "binning 1" not in texts
+    assert 1e-3 < np.abs(page.motion.matrix[:3, 3] - FIELD.shift).max() < 0.05
+
+
+def test_coarse_copies_are_given_up_on_the_way():
+    left, made = iter([None, None, Stopped]), []
+
+    def check():
+        error = next(left)
+        if error:
+            raise error
+
+    with pytest.raises(Stopped):
+        TeamOfOne(check).shared_planes((64, 2), np.float32, lambda first, last, planes: made.append((first, last)))
+    assert made == [(0, 16), (16, 32)]
 
 
 def test_automatic_start(page):

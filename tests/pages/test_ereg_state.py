@@ -114,6 +114,9 @@ def test_slices_modes_and_what_else_is_shown():
     assert state.flicker and state.swapped and state.rigid
     act(state, {"do": "show", "mode": "blend", "blend": 7, "tiles": 3.2, "view": 3, "step": 0.25, "rigid": False})
     assert (state.mode, state.blend, state.tiles, state.view, state.step) == ("blend", 1, 3, 3, 0.25)
+    for asked, finest in ((2, 2), (3, 4), (0, 1), (1e5, 4)):
+        act(state, {"do": "show", "finest": asked})
+        assert state.finest == finest
     assert not state.rigid and state.phi == np.eye(4).tolist()
 
 

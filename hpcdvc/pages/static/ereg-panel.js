@@ -14,7 +14,7 @@ export class Panel {
     this.parts = {};
     for (const part of PARTS) this.addPart(...part);
     this.buttons();
-    const shown = { mode: String, blend: Number, tiles: Number, step: Number };
+    const shown = { mode: String, blend: Number, tiles: Number, step: Number, finest: Number };
     for (const [id, convert] of Object.entries(shown)) {
       byId(id).addEventListener("input", () => page.push({ do: "show", [id]: convert(byId(id).value) }));
     }
@@ -81,7 +81,7 @@ export class Panel {
       }));
     }
     for (const id of ["mode", "blend", "tiles"]) if (document.activeElement !== byId(id)) byId(id).value = state[id];
-    byId("step").value = String(state.step);
+    for (const id of ["step", "finest"]) byId(id).value = String(state[id]);
     for (const id of ["rigid", "swapped", "flicker"]) byId(id).checked = state[id];
     byId("undo").disabled = !state.undo;
     byId("redo").disabled = !state.redo;
