@@ -115,8 +115,8 @@ def test_one_interval_follows_another(toy, path):
     with Talk(toy.port, toy.token) as talk:
         talk.hear("hello")
         for x in range(60):
-            talk.ask({"type": "set", "x": x})
-        time.sleep(0.6)
+            talk.say({"type": "set", "x": x})
+            time.sleep(0.01)
         talk.say({"type": "look", "number": 5})
         told = []
         while not told or told[-1].get("number") != 5:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from served import end_loop
 from tornado.websocket import websocket_connect
 
 FLAGS = (
@@ -80,7 +81,7 @@ class Browser:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._loop.close()
+        end_loop(self._loop)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> "Browser":

@@ -175,4 +175,13 @@ class Talk:
         with suppress(TimeoutError):
             while not self._over and self.hear() is not None:
                 pass
-        self._loop.close()
+        end_loop(self._loop)
+
+
+def end_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Close a loop, and what still waits in it."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.close()

@@ -11,10 +11,11 @@ class Tunnel:
     Attributes
     ----------
     port : its end here
+    deaf : what goes in does not come out
     """
 
     def __init__(self, to: int) -> None:
-        self.port, self._to, self._links = 0, to, set()
+        self.port, self._to, self._links, self.deaf = 0, to, set(), False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -41,7 +42,15 @@ class Tunnel:
     async def _link(self, reader, writer) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._to)
         self._links |= {writer, there_writer}
-        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+        await asyncio.gather(self._copy(reader, there_writer), self._copy(there_reader, writer))
+
+    async def _copy(self, reader, writer) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                if not self.deaf:
+                    writer.write(data)
+                    await writer.drain()
+        writer.close()
 
     def __enter__(self) -> "Tunnel":
         return self
@@ -50,11 +59,3 @@ class Tunnel:
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
-
-
-async def _copy(reader, writer) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()

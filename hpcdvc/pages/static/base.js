@@ -75,15 +75,10 @@ export class Link {
     // error ...); lost(text): it is gone and tried again, or not ("" when it is back)
     constructor({hello, message, lost}) {
         Object.assign(this, {hello, message, lost, number: 0, tries: 0, known: false, token: token()});
-        this.forget();
-        this.connect();
-    }
-
-    // What was on its way is lost with the link: nobody waits for its answer.
-    forget() {
         this.waiting = new Map();
         this.busy = false;
         this.next = null;
+        this.connect();
     }
 
     connect() {
@@ -98,10 +93,10 @@ export class Link {
     }
 
     close(code) {
-        const waiting = [...this.waiting.values(), ...(this.next ? [this.next] : [])];
+        // what was on its way is lost with the link: nobody waits for its answer any more
         this.known = false;
-        this.forget();
-        for (const {refuse} of waiting) refuse(new Error("the link was lost"));
+        for (const {refuse} of this.waiting.values()) refuse(new Error("the link was lost"));
+        this.waiting.clear();
         if (code === 4001) {
             this.lost("The server does not know this page: open the address that the command prints.");
             return;
