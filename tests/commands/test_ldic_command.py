@@ -33,7 +33,8 @@ def test_what_it_says(run_command):
     assert result.returncode == 0 and files() == RESULT
     lines = result.stdout.splitlines()
     assert "im1.tif -> im2.tif: 36 nodes" in lines
-    assert lines[-2:] == ["wrote im1-im2-ldic.hdf", "wrote im1-im2-ldic.tsv"]
+    wrote = ["wrote im1-im2-ldic.hdf", "wrote im1-im2-ldic.tsv"]
+    assert lines[-3:] == [*wrote, "look at it: hpcdvc-report im1-im2-ldic.hdf"]
     table = lines[lines.index("im1.tif -> im2.tif: 36 nodes") + 1 :]
     assert table[0].split()[:4] == ["status", "points", "%", "reason"]
     assert table[1].split() == ["2", "36", "100.00", "converged"]

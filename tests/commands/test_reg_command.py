@@ -124,7 +124,8 @@ def test_what_it_says(run_command):
     result = run_command("reg", *PAIR)
     assert (result.returncode, result.stderr) == (0, "") and new_files() == RESULT
     lines = result.stdout.splitlines()
-    assert lines[-2:] == [f"wrote {STEM}.hdf", f"wrote {STEM}.tsv"]
+    wrote = [f"wrote {STEM}.hdf", f"wrote {STEM}.tsv"]
+    assert lines[-3:] == [*wrote, f"look at it: hpcdvc-report {STEM}.hdf"]
     levels = [line.split(":")[0] for line in lines if line.startswith("binning")]
     assert levels == ["binning 4", "binning 2", "binning 1"]
     for ranks in (None, 2):
