@@ -180,8 +180,7 @@ class Talk:
 
 def end_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Close a loop, and what still waits in it."""
-    left = asyncio.all_tasks(loop)
-    for task in left:
+    for task in asyncio.all_tasks(loop):
         task.cancel()
-    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(asyncio.wait([task]))
     loop.close()
