@@ -122,8 +122,8 @@ KEYS: dict[str, Callable[[EregState], None]] = {
 def _numbers(action: dict, name: str, count: int, most: float = FARTHEST) -> list[float]:
     values = action.get(name)
     values = values if isinstance(values, list) else [values]
-    plain = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
-    if len(plain) != count or len(values) != count or any(abs(v) > most for v in plain):
+    plain = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= most]
+    if len(plain) != count or len(values) != count:
         raise UserError(f"{name} must be {count} number{'s' * (count > 1)} of at most {most:g}")
     return [float(v) for v in plain]
 
