@@ -14,7 +14,7 @@ extras:
 	@.ci/bootstrap.sh all
 
 tools:
-	@.ci/bootstrap.sh test
+	@.ci/bootstrap.sh test gui
 
 demo: setup
 	@$(PYTHON_HERE) tests/demo/demo.py

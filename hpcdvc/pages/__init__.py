@@ -1,4 +1,4 @@
-"""What people look at: the report of a result.
+"""What people look at: the report of a result, and pages that a small server in the command shows in a browser.
 
-May import `steps` and what that may import. Begin reading with `report`.
+May import `steps` and what that may import. Begin reading with `report`, and with `page`, then `server`.
 """

@@ -17,6 +17,7 @@ LINES = {
     "ddic": "a l b",
     "deformImage": "a -pf p",
     "discreteStrain": "a",
+    "ereg": "a b",
     "filterPhiField": "-pf a -srs",
     "fourier": "smooth a",
     "gdic": "a b m",

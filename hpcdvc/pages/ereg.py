@@ -1,0 +1,218 @@
+"""The page of hpcdvc-ereg: what it answers to the browser, and what it does beside that."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.pages.ereg_actions import act
+from hpcdvc.pages.ereg_files import Kept
+from hpcdvc.pages.ereg_images import PairOfImages
+from hpcdvc.pages.ereg_jobs import TeamOfOne, automatic_start, refine, task_for
+from hpcdvc.pages.ereg_state import EregState, Outcome
+from hpcdvc.pages.ereg_views import Drawn, draw, figures, planes_of, slice_of
+from hpcdvc.pages.hub import Hub
+from hpcdvc.pages.messages import Message
+from hpcdvc.pages.page import STATIC, Page
+
+#: Actions of one message, correlations and browsers that are remembered, at most.
+MOST_ACTIONS, MOST_HISTORY, MOST_BROWSERS = 1000, 300, 64
+#: What a browser is told of the state as it is.
+TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "finest")
+_FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", "ereg-views.js", "ereg-panel.js", "ereg.css")}}
+
+
+class EregPage(Page):
+    """The page.
+
+    Parameters
+    ----------
+    images : both
+    motion : the state to begin with
+    kept : files that it is kept in
+    commands : command lines that go on from here, shown for copying
+    auto : look for a start when the images are there
+    """
+
+    files: ClassVar[Mapping[str, Path]] = {name: STATIC / file for name, file in _FILES.items()}
+    reading: ClassVar[frozenset[str]] = frozenset({"look"})
+
+    def __init__(
+        self, images: PairOfImages, motion: EregState, kept: Kept, commands: list[str], auto: bool = False
+    ) -> None:
+        self.images, self.motion, self.kept, self.commands, self.auto = images, motion, kept, commands, auto
+        self.loading, self.job = "loading", {"name": "", "text": "", "running": False}
+        self.history: list[float] = []
+        self.done: dict[str, int] = {}
+        self._drawn: tuple[list, list[Drawn], dict] = ([], [], {})
+
+    def begin(self, hub: Hub) -> None:
+        """See `Page.begin`."""
+        super().begin(hub)
+        hub.background(self._load)
+
+    def state(self) -> dict[str, Any]:
+        """See `Page.state`."""
+        motion = self.motion
+        facts = {
+            "images": [self.images.im1.spec, self.images.im2.spec],
+            "shape": list(self.images.im1.shape),
+            "views": [[view, *axes] for view, axes in motion.views.items()],
+            "table": self.kept.table,
+            "commands": self.commands,
+            "loading": self.loading,
+            "job": self.job,
+            "undo": len(motion.past),
+            "redo": len(motion.future),
+            "residuals": motion.residuals(),
+        }
+        return facts | {name: getattr(motion, name) for name in (*TOLD, "landmarks", "pending")} | motion.parts()
+
+    def answer(self, message: dict[str, Any]) -> Message:
+        """Do the actions of an `act` message, and give the state after them, and the planes that a browser has not got.
+
+        Raises
+        ------
+        UserError
+            The message is none of this page.
+        """
+        said = ""
+        if message["type"] == "act":
+            said = self._act(message)
+        elif message["type"] != "look":
+            raise UserError("this page knows the messages act and look")
+        content, planes = self._picture(message.get("have"), message.get("exact") is True)
+        return Message("drawn", {"said": said, "state": self.state(), **content}, planes, message.get("exact") is True)
+
+    def save(self) -> None:
+        """See `Page.save`."""
+        self.kept.write(self.motion)
+
+    # what it does
+
+    def _load(self, check: Callable[[], None]) -> None:
+        def tell(text: str) -> None:
+            check()
+            self.loading = text
+            self.hub.tell(Message("loading", {"text": text}))
+
+        try:
+            self.images.load(tell)
+        except UserError as error:
+            self.loading = str(error)
+            raise
+        if self.auto and not self.motion.past:
+            self.hub.in_turn(lambda: self._ask("auto"))
+
+    def _act(self, message: dict[str, Any]) -> str:
+        """Do actions, but for those that were done before their answer got lost; returns what went wrong."""
+        actions, number, browser = (message.get(name) for name in ("actions", "n", "browser"))
+        if not isinstance(actions, list) or not all(isinstance(action, dict) for action in actions):
+            raise UserError("actions are a list of objects")
+        if len(actions) > MOST_ACTIONS:
+            raise UserError(f"{len(actions)} actions at once: at most {MOST_ACTIONS}")
+        if not isinstance(number, int) or not isinstance(browser, str) or len(browser) > 64:
+            raise UserError("actions have a number, and the name of their browser")
+        done, said = self.done.pop(browser, 0), ""
+        self.done = dict(list(self.done.items())[1 - MOST_BROWSERS :]) | {browser: max(done, number)}
+        for action in actions[max(0, done - number + len(actions)) :]:
+            try:
+                asked = act(self.motion, action, self._pitch())
+                if asked:
+                    self._ask(asked)
+            except UserError as error:
+                said = str(error)
+        self.hub.changed()
+        return said
+
+    def _pitch(self) -> float:
+        shown = self.images.shown
+        return float(shown.im2.size[self.motion.views[self.motion.view][0]]) if shown else 1.0
+
+    def _ask(self, what: str) -> None:
+        if what == "save":
+            self.save()
+            self._tell("save", f"saved: {self.kept.table}", False)
+        elif what == "cancel":
+            if self.job["running"]:
+                self.hub.cancel()
+        elif self.job["running"]:
+            raise UserError("one thing after the other: Esc ends what runs now")
+        elif self.loading:
+            raise UserError("the images are still being read")
+        else:
+            work = {"refine": self._refine, "auto": self._find_start}[what]
+            name = {"refine": "refine", "auto": "automatic start"}[what]
+            self._tell(name, f"{name} begins", True)
+            self.hub.background(lambda check: self._work(name, work, check))
+
+    def _work(self, name: str, work: Callable[[TeamOfOne], str], check: Callable[[], None]) -> None:
+        said = f"{name}: ended, nothing has changed"
+        try:
+            said = work(TeamOfOne(check))
+        finally:
+            self._tell(name, said, False)
+
+    def _refine(self, team: TeamOfOne) -> str:
+        task = task_for(self.images.im1.shape, self.motion.rigid, self.motion.finest)
+        found = refine(self.images, self.motion.matrix, task, team, lambda text: self._tell("refine", text, True))
+        self.hub.in_turn(lambda: self._finish(*found))
+        return f"refined, {found[1].iterations} iterations of the last level; Ctrl+Z takes it back"
+
+    def _find_start(self, team: TeamOfOne) -> str:
+        self._tell("automatic start", "trying rotations and displacements", True)
+        phi = automatic_start(self.images, self.motion.rigid, team)
+        self.hub.in_turn(lambda: self._finish(phi, None))
+        return "a start is found; Enter refines it"
+
+    def _finish(self, phi: np.ndarray, outcome: Outcome | None) -> None:
+        self.motion.set_phi(phi, outcome)
+        self.hub.changed(by_page=False)
+
+    def _tell(self, name: str, text: str, running: bool) -> None:
+        self.job = {"name": name, "text": text, "running": running}
+        self.hub.tell(Message("job", {"job": self.job}))
+
+    # what it shows
+
+    def _picture(self, have: object, exact: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        motion, shown = self.motion, self.images.shown
+        if shown is None:
+            return {}, {}
+        numbers = {view: slice_of(motion, shown.im2, view) for view in motion.views}
+        key = [motion.revision, shown.im1.exact, *numbers.values()]
+        if self._drawn[0] != key:
+            same = self._drawn[0][1:2] == [shown.im1.exact]  # the levels, not those of the first look
+            drawn = draw(motion, shown, self._drawn[1] if same else ())
+            self._drawn = (key, drawn, figures(drawn))
+            ncc = self._drawn[2]["ncc"]
+            self.history = [*self.history[1 - MOST_HISTORY :], *([] if ncc is None else [round(ncc, 5)])]
+        have, planes = have if isinstance(have, dict) else {}, {}
+        if have.get("key") != key or (exact and have.get("exact") is not True):
+            had = _slices(have, motion, exact) if have.get("whole") == shown.im1.exact else {}
+            planes = planes_of(self._drawn[1], shown.window, had)
+        content = {
+            "key": key,
+            "exact": exact,
+            "whole": shown.im1.exact,
+            "slices": numbers,
+            "size": shown.im2.size,
+            "first": shown.im2.first,
+            "figures": self._drawn[2],
+            "history": self.history,
+            "window": shown.window,
+            "histograms": shown.histograms,
+        }
+        return content, planes
+
+
+def _slices(have: dict, motion: EregState, exact: bool) -> dict[int, int]:
+    """The slices of im2 that a browser has, as good as they are wanted, by view."""
+    slices, found = have.get("slices"), {}
+    for view in motion.views if isinstance(slices, dict) else ():
+        match slices.get(str(view)):
+            case [int(number), bool(good)] if good or not exact:
+                found[view] = number
+    return found

@@ -1,0 +1,90 @@
+"""The images of hpcdvc-ereg: small copies of both to look at, and the images themselves to register."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hpcdvc.images import VolumeInfo, open_volume
+from hpcdvc.pages.levels import Level, factor_of, level_of, preview
+from hpcdvc.pages.planes import grey_window
+from hpcdvc.ranks.team import Team
+from hpcdvc.registration import levels as registration
+from hpcdvc.registration.multiscale import levels_between
+
+#: Voxels of an image that its histogram is taken from, about; classes of the histogram.
+SAMPLE, CLASSES = 500_000, 64
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is looked at.
+
+    Attributes
+    ----------
+    im1, im2 : levels of one factor
+    window : grey values that become black and white, in both
+    histograms : how often each image has which grey values between these
+    """
+
+    im1: Level
+    im2: Level
+    window: tuple[float, float]
+    histograms: list[list[int]]
+
+    @classmethod
+    def of(cls, im1: Level, im2: Level) -> "Shown":
+        """Two levels, with the grey window that suits both."""
+        samples = [_sample(level.array) for level in (im1, im2)]
+        window = grey_window(samples)
+        return cls(im1, im2, window, [np.histogram(sample, CLASSES, window)[0].tolist() for sample in samples])
+
+
+def _sample(array: np.ndarray) -> np.ndarray:
+    every = max(1, round((array.size / SAMPLE) ** (1 / 3)))
+    values = np.asarray(array[::every, ::every, ::every], np.float32).ravel()
+    return values[np.isfinite(values)]
+
+
+class PairOfImages:
+    """Both images.
+
+    Parameters
+    ----------
+    im1, im2 : headers, of one shape
+    factor : binning of what is looked at; None: as much as memory and a quick answer ask for
+
+    Attributes
+    ----------
+    shown : what is looked at; None until something is there
+    """
+
+    def __init__(self, im1: VolumeInfo, im2: VolumeInfo, factor: int | None = None) -> None:
+        self.im1, self.im2 = im1, im2
+        self.factor = factor or factor_of(im1.shape)
+        self.shown: Shown | None = None
+
+    def load(self, tell: Callable[[str], None]) -> None:
+        """Make what is looked at, at first of few planes; `tell` says how far it is, "" when something new is there."""
+        if self.factor > 1:
+            tell("a first look")
+            self.shown = Shown.of(*(preview(info, self.factor) for info in (self.im1, self.im2)))
+            tell("")
+        levels = []
+        for info in (self.im1, self.im2):
+            tell(f"reading {info.spec}")
+            levels.append(
+                level_of(info, self.factor, progress=lambda part, info=info: tell(f"{info.spec}: {100 * part:.0f} %"))
+            )
+        self.shown = Shown.of(*levels)
+        tell("")
+
+    @cached_property
+    def whole(self) -> registration.Level:
+        """The images themselves, mapped into memory where their files allow it."""
+        return registration.Level.of(*(open_volume(info, Team()) for info in (self.im1, self.im2)))
+
+    def levels(self, first: int, last: int, team: Team) -> dict[int, registration.Level]:
+        """Levels to register, by binning, coarse to fine."""
+        return levels_between(self.whole, first, last, team)
