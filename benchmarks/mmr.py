@@ -146,7 +146,7 @@ def report(results: dict) -> str:
     intro = (
         f"Two phases in {o['size']}^3 uint16 voxels, contrast inverted, noise 3 %; rotation by {ANGLE} degrees and a "
         f"shift; a margin of {MARGIN:.0%} of each side, {BINS} bins, no start. spam interpolates linearly, hpcdvc by "
-        f"the cubic B-spline. {o['rounds']} round(s)."
+        f"the quadratic B-spline. {o['rounds']} round(s)."
     )
     passed = ["| Phi turned by | ns per voxel, median | least |", "|--|--|--|"]
     passed += [f"| {name} | {median(times):.1f} | {min(times):.1f} |" for name, times in results["passes"].items()]

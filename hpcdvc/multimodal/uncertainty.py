@@ -118,9 +118,10 @@ def _draw(pair: ModalPair, phi: np.ndarray) -> np.ndarray:
     """(12,) mean over voxels of what white noise in im2 adds to r: correlation of its value and its slope."""
     axes = [np.linspace(0, n - 1, min(n, PLACES)).round() for n in pair.shape]
     at = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) - pair.centre
-    u = (at @ phi[:, :3].T + phi[:, 3] + pair.centre) % 1
-    value = np.stack([(1 - u) ** 3, 3 * u**3 - 6 * u**2 + 4, -3 * u**3 + 3 * u**2 + 3 * u + 1, u**3]) / 6
-    slope = np.stack([-((1 - u) ** 2), 3 * u**2 - 4 * u, -3 * u**2 + 2 * u + 1, u**2]) / 2
+    u = at @ phi[:, :3].T + phi[:, 3] + pair.centre
+    t = u - np.floor(u + 0.5)
+    value = np.stack([(0.5 - t) ** 2 / 2, 0.75 - t**2, (0.5 + t) ** 2 / 2])
+    slope = np.stack([t - 0.5, -2 * t, t + 0.5])
     ratio = (value * slope).sum(axis=0) / (value**2).sum(axis=0)
     moved = np.column_stack([at, np.ones(len(at))])
     of_im2 = np.einsum("ni,nj->ij", ratio, moved) / len(at)
