@@ -38,11 +38,10 @@ INLINE void look_up(pair *k, int first, int last)
         const float *part = k->part + x;
         const quad a = entry(table + node[0], part[0]), b = entry(table + node[1], part[1]);
         const quad c = entry(table + node[2], part[2]), d = entry(table + node[3], part[3]);
-        const quad ab = __builtin_shuffle(a, b, (quad_index){0, 4, 1, 5}), cd = __builtin_shuffle(c, d, (quad_index){0, 4, 1, 5});
-        const quad ab2 = __builtin_shuffle(a, b, (quad_index){2, 6, 3, 7}), cd2 = __builtin_shuffle(c, d, (quad_index){2, 6, 3, 7});
-        store_quad(k->log_density + x, __builtin_shuffle(ab, cd, (quad_index){0, 1, 4, 5}));
-        store_quad(k->whitened + x, __builtin_shuffle(ab, cd, (quad_index){2, 3, 6, 7}));
-        store_quad(k->root + x, __builtin_shuffle(ab2, cd2, (quad_index){0, 1, 4, 5}));
+        const quad ab = first_two(a, b), cd = first_two(c, d), ab_roots = last_two(a, b), cd_roots = last_two(c, d);
+        store_quad(k->log_density + x, lower(ab, cd));
+        store_quad(k->whitened + x, upper(ab, cd));
+        store_quad(k->root + x, lower(ab_roots, cd_roots));
         even[bin[0]]++, odd[bin[1]]++, even[bin[2]]++, odd[bin[3]]++;
     }
 }

@@ -1,7 +1,7 @@
 /* Sums over a block that a step of Newton's method is made of: of J J^T and of J s with J = slope x (position, 1), 12 numbers.
  *
- * Along a row only x changes, in a plane only x and y: so six products of slopes times 1, x, x^2 are summed in each voxel, y and z come
- * in by row and by plane. Rows and planes add up in float32, planes in float64. */
+ * Along a row only x changes, in a plane only x and y: so six products of slopes times 1, x, x^2 are summed in each voxel, y and z
+ * come in by row and by plane. Rows and planes add up in float32, tiles in float64. */
 #ifndef HPCDVC_MOMENTS_H
 #define HPCDVC_MOMENTS_H
 

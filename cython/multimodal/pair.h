@@ -119,8 +119,8 @@ INLINE void smooth_row(pair *k, int z, int y)
     for (int x = 0; x < n + 2; x += VL, r += VL) {
         vf sum = 6 * load(r) + (load(r - sy) + load(r + sy));
         if (k->is_3d) {
-            const vf beside = load(r - sz) + load(r + sz), across = load(r - sz - sy) + load(r - sz + sy) + load(r + sz - sy) + load(r + sz + sy);
-            sum = 6 * (sum + beside) + across;
+            const vf before = load(r - sz - sy) + load(r - sz + sy), behind = load(r + sz - sy) + load(r + sz + sy);
+            sum = 6 * (sum + load(r - sz) + load(r + sz)) + (before + behind);
         }
         store(k->column + x, sum);
     }

@@ -1,8 +1,9 @@
-/* im2 between its voxels, with slopes: the quadratic B-spline whose coefficients are the grey values. Three taps along each axis, slopes
- * that are continuous, and the same width of what it smoothes by wherever between voxels (Unser 1999, doi 10.1109/79.799930).
+/* im2 between its voxels, with slopes: the quadratic B-spline whose coefficients are the grey values. Three taps along each axis,
+ * slopes that are continuous, and the same width of what it smoothes by wherever between voxels (Unser 1999, doi
+ * 10.1109/79.799930).
  *
- * With t from the nearest voxel, -1/2 to 1/2, and the grey values l, m, h before, at and behind it: m + (h - l) t / 2 + (h - 2 m + l)
- * (t^2 / 2 + 1 / 8), of slope (h - l) / 2 + (h - 2 m + l) t. */
+ * With t from the nearest voxel, -1/2 to 1/2, and the grey values l, m, h before, at and behind it: m + (h - l) t / 2 +
+ * (h - 2 m + l) (t^2 / 2 + 1 / 8), of slope (h - l) / 2 + (h - 2 m + l) t. */
 #ifndef HPCDVC_QUADRATIC_H
 #define HPCDVC_QUADRATIC_H
 
@@ -14,6 +15,18 @@ typedef float quad_unaligned __attribute__((vector_size(16), aligned(4), may_ali
 
 INLINE quad load_quad(const float *p) { return *(const quad_unaligned *)p; }
 INLINE void store_quad(float *p, quad v) { *(quad_unaligned *)p = v; }
+
+#ifdef __clang__
+#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define PICK(a, b, ...) __builtin_shuffle(a, b, (quad_index){__VA_ARGS__})
+#endif
+
+/* a0 b0 a1 b1, a2 b2 a3 b3, a0 a1 b0 b1 and a2 a3 b2 b3: of these sums over lanes and transposes are made. */
+INLINE quad first_two(quad a, quad b) { return PICK(a, b, 0, 4, 1, 5); }
+INLINE quad last_two(quad a, quad b) { return PICK(a, b, 2, 6, 3, 7); }
+INLINE quad lower(quad a, quad b) { return PICK(a, b, 0, 1, 4, 5); }
+INLINE quad upper(quad a, quad b) { return PICK(a, b, 2, 3, 6, 7); }
 
 INLINE vi whole(vf v) { return __builtin_convertvector(v, vi); }
 
@@ -158,9 +171,8 @@ INLINE quad value_at(const box *c, const places *at, int v, int is_3d)
     }
     const quad along = w0 + t * (w1 + t * w2), x = value * (w1 + t * (w2 + w2));
     z *= along, y *= along, value *= along;
-    const quad zy = __builtin_shuffle(z, y, (quad_index){0, 4, 1, 5}) + __builtin_shuffle(z, y, (quad_index){2, 6, 3, 7});
-    const quad xv = __builtin_shuffle(x, value, (quad_index){0, 4, 1, 5}) + __builtin_shuffle(x, value, (quad_index){2, 6, 3, 7});
-    return __builtin_shuffle(zy, xv, (quad_index){0, 1, 4, 5}) + __builtin_shuffle(zy, xv, (quad_index){2, 3, 6, 7});
+    const quad zy = first_two(z, y) + last_two(z, y), xv = first_two(x, value) + last_two(x, value);
+    return lower(zy, xv) + upper(zy, xv);
 }
 
 /* As sample_along. */
