@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from hpcdvc.errors import RunError, UserError, quoted
 from hpcdvc.pages.hub import Hub
+from hpcdvc.pages.levels import Level
 from hpcdvc.pages.messages import Message, numbers
 from hpcdvc.pages.page import STATIC, Page
 from hpcdvc.pages.view_images import Images
@@ -17,6 +18,7 @@ from hpcdvc.pages.view_step import Advice, Step
 
 #: Seconds between two looks at the files.
 LOOK = 5.0
+#: Its files.
 SCRIPTS = ("view", "view-planes", "view-raster", "view-panel", "view-keys", "view-png", "view-words", "colours")
 _FILES = {"": "view.html", "view.css": "view.css", **{f"{name}.js": f"{name}.js" for name in SCRIPTS}}
 
@@ -41,8 +43,7 @@ class ViewPage(Page):
         self.paths, self.advice, self.look = paths, advice, look
         self._images_of = images
         self.steps: list[Step] = []
-        self.loading, self.revision = "loading", 0
-        self._levels: dict = {}
+        self.loading, self.revision, self._wanted = "loading", 0, 0
 
     def begin(self, hub: Hub) -> None:
         """See `Page.begin`."""
@@ -74,11 +75,12 @@ class ViewPage(Page):
             return super().answer(message)
         step = self._step(message)
         if kind == "step":
+            self._wanted = message["step"]
             return Message("step", {"revision": self.revision, **step.told()})
         if kind == "distribution":
             return Message("distribution", step.distribution(message.get("field")))
         if kind == "rows":
-            return Message("rows", *step.rows(message.get("field")))
+            return Message("rows", {}, step.rows(message.get("field")))
         if kind == "look":
             content, planes = step.look(_views(message), message.get("field"), numbers(message, "point", (3,)))
             return Message("planes", {"revision": self.revision, **content}, planes)
@@ -96,51 +98,66 @@ class ViewPage(Page):
     # in the background
 
     def _work(self, check: Callable[[], None]) -> None:
-        marks, failed = dict.fromkeys(self.paths), ""
+        """Read the files, again where they have changed, and the images of the step that is looked at."""
+        marks, steps, shown, due = dict.fromkeys(self.paths), [], None, 0.0
         while True:
-            now = {path: mark_of(path) for path in self.paths}
-            if now != marks:
-                try:
-                    self._load(check)
-                    marks, failed = now, ""
-                except (UserError, RunError) as error:
-                    # a result that is being put in the place of another: looked at again
-                    if str(error) != failed:
-                        self._say(str(error))
-                    failed = str(error)
-            end = time.monotonic() + self.look
-            while time.monotonic() < end:
-                check()
-                time.sleep(min(0.1, self.look))
-
-    def _load(self, check: Callable[[], None]) -> None:
-        sources = [source for path in self.paths for source in self._sources(path)]
-        images = self._images_of(len(sources))
-        steps = [Step(*one, self.advice) for one in zip(sources, images, strict=True)]
-        for step in steps:
+            if time.monotonic() >= due:
+                now = {path: mark_of(path) for path in self.paths}
+                if now != marks:
+                    found = self._read(steps, check)
+                    marks, steps, shown = (now, found, None) if found else (marks, steps, shown)
+                due = time.monotonic() + self.look
+            wanted = min(self._wanted, len(steps) - 1)
+            if steps and shown != wanted:
+                self._show(steps, wanted, check)
+                shown = wanted
             check()
-            step.prepare(self._levels)
-        self._take(steps, "")
+            time.sleep(min(0.05, self.look))
+
+    def _read(self, before: list[Step], check: Callable[[], None]) -> list[Step]:
+        """The steps as they are now; none where they cannot be read, or only in a moment: a run may just put its result
+        in the place of its shards."""
+        try:
+            sources = [source for path in self.paths for source in self._sources(path)]
+            steps = [Step(*one, self.advice) for one in zip(sources, self._images_of(len(sources)), strict=True)]
+            for step in steps:
+                check()
+                step.prepare(_levels(before))
+        except (UserError, RunError) as error:
+            if self.loading != str(error):
+                self._say(str(error))
+            return []
+        self._take(steps)
+        return steps
+
+    def _show(self, steps: list[Step], number: int, check: Callable[[], None]) -> None:
+        """Make what is looked at of the images of a step, and forget that of others."""
+
+        def tell(text: str) -> None:
+            check()
+            if text:
+                self.hub.tell(Message("loading", {"text": text}))
+            else:
+                self._take(steps)
+
+        known = _levels(steps)
         for step in steps:
-            step.images.load(lambda text: self._tell(text, check), self._levels)
-        self._take(steps, "")
+            if step is not steps[number]:
+                step.images.levels = {}
+        try:
+            steps[number].images.load(tell, known)
+        except (UserError, RunError) as error:
+            self._say(str(error))
 
     def _sources(self, path: str) -> list[Source]:
         return [source_of(path)] if is_running(path) else sources_of(path)
 
-    def _take(self, steps: list[Step], loading: str) -> None:
+    def _take(self, steps: list[Step]) -> None:
         def take() -> None:
-            self.steps, self.loading, self.revision = steps, loading, self.revision + 1
+            self.steps, self.loading, self.revision = steps, "", self.revision + 1
             self.hub.changed(by_page=False)
 
         self.hub.in_turn(take)
-
-    def _tell(self, text: str, check: Callable[[], None]) -> None:
-        check()
-        if text:
-            self.hub.tell(Message("loading", {"text": text}))
-        else:
-            self._take(self.steps, "")
 
     def _say(self, text: str) -> None:
         self.loading = text
@@ -157,3 +174,8 @@ def _views(message: dict[str, Any]) -> list[tuple[int, bool, bool]]:
             case _:
                 raise UserError(f"views are asked for by number, field, grey, not {quoted(one)}")
     return found[:3]
+
+
+def _levels(steps: list[Step]) -> dict[str, Level]:
+    """Those that are there."""
+    return {key: level for step in steps for key, level in step.images.known().items()}

@@ -45,6 +45,10 @@ class Images:
         known = self.im1 or self.labels
         return known.shape if known else None
 
+    def known(self) -> dict[str, Level]:
+        """The levels that are whole, for `take` and `load` of others."""
+        return {_key(name, getattr(self, name)): level for name, level in self.levels.items() if level.exact}
+
     def take(self, known: dict[str, Level]) -> None:
         """Take the levels that are there already."""
         for name in ("im1", "labels", "im2"):

@@ -42,7 +42,10 @@ class Box:
             points = source.mesh.points if source.mesh else result.positions
             points = points[np.isfinite(points).all(axis=1)]
             points = points if len(points) else np.zeros((1, 3))
-            low, high = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5
+            low, high = points.min(axis=0), points.max(axis=0)
+            flat = np.array([low[0] == high[0] == 0, False, False])  # of images
+            edge = np.where(flat, 0.5, max(0.5, 0.06 * float((high - low).max())))
+            low, high = low - edge, high + edge
             step, first = np.ones(3), np.rint((low + high) / 2)
         if image is not None:
             low, high = np.full(3, -0.5), np.array(image) - 0.5

@@ -7,23 +7,19 @@ from typing import Any
 import numpy as np
 
 from hpcdvc.errors import UserError, quoted
-from hpcdvc.fields.status import explain_counts, is_measured, reason_of
 from hpcdvc.pages import facts
-from hpcdvc.pages.colours import COLOURS
 from hpcdvc.pages.levels import Level
 from hpcdvc.pages.planes import as_bytes, cut
 from hpcdvc.pages.result_file import ResultFile
 from hpcdvc.pages.view_fields import Quantity, distribution_of, quantities_of
 from hpcdvc.pages.view_images import Images, found_images, plane_of, residual_plane
+from hpcdvc.pages.view_legend import counts_of, legend_of
 from hpcdvc.pages.view_planes import Box, plane_of_grid, plane_of_mesh, points_near, quantised
 from hpcdvc.pages.view_point import neighbours_of, pair_at, part_of, position_of, row_at, values_of
-from hpcdvc.pages.view_running import NOT_YET
 from hpcdvc.pages.view_source import Source
 
 #: What to try, by the name of a result and a status.
 Advice = Callable[[str, int], str]
-#: Statuses that are counted at once.
-BLOCK = 2**22
 #: Differences of the images, made for the plane that is shown.
 RESIDUALS = {"residual": "residual im2 - im1, im2 brought back", "residual before": "im2 - im1 as they are"}
 Planes = dict[str, np.ndarray]
@@ -56,26 +52,13 @@ class Step:
             self.grid, self.labelled = result.grid, "label" in result.columns
             self.command = facts.command_line(result)
             self.box = Box.of(self.source, result, self.images.shape)
-            self.counts = self._counted(result)
+            self.counts = counts_of(result)
             if self.source.cells is None:
                 self.quantities = quantities_of(result)
             else:
                 with self.source.cells() as cells:
                     self.quantities = quantities_of(result, cells)
         self.images.take(levels)
-
-    def _counted(self, result: ResultFile) -> dict[int, int]:
-        """How many rows ended how, as the file has them; where it has no column, as it tells it."""
-        if "returnStatus" not in result.columns:
-            told = result.metadata.get("statuses") or {}
-            return {int(code): entry["count"] for code, entry in told.items()}
-        per = max(1, int(np.prod(result.shape[1:], dtype=np.int64)))
-        step, counts = max(1, BLOCK // per), {}
-        for first in range(0, result.shape[0], step):
-            codes, many = np.unique(result.statuses(slice(first, first + step)), return_counts=True)
-            for code, count in zip(codes.tolist(), many.tolist(), strict=True):
-                counts[code] = counts.get(code, 0) + count
-        return counts
 
     # answers
 
@@ -122,26 +105,8 @@ class Step:
         return not self.grid and self.source.mesh is None
 
     def statuses(self) -> list[dict]:
-        """The legend, in the order of falling status; points of a run that are not known yet last."""
-        told = self.metadata.get("statuses") or {}
-        known = {code: count for code, count in self.counts.items() if code != NOT_YET}
-        advice = {
-            code: (told.get(str(code)) or {}).get("advice") or self._advice(self.source.path, code) for code in known
-        }
-        legend = [
-            {
-                "code": int(code),
-                "colour": COLOURS.get(int(code), "#000000"),
-                "measured": bool(is_measured(int(code), self.family)),
-                **entry,
-                "reason": reason_of(int(code), self.family),
-            }
-            for code, entry in explain_counts(known, advice, self.family).items()
-        ]
-        if NOT_YET in self.counts:
-            more = {"percent": None, "reason": "not measured yet: the run goes on", "advice": "", "measured": False}
-            legend.append({"code": NOT_YET, "colour": "#303030", "count": self.counts[NOT_YET], **more})
-        return legend
+        """The legend."""
+        return legend_of(self.counts, self.metadata, self.family, lambda code: self._advice(self.source.path, code))
 
     def quantity(self, key: object) -> Quantity | None:
         """A number of the rows; None for statuses, which have no such.
@@ -168,10 +133,10 @@ class Step:
         with self._opened(quantity) as result:
             return distribution_of(quantity, result)
 
-    def rows(self, key: object) -> tuple[dict, Planes]:
+    def rows(self, key: object) -> Planes:
         """A value, a status and a label for each row, where all are sent at once."""
         quantity = self.quantity(key)
-        planes, facts_ = {}, {}
+        planes = {}
         with self.source.open() as result:
             statuses = result.statuses()
             if statuses is not None:
@@ -180,7 +145,7 @@ class Step:
                 planes["values"] = quantity.of(result)[:, None]
             if "label" in result.columns:
                 planes["label"] = result.values("label").astype(np.uint32)[:, None]
-        return facts_, planes
+        return planes
 
     def look(self, views: list[tuple[int, bool, bool]], key: object, point: np.ndarray) -> tuple[dict, Planes]:
         """Planes through a point."""
@@ -192,15 +157,14 @@ class Step:
                 raise UserError(f"there is no view {number}")
             across = known[number]
             content: dict[str, Any] = {}
+            place, some, more = float(point[across]), {}, {}
             if of_field and key in RESIDUALS:
-                content["field"], some = self._residual(across, float(point[across]), key == "residual before")
-                planes |= {f"{name} {number}": plane for name, plane in some.items()}
+                content["field"], some = self._residual(across, place, key == "residual before")
             elif of_field:
-                content["field"], some = self._field(quantity, across, float(point[across]))
-                planes |= {f"{name} {number}": plane for name, plane in some.items()}
+                content["field"], some = self._field(quantity, across, place)
             if grey:
-                content["grey"], some = self._grey(across, float(point[across]))
-                planes |= {f"{name} {number}": plane for name, plane in some.items()}
+                content["grey"], more = self._grey(across, place)
+            planes |= {f"{name} {number}": plane for name, plane in (some | more).items()}
             found[str(number)] = content
         return {"views": found, "window": self.images.window}, planes
 

@@ -1,7 +1,6 @@
 """Fields on grids, as .vti files hold them (VTK's XML of ImageData)."""
 
 import base64
-import binascii
 import math
 import zlib
 from collections.abc import Callable
@@ -43,17 +42,9 @@ def read_vti(path: str) -> Field:
         image = root.find("ImageData")
         piece = image.find("Piece")
         return _field(path, root, image, piece, raw)
-    except (
-        ElementTree.ParseError,
-        AttributeError,
-        KeyError,
-        ValueError,
-        TypeError,
-        binascii.Error,
-        zlib.error,
-    ) as error:
-        if isinstance(error, UserError):
-            raise
+    except UserError:
+        raise
+    except (ElementTree.ParseError, AttributeError, LookupError, ValueError, TypeError, zlib.error) as error:
         raise UserError(f"{path} is no image of VTK that can be read: {shortened(str(error), 80)}") from error
 
 
@@ -159,12 +150,9 @@ def members_of(arrays: dict[str, np.ndarray], count: int, path: str) -> tuple[di
         else:
             found[column.name if column.derived else column.made_from] = values
     family = Family.SEARCH if "CC" in found else Family.REGISTRATION
-    moved, tangent, lost = (
-        found.pop("displacement", None),
-        found.pop("F", np.eye(3)),
-        ("F_std", "measured_displacement"),
-    )
-    found = {name: values for name, values in found.items() if name not in lost}
+    moved, tangent = found.pop("displacement", None), found.pop("F", np.eye(3))
+    for name in ("F_std", "measured_displacement"):  # parts of what is not there
+        found.pop(name, None)
     if "Phi" not in found:
         found["Phi"] = np.full((count, 4, 4), np.nan)
         if moved is not None:
