@@ -58,6 +58,7 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/shift.py
 	@$(PYTHON_HERE) benchmarks/refine.py
 	@$(PYTHON_HERE) benchmarks/stacks.py
+	@$(PYTHON_HERE) benchmarks/view.py
 
 docs:
 	@.ci/bootstrap.sh docs

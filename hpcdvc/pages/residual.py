@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
-from scipy.interpolate import LinearNDInterpolator
 
 from hpcdvc.deformation.residual import fits_of, grey_sums
 from hpcdvc.errors import RunError, UserError
@@ -142,6 +140,8 @@ def _between(result: ResultFile, points: np.ndarray) -> np.ndarray:
 
 def _scattered(positions: np.ndarray, moved: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Linear on tetrahedra, or triangles, between points."""
+    from scipy.interpolate import LinearNDInterpolator  # slow to load
+
     axes = [k for k in range(3) if np.ptp(positions[:, k]) > 0]
     if len(positions) <= len(axes) or len(axes) < 2:
         return np.broadcast_to(moved.mean(axis=0), points.shape)
@@ -150,6 +150,8 @@ def _scattered(positions: np.ndarray, moved: np.ndarray, points: np.ndarray) -> 
 
 def sampled(volume: np.ndarray, points: np.ndarray) -> np.ndarray:
     """(n,) grey values between the voxels, linear; NaN outside. Only the box around the points is read."""
+    from scipy import ndimage  # slow to load
+
     inside = (np.isfinite(points) & (points >= 0) & (points <= np.array(volume.shape) - 1)).all(axis=1)
     found = np.full(len(points), np.nan)
     if inside.any():

@@ -42,14 +42,23 @@ class Quantity:
 
     def of(self, result: ResultFile, part: tuple | slice = ()) -> np.ndarray:
         """Values of some rows, float32; NaN where not measured."""
-        values = result.known(self.column, part)
+        values = self._known(result, part)
         if self.part == "norm":
             return np.linalg.norm(values, axis=-1).astype(np.float32)
         if self.part in STRAINS:
-            flat = bool(result.grid) and result.shape[0] == 1
-            found = decompose_f(values.reshape(*values.shape[:-1], 3, 3), two_d=flat)
-            return getattr(found, self.part).astype(np.float32)
+            f = values.reshape(*values.shape[:-1], 3, 3)
+            if self.part == "vol":
+                return (np.linalg.det(f) - 1).astype(np.float32)
+            return decompose_f(f, two_d=bool(result.grid) and result.shape[0] == 1).dev.astype(np.float32)
         return values[..., self.part].astype(np.float32)
+
+    def _known(self, result: ResultFile, part: tuple | slice) -> np.ndarray:
+        """(..., numbers) of its column; statuses are not asked for where the file has NaN already."""
+        if not result.columns[self.column].blank:
+            return result.known(self.column, part)
+        values = result.values(self.column, part)
+        inner = len(result.columns[self.column].components.shape)
+        return values.reshape(*values.shape[: values.ndim - inner], -1)
 
     def told(self) -> dict:
         """As the page has it."""

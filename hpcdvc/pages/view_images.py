@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.interpolate import LinearNDInterpolator
 
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images import VolumeInfo, describe, identity
@@ -241,6 +240,8 @@ def moved(result: ResultFile, points: np.ndarray, images: Images) -> np.ndarray 
 
 def _between(positions: np.ndarray, goes: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Linear between measured points; NaN everywhere where they are too few."""
+    from scipy.interpolate import LinearNDInterpolator  # slow to load
+
     usable = np.isfinite(goes).all(axis=1) & np.isfinite(positions).all(axis=1)
     axes = [k for k in range(3) if np.ptp(positions[usable, k]) > 0] if usable.any() else []
     if usable.sum() <= len(axes) or len(axes) < 2:
