@@ -82,7 +82,8 @@ class ViewPage(Page):
         if kind == "rows":
             return Message("rows", {}, step.rows(message.get("field")))
         if kind == "look":
-            content, planes = step.look(_views(message), message.get("field"), numbers(message, "point", (3,)))
+            point, under = numbers(message, "point", (3,)), message.get("under")
+            content, planes = step.look(_views(message), message.get("field"), point, under)
             return Message("planes", {"revision": self.revision, **content}, planes)
         row = message.get("row")
         row = row if isinstance(row, int) and not isinstance(row, bool) else None

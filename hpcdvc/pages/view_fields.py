@@ -48,7 +48,8 @@ class Quantity:
         if self.part in STRAINS:
             f = values.reshape(*values.shape[:-1], 3, 3)
             if self.part == "vol":
-                return (np.linalg.det(f) - 1).astype(np.float32)
+                with np.errstate(invalid="ignore"):  # of what is not measured
+                    return (np.linalg.det(f) - 1).astype(np.float32)
             return decompose_f(f, two_d=bool(result.grid) and result.shape[0] == 1).dev.astype(np.float32)
         return values[..., self.part].astype(np.float32)
 

@@ -116,7 +116,7 @@ class Step:
         UserError
             There is none.
         """
-        if key == "returnStatus" or key in RESIDUALS:
+        if isinstance(key, str) and (key == "returnStatus" or key in RESIDUALS):
             return None
         if not isinstance(key, str) or key not in self.quantities:
             raise UserError(f"{self.source.name} has no field {quoted(key)}")
@@ -147,8 +147,10 @@ class Step:
                 planes["label"] = result.values("label").astype(np.uint32)[:, None]
         return planes
 
-    def look(self, views: list[tuple[int, bool, bool]], key: object, point: np.ndarray) -> tuple[dict, Planes]:
-        """Planes through a point."""
+    def look(
+        self, views: list[tuple[int, bool, bool]], key: object, point: np.ndarray, under: object = "im1"
+    ) -> tuple[dict, Planes]:
+        """Planes through a point: of each view the field, and the grey values `under` it, as they are asked for."""
         found, planes = {}, {}
         quantity = self.quantity(key)
         known = {number: across for number, across, _, _ in self.box.views}
@@ -163,7 +165,7 @@ class Step:
             elif of_field:
                 content["field"], some = self._field(quantity, across, place)
             if grey:
-                content["grey"], more = self._grey(across, place)
+                content["grey"], more = self._grey(under, across, place)
             planes |= {f"{name} {number}": plane for name, plane in (some | more).items()}
             found[str(number)] = content
         return {"views": found, "window": self.images.window}, planes
@@ -218,15 +220,13 @@ class Step:
         raster = self._raster(found[1], across, place, "raster")
         return {**raster, "low": low, "high": high, "shape": values.shape}, {"values": values}
 
-    def _grey(self, across: int, place: float) -> tuple[dict, Planes]:
-        found = {}
-        for name in ("im1", "im2"):
-            level = self.images.levels.get(name)
-            if level is not None:
-                plane, shape = plane_of(level, across, place)
-                found[f"{name} grey"] = as_bytes(cut(level, plane, shape)[0], self.images.window)
-        level = self.images.levels.get("im1") or self.images.levels.get("im2")
-        return ({"kind": "none"} if level is None else self._raster(level, across, place, "grey")), found
+    def _grey(self, name: object, across: int, place: float) -> tuple[dict, Planes]:
+        level = self.images.levels.get(name) if name in ("im1", "im2") else None
+        if level is None:
+            return {"kind": "none"}, {}
+        plane, shape = plane_of(level, across, place)
+        grey = as_bytes(cut(level, plane, shape)[0], self.images.window)
+        return self._raster(level, across, place, "grey"), {"grey": grey}
 
     def point(self, point: np.ndarray, row: int | None, across: object) -> tuple[dict, Planes]:
         """All that is known of the row at a point, or of one by its number."""

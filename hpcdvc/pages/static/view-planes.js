@@ -29,7 +29,7 @@ export class View {
       this.field = { ...content.field, planes };
       this.build();
     }
-    if (content.grey) this.grey = content.grey.kind === "none" ? null : { ...content.grey, planes, pictures: {} };
+    if (content.grey) this.grey = content.grey.kind === "none" ? null : { ...content.grey, values: planes.grey, picture: null };
   }
 
   build() {
@@ -143,15 +143,14 @@ export class View {
   }
 
   greyPicture() {
-    const under = this.page.under;
-    const values = this.grey && this.grey.planes[`${under} grey`];
-    if (!values) return null;
-    if (!this.grey.pictures[under]) {
+    if (!this.grey) return null;
+    if (!this.grey.picture) {
+      const { values } = this.grey;
       const [rows, columns] = this.grey.shape, image = new ImageData(columns, rows);
       for (let k = 0; k < values.length; k++) image.data.set([values[k], values[k], values[k], 255], 4 * k);
-      this.grey.pictures[under] = canvasOf(image);
+      this.grey.picture = canvasOf(image);
     }
-    return this.grey.pictures[under];
+    return this.grey.picture;
   }
 
   crossHair(context, width, height) {

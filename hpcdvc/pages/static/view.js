@@ -69,10 +69,10 @@ class Page {
       this.keys.step = of;
       return true;
     }
-    const { field, point } = this, wanted = [];
+    const { field, point, under } = this, wanted = [];
     for (const [number, view] of this.views) {
       const place = point[view.across];
-      const keys = { field: `${of} ${field} ${place}`, grey: `${of} ${place}` };
+      const keys = { field: `${of} ${field} ${place}`, grey: `${of} ${under} ${place}` };
       const missing = ["field", "grey"].map((name) => view.keys[name] !== keys[name]);
       if (missing.some(Boolean)) wanted.push({ view, keys, ask: [number, ...missing] });
     }
@@ -82,7 +82,7 @@ class Page {
     if (!wanted.length && !others.length) return false;
     await Promise.all(others);
     if (wanted.length) {
-      const answer = await this.link.send({ type: "look", step, field, point, views: wanted.map(({ ask }) => ask) });
+      const answer = await this.link.send({ type: "look", step, field, point, under, views: wanted.map(({ ask }) => ask) });
       const arrays = await arraysOf(answer);
       for (const { view, keys } of wanted) this.takePlane(view, keys, answer, arrays);
     } else for (const view of this.views.values()) view.build();
@@ -218,6 +218,7 @@ class Page {
   set(facts) {
     Object.assign(this, facts);
     if (this.told && this.views.size) this.draw();
+    this.refresh();
   }
 
   hide(code, hidden) {
