@@ -64,10 +64,10 @@ def source_of(path: str) -> Source:
     made_from = parameters.get("made_from") or {}
     rows, family = _rows(stem_of(path))
     grid = grid_of(made_from["grid"], folder) if "grid" in made_from else None
-    metadata = {
-        "parameters": {**(parameters.get("options") or {})},
-        "provenance": {name: value for name, value in made_from.items() if isinstance(value, dict)},
-    }
+    told = {name: value for name, value in made_from.items() if isinstance(value, dict)}
+    # what the shards do not know is where the images were; they may stand beside the result
+    names = {name: value["name"] for name, value in told.items() if isinstance(value.get("name"), str)}
+    metadata = {"parameters": {**(parameters.get("options") or {}), **names}, "provenance": told}
     named = tuple(name for name in rows.dtype.names if name not in ROW.names)
     if grid is None and "label" not in named and len(rows):
         raise UserError(f"{folder}: what this run keeps while it lasts cannot be shown; its result can")
