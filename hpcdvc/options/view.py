@@ -21,7 +21,7 @@ class Files(OptionSet):
 
     results: tuple[str, ...] = option(
         REQUIRED,
-        metavar="RESULT",
+        metavar="RESULT [RESULT ...]",
         help="results of measuring commands, .hdf (of a run that has not ended: the name that it will have), "
         ".hdf.series, .tsv, .vtk, .vtu, .vti; several are steps",
     )

@@ -12,8 +12,9 @@ from hpcdvc.pages.levels import Level
 from hpcdvc.pages.messages import Message, numbers
 from hpcdvc.pages.page import STATIC, Page
 from hpcdvc.pages.view_images import Images
+from hpcdvc.pages.view_result import Source
 from hpcdvc.pages.view_running import is_running, mark_of, source_of
-from hpcdvc.pages.view_source import Source, sources_of
+from hpcdvc.pages.view_source import sources_of
 from hpcdvc.pages.view_step import Advice, Step
 
 #: Seconds between two looks at the files.

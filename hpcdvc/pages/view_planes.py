@@ -6,7 +6,7 @@ import numpy as np
 
 from hpcdvc.pages.result_file import ResultFile
 from hpcdvc.pages.view_fields import Quantity
-from hpcdvc.pages.view_source import Mesh, Source
+from hpcdvc.pages.view_result import Mesh, Source
 
 #: Most nodes along an edge of a plane: of more every n-th is shown.
 EDGE = 1200

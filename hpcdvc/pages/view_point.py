@@ -12,7 +12,7 @@ from hpcdvc.pages.planes import as_bytes, grey_window
 from hpcdvc.pages.residual import sampled
 from hpcdvc.pages.result_file import ResultFile
 from hpcdvc.pages.view_images import Images
-from hpcdvc.pages.view_source import Source
+from hpcdvc.pages.view_result import Source
 
 #: Half the edge of a window where the result does not say it; most of it that is shown, voxels.
 HALF, MOST_HALF = 10, 30

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hpcdvc.errors import UserError
-from hpcdvc.fields.field import ROW
+from hpcdvc.errors import UserError, quoted
+from hpcdvc.fields.field import ROW, Field
+from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family
+from hpcdvc.output import schema
 from hpcdvc.output.files import read_small
-from hpcdvc.pages.view_source import FieldResult, Source, grid_of, members_field
+from hpcdvc.pages.view_result import FieldResult, Source
 from hpcdvc.runs.shards import Shards
 from hpcdvc.search.rows import PARTICLE_ROW, SEARCH_ROW
 from hpcdvc.steps.labels import LABEL_ROW
@@ -63,7 +65,7 @@ def source_of(path: str) -> Source:
     parameters = _parameters(folder)
     made_from = parameters.get("made_from") or {}
     rows, family = _rows(stem_of(path))
-    grid = grid_of(made_from["grid"], folder) if "grid" in made_from else None
+    grid = _grid(made_from["grid"], folder) if "grid" in made_from else None
     told = {name: value for name, value in made_from.items() if isinstance(value, dict)}
     # what the shards do not know is where the images were; they may stand beside the result
     names = {name: value["name"] for name, value in told.items() if isinstance(value.get("name"), str)}
@@ -73,7 +75,7 @@ def source_of(path: str) -> Source:
         raise UserError(f"{folder}: what this run keeps while it lasts cannot be shown; its result can")
     rows = rows if grid is None else _in_place(rows, grid.size)
     positions = None if grid else np.full((len(rows), 3), np.nan)
-    result = FieldResult.of(members_field(rows, named, grid=grid, positions=positions, family=family), path, metadata)
+    result = FieldResult.of(_field(rows, named, grid=grid, positions=positions, family=family), path, metadata)
     done = int(np.count_nonzero(rows["return_status"] != NOT_YET))
     return Source.in_memory(result, progress=(done, grid.size if grid else 0))
 
@@ -113,3 +115,22 @@ def _in_place(rows: np.ndarray, count: int) -> np.ndarray:
 def check_running(path: str) -> None:
     """Make sure that a run tells what it is of; UserError where it does not."""
     _parameters(f"{stem_of(path)}.parts")
+
+
+def _grid(told: object, what: str) -> Grid:
+    """A grid as the parameters of a run tell it: origin, spacing, shape; UserError where they tell none."""
+    match told:
+        case [[*origin], [*spacing], [*shape]] if len(origin) == len(spacing) == len(shape) == 3:
+            numbers = (*origin, *spacing, *shape)
+            if all(type(one) in (int, float) for one in numbers) and min(spacing) > 0:
+                if all(int(n) == n and 0 < n < 2**31 for n in shape):
+                    return Grid(tuple(map(float, origin)), tuple(map(float, spacing)), tuple(map(int, shape)))
+    raise UserError(f"{what} does not say where its nodes are: {quoted(told)}")
+
+
+def _field(rows: np.ndarray, names: tuple[str, ...], **more) -> Field:
+    """The field of rows as shards hold them."""
+    members = schema.members_of_rows(rows, {name: rows[name] for name in names})
+    phi = np.tile(np.eye(4), (len(rows), 1, 1))
+    phi[:, :3] = members["Phi"]
+    return schema.field_of_members({**members, "Phi": phi}, **more)

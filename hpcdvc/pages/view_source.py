@@ -1,138 +1,29 @@
-"""What hpcdvc-view shows: each step of it a result, from whatever file, or of a run that has not ended yet."""
+"""What hpcdvc-view shows: each step of it a result, from whatever file."""
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 
-from hpcdvc.errors import UserError, quoted
+from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
-from hpcdvc.fields.grid import Grid
-from hpcdvc.output import files, schema, views
-from hpcdvc.output.columns import Column
-from hpcdvc.output.notebook import Result
+from hpcdvc.output import files
 from hpcdvc.output.read import read_result
 from hpcdvc.output.reader import read_field, read_metadata
 from hpcdvc.output.stored_field import CELLS
 from hpcdvc.output.vtkhdf import TURNED
 from hpcdvc.pages.result_file import ResultFile, open_result
+from hpcdvc.pages.view_result import FieldResult, Mesh, Source
 from hpcdvc.ranks.team import Team
 
 #: Ends of the names of results that are looked at.
 ENDINGS = (".hdf", ".tsv", ".vtk", ".vtu", ".vti", ".series")
 #: Bytes of a text up to which it is read before the page is served, so that mistakes are told at once.
 SMALL = 2**22
-
-
-@dataclass(frozen=True, eq=False)
-class FieldResult(ResultFile):
-    """A field in memory as if it stood in a file.
-
-    Attributes
-    ----------
-    rows : n points
-    nodes : their grid, or that which is drawn in its place
-    """
-
-    rows: Result = None
-    nodes: Grid | None = None
-
-    @classmethod
-    def of(cls, found: Field, path: str, metadata: dict | None = None) -> "FieldResult":
-        """Any field; a registration, of one row, is a node as large as its image."""
-        members = {one.name: getattr(found, one.name) for one in fields(Field)}
-        result = Result(**members, path=path, metadata=metadata or {})
-        kind, grid = views.kind_of_field(result), found.grid
-        if kind == "registration":
-            grid = _whole(found.positions[0], metadata or {})
-        told = {"kind": kind, "family": found.family, **(metadata or {})}
-        return cls(path, None, told, {}, "", grid.shape if grid else (len(found),), result, grid)
-
-    @property
-    def grid(self) -> Grid | None:
-        """See `ResultFile.grid`."""
-        return self.nodes
-
-    @cached_property
-    def positions(self) -> np.ndarray:
-        """See `ResultFile.positions`."""
-        return self.rows.positions
-
-    @cached_property
-    def columns(self) -> dict[str, Column]:
-        """See `ResultFile.columns`."""
-        known = {column.name: column for column in self.rows.declared()}
-        return {name: known.get(name) or Column(name, "f8", "", name.replace("_", " ")) for name in self.rows.names}
-
-    def values(self, name: str, part: tuple | slice = ()) -> np.ndarray:
-        """See `ResultFile.values`."""
-        return self._read(name, part).astype(float)
-
-    def _read(self, name: str, part: tuple | slice) -> np.ndarray:
-        found = self._arrays.get(name)
-        if found is None:
-            found = self._arrays[name] = self.rows[name]
-        return found.reshape(*self.lead, *found.shape[1:])[part]
-
-    @cached_property
-    def _arrays(self) -> dict[str, np.ndarray]:
-        return {}
-
-
-def _whole(centre: np.ndarray, metadata: dict) -> Grid:
-    """One node, whose cell is the image that a registration is of."""
-    shape = ((metadata.get("provenance") or {}).get("im1") or {}).get("shape")
-    if not (isinstance(shape, list) and len(shape) == 3 and all(type(n) is int and n > 0 for n in shape)):
-        shape = [2 * float(place) + 1 for place in centre]
-    return Grid(tuple((float(n) - 1) / 2 for n in shape), tuple(map(float, shape)), (1, 1, 1))
-
-
-@dataclass(frozen=True, eq=False)
-class Mesh:
-    """Cells between points.
-
-    Attributes
-    ----------
-    points : (m, 3) ZYX, voxels
-    cells : (k, 4) tetrahedra, or (k, 3) triangles of an image
-    of_cells : the rows of the result are the cells, not the points
-    """
-
-    points: np.ndarray
-    cells: np.ndarray
-    of_cells: bool = False
-
-
-@dataclass(eq=False)
-class Source:
-    """One step.
-
-    Attributes
-    ----------
-    name : what the step is called
-    path : of its file
-    open : opens its result
-    mesh : its cells, where it has such
-    cells : opens what is known of the cells beside the rows; None where nothing is
-    progress : points that are measured and all, of a run that has not ended; None of one that has
-    """
-
-    name: str
-    path: str
-    open: Callable[[], AbstractContextManager[ResultFile]]
-    mesh: Mesh | None = None
-    cells: Callable[[], AbstractContextManager[ResultFile]] | None = None
-    progress: tuple[int, int] | None = None
-
-    @classmethod
-    def in_memory(cls, result: FieldResult, name: str | None = None, **more) -> "Source":
-        """Of a field."""
-        return cls(name or os.path.basename(result.path), result.path, lambda: nullcontext(result), **more)
 
 
 def paths_of(given: tuple[str, ...]) -> list[str]:
@@ -267,22 +158,3 @@ def _row(found: Field, k: int) -> Field:
     parts = {name: value[k : k + 1] for name, value in arrays.items() if isinstance(value, np.ndarray)}
     extra = {name: value[k : k + 1] for name, value in (found.extra or {}).items()}
     return Field(**{**arrays, **parts, "extra": extra, "grid": None})
-
-
-def grid_of(told: object, what: str) -> Grid:
-    """A grid as the parameters of a run tell it: origin, spacing, shape; UserError where they tell none."""
-    match told:
-        case [[*origin], [*spacing], [*shape]] if len(origin) == len(spacing) == len(shape) == 3:
-            numbers = (*origin, *spacing, *shape)
-            if all(type(one) in (int, float) for one in numbers) and min(spacing) > 0:
-                if all(int(n) == n and 0 < n < 2**31 for n in shape):
-                    return Grid(tuple(map(float, origin)), tuple(map(float, spacing)), tuple(map(int, shape)))
-    raise UserError(f"{what} does not say where its nodes are: {quoted(told)}")
-
-
-def members_field(rows: np.ndarray, names: tuple[str, ...], **more) -> Field:
-    """The field of rows as shards hold them."""
-    members = schema.members_of_rows(rows, {name: rows[name] for name in names})
-    phi = np.tile(np.eye(4), (len(rows), 1, 1))
-    phi[:, :3] = members["Phi"]
-    return schema.field_of_members({**members, "Phi": phi}, **more)

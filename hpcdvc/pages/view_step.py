@@ -16,7 +16,7 @@ from hpcdvc.pages.view_images import Images, found_images, plane_of, residual_pl
 from hpcdvc.pages.view_legend import counts_of, legend_of
 from hpcdvc.pages.view_planes import Box, plane_of_grid, plane_of_mesh, points_near, quantised
 from hpcdvc.pages.view_point import neighbours_of, pair_at, part_of, position_of, row_at, values_of
-from hpcdvc.pages.view_source import Source
+from hpcdvc.pages.view_result import Source
 
 #: What to try, by the name of a result and a status.
 Advice = Callable[[str, int], str]

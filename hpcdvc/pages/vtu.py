@@ -5,7 +5,7 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.output import schema
 from hpcdvc.output.mesh import read_with_meshio
-from hpcdvc.pages.view_source import FieldResult, Mesh, Source
+from hpcdvc.pages.view_result import FieldResult, Mesh, Source
 from hpcdvc.pages.vti import members_of
 
 

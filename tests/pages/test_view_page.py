@@ -20,8 +20,9 @@ from hpcdvc.pages.hub import Stopped
 from hpcdvc.pages.view import ViewPage
 from hpcdvc.pages.view_images import given_images
 from hpcdvc.pages.view_planes import LEVELS, cut_mesh
+from hpcdvc.pages.view_result import Mesh
 from hpcdvc.pages.view_running import NOT_YET
-from hpcdvc.pages.view_source import Mesh, check, paths_of, sources_of
+from hpcdvc.pages.view_source import check, paths_of, sources_of
 
 
 @pytest.fixture(scope="module")
