@@ -111,8 +111,10 @@ def found_images(images: Images, result: ResultFile) -> Images:
     labels = images.labels or _label_image(result)
     if images.im1:
         return Images(images.im1, images.im2, labels)
-    names = image_names(result)
-    if not result.metadata.get("parameters"):
+    names, known = image_names(result), result.metadata.get("parameters") or {}
+    if result.kind == "image" and isinstance(known.get("im1"), str) and isinstance(known.get("im2"), str):
+        names = known["im1"], known["im2"]
+    if not known:
         names = "the file does not name the images: --images does"
     if isinstance(names, str):
         return Images(labels=labels, why=names)

@@ -21,7 +21,8 @@ from hpcdvc.pages.view_result import Source
 #: What to try, by the name of a result and a status.
 Advice = Callable[[str, int], str]
 #: Differences of the images, made for the plane that is shown.
-RESIDUALS = {"residual": "residual im2 - im1, im2 brought back", "residual before": "im2 - im1 as they are"}
+AFTER, BEFORE = "im2 - im1 after", "im2 - im1 before"  # no column has such a name
+RESIDUALS = {AFTER: "residual im2 - im1, im2 brought back", BEFORE: "im2 - im1 as they are"}
 Planes = dict[str, np.ndarray]
 
 
@@ -161,7 +162,7 @@ class Step:
             content: dict[str, Any] = {}
             place, some, more = float(point[across]), {}, {}
             if of_field and key in RESIDUALS:
-                content["field"], some = self._residual(across, place, key == "residual before")
+                content["field"], some = self._residual(across, place, key == BEFORE)
             elif of_field:
                 content["field"], some = self._field(quantity, across, place)
             if grey:

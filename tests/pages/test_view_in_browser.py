@@ -202,7 +202,7 @@ def test_keyboard_alone(shown):
     press(shown, "Enter")
     assert "returnStatus" in shown.wait_text("#point", "Neighbours")
     press(shown, "r")
-    assert shown.evaluate("view.field") == "residual" and "grey value" in shown.text("#field option:checked")
+    assert shown.evaluate("view.field") == "im2 - im1 after" and "grey value" in shown.text("#field option:checked")
     known = shown.evaluate("view.distribution.points")
     assert known > 500
     press(shown, "r", "F")

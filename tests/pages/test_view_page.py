@@ -145,7 +145,7 @@ def test_fields(folder):
         assert wanted in keys["grid"], wanted
     assert not any(key.endswith(" z") for key in keys["flat"]) and "displacement y" in keys["flat"]
     assert "cells residual" in keys["mesh"] and "rotation x" in keys["labels"]
-    assert all({"residual", "residual before"} <= set(some) for some in keys.values())
+    assert all({"im2 - im1 after", "im2 - im1 before"} <= set(some) for some in keys.values())
 
 
 def test_distribution_is_of_measured_rows(folder):
@@ -163,7 +163,7 @@ def test_residual_of_a_slice(folder, kind):
     """What the result explains is gone, in the slice that is asked for."""
     page = page_of(folder / RESULTS[kind])
     sizes = []
-    for key in ("residual before", "residual"):
+    for key in ("im2 - im1 before", "im2 - im1 after"):
         answer = look(page, key, (19, 19, 24), views=[(1, True, False)])
         content = answer.content["views"]["1"]["field"]
         values = values_of(content, answer.planes["values 1"])
@@ -179,7 +179,7 @@ def test_residual_is_that_of_the_report(folder):
     path = folder / "clean-ldic.hdf"
     known = cases.metadata(folder, {"im1": "im1.tif", "im2": "im2.tif"})
     hdf5.write_field(path, clean, 0, GRID, known)
-    answer = look(page_of(path), "residual", (19, 19, 24))
+    answer = look(page_of(path), "im2 - im1 after", (19, 19, 24))
     found = values_of(answer.content["views"]["1"]["field"], answer.planes["values 1"])
     im1, im2 = (image.astype(float) for image in images())
     points = np.argwhere(np.ones(SHAPE[1:])) @ [[0, 1, 0], [0, 0, 1]] + [19.0, 0, 0]
@@ -293,7 +293,7 @@ def test_registration_and_its_residual(folder):
     page = page_of(path)
     assert told(page)["what"] == "one registration" and told(page)["box"]["high"].tolist() == [n - 0.5 for n in SHAPE]
     sizes = []
-    for key in ("residual before", "residual"):
+    for key in ("im2 - im1 before", "im2 - im1 after"):
         answer = look(page, key, (19, 19, 24))
         sizes.append(np.nanstd(values_of(answer.content["views"]["1"]["field"], answer.planes["values 1"])))
     assert sizes[1] < 0.2 * sizes[0]
@@ -457,9 +457,8 @@ def test_other_images_are_not_shown(folder, tmp_path):
 
     tifffile.imwrite(tmp_path / "im2.tif", images()[1] + 1, photometric="minisblack")
     page = page_of(other)
-    assert "im2.tif is not the image" in told(page)["why"] and "residual" not in [
-        f["key"] for f in told(page)["fields"]
-    ]
+    assert "im2.tif is not the image" in told(page)["why"]
+    assert "im2 - im1 after" not in [f["key"] for f in told(page)["fields"]]
     with pytest.raises(UserError, match="differ in size"):
         given_images((str(tmp_path / "im1.tif"), str(tmp_path / "flat1.tif")), 1, None)
     with pytest.raises(UserError, match="2 images are needed"):

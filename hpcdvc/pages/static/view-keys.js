@@ -29,7 +29,7 @@ function press(page, key) {
     ",": () => page.slice(-1), ".": () => page.slice(1), PageUp: () => page.slice(-1), PageDown: () => page.slice(1),
     "[": () => page.toStep(page.step - 1), "]": () => page.toStep(page.step + 1), Enter: () => page.ask(page.point),
     f: () => page.toField(next(fields, page.field)), F: () => page.toField(next(fields, page.field, -1)),
-    s: () => toggle(page, "returnStatus", fields), r: () => toggle(page, "residual", fields),
+    s: () => toggle(page, "returnStatus", fields), r: () => toggle(page, "im2 - im1 after", fields),
     u: () => page.set({ under: next(UNDER, page.under) }), m: () => page.set({ map: next(MAP_NAMES, page.map) }),
     o: () => page.set({ opacity: Math.max(page.opacity - 0.1, 0) }), O: () => page.set({ opacity: Math.min(page.opacity + 0.1, 1) }),
     "+": () => view.zoomBy(1.25), "=": () => view.zoomBy(1.25), "-": () => view.zoomBy(0.8), 0: () => view.fit(),

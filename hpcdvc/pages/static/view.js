@@ -168,7 +168,7 @@ class Page {
   // what it shows
 
   isResidual() {
-    return this.field.startsWith("residual");
+    return this.field.startsWith("im2 - im1");
   }
 
   facts() {
