@@ -21,7 +21,8 @@ from hpcdvc.pages.page import STATIC, Page
 MOST_ACTIONS, MOST_HISTORY, MOST_BROWSERS = 1000, 300, 64
 #: What a browser is told of the state as it is.
 TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "finest")
-_FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", "ereg-views.js", "ereg-panel.js", "ereg.css")}}
+SCRIPTS = ("actions.js", "views.js", "ereg-page.js", "ereg-views.js", "ereg-panel.js")
+_FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", "ereg.css", *SCRIPTS)}}
 
 
 class EregPage(Page):
