@@ -60,6 +60,7 @@ class EregPage(Page):
         motion = self.motion
         facts = {
             "images": [self.images.im1.spec, self.images.im2.spec],
+            "mask": self.images.mask and self.images.mask.spec,
             "shape": list(self.images.im1.shape),
             "views": [[view, *axes] for view, axes in motion.views.items()],
             "table": self.kept.table,
