@@ -127,8 +127,9 @@ def test_goes_on_where_it_was(here):
 @pytest.mark.parametrize(
     "words",
     [
-        ["-pf", "no.tsv"], ["im1.tif"], ["-mf1", "no.tif"], ["-mf1", "flat.tif"], ["-pf", "field.tsv"], ["-pf", "mirror.tsv"], ["--auto", "-pf", "a.tsv"],
-        ["--auto", "-mf1", "empty.tif"], ["a.tsv", "-pf", "a.tsv"], ["--bin", "0"], ["--bin", "two"], ["-pre", "a/b"],
+        ["-pf", "no.tsv"], ["im1.tif"], ["-mf1", "no.tif"], ["-mf1", "flat.tif"], ["-pf", "field.tsv"],
+        ["-pf", "mirror.tsv"], ["--auto", "-pf", "a.tsv"], ["--auto", "-mf1", "empty.tif"], ["a.tsv", "-pf", "a.tsv"],
+        ["--bin", "0"], ["--bin", "two"], ["-pre", "a/b"],
     ],
 )  # fmt: skip
 def test_mistakes_take_one_sentence_and_leave_nothing(here, words, capsys):
