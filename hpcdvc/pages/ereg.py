@@ -21,7 +21,9 @@ from hpcdvc.pages.page import STATIC, Page
 MOST_ACTIONS, MOST_HISTORY, MOST_BROWSERS = 1000, 300, 64
 #: What a browser is told of the state as it is.
 TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "finest")
-_FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", "ereg-views.js", "ereg-panel.js", "ereg.css")}}
+#: What pages that bring images together have in common.
+SCRIPTS = ("ereg-page.js", "ereg-views.js", "ereg-panel.js", "ereg.css")
+_FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", *SCRIPTS)}}
 
 
 class EregPage(Page):
@@ -58,6 +60,7 @@ class EregPage(Page):
         motion = self.motion
         facts = {
             "images": [self.images.im1.spec, self.images.im2.spec],
+            "mask": self.images.mask and self.images.mask.spec,
             "shape": list(self.images.im1.shape),
             "views": [[view, *axes] for view, axes in motion.views.items()],
             "table": self.kept.table,

@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from hpcdvc.images import VolumeInfo, open_volume
+from hpcdvc.errors import UserError
+from hpcdvc.images import VolumeInfo, open_mask, open_volume
 from hpcdvc.pages.levels import Level, factor_of, level_of, preview
 from hpcdvc.pages.planes import grey_window
 from hpcdvc.ranks.team import Team
@@ -54,14 +55,17 @@ class PairOfImages:
     ----------
     im1, im2 : headers, of one shape
     factor : binning of what is looked at; None: as much as memory and a quick answer ask for
+    mask : header of a mask of im1, which registrations keep to
 
     Attributes
     ----------
     shown : what is looked at; None until something is there
     """
 
-    def __init__(self, im1: VolumeInfo, im2: VolumeInfo, factor: int | None = None) -> None:
-        self.im1, self.im2 = im1, im2
+    def __init__(
+        self, im1: VolumeInfo, im2: VolumeInfo, factor: int | None = None, mask: VolumeInfo | None = None
+    ) -> None:
+        self.im1, self.im2, self.mask = im1, im2, mask
         self.factor = factor or factor_of(im1.shape)
         self.shown: Shown | None = None
 
@@ -80,10 +84,31 @@ class PairOfImages:
         self.shown = Shown.of(*levels)
         tell("")
 
+    @property
+    def middle(self) -> np.ndarray:
+        """(3,) centre of im1, ZYX: the point that Phi of the page is about."""
+        return (np.array(self.im1.shape) - 1) / 2
+
     @cached_property
     def whole(self) -> registration.Level:
-        """The images themselves, mapped into memory where their files allow it."""
-        return registration.Level.of(*(open_volume(info, Team()) for info in (self.im1, self.im2)))
+        """The images themselves, mapped into memory where their files allow it, and the mask.
+
+        Raises
+        ------
+        UserError
+            The mask is empty.
+        """
+        im1, im2 = (open_volume(info, Team()) for info in (self.im1, self.im2))
+        mask = open_mask(self.mask, Team()) if self.mask else None
+        if mask is not None and not mask.any():
+            raise UserError(f"the mask {self.mask.spec} is 0 everywhere: no voxel is left to register")
+        return registration.Level.of(im1, im2, mask)
+
+    @cached_property
+    def turned_about(self) -> np.ndarray:
+        """(3,) point of im1, ZYX, that registrations turn it about: the centre of the mask, as for hpcdvc-reg."""
+        mask = self.whole.mask1
+        return self.middle if mask is None else registration.centre_of_mass(mask, Team())
 
     def levels(self, first: int, last: int, team: Team) -> dict[int, registration.Level]:
         """Levels to register, by binning, coarse to fine."""

@@ -1,7 +1,8 @@
 """What the page of hpcdvc-ereg is in: Phi, what is shown, landmarks, and what can be taken back. Knows no browser."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +10,10 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.decomposition import compute_phi, decompose_phi
 from hpcdvc.fields.phi import rotation_matrix, rotation_of
 from hpcdvc.pages.landmarks import motion_of_landmarks
+
+if TYPE_CHECKING:
+    from hpcdvc.fields.field import Field
+    from hpcdvc.registration.multiscale import RegistrationResult
 
 #: Changes that can be taken back.
 MOST_UNDO = 500
@@ -32,6 +37,13 @@ class Outcome:
     error: float = 0.0
     iterations: int = 0
     delta_phi_norm: float = 0.0
+
+    @classmethod
+    def of(cls, found: "Field | RegistrationResult") -> "Outcome":
+        """What a registration, or a table of one row, says; what is not finite says nothing."""
+        values = [np.ravel(getattr(found, one.name))[0] for one in fields(cls)]
+        status, error, iterations, norm = (value if np.isfinite(value) else 0 for value in values)
+        return cls(int(status), float(error), int(iterations), float(norm))
 
 
 @dataclass
