@@ -1,6 +1,6 @@
 """The page of hpcdvc-ereg: what it answers to the browser, and what it does beside that."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.pages.ereg_actions import act
 from hpcdvc.pages.ereg_files import Kept
-from hpcdvc.pages.ereg_images import PairOfImages
+from hpcdvc.pages.ereg_images import PairOfImages, Shown
 from hpcdvc.pages.ereg_jobs import TeamOfOne, automatic_start, refine, task_for
 from hpcdvc.pages.ereg_state import EregState, Outcome
 from hpcdvc.pages.ereg_views import Drawn, draw, figures, planes_of, slice_of
@@ -122,13 +122,17 @@ class EregPage(Page):
         self.done = dict(list(self.done.items())[1 - MOST_BROWSERS :]) | {browser: max(done, number)}
         for action in actions[max(0, done - number + len(actions)) :]:
             try:
-                asked = act(self.motion, action, self._pitch())
+                asked = self._do(action)
                 if asked:
                     self._ask(asked)
             except UserError as error:
                 said = str(error)
         self.hub.changed()
         return said
+
+    def _do(self, action: dict[str, Any]) -> str | None:
+        """Do one action; what it asks for beside a change of the state."""
+        return act(self.motion, action, self._pitch())
 
     def _pitch(self) -> float:
         shown = self.images.shown
@@ -185,21 +189,21 @@ class EregPage(Page):
         if shown is None:
             return {}, {}
         numbers = {view: slice_of(motion, shown.im2, view) for view in motion.views}
-        key = [motion.revision, shown.im1.exact, *numbers.values()]
+        key = [motion.revision, shown.number, *numbers.values()]
         if self._drawn[0] != key:
-            same = self._drawn[0][1:2] == [shown.im1.exact]  # the levels, not those of the first look
-            drawn = draw(motion, shown, self._drawn[1] if same else ())
+            same = self._drawn[0][1:2] == [shown.number]  # the levels, not those of the first look
+            drawn = self._draw(shown, self._drawn[1] if same else ())
             self._drawn = (key, drawn, figures(drawn))
             ncc = self._drawn[2]["ncc"]
             self.history = [*self.history[1 - MOST_HISTORY :], *([] if ncc is None else [round(ncc, 5)])]
         have, planes = have if isinstance(have, dict) else {}, {}
         if have.get("key") != key or (exact and have.get("exact") is not True):
-            had = _slices(have, motion, exact) if have.get("whole") == shown.im1.exact else {}
+            had = _slices(have, motion, exact) if have.get("whole") == shown.number else {}
             planes = planes_of(self._drawn[1], shown.window, had)
         content = {
             "key": key,
             "exact": exact,
-            "whole": shown.im1.exact,
+            "whole": shown.number,
             "slices": numbers,
             "size": shown.im2.size,
             "first": shown.im2.first,
@@ -209,6 +213,9 @@ class EregPage(Page):
             "histograms": shown.histograms,
         }
         return content, planes
+
+    def _draw(self, shown: Shown, before: Iterable[Drawn]) -> list[Drawn]:
+        return draw(self.motion, shown, before)
 
 
 def _slices(have: dict, motion: EregState, exact: bool) -> dict[int, int]:

@@ -27,19 +27,21 @@ class Shown:
     im1, im2 : levels of one factor
     window : grey values that become black and white, in both
     histograms : how often each image has which grey values between these
+    number : tells it from what was looked at before
     """
 
     im1: Level
     im2: Level
     window: tuple[float, float]
     histograms: list[list[int]]
+    number: int = 0
 
     @classmethod
-    def of(cls, im1: Level, im2: Level) -> "Shown":
+    def of(cls, im1: Level, im2: Level, number: int = 0) -> "Shown":
         """Two levels, with the grey window that suits both."""
         samples = [_sample(level.array) for level in (im1, im2)]
         window = grey_window(samples)
-        return cls(im1, im2, window, [np.histogram(sample, CLASSES, window)[0].tolist() for sample in samples])
+        return cls(im1, im2, window, [np.histogram(sample, CLASSES, window)[0].tolist() for sample in samples], number)
 
 
 def _sample(array: np.ndarray) -> np.ndarray:
@@ -81,7 +83,7 @@ class PairOfImages:
             levels.append(
                 level_of(info, self.factor, progress=lambda part, info=info: tell(f"{info.spec}: {100 * part:.0f} %"))
             )
-        self.shown = Shown.of(*levels)
+        self.shown = Shown.of(*levels, number=1)
         tell("")
 
     @property

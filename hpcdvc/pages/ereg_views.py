@@ -42,6 +42,14 @@ def slice_of(state: EregState, level: Level, view: int) -> int:
     return min(max(number, 0), level.array.shape[axis] - 1)
 
 
+def plane_of(state: EregState, level: Level, view: int, number: int) -> np.ndarray:
+    """(3, 3) place of pixel (0, 0) and steps down and across of a slice of the level, voxels of the image."""
+    across, down, right = state.views[view]
+    place, steps = level.first.copy(), np.diag(level.size)
+    place[across] += number * level.size[across]
+    return np.array([place, steps[down], steps[right]])
+
+
 def draw(state: EregState, shown: Shown, before: Iterable[Drawn] = ()) -> list[Drawn]:
     """The planes of all views.
 
@@ -54,10 +62,8 @@ def draw(state: EregState, shown: Shown, before: Iterable[Drawn] = ()) -> list[D
     drawn, level = [], shown.im2
     known = {(plane.view, plane.number): plane.im2 for plane in before}
     for view, (across, down, right) in state.views.items():
-        number, steps = slice_of(state, level, view), np.diag(level.size)
-        place = level.first.copy()
-        place[across] += number * level.size[across]
-        plane = through_phi(np.array([place, steps[down], steps[right]]), state.matrix, state.centre)
+        number = slice_of(state, level, view)
+        plane = through_phi(plane_of(state, level, view, number), state.matrix, state.centre)
         values, inside = cut(shown.im1, plane, (level.array.shape[down], level.array.shape[right]))
         fixed = known.get((view, number))
         if fixed is None:
