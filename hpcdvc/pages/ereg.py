@@ -1,6 +1,6 @@
 """The page of hpcdvc-ereg: what it answers to the browser, and what it does beside that."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,10 +9,10 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.pages.ereg_actions import act
 from hpcdvc.pages.ereg_files import Kept
-from hpcdvc.pages.ereg_images import PairOfImages
+from hpcdvc.pages.ereg_images import PairOfImages, Shown
 from hpcdvc.pages.ereg_jobs import TeamOfOne, automatic_start, refine, task_for
 from hpcdvc.pages.ereg_state import EregState, Outcome
-from hpcdvc.pages.ereg_views import Drawn, draw, figures, planes_of, slice_of
+from hpcdvc.pages.ereg_views import Drawn, Measure, correlation, draw, figures, planes_of, slice_of
 from hpcdvc.pages.hub import Hub
 from hpcdvc.pages.messages import Message
 from hpcdvc.pages.page import STATIC, Page
@@ -40,6 +40,7 @@ class EregPage(Page):
 
     files: ClassVar[Mapping[str, Path]] = {name: STATIC / file for name, file in _FILES.items()}
     reading: ClassVar[frozenset[str]] = frozenset({"look"})
+    measure: ClassVar[Measure] = staticmethod(correlation)
 
     def __init__(
         self, images: PairOfImages, motion: EregState, kept: Kept, commands: list[str], auto: bool = False
@@ -122,7 +123,7 @@ class EregPage(Page):
         self.done = dict(list(self.done.items())[1 - MOST_BROWSERS :]) | {browser: max(done, number)}
         for action in actions[max(0, done - number + len(actions)) :]:
             try:
-                asked = act(self.motion, action, self._pitch())
+                asked = self._do(action)
                 if asked:
                     self._ask(asked)
             except UserError as error:
@@ -130,9 +131,18 @@ class EregPage(Page):
         self.hub.changed()
         return said
 
+    def _do(self, action: dict[str, Any]) -> str | None:
+        """Do one action; what it asks for beside a change of the state."""
+        return act(self.motion, action, self._pitch())
+
     def _pitch(self) -> float:
         shown = self.images.shown
         return float(shown.im2.size[self.motion.views[self.motion.view][0]]) if shown else 1.0
+
+    @property
+    def works(self) -> dict[str, tuple[str, Callable[[TeamOfOne], str]]]:
+        """What can be asked for beside changes of the state: its name, and what it does."""
+        return {"refine": ("refine", self._refine), "auto": ("automatic start", self._find_start)}
 
     def _ask(self, what: str) -> None:
         if what == "save":
@@ -146,8 +156,7 @@ class EregPage(Page):
         elif self.loading:
             raise UserError("the images are still being read")
         else:
-            work = {"refine": self._refine, "auto": self._find_start}[what]
-            name = {"refine": "refine", "auto": "automatic start"}[what]
+            name, work = self.works[what]
             self._tell(name, f"{name} begins", True)
             self.hub.background(lambda check: self._work(name, work, check))
 
@@ -185,30 +194,33 @@ class EregPage(Page):
         if shown is None:
             return {}, {}
         numbers = {view: slice_of(motion, shown.im2, view) for view in motion.views}
-        key = [motion.revision, shown.im1.exact, *numbers.values()]
+        key = [motion.revision, shown.number, *numbers.values()]
         if self._drawn[0] != key:
-            same = self._drawn[0][1:2] == [shown.im1.exact]  # the levels, not those of the first look
-            drawn = draw(motion, shown, self._drawn[1] if same else ())
-            self._drawn = (key, drawn, figures(drawn))
-            ncc = self._drawn[2]["ncc"]
-            self.history = [*self.history[1 - MOST_HISTORY :], *([] if ncc is None else [round(ncc, 5)])]
+            same = self._drawn[0][1:2] == [shown.number]  # the levels, not those of the first look
+            drawn = self._draw(shown, self._drawn[1] if same else ())
+            self._drawn = (key, drawn, figures(drawn, self.measure))
+            match = self._drawn[2]["match"]
+            self.history = [*self.history[1 - MOST_HISTORY :], *([] if match is None else [round(match, 5)])]
         have, planes = have if isinstance(have, dict) else {}, {}
         if have.get("key") != key or (exact and have.get("exact") is not True):
-            had = _slices(have, motion, exact) if have.get("whole") == shown.im1.exact else {}
-            planes = planes_of(self._drawn[1], shown.window, had)
+            had = _slices(have, motion, exact) if have.get("whole") == shown.number else {}
+            planes = planes_of(self._drawn[1], shown.windows, had)
         content = {
             "key": key,
             "exact": exact,
-            "whole": shown.im1.exact,
+            "whole": shown.number,
             "slices": numbers,
             "size": shown.im2.size,
             "first": shown.im2.first,
             "figures": self._drawn[2],
             "history": self.history,
-            "window": shown.window,
+            "windows": shown.windows,
             "histograms": shown.histograms,
         }
         return content, planes
+
+    def _draw(self, shown: Shown, before: Iterable[Drawn]) -> list[Drawn]:
+        return draw(self.motion, shown, before)
 
 
 def _slices(have: dict, motion: EregState, exact: bool) -> dict[int, int]:

@@ -25,21 +25,25 @@ class Shown:
     Attributes
     ----------
     im1, im2 : levels of one factor
-    window : grey values that become black and white, in both
+    windows : grey values that become black and white, of im1 and of im2
     histograms : how often each image has which grey values between these
+    number : tells it from what was looked at before
     """
 
     im1: Level
     im2: Level
-    window: tuple[float, float]
+    windows: tuple[tuple[float, float], tuple[float, float]]
     histograms: list[list[int]]
+    number: int = 0
 
     @classmethod
-    def of(cls, im1: Level, im2: Level) -> "Shown":
-        """Two levels, with the grey window that suits both."""
+    def of(cls, im1: Level, im2: Level, number: int = 0, alike: bool = True) -> "Shown":
+        """Two levels, with the grey window that suits both, or where they are not `alike`, each of them."""
         samples = [_sample(level.array) for level in (im1, im2)]
-        window = grey_window(samples)
-        return cls(im1, im2, window, [np.histogram(sample, CLASSES, window)[0].tolist() for sample in samples])
+        windows = (grey_window(samples),) * 2 if alike else tuple(grey_window([sample]) for sample in samples)
+        found = zip(samples, windows, strict=True)
+        counts = [np.histogram(sample, CLASSES, window)[0].tolist() for sample, window in found]
+        return cls(im1, im2, windows, counts, number)
 
 
 def _sample(array: np.ndarray) -> np.ndarray:
@@ -56,6 +60,7 @@ class PairOfImages:
     im1, im2 : headers, of one shape
     factor : binning of what is looked at; None: as much as memory and a quick answer ask for
     mask : header of a mask of im1, which registrations keep to
+    alike : the same means the same in both: they have one grey window
 
     Attributes
     ----------
@@ -63,9 +68,14 @@ class PairOfImages:
     """
 
     def __init__(
-        self, im1: VolumeInfo, im2: VolumeInfo, factor: int | None = None, mask: VolumeInfo | None = None
+        self,
+        im1: VolumeInfo,
+        im2: VolumeInfo,
+        factor: int | None = None,
+        mask: VolumeInfo | None = None,
+        alike: bool = True,
     ) -> None:
-        self.im1, self.im2, self.mask = im1, im2, mask
+        self.im1, self.im2, self.mask, self.alike = im1, im2, mask, alike
         self.factor = factor or factor_of(im1.shape)
         self.shown: Shown | None = None
 
@@ -73,7 +83,8 @@ class PairOfImages:
         """Make what is looked at, at first of few planes; `tell` says how far it is, "" when something new is there."""
         if self.factor > 1:
             tell("a first look")
-            self.shown = Shown.of(*(preview(info, self.factor) for info in (self.im1, self.im2)))
+            levels = (preview(info, self.factor) for info in (self.im1, self.im2))
+            self.shown = Shown.of(*levels, alike=self.alike)
             tell("")
         levels = []
         for info in (self.im1, self.im2):
@@ -81,7 +92,7 @@ class PairOfImages:
             levels.append(
                 level_of(info, self.factor, progress=lambda part, info=info: tell(f"{info.spec}: {100 * part:.0f} %"))
             )
-        self.shown = Shown.of(*levels)
+        self.shown = Shown.of(*levels, number=1, alike=self.alike)
         tell("")
 
     @property

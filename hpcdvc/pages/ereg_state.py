@@ -122,10 +122,18 @@ class EregState:
             It is not finite, singular or mirrors, or is of no motion in the plane of images in two dimensions.
         """
         phi = checked_phi(phi, self.dimensions)
-        if stroke is None or stroke != self.stroke:
-            self.past = [*self.past[1 - MOST_UNDO :], (self.phi, self.outcome)]
-        self.future, self.stroke = [], stroke
+        self._remember(stroke)
         self._take(phi.tolist(), outcome or Outcome())
+
+    def _remember(self, stroke: str | None = None) -> None:
+        """Let what is now be what a change can be taken back to, but for a change of the same stroke."""
+        if stroke is None or stroke != self.stroke:
+            self.past = [*self.past[1 - MOST_UNDO :], self._now()]
+        self.future, self.stroke = [], stroke
+
+    def _now(self) -> tuple:
+        """What can be taken back, as `_take` takes it."""
+        return self.phi, self.outcome
 
     def _take(self, phi: list, outcome: Outcome) -> None:
         self.phi, self.outcome, self.revision = phi, outcome, self.revision + 1
@@ -133,14 +141,14 @@ class EregState:
     def undo(self) -> None:
         """Take the last change of Phi back."""
         if self.past:
-            self.future.append((self.phi, self.outcome))
+            self.future.append(self._now())
             self._take(*self.past.pop())
             self.stroke = None
 
     def redo(self) -> None:
         """Make the change that was taken back again."""
         if self.future:
-            self.past.append((self.phi, self.outcome))
+            self.past.append(self._now())
             self._take(*self.future.pop())
             self.stroke = None
 

@@ -36,6 +36,10 @@ class Hub:
     Parameters
     ----------
     page : what they look at
+
+    Attributes
+    ----------
+    over : set when the server shall end
     """
 
     def __init__(self, page: Page) -> None:
@@ -43,6 +47,7 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._one = ThreadPoolExecutor(1, "page")
         self._autosave = Autosave(self._save)
+        self.over = asyncio.Event()
         self._job: threading.Event | None = None
         self._failed = ""
 
@@ -141,6 +146,11 @@ class Hub:
         """Let the thread of `answer`, `state` and `save` call this: the way for a result from the background."""
         with suppress(RuntimeError):
             self._one.submit(_logged, call)
+
+    def finish(self) -> None:
+        """Let the server end, as when the command is told to."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.over.set)
 
     def cancel(self) -> None:
         """Ask what works in the background to stop."""

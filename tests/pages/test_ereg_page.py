@@ -81,7 +81,7 @@ def act(page: EregPage, *actions: dict, n: int, **more):
 def test_planes_are_those_of_the_images(page):
     im1, im2 = pair_of()
     answer = page.answer({"type": "look", "exact": True})
-    window = answer.content["window"]
+    window = answer.content["windows"][1]
     middle = [n // 2 for n in SHAPE]
     assert answer.exact and set(answer.planes) == {
         f"{what} {view}" for what in ("im1", "inside", "im2") for view in (1, 2, 3)
@@ -102,7 +102,7 @@ def test_the_right_motion_lays_im1_over_im2(page):
     phi[:3, :3], phi[:3, 3] = FIELD.F, FIELD.shift
     state.set_phi(phi)
     after = figures(draw(state, page.images.shown))
-    assert before["ncc"] < 0.5 and after["ncc"] > 0.98 and after["rms"] < before["rms"] / 4
+    assert before["match"] < 0.5 and after["match"] > 0.98 and after["rms"] < before["rms"] / 4
     assert 0.8 < after["overlap"] < 1 == before["overlap"]
 
 
@@ -113,7 +113,7 @@ def test_a_binned_page_is_about_the_same_point(tmp_path, monkeypatch):
     phi[:3, :3], phi[:3, 3] = FIELD.F, FIELD.shift
     state = EregState(SHAPE, phi.tolist())
     assert page.images.shown.im1.array.shape == (24, 25, 27)
-    assert figures(draw(state, page.images.shown))["ncc"] > 0.97
+    assert figures(draw(state, page.images.shown))["match"] > 0.97
     act(page, {"key": "."}, n=1)
     assert page.motion.point[0] == CENTRE[0] + 2
 
@@ -129,7 +129,7 @@ def test_after_a_first_look_all_planes_are_new(tmp_path, monkeypatch):
     have = {"key": first.content["key"], "exact": True, "whole": first.content["whole"], "slices": slices}
     second = page.answer({"type": "look", "exact": True, "have": have})
     plane = whole.im2.array[first.content["slices"][1]]
-    assert (second.planes["im2 1"] == as_bytes(plane.astype("f4"), whole.window)).all()
+    assert (second.planes["im2 1"] == as_bytes(plane.astype("f4"), whole.windows[1])).all()
     assert (second.planes["im2 1"] != first.planes["im2 1"]).any()
 
 
@@ -144,7 +144,7 @@ def test_voxels_without_a_value_do_not_count(tmp_path):
     assert across.inside.sum() == (SHAPE[1] - 10) * 40
     found = figures(drawn)["views"][1]
     seen = np.s_[across.number, 10:, :40]
-    assert found["ncc"] == pytest.approx(np.corrcoef(im1[seen].ravel(), im2[seen].ravel())[0, 1])
+    assert found["match"] == pytest.approx(np.corrcoef(im1[seen].ravel(), im2[seen].ravel())[0, 1])
     assert found["rms"] == pytest.approx(np.sqrt(np.mean((im1[seen] - im2[seen]) ** 2)), rel=1e-5)
     assert found["overlap"] == pytest.approx((SHAPE[1] - 10) * 40 / (SHAPE[1] * SHAPE[2]))
 
@@ -257,7 +257,7 @@ def test_images_of_one_grey_value_are_told(tmp_path, key, grey):
         tifffile.imwrite(tmp_path / name, np.full(SHAPE, grey, "f4"), photometric="minisblack")
     page.images = PairOfImages(*(describe(str(tmp_path / name)) for name in ("im1.tif", "im2.tif")))
     page.images.load(lambda text: None)
-    assert page.answer({"type": "look"}).content["figures"]["ncc"] is None
+    assert page.answer({"type": "look"}).content["figures"]["match"] is None
     assert "nothing to register" in act(page, {"key": key}, n=1).content["said"]
     assert not page.job["running"] and page.motion.phi == np.eye(4).tolist()
 

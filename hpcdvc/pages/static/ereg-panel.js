@@ -97,7 +97,7 @@ export class Panel {
     if (figures) {
       const text = (value, digits) => (value === null ? "-" : value.toFixed(digits));
       byId("figures").textContent =
-        `NCC ${text(figures.ncc, 4)}   RMS ${text(figures.rms, 2)} grey   overlap ${text(100 * figures.overlap, 1)} %`;
+        `${this.page.measure} ${text(figures.match, 4)}   RMS ${text(figures.rms, 2)} grey   overlap ${text(100 * figures.overlap, 1)} %`;
     }
     this.plot();
   }
