@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -63,8 +64,8 @@ class ViewPage(Page):
             "revision": self.revision,
         }
 
-    def answer(self, message: dict[str, Any]) -> Message:
-        """Answer what a page asks for of a step.
+    def answer(self, message: dict[str, Any]) -> Message | Future[Message]:
+        """Answer what a page asks for of a step; planes do not wait for the rest.
 
         Raises
         ------
@@ -79,17 +80,16 @@ class ViewPage(Page):
             self._wanted = message["step"]
             return Message("step", {"revision": self.revision, **step.told()})
         if kind == "distribution":
-            return Message("distribution", step.distribution(message.get("field")))
+            return self.hub.aside(lambda: Message("distribution", step.distribution(message.get("field"))))
         if kind == "rows":
             return Message("rows", {}, step.rows(message.get("field")))
         if kind == "look":
             point, under = numbers(message, "point", (3,)), message.get("under")
             content, planes = step.look(_views(message), message.get("field"), point, under)
             return Message("planes", {"revision": self.revision, **content}, planes)
-        row = message.get("row")
+        point, row = numbers(message, "point", (3,)), message.get("row")
         row = row if isinstance(row, int) and not isinstance(row, bool) else None
-        content, planes = step.point(numbers(message, "point", (3,)), row, message.get("across"))
-        return Message("point", content, planes)
+        return self.hub.aside(lambda: Message("point", *step.point(point, row, message.get("across"))))
 
     def _step(self, message: dict[str, Any]) -> Step:
         number = message.get("step")

@@ -2,25 +2,36 @@
 
 import { MAPS, rgb } from "./colours.js";
 import { BUILD } from "./view-raster.js";
+import { SliceView } from "./views.js";
 
-const AXES = "ZYX";
-export class View {
+export class View extends SliceView {
   constructor(page, number, across, down, right) {
-    Object.assign(this, { page, number, across, down, right, zoom: 1, pan: [0, 0], raster: null, grey: null });
-    this.keys = { field: "", grey: "" };
-    this.box = document.createElement("div");
-    this.box.className = "view";
-    this.label = Object.assign(document.createElement("p"), { className: "label" });
-    this.under = Object.assign(document.createElement("p"), { className: "under" });
-    this.canvas = document.createElement("canvas");
-    this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", `View ${number}, across ${AXES[across]}`);
-    this.slider = Object.assign(document.createElement("input"), { type: "range", step: "any" });
-    this.slider.setAttribute("aria-label", `slice of view ${number}, ${AXES[across]}`);
-    this.slider.addEventListener("input", () => page.move(this.across, Number(this.slider.value), true));
-    this.box.append(this.canvas, this.label, this.under, this.slider);
-    new ResizeObserver(() => this.draw()).observe(this.canvas);
-    this.listen();
+    super(number, [across, down, right], [1, 1, 1]);
+    Object.assign(this, { page, raster: null, grey: null, keys: { field: "", grey: "" } });
+    Object.assign(this.slider, { min: page.box.low[across], max: page.box.high[across], step: "any" });
+  }
+
+  crossHair() { return this.page.point; }
+  toSlice(value) { this.page.move(this.across, value, true); }
+  choose() { this.page.choose(this.number); }
+  click(point) { this.page.ask(point); }
+
+  turnWheel(sign) {
+    this.choose();
+    this.page.slice(sign);
+  }
+
+  drag({ by }) {
+    const { scale } = this.frame();
+    this.pan = [this.pan[0] + by[1] * scale, this.pan[1] + by[0] * scale];
+    this.draw();
+  }
+
+  /** Coordinates, value and status below the mouse. */
+  under(point) {
+    const k = this.pixel(point), words = [`ZYX ${point.map((value) => value.toFixed(1)).join(" ")}`];
+    if (k >= 0 && this.raster.covered[k]) words.push(...this.page.words(this.raster, k));
+    return words.join("  ");
   }
 
   /** Take what the server has sent of the field of a plane, or of its grey values: arrays by name. */
@@ -68,32 +79,14 @@ export class View {
     this.lost = canvasOf(lost);
   }
 
-  /** Screen pixels per voxel, and where the corner of the box lies. */
+  /** See SliceView; what is seen is a box, which need not begin at voxel 0. */
   frame() {
     const { width, height } = this.canvas;
     const { low, high } = this.page.box;
     const [tall, wide] = [this.down, this.right].map((axis) => high[axis] - low[axis]);
     const scale = Math.min(width / wide, height / tall) * this.zoom;
-    return { scale, x: (width - scale * wide) / 2 + this.pan[0], y: (height - scale * tall) / 2 + this.pan[1] };
-  }
-
-  /** Place on the canvas of voxel coordinates down and right. */
-  screen(down, right) {
-    const { scale, x, y } = this.frame();
-    const { low } = this.page.box;
-    return [x + scale * (right - low[this.right]), y + scale * (down - low[this.down])];
-  }
-
-  /** Point (ZYX, voxels) below a place of the window. */
-  point(event) {
-    const box = this.canvas.getBoundingClientRect();
-    const ratio = this.canvas.width / box.width;
-    const { scale, x, y } = this.frame();
-    const { low } = this.page.box;
-    const point = [...this.page.point];
-    point[this.down] = low[this.down] + ((event.clientY - box.top) * ratio - y) / scale;
-    point[this.right] = low[this.right] + ((event.clientX - box.left) * ratio - x) / scale;
-    return point;
+    const [x, y] = [(width - scale * wide) / 2 + this.pan[0], (height - scale * tall) / 2 + this.pan[1]];
+    return { scale, x: x - scale * (low[this.right] + 0.5), y: y - scale * (low[this.down] + 0.5) };
   }
 
   /** Number of the pixel of the raster at a point; -1 outside. */
@@ -105,37 +98,38 @@ export class View {
     return i >= 0 && j >= 0 && i < raster.rows && j < raster.columns ? i * raster.columns + j : -1;
   }
 
-  draw() {
-    const box = this.canvas.getBoundingClientRect();
-    const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [Math.max(1, Math.round(box.width * ratio)), Math.max(1, Math.round(box.height * ratio))];
-    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
-    const context = this.canvas.getContext("2d");
-    context.fillStyle = "#000";
-    context.fillRect(0, 0, width, height);
-    if (!this.page.told) return;
-    const grey = this.greyPicture();
-    if (grey) this.lay(context, grey, this.grey.first, this.grey.step);
+  /** The grey values and the field over them, for `draw`. */
+  stack() {
+    const layers = [], grey = this.greyPicture();
+    if (grey) layers.push({ picture: grey, corner: this.grey.first, size: this.grey.step });
     if (this.picture) {
-      context.globalAlpha = grey && !this.page.isResidual() ? this.page.opacity : 1;
-      this.lay(context, this.picture, this.raster.first, this.raster.step);
-      context.globalAlpha = 1;
-      context.drawImage(this.hatched(width, height), 0, 0);
+      const opacity = grey && !this.page.isResidual() ? this.page.opacity : 1;
+      layers.push({ picture: this.picture, corner: this.raster.first, size: this.raster.step, opacity });
     }
-    this.crossHair(context, width, height);
+    this.setLayers(layers);
   }
 
-  lay(context, picture, first, step) {
-    const [x, y] = this.screen(first[0] - step[0] / 2, first[1] - step[1] / 2);
-    const { scale } = this.frame();
-    context.imageSmoothingEnabled = scale * step[1] < 1;
-    context.drawImage(picture, x, y, scale * step[1] * picture.width, scale * step[0] * picture.height);
+  cross() {} // drawn when all the rest is
+
+  decorate(context) {
+    const { width, height } = this.canvas;
+    if (this.lost) context.drawImage(this.hatched(width, height), 0, 0);
+    context.lineWidth = 3; // dark beside light: seen on every colour
+    context.strokeStyle = "rgba(0, 0, 0, 0.6)";
+    const [x, y] = this.screen(this.page.point);
+    context.strokeRect(x, -9, 0, height + 18);
+    context.strokeRect(-9, y, width + 18, 0);
+    context.lineWidth = 1;
+    super.cross(context, [x, y], width, height);
   }
 
   /** What was not measured: a hatch that no colour map has. */
   hatched(width, height) {
     const canvas = new OffscreenCanvas(width, height), context = canvas.getContext("2d");
-    this.lay(context, this.lost, this.raster.first, this.raster.step);
+    const { first, step } = this.raster, { scale, x, y } = this.frame();
+    const place = [x + scale * (first[1] + 0.5 - step[1] / 2), y + scale * (first[0] + 0.5 - step[0] / 2)];
+    context.imageSmoothingEnabled = scale * step[1] < 1;
+    context.drawImage(this.lost, ...place, scale * step[1] * this.lost.width, scale * step[0] * this.lost.height);
     context.globalCompositeOperation = "source-in";
     context.fillStyle = context.createPattern(hatch(), "repeat");
     context.fillRect(0, 0, width, height);
@@ -151,75 +145,6 @@ export class View {
       this.grey.picture = canvasOf(image);
     }
     return this.grey.picture;
-  }
-
-  crossHair(context, width, height) {
-    const [cx, cy] = this.screen(this.page.point[this.down], this.page.point[this.right]);
-    for (const [colour, wide] of [["rgba(0, 0, 0, 0.6)", 3], ["rgba(255, 213, 74, 0.9)", 1]]) {
-      context.strokeStyle = colour;
-      context.lineWidth = wide;
-      context.beginPath();
-      context.moveTo(cx, 0);
-      context.lineTo(cx, height);
-      context.moveTo(0, cy);
-      context.lineTo(width, cy);
-      context.stroke();
-    }
-  }
-
-  zoomBy(factor) {
-    this.zoom = Math.min(Math.max(this.zoom * factor, 0.5), 40);
-    this.pan = this.pan.map((value) => value * factor);
-    this.draw();
-  }
-
-  fit() {
-    Object.assign(this, { zoom: 1, pan: [0, 0] });
-    this.draw();
-  }
-
-  listen() {
-    const { canvas, page } = this;
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      page.choose(this.number);
-      if (event.ctrlKey) this.zoomBy(event.deltaY < 0 ? 1.25 : 0.8);
-      else page.slice(event.deltaY > 0 ? 1 : -1);
-    }, { passive: false });
-    canvas.addEventListener("pointerdown", (event) => {
-      event.preventDefault();
-      document.activeElement.blur();
-      canvas.setPointerCapture(event.pointerId);
-      this.grip = { x: event.clientX, y: event.clientY, moved: 0 };
-      page.choose(this.number);
-    });
-    canvas.addEventListener("pointermove", (event) => (this.grip ? this.drag(event) : this.read(event)));
-    canvas.addEventListener("pointerup", (event) => {
-      const { grip } = this;
-      this.grip = null;
-      if (grip && grip.moved <= 3 && page.told) page.ask(this.point(event));
-    });
-    canvas.addEventListener("pointerleave", () => (this.under.textContent = ""));
-  }
-
-  drag(event) {
-    const { grip } = this;
-    const [dx, dy] = [event.clientX - grip.x, event.clientY - grip.y];
-    grip.moved += Math.abs(dx) + Math.abs(dy);
-    if (grip.moved <= 3) return;
-    const ratio = this.canvas.width / this.canvas.getBoundingClientRect().width;
-    this.pan = [this.pan[0] + dx * ratio, this.pan[1] + dy * ratio];
-    Object.assign(grip, { x: event.clientX, y: event.clientY });
-    this.draw();
-  }
-
-  /** Coordinates, value and status below the mouse. */
-  read(event) {
-    if (!this.page.told) return;
-    const point = this.point(event), k = this.pixel(point);
-    const words = [`ZYX ${point.map((value) => value.toFixed(1)).join(" ")}`];
-    if (k >= 0 && this.raster.covered[k]) words.push(...this.page.words(this.raster, k));
-    this.under.textContent = words.join("  ");
   }
 }
 

@@ -80,9 +80,9 @@ class Page {
     if (this.keys.distribution !== `${of} ${field}`) others.push(this.askDistribution(`${of} ${field}`));
     if (this.told.rows && this.keys.rows !== `${of} ${field}`) others.push(this.askRows(`${of} ${field}`));
     if (!wanted.length && !others.length) return false;
-    await Promise.all(others);
-    if (wanted.length) {
-      const answer = await this.link.send({ type: "look", step, field, point, under, views: wanted.map(({ ask }) => ask) });
+    const views = wanted.map(({ ask }) => ask);
+    const [answer] = await Promise.all([views.length && this.link.send({ type: "look", step, field, point, under, views }), ...others]);
+    if (answer) {
       const arrays = await arraysOf(answer);
       for (const { view, keys } of wanted) this.takePlane(view, keys, answer, arrays);
     } else for (const view of this.views.values()) view.build();
@@ -133,7 +133,6 @@ class Page {
     const { low, high, views } = this.box;
     this.point = this.point && this.inside(this.point) ? this.point : low.map((value, axis) => this.snap(axis, (value + high[axis]) / 2));
     this.views = new Map(views.map(([number, ...axes]) => [number, new View(this, number, ...axes)]));
-    for (const view of this.views.values()) Object.assign(view.slider, { min: low[view.across], max: high[view.across] });
     if (!this.views.has(this.view)) this.view = 1;
     byId("views").replaceChildren(...[...this.views.values()].map((view) => view.box), byId("beside"));
     byId("views").classList.toggle("flat", this.views.size === 1);
@@ -154,6 +153,7 @@ class Page {
   draw() {
     for (const view of this.views.values()) {
       view.compose();
+      view.stack();
       view.draw();
       view.box.classList.toggle("chosen", view.number === this.view);
       const place = view.field && view.field.place !== undefined ? view.field.place : this.point[view.across];
