@@ -7,6 +7,7 @@ from pathlib import Path
 import meshio
 import numpy as np
 import pytest
+import tifffile
 import view_cases as cases
 from ldic_cases import FIELD, SHAPE, images
 from view_cases import CODES, GRID, RESULTS
@@ -15,7 +16,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.status import STATUSES, Family, Status, is_measured, reason_of
 from hpcdvc.output import hdf5
 from hpcdvc.output.tsv import write_tsv
-from hpcdvc.pages import residual
+from hpcdvc.pages import residual, view_images
 from hpcdvc.pages.hub import Stopped
 from hpcdvc.pages.view import ViewPage
 from hpcdvc.pages.view_images import given_images
@@ -271,6 +272,21 @@ def test_point_of_a_grid(folder):
     assert np.abs(answer.planes["before"].astype(int) - answer.planes["im1"]).mean() > 12
 
 
+def test_the_window_is_deformed_as_the_row_says(tmp_path):
+    """Phi turns it: here y and x change places."""
+    im1 = np.random.default_rng(0).integers(0, 255, (20, 20, 20)).astype("u1")
+    for name, image in (("im1.tif", im1), ("im2.tif", np.roll(im1.transpose(0, 2, 1), 2, axis=0))):
+        tifffile.imwrite(tmp_path / name, image, photometric="minisblack")
+    grid = cases.Grid((8.0, 9.0, 9.0), (2.0, 2.0, 2.0), (2, 1, 1))
+    rows = cases.rows_at(grid.positions(), FIELD)
+    rows["Phi"] = [[1, 0, 0, 2], [0, 0, 1, 0], [0, 1, 0, 0]]
+    known = cases.metadata(tmp_path, {"im1": "im1.tif", "im2": "im2.tif"})
+    hdf5.write_field(tmp_path / "a.hdf", rows, 0, grid, known)
+    answer = ask(page_of(tmp_path / "a.hdf"), "point", point=[8, 9, 9], across=0)
+    assert answer.content["pair"]["after"] == pytest.approx(1) and abs(answer.content["pair"]["before"]) < 0.2
+    assert (answer.planes["after"] == answer.planes["im1"]).all()
+
+
 def test_every_status_is_told_at_its_point(folder, tmp_path):
     """The advice at a point is that of the legend."""
     lost = tmp_path / "lost-ddic.hdf"
@@ -456,8 +472,6 @@ def test_other_images_are_not_shown(folder, tmp_path):
     cases.save_images(tmp_path)
     other = tmp_path / RESULTS["grid"]
     other.write_bytes((folder / RESULTS["grid"]).read_bytes())
-    import tifffile
-
     tifffile.imwrite(tmp_path / "im2.tif", images()[1] + 1, photometric="minisblack")
     page = page_of(other)
     assert "im2.tif is not the image" in told(page)["why"]
@@ -506,8 +520,9 @@ def test_no_result(tmp_path, name):
             check(path)
 
 
-def test_nothing_is_written_beside_the_result(folder):
+def test_nothing_is_written_beside_the_result(folder, tmp_path, monkeypatch):
     """Neither by reading nor by caches, which go to the cache of the user."""
+    monkeypatch.setattr(view_images, "factor_of", lambda shape: 1 + (min(shape) > 1))
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     times = {folder: folder.stat().st_mtime_ns}
     page = page_of(*(folder / name for name in RESULTS.values()))
@@ -518,6 +533,7 @@ def test_nothing_is_written_beside_the_result(folder):
     page.save()
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
     assert folder.stat().st_mtime_ns == times[folder]
+    assert list((tmp_path / "cache").rglob("*.npy"))
 
 
 def test_files_that_cannot_be_read_in_a_moment_are_read_later(folder, tmp_path):
