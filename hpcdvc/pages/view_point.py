@@ -121,7 +121,10 @@ def pair_at(images: Images, result: ResultFile, row: int, across: int) -> Pair |
         return images.why or "no images are given: --images names them"
     if "Phi" not in result.columns and "displacement" not in result.columns:
         return "the result does not say where the window has gone"
-    place, half = np.rint(position_of(result, row)), half_of(result, images.im1.shape)
+    centre = position_of(result, row)
+    if not np.isfinite(centre).all():
+        return "where it lies will be known when the run has ended"
+    place, half = np.rint(centre), half_of(result, images.im1.shape)
     axes = [np.arange(-h, h + 1) for h in half]
     offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3).astype(float)
     shape = tuple(len(axis) for axis in axes)
@@ -130,7 +133,6 @@ def pair_at(images: Images, result: ResultFile, row: int, across: int) -> Pair |
     try:
         first = _window(images.im1, place + offsets)
         second = _window(images.im2, place + shift + offsets)
-        centre = position_of(result, row)
         third = np.full(len(offsets), np.nan)
         if np.isfinite(goes).all():
             to = centre + goes[:, 3] + (place + offsets - centre) @ goes[:, :3].T

@@ -71,8 +71,8 @@ def source_of(path: str) -> Source:
     names = {name: value["name"] for name, value in told.items() if isinstance(value.get("name"), str)}
     metadata = {"parameters": {**(parameters.get("options") or {}), **names}, "provenance": told}
     named = tuple(name for name in rows.dtype.names if name not in ROW.names)
-    if grid is None and "label" not in named and len(rows):
-        raise UserError(f"{folder}: what this run keeps while it lasts cannot be shown; its result can")
+    if grid is None and "label" not in named:
+        raise UserError(f"{folder}: nothing of this run can be shown yet; its result will be, when it is there")
     rows = rows if grid is None else _in_place(rows, grid.size)
     positions = None if grid else np.full((len(rows), 3), np.nan)
     result = FieldResult.of(_field(rows, named, grid=grid, positions=positions, family=family), path, metadata)

@@ -15,6 +15,7 @@ from hpcdvc.fields.status import LOWEST_MEASURED, Family, Status
 from hpcdvc.output import schema
 from hpcdvc.output.columns import COLUMNS, to_memory
 from hpcdvc.output.files import read_small
+from hpcdvc.output.stored import COMPRESSED
 
 #: Largest file that is read, bytes.
 LARGEST = 2**31
@@ -37,6 +38,8 @@ def read_vti(path: str) -> Field:
     if start >= 0:
         begin = data.index(b"_", start) + 1 if b"_" in data[start : start + 200] else len(data)
         head, raw = data[:start] + b"</VTKFile>", data[begin:]
+    if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
+        raise UserError(f"{path} is no image of VTK: it declares entities")
     try:
         root = ElementTree.fromstring(head)
         image = root.find("ImageData")
@@ -71,6 +74,8 @@ def _field(
         if values.size != width * math.prod(nodes):
             raise UserError(f"{path}: {shortened(one.get('Name') or 'an array')} has {values.size} numbers")
         arrays[str(one.get("Name"))] = values.reshape(-1, width) if width > 1 else values
+    if not arrays:
+        raise UserError(f"{path} holds an image without arrays")
     members, family = members_of(arrays, grid.size, path)
     return schema.field_of_members(members, grid, None, family)
 
@@ -128,6 +133,8 @@ def _unpacked(text: bytes, head: np.dtype, packed: bool) -> bytes:
 def _inflated(data: bytes, at: int, sizes: np.ndarray) -> bytes:
     """Blocks one after the other; none larger than its header says."""
     whole, found = int(sizes[1]), []
+    if whole * int(sizes[0]) > COMPRESSED * len(data):
+        raise ValueError("an array is said to be larger than it can be")
     for size in sizes[3:].tolist():
         found.append(zlib.decompressobj().decompress(data[at : at + size], whole))
         at += size

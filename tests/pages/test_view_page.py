@@ -1,7 +1,9 @@
 """What the page of hpcdvc-view is answered, without a server: every kind of result, its images, a run that goes on."""
 
+import base64
 import os
 import time
+import zlib
 from pathlib import Path
 
 import meshio
@@ -24,6 +26,8 @@ from hpcdvc.pages.view_planes import LEVELS, cut_mesh
 from hpcdvc.pages.view_result import Mesh
 from hpcdvc.pages.view_running import NOT_YET
 from hpcdvc.pages.view_source import check, paths_of, sources_of
+from hpcdvc.runs.shards import Shards
+from hpcdvc.steps.labels import LABEL_ROW
 
 
 @pytest.fixture(scope="module")
@@ -347,9 +351,6 @@ def test_files_of_other_formats(folder, tmp_path):
 
 def write_vti(path: Path, arrays: dict[str, np.ndarray], how: str) -> None:
     """ImageData as other programs write it."""
-    import base64
-    import zlib
-
     parts, appended, offset = [], b"", 0
     for name, values in arrays.items():
         data = np.ascontiguousarray(values)
@@ -379,6 +380,32 @@ def write_vti(path: Path, arrays: dict[str, np.ndarray], how: str) -> None:
     ).encode()
     end = b'<AppendedData encoding="raw">_' + appended + b"</AppendedData></VTKFile>" if appended else b"</VTKFile>"
     path.write_bytes(text + end)
+
+
+def test_vti_of_strangers(tmp_path):
+    """Neither entities nor sizes that are not there."""
+    path = tmp_path / "a.vti"
+    path.write_text('<!DOCTYPE a [<!ENTITY b "c">]><VTKFile>&b;</VTKFile>')
+    with pytest.raises(UserError, match="entities"):
+        sources_of(str(path))
+    head = (
+        '<VTKFile type="ImageData" byte_order="LittleEndian"{}><ImageData Origin="0 0 0" Spacing="1 1 1"><Piece Extent='
+    )
+    end = '<Piece Extent="0 {0} 0 {0} 0 {0}"><PointData>{1}</PointData></Piece></ImageData></VTKFile>'
+    array = '<DataArray Name="zncc" type="Float64" format="{}">{}</DataArray>'
+    packed = base64.b64encode(np.array([1, 2**31, 0, 9], "<u4").tobytes() + b"x").decode()
+    for more, body in (
+        ("", "<Array/>"),
+        ("", array.format("ascii", "1 2 3")),
+        ("", array.format("ascii", "words")),
+        ("", array.format("binary", "!")),
+        (' compressor="vtkZLibDataCompressor"', array.format("binary", packed)),
+        (' compressor="vtkLZ4DataCompressor"', array.format("binary", packed)),
+        ("", array.format("appended", "")),
+    ):
+        path.write_text(head.format(more) + end.format(9999, body))
+        with pytest.raises(UserError, match="a.vti"):
+            sources_of(str(path))
 
 
 @pytest.mark.parametrize("how", ["ascii", "binary", "zlib", "appended"])
@@ -465,6 +492,25 @@ def test_a_run_without_rows_yet(tmp_path):
     assert np.isnan(
         values_of({"low": 0, "high": 1}, look(page, "displacement z", GRID.origin).planes["values 1"])
     ).all()
+
+
+def test_labels_of_a_run_that_goes_on(folder, tmp_path):
+    """In the image of the labels; where they lie is known from it alone."""
+    cases.save_images(tmp_path)
+    made_from = cases.metadata(tmp_path, {"im1": "im1.tif", "im2": "im2.tif", "labels": "labels.tif"})["provenance"]
+    shards = Shards(str(tmp_path / "l-ddic"), {"options": {}, "made_from": made_from}, LABEL_ROW)
+    rows = cases.rows_at(cases.centres(), FIELD, LABEL_ROW)
+    rows["label"] = np.arange(1, len(rows) + 1)
+    shards.begin()
+    page = page_of(tmp_path / "l-ddic.hdf")
+    assert page.state()["steps"] == [] and "nothing of this run can be shown yet" in page.loading
+    cases.add_rows(shards, rows[20:40])
+    page = page_of(tmp_path / "l-ddic.hdf")
+    assert told(page)["labels"].endswith("labels.tif") and told(page)["progress"] == (20, 0)
+    label = cases.label_image()[15, 15, 15]
+    found = ask(page, "point", point=[15, 15, 15], across=0).content
+    assert dict(found["values"][[one[0] for one in found["values"]].index("label")][1])[""] == str(label)
+    assert "will be known" in found["pair"]["why"] and found["status"]["code"] == rows["return_status"][label - 1]
 
 
 def test_other_images_are_not_shown(folder, tmp_path):
