@@ -124,7 +124,7 @@ class ViewPage(Page):
             steps = [Step(*one, self.advice) for one in zip(sources, self._images_of(len(sources)), strict=True)]
             for step in steps:
                 check()
-                step.prepare(_levels(before))
+                step.prepare(_levels(before), check)
         except (UserError, RunError) as error:
             if self.loading != str(error):
                 self._say(str(error))

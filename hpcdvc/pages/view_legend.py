@@ -10,17 +10,18 @@ from hpcdvc.pages.result_file import ResultFile
 from hpcdvc.pages.view_running import NOT_YET
 
 #: Rows that are counted at once.
-BLOCK = 2**22
+BLOCK = 2**20
 
 
-def counts_of(result: ResultFile) -> dict[int, int]:
-    """How many rows ended how, as the file has them; where it has no column, as it tells it."""
+def counts_of(result: ResultFile, check: Callable[[], None]) -> dict[int, int]:
+    """How many rows ended how, as the file has them; where it has no column, as it tells it; calls `check` often."""
     if "returnStatus" not in result.columns:
         told = result.metadata.get("statuses") or {}
         return {int(code): entry["count"] for code, entry in told.items()}
     per = max(1, int(np.prod(result.shape[1:], dtype=np.int64)))
     step, counts = max(1, BLOCK // per), {}
     for first in range(0, result.shape[0], step):
+        check()
         codes, many = np.unique(result.statuses(slice(first, first + step)), return_counts=True)
         for code, count in zip(codes.tolist(), many.tolist(), strict=True):
             counts[code] = counts.get(code, 0) + count

@@ -39,8 +39,13 @@ class Step:
     def __init__(self, source: Source, images: Images, advice: Advice) -> None:
         self.source, self.images, self._advice = source, images, advice
 
-    def prepare(self, levels: dict[str, Level]) -> None:
+    def prepare(self, levels: dict[str, Level], check: Callable[[], None] = lambda: None) -> None:
         """Find out all that is told of it, and its images; of levels that are there they are taken.
+
+        Parameters
+        ----------
+        levels : from `Images.known`
+        check : called often; what it raises ends the work
 
         Raises
         ------
@@ -53,7 +58,7 @@ class Step:
             self.grid, self.labelled = result.grid, "label" in result.columns
             self.command = facts.command_line(result)
             self.box = Box.of(self.source, result, self.images.shape)
-            self.counts = counts_of(result)
+            self.counts = counts_of(result, check)
             if self.source.cells is None:
                 self.quantities = quantities_of(result)
             else:
