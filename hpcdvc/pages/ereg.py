@@ -21,7 +21,9 @@ from hpcdvc.pages.page import STATIC, Page
 MOST_ACTIONS, MOST_HISTORY, MOST_BROWSERS = 1000, 300, 64
 #: What a browser is told of the state as it is.
 TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "finest")
-_FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", "ereg-views.js", "ereg-panel.js", "ereg.css")}}
+#: What pages that bring images together have in common.
+SCRIPTS = ("ereg-page.js", "ereg-views.js", "ereg-panel.js", "ereg.css")
+_FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", *SCRIPTS)}}
 
 
 class EregPage(Page):

@@ -27,7 +27,8 @@ from hpcdvc.pages.page import STATIC, Page
 log = logging.getLogger("hpcdvc")
 
 #: What every page may use, besides its own files.
-COMMON = {name: STATIC / name for name in ("base.js", "base.css", "icon.svg")}
+COMMON_FILES = ("base.js", "base.css", "icon.svg", "views.js", "views.css", "actions.js")
+COMMON = {name: STATIC / name for name in COMMON_FILES}
 #: Kinds of files; what is none of these is not given.
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 #: Seconds between two pings, which find out that a tunnel was cut, and that the answer may take.

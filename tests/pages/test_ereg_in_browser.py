@@ -20,7 +20,7 @@ from served import Served, Talk  # noqa: E402
 from tunnel import Tunnel  # noqa: E402
 
 #: Set when the planes of all that was done are drawn, as they are.
-DRAWN = "window.ereg?.picture && !ereg.busy && !ereg.queue.length && ereg.isExact"
+DRAWN = "window.ereg?.picture && !ereg.actions.busy && !ereg.actions.queue.length && ereg.isExact"
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_each_key_is_answered(shown):
     for key in keys:
         before = len([way for way, _ in shown.frames() if way == "received"])
         shown.key(key)
-        shown.wait("!ereg.busy && !ereg.queue.length")
+        shown.wait("!ereg.actions.busy && !ereg.actions.queue.length")
         assert len([way for way, _ in shown.frames() if way == "received"]) > before, key
 
 
@@ -128,7 +128,7 @@ def test_pixels_are_those_of_the_kernel(shown):
     for view, axis in ((1, 0), (2, 1), (3, 2)):
         number = shown.evaluate(f"ereg.views.get({view}).slice")
         seen = shown.evaluate(
-            f"(() => {{ const p = ereg.views.get({view}).picture;"
+            f"(() => {{ const p = ereg.views.get({view}).layers[0].picture;"
             "return Array.from(p.getContext('2d').getImageData(0, 0, p.width, p.height).data); })()"
         )
         wanted = as_bytes(np.take(pair_of()[1], number, axis).astype(np.float32), window)
@@ -137,9 +137,9 @@ def test_pixels_are_those_of_the_kernel(shown):
 
 def test_modes_lay_the_images_over_each_other(shown):
     """im1 magenta, im2 green; in the difference white is none."""
-    first = "Array.from(ereg.views.get(1).picture.getContext('2d').getImageData(20, 20, 1, 1).data)"
+    first = "Array.from(ereg.views.get(1).layers[0].picture.getContext('2d').getImageData(20, 20, 1, 1).data)"
     at = f"20 * {SHAPE[2]} + 20"
-    one, two = (shown.evaluate(f"ereg.views.get(1).{name}[{at}]") for name in ("im1", "im2"))
+    one, two = (shown.evaluate(f"ereg.views.get(1).planes.{name}[{at}]") for name in ("im1", "im2"))
     assert shown.evaluate(first) == [one, two, one, 255]
     shown.key("o")
     shown.wait(f"{DRAWN} && ereg.state.swapped")
