@@ -11,8 +11,8 @@ from hpcdvc.options.registration import InterpolationOptions, MaskCoverage, Wind
 from hpcdvc.options.values import LONGEST
 
 DESCRIPTION = (
-    "Repair a field of labels by eye, in a browser: those that were not measured, or wrongly, are brought to their place "
-    "by hand, refined as hpcdvc-ddic does it, and accepted; each decision is on the disk at once."
+    "Repair a field of labels by eye, in a browser: those that were not measured, or wrongly, are brought to their "
+    "place by hand, refined as hpcdvc-ddic does it, and accepted; each decision is on the disk at once."
 )
 
 
@@ -40,8 +40,8 @@ class Repaired(PhiFile):
 
     differently = {
         "phi_file": {
-            "help": "what is repaired: a field of labels (.tsv or .hdf); or a registration (one row), from which all labels "
-            "start; without it they start from no motion"
+            "help": "what is repaired: a field of labels (.tsv or .hdf); or a registration (one row), from which all "
+            "labels start; without it they start from no motion"
         }
     }
 

@@ -1,0 +1,350 @@
+"""The page of hpcdvc-ereg-discrete: that of hpcdvc-ereg for one label after the other, a list of them, and a map."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hpcdvc.errors import RunError, UserError
+from hpcdvc.fields.status import Status, reason_of
+from hpcdvc.pages.discrete_images import LabelImages, converged_labels
+from hpcdvc.pages.discrete_journal import DECISIONS, Journal
+from hpcdvc.pages.discrete_list import DECIDED, LISTED, listed
+from hpcdvc.pages.discrete_rows import LabelRows, Manual
+from hpcdvc.pages.discrete_state import LabelOutcome, LabelState, state_of
+from hpcdvc.pages.ereg import SCRIPTS, EregPage
+from hpcdvc.pages.ereg_images import Shown
+from hpcdvc.pages.ereg_jobs import TeamOfOne
+from hpcdvc.pages.ereg_state import EregState
+from hpcdvc.pages.ereg_views import Drawn
+from hpcdvc.pages.messages import Message, numbers
+from hpcdvc.pages.page import STATIC
+
+_OWN = ("discrete-list.js", "discrete-views.js", "ereg-discrete.css", "ereg-discrete.js")
+_FILES = {"": "ereg-discrete.html", **{name: name for name in (*SCRIPTS, *_OWN)}}
+#: Keys that are those of this page alone, and what they do.
+KEYS = {
+    "n": "accept",
+    "s": "skip",
+    "x": "reject",
+    "u": "restore",
+    "b": "back",
+    "j": "next",
+    "g": "guess",
+    "k": "mask",
+    "c": "centre",
+}
+#: The same, and what is asked for without a key.
+ASKED = {*KEYS.values(), "label"}
+
+
+class DiscretePage(EregPage):
+    """The page.
+
+    Parameters
+    ----------
+    images : both, and the labels
+    make : the rows that are repaired, of the labels that are there
+    journal : files that decisions are kept in
+    threshold : labels of a lower return status are to be repaired
+    commands : command lines that go on from here
+    mask : what is shown of im1 at first, one of MASKS
+    """
+
+    files: ClassVar[Mapping[str, Path]] = {name: STATIC / file for name, file in _FILES.items()}
+    reading: ClassVar[frozenset[str]] = frozenset({"look", "list", "map"})
+
+    def __init__(
+        self,
+        images: LabelImages,
+        make: Callable[[np.ndarray], LabelRows],
+        journal: Journal,
+        threshold: int,
+        commands: list[str],
+        mask: str = "none",
+    ) -> None:
+        super().__init__(images, EregState(images.im1.shape), journal, commands)
+        self.make, self.threshold, self.mask = make, threshold, mask
+        self.rows: LabelRows | None = None
+        self.row, self.trail = -1, []
+        self.failure: UserError | RunError | None = None
+        self._changed, self._unsaved, self._accept_after = np.empty(0, np.int64), False, False
+        self._marks: dict[str, np.ndarray] = {}
+
+    # what it says
+
+    def state(self) -> dict[str, Any]:
+        """See `Page.state`."""
+        return super().state() | {"label": self._about_label(), "counts": self._counts()}
+
+    def _about_label(self) -> dict[str, Any] | None:
+        if self.rows is None:
+            return None
+        table, row, motion = self.rows, self.row, self.motion
+        one = table.rows[row]
+        particle = table.particles[table.place[row]]
+        return {
+            "number": motion.label,
+            "status": int(one["return_status"]),
+            "reason": reason_of(int(one["return_status"])),
+            "manual": int(one["manual"]),
+            "volume": int(particle["volume"]),
+            "box": [particle[name].tolist() for name in ("low", "high")],
+            "about": motion.about,
+            "decision": self.kept.decided.get(motion.label, ""),
+            "how": motion.outcome.how,
+            "refined": motion.outcome.row is not None,
+            "guesses": table.guesses(row),
+            "mask": motion.mask,
+        }
+
+    def _counts(self) -> dict[str, int]:
+        if self.rows is None:
+            return {}
+        decided = list(self.kept.decided.values())
+        return {
+            "labels": len(self.rows.rows),
+            "left": int(np.count_nonzero(self._left())),
+            **{name: decided.count(name) for name in DECIDED},
+            "revision": int(self._changed.max(initial=0)),
+        }
+
+    def _left(self) -> np.ndarray:
+        """(n,) bool: labels that are to be looked at, and are not decided."""
+        decided = np.array(list(self.kept.decided), np.int64)
+        return self.rows.bad(self.threshold) & ~np.isin(self.rows.rows["label"], decided)
+
+    def answer(self, message: dict[str, Any]) -> Message:
+        """See `EregPage.answer`; what the list and the map ask for, too."""
+        if message["type"] not in ("list", "map") or self.rows is None:
+            return super().answer(message)
+        if message["type"] == "list":
+            since = float(numbers(message, "since", ()))
+            rows = listed(self.rows, self.kept.decided, self.threshold, np.flatnonzero(self._changed > since))
+            return Message("list", {"columns": LISTED, "revision": self._counts()["revision"]}, {"rows": rows})
+        axis, place = (float(numbers(message, name, ())) for name in ("axis", "place"))
+        if axis not in (0, 1, 2):
+            raise UserError("the axis of a map is 0, 1 or 2")
+        content, planes = self.images.map_of(int(axis), place)
+        return Message("map", content, planes)
+
+    def save(self) -> None:
+        """See `Page.save`."""
+        if self._unsaved:
+            self.kept.write(self.rows)
+            self._unsaved = False
+
+    # what it does
+
+    def _load(self, check: Callable[[], None]) -> None:
+        self.loading = f"reading {self.images.labels.spec}"
+        self.hub.tell(Message("loading", {"text": self.loading}))
+        try:
+            self.images.load()
+            rows = self.make(self.images.particles)
+            self.kept.begin(rows)
+        except (UserError, RunError) as error:
+            self.failure = error
+            self.hub.finish()
+            return
+        self.hub.in_turn(lambda: self._begin(rows))
+
+    def _begin(self, rows: LabelRows) -> None:
+        """Show the first label that is to be repaired; or else the first that is there."""
+        self.rows, self.loading, self._unsaved = rows, "", True
+        self._changed = np.ones(len(rows.rows), np.int64)
+        self._open(self._next() if self._left().any() else int(np.flatnonzero(rows.place >= 0)[0]))
+        self.motion.mask = self.mask
+        done, counts = sum(map(self._counts().get, DECIDED)), self._counts()
+        text = f"{done} decided before, {counts['left']} left" if done else f"{counts['left']} labels to be repaired"
+        self._tell("", text, False)
+        self.hub.tell(Message("loading", {"text": ""}))
+        self.hub.changed(by_page=False)
+
+    def _next(self) -> int:
+        """The next label to be looked at after this one, in the order of their numbers."""
+        left = np.flatnonzero(self._left())
+        left = left[left != self.row]
+        if not len(left):
+            raise UserError("no more labels to be repaired")
+        later = left[left > self.row]
+        return int(later[0] if len(later) else left[0])
+
+    def _open(self, row: int) -> None:
+        """Show a label."""
+        table = self.rows
+        name = table.first_guesses(np.array([row]))[0]
+        phi = table.guess(row, name, self.images.settings.iterations.rigid)
+        label = int(table.rows["label"][row])
+        self.motion = state_of(self.motion, label, table.positions[row], phi, name)
+        self.row = row
+        self.history = []
+        self._accept_after = False
+        self.images.look_at(table.place[row], phi)
+
+    def _go(self, row: int) -> None:
+        """The same; `back` comes back to the one before."""
+        if self.job["running"]:
+            self.hub.cancel()
+        self.trail = [*self.trail[-500:], self.row]
+        self._open(row)
+
+    def _do(self, action: dict[str, Any]) -> str | None:
+        """See `EregPage._do`; keys that this page has beside those of hpcdvc-ereg."""
+        if self.rows is None:
+            raise UserError("the labels are still being read")
+        key, name = action.get("key"), action.get("do")
+        if isinstance(key, str) and not (action.get("ctrl") or action.get("alt")):
+            if key == "Enter":
+                return self._enter()
+            name = KEYS.get(key)
+        if not isinstance(name, str) or name not in ASKED:
+            return super()._do(action)
+        self._choose(name, action)
+        return None
+
+    def _enter(self) -> str | None:
+        """Refine; pressed again, accept what that gives."""
+        if self.motion.outcome.row is not None:
+            self._decide("accept", None)
+        elif self.job["running"]:
+            self._accept_after = self.job["name"] == "refine"
+        else:
+            self._accept_after = False
+            return "refine"
+        return None
+
+    def _choose(self, name: str, action: dict[str, Any]) -> None:
+        """Decide on this label, or show another one, or this one otherwise."""
+        if name in DECISIONS:
+            self._decide(name, action.get("next"))
+        elif name == "back":
+            self._back()
+        elif name == "next":
+            self._go(self._wanted(action.get("next")))
+        elif name == "label":
+            label = action.get("label")
+            self._go(self.rows.number(label if isinstance(label, int) else 0))
+        elif name == "guess":
+            self._take_guess(action.get("name"))
+        elif name == "centre":
+            self.images.look_at(self.rows.place[self.row], self.motion.matrix)
+            self.motion.look_at_centre()
+        else:
+            self.motion.set_mask(action.get("mask"))
+
+    def _back(self) -> None:
+        if not self.trail:
+            raise UserError("this was the first label")
+        self.hub.cancel()
+        self._open(self.trail.pop())
+
+    def _take_guess(self, name: object) -> None:
+        """Take a start by its name; None: the one after this."""
+        known = self.rows.guesses(self.row)
+        if name is None:
+            how = self.motion.outcome.how
+            name = known[(known.index(how) + 1) % len(known)] if how in known else known[0]
+        if name not in known:
+            raise UserError("there is no such start for this label")
+        phi = self.rows.guess(self.row, name, self.images.settings.iterations.rigid)
+        self.motion.start_from(phi, name)
+        self.images.look_at(self.rows.place[self.row], phi)
+
+    def _wanted(self, label: object) -> int:
+        """The row that a browser wants to be shown next, where it says which."""
+        return self.rows.number(label) if isinstance(label, int) and label > 0 else self._next()
+
+    def _decide(self, decision: str, following: object) -> None:
+        """Put a decision on the disk, change the row, and go on to the next label."""
+        table, row, outcome = self.rows, self.row, self.motion.outcome
+        made = None
+        if decision == "accept":
+            made = self._accepted(outcome)
+        elif decision == "reject":
+            made = table.rejected(row)
+        elif decision == "restore":
+            made = table.before[row : row + 1].copy()
+        self.kept.decide(self.motion.label, decision, made, outcome.how)
+        if made is not None:
+            table.rows[row] = made[0]
+        self._changed[row] = self._changed.max() + 1
+        self._unsaved = True
+        if decision == "restore":
+            self._open(row)
+            return
+        try:
+            self._go(self._wanted(following))
+        except UserError as error:
+            self._open(row)
+            self._tell("", f"label {self.motion.label}: {decision}; {error}", False)
+
+    def _accepted(self, outcome: LabelOutcome) -> np.ndarray:
+        table, row = self.rows, self.row
+        if outcome.row is not None:
+            return table.refined(row, outcome.row, outcome.manual)
+        if outcome.how == "own" and table.measured[row]:
+            return table.kept(row)
+        return table.placed(row, self.motion.matrix)
+
+    # refinement
+
+    def _refine(self, team: TeamOfOne) -> str:
+        motion = self.motion
+        found = self.images.refined(self._particle(motion), motion.matrix, team)
+        team.check()  # somebody may have gone on to another label
+        return self._measured(motion, found, motion.outcome.manual)
+
+    def _find_start(self, team: TeamOfOne) -> str:
+        motion = self.motion
+        self._tell("automatic start", f"label {motion.label}: looked for", True)
+        found = self.images.searched(self._particle(motion), motion.matrix)
+        team.check()
+        return self._measured(motion, found, Manual.SEARCHED)
+
+    def _particle(self, motion: LabelState) -> int:
+        return int(self.rows.place[self.rows.number(motion.label)])
+
+    def _measured(self, motion: LabelState, found: np.ndarray, manual: int) -> str:
+        """Take a row of hpcdvc-ddic where it has converged, in its turn; a line about it."""
+        one, status = found[0], int(found["return_status"][0])
+        about = f"label {motion.label}"
+        if status != Status.CONVERGED:
+            raise RunError(f"{about} not refined: {reason_of(status)} (zncc {one['zncc']:.3f}); nothing has changed")
+        if self.rows.claimed_twice(self.rows.number(motion.label), found):
+            raise RunError(f"{about} not refined: another label has converged there; nothing has changed")
+        phi = np.eye(4)
+        phi[:3] = one["Phi"]
+        error, change = (float(one[name]) for name in ("error", "delta_phi_norm"))
+        outcome = LabelOutcome(status, error, int(one["iterations"]), change, "refined", manual, found)
+        self.hub.in_turn(lambda: self._take_refined(motion, phi, outcome))
+        return f"{about} refined: zncc {one['zncc']:.4f}, {one['iterations']} iterations; Enter or n accepts it"
+
+    def _take_refined(self, motion: LabelState, phi: np.ndarray, outcome: LabelOutcome) -> None:
+        if motion is not self.motion:
+            return  # somebody has gone on to another label
+        self._finish(phi, outcome)
+        if self._accept_after:
+            self._decide("accept", None)
+            self.hub.changed(by_page=False)
+
+    def _work(self, name: str, work: Callable[[TeamOfOne], str], check: Callable[[], None]) -> None:
+        said = f"{name}: ended, nothing has changed"
+        try:
+            said = work(TeamOfOne(check))
+        except RunError as error:
+            said = str(error)
+        finally:
+            self._tell(name, said, False)
+
+    # what it shows
+
+    def _draw(self, shown: Shown, before: Iterable[Drawn]) -> list[Drawn]:
+        # those of another mask would leave their holes in `inside` only, which is drawn anew
+        drawn, self._marks = self.images.draw(self.motion, before, converged_labels(self.rows.rows))
+        return drawn
+
+    def _picture(self, have: object, exact: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        content, planes = super()._picture(have, exact)
+        return content, planes | (self._marks if planes else {})

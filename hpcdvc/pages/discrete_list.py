@@ -1,0 +1,51 @@
+"""The list of labels of hpcdvc-ereg-discrete, as numbers."""
+
+import numpy as np
+
+from hpcdvc.pages.discrete_rows import GUESSES, LabelRows
+
+#: Columns of the list.
+LISTED = (
+    "row",
+    "label",
+    "status",
+    "manual",
+    "decision",
+    "volume",
+    "error",
+    "zncc",
+    "z",
+    "y",
+    "x",
+    "guess",
+    "bad",
+    "there",
+)
+#: Decisions as its numbers.
+DECIDED = {"accept": 1, "skip": 2, "reject": 3}
+
+
+def listed(table: LabelRows, decided: dict[int, str], threshold: int, some: np.ndarray) -> np.ndarray:
+    """Some rows of the list.
+
+    Parameters
+    ----------
+    table : all rows
+    decided : decisions by label
+    threshold : labels of a lower return status are to be repaired
+    some : (m,) numbers of the rows
+
+    Returns
+    -------
+    (m, len(LISTED)) float64 array; numbers that are not known are NaN
+    """
+    rows, place = table.rows[some], table.place[some]
+    decisions = [DECIDED.get(decided.get(label, ""), 0) for label in rows["label"].tolist()]
+    columns = [
+        *(some, rows["label"], rows["return_status"], rows["manual"], decisions),
+        np.where(place >= 0, table.particles["volume"][place], 0),
+        *(rows["error"], rows["zncc"], *table.positions[some].T),
+        [GUESSES.index(name) for name in table.first_guesses(some)],
+        *(table.bad(threshold)[some], place >= 0),
+    ]
+    return np.column_stack([np.asarray(column, float) for column in columns])
