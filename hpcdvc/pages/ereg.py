@@ -12,7 +12,7 @@ from hpcdvc.pages.ereg_files import Kept
 from hpcdvc.pages.ereg_images import PairOfImages, Shown
 from hpcdvc.pages.ereg_jobs import TeamOfOne, automatic_start, refine, task_for
 from hpcdvc.pages.ereg_state import EregState, Outcome
-from hpcdvc.pages.ereg_views import Drawn, draw, figures, planes_of, slice_of
+from hpcdvc.pages.ereg_views import Drawn, Measure, correlation, draw, figures, planes_of, slice_of
 from hpcdvc.pages.hub import Hub
 from hpcdvc.pages.messages import Message
 from hpcdvc.pages.page import STATIC, Page
@@ -40,6 +40,7 @@ class EregPage(Page):
 
     files: ClassVar[Mapping[str, Path]] = {name: STATIC / file for name, file in _FILES.items()}
     reading: ClassVar[frozenset[str]] = frozenset({"look"})
+    measure: ClassVar[Measure] = staticmethod(correlation)
 
     def __init__(
         self, images: PairOfImages, motion: EregState, kept: Kept, commands: list[str], auto: bool = False
@@ -60,6 +61,7 @@ class EregPage(Page):
         motion = self.motion
         facts = {
             "images": [self.images.im1.spec, self.images.im2.spec],
+            "mask": self.images.mask and self.images.mask.spec,
             "shape": list(self.images.im1.shape),
             "views": [[view, *axes] for view, axes in motion.views.items()],
             "table": self.kept.table,
@@ -137,6 +139,11 @@ class EregPage(Page):
         shown = self.images.shown
         return float(shown.im2.size[self.motion.views[self.motion.view][0]]) if shown else 1.0
 
+    @property
+    def works(self) -> dict[str, tuple[str, Callable[[TeamOfOne], str]]]:
+        """What can be asked for beside changes of the state: its name, and what it does."""
+        return {"refine": ("refine", self._refine), "auto": ("automatic start", self._find_start)}
+
     def _ask(self, what: str) -> None:
         if what == "save":
             self.save()
@@ -149,8 +156,7 @@ class EregPage(Page):
         elif self.loading:
             raise UserError("the images are still being read")
         else:
-            work = {"refine": self._refine, "auto": self._find_start}[what]
-            name = {"refine": "refine", "auto": "automatic start"}[what]
+            name, work = self.works[what]
             self._tell(name, f"{name} begins", True)
             self.hub.background(lambda check: self._work(name, work, check))
 
@@ -192,13 +198,13 @@ class EregPage(Page):
         if self._drawn[0] != key:
             same = self._drawn[0][1:2] == [shown.number]  # the levels, not those of the first look
             drawn = self._draw(shown, self._drawn[1] if same else ())
-            self._drawn = (key, drawn, figures(drawn))
-            ncc = self._drawn[2]["ncc"]
-            self.history = [*self.history[1 - MOST_HISTORY :], *([] if ncc is None else [round(ncc, 5)])]
+            self._drawn = (key, drawn, figures(drawn, self.measure))
+            match = self._drawn[2]["match"]
+            self.history = [*self.history[1 - MOST_HISTORY :], *([] if match is None else [round(match, 5)])]
         have, planes = have if isinstance(have, dict) else {}, {}
         if have.get("key") != key or (exact and have.get("exact") is not True):
             had = _slices(have, motion, exact) if have.get("whole") == shown.number else {}
-            planes = planes_of(self._drawn[1], shown.window, had)
+            planes = planes_of(self._drawn[1], shown.windows, had)
         content = {
             "key": key,
             "exact": exact,
@@ -208,7 +214,7 @@ class EregPage(Page):
             "first": shown.im2.first,
             "figures": self._drawn[2],
             "history": self.history,
-            "window": shown.window,
+            "windows": shown.windows,
             "histograms": shown.histograms,
         }
         return content, planes

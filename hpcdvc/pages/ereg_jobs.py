@@ -12,7 +12,7 @@ from hpcdvc.pages.ereg_images import PairOfImages
 from hpcdvc.pages.ereg_state import Outcome
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.find_start import find_start
-from hpcdvc.registration.multiscale import Journal, RegistrationResult, grey_of, register_levels
+from hpcdvc.registration.multiscale import Journal, grey_of, register_levels
 from hpcdvc.registration.settings import Iterations, Settings
 from hpcdvc.registration.task import Task, coarsest
 
@@ -76,20 +76,21 @@ def refine(
 
     Raises
     ------
-    RunError
+    RunError, UserError
         It has failed.
     """
+    about = images.turned_about
     levels = images.levels(task.first, task.last, team)
 
     def keep(row: np.ndarray) -> None:
         one = row[0]
         tell(f"binning {one['factor']}, iteration {one['number']}, zncc {one['zncc']:.4f}")
 
-    centre = (np.array(images.im1.shape) - 1) / 2
-    result = register_levels(levels, task, phi, centre, team, Journal(keep, quiet=True))
+    start = at_points(phi, images.middle, about[None])[0]
+    result = register_levels(levels, task, start, about, team, Journal(keep, quiet=True))
     if result.return_status != Status.CONVERGED:
         raise RunError(f"not refined: {reason_of(result.return_status)} (zncc {result.zncc:.3f}); nothing has changed")
-    return result.phi, outcome_of(result)
+    return at_points(result.phi, about, images.middle[None])[0], Outcome.of(result)
 
 
 def automatic_start(images: PairOfImages, rigid: bool, team: Team) -> np.ndarray:
@@ -104,9 +105,4 @@ def automatic_start(images: PairOfImages, rigid: bool, team: Team) -> np.ndarray
     levels = images.levels(task.first, task.last, team)
     grey_of(levels, task.names, team)
     phi, about, _ = find_start(levels, task, team)
-    return at_points(phi, about, ((np.array(images.im1.shape) - 1) / 2)[None])[0]
-
-
-def outcome_of(result: RegistrationResult) -> Outcome:
-    """What the table says of a registration."""
-    return Outcome(int(result.return_status), float(result.error), int(result.iterations), float(result.delta_phi_norm))
+    return at_points(phi, about, images.middle[None])[0]

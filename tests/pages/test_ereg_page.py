@@ -1,5 +1,7 @@
 """The page of hpcdvc-ereg as its server sees it: answers to messages, planes, refinement, cancelling; no browser."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import tifffile
@@ -57,11 +59,15 @@ def page(tmp_path, monkeypatch):
     return page_in(tmp_path)
 
 
-def page_in(folder, factor: int | None = None) -> EregPage:
+def page_in(folder, factor: int | None = None, mask: np.ndarray | None = None) -> EregPage:
     """A page whose images are there."""
     for name, image in zip(("im1.tif", "im2.tif"), pair_of(), strict=True):
         tifffile.imwrite(folder / name, image, photometric="minisblack")
-    images = PairOfImages(*(describe(str(folder / name)) for name in ("im1.tif", "im2.tif")), factor)
+    header = None
+    if mask is not None:
+        tifffile.imwrite(folder / "mask.tif", mask, photometric="minisblack")
+        header = describe(str(folder / "mask.tif"))
+    images = PairOfImages(*(describe(str(folder / name)) for name in ("im1.tif", "im2.tif")), factor, header)
     made = EregPage(images, EregState(SHAPE), Kept(str(folder / "P-PhiEye"), {}), [])
     made.begin(OneThread(made))
     return made
@@ -75,7 +81,7 @@ def act(page: EregPage, *actions: dict, n: int, **more):
 def test_planes_are_those_of_the_images(page):
     im1, im2 = pair_of()
     answer = page.answer({"type": "look", "exact": True})
-    window = answer.content["window"]
+    window = answer.content["windows"][1]
     middle = [n // 2 for n in SHAPE]
     assert answer.exact and set(answer.planes) == {
         f"{what} {view}" for what in ("im1", "inside", "im2") for view in (1, 2, 3)
@@ -96,7 +102,7 @@ def test_the_right_motion_lays_im1_over_im2(page):
     phi[:3, :3], phi[:3, 3] = FIELD.F, FIELD.shift
     state.set_phi(phi)
     after = figures(draw(state, page.images.shown))
-    assert before["ncc"] < 0.5 and after["ncc"] > 0.98 and after["rms"] < before["rms"] / 4
+    assert before["match"] < 0.5 and after["match"] > 0.98 and after["rms"] < before["rms"] / 4
     assert 0.8 < after["overlap"] < 1 == before["overlap"]
 
 
@@ -107,7 +113,7 @@ def test_a_binned_page_is_about_the_same_point(tmp_path, monkeypatch):
     phi[:3, :3], phi[:3, 3] = FIELD.F, FIELD.shift
     state = EregState(SHAPE, phi.tolist())
     assert page.images.shown.im1.array.shape == (24, 25, 27)
-    assert figures(draw(state, page.images.shown))["ncc"] > 0.97
+    assert figures(draw(state, page.images.shown))["match"] > 0.97
     act(page, {"key": "."}, n=1)
     assert page.motion.point[0] == CENTRE[0] + 2
 
@@ -123,7 +129,7 @@ def test_after_a_first_look_all_planes_are_new(tmp_path, monkeypatch):
     have = {"key": first.content["key"], "exact": True, "whole": first.content["whole"], "slices": slices}
     second = page.answer({"type": "look", "exact": True, "have": have})
     plane = whole.im2.array[first.content["slices"][1]]
-    assert (second.planes["im2 1"] == as_bytes(plane.astype("f4"), whole.window)).all()
+    assert (second.planes["im2 1"] == as_bytes(plane.astype("f4"), whole.windows[1])).all()
     assert (second.planes["im2 1"] != first.planes["im2 1"]).any()
 
 
@@ -138,7 +144,7 @@ def test_voxels_without_a_value_do_not_count(tmp_path):
     assert across.inside.sum() == (SHAPE[1] - 10) * 40
     found = figures(drawn)["views"][1]
     seen = np.s_[across.number, 10:, :40]
-    assert found["ncc"] == pytest.approx(np.corrcoef(im1[seen].ravel(), im2[seen].ravel())[0, 1])
+    assert found["match"] == pytest.approx(np.corrcoef(im1[seen].ravel(), im2[seen].ravel())[0, 1])
     assert found["rms"] == pytest.approx(np.sqrt(np.mean((im1[seen] - im2[seen]) ** 2)), rel=1e-5)
     assert found["overlap"] == pytest.approx((SHAPE[1] - 10) * 40 / (SHAPE[1] * SHAPE[2]))
 
@@ -217,6 +223,43 @@ def test_refinement_ends_where_it_is_told(page):
     texts = " ".join(message.content["job"]["text"] for message in page.hub.told if message.type == "job")
     assert "binning 2" in texts and "binning 1" not in texts
     assert 1e-3 < np.abs(page.motion.matrix[:3, 3] - FIELD.shift).max() < 0.05
+
+
+def test_refinement_keeps_to_the_mask(tmp_path):
+    """The left half of im2 is of something else: without the mask that spoils the motion."""
+    mask = np.zeros(SHAPE, "u1")
+    mask[:, :, SHAPE[2] // 2 :] = 255
+    errors = []
+    for given in (None, mask):
+        page = page_in(tmp_path, mask=given)
+        im2 = tifffile.imread(tmp_path / "im2.tif")
+        im2[:, :, : SHAPE[2] // 2 - 4] = np.random.default_rng(1).integers(0, 255, im2[:, :, : SHAPE[2] // 2 - 4].shape)
+        tifffile.imwrite(tmp_path / "im2.tif", im2, photometric="minisblack")
+        with suppress(RunError):
+            act(page, {"key": "ArrowDown"}, {"key": "Enter"}, n=2)
+        errors.append(np.abs(page.motion.matrix[:3] - FIELD.phi(CENTRE[None])[0]).max())
+    assert page.state()["mask"] == str(tmp_path / "mask.tif")
+    assert errors[1] < 1e-2 < 5e-2 < errors[0]
+
+
+@pytest.mark.parametrize("key", ["a", "Enter"])
+def test_an_empty_mask_is_told(tmp_path, key):
+    page = page_in(tmp_path, mask=np.zeros(SHAPE, "u1"))
+    assert "0 everywhere" in act(page, {"key": key}, n=1).content["said"]
+    assert not page.job["running"]
+
+
+@pytest.mark.parametrize("key", ["a", "Enter"])
+@pytest.mark.parametrize("grey", [0, 7, np.nan])
+def test_images_of_one_grey_value_are_told(tmp_path, key, grey):
+    page = page_in(tmp_path)
+    for name in ("im1.tif", "im2.tif"):
+        tifffile.imwrite(tmp_path / name, np.full(SHAPE, grey, "f4"), photometric="minisblack")
+    page.images = PairOfImages(*(describe(str(tmp_path / name)) for name in ("im1.tif", "im2.tif")))
+    page.images.load(lambda text: None)
+    assert page.answer({"type": "look"}).content["figures"]["match"] is None
+    assert "nothing to register" in act(page, {"key": key}, n=1).content["said"]
+    assert not page.job["running"] and page.motion.phi == np.eye(4).tolist()
 
 
 def test_coarse_copies_are_given_up_on_the_way():

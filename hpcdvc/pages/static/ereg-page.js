@@ -16,7 +16,7 @@ const byId = (id) => document.getElementById(id);
 
 export class EregPage {
   constructor() {
-    Object.assign(this, { marking: false, said: "", views: new Map() });
+    Object.assign(this, { measure: "NCC", marking: false, said: "", views: new Map() });
     document.addEventListener("keydown", (event) => this.key(event));
     document.addEventListener("pointerup", () => {
       if (document.activeElement.matches("button, input[type=range], input[type=checkbox]")) document.activeElement.blur();
@@ -117,8 +117,8 @@ export class EregPage {
     if (answer.said) this.said = answer.said;
     this.take(answer.state);
     if (answer.key) {
-      const { size, first, figures, history, window, histograms } = answer;
-      Object.assign(this, { size, first, figures, history, greys: { window }, histograms });
+      const { size, first, figures, history, windows, histograms } = answer;
+      Object.assign(this, { size, first, figures, history, greys: { windows }, histograms });
       await this.takePlanes(answer);
       this.picture = answer.key;
       this.whole = answer.whole;
@@ -151,9 +151,9 @@ export class EregPage {
       view.compose();
       view.draw();
       view.box.classList.toggle("chosen", number === state.view);
-      const { ncc } = figures.views[number];
+      const { match } = figures.views[number];
       const at = state.point[view.across].toFixed(0);
-      view.label.textContent = `${number}  ${"ZYX"[view.across]} ${at}  NCC ${ncc === null ? "-" : ncc.toFixed(4)}`;
+      view.label.textContent = `${number}  ${"ZYX"[view.across]} ${at}  ${this.measure} ${match === null ? "-" : match.toFixed(4)}`;
       if (document.activeElement !== view.slider) view.slider.value = state.point[view.across];
     }
     document.body.dataset.revision = this.picture[0];

@@ -89,6 +89,7 @@ export class Panel {
       byId("phi").value = state.phi.slice(0, 3).map((row) => row.map((v) => v.toFixed(4).padStart(10)).join(" ")).join("\n");
     }
     byId("names").textContent = `${state.images.map(nameOf).join(" on ")}, ${state.shape.join(" x ")} voxels (ZYX)`;
+    byId("mask").textContent = state.mask ? `inside ${nameOf(state.mask)}` : "";
     byId("table").textContent = state.table;
     byId("commands").replaceChildren(...state.commands.map(codeItem));
     this.showLandmarks();
@@ -96,7 +97,7 @@ export class Panel {
     if (figures) {
       const text = (value, digits) => (value === null ? "-" : value.toFixed(digits));
       byId("figures").textContent =
-        `NCC ${text(figures.ncc, 4)}   RMS ${text(figures.rms, 2)} grey   overlap ${text(100 * figures.overlap, 1)} %`;
+        `${this.page.measure} ${text(figures.match, 4)}   RMS ${text(figures.rms, 2)} grey   overlap ${text(100 * figures.overlap, 1)} %`;
     }
     this.plot();
   }

@@ -65,7 +65,7 @@ export function compose(planes, state, tile, phase, before) {
 }
 
 export class View extends SliceView {
-  // page: state, push(action), greys.window, size, phase, marking, moved()
+  // page: state, push(action), greys.windows, size, phase, marking, moved()
   constructor(page, number, axes) {
     super(number, axes, page.shape);
     Object.assign(this, { page, planes: null, slice: null, exact: false });
@@ -140,9 +140,9 @@ export class View extends SliceView {
     const cell = [this.down, this.right].map((axis, k) => Math.floor((point[axis] - corner[k]) / size[k] + 0.5));
     if (!cell.every((value, k) => value >= 0 && value < shape[k])) return "";
     const k = cell[0] * shape[1] + cell[1];
-    const [low, high] = this.page.greys.window;
-    const grey = (value) => (low + ((high - low) * value) / 255).toPrecision(4);
+    const [first, second] = this.page.greys.windows;
+    const grey = (value, [low, high]) => (low + ((high - low) * value) / 255).toPrecision(4);
     const place = point.map((value) => value.toFixed(1)).join(" ");
-    return `ZYX ${place}  im1 ${inside[k] ? grey(im1[k]) : "-"}  im2 ${grey(im2[k])}`;
+    return `ZYX ${place}  im1 ${inside[k] ? grey(im1[k], first) : "-"}  im2 ${grey(im2[k], second)}`;
   }
 }
