@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hpcdvc.errors import RunError, UserError
-from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.pages.discrete_images import LabelImages, converged_labels
 from hpcdvc.pages.discrete_journal import DECISIONS, Journal
-from hpcdvc.pages.discrete_list import DECIDED, LISTED, listed
+from hpcdvc.pages.discrete_list import DECIDED, LISTED, about_label, listed
 from hpcdvc.pages.discrete_rows import LabelRows, Manual
-from hpcdvc.pages.discrete_state import LabelOutcome, LabelState, state_of
+from hpcdvc.pages.discrete_state import LabelOutcome, LabelState, outcome_of, state_of
 from hpcdvc.pages.ereg import SCRIPTS, EregPage
 from hpcdvc.pages.ereg_images import Shown
 from hpcdvc.pages.ereg_jobs import TeamOfOne
@@ -21,7 +20,7 @@ from hpcdvc.pages.ereg_views import Drawn
 from hpcdvc.pages.messages import Message, numbers
 from hpcdvc.pages.page import STATIC
 
-_OWN = ("discrete-list.js", "discrete-views.js", "ereg-discrete.css", "ereg-discrete.js")
+_OWN = ("ereg.html", "discrete-list.js", "discrete-views.js", "ereg-discrete.css", "ereg-discrete.js")
 _FILES = {"": "ereg-discrete.html", **{name: name for name in (*SCRIPTS, *_OWN)}}
 #: Keys that are those of this page alone, and what they do.
 KEYS = {
@@ -35,7 +34,9 @@ KEYS = {
     "k": "mask",
     "c": "centre",
 }
-#: The same, and what is asked for without a key.
+#: What is said of decisions.
+SAID = {"accept": "accepted", "skip": "skipped", "reject": "rejected", "restore": "as it was"}
+#: All that this page is asked for, also without a key.
 ASKED = {*KEYS.values(), "label"}
 
 
@@ -76,28 +77,9 @@ class DiscretePage(EregPage):
 
     def state(self) -> dict[str, Any]:
         """See `Page.state`."""
-        return super().state() | {"label": self._about_label(), "counts": self._counts()}
-
-    def _about_label(self) -> dict[str, Any] | None:
-        if self.rows is None:
-            return None
-        table, row, motion = self.rows, self.row, self.motion
-        one = table.rows[row]
-        particle = table.particles[table.place[row]]
-        return {
-            "number": motion.label,
-            "status": int(one["return_status"]),
-            "reason": reason_of(int(one["return_status"])),
-            "manual": int(one["manual"]),
-            "volume": int(particle["volume"]),
-            "box": [particle[name].tolist() for name in ("low", "high")],
-            "about": motion.about,
-            "decision": self.kept.decided.get(motion.label, ""),
-            "how": motion.outcome.how,
-            "refined": motion.outcome.row is not None,
-            "guesses": table.guesses(row),
-            "mask": motion.mask,
-        }
+        table = self.rows
+        known = None if table is None else about_label(table, self.row, self.motion, self.kept.decided)
+        return super().state() | {"label": known, "counts": self._counts()}
 
     def _counts(self) -> dict[str, int]:
         if self.rows is None:
@@ -271,14 +253,16 @@ class DiscretePage(EregPage):
             table.rows[row] = made[0]
         self._changed[row] = self._changed.max() + 1
         self._unsaved = True
-        if decision == "restore":
-            self._open(row)
-            return
+        said = f"label {self.motion.label}: {SAID[decision]}"
         try:
-            self._go(self._wanted(following))
+            if decision == "restore":
+                self._open(row)
+            else:
+                self._go(self._wanted(following))
         except UserError as error:
             self._open(row)
-            self._tell("", f"label {self.motion.label}: {decision}; {error}", False)
+            said += f"; {error}"
+        self._tell("", said, False)
 
     def _accepted(self, outcome: LabelOutcome) -> np.ndarray:
         table, row = self.rows, self.row
@@ -308,23 +292,17 @@ class DiscretePage(EregPage):
 
     def _measured(self, motion: LabelState, found: np.ndarray, manual: int) -> str:
         """Take a row of hpcdvc-ddic where it has converged, in its turn; a line about it."""
-        one, status = found[0], int(found["return_status"][0])
-        about = f"label {motion.label}"
-        if status != Status.CONVERGED:
-            raise RunError(f"{about} not refined: {reason_of(status)} (zncc {one['zncc']:.3f}); nothing has changed")
-        if self.rows.claimed_twice(self.rows.number(motion.label), found):
-            raise RunError(f"{about} not refined: another label has converged there; nothing has changed")
-        phi = np.eye(4)
-        phi[:3] = one["Phi"]
-        error, change = (float(one[name]) for name in ("error", "delta_phi_norm"))
-        outcome = LabelOutcome(status, error, int(one["iterations"]), change, "refined", manual, found)
-        self.hub.in_turn(lambda: self._take_refined(motion, phi, outcome))
-        return f"{about} refined: zncc {one['zncc']:.4f}, {one['iterations']} iterations; Enter or n accepts it"
+        outcome = outcome_of(
+            motion.label, found, self.rows.claimed_twice(self.rows.number(motion.label), found), manual
+        )
+        self.hub.in_turn(lambda: self._take_refined(motion, outcome))
+        zncc = found["zncc"][0]
+        return f"label {motion.label} refined: zncc {zncc:.4f}, {outcome.iterations} iterations; Enter or n accepts it"
 
-    def _take_refined(self, motion: LabelState, phi: np.ndarray, outcome: LabelOutcome) -> None:
+    def _take_refined(self, motion: LabelState, outcome: LabelOutcome) -> None:
         if motion is not self.motion:
             return  # somebody has gone on to another label
-        self._finish(phi, outcome)
+        self._finish(outcome.phi, outcome)
         if self._accept_after:
             self._decide("accept", None)
             self.hub.changed(by_page=False)

@@ -33,7 +33,7 @@ class LabelImages:
     Parameters
     ----------
     im1, labels, im2 : headers
-    settings, mask : of the registrations, those of hpcdvc-ddic
+    settings, voxels : of the registrations, those of hpcdvc-ddic
     margin : voxels that are shown around a label
 
     Attributes
@@ -43,16 +43,10 @@ class LabelImages:
     """
 
     def __init__(
-        self, im1: VolumeInfo, labels: VolumeInfo, im2: VolumeInfo, settings: Settings, mask: LabelMask, margin: int
+        self, im1: VolumeInfo, labels: VolumeInfo, im2: VolumeInfo, settings: Settings, voxels: LabelMask, margin: int
     ) -> None:
-        self.im1, self.labels, self.im2, self.settings, self.mask, self.margin = (
-            im1,
-            labels,
-            im2,
-            settings,
-            mask,
-            margin,
-        )
+        self.im1, self.labels, self.im2 = im1, labels, im2
+        self.settings, self.voxels, self.margin, self.mask = settings, voxels, margin, None
         self.shown: Shown | None = None
         self.particles = np.empty(0)
 
@@ -120,25 +114,25 @@ class LabelImages:
         registration, some = self._registration(), np.array([number])
         point = points(some)
         if is_large(point)[0]:
-            return finished(registration.together(point, team), point["label"], self.mask.dilate)
+            return finished(registration.together(point, team), point["label"], self.voxels.dilate)
         return LabelSearch(registration, None, points).starting(some, points.phi[some])[0]
 
     def searched(self, number: int, phi: np.ndarray) -> np.ndarray:
         """The same; when that is lost it is looked for from the start, and registered where it is found."""
         im1, labels, im2 = self._arrays
-        window = self.settings.window
-        settings = SearchSettings(min_valid=window.min_valid, dilate=self.mask.dilate, min_volume=self.mask.min_volume)
+        least, voxels = self.settings.window.min_valid, self.voxels
+        settings = SearchSettings(min_valid=least, dilate=voxels.dilate, min_volume=voxels.min_volume)
         search = searcher(settings, (im1, im2), (None, None), labels, None, None, Team())
         points, some = self._points(phi), np.array([number])
         return LabelSearch(self._registration(), search, points).starting(some, points.phi[some])[0]
 
     def _points(self, phi: np.ndarray) -> LabelPoints:
         starts = np.broadcast_to(phi[:3], (len(self.particles), 3, 4))
-        return LabelPoints(self.particles, starts, self.mask.dilate, self.im1.two_dimensional)
+        return LabelPoints(self.particles, starts, self.voxels.dilate, self.im1.two_dimensional)
 
     def _registration(self) -> LabelRegistration:
         im1, labels, im2 = self._arrays
-        return LabelRegistration(im1, im2, labels, self.settings, self.mask)
+        return LabelRegistration(im1, im2, labels, self.settings, self.voxels)
 
 
 def _inside(box: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

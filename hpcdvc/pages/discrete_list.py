@@ -1,8 +1,12 @@
 """The list of labels of hpcdvc-ereg-discrete, as numbers."""
 
+from typing import Any
+
 import numpy as np
 
+from hpcdvc.fields.status import reason_of
 from hpcdvc.pages.discrete_rows import GUESSES, LabelRows
+from hpcdvc.pages.discrete_state import LabelState
 
 #: Columns of the list.
 LISTED = (
@@ -49,3 +53,22 @@ def listed(table: LabelRows, decided: dict[int, str], threshold: int, some: np.n
         *(table.bad(threshold)[some], place >= 0),
     ]
     return np.column_stack([np.asarray(column, float) for column in columns])
+
+
+def about_label(table: LabelRows, row: int, motion: LabelState, decided: dict[int, str]) -> dict[str, Any]:
+    """What a browser is told of the label that is looked at."""
+    one, particle = table.rows[row], table.particles[table.place[row]]
+    return {
+        "number": motion.label,
+        "status": int(one["return_status"]),
+        "reason": reason_of(int(one["return_status"])),
+        "manual": int(one["manual"]),
+        "volume": int(particle["volume"]),
+        "box": [particle[name].tolist() for name in ("low", "high")],
+        "about": motion.about,
+        "decision": decided.get(motion.label, ""),
+        "how": motion.outcome.how,
+        "refined": motion.outcome.row is not None,
+        "guesses": table.guesses(row),
+        "mask": motion.mask,
+    }

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hpcdvc.errors import RunError
+from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.pages.discrete_rows import Manual
 from hpcdvc.pages.ereg_state import EregState, Outcome
 
@@ -27,6 +29,11 @@ class LabelOutcome(Outcome):
     how: str = "by eye"
     manual: int = Manual.REFINED_BY_EYE
     row: np.ndarray | None = field(default=None, compare=False)
+
+    @property
+    def phi(self) -> np.ndarray:
+        """(4, 4) Phi of the row."""
+        return np.vstack([self.row["Phi"][0], (0, 0, 0, 1)])
 
 
 @dataclass
@@ -66,6 +73,30 @@ class LabelState(EregState):
     def start_from(self, phi: np.ndarray, name: str) -> None:
         """Take one of the starts that there are; the Phi before can be taken back."""
         self.set_phi(phi, LabelOutcome(how=name, manual=Manual.REFINED_GUESS))
+
+
+def outcome_of(label: int, found: np.ndarray, claimed: bool, manual: int) -> LabelOutcome:
+    """What a row (1,) of hpcdvc-ddic says of a label.
+
+    Parameters
+    ----------
+    label : its number, for messages
+    found : the row
+    claimed : another label has converged at the same place
+    manual : `Manual` of the row, should it be accepted
+
+    Raises
+    ------
+    RunError
+        It has not converged, or where another one has.
+    """
+    one, status = found[0], int(found["return_status"][0])
+    if status != Status.CONVERGED:
+        raise RunError(f"label {label} not refined: {reason_of(status)} (zncc {one['zncc']:.3f}); nothing has changed")
+    if claimed:
+        raise RunError(f"label {label} not refined: another label has converged there; nothing has changed")
+    error, change = (float(one[name]) for name in ("error", "delta_phi_norm"))
+    return LabelOutcome(status, error, int(one["iterations"]), change, "refined", manual, found)
 
 
 def state_of(before: EregState, label: int, about: np.ndarray, phi: np.ndarray, name: str) -> LabelState:

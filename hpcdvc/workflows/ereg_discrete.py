@@ -71,8 +71,8 @@ def repair(options: Options, locks: Locks) -> list[str]:
     journal.check(options.force)
     sweep(journal.paths)
     window = Window((int(not im1.two_dimensional), 1, 1), options.mask_coverage, shape_order=options.shape_order)
-    mask = LabelMask(options.label_dilate, options.mask_others, options.label_volume_threshold)
-    images = LabelImages(im1, labels, im2, settings_of(options, im1, window), mask, options.margin)
+    voxels = LabelMask(options.label_dilate, options.mask_others, options.label_volume_threshold)
+    images = LabelImages(im1, labels, im2, settings_of(options, im1, window), voxels, options.margin)
 
     def rows_of(particles: np.ndarray) -> LabelRows:
         flat = im1.two_dimensional
