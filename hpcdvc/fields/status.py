@@ -130,8 +130,8 @@ STATUSES: Mapping[Status, Meaning] = MappingProxyType(
             "two motions in one window, or something that stays in the picture", "ldic, ddic", "yes", "yes", -1
         ),
         Status.JUDGED_WRONG: Meaning(
-            "judged wrong by its neighbours, or by eye, and not replaced", "filterPhiField, ereg-discrete", "yes", "yes",
-            0,
+            "judged wrong by its neighbours, or by eye, and not replaced", "filterPhiField, ereg-discrete",
+            "yes", "yes", 0,
         ),
         Status.SATURATED: Meaning(
             "saturated or clipped grey values in too much of the window", "shift, localShifts, umpa", "", "yes", 0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hpcdvc.options.common import ImagePair, Messages, PhiFile, Place
+from hpcdvc.options.common import ImagePair, Messages, PhiFile, Place, Processes
 from hpcdvc.options.ddic import ParticleIterations, ParticleVoxels
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
@@ -90,6 +90,7 @@ class Options(
     Listed,
     Place,
     Served,
+    Processes,
     Messages,
     NeedlessLazyLoad,
 ):

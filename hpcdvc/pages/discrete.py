@@ -9,7 +9,7 @@ import numpy as np
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.pages.discrete_images import LabelImages, converged_labels
 from hpcdvc.pages.discrete_journal import DECISIONS, Journal
-from hpcdvc.pages.discrete_list import DECIDED, LISTED, about_label, listed
+from hpcdvc.pages.discrete_list import LISTED, about_label, counts, left_of, listed, next_of
 from hpcdvc.pages.discrete_rows import LabelRows, Manual
 from hpcdvc.pages.discrete_state import LabelOutcome, LabelState, outcome_of, state_of
 from hpcdvc.pages.ereg import SCRIPTS, EregPage
@@ -84,18 +84,7 @@ class DiscretePage(EregPage):
     def _counts(self) -> dict[str, int]:
         if self.rows is None:
             return {}
-        decided = list(self.kept.decided.values())
-        return {
-            "labels": len(self.rows.rows),
-            "left": int(np.count_nonzero(self._left())),
-            **{name: decided.count(name) for name in DECIDED},
-            "revision": int(self._changed.max(initial=0)),
-        }
-
-    def _left(self) -> np.ndarray:
-        """(n,) bool: labels that are to be looked at, and are not decided."""
-        decided = np.array(list(self.kept.decided), np.int64)
-        return self.rows.bad(self.threshold) & ~np.isin(self.rows.rows["label"], decided)
+        return counts(self.rows, self.kept.decided, self.threshold) | {"revision": int(self._changed.max())}
 
     def answer(self, message: dict[str, Any]) -> Message:
         """See `EregPage.answer`; what the list and the map ask for, too."""
@@ -136,22 +125,13 @@ class DiscretePage(EregPage):
         """Show the first label that is to be repaired; or else the first that is there."""
         self.rows, self.loading, self._unsaved = rows, "", True
         self._changed = np.ones(len(rows.rows), np.int64)
-        self._open(self._next() if self._left().any() else int(np.flatnonzero(rows.place >= 0)[0]))
+        left, done = left_of(rows, self.kept.decided, self.threshold), len(self.kept.decided)
+        self._open(next_of(left, -1) if left.any() else int(np.flatnonzero(rows.place >= 0)[0]))
         self.motion.mask = self.mask
-        done, counts = sum(map(self._counts().get, DECIDED)), self._counts()
-        text = f"{done} decided before, {counts['left']} left" if done else f"{counts['left']} labels to be repaired"
-        self._tell("", text, False)
+        before = f"{done} decided before, " if done else ""
+        self._tell("", f"{before}{left.sum()} labels to be repaired", False)
         self.hub.tell(Message("loading", {"text": ""}))
         self.hub.changed(by_page=False)
-
-    def _next(self) -> int:
-        """The next label to be looked at after this one, in the order of their numbers."""
-        left = np.flatnonzero(self._left())
-        left = left[left != self.row]
-        if not len(left):
-            raise UserError("no more labels to be repaired")
-        later = left[left > self.row]
-        return int(later[0] if len(later) else left[0])
 
     def _open(self, row: int) -> None:
         """Show a label."""
@@ -236,14 +216,16 @@ class DiscretePage(EregPage):
 
     def _wanted(self, label: object) -> int:
         """The row that a browser wants to be shown next, where it says which."""
-        return self.rows.number(label) if isinstance(label, int) and label > 0 else self._next()
+        if isinstance(label, int) and label > 0:
+            return self.rows.number(label)
+        return next_of(left_of(self.rows, self.kept.decided, self.threshold), self.row)
 
     def _decide(self, decision: str, following: object) -> None:
         """Put a decision on the disk, change the row, and go on to the next label."""
         table, row, outcome = self.rows, self.row, self.motion.outcome
         made = None
         if decision == "accept":
-            made = self._accepted(outcome)
+            made = table.accepted(row, self.motion.matrix, outcome.how, outcome.row, outcome.manual)
         elif decision == "reject":
             made = table.rejected(row)
         elif decision == "restore":
@@ -263,14 +245,6 @@ class DiscretePage(EregPage):
             self._open(row)
             said += f"; {error}"
         self._tell("", said, False)
-
-    def _accepted(self, outcome: LabelOutcome) -> np.ndarray:
-        table, row = self.rows, self.row
-        if outcome.row is not None:
-            return table.refined(row, outcome.row, outcome.manual)
-        if outcome.how == "own" and table.measured[row]:
-            return table.kept(row)
-        return table.placed(row, self.motion.matrix)
 
     # refinement
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from hpcdvc.errors import UserError
 from hpcdvc.fields.status import reason_of
 from hpcdvc.pages.discrete_rows import GUESSES, LabelRows
 from hpcdvc.pages.discrete_state import LabelState
@@ -72,3 +73,24 @@ def about_label(table: LabelRows, row: int, motion: LabelState, decided: dict[in
         "guesses": table.guesses(row),
         "mask": motion.mask,
     }
+
+
+def left_of(table: LabelRows, decided: dict[int, str], threshold: int) -> np.ndarray:
+    """(n,) bool: labels that are to be looked at, and are not decided."""
+    return table.bad(threshold) & ~np.isin(table.rows["label"], np.array(list(decided), np.int64))
+
+
+def next_of(left: np.ndarray, row: int) -> int:
+    """The row after this one that is left, from the first one again after the last; UserError where there is none."""
+    rows = np.flatnonzero(left)
+    rows = rows[rows != row]
+    if not len(rows):
+        raise UserError("no more labels to be repaired")
+    return int(rows[np.searchsorted(rows, row) % len(rows)])
+
+
+def counts(table: LabelRows, decided: dict[int, str], threshold: int) -> dict[str, int]:
+    """How many labels there are, are left, and are decided how."""
+    said = list(decided.values())
+    left = int(np.count_nonzero(left_of(table, decided, threshold)))
+    return {"labels": len(table.rows), "left": left, **{name: said.count(name) for name in DECIDED}}

@@ -184,6 +184,21 @@ class LabelRows:
 
     # what is decided
 
+    def accepted(self, row: int, phi: np.ndarray, how: str, found: np.ndarray | None, manual: int) -> np.ndarray:
+        """The row (1,) of a label whose Phi (4, 4) was accepted.
+
+        Parameters
+        ----------
+        row : of the label
+        phi : accepted
+        how : where it comes from, "own" for the row as it is
+        found : (1,) row of hpcdvc-ddic that has measured it; or None
+        manual : who says so, then
+        """
+        if found is not None:
+            return self.refined(row, found, manual)
+        return self.kept(row) if how == "own" and self.measured[row] else self.placed(row, phi)
+
     def placed(self, row: int, phi: np.ndarray) -> np.ndarray:
         """The row (1,) of a label that was placed by eye: usable like one of a filter, its errors are not known."""
         made = self._without_errors(row)
