@@ -69,7 +69,7 @@ class DiscretePage(EregPage):
         self.make, self.threshold, self.mask = make, threshold, mask
         self.rows: LabelRows | None = None
         self.row, self.trail = -1, []
-        self.failure: UserError | RunError | None = None
+        self.failure: Exception | None = None
         self._changed, self._unsaved, self._accept_after = np.empty(0, np.int64), False, False
         self._marks: dict[str, np.ndarray] = {}
 
@@ -115,7 +115,7 @@ class DiscretePage(EregPage):
             self.images.load()
             rows = self.make(self.images.particles)
             self.kept.begin(rows)
-        except (UserError, RunError) as error:
+        except Exception as error:  # raised by the command, when its server has ended
             self.failure = error
             self.hub.finish()
             return

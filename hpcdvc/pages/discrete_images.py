@@ -7,7 +7,6 @@ import numpy as np
 
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo, open_volume
-from hpcdvc.labels.scan import scan_labels
 from hpcdvc.pages.discrete_state import LabelState
 from hpcdvc.pages.ereg_images import Shown
 from hpcdvc.pages.ereg_views import Drawn, draw, plane_of
@@ -19,6 +18,7 @@ from hpcdvc.registration.settings import Settings
 from hpcdvc.search.settings import SearchSettings
 from hpcdvc.steps.find_labels import LabelSearch
 from hpcdvc.steps.labels import LabelPoints, finished
+from hpcdvc.steps.particles import scan_some_labels
 from hpcdvc.steps.search_settings import searcher
 
 #: Pixels along an edge of what is shown of a label, at most.
@@ -51,10 +51,16 @@ class LabelImages:
         self.particles = np.empty(0)
 
     def load(self) -> None:
-        """Open the images and look at all labels; what is mapped is read only where it is looked at."""
+        """Open the images and look at all labels; what is mapped is read only where it is looked at.
+
+        Raises
+        ------
+        UserError, RunError
+            There are no labels, or negative ones; an image cannot be read.
+        """
         self._arrays = [open_volume(info, Team()) for info in (self.im1, self.labels, self.im2)]
         self._whole = [_level_of(array) for array in self._arrays]
-        self.particles = scan_labels(self._arrays[1], name=self.labels.spec)
+        self.particles = scan_some_labels(self._arrays[1], self.labels.spec, Team())
         factor = factor_of(self.im1.shape, EDGE)
         self._map = [preview(self.im1, factor), preview(self.labels, factor, labels=True)]
         self._window = grey_window([self._map[0].array])

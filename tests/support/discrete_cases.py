@@ -16,7 +16,7 @@ from hpcdvc.output.tsv import write_tsv
 #: Balls along y and x, their radius and distance; labels, and how many of them are spoiled.
 ALONG, RADIUS, PITCH = 17, 4, 10
 COUNT, SPOILED = ALONG**2, 20
-SHAPE = (16, ALONG * PITCH + 6, ALONG * PITCH + 6)
+SHAPE = (19, ALONG * PITCH + 6, ALONG * PITCH + 6)
 MIDDLE = (np.array(SHAPE) - 1) / 2
 TURN = rotation(2.0, (0, 0, 0), (1, 0.1, -0.1))
 MOVE = np.array([0.4, -1.3, 0.8])
@@ -31,7 +31,7 @@ def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     im2 = ndimage.affine_transform(im1, back, MIDDLE - back @ (MIDDLE + MOVE), order=3, mode="reflect")
     labels, grid = np.zeros(SHAPE, "u2"), np.indices(SHAPE)
     y, x = ((grid[k] - 3) // PITCH for k in (1, 2))
-    centre = np.stack([np.full(SHAPE, 7.5), 3 + PITCH * (y + 0.5) - 0.5, 3 + PITCH * (x + 0.5) - 0.5])
+    centre = np.stack([7.5 + 3 * ((y + x) % 2), 3 + PITCH * (y + 0.5) - 0.5, 3 + PITCH * (x + 0.5) - 0.5])
     ball = ((grid - centre) ** 2).sum(axis=0) <= (RADIUS + 0.3) ** 2
     ball &= (np.minimum(y, x) >= 0) & (np.maximum(y, x) < ALONG)
     labels[ball] = (y * ALONG + x + 1)[ball]
