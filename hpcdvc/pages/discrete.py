@@ -88,6 +88,8 @@ class DiscretePage(EregPage):
 
     def answer(self, message: dict[str, Any]) -> Message:
         """See `EregPage.answer`; what the list and the map ask for, too."""
+        if message["type"] == "detail":
+            raise UserError("labels are shown as the images have them")
         if message["type"] not in ("list", "map") or self.rows is None:
             return super().answer(message)
         if message["type"] == "list":

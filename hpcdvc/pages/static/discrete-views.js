@@ -1,7 +1,6 @@
 // A label that is repaired with its contour, and the map of all labels.
 
-import { View } from "./ereg-views.js";
-import { compose } from "./ereg-views.js";
+import { View, compose } from "./ereg-views.js";
 import { SliceView } from "./views.js";
 
 const OTHER = 1, OWN = 2;
@@ -41,6 +40,11 @@ export class LabelView extends View {
     this.setLayers([{ picture: compose(this.planes, this.page.state, tile, this.page.phase, before), corner, size }]);
     const first = this.page.first[this.across];
     Object.assign(this.slider, { min: Math.ceil(first), max: Math.floor(first + this.page.depth(this) - 1) });
+  }
+
+  /** The planes are as fine as the images are. */
+  wanted() {
+    return null;
   }
 
   frame() {
