@@ -70,7 +70,8 @@ class DiscretePage(EregPage):
         self.rows: LabelRows | None = None
         self.row, self.trail = -1, []
         self.failure: Exception | None = None
-        self._changed, self._unsaved, self._accept_after = np.empty(0, np.int64), False, False
+        self._changed, self._unsaved = np.empty(0, np.int64), False
+        self._accept_after: tuple | None = None
         self._marks: dict[str, np.ndarray] = {}
 
     # what it says
@@ -97,10 +98,7 @@ class DiscretePage(EregPage):
             rows = listed(self.rows, self.kept.decided, self.threshold, np.flatnonzero(self._changed > since))
             return Message("list", {"columns": LISTED, "revision": self._counts()["revision"]}, {"rows": rows})
         axis, place = (float(numbers(message, name, ())) for name in ("axis", "place"))
-        if axis not in (0, 1, 2):
-            raise UserError("the axis of a map is 0, 1 or 2")
-        content, planes = self.images.map_of(int(axis), place)
-        return Message("map", content, planes)
+        return Message("map", *self.images.map_of(axis, place))
 
     def save(self) -> None:
         """See `Page.save`."""
@@ -143,8 +141,7 @@ class DiscretePage(EregPage):
         label = int(table.rows["label"][row])
         self.motion = state_of(self.motion, label, table.positions[row], phi, name)
         self.row = row
-        self.history = []
-        self._accept_after = False
+        self.history, self._accept_after = [], None
         self.images.look_at(table.place[row], phi)
 
     def _go(self, row: int) -> None:
@@ -161,21 +158,21 @@ class DiscretePage(EregPage):
         key, name = action.get("key"), action.get("do")
         if isinstance(key, str) and not (action.get("ctrl") or action.get("alt")):
             if key == "Enter":
-                return self._enter()
+                return self._enter(action.get("next"))
             name = KEYS.get(key)
         if not isinstance(name, str) or name not in ASKED:
             return super()._do(action)
         self._choose(name, action)
         return None
 
-    def _enter(self) -> str | None:
-        """Refine; pressed again, accept what that gives."""
+    def _enter(self, following: object) -> str | None:
+        """Refine; pressed again, accept what that gives, now or when it is there, and go on to a label."""
         if self.motion.outcome.row is not None:
-            self._decide("accept", None)
+            self._decide("accept", following)
         elif self.job["running"]:
-            self._accept_after = self.job["name"] == "refine"
+            self._accept_after = (following,)
         else:
-            self._accept_after = False
+            self._accept_after = None
             return "refine"
         return None
 
@@ -206,12 +203,9 @@ class DiscretePage(EregPage):
 
     def _take_guess(self, name: object) -> None:
         """Take a start by its name; None: the one after this."""
-        known = self.rows.guesses(self.row)
+        known, how = self.rows.guesses(self.row), self.motion.outcome.how
         if name is None:
-            how = self.motion.outcome.how
             name = known[(known.index(how) + 1) % len(known)] if how in known else known[0]
-        if name not in known:
-            raise UserError("there is no such start for this label")
         phi = self.rows.guess(self.row, name, self.images.settings.iterations.rigid)
         self.motion.start_from(phi, name)
         self.images.look_at(self.rows.place[self.row], phi)
@@ -253,34 +247,31 @@ class DiscretePage(EregPage):
     def _refine(self, team: TeamOfOne) -> str:
         motion = self.motion
         found = self.images.refined(self._particle(motion), motion.matrix, team)
-        team.check()  # somebody may have gone on to another label
-        return self._measured(motion, found, motion.outcome.manual)
+        return self._measured(motion, found, motion.outcome.manual, team)
 
     def _find_start(self, team: TeamOfOne) -> str:
         motion = self.motion
         self._tell("automatic start", f"label {motion.label}: looked for", True)
         found = self.images.searched(self._particle(motion), motion.matrix)
-        team.check()
-        return self._measured(motion, found, Manual.SEARCHED)
+        return self._measured(motion, found, Manual.SEARCHED, team)
 
     def _particle(self, motion: LabelState) -> int:
         return int(self.rows.place[self.rows.number(motion.label)])
 
-    def _measured(self, motion: LabelState, found: np.ndarray, manual: int) -> str:
+    def _measured(self, motion: LabelState, found: np.ndarray, manual: int, team: TeamOfOne) -> str:
         """Take a row of hpcdvc-ddic where it has converged, in its turn; a line about it."""
-        outcome = outcome_of(
-            motion.label, found, self.rows.claimed_twice(self.rows.number(motion.label), found), manual
-        )
+        team.check()  # somebody may have gone on to another label
+        claimed = self.rows.claimed_twice(self.rows.number(motion.label), found)
+        outcome = outcome_of(motion.label, found, claimed, manual)
         self.hub.in_turn(lambda: self._take_refined(motion, outcome))
-        zncc = found["zncc"][0]
-        return f"label {motion.label} refined: zncc {zncc:.4f}, {outcome.iterations} iterations; Enter or n accepts it"
+        return f"label {motion.label} refined: {outcome.said}; Enter or n accepts it"
 
     def _take_refined(self, motion: LabelState, outcome: LabelOutcome) -> None:
         if motion is not self.motion:
             return  # somebody has gone on to another label
         self._finish(outcome.phi, outcome)
         if self._accept_after:
-            self._decide("accept", None)
+            self._decide("accept", *self._accept_after)
             self.hub.changed(by_page=False)
 
     def _work(self, name: str, work: Callable[[TeamOfOne], str], check: Callable[[], None]) -> None:

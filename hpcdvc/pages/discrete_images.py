@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hpcdvc.errors import UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo, open_volume
 from hpcdvc.pages.discrete_state import LabelState
@@ -96,15 +97,19 @@ class LabelImages:
             values, covered = cut(self._whole[1], place, plane.im1.shape, labels=True)
             values[covered == 0] = 0
             own = values == state.label
-            hidden = {"label": ~own, "converged": np.isin(values, converged) & ~own}.get(state.mask)
-            planes.append(plane if hidden is None else replace(plane, inside=plane.inside * ~hidden))
+            if state.mask != "none":
+                hidden = ~own if state.mask == "label" else np.isin(values, converged) & ~own
+                plane = replace(plane, inside=plane.inside * ~hidden)
+            planes.append(plane)
             mark = np.where(own, OWN, np.where(values != 0, OTHER, NOTHING)).astype(np.int8)
             marks[f"marks {plane.view}"] = mark
         return planes, marks
 
-    def map_of(self, axis: int, place: float) -> tuple[dict, dict[str, np.ndarray]]:
-        """A slice of im1 and of its labels across an axis: facts and planes."""
-        grey, labels = self._map
+    def map_of(self, axis: float, place: float) -> tuple[dict, dict[str, np.ndarray]]:
+        """A slice of im1 and of its labels across an axis: facts and planes; UserError where there is no such axis."""
+        if axis not in (0, 1, 2):
+            raise UserError("the axis of a map is 0, 1 or 2")
+        (grey, labels), axis = self._map, int(axis)
         number = int(np.clip(round((place - labels.first[axis]) / labels.size[axis]), 0, labels.array.shape[axis] - 1))
         planes = {
             "grey": as_bytes(np.take(grey.array, number, axis=axis).astype(np.float32), self._window),

@@ -148,7 +148,7 @@ class LabelRows:
             other = "identity" if self.registration is None else "global"
         return ["own" if good else other for good in measured[some]]
 
-    def guess(self, row: int, name: str, rigid: bool) -> np.ndarray:
+    def guess(self, row: int, name: object, rigid: bool) -> np.ndarray:
         """Phi (4, 4) of a label to start from, about its centre of mass.
 
         Parameters
@@ -163,7 +163,7 @@ class LabelRows:
             There is no such guess for this label.
         """
         if name not in self.guesses(row):
-            raise UserError(f"there is no start of this kind for this label: {name}")
+            raise UserError("there is no such start for this label")
         phi, point = np.eye(4), self.positions[row]
         if name == "own":
             phi[:3] = self.rows["Phi"][row]

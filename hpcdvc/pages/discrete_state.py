@@ -35,6 +35,11 @@ class LabelOutcome(Outcome):
         """(4, 4) Phi of the row."""
         return np.vstack([self.row["Phi"][0], (0, 0, 0, 1)])
 
+    @property
+    def said(self) -> str:
+        """How well it fits, in words."""
+        return f"zncc {self.row['zncc'][0]:.4f}, {self.iterations} iterations"
+
 
 @dataclass
 class LabelState(EregState):

@@ -161,6 +161,12 @@ def test_skip_reject_back_restore(page):
     assert read_tsv(f"{STEM}.tsv").return_status.tolist() == before.return_status.tolist()
 
 
+def test_a_browser_says_which_label_is_the_next(page):
+    state = act(page, "Enter", {"key": "Enter", "next": BAD[7]})
+    assert (state["label"]["number"], page.kept.decided) == (BAD[7], {BAD[0]: "accept"})
+    assert act(page, {"do": "skip", "next": BAD[3]})["label"]["number"] == BAD[3]
+
+
 def test_a_good_label_that_is_accepted_keeps_its_row(page):
     before = page.rows.rows[0].copy()
     choose(page, 1)
@@ -224,6 +230,27 @@ def test_where_another_label_has_converged(page):
     choose(page, good)
     assert "another label has converged there" in act(page, {"do": "refine"})["said"]
     assert page.motion.outcome.row is None
+
+
+def test_neighbours_do_not_count_the_label_itself(page):
+    good = next(label for label in range(2, COUNT) if label not in BAD)
+    page.rows.rows["Phi"][good - 1, :, 3] += 5
+    choose(page, good)
+    state = act(page, {"do": "guess", "name": "neighbours"})
+    np.testing.assert_allclose(np.array(state["phi"])[:3], truth()[1][good - 1], atol=1e-5)
+
+
+def test_what_comes_of_a_label_that_was_left_is_dropped(page):
+    late = []
+    page.hub.in_turn = late.append
+    act(page, "Enter", "Enter")  # accepted when it is refined
+    choose(page, BAD[1])
+    before = page.motion.phi
+    for call in late:
+        call()
+    assert late and page.motion.label == BAD[1] and page.motion.phi == before and page.kept.decided == {}
+    act(page, "s", "b", "b")
+    assert page.motion.label == BAD[0] and page.motion.outcome.row is None
 
 
 def test_masks_and_contours(page):

@@ -137,10 +137,11 @@ class DiscretePage extends EregPage {
       if (key !== "r" || typing) super.key(event);
       return;
     }
-    if (!KEYS.has(key)) super.key(event);
+    if (key === "Enter" ? target.matches("button, input, summary") : !KEYS.has(key)) super.key(event);
     else {
       event.preventDefault();
-      if (key in GO_ON) this.goOn(GO_ON[key]);
+      if (key === "Enter") this.push({ key, next: this.list.following() });
+      else if (key in GO_ON) this.goOn(GO_ON[key]);
       else this.push({ key });
     }
   }
