@@ -121,15 +121,10 @@ def test_reports_and_tables_for_spam_take_it(repaired, monkeypatch, tmp_path):
 def mistakes() -> None:
     """Files that are wrong."""
     field = read_tsv("field.tsv")
-    field.extra["label"] = field.extra["label"] + 1000
-    write_tsv("others.tsv", field)
-    field.extra["label"], field.positions = field.extra["label"] - 1000, field.positions + 3
-    write_tsv("moved.tsv", field)
     field.extra = {}
     write_tsv("points.tsv", field)
     save_registration("mirror.tsv", Affine(np.diag([np.nan, 1, 1]), np.zeros(3), np.zeros(3)))
     for name, image in (
-        ("none", np.zeros_like(scene()[2])),
         ("grey", scene()[0].astype("f4")),
         ("small", scene()[2][:9]),
     ):
@@ -147,9 +142,6 @@ def mistakes() -> None:
         (["im2=small.tif"], "small.tif"),
         (["-pre", "a/b"], "-pre"),
         (["--bind", "0.0.0.0"], "--bind"),
-        (["-pf", "others.tsv"], "no label that"),  # found while the labels are read
-        (["-pf", "moved.tsv"], "more than 1 voxel"),
-        (["lab=none.tif"], "holds no particle"),
     ],
 )
 def test_mistakes_take_one_sentence(here, words, said, capsys):
@@ -160,6 +152,15 @@ def test_mistakes_take_one_sentence(here, words, said, capsys):
     err = capsys.readouterr().err
     assert is_one_sentence(err, said), err
     assert not os.path.exists("out") or os.listdir("out") == []
+
+
+def test_a_mistake_that_is_found_while_labels_are_read_ends_the_command(here, run_command):
+    field = read_tsv("field.tsv")
+    field.extra["label"] = field.extra["label"] + 1000
+    write_tsv("others.tsv", field)
+    done = run_command("ereg-discrete", *LINE, "-pf", "others.tsv")
+    assert done.returncode == 2 and is_one_sentence(done.stderr, "others.tsv has no label that"), done.stderr
+    assert os.listdir("out") == []
 
 
 def test_what_is_there_is_not_overwritten(here, capsys):

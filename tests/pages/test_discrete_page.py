@@ -340,6 +340,18 @@ def test_labels_that_one_has_and_the_other_has_not(here, monkeypatch):
     assert page.state()["counts"]["left"] == SPOILED
 
 
+def test_what_is_wrong_with_labels_is_raised_by_the_command(here, monkeypatch):
+    field = read_tsv("field.tsv")
+    field.positions = field.positions + 3
+    write_tsv("moved.tsv", field)
+    with pytest.raises(UserError, match="more than 1 voxel"):
+        page_of(monkeypatch, "moved.tsv")
+    tifffile.imwrite("none.tif", np.zeros_like(scene()[2]), photometric="minisblack")
+    with pytest.raises(UserError, match="holds no particle"):
+        page_of(monkeypatch, labels="none.tif")
+    assert os.listdir("out") == []
+
+
 def test_images_in_two_dimensions(here, monkeypatch):
     for name, image in zip(("im1", "im2", "lab"), scene(), strict=True):
         os.remove(f"{name}.tif")
