@@ -24,6 +24,7 @@ export class LabelList {
       document.querySelector("#rows thead tr").append(head);
     }
     for (const id of ["which", "least", "box"]) byId(id).addEventListener("input", () => this.show());
+    byId("which").addEventListener("change", () => byId("which").blur()); // keys are those of the label again
     this.fillKinds();
   }
 

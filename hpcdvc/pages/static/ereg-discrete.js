@@ -42,7 +42,10 @@ class DiscretePage extends EregPage {
     for (const name of ["accept", "skip", "reject", "next"]) byId(name).addEventListener("click", () => this.goOn(name));
     for (const name of ["back", "restore", "centre"]) byId(name).addEventListener("click", () => this.push({ do: name }));
     for (const name of STARTS) byId(name).addEventListener("click", () => this.push({ do: "guess", name }));
-    byId("masking").addEventListener("input", () => this.push({ do: "mask", mask: byId("masking").value }));
+    byId("masking").addEventListener("change", () => {
+      this.push({ do: "mask", mask: byId("masking").value });
+      byId("masking").blur();
+    });
     document.querySelector("#parts legend").textContent = "Motion of the label (Z Y X)";
     byId("phi").parentNode.querySelector("legend").textContent = "Phi at its centre of mass, or a line of a table";
   }
