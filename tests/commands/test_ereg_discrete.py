@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -52,12 +53,12 @@ def repaired(folder):
         patched.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         with serve("-pf", "field.tsv") as served, Talk(served.port, served.token) as talk:
             while not talk.ask({"type": "look"})["state"]["label"]:
-                pass
+                time.sleep(0.02)
             for n, key in enumerate(("Enter", "Enter", "ArrowLeft", "n", "x"), 1):
                 act = {"type": "act", "browser": "t", "n": n, "actions": [{"key": key}]}
                 talk.ask(act)
                 while talk.ask({"type": "look"})["state"]["job"]["running"]:
-                    pass
+                    time.sleep(0.02)
             second = main("ereg-discrete", [*LINE, "-pf", "field.tsv", "-q"])
             ended = served.end()
         yield folder, second, ended
