@@ -311,12 +311,19 @@ def test_one_thing_after_the_other(page):
     assert page.motion.phi == np.eye(4).tolist()
 
 
-def test_nothing_is_registered_before_the_images_are_there(tmp_path):
+def test_what_is_asked_for_before_the_images_are_there_waits_for_them(tmp_path):
     page = page_in(tmp_path)
-    page.loading, page.images.shown = "reading", None
+    shown, page.loading, page.images.shown = page.images.shown, "reading", None
     answer = act(page, {"key": "Enter"}, {"key": "ArrowRight"}, n=2)
-    assert "still being read" in answer.content["said"] and answer.planes == {}
-    assert page.motion.matrix[2, 3] == 1
+    assert answer.content["said"] == "" and answer.planes == {}
+    assert page.job["running"] and "when the images are there" in page.job["text"]
+    assert page.motion.matrix[:3, 3].tolist() == [0, 0, 1]
+    act(page, {"key": "Escape"}, n=3)
+    assert not page.job["running"]
+    act(page, {"key": "Enter"}, n=4)
+    page.images.shown = shown
+    page.hub.background(page._load)
+    assert "refined" in page.job["text"] and np.abs(page.motion.matrix[:3, 3] - FIELD.shift).max() < 1e-3
 
 
 def test_images_that_do_not_match_are_told(page, tmp_path):
