@@ -1,20 +1,22 @@
 """The page of hpcdvc-ereg: what it answers to the browser, and what it does beside that."""
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from hpcdvc.errors import UserError
+from hpcdvc.pages.detail import Region
 from hpcdvc.pages.ereg_actions import act
 from hpcdvc.pages.ereg_files import Kept
 from hpcdvc.pages.ereg_images import PairOfImages, Shown
 from hpcdvc.pages.ereg_jobs import TeamOfOne, automatic_start, refine, task_for
 from hpcdvc.pages.ereg_state import EregState, Outcome
-from hpcdvc.pages.ereg_views import Drawn, Measure, correlation, draw, figures, planes_of, slice_of
+from hpcdvc.pages.ereg_views import Drawn, Measure, correlation, detailed, draw, figures, planes_of, slice_of
 from hpcdvc.pages.hub import Hub
-from hpcdvc.pages.messages import Message
+from hpcdvc.pages.messages import Message, numbers
 from hpcdvc.pages.page import STATIC, Page
 
 #: Actions of one message, correlations and browsers that are remembered, at most.
@@ -39,7 +41,7 @@ class EregPage(Page):
     """
 
     files: ClassVar[Mapping[str, Path]] = {name: STATIC / file for name, file in _FILES.items()}
-    reading: ClassVar[frozenset[str]] = frozenset({"look"})
+    reading: ClassVar[frozenset[str]] = frozenset({"look", "detail"})
     measure: ClassVar[Measure] = staticmethod(correlation)
 
     def __init__(
@@ -74,8 +76,10 @@ class EregPage(Page):
         }
         return facts | {name: getattr(motion, name) for name in (*TOLD, "landmarks", "pending")} | motion.parts()
 
-    def answer(self, message: dict[str, Any]) -> Message:
+    def answer(self, message: dict[str, Any]) -> Message | Future:
         """Do the actions of an `act` message, and give the state after them, and the planes that a browser has not got.
+
+        Of a `detail` message: a part of a view as the images themselves have it, later.
 
         Raises
         ------
@@ -83,10 +87,12 @@ class EregPage(Page):
             The message is none of this page.
         """
         said = ""
+        if message["type"] == "detail":
+            return self._detail(message)
         if message["type"] == "act":
             said = self._act(message)
         elif message["type"] != "look":
-            raise UserError("this page knows the messages act and look")
+            raise UserError("this page knows the messages act, look and detail")
         content, planes = self._picture(message.get("have"), message.get("exact") is True)
         return Message("drawn", {"said": said, "state": self.state(), **content}, planes, message.get("exact") is True)
 
@@ -193,8 +199,8 @@ class EregPage(Page):
         motion, shown = self.motion, self.images.shown
         if shown is None:
             return {}, {}
-        numbers = {view: slice_of(motion, shown.im2, view) for view in motion.views}
-        key = [motion.revision, shown.number, *numbers.values()]
+        slices = {view: slice_of(motion, shown.im2, view) for view in motion.views}
+        key = [motion.revision, shown.number, *slices.values()]
         if self._drawn[0] != key:
             same = self._drawn[0][1:2] == [shown.number]  # the levels, not those of the first look
             drawn = self._draw(shown, self._drawn[1] if same else ())
@@ -209,7 +215,7 @@ class EregPage(Page):
             "key": key,
             "exact": exact,
             "whole": shown.number,
-            "slices": numbers,
+            "slices": slices,
             "size": shown.im2.size,
             "first": shown.im2.first,
             "figures": self._drawn[2],
@@ -218,6 +224,23 @@ class EregPage(Page):
             "histograms": shown.histograms,
         }
         return content, planes
+
+    def _detail(self, message: dict[str, Any]) -> Future:
+        """A part of a view at full resolution, where that can be had."""
+        motion, shown, view = self.motion, self.images.shown, message.get("view")
+        if shown is None or not isinstance(view, int) or view not in motion.views:
+            raise UserError("there is no such view")
+        ranges = [numbers(message, name, (2,)) for name in ("down", "right")]
+        axes = motion.views[view]
+        sizes = [self.images.im1.shape[axis] for axis in axes[1:]]
+        spans = [tuple(np.clip(span, 0, n - 1).astype(int).tolist()) for span, n in zip(ranges, sizes, strict=True)]
+        region = Region(axes, tuple(motion.point), *((min(span), max(span)) for span in spans))
+        content = {"view": view, "key": self._drawn[0], "corner": [region.down[0], region.right[0]]}
+        matrix, images = motion.matrix, self.images
+        finer = region.step < max(shown.im2.size)
+        return self.hub.aside(
+            lambda: detailed(images, region, matrix, content) if finer else Message("detail", content)
+        )
 
     def _draw(self, shown: Shown, before: Iterable[Drawn]) -> list[Drawn]:
         return draw(self.motion, shown, before)

@@ -8,7 +8,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo, open_mask, open_volume
-from hpcdvc.pages.levels import Level, factor_of, level_of, preview
+from hpcdvc.pages.levels import Level, factor_of, kept_level, level_of, preview
 from hpcdvc.pages.planes import grey_window
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration import levels as registration
@@ -81,19 +81,36 @@ class PairOfImages:
 
     def load(self, tell: Callable[[str], None]) -> None:
         """Make what is looked at, at first of few planes; `tell` says how far it is, "" when something new is there."""
-        if self.factor > 1:
-            tell("a first look")
-            levels = (preview(info, self.factor) for info in (self.im1, self.im2))
-            self.shown = Shown.of(*levels, alike=self.alike)
+        levels = [self._first_look(info, tell) for info in (self.im1, self.im2)]
+        if all(levels):
+            self._show(levels)
             tell("")
-        levels = []
-        for info in (self.im1, self.im2):
-            tell(f"reading {info.spec}")
-            levels.append(
-                level_of(info, self.factor, progress=lambda part, info=info: tell(f"{info.spec}: {100 * part:.0f} %"))
-            )
-        self.shown = Shown.of(*levels, number=1, alike=self.alike)
+        for k, info in enumerate((self.im1, self.im2)):
+            if levels[k] is None or not levels[k].exact:
+                levels[k] = self._read(info, levels[k], tell)
+        if self.shown is None or self.shown.number == 0:
+            self._show(levels)
         tell("")
+
+    def _first_look(self, info: VolumeInfo, tell: Callable[[str], None]) -> Level | None:
+        """What there is at once of an image: the level that is kept, or a preview; None where it is shown as it is."""
+        if self.factor == 1:
+            return None
+        kept = kept_level(info, self.factor)
+        if kept is None:
+            tell(f"a first look at {info.spec}")
+        return kept or preview(info, self.factor)
+
+    def _read(self, info: VolumeInfo, before: Level | None, tell: Callable[[str], None]) -> Level:
+        """The level of an image, in the place of its preview."""
+        tell(f"reading {info.spec}")
+        return level_of(
+            info, self.factor, progress=lambda part: tell(f"{info.spec}: {100 * part:.0f} %"), before=before
+        )
+
+    def _show(self, levels: list[Level]) -> None:
+        exact = all(level.exact for level in levels)
+        self.shown = Shown.of(*levels, number=int(exact), alike=self.alike)
 
     @property
     def middle(self) -> np.ndarray:

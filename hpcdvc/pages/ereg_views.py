@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcdvc.pages.ereg_images import Shown
+from hpcdvc.pages.detail import Region, detail
+from hpcdvc.pages.ereg_images import PairOfImages, Shown
 from hpcdvc.pages.ereg_state import EregState
 from hpcdvc.pages.levels import Level
+from hpcdvc.pages.messages import Message
 from hpcdvc.pages.planes import as_bytes, cut, through_phi
 
 #: Pixels of a plane that the figures are found from, about.
@@ -122,3 +124,23 @@ def planes_of(drawn: list[Drawn], windows: tuple, had: dict[int, int]) -> dict[s
         if had.get(plane.view) != plane.number:
             planes[f"im2 {plane.view}"] = as_bytes(np.nan_to_num(plane.im2), windows[1])
     return planes
+
+
+def detailed(images: PairOfImages, region: Region, phi: np.ndarray, content: dict) -> Message:
+    """A part of a view as the images themselves have it, lossless; without planes where too much would have to be read.
+
+    Parameters
+    ----------
+    images : both
+    region : of the view
+    phi : (4, 4) about the centre of im1
+    content : of the message, to which the size of pixels is added
+    """
+    plane, windows = region.plane(), images.shown.windows
+    planes = {}
+    fixed = detail(images.im2, plane, region.shape)
+    moved = fixed and detail(images.im1, through_phi(plane, phi, images.middle), region.shape)
+    if moved:
+        planes = {"im1": as_bytes(moved[0], windows[0]), "inside": (moved[1] * fixed[1]).astype(np.int8)}
+        planes["im2"] = as_bytes(fixed[0], windows[1])
+    return Message("detail", content | {"size": [region.step, region.step]}, planes)

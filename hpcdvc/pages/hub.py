@@ -4,11 +4,12 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
 
 from hpcdvc.errors import RunError, UserError
+from hpcdvc.pages.aside import Aside
 from hpcdvc.pages.autosave import Autosave
 from hpcdvc.pages.messages import Message, pack, unpack
 from hpcdvc.pages.page import Page
@@ -47,6 +48,7 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._one = ThreadPoolExecutor(1, "page")
         self._autosave = Autosave(self._save)
+        self._aside, self._late = Aside(), set()
         self.over = asyncio.Event()
         self._job: threading.Event | None = None
         self._failed = ""
@@ -74,14 +76,23 @@ class Hub:
             message = unpack(data)
             number = message.get("number") if isinstance(message.get("number"), int) else None
             answer = await self._answer(client, message)
-        except (UserError, RunError) as error:
-            answer = Message("error", {"text": str(error)})
-        except Exception:
-            log.exception("a message of the page was not understood")
-            answer = Message("error", {"text": "this did not work; the terminal of the command says more"})
-        client.tell(pack(answer, number))
+        except Exception as error:
+            answer = _complaint(error)
+        if isinstance(answer, Future):  # the next message shall not wait for it
+            task = self._loop.create_task(self._answer_late(client, answer, number))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+        else:
+            client.tell(pack(answer, number))
 
-    async def _answer(self, client: Client, message: dict[str, Any]) -> Message:
+    async def _answer_late(self, client: Client, answer: Future, number: int | None) -> None:
+        try:
+            found = await asyncio.wrap_future(answer)
+        except Exception as error:
+            found = _complaint(error)
+        client.tell(pack(found, number))
+
+    async def _answer(self, client: Client, message: dict[str, Any]) -> Message | Future:
         if message["type"] == "take over":
             self.writer = client
             for one in self.clients:
@@ -147,6 +158,10 @@ class Hub:
         with suppress(RuntimeError):
             self._one.submit(_logged, call)
 
+    def aside(self, call: Callable[[], Message]) -> Future:
+        """Let a thread beside that of `answer` call this: what `answer` may return where it takes longer."""
+        return self._aside.submit(call)
+
     def finish(self) -> None:
         """Let the server end, as when the command is told to."""
         with suppress(RuntimeError):
@@ -184,6 +199,14 @@ class Hub:
         except Exception:
             log.exception("work for the page has failed")
             self.tell(Message("error", {"text": "this did not work; the terminal of the command says more"}))
+
+
+def _complaint(error: Exception) -> Message:
+    """What is told of an error."""
+    if isinstance(error, UserError | RunError):
+        return Message("error", {"text": str(error)})
+    log.error("a message of the page was not understood", exc_info=error)
+    return Message("error", {"text": "this did not work; the terminal of the command says more"})
 
 
 def _logged(call: Callable[[], None]) -> None:

@@ -83,13 +83,27 @@ def preview(info: VolumeInfo, factor: int, labels: bool = False) -> Level:
     return _level(out, cells, exact=labels or depth == 1)
 
 
-def level_of(info: VolumeInfo, factor: int, labels: bool = False, progress: Progress = lambda share: None) -> Level:
+def kept_level(info: VolumeInfo, factor: int, labels: bool = False) -> Level | None:
+    """The level of a volume from the cache, or None; see `preview`."""
+    cells = _cells(info, factor)
+    array = _cached(_place(info, factor, labels), cells.count, _kept(info))
+    return None if array is None else _level(array, cells)
+
+
+def level_of(
+    info: VolumeInfo,
+    factor: int,
+    labels: bool = False,
+    progress: Progress = lambda share: None,
+    before: Level | None = None,
+) -> Level:
     """The level of a volume: the volume itself where the factor is 1, else from the cache, else made and put there.
 
     Parameters
     ----------
     info, factor, labels : see `preview`
     progress : see `Progress`
+    before : a preview, which becomes exact plane by plane: no memory is taken for a second level
 
     Raises
     ------
@@ -98,12 +112,18 @@ def level_of(info: VolumeInfo, factor: int, labels: bool = False, progress: Prog
     cells = _cells(info, factor)
     if factor == 1:
         return _level(open_volume(info), cells)
-    path = _place(info, factor, labels)
-    array = _cached(path, cells.count, _kept(info))
-    if array is None:
-        array = preview(info, factor, True).array if labels else _means(info, cells, progress)
-        _keep(path, array)
-    return _level(array, cells)
+    kept = kept_level(info, factor, labels)
+    if kept is not None:
+        return kept
+    if labels:
+        made = preview(info, factor, True)
+    else:
+        array = np.empty(cells.count, _kept(info)) if before is None else before.array
+        array.flags.writeable = True
+        _means(info, cells, array, progress)
+        made = _level(array, cells)
+    _keep(_place(info, factor, labels), made.array)
+    return made
 
 
 def _cells(info: VolumeInfo, factor: int) -> Cells:
@@ -123,16 +143,15 @@ def _level(array: np.ndarray, cells: Cells, exact: bool = True) -> Level:
     return Level(array, size, np.array(cells.top) + (size - 1) / 2, exact)
 
 
-def _means(info: VolumeInfo, cells: Cells, progress: Progress) -> np.ndarray:
+def _means(info: VolumeInfo, cells: Cells, out: np.ndarray, progress: Progress) -> None:
     """Means of cells, read a few layers of cells at a time: those of planes that are stored together at once."""
-    depth, out = cells.size[0], np.empty(cells.count, _kept(info))
+    depth = cells.size[0]
     at_once = max(1, -(-info.depth // depth))
     for k in range(0, len(out), at_once):
         stop = min(k + at_once, len(out))
         planes = read_planes(info, cells.top[0] + k * depth, cells.top[0] + stop * depth)
         out[k:stop] = _binned(planes, Cells(cells.size, (stop - k, *out.shape[1:]), cells.top), labels=False)
         progress(stop / len(out))
-    return out
 
 
 def _binned(planes: np.ndarray, cells: Cells, labels: bool) -> np.ndarray:

@@ -261,3 +261,34 @@ def test_images_in_two_dimensions(browser, tmp_path):
         np.testing.assert_allclose(phi[1:3, 3], FLAT_FIELD.shift, atol=0.5)
         browser.close_tab(tab)
     assert os.listdir(tmp_path / "out")
+
+
+def test_what_is_looked_at_closely_is_shown_as_the_images_have_it(browser, folder):
+    with serve(folder, "--bin", "2") as served:
+        tab = browser.open(served.url)
+        browser.wait(f"{DRAWN} && ereg.whole")
+        assert browser.evaluate("ereg.views.get(1).detail") is None
+        for _ in range(8):
+            browser.wheel(".view canvas", -100, "Control")
+        browser.wait("ereg.views.get(1).detail")
+        browser.evaluate(
+            "(e => { e.value = 'im2'; e.dispatchEvent(new Event('input')); })(document.getElementById('mode'))"
+        )
+        browser.wait(f"{DRAWN} && ereg.state.mode === 'im2' && ereg.views.get(1).layers.length === 2")
+        left, top, right, bottom = browser.evaluate(
+            "(({ corner, shape }) => [corner[1], corner[0], corner[1] + shape[1], corner[0] + shape[0]])"
+            "(ereg.views.get(1).detail)"
+        )
+        assert 0 < left < right < SHAPE[2] and 0 < top < bottom < SHAPE[1]
+        seen = browser.evaluate(
+            "(() => { const p = ereg.views.get(1).layers[1].picture;"
+            "return Array.from(p.getContext('2d').getImageData(0, 0, p.width, p.height).data); })()"
+        )
+        (window, _) = browser.evaluate("ereg.greys.windows")
+        plane = pair_of()[1][round(browser.evaluate("ereg.state.point[0]") + 0.1), top:bottom, left:right]
+        assert seen[0::4] == as_bytes(plane.astype(np.float32), window).ravel().tolist()
+        browser.key("ArrowRight")
+        browser.wait("ereg.views.get(1).detail === null")
+        browser.wait("ereg.views.get(1).detail && ereg.state.phi[2][3] === 1")
+        assert browser.errors == []
+        browser.close_tab(tab)

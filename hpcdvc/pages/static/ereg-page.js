@@ -30,7 +30,7 @@ export class EregPage {
       have: () => this.have(),
       answered: (answer) => this.answered(answer),
       refused: (text) => this.say(text),
-      idle: () => this.sharpen(),
+      idle: () => this.rest(),
     });
     setInterval(() => this.flicker(), FLICKER);
     setInterval(() => !this.actions.writer && this.actions.look(), LOOK);
@@ -119,6 +119,7 @@ export class EregPage {
     if (answer.key) {
       const { size, first, figures, history, windows, histograms } = answer;
       Object.assign(this, { size, first, figures, history, greys: { windows }, histograms });
+      if (String(answer.key) !== String(this.picture)) this.views.forEach((view) => view.forget());
       await this.takePlanes(answer);
       this.picture = answer.key;
       this.whole = answer.whole;
@@ -128,10 +129,29 @@ export class EregPage {
     this.panel.show();
   }
 
-  /** All is done: ask for the planes as they are, when that lasts. */
-  sharpen() {
+  /** Nothing moves any more: when that lasts, ask for the planes as they are, and for finer ones of what is seen. */
+  rest() {
     clearTimeout(this.timer);
-    if (this.picture && !this.isExact) this.timer = setTimeout(() => this.actions.look(true), EXACT);
+    if (!this.picture || this.actions.busy) return;
+    this.timer = setTimeout(() => (this.isExact ? this.refine() : this.actions.look(true)), EXACT);
+  }
+
+  /** Ask for what is seen as the images themselves have it, of the view that is chosen first. */
+  async refine() {
+    const key = String(this.picture);
+    const chosen = this.views.get(this.state.view);
+    for (const view of [chosen, ...[...this.views.values()].filter((other) => other !== chosen)]) {
+      const part = view.wanted();
+      if (!part) continue;
+      const answer = await this.link.send({ type: "detail", ...part }).catch(() => null);
+      if (!answer || String(answer.key) !== key || String(this.picture) !== key || this.actions.busy) return view.forget();
+      if (!answer.planes.length) continue;
+      const numbers = await Promise.all(answer.planes.map((plane) => (plane.dtype === "u1" ? greyOf(plane) : numbersOf(plane))));
+      const arrays = Object.fromEntries(answer.planes.map((plane, k) => [plane.name, numbers[k]]));
+      view.detail = { ...arrays, shape: answer.planes[0].shape, corner: answer.corner, size: answer.size };
+      view.compose();
+      view.draw();
+    }
   }
 
   async takePlanes(answer) {

@@ -6,69 +6,66 @@ import { SliceView } from "./views.js";
 export const BLUE_TO_RED = [[5, 48, 97], [33, 102, 172], [67, 147, 195], [146, 197, 222], [209, 229, 240], [247, 247, 247],
   [253, 219, 199], [244, 165, 130], [214, 96, 77], [178, 24, 43], [103, 0, 31]];
 
-/** How two grey values become a colour, by mode: sets r, g, b of `pixel`. */
+// screen pixels of a pixel of the planes from which on finer ones are asked for
+const FINER = 1.3;
+// colours of canvas pixels, as one number
+const packed = (r, g, b) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+const GREY = Uint32Array.from({ length: 256 }, (_, v) => packed(v, v, v));
+const DIFFERENCES = Uint32Array.from({ length: 511 }, (_, k) => {
+  const place = (k / 510) * (BLUE_TO_RED.length - 1);
+  const low = Math.min(Math.floor(place), BLUE_TO_RED.length - 2);
+  return packed(...BLUE_TO_RED[low].map((v, c) => Math.round(v + (place - low) * (BLUE_TO_RED[low + 1][c] - v))));
+});
+const NOTHING = GREY[90];
+
+/** How two grey values become a colour, by mode; where im1 has no value, `outside`. */
 const MODES = {
-  colours(a, b, pixel, state) {
-    if (state.swapped) [pixel[0], pixel[1], pixel[2]] = [a, (a + b) / 2, b];
-    else [pixel[0], pixel[1], pixel[2]] = [a, b, a];
-  },
-  blend(a, b, pixel, state) {
-    pixel.fill((1 - state.blend) * a + state.blend * b);
-  },
-  difference(a, b, pixel) {
-    const place = ((b - a + 255) / 510) * (BLUE_TO_RED.length - 1);
-    const low = Math.min(Math.floor(place), BLUE_TO_RED.length - 2);
-    for (let k = 0; k < 3; k++) pixel[k] = BLUE_TO_RED[low][k] + (place - low) * (BLUE_TO_RED[low + 1][k] - BLUE_TO_RED[low][k]);
-  },
-  absolute(a, b, pixel) {
-    pixel.fill(Math.abs(b - a));
-  },
-  im1(a, b, pixel) {
-    pixel.fill(a);
-  },
-  im2(a, b, pixel) {
-    pixel.fill(b);
-  },
+  colours: () => ({ inside: (a, b) => packed(a, b, a), outside: (b) => packed(0, b, 0) }),
+  swapped: () => ({ inside: (a, b) => packed(a, (a + b) >> 1, b), outside: (b) => packed(0, b >> 1, b) }),
+  blend: ({ blend }) => ({ inside: (a, b) => GREY[Math.round((1 - blend) * a + blend * b)], outside: (b) => GREY[b] }),
+  difference: () => ({ inside: (a, b) => DIFFERENCES[b - a + 255], outside: () => NOTHING }),
+  absolute: () => ({ inside: (a, b) => GREY[Math.abs(b - a)], outside: () => NOTHING }),
+  im1: () => ({ inside: (a) => GREY[a], outside: () => GREY[0] }),
+  im2: () => ({ inside: (a, b) => GREY[b], outside: (b) => GREY[b] }),
 };
 
-/** A picture of planes { im1, inside, im2, shape, corner, size } in the mode of `state`; `tile` is the edge of the squares of the checkerboard, voxels. */
+/** Fills the colours of a checkerboard of both images, squares of `tile` voxels. */
+function checkerboard({ im1, inside, im2, shape, corner, size }, colours, tile) {
+  const square = (k, axis) => Math.floor((corner[axis] + k * size[axis] + 0.5) / tile);
+  for (let i = 0, k = 0; i < shape[0]; i++) {
+    for (let j = 0; j < shape[1]; j++, k++) {
+      const first = (square(i, 0) + square(j, 1)) % 2 === 0;
+      colours[k] = GREY[first ? (inside[k] ? im1[k] : 0) : im2[k]];
+    }
+  }
+}
+
+/** A picture of planes { im1, inside, im2, shape, corner, size } in the mode of `state`; `tile`: edge of the squares of the
+ * checkerboard, voxels; `before`: a picture that may be used again. */
 export function compose(planes, state, tile, phase, before) {
   const [rows, columns] = planes.shape;
   const same = before && before.width === columns && before.height === rows;
   const picture = same ? before : new OffscreenCanvas(columns, rows);
   const context = picture.getContext("2d");
   const image = context.createImageData(columns, rows);
-  let { mode } = state;
+  const colours = new Uint32Array(image.data.buffer);
+  let mode = state.mode === "colours" && state.swapped ? "swapped" : state.mode;
   if (state.flicker) mode = phase ? "im2" : "im1";
-  const colour = MODES[mode];
-  const pixel = [0, 0, 0];
-  const black = mode === "colours" || mode === "im1";
-  const square = (k, axis) => Math.floor((planes.corner[axis] + k * planes.size[axis] + 0.5) / tile);
-  for (let i = 0, k = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++, k++) {
-      const b = planes.im2[k];
-      const inside = planes.inside[k];
-      if (mode === "checkerboard") {
-        const first = (square(i, 0) + square(j, 1)) % 2 === 0;
-        pixel.fill(first && inside ? planes.im1[k] : first ? 0 : b);
-      } else if (inside || black) colour(inside ? planes.im1[k] : 0, b, pixel, state);
-      else if (mode === "difference" || mode === "absolute") pixel.fill(90);
-      else pixel.fill(b);
-      image.data[4 * k] = pixel[0];
-      image.data[4 * k + 1] = pixel[1];
-      image.data[4 * k + 2] = pixel[2];
-      image.data[4 * k + 3] = 255;
-    }
+  if (mode === "checkerboard") checkerboard(planes, colours, tile);
+  else {
+    const { im1, im2, inside } = planes;
+    const colour = MODES[mode](state);
+    for (let k = 0; k < colours.length; k++) colours[k] = inside[k] ? colour.inside(im1[k], im2[k]) : colour.outside(im2[k]);
   }
   context.putImageData(image, 0, 0);
   return picture;
 }
 
 export class View extends SliceView {
-  // page: state, push(action), greys.windows, size, phase, marking, moved()
+  // page: state, push(action), greys.windows, size, phase, marking, moved(), rest()
   constructor(page, number, axes) {
     super(number, axes, page.shape);
-    Object.assign(this, { page, planes: null, slice: null, exact: false });
+    Object.assign(this, { page, planes: null, detail: null, asked: "", slice: null, exact: false });
   }
 
   /** Take planes that the server has sent, { im1, inside, im2 } as far as they are new. */
@@ -79,9 +76,31 @@ export class View extends SliceView {
   compose() {
     if (!this.planes || !this.planes.im1 || !this.planes.im2) return;
     const tile = Math.max(this.shape[this.down], this.shape[this.right]) / this.page.state.tiles;
-    const before = this.layers.length ? this.layers[0].picture : null;
-    const picture = compose(this.planes, this.page.state, tile, this.page.phase, before);
-    this.setLayers([{ picture, corner: this.planes.corner, size: this.planes.size }]);
+    const { state, phase } = this.page;
+    this.setLayers([this.planes, this.detail].filter(Boolean).map((planes, k) => ({
+      picture: compose(planes, state, tile, phase, this.layers[k] && this.layers[k].picture),
+      corner: planes.corner,
+      size: planes.size,
+    })));
+  }
+
+  /** What is seen has changed: what was finer is of what was seen before. */
+  forget() {
+    Object.assign(this, { detail: null, asked: "" });
+  }
+
+  /** The part to ask for in voxels of the images, or null: pixels of the screen are not finer than those that are there. */
+  wanted() {
+    const { down, right, scale } = this.region();
+    const finer = scale * Math.max(...this.page.size) > FINER && down[1] >= down[0] && right[1] >= right[0];
+    const asked = JSON.stringify([down, right]);
+    if (!finer || asked === this.asked) return null;
+    this.asked = asked;
+    return { view: this.number, down, right };
+  }
+
+  looked() {
+    this.page.rest();
   }
 
   crossHair() {
@@ -133,16 +152,19 @@ export class View extends SliceView {
     page.push({ do: "turn", view: this.number, degrees: ((((turned + 180) % 360) + 360) % 360) - 180, stroke });
   }
 
-  /** Coordinates and grey values. */
+  /** Coordinates and grey values, of the finest planes that are there. */
   under(point) {
     if (!this.planes || !this.holds(point)) return "";
-    const { corner, size, shape, im1, im2, inside } = this.planes;
+    const text = [this.detail, this.planes].filter(Boolean).map((planes) => this.greys(planes, point)).find(Boolean);
+    return text ? `ZYX ${point.map((value) => value.toFixed(1)).join(" ")}  ${text}` : "";
+  }
+
+  greys({ corner, size, shape, im1, im2, inside }, point) {
     const cell = [this.down, this.right].map((axis, k) => Math.floor((point[axis] - corner[k]) / size[k] + 0.5));
     if (!cell.every((value, k) => value >= 0 && value < shape[k])) return "";
     const k = cell[0] * shape[1] + cell[1];
     const [first, second] = this.page.greys.windows;
     const grey = (value, [low, high]) => (low + ((high - low) * value) / 255).toPrecision(4);
-    const place = point.map((value) => value.toFixed(1)).join(" ");
-    return `ZYX ${place}  im1 ${inside[k] ? grey(im1[k], first) : "-"}  im2 ${grey(im2[k], second)}`;
+    return `im1 ${inside[k] ? grey(im1[k], first) : "-"}  im2 ${grey(im2[k], second)}`;
   }
 }
