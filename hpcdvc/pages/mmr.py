@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from copy import copy
 from dataclasses import asdict
 from pathlib import Path
@@ -55,7 +56,7 @@ class MmrPage(EregPage):
         **{name: STATIC / file for name, file in _FILES.items()},
         **{name: STATIC / name for name in _OWN},
     }
-    reading: ClassVar[frozenset[str]] = frozenset({"look", "joint", "slices"})
+    reading: ClassVar[frozenset[str]] = EregPage.reading | {"joint", "slices"}
     measure: ClassVar[Measure] = staticmethod(ratio)
 
     motion: MmrState
@@ -88,7 +89,7 @@ class MmrPage(EregPage):
         found = motion.found and {**motion.found, "now": motion.found["of"] == self._mark(motion)}
         return super().state() | {"picked": asdict(motion.picked), "found": found, "choice": BINS}
 
-    def answer(self, message: dict[str, Any]) -> Message:
+    def answer(self, message: dict[str, Any]) -> Message | Future:
         """Answer `joint` (the histogram and its phases) and `slices`; else see `EregPage.answer`."""
         if message["type"] == "joint":
             return self._joint(message)

@@ -5,9 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.multimodal.components import MOST_PHASES
-from hpcdvc.multimodal.settings import AUTO, BRIGHTEST
-from hpcdvc.pages.mmr_state import BINS, MmrState, Peak, whole_box
+from hpcdvc.pages.mmr_state import BINS, MmrState, Peak, count_of, ranges_of, whole_box
 
 #: Largest coordinate that is taken.
 FARTHEST = 2**31
@@ -88,26 +86,12 @@ def _set(state: MmrState, action: dict, _: list) -> None:
         low = np.clip(_numbers(action, "thresholds", (2,)), 0, state.picked.bins - 1)
         state.pick(thresholds=tuple(low.tolist()), peaks=None)
     if "ranges" in action:
-        state.pick(ranges=_ranges(action["ranges"]), peaks=None)
-
-
-def _ranges(given: object) -> tuple[tuple[float | None, float | None], ...]:
-    match given:
-        case [[low1, high1], [low2, high2]]:
-            found = (low1, high1), (low2, high2)
-            plain = [v for pair in found for v in pair if v is not None]
-            numbers = all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= BRIGHTEST for v in plain)
-            if numbers and all(None in pair or pair[0] < pair[1] for pair in found):
-                return tuple(tuple(None if v is None else float(v) for v in pair) for pair in found)
-    raise UserError("grey values: lowest and highest of im1 and of im2, the lowest less than the highest")
+        state.pick(ranges=ranges_of(action["ranges"]), peaks=None)
 
 
 def _find(state: MmrState, action: dict, _: list) -> None:
     """Let peaks be found by themselves."""
-    count = action.get("count", AUTO)
-    if count != AUTO and (isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_PHASES):
-        raise UserError(f"phases: 1 to {MOST_PHASES}, or {AUTO}")
-    state.pick(n_phases=count, peaks=None)
+    state.pick(n_phases=count_of(action.get("count")), peaks=None)
 
 
 def _add(state: MmrState, action: dict, peaks: list[Peak]) -> None:

@@ -11,8 +11,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.multimodal.phases_file import PhasesFile, phases_text, read_phases
 from hpcdvc.output import files
-from hpcdvc.pages.mmr_joint import picked_of
-from hpcdvc.pages.mmr_state import MmrState
+from hpcdvc.pages.mmr_state import Box, MmrState, Picked, count_of, ranges_of
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,10 @@ def state_of(phases: PhasesFile, path: str, state: MmrState) -> MmrState:
     """
     page = phases.page or {}
     try:
-        picked = picked_of(phases, page, state.shape)
+        picked = picked_of(phases, page, state.picked.box)
         phi = at_points(phases.phi, state.centre if phases.centre is None else phases.centre, state.centre[None])[0]
-        found = MmrState(state.shape, picked=replace(picked, box=picked.box or state.picked.box), rigid=phases.rigid)
+        phases.margin(state.shape)  # the box lies in im1
+        found = MmrState(state.shape, picked=picked, rigid=phases.rigid)
         found.set_phi(phi)
         found.past, found.start, found.found = [], found.phi, checked_found(page.get("found"))
         found.point = [float(value) for value in page.get("point", found.point)]
@@ -104,6 +104,33 @@ def state_of(phases: PhasesFile, path: str, state: MmrState) -> MmrState:
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: what the page has kept there is damaged ({error}); --force begins anew") from None
     return found
+
+
+def picked_of(phases: PhasesFile, page: dict[str, Any], box: Box) -> Picked:
+    """What was picked, of a file; without a box it is this one.
+
+    Raises
+    ------
+    UserError, KeyError, TypeError, ValueError
+        It is none.
+    """
+    n = phases.mixture.n_phases
+    peaks = page.get("peaks", [(*mean, phases.bins / 2) for mean in phases.mixture.means[:n].tolist()])
+    if peaks is not None:
+        array = np.array(peaks, float)
+        if array.shape != (len(peaks), 3) or not (np.isfinite(array).all() and (array >= 0).all()):
+            raise ValueError("peaks have two bins and a reach each")
+        peaks = tuple(map(tuple, array.tolist()))
+    ranges = page.get("ranges", phases.ranges and [[grey.low, grey.high] for grey in phases.ranges])
+    return Picked(
+        box=phases.box or box,
+        bins=phases.bins,
+        ranges=ranges_of(ranges) if ranges else Picked.ranges,
+        thresholds=phases.thresholds,
+        n_phases=count_of(page.get("n_phases", Picked.n_phases)),
+        peaks=peaks,
+        coverage=phases.coverage,
+    )
 
 
 def checked_found(found: object) -> dict | None:

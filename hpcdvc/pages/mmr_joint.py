@@ -18,7 +18,7 @@ from hpcdvc.multimodal.tables import Tables
 from hpcdvc.multimodal.verdict import explains
 from hpcdvc.pages.ereg_images import PairOfImages
 from hpcdvc.pages.ereg_jobs import TeamOfOne
-from hpcdvc.pages.mmr_state import MmrState, Peak, Picked
+from hpcdvc.pages.mmr_state import MmrState, Peak
 
 #: Voxels that are counted before the page is told, and can say stop.
 AT_A_TIME = 2**23
@@ -197,27 +197,3 @@ def phases_of(state: MmrState, ranges: tuple | None, mixture: Mixture | None, se
         state.matrix, state.centre, picked.bins, search.crop, ranges, picked.thresholds, mixture, not none,
         picked.box, state.rigid, picked.coverage, page,
     )  # fmt: skip
-
-
-def picked_of(phases: PhasesFile, page: dict, shape: tuple[int, int, int]) -> Picked:
-    """What was picked, of a file.
-
-    Raises
-    ------
-    UserError, KeyError, TypeError, ValueError
-        It is none.
-    """
-    n = phases.mixture.n_phases
-    peaks = page.get("peaks", [(*mean, phases.bins / 2) for mean in phases.mixture.means[:n].tolist()])
-    ranges = page.get("ranges", phases.ranges and [(grey.low, grey.high) for grey in phases.ranges])
-    margin = phases.margin(shape)
-    box = phases.box if margin else None
-    return Picked(
-        box=box or (),
-        bins=phases.bins,
-        ranges=tuple(tuple(pair) for pair in ranges) if ranges else Picked.ranges,
-        thresholds=phases.thresholds,
-        n_phases=page.get("n_phases", Picked.n_phases),
-        peaks=None if peaks is None else tuple(tuple(map(float, peak)) for peak in peaks),
-        coverage=phases.coverage,
-    )

@@ -6,7 +6,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.multimodal.components import MOST_PHASES
-from hpcdvc.multimodal.settings import AUTO
+from hpcdvc.multimodal.settings import AUTO, BRIGHTEST
 from hpcdvc.pages.ereg_state import EregState, Outcome
 
 #: Bins of the joint histogram that can be chosen.
@@ -16,6 +16,7 @@ SMALLEST, CLOSEST = 8, 1.0
 
 Peak = tuple[float, float, float]
 Box = tuple[tuple[int, int], ...]
+Ranges = tuple[tuple[float | None, float | None], ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Picked:
 
     box: Box
     bins: int = 128
-    ranges: tuple[tuple[float | None, float | None], ...] = ((None, None), (None, None))
+    ranges: Ranges = ((None, None), (None, None))
     thresholds: tuple[float, float] = (0, 0)
     n_phases: int | str = AUTO
     peaks: tuple[Peak, ...] | None = None
@@ -114,3 +115,34 @@ def inside_box(box: list, shape: tuple[int, int, int]) -> Box:
         first = min(max(round(first), 0), n - least)
         found.append((first, min(max(round(stop), first + least), n)))
     return tuple(found)
+
+
+def ranges_of(given: object) -> Ranges:
+    """Lowest and highest grey value of im1 and of im2, each may be None, as a browser or a file says them.
+
+    Raises
+    ------
+    UserError
+        They are none.
+    """
+    match given:
+        case [[low1, high1], [low2, high2]]:
+            found = (low1, high1), (low2, high2)
+            plain = [v for pair in found for v in pair if v is not None]
+            numbers = all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= BRIGHTEST for v in plain)
+            if numbers and all(None in pair or pair[0] < pair[1] for pair in found):
+                return tuple(tuple(None if v is None else float(v) for v in pair) for pair in found)
+    raise UserError("grey values: lowest and highest of im1 and of im2, the lowest less than the highest")
+
+
+def count_of(given: object) -> int | str:
+    """A number of phases, or "auto".
+
+    Raises
+    ------
+    UserError
+        It is none.
+    """
+    if given == AUTO or (isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MOST_PHASES):
+        return given
+    raise UserError(f"phases: 1 to {MOST_PHASES}, or {AUTO}")
