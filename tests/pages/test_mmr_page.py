@@ -75,7 +75,7 @@ def test_peaks(page):
     moved = joint(page)
     assert moved["peaks"][0] == pytest.approx((first["peaks"][0][0] + 1, first["peaks"][0][1], 9))
     assert np.trace(moved["phases"][0]["covariance"]) < np.trace(first["phases"][0]["covariance"])
-    act(page, {"do": "add-peak", "at": [first["peaks"][1][0] + 1, first["peaks"][1][1]]}, n=3)
+    act(page, {"do": "add-peak", "at": list(first["peaks"][1][:2])}, n=3)
     merged = joint(page)
     assert len(merged["peaks"]) == 3 and len(merged["phases"]) == len(merged["kept"]) == 2 and 0 in merged["kept"]
     act(page, {"do": "remove-peak", "number": 0}, {"do": "remove-peak", "number": 1}, n=5)
