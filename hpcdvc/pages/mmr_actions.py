@@ -63,8 +63,8 @@ def _box(state: MmrState, action: dict, _: list) -> None:
 
 
 def _move_box(state: MmrState, action: dict, _: list) -> None:
-    """Move ends of the box by voxels; where both of an axis move, its length stays."""
-    by = _numbers(action, "ends", (3, 2))
+    """Move ends of the box by steps of whole voxels; where both of an axis move, its length stays."""
+    by = _numbers(action, "ends", (3, 2)) * max(1, round(state.step))
     box = []
     for (first, stop), (low, high), n in zip(state.picked.box, by, state.shape, strict=True):
         if low == high:
@@ -79,8 +79,9 @@ def _set(state: MmrState, action: dict, _: list) -> None:
         if action["bins"] not in BINS:
             raise UserError(f"bins: one of {', '.join(map(str, BINS))}")
         state.set_bins(int(action["bins"]))
-    if "coverage" in action:
-        coverage = float(_numbers(action, "coverage", ()))
+    if "coverage" in action or "more" in action:
+        coverage = _numbers(action, "coverage", ()) if "coverage" in action else state.picked.coverage
+        coverage = float(coverage + (_numbers(action, "more", ()) if "more" in action else 0))
         state.pick(_stroke(action), coverage=min(max(coverage, 0.01), 1.0))
     if "thresholds" in action:
         low = np.clip(_numbers(action, "thresholds", (2,)), 0, state.picked.bins - 1)

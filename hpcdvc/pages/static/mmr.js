@@ -158,9 +158,8 @@ class MmrPage extends EregPage {
       const [which, sign] = ARROWS[key];
       const view = this.slices.crop.views.get(this.state.view);
       const axis = [view.across, view.down, view.right][which];
-      const by = sign * Math.max(1, Math.round(this.state.step));
       const ends = [[0, 0], [0, 0], [0, 0]];
-      ends[axis] = [shiftKey ? 0 : by, altKey ? 0 : by];
+      ends[axis] = [shiftKey ? 0 : sign, altKey ? 0 : sign];
       this.push({ do: "move-box", ends });
     }
   }
@@ -188,7 +187,7 @@ class MmrPage extends EregPage {
   phasesKey({ key, shiftKey }) {
     if (!(key in ARROWS)) return false;
     const up = ["ArrowUp", "ArrowRight", "PageUp"].includes(key);
-    this.push({ do: "set", coverage: this.state.picked.coverage + (up ? 1 : -1) * (shiftKey ? 0.1 : 0.01) });
+    this.push({ do: "set", more: (up ? 1 : -1) * (shiftKey ? 0.1 : 0.01) });
   }
 
   resultKey(event) {
