@@ -29,6 +29,7 @@ from hpcdvc.pages.page import STATIC
 
 #: Classes of grey values that the figures of planes are found from.
 CLASSES = 64
+COUNTING = "joint histogram"
 _FILES = {"": "mmr.html", **{name: name for name in (*SCRIPTS, "ereg.html")}}
 _OWN = ("mmr.js", "mmr-joint.js", "mmr-slices.js", "mmr-panels.js", "mmr.css")
 
@@ -115,7 +116,7 @@ class MmrPage(EregPage):
     @property
     def works(self) -> dict[str, tuple[str, Callable[[TeamOfOne], str]]]:
         """See `EregPage.works`."""
-        return super().works | {"run": ("registration", self._run), "joint": ("joint histogram", self._count)}
+        return super().works | {"run": ("registration", self._run), "joint": (COUNTING, self._count)}
 
     def _do(self, action: dict[str, Any]) -> str | None:
         if action.get("do") == "run":
@@ -132,6 +133,15 @@ class MmrPage(EregPage):
         """Count, where nothing else is done, and the same has not failed."""
         if not (self.job["running"] or self.loading or self._failed == made_of(self.motion)):
             self._ask("joint")
+
+    def _ask(self, what: str) -> None:
+        if self.job["name"] == COUNTING and what in self.works:  # which gives way
+            self.job = {**self.job, "running": False}
+        super()._ask(what)
+
+    def _tell(self, name: str, text: str, running: bool) -> None:
+        if name != COUNTING or self.job["name"] == COUNTING or not self.job["running"]:
+            super()._tell(name, text, running)
 
     def _work(self, name: str, work: Callable[[TeamOfOne], str], check: Callable[[], None]) -> None:
         super()._work(name, work, check)
@@ -152,17 +162,15 @@ class MmrPage(EregPage):
         return "a start is found; Enter refines it"
 
     def _count(self, team: TeamOfOne) -> str:
-        self._fresh(team)
+        self._fresh(team, COUNTING)
         return f"{self.joint.histogram.sum()} voxels in the joint histogram"
 
-    def _fresh(self, team: TeamOfOne) -> MmrState:
-        """Bring joint histogram and phases up to date, in the background; the state that they are of."""
+    def _fresh(self, team: TeamOfOne, name: str) -> MmrState:
+        """Bring joint histogram and phases up to date, as a part of a job; the state that they are of."""
         state = copy(self.motion)
         try:
             if self.joint is None or self.joint.of != made_of(state):
-                joint = count(
-                    self.images, state, self.search, team, lambda text: self._tell("joint histogram", text, True)
-                )
+                joint = count(self.images, state, self.search, team, lambda text: self._tell(name, text, True))
                 self.joint, self.ranges = joint, joint.ranges
             if self.phases is None or self.phases.of != fitted_to(state):
                 self.phases = fit(self.joint, state, self.search)
@@ -173,7 +181,7 @@ class MmrPage(EregPage):
         return state
 
     def _run(self, team: TeamOfOne) -> str:
-        state = self._fresh(team)
+        state = self._fresh(team, "registration")
         phases, mark = self._phases(state), self._mark(state)
         found = replay(self.images, phases, team, lambda text: self._tell("registration", text, True))
         self.hub.in_turn(lambda: self._keep_found(found | {"of": mark}))

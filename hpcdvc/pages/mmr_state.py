@@ -37,7 +37,7 @@ class Picked:
     box: Box
     bins: int = 128
     ranges: Ranges = ((None, None), (None, None))
-    thresholds: tuple[float, float] = (0, 0)
+    thresholds: tuple[float, float] = (0.0, 0.0)
     n_phases: int | str = AUTO
     peaks: tuple[Peak, ...] | None = None
     coverage: float = 1.0

@@ -231,12 +231,12 @@ def test_run_and_file(page, tmp_path):
 
 
 def test_refine_and_cancel(page):
-    act(page, {"do": "show", "rigid": True}, {"key": "Enter"}, n=2)
+    act(page, {"do": "set", "thresholds": [0.5, 1]}, {"do": "show", "rigid": True}, {"key": "Enter"}, n=3)
     assert np.abs(page.motion.matrix[:3] - TRUTH[:3]).max() < 0.05
     assert page.motion.outcome.return_status == 2
-    act(page, {"do": "undo"}, n=3)
+    act(page, {"do": "undo"}, n=4)
     page.hub.checks = 3
-    act(page, {"do": "run"}, n=4)
+    act(page, {"do": "run"}, n=5)
     assert page.motion.found is None and page.job["text"] == "registration: ended, nothing has changed"
 
 
