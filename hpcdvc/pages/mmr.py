@@ -185,7 +185,7 @@ class MmrPage(EregPage):
         phases, mark = self._phases(state), self._mark(state)
         found = replay(self.images, phases, team, lambda text: self._tell("registration", text, True))
         self.hub.in_turn(lambda: self._keep_found(found | {"of": mark}))
-        return f"{found['reason']}, {found['iterations']} iterations; im1 explains {found['explained']:.4f} of im2"
+        return f"{found['reason']}; im1 explains {found['explained']:.4f} of the variance of im2"
 
     def _keep_found(self, found: dict) -> None:
         self.motion.found = found

@@ -168,6 +168,7 @@ export class JointView {
       context.moveTo(x, y - 6 * ratio);
       context.lineTo(x, y + 6 * ratio);
       context.stroke();
+      context.lineWidth = 2.5 * ratio;
       if (colour === "#000") context.strokeText(String(number + 1), x + 7 * ratio, y - 6 * ratio);
       else context.fillText(String(number + 1), x + 7 * ratio, y - 6 * ratio);
     }

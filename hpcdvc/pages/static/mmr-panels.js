@@ -159,6 +159,6 @@ export class Panels {
     const explained = `im1 explains ${found.explained.toFixed(4)} of the variance of im2, ${found.explained_before.toFixed(4)} at the start`;
     const now = found.now ? "" : " This is of other phases, another box or start: run again.";
     byId("found").textContent =
-      `${found.reason} (status ${found.return_status}), ${found.iterations} iterations. Displacement of the centre ${t} voxel${std}. ${explained}.${now}`;
+      `${found.reason} (status ${found.return_status}), iterations: ${found.iterations}. Displacement of the centre ${t} voxel${std}. ${explained}.${now}`;
   }
 }
