@@ -22,7 +22,7 @@ from hpcdvc.pages.messages import Message
 from hpcdvc.pages.mmr_actions import act
 from hpcdvc.pages.mmr_files import MmrKept
 from hpcdvc.pages.mmr_jobs import automatic_start, refine, replay
-from hpcdvc.pages.mmr_joint import Fit, Joint, Search, count, fit, fitted_to, made_of, phases_of
+from hpcdvc.pages.mmr_joint import Fit, Joint, Search, count, fit, made_of, phases_of
 from hpcdvc.pages.mmr_slices import RESIDUAL, slices
 from hpcdvc.pages.mmr_state import BINS, MmrState
 from hpcdvc.pages.page import STATIC
@@ -79,8 +79,8 @@ class MmrPage(EregPage):
         self.phases: Fit | None = None
         self.ranges = phases and phases.ranges
         self._failed: tuple | None = None
-        if phases is not None and phases.complete:
-            self.phases = Fit.of_mixture(motion, phases.mixture)
+        if phases is not None and phases.mixture.n_phases:
+            self.phases = Fit.of_file(motion, phases)
 
     # what it is in
 
@@ -102,10 +102,9 @@ class MmrPage(EregPage):
         """See `Page.save`."""
         self.kept.write(self.motion, self._phases(self.motion))
 
-    def _phases(self, state: MmrState, page: dict | None = None) -> PhasesFile:
+    def _phases(self, state: MmrState) -> PhasesFile:
         """What is kept and replayed now."""
-        mixture = self.phases and self.phases.mixture
-        return phases_of(state, self.ranges, mixture, self.search, page)
+        return phases_of(state, self.ranges, self.phases, self.search)
 
     def _mark(self, state: MmrState) -> str:
         """A short name of all that a registration depends on."""
@@ -172,8 +171,7 @@ class MmrPage(EregPage):
             if self.joint is None or self.joint.of != made_of(state):
                 joint = count(self.images, state, self.search, team, lambda text: self._tell(name, text, True))
                 self.joint, self.ranges = joint, joint.ranges
-            if self.phases is None or self.phases.of != fitted_to(state):
-                self.phases = fit(self.joint, state, self.search)
+            self.phases = fit(self.joint, state, self.search, self.phases)
         except (UserError, RunError):
             self._failed = made_of(state)
             raise
@@ -201,10 +199,11 @@ class MmrPage(EregPage):
             self._begin_joint()
         if self.joint is None:
             return Message("joint", {"fresh": False, "said": said})
-        if fresh and not self.job["running"] and (self.phases is None or self.phases.of != fitted_to(state)):
+        if fresh and not self.job["running"]:
             try:
-                self.phases = fit(self.joint, state, self.search)
-                self.hub.changed()
+                before, self.phases = self.phases, fit(self.joint, state, self.search, self.phases)
+                if self.phases is not before:
+                    self.hub.changed()
             except UserError as error:
                 said = str(error)
         return Message("joint", {"fresh": fresh, "said": said, **self._facts()}, self._planes())

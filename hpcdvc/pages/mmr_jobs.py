@@ -48,7 +48,8 @@ def refine(
     """
     picked, shape = state.picked, images.im1.shape
     settings = ModalSettings(
-        n_phases=AUTO, bins=picked.bins, crop=search.crop, ranges=picked.ranges, thresholds=tuple(map(round, picked.thresholds)),
+        n_phases=AUTO, bins=picked.bins, crop=search.crop, ranges=picked.ranges,
+        thresholds=tuple(map(round, picked.thresholds)),
         margin=tuple((first, n - stop) for (first, stop), n in zip(picked.box, shape, strict=True)),
         distance=search.distance, fit_distance=search.fit_distance, rigid=state.rigid, names=_names(images),
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.multimodal.components import Mixture
 from hpcdvc.multimodal.greys import GreyRange, grey_range
-from hpcdvc.multimodal.mixture import fit_mixture, fit_peaks, pick_peaks
+from hpcdvc.multimodal.mixture import fit_mixture, fit_peaks, fit_weights, pick_peaks
 from hpcdvc.multimodal.pair import ModalPair
 from hpcdvc.multimodal.peaks import smoothed
 from hpcdvc.multimodal.phases import diagram_of
@@ -78,19 +78,22 @@ class Fit:
     peaks : that they began with
     mixture : the phases
     kept : numbers of the peaks, from 0, that are its phases
+    partial : the boundaries between the phases are missing
     """
 
     of: tuple
     peaks: tuple[Peak, ...]
     mixture: Mixture
     kept: list[int]
+    partial: bool = False
 
     @classmethod
-    def of_mixture(cls, state: MmrState, mixture: Mixture) -> "Fit":
-        """Phases as they are."""
+    def of_file(cls, state: MmrState, phases: PhasesFile) -> "Fit":
+        """Phases as they are in a file that the state is of."""
+        mixture = phases.mixture
         n, reach = mixture.n_phases, state.picked.bins / 2
         peaks = state.picked.peaks or tuple((*mean, reach) for mean in mixture.means[:n].tolist())
-        return cls(fitted_to(state), peaks, mixture, list(range(n)))
+        return cls(fitted_to(state), peaks, mixture, list(range(n)), not phases.complete)
 
     @cached_property
     def tables(self) -> Tables:
@@ -141,8 +144,8 @@ def count(images: PairOfImages, state: MmrState, search: Search, team: TeamOfOne
     return Joint(of, ranges, histogram)
 
 
-def fit(joint: Joint, state: MmrState, search: Search) -> Fit:
-    """The phases of a joint histogram, from the peaks that were picked, or that are found.
+def fit(joint: Joint, state: MmrState, search: Search, before: Fit | None = None) -> Fit:
+    """The phases of a joint histogram: those there are, or from the peaks that were picked, or that are found.
 
     Raises
     ------
@@ -150,8 +153,12 @@ def fit(joint: Joint, state: MmrState, search: Search) -> Fit:
         There is nothing to fit.
     """
     picked, histogram = state.picked, joint.histogram
+    if before is not None and before.of == fitted_to(state) and not before.partial:
+        return before
     if not histogram.any():
         raise UserError("no voxel counts: in the box im1 and im2 do not meet")
+    if before is not None and before.of == fitted_to(state):
+        return replace(before, mixture=fit_weights(before.mixture, histogram), partial=False)
     if picked.peaks is None:
         return _found(joint, state, search)
     smooth, width = smoothed(histogram)
@@ -179,21 +186,20 @@ def _found(joint: Joint, state: MmrState, search: Search) -> Fit:
     return Fit(fitted_to(state), shown, mixture, list(range(mixture.n_phases)))
 
 
-def phases_of(state: MmrState, ranges: tuple | None, mixture: Mixture | None, search: Search, page: dict) -> PhasesFile:
+def phases_of(state: MmrState, ranges: tuple | None, fitted: Fit | None, search: Search) -> PhasesFile:
     """What is kept, and replayed.
 
     Parameters
     ----------
     state : of the page
     ranges : grey values of the bins; None where they are not known yet
-    mixture : the phases; None where none are known yet
+    fitted : the phases; None where none are known yet
     search : how they were found
-    page : what only the page needs
     """
-    picked, none = state.picked, mixture is None
-    if none:
-        mixture = Mixture.of(np.empty(0), np.empty((0, 2)), np.empty((0, 2, 2)), np.empty((0, 2)), 0)
+    picked = state.picked
+    none = Mixture.of(np.empty(0), np.empty((0, 2)), np.empty((0, 2, 2)), np.empty((0, 2)), 0)
+    mixture, complete = (fitted.mixture, not fitted.partial) if fitted else (none, False)
     return PhasesFile(
-        state.matrix, state.centre, picked.bins, search.crop, ranges, picked.thresholds, mixture, not none,
-        picked.box, state.rigid, picked.coverage, page,
+        state.matrix, state.centre, picked.bins, search.crop, ranges, picked.thresholds, mixture, complete,
+        picked.box, state.rigid, picked.coverage,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, s
 from hpcdvc.pages.ereg_images import PairOfImages
 from hpcdvc.pages.ereg_jobs import TeamOfOne
 from hpcdvc.pages.mmr_files import MmrKept, state_of
-from hpcdvc.pages.mmr_joint import Search, count, fit, phases_of
+from hpcdvc.pages.mmr_joint import Fit, Search, count, fit, phases_of
 from hpcdvc.pages.mmr_state import MmrState, Picked, inside_box, whole_box
 from hpcdvc.ranks.team import Team
 from hpcdvc.runs.inputs import Inputs
@@ -140,12 +140,13 @@ def write(
         from hpcdvc.pages.mmr_jobs import automatic_start
 
         state.set_phi(automatic_start(images, team))
-    if phases is None or not phases.complete:
+    fitted, ranges = None, phases and phases.ranges
+    if phases is not None and phases.mixture.n_phases:
+        fitted = Fit.of_file(state, phases)
+    if fitted is None or fitted.partial or ranges is None:
         joint = count(images, state, search, team, log.info)
-        found = phases_of(state, joint.ranges, fit(joint, state, search).mixture, search, None)
-    else:
-        found = phases_of(state, phases.ranges, phases.mixture, search, None)
-    kept.write(state, found)
+        fitted, ranges = fit(joint, state, search, fitted), joint.ranges
+    kept.write(state, phases_of(state, ranges, fitted, search))
 
 
 def command_line(options: Options, kept: MmrKept) -> str:

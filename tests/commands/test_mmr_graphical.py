@@ -71,6 +71,7 @@ def test_batch_writes_what_the_command_replays(here):
     assert (kept.bins, kept.rigid, kept.coverage, kept.mixture.n_phases) == (64, True, 0.9, 2)
     assert kept.box == ((5, 34), (4, 40), (6, 38))
     assert np.abs(kept.phi[:3] - FIELD.phi(kept.centre[None])[0]).max() < 1e-6
+    assert main("mmr", [*PAIR, "--phases", FILE, "-mar", "0.2", *PLACE, "-q"]) == 2  # the file says what counts
     assert main("mmr", [*PAIR, "--phases", FILE, *PLACE, "-q"]) == 0
     found = read_field("out/P-mmr.hdf")
     assert found.return_status[0] == 2 and np.abs(found.phi[0, :3] - FIELD.phi(kept.centre[None])[0]).max() < 0.03

@@ -23,7 +23,7 @@ from served import Served  # noqa: E402
 #: Set when all that was done is drawn.
 DONE = (
     "window.mmr?.picture && !mmr.actions.busy && !mmr.actions.queue.length && !mmr.state.job.running && "
-    "!mmr.state.loading && !mmr.link.busy"
+    "!mmr.state.loading && !mmr.busy"
 )
 TABS = ("align", "crop", "peaks", "phases", "result")
 PLANE = "#peaks .plane canvas"

@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 import tifffile
 from mmr_cases import FIELD, MIDDLE, SHAPE, images
+from reg_ends import play_command
 from test_ereg_page import OneThread, act
 
+from hpcdvc.cli import main
 from hpcdvc.errors import UserError
 from hpcdvc.images import describe
 from hpcdvc.multimodal.greys import GreyRange
 from hpcdvc.multimodal.pair import ModalPair
 from hpcdvc.multimodal.phases_file import phases_text, read_phases
+from hpcdvc.output.hdf5 import read_field
 from hpcdvc.pages import mmr_joint
 from hpcdvc.pages.ereg_images import PairOfImages
 from hpcdvc.pages.mmr import MmrPage, ratio
@@ -230,6 +233,24 @@ def test_run_and_file(page, tmp_path):
     assert page.state()["found"]["now"]
 
 
+def test_with_a_mask(page, tmp_path, monkeypatch):
+    """Counted and registered as the batch command does with it, about the centre of the mask."""
+    mask = np.ones(SHAPE, "u1")
+    mask[:, :, :16] = 0
+    tifffile.imwrite(tmp_path / "mask.tif", mask, photometric="minisblack")
+    pair = PairOfImages(page.images.im1, page.images.im2, mask=describe(str(tmp_path / "mask.tif")), alike=False)
+    masked = MmrPage(pair, new_state(), page.kept, [], Search())
+    masked.begin(OneThread(masked))
+    assert masked.joint.histogram.sum() < 0.7 * page.joint.histogram.sum()
+    act(masked, {"do": "run"}, n=1)
+    monkeypatch.chdir(tmp_path)
+    play_command(monkeypatch, "mmr")
+    assert main("mmr", ["im1.tif", "im2.tif", "-mf1", "mask.tif", "--phases", "P-phases.json", "-od", "out", "-q"]) == 0
+    found = read_field("out/im1-im2-mmr.hdf")
+    assert (found.phi[0] == np.array(masked.motion.found["Phi"])).all()
+    assert found.error[0] == masked.motion.found["log_likelihood"]
+
+
 def test_refine_and_cancel(page):
     act(page, {"do": "set", "thresholds": [0.5, 1]}, {"do": "show", "rigid": True}, {"key": "Enter"}, n=3)
     assert np.abs(page.motion.matrix[:3] - TRUTH[:3]).max() < 0.05
@@ -269,6 +290,22 @@ def test_damaged_file(page, tmp_path, damage):
     (tmp_path / "P-phases.json").write_text(json.dumps(values))
     with pytest.raises(UserError, match="^f: (what the page has kept there is damaged|grey values|phases)"):
         state_of(page.kept.earlier(), "f", MmrState(SHAPE))
+
+
+def test_phases_of_another_program(page, tmp_path):
+    """Without boundaries: the phases stay, the boundaries are fitted; until a peak is touched."""
+    page.save()
+    given = replace(read_phases(tmp_path / "P-phases.json"), complete=False, page=None)
+    state = state_of(given, "f", MmrState(SHAPE))
+    again = MmrPage(page.images, state, page.kept, [], Search(), phases=given)
+    assert "background" not in json.loads(phases_text(again._phases(state)))
+    again.begin(OneThread(again))
+    mixture = again.phases.mixture
+    assert (mixture.means[:2] == given.mixture.means[:2]).all() and len(mixture.pairs) == 1
+    assert again._phases(state).complete
+    act(again, {"do": "move-peak", "number": 0, "by": [2, 0]}, n=1)
+    joint(again)
+    assert (again.phases.mixture.means[0] != given.mixture.means[0]).all()
 
 
 def test_file_of_others(page):

@@ -17,7 +17,7 @@ const byId = (id) => document.getElementById(id);
 class MmrPage extends EregPage {
   constructor() {
     super();
-    Object.assign(this, { measure: "explained", alike: false, tab: "align", chosen: 0, joint: null, seen: "" });
+    Object.assign(this, { measure: "explained", alike: false, tab: "align", chosen: 0, joint: null, seen: "", busy: false, more: false });
   }
 
   take(state) {
@@ -83,12 +83,20 @@ class MmrPage extends EregPage {
       return;
     }
     this.seen = wanted;
+    this.more = true;
+    if (this.busy) return;
+    this.busy = true;
     try {
-      if (this.tab !== "crop") await this.loadJoint();
-      if (this.slices[this.tab]) await this.loadSlices();
+      while (this.more) {
+        this.more = false;
+        if (this.tab !== "crop" && this.tab !== "align") await this.loadJoint();
+        if (this.slices[this.tab]) await this.loadSlices();
+      }
     } catch (error) {
+      this.seen = "";
       if (this.link.known) this.say(error.message);
     }
+    this.busy = false;
   }
 
   async loadJoint() {
