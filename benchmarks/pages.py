@@ -1,26 +1,26 @@
 """Pages: how soon they listen, from a key to its pixels in a browser, CPU and bytes of a nudge, memory.
 
     python benchmarks/pages.py                  some minutes; needs Chromium
-    python benchmarks/pages.py --large 100      a first look
+    python benchmarks/pages.py --large 500      a first look
 
-The result goes to benchmarks/results/pages-<date>-<machine>.md and .json. What is measured is hpcdvc-ereg, which sends more than the
-other pages. Where only the header of an image matters its file is sparse. A key counts until the browser has drawn what it does.
+The result goes to benchmarks/results/pages-<date>-<machine>.md and .json. What is measured is hpcdvc-ereg, which sends
+more than the other pages. Where only the header of an image matters its file is sparse. A key counts until the browser
+has drawn what it does. CPU is that of the server; times need an idle machine.
 """
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import reporting
 from processes import ROOT, Sampler  # what finds the package comes with it
+from series import spread
+from speckle import CACHE
 
 # isort: split
-import sys
-
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
-
 import machine
 import numpy as np
 import targets
@@ -49,18 +49,23 @@ WATCH = """(() => {
 })()"""
 
 
-def texture(path: Path, edge: int, dtype: str = "u1") -> Path:
-    """An image of grains: of a block of 100^3 voxels, again and again."""
+def texture(edge: int, dtype: str) -> Path:
+    """An image of grains: of a block of 100^3 voxels, again and again; made when it is not in the cache."""
+    path = CACHE / f"pages{edge}_{dtype}.tif"
+    if path.exists():
+        return path
+    CACHE.mkdir(exist_ok=True)
     rng = np.random.default_rng(1)
     block = gaussian_filter(rng.standard_normal((100, 100, 100), dtype=np.float32), 2, mode="wrap")
     grey = (128 + 40 * block / block.std() + rng.normal(0, 2, block.shape)).clip(0, 255)
     grey = (grey * (200 if dtype == "u2" else 1)).astype(dtype)
-    image = tifffile.memmap(path, shape=(edge,) * 3, dtype=dtype, photometric="minisblack")
+    temporary = path.with_suffix(".tmp")
+    image = tifffile.memmap(temporary, shape=(edge,) * 3, dtype=dtype, photometric="minisblack")
     plane = np.tile(grey, (1, -(-edge // 100), -(-edge // 100)))[:, :edge, :edge]
     for z in range(edge):
         image[z] = plane[z % 100]
     image.flush()
-    return path
+    return temporary.rename(path)
 
 
 def sparse(path: Path, edge: int) -> Path:
@@ -86,7 +91,10 @@ def listening(folder: Path, image: Path, rounds: int) -> list[float]:
 
 
 def first_picture(folder: Path, image: Path) -> dict[str, float]:
-    """Seconds from the start until there is a first look, and until all has been read; peak of anonymous memory."""
+    """Seconds from the start until there is a first look, and until all has been read; peak of anonymous memory, bytes.
+
+    And how much of that both levels may take (of images of bytes).
+    """
     began = time.perf_counter()
     with serve(folder, image, image) as served:
         sampler = Sampler(served.process.pid, (image,))
@@ -101,6 +109,9 @@ def first_picture(folder: Path, image: Path) -> dict[str, float]:
                         found["whole"] = time.perf_counter() - began
                 time.sleep(0.05)
         found["anonymous"] = sampler.stop()["anonymous"]
+    cells = [plane["shape"] for plane in answer["planes"] if plane["name"] in ("im2 1", "im2 2")]
+    binned = max(answer["size"]) > 1  # else the files are mapped
+    found["levels"] = 2 * binned * cells[0][0] * cells[0][1] * cells[1][0]
     return found
 
 
@@ -159,26 +170,63 @@ def latencies(browser: Browser, served: Served, tunnel: Tunnel | None = None) ->
 def measure(o: argparse.Namespace) -> dict:
     """All figures."""
     results = reporting.begin(o)
-    with tempfile.TemporaryDirectory() as name, Browser() as browser:
+    small, middle, large = (texture(*one) for one in ((SMALL, "u2"), (MIDDLE, "u2"), (o.large, "u1")))
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images = {edge: texture(folder / f"{edge}.tif", edge, "u2") for edge in (SMALL, o.middle)}
-        images[o.large] = texture(folder / f"{o.large}.tif", o.large)
-        huge = sparse(folder / f"{o.sparse}-sparse.tif", o.sparse)
-        results["listening"] = {path.stem: listening(folder, path, o.rounds) for path in (*images.values(), huge)}
-        print(results["listening"], flush=True)
-        results["first picture"] = {path.stem: first_picture(folder, path) for path in (*images.values(), huge)}
-        print(results["first picture"], flush=True)
-        results["nudge"] = {
-            **{str(edge): nudged(folder, path, path, "--bin", 1) for edge, path in images.items()},
-            **{f"{path.stem}, binned": nudged(folder, path, path) for path in (images[o.large], huge)},
-        }
-        print(results["nudge"], flush=True)
+        huge = sparse(folder / f"sparse{SPARSE}.tif", SPARSE)
+        images = {f"{SMALL}^3": small, f"{MIDDLE}^3": middle, f"{o.large}^3": large, f"{SPARSE}^3, sparse": huge}
+        results["listening"] = {name: listening(folder, path, o.rounds) for name, path in images.items()}
+        results["first picture"] = {name: first_picture(folder, path) for name, path in images.items()}
+        results["nudge"] = {f"3 x {edge}^2": nudged(folder, image, image, "--bin", 1)
+                            for edge, image in ((SMALL, small), (MIDDLE, middle), (o.large, large))}  # fmt: skip
+        for name in (f"{o.large}^3", f"{SPARSE}^3, sparse"):
+            results["nudge"][f"{name}, binned"] = nudged(folder, images[name], images[name])
         results["latency"] = {}
-        for edge in (SMALL, o.middle):
-            with serve(folder, images[edge], images[edge]) as served:
-                results["latency"][f"{edge}, loopback"] = latencies(browser, served)
-                with Tunnel(served.port, **LINE) as tunnel:
-                    results["latency"][f"{edge}, 40 ms and 20 Mbit/s"] = latencies(browser, served, tunnel)
-            print(results["latency"], flush=True)
+        with Browser() as browser:
+            for name, image in ((f"{SMALL}^3", small), (f"{MIDDLE}^3", middle)):
+                with serve(folder, image, image) as served, Tunnel(served.port, **LINE) as tunnel:
+                    results["latency"][name] = latencies(browser, served)
+                    results["latency"][f"{name}, slow line"] = latencies(browser, served, tunnel)
     results["load average at the end"] = machine.load()
     return results
+
+
+def report(results: dict) -> str:
+    """The results as Markdown."""
+    intro = (
+        f"hpcdvc-ereg, {NUDGES} keys one by one, {PRESSES} held down. Slow line: {LINE['round_trip'] * 1000:.0f} ms "
+        f"there and back, {LINE['rate'] * 8 / 1e6:.0f} Mbit/s."
+    )
+    starts = [
+        "| image | listening s | first picture s | whole s | anonymous MB | of that levels MB |",
+        "|--|--|--|--|--|--|",
+    ]
+    for name, times in results["listening"].items():
+        first = results["first picture"][name]
+        seconds = f"{spread(times, float(np.median(times)))} | {first['first']:.1f} | {first['whole']:.1f}"
+        starts.append(f"| {name} | {seconds} | {first['anonymous'] / 1e6:.0f} | {first['levels'] / 1e6:.0f} |")
+    nudges = ["| views | CPU of the server ms | bytes kB |", "|--|--|--|"]
+    nudges += [f"| {name} | {r['cpu'] * 1e3:.0f} | {r['bytes'] / 1e3:.0f} |" for name, r in results["nudge"].items()]
+    lines = [
+        "| image | key to pixels ms, median | 95 % | settled after many keys s | answers to them |",
+        "|--|--|--|--|--|",
+    ]
+    for name, r in results["latency"].items():
+        lines.append(f"| {name} | {r['median']:.0f} | {r['p95']:.0f} | {r['settled']:.2f} | {r['answers']} |")
+    sections = {
+        "Goals": targets.table(targets.pages(results)),
+        "Start": "\n".join(starts),
+        "A nudge": "\n".join(nudges),
+        "In the browser": "\n".join(lines),
+    }
+    return reporting.document("Pages", intro, results, sections)
+
+
+if __name__ == "__main__":
+    parser = reporting.common_parser(__doc__)
+    parser.add_argument(
+        "--large", type=int, default=LARGE, help="voxels along the edges of the largest image of grains"
+    )
+    options = reporting.parse(parser)
+    found = measure(options)
+    reporting.write("pages", found, report(found), options.large == LARGE)

@@ -1,4 +1,4 @@
-"""Planes of volumes at full resolution, where the pages show coarser levels: as far as little of the file is read for them."""
+"""Planes of volumes at full resolution, where pages show coarser levels: as far as little of the file is read."""
 
 import math
 from dataclasses import dataclass

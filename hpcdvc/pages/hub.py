@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -16,8 +17,8 @@ from hpcdvc.pages.page import Page
 
 log = logging.getLogger("hpcdvc")
 
-#: Seconds that the last writing may take when the command is told to end.
-LAST = 10.0
+#: Seconds that the last writing may take when the command is told to end, and that work may take to stop then.
+LAST, STOPPING = 10.0, 4.0
 
 
 class Stopped(Exception):
@@ -51,6 +52,7 @@ class Hub:
         self._aside, self._late = Aside(), set()
         self.over = asyncio.Event()
         self._job: threading.Event | None = None
+        self._workers: list[threading.Thread] = []
         self._failed = ""
 
     # in the thread of the loop
@@ -107,12 +109,21 @@ class Hub:
         return await self._in_thread(lambda: self.page.answer(message))
 
     async def end(self) -> None:
-        """Save for the last time; what works in the background is left alone."""
+        """Save for the last time, and let what works in the background stop.
+
+        A thread that Python leaves in a library of C++ when it ends takes the process down with it.
+        """
         self.cancel()
         try:
             await asyncio.wait_for(self._in_thread(self.page.save), LAST)
         finally:
             self._one.shutdown(wait=False, cancel_futures=True)
+            await asyncio.to_thread(self._wait_for_workers)
+
+    def _wait_for_workers(self) -> None:
+        end = time.monotonic() + STOPPING
+        for worker in self._workers:
+            worker.join(max(0.0, end - time.monotonic()))
 
     def _in_thread(self, call: Callable[[], Any]) -> asyncio.Future:
         return self._loop.run_in_executor(self._one, call)
@@ -186,7 +197,9 @@ class Hub:
             if stop.is_set():
                 raise Stopped
 
-        threading.Thread(target=self._work, args=(work, check), name="page work", daemon=True).start()
+        worker = threading.Thread(target=self._work, args=(work, check), name="page work", daemon=True)
+        self._workers = [one for one in self._workers if one.is_alive()] + [worker]
+        worker.start()
 
     def _work(self, work: Callable[[Callable[[], None]], None], check: Callable[[], None]) -> None:
         try:

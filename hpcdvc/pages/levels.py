@@ -27,6 +27,8 @@ log = logging.getLogger("hpcdvc")
 
 #: Most voxels along an edge of what is kept in memory.
 EDGE = 512
+#: Planes that a preview is made of, about: the more of them, the later it comes.
+GLANCE = 128
 #: Days after which a level that nobody has used leaves the cache.
 DAYS = 30
 
@@ -62,7 +64,7 @@ def factor_of(shape: tuple[int, int, int], edge: int = EDGE) -> int:
 
 
 def preview(info: VolumeInfo, factor: int, labels: bool = False) -> Level:
-    """The level of a volume at a glance: of each cell only the plane in its middle is read.
+    """The level of a volume at a glance: of each cell only the plane in its middle is read, and of many cells of few.
 
     Parameters
     ----------
@@ -77,9 +79,11 @@ def preview(info: VolumeInfo, factor: int, labels: bool = False) -> Level:
     cells = _cells(info, factor)
     depth, out = cells.size[0], np.empty(cells.count, _kept(info))
     thin = Cells((1, *cells.size[1:]), (1, *cells.count[1:]), cells.top)
-    for k in range(cells.count[0]):
-        z = cells.top[0] + k * depth + (depth - 1) // 2
-        out[k : k + 1] = _binned(read_planes(info, z, z + 1), thin, labels)
+    every = max(1, len(out) // GLANCE) if not labels else 1
+    for k in range(0, len(out), every):
+        middle = min(k + every // 2, len(out) - 1)
+        z = cells.top[0] + middle * depth + (depth - 1) // 2
+        out[k : k + every] = _binned(read_planes(info, z, z + 1), thin, labels)
     return _level(out, cells, exact=labels or depth == 1)
 
 

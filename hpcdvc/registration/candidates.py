@@ -23,6 +23,7 @@ REACH = 50.0  # degrees: largest rotation
 LARGEST_SHIFT = 0.4  # displacement / size of the larger image along the axis
 LEAST_OVERLAP = 0.1  # of the smaller copy
 POLISHED = 32  # matches of the scan that are registered
+AT_ONCE = 4  # rotations that are scanned, and matches that are registered, before somebody may end the work
 
 
 def rough_starts(
@@ -90,16 +91,23 @@ def matches(scan: "Scan", turns: np.ndarray, polished: Callable, team) -> list[n
     turns : (n, 3, 3) rotations to be scanned
     polished : function of a list of motions: their significance and better motions
     """
-    found = dealt(lambda share: [scan(turn) for turn in share], turns, team)
+    found = dealt(lambda share: [scan(turn) for turn in share], turns, team, AT_ONCE)
     best = sorted(range(len(turns)), key=lambda i: (-found[i][0], i))[:POLISHED]
     starts = [np.column_stack([turns[i], found[i][1]]) for i in best]
-    return [motion for _, motion in sorted(dealt(polished, starts, team), key=lambda match: -match[0])]
+    return [motion for _, motion in sorted(dealt(polished, starts, team, AT_ONCE), key=lambda match: -match[0])]
 
 
-def dealt(function: Callable, items: list | np.ndarray, team) -> list:
-    """The function of a list of items, of which every rank does its share. Collective, if team is not None."""
+def dealt(function: Callable, items: list | np.ndarray, team, at_once: int | None = None) -> list:
+    """The function of a list of items, of which every rank does its share. Collective, if team is not None.
+
+    By `at_once` items, where that is given: in between the team is asked whether it goes on.
+    """
     rank, size = (0, 1) if team is None else (team.rank, team.size)
-    share = function(items[rank::size])
+    mine, share = items[rank::size], []
+    for k in range(0, len(mine), at_once or max(len(mine), 1)):
+        if team is not None:
+            team.check()
+        share += function(mine[k : k + at_once] if at_once else mine)
     shares = [share] if team is None else team.all_gather(share)
     return [shares[i % size][i // size] for i in range(len(items))]
 

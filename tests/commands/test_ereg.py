@@ -236,3 +236,18 @@ def test_refined_from_a_page(here):
             time.sleep(0.05)
         served.end()
     assert np.abs(read_tsv(TABLE).phi[0, :3] - FIELD.phi(CENTRE[None])[0]).max() < 1e-3
+
+
+@pytest.mark.parametrize("key", ["a", "Enter"])
+def test_ends_at_once_whatever_it_works_on(here, key):
+    """Also in the middle of transforms, whose library does not like to lose its thread."""
+    save_motion("large")
+    with page() as served, told(served) as talk:
+        while talk.ask({"type": "look"})["state"]["loading"]:
+            time.sleep(0.05)
+        press(talk, key, n=1)
+        time.sleep(0.3)
+        begun = time.monotonic()
+        assert served.end() == (0, "")
+    assert time.monotonic() < begun + 3
+    assert sorted(os.listdir("out")) == ["P-PhiEye.json", "P-PhiEye.tsv"]

@@ -22,6 +22,32 @@ from tunnel import Tunnel  # noqa: E402
 #: Set when the planes of all that was done are drawn, as they are.
 DRAWN = "window.ereg?.picture && !ereg.actions.busy && !ereg.actions.queue.length && ereg.isExact"
 
+#: Contrast of all texts and of edges of boxes: the colours behind are those of the next ancestor that has any.
+CONTRASTS = """(() => {
+  const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (c) => { const v = c / 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+  const luminance = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
+  const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const colour = numbers(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return luminance(colour);
+    }
+    return 0;
+  };
+  const found = [];
+  for (const e of document.querySelectorAll("body *")) {
+    if (!e.checkVisibility() || e.matches(":disabled")) continue;
+    const style = getComputedStyle(e), name = e.tagName + "#" + e.id;
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    const text = own || e.matches("input, textarea");
+    if (text) found.push({ name, ratio: ratio(luminance(numbers(style.color)), behind(e)), least: 4.5 });
+    if (e.matches("button, select, textarea, input[type=number]"))
+      found.push({ name, ratio: ratio(luminance(numbers(style.borderColor)), behind(e.parentElement)), least: 3 });
+  }
+  return found;
+})()"""
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -192,6 +218,37 @@ def test_boxes(shown, folder):
     shown.wait_text("#said", "no line of a table")
     shown.key("ArrowDown")
     table(folder, lambda phi: phi[:3, 3].tolist() == [4, 6, 6])
+
+
+def test_all_can_be_reached_by_tab_and_seen(shown):
+    """With the focus on a slider its keys are its own, the others those of the page; Escape leaves it."""
+    names, seen = "button:enabled, input:enabled, select, textarea, summary", []
+    wanted = shown.evaluate(f"[...document.querySelectorAll('{names}')].filter((e) => e.checkVisibility()).length")
+    for _ in range(wanted):
+        shown.key("Tab")
+        seen.append(
+            shown.evaluate(
+                "(e => { e.dataset.seen = 1; const s = getComputedStyle(e);"
+                " return [e.tagName, s.outlineStyle, parseFloat(s.outlineWidth)]; })(document.activeElement)"
+            )
+        )
+    assert shown.evaluate("document.querySelectorAll('[data-seen]').length") == wanted
+    assert all(tag != "BODY" and style == "solid" and width >= 2 for tag, style, width in seen)
+    shown.evaluate("document.querySelector('.view input').focus()")
+    shown.key("ArrowRight")
+    shown.wait(f"{DRAWN} && ereg.state.point[0] > {CENTRE[0]}")
+    shown.key("m")
+    shown.wait(f"{DRAWN} && ereg.state.mode === 'blend'")
+    shown.key("Escape")
+    shown.key("ArrowRight")
+    shown.wait(f"{DRAWN} && ereg.state.phi[2][3] === 1")
+
+
+def test_text_stands_out(shown):
+    """At least 4.5 to 1 against what is behind it, edges of boxes 3 to 1 (WCAG 2.1)."""
+    found = shown.evaluate(CONTRASTS)
+    assert len(found) > 40
+    assert [one for one in found if one["ratio"] < one["least"]] == []
 
 
 def test_landmarks_by_keys(shown, folder):

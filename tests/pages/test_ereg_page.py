@@ -13,12 +13,13 @@ from hpcdvc.output.tsv import read_tsv
 from hpcdvc.pages.ereg import EregPage
 from hpcdvc.pages.ereg_files import Kept
 from hpcdvc.pages.ereg_images import PairOfImages, Shown
-from hpcdvc.pages.ereg_jobs import TeamOfOne
+from hpcdvc.pages.ereg_jobs import TeamOfOne, automatic_start
 from hpcdvc.pages.ereg_state import EregState
 from hpcdvc.pages.ereg_views import draw, figures
 from hpcdvc.pages.hub import Stopped
 from hpcdvc.pages.levels import preview
 from hpcdvc.pages.planes import as_bytes
+from hpcdvc.registration.candidates import Scan
 
 
 class OneThread:
@@ -273,6 +274,19 @@ def test_coarse_copies_are_given_up_on_the_way():
     with pytest.raises(Stopped):
         TeamOfOne(check).shared_planes((64, 2), np.float32, lambda first, last, planes: made.append((first, last)))
     assert made == [(0, 16), (16, 32)]
+
+
+def test_a_start_is_given_up_between_rotations(page, monkeypatch):
+    scanned = []
+    monkeypatch.setattr(Scan, "__call__", lambda *_: scanned.append(None) or (0.0, np.zeros(3, int)))
+
+    def check():
+        if len(scanned) > 5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        automatic_start(page.images, False, TeamOfOne(check))
+    assert 5 < len(scanned) < 10
 
 
 def test_automatic_start(page):

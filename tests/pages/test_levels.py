@@ -87,6 +87,16 @@ def test_a_preview_becomes_exact_in_its_place(tmp_path, cache):
     assert (level.array == np.rint(binning(noise(), 3))).all()
 
 
+def test_a_preview_of_many_planes_reads_few_of_them(tmp_path, monkeypatch):
+    info, asked = saved(tmp_path / "a.tif", noise((36, 19, 23))), []
+    read = levels.read_planes
+    monkeypatch.setattr(levels, "read_planes", lambda info, *span: asked.append(span) or read(info, *span))
+    monkeypatch.setattr(levels, "GLANCE", 3)
+    quick = levels.preview(info, 3).array
+    assert asked == [(7, 8), (19, 20), (31, 32)]
+    assert (quick[0:4] == quick[2]).all() and (quick[3] != quick[4]).any()
+
+
 def test_labels_are_never_mixed(tmp_path):
     volume = noise(dtype="u4")
     level = levels.level_of(saved(tmp_path / "a.tif", volume), 3, labels=True)

@@ -8,6 +8,8 @@ import { View } from "./ereg-views.js";
 
 const KEYS = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown", "1", "2", "3", "[", "]", ",", ".",
   "m", "o", "r", "p", "f", "l", "a", " ", "Enter", "Escape", "Backspace", "+", "-", "=", "0", "?"]);
+// keys that a slider with the focus needs itself
+const SLIDE = /^(Arrow|Page)/;
 const WITH_CONTROL = new Set(["z", "y", "s", "Z"]);
 // ms after the last change until the planes are asked for as they are; ms of each image when they flicker; ms between looks
 const EXACT = 300, FLICKER = 450, LOOK = 1000;
@@ -190,11 +192,12 @@ export class EregPage {
   key(event) {
     const { key, target } = event;
     if (!this.state) return;
-    const typing = target.matches("textarea, select, input:not([type=checkbox])");
-    if (typing && key === "Escape") target.blur();
+    const sliding = target.matches("input[type=range]");
+    const typing = target.matches("textarea, select, input:not([type=checkbox])") && (!sliding || SLIDE.test(key));
+    if ((typing || sliding) && key === "Escape") target.blur();
     if (typing || event.metaKey) return;
     if (event.ctrlKey ? !WITH_CONTROL.has(key) : !KEYS.has(key)) return;
-    if (target.matches("button, input, summary") && (key === "Enter" || key === " ")) return;
+    if (target.matches("button, input[type=checkbox], summary") && (key === "Enter" || key === " ")) return;
     event.preventDefault();
     const chosen = this.views.get(this.state.view);
     if (!event.ctrlKey) {

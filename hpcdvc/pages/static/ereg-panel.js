@@ -135,7 +135,7 @@ export class Panel {
     const most = Math.max(1, ...histograms.flat());
     histograms.forEach((counts, k) => {
       const line = counts.map((count, n) => [(n + 0.5) / counts.length, (count / most) ** 0.5]);
-      this.curve(context, line, k ? "#63f263" : "#ff7bff", 22, half - 26);
+      this.curve(context, line, k ? "#63f263" : "#ff7bff", 46, half - 50);
     });
     const line = history.map((value, n) => [history.length > 1 ? n / (history.length - 1) : 0.5, Math.max(value, 0)]);
     this.curve(context, line, "#ffd166", half + 4, half - 24);
