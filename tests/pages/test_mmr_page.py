@@ -240,6 +240,7 @@ def test_with_a_mask(page, tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "mask.tif", mask, photometric="minisblack")
     pair = PairOfImages(page.images.im1, page.images.im2, mask=describe(str(tmp_path / "mask.tif")), alike=False)
     masked = MmrPage(pair, new_state(), page.kept, [], Search())
+    masked.motion.turn(1, -1.0)
     masked.begin(OneThread(masked))
     assert masked.joint.histogram.sum() < 0.7 * page.joint.histogram.sum()
     act(masked, {"do": "run"}, n=1)
