@@ -29,6 +29,7 @@ LINES = {
     "localShifts": "a b",
     "mesh": "-cube 0 9 0 9 0 9 -lc 3",
     "mmr": "a b",
+    "mmr-graphical": "a b",
     "moveLabels": "a -pf p",
     "mergePhis": "a b",
     "passPhiField": "-pf a -lab1 b",

@@ -18,7 +18,7 @@ const byId = (id) => document.getElementById(id);
 
 export class EregPage {
   constructor() {
-    Object.assign(this, { measure: "NCC", marking: false, said: "", views: new Map() });
+    Object.assign(this, { measure: "NCC", alike: true, marking: false, said: "", views: new Map() });
     document.addEventListener("keydown", (event) => this.key(event));
     document.addEventListener("pointerup", () => {
       if (document.activeElement.matches("button, input[type=range], input[type=checkbox]")) document.activeElement.blur();
