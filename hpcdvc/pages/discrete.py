@@ -244,6 +244,11 @@ class DiscretePage(EregPage):
 
     # refinement
 
+    @property
+    def works(self) -> dict[str, tuple[str, Callable[[TeamOfOne], str]]]:
+        """See `EregPage.works`."""
+        return {"refine": ("refine", self._refine), "auto": ("search", self._find_start)}
+
     def _refine(self, team: TeamOfOne) -> str:
         motion = self.motion
         found = self.images.refined(self._particle(motion), motion.matrix, team)
@@ -251,7 +256,6 @@ class DiscretePage(EregPage):
 
     def _find_start(self, team: TeamOfOne) -> str:
         motion = self.motion
-        self._tell("automatic start", f"label {motion.label}: looked for", True)
         found = self.images.searched(self._particle(motion), motion.matrix)
         return self._measured(motion, found, Manual.SEARCHED, team)
 

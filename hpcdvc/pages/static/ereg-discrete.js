@@ -13,6 +13,7 @@ const HELP = [
   ["n, s, x", "accept, skip, reject, and go on to the next label of the list"],
   ["j, b", "next label of the list, back to the one before"],
   ["u", "take the decision back: the row as it was"],
+  ["a", "look for the label, and refine it where it is found"],
   ["g", "another start: own, neighbours, global, none"],
   ["k", "im1 with its surroundings, the label alone, without those that converged"],
   ["c", "centre the views on where the label is now"],
@@ -46,6 +47,7 @@ class DiscretePage extends EregPage {
       this.push({ do: "mask", mask: byId("masking").value });
       byId("masking").blur();
     });
+    byId("auto").textContent = "Search";
     document.querySelector("#parts legend").textContent = "Motion of the label (Z Y X)";
     byId("phi").parentNode.querySelector("legend").textContent = "Phi at its centre of mass, or a line of a table";
   }
