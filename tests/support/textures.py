@@ -55,7 +55,7 @@ class SplineTexture:
         """Gradient (..., d) at points (..., d), by the derivative of the B-spline."""
         points = np.asarray(points, float)
         flat = points.reshape(-1, points.shape[-1])
-        blocks = [self.terms(flat[i : i + 50_000])[1] for i in range(0, len(flat), 50_000)]
+        blocks = [self.terms(flat[i : i + 10_000])[1] for i in range(0, len(flat), 10_000)]
         return np.concatenate(blocks).reshape(points.shape)
 
     def terms(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
