@@ -13,25 +13,19 @@ import sys
 import time
 from pathlib import Path
 
-# Before numpy and MPI are loaded. Tests run side by side, as ranks do: threads of BLAS would wait for each other most
-# of the time. All ranks are on one machine: MPI looks for no other network, and a rank that waits sleeps.
-for name, value in {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "FI_PROVIDER": "tcp",
-    "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1",
-}.items():
-    os.environ.setdefault(name, value)
+import numpy as np
+import pytest
+from running import run
 
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-from running import run  # noqa: E402
-
-from hpcdvc.ranks.launch import under_launcher  # noqa: E402
+from hpcdvc.ranks.launch import under_launcher
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 30.0  # seconds
 PASSED, SKIPPED, FAILED = 0, 1, 2
+
+# On one machine, often with more ranks than cores: MPI looks for no other network, and a rank that waits sleeps.
+os.environ.setdefault("FI_PROVIDER", "tcp")
+os.environ.setdefault("MPIR_CVAR_ENABLE_HEAVY_YIELD", "1")
 
 if under_launcher():
     from mpi4py import MPI
