@@ -18,7 +18,7 @@ const byId = (id) => document.getElementById(id);
 
 export class EregPage {
   constructor() {
-    Object.assign(this, { measure: "NCC", marking: false, said: "", views: new Map() });
+    Object.assign(this, { measure: "NCC", alike: true, marking: false, said: "", views: new Map() });
     document.addEventListener("keydown", (event) => this.key(event));
     document.addEventListener("pointerup", () => {
       if (document.activeElement.matches("button, input[type=range], input[type=checkbox]")) document.activeElement.blur();
@@ -91,10 +91,14 @@ export class EregPage {
     const place = byId("views");
     place.classList.toggle("flat", state.views.length === 1);
     for (const [number, ...axes] of state.views) {
-      const view = new View(this, number, axes);
+      const view = this.newView(number, axes);
       this.views.set(number, view);
       place.insertBefore(view.box, byId("plots"));
     }
+  }
+
+  newView(number, axes) {
+    return new View(this, number, axes);
   }
 
   /** Where the centre of im1 is now. */
@@ -191,7 +195,6 @@ export class EregPage {
 
   key(event) {
     const { key, target } = event;
-    if (!this.state) return;
     const sliding = target.matches("input[type=range]");
     const typing = target.matches("textarea, select, input:not([type=checkbox])") && (!sliding || SLIDE.test(key));
     if ((typing || sliding) && key === "Escape") target.blur();
@@ -199,8 +202,8 @@ export class EregPage {
     if (event.ctrlKey ? !WITH_CONTROL.has(key) : !KEYS.has(key)) return;
     if (target.matches("button, input[type=checkbox], summary") && (key === "Enter" || key === " ")) return;
     event.preventDefault();
-    const chosen = this.views.get(this.state.view);
-    if (!event.ctrlKey) {
+    const chosen = this.state && this.views.get(this.state.view);
+    if (chosen && !event.ctrlKey) {
       if (key === "+" || key === "=") chosen.zoomBy(1.25);
       else if (key === "-") chosen.zoomBy(0.8);
       else if (key === "0") chosen.fit();
