@@ -159,6 +159,7 @@ export class JointView {
     const chosen = number === this.page.chosen;
     const phase = (this.joint.kept || []).indexOf(number);
     context.textAlign = "left";
+    context.font = `bold ${14 * ratio}px system-ui, sans-serif`;
     for (const [colour, wide] of [["#000", 4], [phase < 0 ? "#ff8a80" : "#fff", 1.5]]) {
       context.strokeStyle = context.fillStyle = colour;
       context.lineWidth = wide * ratio;
