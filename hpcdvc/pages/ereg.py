@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.pages.detail import Region
 from hpcdvc.pages.ereg_actions import act
 from hpcdvc.pages.ereg_files import Kept
@@ -22,7 +22,7 @@ from hpcdvc.pages.page import STATIC, Page
 #: Actions of one message, correlations and browsers that are remembered, at most.
 MOST_ACTIONS, MOST_HISTORY, MOST_BROWSERS = 1000, 300, 64
 #: What a browser is told of the state as it is.
-TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "finest")
+TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "finest", "turning")
 #: What pages that bring images together have in common.
 SCRIPTS = ("ereg-page.js", "ereg-views.js", "ereg-panel.js", "ereg.css")
 _FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", *SCRIPTS)}}
@@ -51,6 +51,7 @@ class EregPage(Page):
         self.loading, self.job = "loading", {"name": "", "text": "", "running": False}
         self.history: list[float] = []
         self.done: dict[str, int] = {}
+        self.waiting = ""
         self._drawn: tuple[list, list[Drawn], dict] = ([], [], {})
 
     def begin(self, hub: Hub) -> None:
@@ -110,11 +111,17 @@ class EregPage(Page):
 
         try:
             self.images.load(tell)
-        except UserError as error:
+        except (UserError, RunError) as error:
             self.loading = str(error)
             raise
-        if self.auto and not self.motion.past:
-            self.hub.in_turn(lambda: self._ask("auto"))
+        self.hub.in_turn(self._loaded)
+
+    def _loaded(self) -> None:
+        """The images are there: begin what was asked for before."""
+        what = self.waiting or ("auto" if self.auto and not self.motion.past else "")
+        if what:
+            self.waiting, self.job["running"] = "", False
+            self._ask(what)
 
     def _act(self, message: dict[str, Any]) -> str:
         """Do actions, but for those that were done before their answer got lost; returns what went wrong."""
@@ -155,12 +162,16 @@ class EregPage(Page):
             self.save()
             self._tell("save", f"saved: {self.kept.table}", False)
         elif what == "cancel":
-            if self.job["running"]:
+            if self.waiting:
+                self._tell(self.job["name"], f"{self.job['name']}: ended, nothing has changed", False)
+                self.waiting = ""
+            elif self.job["running"]:
                 self.hub.cancel()
         elif self.job["running"]:
             raise UserError("one thing after the other: Esc ends what runs now")
         elif self.loading:
-            raise UserError("the images are still being read")
+            self.waiting, name = what, self.works[what][0]
+            self._tell(name, f"{name} begins when the images are there", True)
         else:
             name, work = self.works[what]
             self._tell(name, f"{name} begins", True)
@@ -170,8 +181,11 @@ class EregPage(Page):
         said = f"{name}: ended, nothing has changed"
         try:
             said = work(TeamOfOne(check))
+        except (UserError, RunError) as error:
+            said = str(error)
+            raise
         finally:
-            self._tell(name, said, False)
+            self.hub.in_turn(lambda: self._tell(name, said, False))  # after what it has found
 
     def _refine(self, team: TeamOfOne) -> str:
         task = task_for(self.images.im1.shape, self.motion.rigid, self.motion.finest)
@@ -181,7 +195,7 @@ class EregPage(Page):
 
     def _find_start(self, team: TeamOfOne) -> str:
         self._tell("automatic start", "trying rotations and displacements", True)
-        phi = automatic_start(self.images, self.motion.rigid, team)
+        phi = automatic_start(self.images, self.motion.rigid, team, self.motion.turning)
         self.hub.in_turn(lambda: self._finish(phi, None))
         return "a start is found; Enter refines it"
 

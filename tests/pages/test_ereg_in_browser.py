@@ -147,6 +147,18 @@ def test_each_key_is_answered(shown):
         assert len([way for way, _ in shown.frames() if way == "received"]) > before, key
 
 
+def test_keys_act_as_soon_as_the_page_is_loaded(browser, folder):
+    """Before it knows anything, and before the images are there."""
+    with serve(folder) as served:
+        tab = browser.open(served.url)
+        for key in ("1", "ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
+            browser.key(key)
+        browser.wait_text("#said", "refined")
+        browser.wait(DRAWN)
+        assert browser.evaluate("ereg.state.undo") == 4 and browser.errors == []
+        browser.close_tab(tab)
+
+
 def test_pixels_are_those_of_the_kernel(shown):
     shown.evaluate("(e => { e.value = 'im2'; e.dispatchEvent(new Event('input')); })(document.getElementById('mode'))")
     shown.wait(f"{DRAWN} && ereg.state.mode === 'im2'")

@@ -221,6 +221,11 @@ def test_printed_lines(monkeypatch):
     assert "-J ada@LOGIN-NODE ada@node17" in tunnel
 
 
+def test_printed_where_the_user_has_no_name(monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: {}["nobody"])
+    assert " USER@" in lines()[1][2]
+
+
 def test_options():
     for wrong, what in [
         ({"bind": "0.0.0.0"}, "name one address"),

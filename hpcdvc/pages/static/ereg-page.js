@@ -191,7 +191,6 @@ export class EregPage {
 
   key(event) {
     const { key, target } = event;
-    if (!this.state) return;
     const sliding = target.matches("input[type=range]");
     const typing = target.matches("textarea, select, input:not([type=checkbox])") && (!sliding || SLIDE.test(key));
     if ((typing || sliding) && key === "Escape") target.blur();
@@ -199,8 +198,8 @@ export class EregPage {
     if (event.ctrlKey ? !WITH_CONTROL.has(key) : !KEYS.has(key)) return;
     if (target.matches("button, input[type=checkbox], summary") && (key === "Enter" || key === " ")) return;
     event.preventDefault();
-    const chosen = this.views.get(this.state.view);
-    if (!event.ctrlKey) {
+    const chosen = this.state && this.views.get(this.state.view);
+    if (chosen && !event.ctrlKey) {
       if (key === "+" || key === "=") chosen.zoomBy(1.25);
       else if (key === "-") chosen.zoomBy(0.8);
       else if (key === "0") chosen.fit();
