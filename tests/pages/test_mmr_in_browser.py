@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,7 +74,11 @@ class Shown:
         """Register, by the key; what was found."""
         self.browser.key("Enter")
         self.browser.wait("mmr.state.found?.now && !mmr.state.job.running", 60)
-        return self.browser.evaluate("mmr.state.found")
+        found, end = self.browser.evaluate("mmr.state.found"), time.monotonic() + 5
+        while self.kept()["page"]["found"] != {name: value for name, value in found.items() if name != "now"}:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        return found
 
     def kept(self) -> dict:
         return json.loads((self.folder / "out/P-phases.json").read_text())
@@ -211,9 +216,7 @@ def test_real_pair(browser, shared, tmp_path, monkeypatch):
             browser.click(PLANE, *shown.place(f, g))
             browser.wait(DONE)
         shown.open("result")
-        browser.key("Enter")
-        browser.wait("mmr.state.found && !mmr.state.job.running", 60)
-        found = browser.evaluate("mmr.state.found")
+        found = shown.run()
     monkeypatch.chdir(tmp_path)
     play_command(monkeypatch, "mmr")
     main("mmr", ["im1.tif", "im2.tif", "--phases", "out/P-phases.json", "-od", "batch", "-pre", "B", "-q"])
