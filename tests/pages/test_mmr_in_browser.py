@@ -13,6 +13,7 @@ import tifffile
 from mmr_cases import FIELD, MIDDLE, images
 from reg_ends import play_command
 from running import BIN
+from test_ereg_in_browser import CONTRASTS
 
 from hpcdvc.cli import main
 from hpcdvc.output.hdf5 import read_field
@@ -40,14 +41,16 @@ class Shown:
 
     def __init__(self, browser, folder: Path):
         self.browser, self.folder = browser, folder
-        browser.wait(DONE)
+        browser.wait(DONE, 60)
 
     def open(self, tab: str) -> None:
-        """Go to a tab by its button."""
+        """Go to a tab by its button; what stands there stands out."""
         self.browser.click(f"#tab-{tab}")
         self.browser.wait(f"document.body.dataset.tab === '{tab}' && {DONE}")
         if tab in ("peaks", "phases", "result"):
             self.browser.wait("mmr.joint?.fresh && mmr.joint.phases.length")
+        found = self.browser.evaluate(CONTRASTS)
+        assert len(found) > 15 and [one for one in found if one["ratio"] < one["least"]] == []
 
     def keys(self, *names: str) -> None:
         for name in names:
@@ -214,7 +217,7 @@ def test_real_pair(browser, shared, tmp_path, monkeypatch):
         shown.open("peaks")
         for f, g in ((108, 80), (14, 8)):
             browser.click(PLANE, *shown.place(f, g))
-            browser.wait(DONE)
+            browser.wait(DONE, 60)
         shown.open("result")
         found = shown.run()
     monkeypatch.chdir(tmp_path)
