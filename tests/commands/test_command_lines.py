@@ -18,6 +18,7 @@ LINES = {
     "deformImage": "a -pf p",
     "discreteStrain": "a",
     "ereg": "a b",
+    "ereg-discrete": "a l b",
     "filterPhiField": "-pf a -srs",
     "fourier": "smooth a",
     "gdic": "a b m",

@@ -91,10 +91,14 @@ export class EregPage {
     const place = byId("views");
     place.classList.toggle("flat", state.views.length === 1);
     for (const [number, ...axes] of state.views) {
-      const view = new View(this, number, axes);
+      const view = this.newView(number, axes);
       this.views.set(number, view);
       place.insertBefore(view.box, byId("plots"));
     }
+  }
+
+  newView(number, axes) {
+    return new View(this, number, axes);
   }
 
   /** Where the centre of im1 is now. */
