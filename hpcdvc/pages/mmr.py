@@ -123,10 +123,9 @@ class MmrPage(EregPage):
         peaks = self.phases.peaks if self.motion.picked.peaks is None and self.phases else self.motion.picked.peaks
         return None if act(self.motion, action, list(peaks or ())) else super()._do(action)
 
-    def _load(self, check: Callable[[], None]) -> None:
-        super()._load(check)
-        if not self.auto:
-            self.hub.in_turn(self._begin_joint)
+    def _loaded(self) -> None:
+        super()._loaded()
+        self._begin_joint()
 
     def _begin_joint(self) -> None:
         """Count, where nothing else is done, and the same has not failed."""

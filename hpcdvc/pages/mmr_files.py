@@ -14,7 +14,7 @@ from hpcdvc.output import files
 from hpcdvc.pages.mmr_state import Box, MmrState, Picked, count_of, ranges_of
 
 
-@dataclass(frozen=True)
+@dataclass
 class MmrKept:
     """The file.
 
@@ -23,11 +23,13 @@ class MmrKept:
     stem : path without extension
     made_from : identities of the images
     start : (4, 4) list, the Phi that the session began with; None where nothing said it
+    written : what was written last
     """
 
     stem: str
     made_from: dict
     start: list | None = None
+    written: str = ""
 
     @property
     def table(self) -> str:
@@ -35,10 +37,13 @@ class MmrKept:
         return f"{self.stem}.json"
 
     def write(self, state: MmrState, phases: PhasesFile) -> None:
-        """Write it, whole at every moment."""
+        """Write it, whole at every moment; not where it is the same, for a batch run may just read it."""
         text = phases_text(replace(phases, page=self.page_of(state)))
+        if text == self.written and os.path.exists(self.table):
+            return
         with files.whole_file(self.table, len(text)) as temporary, files.fill(temporary, encoding="utf-8") as stream:
             stream.write(text)
+        self.written = text
 
     def page_of(self, state: MmrState) -> dict[str, Any]:
         """What only the page needs."""

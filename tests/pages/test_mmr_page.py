@@ -220,6 +220,9 @@ def test_run_and_file(page, tmp_path):
     assert np.abs(np.array(found["Phi"])[:3] - TRUTH[:3]).max() < 0.05
     kept = read_phases(tmp_path / "P-phases.json")
     assert kept.box == BOX and (kept.phi == np.eye(4)).all() and kept.complete
+    when = (tmp_path / "P-phases.json").stat().st_mtime_ns
+    page.save()
+    assert (tmp_path / "P-phases.json").stat().st_mtime_ns == when  # a batch run may just read it
     earlier = page.kept.earlier()
     again = MmrPage(page.images, state_of(earlier, "f", MmrState(SHAPE)), page.kept, [], Search(), phases=earlier)
     assert again.state()["found"] == found and again.motion.picked == page.motion.picked

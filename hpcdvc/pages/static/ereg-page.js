@@ -71,6 +71,7 @@ export class EregPage {
     } else if (message.type === "job") {
       this.state.job = message.job;
       this.say("");
+      if (!message.job.running) this.actions.look(); // an answer that is on its way may say that it still runs
     } else if (message.type === "error") this.say(message.text);
   }
 

@@ -13,6 +13,12 @@ export function phaseColour(number) {
   return number < COLOURS.length ? colour : colour.map((value) => 0.5 * value + 127);
 }
 
+/** A grey value as text. */
+export function short(value) {
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : Number(value.toPrecision(4)).toString();
+}
+
 export const css = (colour) => `rgb(${colour.map(Math.round).join(" ")})`;
 
 export class JointView {
@@ -113,9 +119,10 @@ export class JointView {
     context.font = `${12 * ratio}px system-ui, sans-serif`;
     context.strokeRect(left, bottom - side, side, side);
     const last = this.joint.bins - 1;
-    for (let k = 0; k <= 4; k++) {
-      const [x, y] = this.screen([(last * k) / 4, (last * k) / 4]);
-      const words = [0, 1].map((image) => Number(this.grey(image, (last * k) / 4).toPrecision(4)).toString());
+    const ticks = side > 320 * ratio ? 4 : 2;
+    for (let k = 0; k <= ticks; k++) {
+      const [x, y] = this.screen([(last * k) / ticks, (last * k) / ticks]);
+      const words = [0, 1].map((image) => short(this.grey(image, (last * k) / ticks)));
       context.textAlign = "center";
       context.fillText(words[0], x, bottom + 16 * ratio);
       context.textAlign = "right";
@@ -159,6 +166,7 @@ export class JointView {
     const chosen = number === this.page.chosen;
     const phase = (this.joint.kept || []).indexOf(number);
     context.textAlign = "left";
+    context.font = `bold ${14 * ratio}px system-ui, sans-serif`;
     for (const [colour, wide] of [["#000", 4], [phase < 0 ? "#ff8a80" : "#fff", 1.5]]) {
       context.strokeStyle = context.fillStyle = colour;
       context.lineWidth = wide * ratio;
@@ -247,7 +255,7 @@ export class JointView {
     const [f, g] = bin.map(Math.round);
     const { counts, bins, most, diagram } = this.joint;
     const count = Math.round(Math.expm1((counts[f * bins + g] / 255) * Math.log1p(most)));
-    const words = [0, 1].map((image) => `im${image + 1} ${this.grey(image, bin[image]).toPrecision(4)}`);
+    const words = [0, 1].map((image) => `im${image + 1} ${short(this.grey(image, bin[image]))}`);
     words.push(`about ${count} voxels`);
     if (diagram) words.push(diagram[f * bins + g] ? `phase ${diagram[f * bins + g]}` : "no phase");
     this.below.textContent = words.join("  ");

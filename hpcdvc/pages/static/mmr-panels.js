@@ -1,12 +1,11 @@
 // The boxes beside slices and joint histogram: they show the state, and say what is typed into them.
 
-import { css, phaseColour } from "./mmr-joint.js";
+import { css, phaseColour, short } from "./mmr-joint.js";
 
 const AXES = "ZYX";
 const MOST_PHASES = 16;
 
 const byId = (id) => document.getElementById(id);
-const short = (value) => Number(value.toPrecision(4)).toString();
 
 export class Panels {
   constructor(page) {

@@ -216,6 +216,7 @@ async function borrow() {
   const other = new DOMParser().parseFromString(await answer.text(), "text/html");
   byId("align").append(document.adoptNode(other.querySelector("main")));
   document.body.append(document.adoptNode(other.querySelector("dialog")));
+  byId("turning").hidden = true; // across modalities a start is looked for about all axes
   byId("common").append(byId("undo").parentElement, byId("cancel"), byId("said"));
 }
 
