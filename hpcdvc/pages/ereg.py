@@ -22,7 +22,7 @@ from hpcdvc.pages.page import STATIC, Page
 #: Actions of one message, correlations and browsers that are remembered, at most.
 MOST_ACTIONS, MOST_HISTORY, MOST_BROWSERS = 1000, 300, 64
 #: What a browser is told of the state as it is.
-TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "finest")
+TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "finest", "turning")
 #: What pages that bring images together have in common.
 SCRIPTS = ("ereg-page.js", "ereg-views.js", "ereg-panel.js", "ereg.css")
 _FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", *SCRIPTS)}}
@@ -195,7 +195,7 @@ class EregPage(Page):
 
     def _find_start(self, team: TeamOfOne) -> str:
         self._tell("automatic start", "trying rotations and displacements", True)
-        phi = automatic_start(self.images, self.motion.rigid, team)
+        phi = automatic_start(self.images, self.motion.rigid, team, self.motion.turning)
         self.hub.in_turn(lambda: self._finish(phi, None))
         return "a start is found; Enter refines it"
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_UNDO = 500
 STEPS = (0.1, 1.0, 5.0, 20.0)
 MODES = ("colours", "blend", "checkerboard", "difference", "absolute", "im1", "im2")
+#: About which axis an automatic start may turn im1.
+TURNINGS = ("any", "z", "y", "x", "none")
 #: Axes ZYX of each view: across it, down its rows, along its columns.
 VIEWS = {1: (0, 1, 2), 2: (1, 0, 2), 3: (2, 0, 1)}
 #: Sign of the rotation vector that turns a view clockwise.
@@ -61,6 +63,7 @@ class EregState:
     view, mode, step, blend, tiles, swapped, flicker : what is shown, and how far a key goes
     rigid : refine displacement and rotation only
     finest : binning that a refinement ends with
+    turning : one of `TURNINGS`
     landmarks : pairs [point in im1, point in im2]
     pending : a point of im1 that waits for its partner
     stroke : of the last change; those of one stroke are taken back as one
@@ -83,6 +86,7 @@ class EregState:
     flicker: bool = False
     rigid: bool = False
     finest: int = 1
+    turning: str = "any"
     landmarks: list = field(default_factory=list)
     pending: list | None = None
     stroke: str | None = None

@@ -27,7 +27,12 @@ AT_ONCE = 4  # rotations that are scanned, and matches that are registered, befo
 
 
 def rough_starts(
-    im1: np.ndarray, im2: np.ndarray, mask1: np.ndarray | None = None, team=None, count: int = 8
+    im1: np.ndarray,
+    im2: np.ndarray,
+    mask1: np.ndarray | None = None,
+    team=None,
+    count: int = 8,
+    turns: np.ndarray | None = None,
 ) -> list[np.ndarray]:
     """Rigid motions that may map im1 to im2, rotated by up to 50 degrees and displaced by up to 0.4 of the image.
 
@@ -39,6 +44,7 @@ def rough_starts(
     mask1 : (nz, ny, nx) uint8 array, 0 = voxel of im1 that does not count
     team : hpcdvc.ranks.team.Team, or None for this rank alone
     count : number of candidates, at most
+    turns : (n, 3, 3) rotations to be tried in place of those
 
     Returns
     -------
@@ -52,7 +58,7 @@ def rough_starts(
     """
     sizes = np.array(im1.shape), np.array(im2.shape)
     dimensions = dimensions_of(im1.shape)
-    turns = rotations(dimensions, SPACING[dimensions], REACH)
+    turns = rotations(dimensions, SPACING[dimensions], REACH) if turns is None else turns
     pairs = texture_pairs(im1, im2, mask1)
     ranked = [matches(Scan(one, two), turns, partial(polish, one, two), team) for one, two in pairs]
     mixed = [motions[k] for k in range(POLISHED) for motions in ranked if k < len(motions)]
@@ -80,6 +86,19 @@ def rotations(dimensions: int, spacing: float, reach: float) -> np.ndarray:
         corners = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
         vectors = np.concatenate([corners, corners + spacing / 2])
     return rotation_matrix(vectors[np.linalg.norm(vectors, axis=1) <= reach + spacing / 4])
+
+
+def rotations_about(axis: int, dimensions: int) -> np.ndarray:
+    """Rotations (n, 3, 3) about one axis (ZYX), all the way round.
+
+    Parameters
+    ----------
+    axis : 0 for z
+    dimensions : 2 or 3
+    """
+    spacing = SPACING[2] if dimensions == 2 else SPACING[3] / 2  # a line leaves no gaps as a lattice does
+    angles = np.arange(-180, 180, spacing)
+    return rotation_matrix(angles[:, None] * np.eye(3)[axis])
 
 
 def matches(scan: "Scan", turns: np.ndarray, polished: Callable, team) -> list[np.ndarray]:

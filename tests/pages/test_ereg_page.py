@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import tifffile
 from reg_cases import CENTRE, FIELD, SHAPE, pair_of
+from synthetic import Affine, Grey, lattice_texture, pair
 
 from hpcdvc.errors import RunError, UserError
+from hpcdvc.fields.phi import rotation_matrix
 from hpcdvc.images import describe
 from hpcdvc.output.tsv import read_tsv
 from hpcdvc.pages.ereg import EregPage
 from hpcdvc.pages.ereg_files import Kept
 from hpcdvc.pages.ereg_images import PairOfImages, Shown
-from hpcdvc.pages.ereg_jobs import TeamOfOne, automatic_start
+from hpcdvc.pages.ereg_jobs import TeamOfOne, _turns, automatic_start
 from hpcdvc.pages.ereg_state import EregState
 from hpcdvc.pages.ereg_views import draw, figures
 from hpcdvc.pages.hub import Stopped
@@ -292,6 +294,29 @@ def test_a_start_is_given_up_between_rotations(page, monkeypatch):
 def test_automatic_start(page):
     act(page, {"key": "a"}, n=1)
     assert np.abs(page.motion.matrix[:3, 3] - FIELD.shift).max() < 0.5
+
+
+def test_images_in_two_dimensions_turn_about_z_alone():
+    turns = [_turns(turning, 2) for turning in ("z", "y", "x")]
+    assert all((one == turns[0]).all() for one in turns) and len(turns[0]) == 90
+    assert (turns[0][:, 0] == [1, 0, 0]).all() and (turns[0][:, :, 0] == [1, 0, 0]).all()
+
+
+@pytest.mark.parametrize("turning, degrees", [("z", 140), ("x", -100), ("none", 0)])
+def test_automatic_start_about_an_axis_all_the_way_round_or_without_turning(tmp_path, turning, degrees):
+    turned = np.zeros(3)
+    turned["zyx".find(turning)] = degrees
+    field = Affine(rotation_matrix(turned), np.array([1.0, -3.0, 4.0]), CENTRE)
+    page = page_in(tmp_path)
+    for name, image in zip(("im1.tif", "im2.tif"), pair(lattice_texture(1), SHAPE, field, Grey()), strict=True):
+        tifffile.imwrite(tmp_path / name, image, photometric="minisblack")
+    page.images = PairOfImages(*(describe(str(tmp_path / name)) for name in ("im1.tif", "im2.tif")))
+    page.images.load(lambda text: None)
+    act(page, {"do": "show", "turning": "sideways"}, {"do": "show", "turning": turning}, {"key": "a"}, n=3)
+    assert page.state()["turning"] == turning
+    found = page.motion.matrix[:3]
+    assert np.abs(found - field.phi(CENTRE[None])[0]).max() < (1 if turning == "none" else 0.5)
+    assert turning != "none" or (found[:, :3] == np.eye(3)).all()
 
 
 @pytest.mark.parametrize("key", ["a", "Enter"])

@@ -14,9 +14,10 @@ export class Panel {
     this.parts = {};
     for (const part of PARTS) this.addPart(...part);
     this.buttons();
-    const shown = { mode: String, blend: Number, tiles: Number, step: Number, finest: Number };
+    const shown = { mode: String, turning: String, blend: Number, tiles: Number, step: Number, finest: Number };
     for (const [id, convert] of Object.entries(shown)) {
-      byId(id).addEventListener("input", () => page.push({ do: "show", [id]: convert(byId(id).value) }));
+      const input = byId(id); // pages that have no use for it leave it out
+      if (input) input.addEventListener("input", () => page.push({ do: "show", [id]: convert(input.value) }));
     }
     for (const id of ["rigid", "swapped", "flicker"]) {
       byId(id).addEventListener("change", () => page.push({ do: "show", [id]: byId(id).checked }));
@@ -80,7 +81,9 @@ export class Panel {
         input.disabled = state.views.length === 1 && (name === "r" ? axis > 0 : axis === 0);
       }));
     }
-    for (const id of ["mode", "blend", "tiles"]) if (document.activeElement !== byId(id)) byId(id).value = state[id];
+    for (const input of ["mode", "turning", "blend", "tiles"].map(byId)) {
+      if (input && document.activeElement !== input) input.value = state[input.id];
+    }
     for (const id of ["step", "finest"]) byId(id).value = String(state[id]);
     for (const id of ["rigid", "swapped", "flicker"]) byId(id).checked = state[id];
     byId("undo").disabled = !state.undo;
