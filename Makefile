@@ -28,6 +28,10 @@ lint: tools
 	$(BIN)/ruff check .
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cython
 
+# Tests run side by side: threads of BLAS would wait for each other most of the time.
+unit slow: export OMP_NUM_THREADS = 1
+unit slow: export OPENBLAS_NUM_THREADS = 1
+
 # ParaView and SLURM are system packages: .ci/run installs them and runs their tests.
 unit: tools
 	$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not mpi and not slow and not paraview" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py

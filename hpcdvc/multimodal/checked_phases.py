@@ -183,9 +183,9 @@ class Checked:
                 self.mistakes.append(f"{where} must have {', '.join(known[0])}, not be {quoted(values)}")
         return found
 
-    def phases(self, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights, means and covariances."""
-        listed = self.listed("phases", PHASE, 1)
+    def phases(self, bins: int, least: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights, means and covariances of so many phases at least."""
+        listed = self.listed("phases", PHASE, least)
         if len(listed) > MOST_PHASES:
             self.mistakes.append(f"{len(listed)} phases are too many: {MOST_PHASES} at most")
             listed = []

@@ -107,8 +107,9 @@ def start_of(histogram: np.ndarray, peaks: np.ndarray, reaches: np.ndarray) -> n
     for number, peak in enumerate(peaks):
         own = (nearest == number) & (away[number] <= reaches[number])
         own &= heights >= smooth[tuple(peak.astype(int))] / 2
-        if not own.any():  # a peak that was picked where there is nothing
-            found[number] = np.eye(2) * max(1.0, reaches[number] / 2) ** 2
+        if not own.any():  # a peak that was picked where there is nothing, or where one is already
+            others = np.linalg.norm(peaks[:number] - peak, axis=1)
+            found[number] = found[others.argmin()] if number else np.eye(2)
             continue
         offset, weight = at[own] - peak, heights[own] / heights[own].sum()
         found[number] = np.einsum("n,ni,nj->ij", weight, offset, offset) / ABOVE_HALF + np.eye(2) / 4

@@ -78,8 +78,8 @@ class PhasesFile:
         return self.mixture if self.complete else fit_weights(self.mixture, histogram)
 
 
-def read_phases(path: str | Path) -> PhasesFile:
-    """Read a file of phases.
+def read_phases(path: str | Path, least: int = 1) -> PhasesFile:
+    """Read a file of phases, of which there are so many at least.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def read_phases(path: str | Path) -> PhasesFile:
     path = Path(path)
     mistakes: list[str] = []
     values = _read(path, mistakes)
-    return _phases_of(Checked(str(path), values, mistakes))
+    return _phases_of(Checked(str(path), values, mistakes), least)
 
 
 def phases_text(phases: PhasesFile) -> str:
@@ -157,14 +157,14 @@ def _read(path: Path, mistakes: list[str]) -> dict:
     return values
 
 
-def _phases_of(checked: Checked) -> PhasesFile:
+def _phases_of(checked: Checked, least: int) -> PhasesFile:
     """What the values stand for, if there is no mistake in them."""
     checked.version(VERSION)
     phi, centre = checked.phi(), checked.centre()
     bins, crop, box = checked.bins(), checked.crop(), checked.box()
     rigid, coverage, page = checked.rigid(), checked.coverage(), checked.page()
     ranges, thresholds = checked.ranges(), checked.thresholds(bins)
-    weights, means, covariances = checked.phases(bins)
+    weights, means, covariances = checked.phases(bins, least)
     pairs, shares, background = checked.boundaries(len(weights))
     complete = background is not None
     checked.sum(weights, shares, background)

@@ -5,6 +5,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 import tifffile
+from one_thread import OneThread
 from reg_cases import CENTRE, FIELD, SHAPE, pair_of
 from synthetic import Affine, Grey, lattice_texture, pair
 
@@ -22,38 +23,6 @@ from hpcdvc.pages.hub import Stopped
 from hpcdvc.pages.levels import preview
 from hpcdvc.pages.planes import as_bytes
 from hpcdvc.registration.candidates import Scan
-
-
-class OneThread:
-    """A hub without a server: what works in the background works at once, or is stopped after some checks."""
-
-    def __init__(self, page: EregPage, checks: int | None = None):
-        self.page, self.told, self.checks, self.saved = page, [], checks, 0
-
-    def background(self, work) -> None:
-        def check():
-            if self.checks is not None:
-                self.checks -= 1
-                if self.checks < 0:
-                    raise Stopped
-
-        try:
-            work(check)
-        except Stopped:
-            pass
-
-    def in_turn(self, call) -> None:
-        call()
-
-    def tell(self, message) -> None:
-        self.told.append(message)
-
-    def changed(self, by_page: bool = True) -> None:
-        self.page.save()
-        self.saved += 1
-
-    def cancel(self) -> None:
-        self.checks = 0
 
 
 @pytest.fixture

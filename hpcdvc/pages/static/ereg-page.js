@@ -18,7 +18,7 @@ const byId = (id) => document.getElementById(id);
 
 export class EregPage {
   constructor() {
-    Object.assign(this, { measure: "NCC", marking: false, said: "", views: new Map() });
+    Object.assign(this, { measure: "NCC", alike: true, marking: false, said: "", views: new Map() });
     document.addEventListener("keydown", (event) => this.key(event));
     document.addEventListener("pointerup", () => {
       if (document.activeElement.matches("button, input[type=range], input[type=checkbox]")) document.activeElement.blur();
@@ -91,10 +91,14 @@ export class EregPage {
     const place = byId("views");
     place.classList.toggle("flat", state.views.length === 1);
     for (const [number, ...axes] of state.views) {
-      const view = new View(this, number, axes);
+      const view = this.newView(number, axes);
       this.views.set(number, view);
       place.insertBefore(view.box, byId("plots"));
     }
+  }
+
+  newView(number, axes) {
+    return new View(this, number, axes);
   }
 
   /** Where the centre of im1 is now. */

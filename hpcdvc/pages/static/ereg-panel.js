@@ -99,8 +99,9 @@ export class Panel {
     this.showJob();
     if (figures) {
       const text = (value, digits) => (value === null ? "-" : value.toFixed(digits));
+      const rms = this.page.alike ? `RMS ${text(figures.rms, 2)} grey   ` : "";
       byId("figures").textContent =
-        `${this.page.measure} ${text(figures.match, 4)}   RMS ${text(figures.rms, 2)} grey   overlap ${text(100 * figures.overlap, 1)} %`;
+        `${this.page.measure} ${text(figures.match, 4)}   ${rms}overlap ${text(100 * figures.overlap, 1)} %`;
     }
     this.plot();
   }

@@ -3,7 +3,7 @@
 import { SliceView } from "./views.js";
 
 // ColorBrewer's RdBu from blue to red, as differences have it in reports
-const BLUE_TO_RED = [[5, 48, 97], [33, 102, 172], [67, 147, 195], [146, 197, 222], [209, 229, 240], [247, 247, 247],
+export const BLUE_TO_RED = [[5, 48, 97], [33, 102, 172], [67, 147, 195], [146, 197, 222], [209, 229, 240], [247, 247, 247],
   [253, 219, 199], [244, 165, 130], [214, 96, 77], [178, 24, 43], [103, 0, 31]];
 
 // screen pixels of a pixel of the planes from which on finer ones are asked for
