@@ -78,7 +78,7 @@ def test_files(capfd):
 
 
 @pytest.mark.parametrize(
-    "words", [(*GRID, *RANGE), (*GRID, "-sub"), ("-lab1", "lab.tif", "-sr", *"-3 3 -3 3 -3 3".split())]
+    "words", [(*GRID, *RANGE), ("-ns", 15, "-hws", 6, "-sub"), ("-lab1", "lab.tif", "-sr", *"-3 3 -3 3 -3 3".split())]
 )
 def test_the_same_bytes_on_any_number_of_ranks(words, run_command):
     tifffile.imwrite("lab.tif", particles()[0])
