@@ -46,7 +46,7 @@ mpi: tools
 	    $(BIN)/mpiexec -n $$ranks $(PYTHON_HERE) -m pytest --with-mpi -m mpi -p no:cacheprovider || exit 1; \
 	done
 
-bench: setup
+bench: tools
 	@$(PYTHON_HERE) benchmarks/ldic.py
 	@$(PYTHON_HERE) benchmarks/reg.py
 	@$(PYTHON_HERE) benchmarks/deform.py
@@ -65,6 +65,7 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/shift.py
 	@$(PYTHON_HERE) benchmarks/refine.py
 	@$(PYTHON_HERE) benchmarks/stacks.py
+	@$(PYTHON_HERE) benchmarks/pages.py
 
 docs:
 	@.ci/bootstrap.sh docs

@@ -77,6 +77,26 @@ def test_a_preview_has_the_shape_of_the_level(tmp_path):
     np.testing.assert_allclose(quick.array[2], binning(volume[1 + 2 * 3 + 1], 3), rtol=1e-6)
 
 
+def test_a_preview_becomes_exact_in_its_place(tmp_path, cache):
+    info = saved(tmp_path / "a.tif", noise())
+    quick = levels.preview(info, 3)
+    assert levels.kept_level(info, 3) is None
+    level = levels.level_of(info, 3, before=quick)
+    assert level.array is quick.array and level.exact and not level.array.flags.writeable
+    assert (level.array == levels.kept_level(info, 3).array).all()
+    assert (level.array == np.rint(binning(noise(), 3))).all()
+
+
+def test_a_preview_of_many_planes_reads_few_of_them(tmp_path, monkeypatch):
+    info, asked = saved(tmp_path / "a.tif", noise((36, 19, 23))), []
+    read = levels.read_planes
+    monkeypatch.setattr(levels, "read_planes", lambda info, *span: asked.append(span) or read(info, *span))
+    monkeypatch.setattr(levels, "GLANCE", 3)
+    quick = levels.preview(info, 3).array
+    assert asked == [(7, 8), (19, 20), (31, 32)]
+    assert (quick[0:4] == quick[2]).all() and (quick[3] != quick[4]).any()
+
+
 def test_labels_are_never_mixed(tmp_path):
     volume = noise(dtype="u4")
     level = levels.level_of(saved(tmp_path / "a.tif", volume), 3, labels=True)

@@ -66,9 +66,11 @@ class Toy(Page):
 
 
 if __name__ == "__main__":
+    from hpcdvc.pages import server
     from hpcdvc.pages.show import show
 
     given = dict(word.split("=") for word in sys.argv[2:])
+    server.PATIENCE = float(given.pop("patience", server.PATIENCE))  # tests do not wait so long
     kinds = {"port": int, "unix_socket": bool, "no_browser": bool, "idle_timeout": float}
     values = {name: kinds.get(name, str)(value) for name, value in given.items()}
     show(Toy(sys.argv[1]), Options(**{"no_browser": True} | values))
