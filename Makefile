@@ -3,6 +3,9 @@ VENV := $(or $(HPCDVC_VENV),.venv)
 BIN := $(VENV)/bin
 PYTHON_HERE := $(BIN)/python
 
+# What Python has compiled is kept, whatever the surroundings say: the tests start some thousand processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo extras tools test lint unit mpi slow bench docs clean
 .NOTPARALLEL:
 
@@ -25,13 +28,17 @@ lint: tools
 	$(BIN)/ruff check .
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cython
 
+# Tests run side by side: threads of BLAS would wait for each other most of the time.
+unit slow: export OMP_NUM_THREADS = 1
+unit slow: export OPENBLAS_NUM_THREADS = 1
+
 # ParaView and SLURM are system packages: .ci/run installs them and runs their tests.
 unit: tools
-	$(PYTHON_HERE) -m pytest -n auto --dist load -m "not mpi and not slow and not paraview" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
+	$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not mpi and not slow and not paraview" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
 
 # Many runs that are killed and gone on with.
 slow: tools
-	$(PYTHON_HERE) -m pytest -n auto --dist load -m "slow and not mpi and not paraview" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
+	$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "slow and not mpi and not paraview" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
 
 mpi: tools
 	@for ranks in 1 2 3; do \
@@ -39,7 +46,7 @@ mpi: tools
 	    $(BIN)/mpiexec -n $$ranks $(PYTHON_HERE) -m pytest --with-mpi -m mpi -p no:cacheprovider || exit 1; \
 	done
 
-bench: setup
+bench: tools
 	@$(PYTHON_HERE) benchmarks/ldic.py
 	@$(PYTHON_HERE) benchmarks/reg.py
 	@$(PYTHON_HERE) benchmarks/deform.py
@@ -58,6 +65,8 @@ bench: setup
 	@$(PYTHON_HERE) benchmarks/shift.py
 	@$(PYTHON_HERE) benchmarks/refine.py
 	@$(PYTHON_HERE) benchmarks/stacks.py
+	@$(PYTHON_HERE) benchmarks/pages.py
+	@$(PYTHON_HERE) benchmarks/view.py
 
 docs:
 	@.ci/bootstrap.sh docs

@@ -109,6 +109,24 @@ def gdic(results: dict) -> list[Figure]:
     return found
 
 
+def pages(results: dict) -> list[Figure]:
+    """Figures of the pages."""
+    found = [(f"listening, {name}", min(times), 1, None, "s", False) for name, times in results["listening"].items()]
+    for name, r in results["first picture"].items():
+        found.append((f"first picture, {name}", r["first"], 15, None, "s", False))
+        beyond = (r["anonymous"] - r["levels"]) / 1e6
+        found.append((f"anonymous memory beyond both levels, {name}", beyond, 200, None, "MB", False))
+    for name, r in results["nudge"].items():
+        seconds, size = (0.15, 700) if "1000^2" in name else (0.04, 150)
+        found.append((f"CPU of a nudge, {name}", r["cpu"] * 1e3, seconds * 1e3, None, "ms", False))
+        found.append((f"bytes of a nudge, {name}", r["bytes"] / 1e3, size, None, "kB", False))
+    for name, r in results["latency"].items():
+        goal = 300 if "slow" in name else 50 if name == "100^3" else 150
+        found.append((f"key to pixels, {name}, median", r["median"], goal, None, "ms", False))
+        found.append((f"settled after many keys, {name}", r["settled"], 0.5, None, "s", False))
+    return found
+
+
 def shifts(results: dict, memory_of_all: Callable[[dict], float]) -> list[Figure]:
     """Figures of shifts at every pixel of a stack."""
     found = [

@@ -23,6 +23,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 30.0  # seconds
 PASSED, SKIPPED, FAILED = 0, 1, 2
 
+# On one machine, often with more ranks than cores: MPI looks for no other network, and a rank that waits sleeps.
+os.environ.setdefault("FI_PROVIDER", "tcp")
+os.environ.setdefault("MPIR_CVAR_ENABLE_HEAVY_YIELD", "1")
+
 if under_launcher():
     from mpi4py import MPI
 
@@ -53,9 +57,23 @@ def pytest_configure(config):
         config.get_terminal_writer()._file = open(f"pytest.rank{RANK}.log", "w", buffering=1)
 
 
+def pytest_ignore_collect(collection_path):
+    """Under a launcher leave out files without a test marked mpi: every rank would import them for nothing."""
+    if HARNESS is None or not collection_path.match("test_*.py"):
+        return None
+    return not _says_mpi(collection_path) or None
+
+
+def _says_mpi(path: Path) -> bool:
+    return "mark.mpi" in path.read_text()
+
+
 def pytest_collection_modifyitems(config, items):
-    """Under a launcher keep the tests marked mpi, the same on all ranks."""
+    """Under a launcher keep the tests marked mpi, the same on all ranks; without one see that it would find them."""
     if HARNESS is None:
+        for path in {item.path for item in items if item.get_closest_marker("mpi")}:
+            if not _says_mpi(path):
+                raise pytest.UsageError(f"{path} has tests of ranks but not the word mark.mpi, by which ranks find it")
         return
     serial = [item for item in items if not item.get_closest_marker("mpi")]
     config.hook.pytest_deselected(items=serial)

@@ -21,6 +21,12 @@ sys.path.append(str(DOCS))
 generate = importlib.import_module("generate")
 
 
+@pytest.fixture(scope="module")
+def fragments() -> dict[str, str]:
+    """What is made for the pages, by name."""
+    return generate.fragments()
+
+
 def options_of(command: str) -> type:
     return importlib.import_module(f"hpcdvc.options.{command.replace('-', '_')}").Options
 
@@ -40,8 +46,8 @@ def test_command_has_a_page_with_its_options(command):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_table_lists_every_option(command):
-    table = generate.fragments()[f"options-{command}.md"]
+def test_table_lists_every_option(command, fragments):
+    table = fragments[f"options-{command}.md"]
     for declared in declarations(options_of(command)):
         spelled = ", ".join(declared.flags) or declared.metavar.replace("|", r"\|")
         line = next((line for line in table.splitlines() if line.startswith(f"| `{spelled}` |")), None)
@@ -94,13 +100,12 @@ def test_links_lead_somewhere(path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=label)
-def test_what_pages_include_is_made(path):
-    made = generate.fragments()
+def test_what_pages_include_is_made(path, fragments):
     pictures = (DOCS / "pictures.py").read_text()
     for kind, target in re.findall(r"```\{(include|image)\} (\S+)", path.read_text()):
         name = Path(target).name
         if "generated/" in target:
-            assert name in made
+            assert name in fragments
         elif "pictures/" in target:
             assert f'"{name}": draw_' in pictures
         else:

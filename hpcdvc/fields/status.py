@@ -75,7 +75,8 @@ _PEAKS = "search, shift, localShifts, umpa"
 STATUSES: Mapping[Status, Meaning] = MappingProxyType(
     {
         Status.FILTERED: Meaning(
-            "replaced by a filter", "filterPhiField", "yes, from the value of the filter", "yes", 1
+            "replaced by a filter, or placed by eye", "filterPhiField, ereg-discrete",
+            "yes, from the value of the filter", "yes", 1,
         ),
         Status.CONVERGED: Meaning(
             "converged", "registration, search", "no", "only what -scc, -slqc or -smed judge wrong", 2,
@@ -129,7 +130,8 @@ STATUSES: Mapping[Status, Meaning] = MappingProxyType(
             "two motions in one window, or something that stays in the picture", "ldic, ddic", "yes", "yes", -1
         ),
         Status.JUDGED_WRONG: Meaning(
-            "judged wrong by its neighbours and not replaced", "filterPhiField", "yes", "yes", 0
+            "judged wrong by its neighbours, or by eye, and not replaced", "filterPhiField, ereg-discrete",
+            "yes", "yes", 0,
         ),
         Status.SATURATED: Meaning(
             "saturated or clipped grey values in too much of the window", "shift, localShifts, umpa", "", "yes", 0

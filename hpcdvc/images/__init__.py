@@ -4,7 +4,7 @@ May import `errors`, `kernels`, `options`, `fields`. Begin reading with `volume`
 """
 
 from hpcdvc.images.masks import open_mask
-from hpcdvc.images.opening import OpenVolumes, describe, open_volume, read_planes
+from hpcdvc.images.opening import OpenVolumes, describe, mapped_volume, open_volume, read_box, read_planes
 from hpcdvc.images.volume import VolumeInfo, check_mask, check_pair, identity, memory_text
 
 __all__ = [
@@ -14,8 +14,10 @@ __all__ = [
     "check_pair",
     "describe",
     "identity",
+    "mapped_volume",
     "memory_text",
     "open_mask",
     "open_volume",
+    "read_box",
     "read_planes",
 ]

@@ -165,6 +165,16 @@ def _open(file, name: str):
     return h5py.Dataset(h5py.h5d.open(file.id, os.fsencode(name), access))
 
 
+def fill_box(info: VolumeInfo, box: np.ndarray, start: tuple[int, int, int]) -> None:
+    """Read the box (dz, dy, dx) of a dataset that begins at a voxel, ZYX."""
+    import h5py
+
+    with h5py.File(info.files[0], "r") as file:
+        data = _open(file, info.dataset)
+        load_filters(data, info.spec)
+        read_numbers(data, (*(0,) * (data.ndim - 3), *start), box)
+
+
 def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     """Read slices start to stop into volume (nz, ny, nx).
 

@@ -206,6 +206,55 @@ def read_planes(info: VolumeInfo, start: int, stop: int) -> np.ndarray:
     return planes
 
 
+def read_box(info: VolumeInfo, start: tuple[int, int, int], stop: tuple[int, int, int]) -> np.ndarray:
+    """A box of a volume, by one rank for itself.
+
+    Of a chunked dataset only the chunks that it meets are read, of other files that are not mapped whole planes.
+
+    Parameters
+    ----------
+    info
+        From `describe`.
+    start, stop
+        The first voxel, and the first behind the last, ZYX.
+
+    Returns
+    -------
+    (dz, dy, dx) C-contiguous array of native type
+
+    Raises
+    ------
+    UserError, RunError
+        It cannot be read.
+    """
+    if info.kind == "hdf5" and info.offset is None and info.frames is None and not info.two_dimensional:
+        box = np.empty(np.subtract(stop, start), info.dtype)
+        with reading(info.spec, HEADER_SECONDS + box.nbytes / SLOWEST):
+            hdf5.fill_box(info, box, start)
+        return box
+    planes = read_planes(info, start[0], stop[0])
+    return np.ascontiguousarray(planes[:, start[1] : stop[1], start[2] : stop[2]])
+
+
+def mapped_volume(info: VolumeInfo, scattered: bool = False) -> np.ndarray | None:
+    """The voxels of a file, mapped; None where it must be decoded.
+
+    Parameters
+    ----------
+    info
+        From `describe`.
+    scattered
+        Single voxels here and there will be read: nothing is read ahead.
+    """
+    if info.offset is None:
+        return None
+    volume = _map(info)
+    if scattered:
+        volume.base._mmap.madvise(mmap.MADV_RANDOM)
+    volume.flags.writeable = False
+    return volume
+
+
 def _reserved(info: VolumeInfo) -> np.ndarray:
     """Room for a volume in the address space: it takes memory where it is written, and gives it back with the array."""
     try:

@@ -12,7 +12,10 @@ from hpcdvc.multimodal.components import MOST_PHASES, SEGMENT
 #: Mistakes that are told one by one.
 TOLD = 10
 #: Keys of a file, of a phase and of a boundary: those that are needed, and the others.
-FILE = ("version", "Phi", "bins", "crop", "phases"), ("centre", "ranges", "thresholds", "boundaries", "background")
+FILE = (
+    ("version", "Phi", "bins", "crop", "phases"),
+    ("centre", "box", "rigid", "coverage", "ranges", "thresholds", "boundaries", "background", "page"),
+)
 PHASE = ("weight", "mean", "covariance"), ()
 BOUNDARY = ("phases", "weights"), ()
 #: Bins of an axis, and part of a side that may be left out.
@@ -97,6 +100,36 @@ class Checked:
         """Point that Phi is about."""
         return self.numbers("centre", self.values.get("centre"), (3,), "3 numbers, ZYX")
 
+    def box(self) -> tuple[tuple[int, int], ...] | None:
+        """Part of im1 that counts."""
+        words = "[first, last + 1] along Z, Y and X, whole numbers, voxels of im1"
+        box = self.numbers("box", self.values.get("box"), (3, 2), words)
+        if box is None:
+            return None
+        if not ((box == box.round()) & (box[:, :1] >= 0) & (box[:, :1] < box[:, 1:]) & (box < 2**31)).all():
+            self.mistakes.append(f"box must be {words}, not {quoted(self.values['box'])}")
+            return None
+        return tuple((int(first), int(stop)) for first, stop in box)
+
+    def rigid(self) -> bool:
+        """Whether Phi is a rotation and a displacement only."""
+        rigid = self.values.get("rigid")
+        if rigid is not None and not isinstance(rigid, bool):
+            self.mistakes.append(f"rigid must be true or false, not {quoted(rigid)}")
+        return rigid is True
+
+    def coverage(self) -> float:
+        """Part of the voxels that belongs to a phase in the phase map."""
+        words = "a number above 0, at most 1"
+        return self.number("coverage", self.values.get("coverage"), words, lambda x: 0 < x <= 1) or 1.0
+
+    def page(self) -> dict | None:
+        """What only hpcdvc-mmr-graphical needs, unread."""
+        page = self.values.get("page")
+        if page is not None and not isinstance(page, dict):
+            self.mistakes.append(f"page must be an object, not {quoted(page)}")
+        return page
+
     def bins(self) -> int:
         """Bins of an axis."""
         words = f"a whole number from {BINS[0]} to {BINS[1]}"
@@ -150,9 +183,9 @@ class Checked:
                 self.mistakes.append(f"{where} must have {', '.join(known[0])}, not be {quoted(values)}")
         return found
 
-    def phases(self, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights, means and covariances."""
-        listed = self.listed("phases", PHASE, 1)
+    def phases(self, bins: int, least: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights, means and covariances of so many phases at least."""
+        listed = self.listed("phases", PHASE, least)
         if len(listed) > MOST_PHASES:
             self.mistakes.append(f"{len(listed)} phases are too many: {MOST_PHASES} at most")
             listed = []

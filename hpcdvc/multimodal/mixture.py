@@ -71,6 +71,35 @@ def fit_mixture(
     return fit.mixture(fit.number() if n_phases == AUTO else n_phases, ITERATIONS)
 
 
+def pick_peaks(
+    histogram: np.ndarray,
+    n_phases: int | str = AUTO,
+    distance: float | None = None,
+    fit_distance: float | None = None,
+    thresholds: tuple[float, float] = (0, 0),
+) -> np.ndarray:
+    """The peaks that `fit_mixture` begins with: (n, 2) array, bins of im1 and im2, the highest first."""
+    fit = _Fit(histogram, find_peaks(histogram, MOST_PHASES, distance, thresholds), fit_distance or len(histogram) / 2)
+    return fit.peaks[: fit.number() if n_phases == AUTO else n_phases]
+
+
+def fit_peaks(histogram: np.ndarray, peaks: np.ndarray, reaches: np.ndarray) -> tuple[Mixture, list[int]]:
+    """The mixture that EM leads to from peaks that are given.
+
+    Parameters
+    ----------
+    histogram : (bins, bins) array of counts, im1 by im2, not empty
+    peaks : (n, 2) array, bins of im1 and im2
+    reaches : (n,) how far from its peak voxels shape each phase, bins
+
+    Returns
+    -------
+    Mixture
+    list : numbers of the peaks, from 0, that are its phases; the others have no voxels or are part of another phase
+    """
+    return _Fit(histogram, peaks, reaches).fitted(len(peaks), ITERATIONS)
+
+
 def fit_weights(mixture: Mixture, histogram: np.ndarray) -> Mixture:
     """The same phases, and a boundary between any two of them, with the weights that a joint histogram wants.
 
@@ -106,12 +135,12 @@ def bic(mixture: Mixture, histogram: np.ndarray) -> float:
 class _Fit:
     """EM on a joint histogram, from its peaks."""
 
-    def __init__(self, histogram: np.ndarray, peaks: np.ndarray, fit_distance: float):
+    def __init__(self, histogram: np.ndarray, peaks: np.ndarray, fit_distance: float | np.ndarray):
         self.histogram, self.parts = histogram, histogram / histogram.sum()
         self.at = np.arange(len(histogram), dtype=float)
-        self.peaks, self.fit_distance = peaks, fit_distance
+        self.peaks, self.reaches = peaks, np.broadcast_to(fit_distance, len(peaks))
         self.heights = smoothed(histogram)[0][tuple(peaks.astype(int).T)]
-        self.widths = start_of(histogram, peaks, fit_distance)
+        self.widths = start_of(histogram, peaks, self.reaches)
 
     def number(self) -> int:
         """How many of the peaks the information criterion wants: as long as another one makes it less."""
@@ -126,7 +155,11 @@ class _Fit:
         return best
 
     def mixture(self, n: int, iterations: int) -> Mixture:
-        """The fit of the highest n peaks, from the start again without each that has no voxels or is another one."""
+        """The fit of the highest n peaks."""
+        return self.fitted(n, iterations)[0]
+
+    def fitted(self, n: int, iterations: int) -> tuple[Mixture, list[int]]:
+        """And which of them: from the start again without each that has no voxels or is another one."""
         kept, near = list(range(len(self.peaks[:n]))), self._near(n)
         while True:
             found = even(self.peaks[kept], self.widths[kept])
@@ -135,7 +168,7 @@ class _Fit:
                 found = _maximised(found, self._shares(found, shaping))
             surplus = surplus_of(found)
             if surplus is None:
-                return found
+                return found, kept
             del kept[surplus]
 
     def _near(self, n: int) -> np.ndarray:
@@ -144,7 +177,8 @@ class _Fit:
         away = np.array([np.hypot(f - peak[0], g - peak[1]) for peak in self.peaks])
         high = self.heights[n:] >= RIVAL * self.heights[:n].min()
         others = away[n:][high].min(axis=0, initial=np.inf)
-        return ((away[:n] <= self.fit_distance) & (away[:n] <= others)).view(np.uint8)
+        near = away[:n] <= self.reaches[:n, None, None]
+        return (near & (away[:n] <= others)).view(np.uint8)
 
     def _shares(self, mixture: Mixture, near: np.ndarray) -> np.ndarray:
         """The part of the histogram that each component has: "modal_share" records."""

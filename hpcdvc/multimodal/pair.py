@@ -12,6 +12,7 @@ import numpy as np
 from hpcdvc.kernels.multimodal import Images
 from hpcdvc.kernels.records import dtype
 from hpcdvc.kernels.volume import Volume
+from hpcdvc.multimodal.settings import Margin
 from hpcdvc.registration.levels import Level
 from hpcdvc.registration.pair import total_of
 
@@ -64,7 +65,7 @@ class ModalPair:
     level : both images and the mask
     ranges : of the grey values (low, high) of im1 and im2
     bins : of the joint histogram, along each of its axes
-    margin : voxels (ZYX) of im1 left out at each side
+    margin : voxels (ZYX) of im1 left out, at both ends of a side alike or (low, high) each
     centre : point of im1 (ZYX) that Phi is about
     team : hpcdvc.ranks.team.Team
 
@@ -74,8 +75,9 @@ class ModalPair:
         Ranges without values, or a number of bins that is not possible.
     """
 
-    def __init__(self, level: Level, ranges: tuple, bins: int, margin: tuple[int, int, int], centre: np.ndarray, team):
-        blocks, sample = _blocks(np.array(margin), np.array(level.im1.shape) - margin)
+    def __init__(self, level: Level, ranges: tuple, bins: int, margin: Margin, centre: np.ndarray, team):
+        low, high = np.array([ends if isinstance(ends, tuple) else (ends, ends) for ends in margin]).T
+        blocks, sample = _blocks(low, level.im1.shape - high)
         self._blocks = {
             chosen: some[slice(*team.spans(len(some)))] for chosen, some in ((False, blocks), (True, sample))
         }

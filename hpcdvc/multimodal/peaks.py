@@ -85,14 +85,14 @@ def _rises(smooth: np.ndarray, width: float, peak: np.ndarray, other: np.ndarray
     return height > PROMINENT * lowest and height - lowest > SIGNIFICANT * noise
 
 
-def start_of(histogram: np.ndarray, peaks: np.ndarray, fit_distance: float) -> np.ndarray:
+def start_of(histogram: np.ndarray, peaks: np.ndarray, reaches: np.ndarray) -> np.ndarray:
     """Covariances of the peaks at first sight, from where the histogram is above half of their height.
 
     Parameters
     ----------
     histogram : (bins, bins) array of counts
     peaks : (n, 2) array
-    fit_distance : voxels farther from a peak say nothing of it, bins
+    reaches : (n,) voxels farther from a peak say nothing of it, bins
 
     Returns
     -------
@@ -105,8 +105,12 @@ def start_of(histogram: np.ndarray, peaks: np.ndarray, fit_distance: float) -> n
     nearest = away.argmin(axis=0)
     found = np.empty((len(peaks), 2, 2))
     for number, peak in enumerate(peaks):
-        own = (nearest == number) & (away[number] <= fit_distance)
+        own = (nearest == number) & (away[number] <= reaches[number])
         own &= heights >= smooth[tuple(peak.astype(int))] / 2
+        if not own.any():  # a peak that was picked where there is nothing, or where one is already
+            others = np.linalg.norm(peaks[:number] - peak, axis=1)
+            found[number] = found[others.argmin()] if number else np.eye(2)
+            continue
         offset, weight = at[own] - peak, heights[own] / heights[own].sum()
         found[number] = np.einsum("n,ni,nj->ij", weight, offset, offset) / ABOVE_HALF + np.eye(2) / 4
     return found

@@ -34,6 +34,10 @@ class PhasesFile:
     thresholds : bins of im1 and im2 below which no phase was looked for
     mixture : the phases; with the boundaries between them where it is `complete`
     complete : the weights of boundaries and background are in the file
+    box : (first, last + 1) voxel of im1 that counts, along Z, Y and X; None: what margin and crop leave
+    rigid : phi is a rotation and a displacement only
+    coverage : part of the voxels that belongs to a phase in the phase map
+    page : what hpcdvc-mmr-graphical keeps beside that, JSON-able
     """
 
     phi: np.ndarray
@@ -44,6 +48,25 @@ class PhasesFile:
     thresholds: tuple[float, float]
     mixture: Mixture
     complete: bool = True
+    box: tuple[tuple[int, int], ...] | None = None
+    rigid: bool = False
+    coverage: float = 1.0
+    page: dict | None = None
+
+    def margin(self, shape: tuple[int, int, int]) -> tuple[tuple[int, int], ...] | None:
+        """Voxels that the box leaves out at either end of an image of that shape; None without a box.
+
+        Raises
+        ------
+        UserError
+            The box is larger than the image.
+        """
+        if self.box is None:
+            return None
+        if any(stop > n for (_, stop), n in zip(self.box, shape, strict=True)):
+            size, ends = " x ".join(map(str, shape)), " ".join(f"{first}:{stop}" for first, stop in self.box)
+            raise UserError(f"the box {ends} of the phases does not lie in im1, {size} voxels (ZYX)")
+        return tuple((first, n - stop) for (first, stop), n in zip(self.box, shape, strict=True))
 
     def mixture_of(self, histogram: np.ndarray) -> Mixture:
         """The mixture to register with: as it is in the file, or where boundaries are missing, with those that fit.
@@ -55,8 +78,8 @@ class PhasesFile:
         return self.mixture if self.complete else fit_weights(self.mixture, histogram)
 
 
-def read_phases(path: str | Path) -> PhasesFile:
-    """Read a file of phases.
+def read_phases(path: str | Path, least: int = 1) -> PhasesFile:
+    """Read a file of phases, of which there are so many at least.
 
     Raises
     ------
@@ -66,7 +89,7 @@ def read_phases(path: str | Path) -> PhasesFile:
     path = Path(path)
     mistakes: list[str] = []
     values = _read(path, mistakes)
-    return _phases_of(Checked(str(path), values, mistakes))
+    return _phases_of(Checked(str(path), values, mistakes), least)
 
 
 def phases_text(phases: PhasesFile) -> str:
@@ -77,6 +100,8 @@ def phases_text(phases: PhasesFile) -> str:
         "version": VERSION,
         "Phi": np.asarray(phases.phi, float).tolist(),
         "centre": None if phases.centre is None else np.asarray(phases.centre, float).tolist(),
+        **({"box": [list(ends) for ends in phases.box]} if phases.box else {}),
+        **({"rigid": True} if phases.rigid else {}),
         "crop": float(phases.crop),
         "bins": int(phases.bins),
         "ranges": ranges,
@@ -93,6 +118,10 @@ def phases_text(phases: PhasesFile) -> str:
             for pair, share in zip(mixture.pairs, shares, strict=True)
         ]
         values["background"] = mixture.background
+    if phases.coverage != 1:
+        values["coverage"] = float(phases.coverage)
+    if phases.page is not None:
+        values["page"] = phases.page
     return _spread(values)
 
 
@@ -128,17 +157,18 @@ def _read(path: Path, mistakes: list[str]) -> dict:
     return values
 
 
-def _phases_of(checked: Checked) -> PhasesFile:
+def _phases_of(checked: Checked, least: int) -> PhasesFile:
     """What the values stand for, if there is no mistake in them."""
     checked.version(VERSION)
     phi, centre = checked.phi(), checked.centre()
-    bins, crop = checked.bins(), checked.crop()
+    bins, crop, box = checked.bins(), checked.crop(), checked.box()
+    rigid, coverage, page = checked.rigid(), checked.coverage(), checked.page()
     ranges, thresholds = checked.ranges(), checked.thresholds(bins)
-    weights, means, covariances = checked.phases(bins)
+    weights, means, covariances = checked.phases(bins, least)
     pairs, shares, background = checked.boundaries(len(weights))
     complete = background is not None
     checked.sum(weights, shares, background)
     checked.tell()
     mixture = Mixture.of(np.concatenate([weights, shares.ravel()]), means, covariances, pairs, background or 0)
     found = None if ranges is None else tuple(GreyRange(*limits) for limits in ranges.tolist())
-    return PhasesFile(phi, centre, bins, crop, found, thresholds, mixture, complete)
+    return PhasesFile(phi, centre, bins, crop, found, thresholds, mixture, complete, box, rigid, coverage, page)

@@ -1,6 +1,6 @@
 """What a registration across modalities is told; a phase is a Gaussian in the joint histogram of the two images."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ MOST_LEFT_OUT = 0.45
 #: Largest grey value: what float32 holds.
 BRIGHTEST = 3e38
 AUTO = "auto"
+#: Voxels left out along Z, Y, X, at both ends alike or at the low and the high one.
+Margin = tuple[int | tuple[int, int], ...]
 
 
 def is_whole(value: object) -> bool:
@@ -43,7 +45,7 @@ class ModalSettings:
     bins : of each axis of the joint histogram
     crop : part of each side left out on either end where the range of grey values is found, and of im1 that counts
     margin : part of each side of im1 left out on either end, room for movement, the larger of it and crop counts; or
-        voxels (ZYX) of the images
+        voxels (ZYX) of the images, of both ends of a side or of each (low, high)
     ranges : lowest and highest grey value of im1 and of im2; None: that of the central crop
     thresholds : bins of im1 and of im2 below which no phase is looked for
     distance : least distance between the peaks of two phases, bins; None: bins / 25
@@ -62,7 +64,7 @@ class ModalSettings:
     n_phases: tuple[int, ...] | str = (2,)
     bins: int = 128
     crop: float = 0.1
-    margin: float | tuple[int, int, int] = 0.1
+    margin: float | Margin = 0.1
     ranges: tuple[tuple[float | None, float | None], ...] = ((None, None), (None, None))
     thresholds: tuple[int, int] = (0, 0)
     distance: float | None = None
@@ -101,6 +103,32 @@ class ModalSettings:
         if not 0 < self.coverage <= 1:
             raise UserError(f"coverage must be above 0 and at most 1, not {self.coverage}")
 
+    def replaying(self, phases: "PhasesFile", shape: tuple[int, int, int]) -> "ModalSettings":
+        """With what a file of phases says; what it does not say stays.
+
+        Parameters
+        ----------
+        phases : of the file
+        shape : of im1
+
+        Raises
+        ------
+        UserError
+            Its box does not lie in im1.
+        """
+        ranges = phases.ranges and tuple((grey.low, grey.high) for grey in phases.ranges)
+        return replace(
+            self,
+            bins=phases.bins,
+            crop=phases.crop,
+            margin=phases.margin(shape) or self.margin,
+            ranges=ranges or self.ranges,
+            thresholds=phases.thresholds,
+            coverage=self.coverage if phases.coverage == 1 else phases.coverage,
+            rigid=self.rigid or phases.rigid,
+            phases=phases,
+        )
+
     def phases_of(self, number: int, levels: int) -> int | str:
         """Phases of one of the levels, counted from the coarsest.
 
@@ -115,8 +143,11 @@ class ModalSettings:
             raise UserError(f"{len(self.n_phases)} numbers of phases for {levels} levels: one for each, or one for all")
         return self.n_phases[number if len(self.n_phases) > 1 else 0]
 
-    def margin_of(self, shape: tuple[int, int, int], factor: int) -> tuple[int, int, int]:
+    def margin_of(self, shape: tuple[int, int, int], factor: int) -> Margin:
         """Voxels left out at each side of an image that is binned by a factor; none in z of a 2-D one."""
         if isinstance(self.margin, tuple):
-            return tuple(0 if n == 1 else m // factor for n, m in zip(shape, self.margin, strict=True))
+            return tuple(
+                0 if n == 1 else tuple(end // factor for end in m) if isinstance(m, tuple) else m // factor
+                for n, m in zip(shape, self.margin, strict=True)
+            )
         return tuple(0 if n == 1 else int(max(self.crop, self.margin) * n) for n in shape)

@@ -92,15 +92,40 @@ class NeedlessOfLabels(OptionSet):
     )
 
 
+@option_group
+class ParticleVoxels(ParticleSize):
+    """The same, and what counts of their surroundings."""
+
+    mask_others: bool = option(
+        True, "-dmo", "--dont-mask-others", help="dilated voxels count even where they belong to other particles"
+    )
+
+
+@option_group
+class ParticleIterations(IterationOptions):
+    """The iterations of a registration of particles."""
+
+    max_iterations: int = option(
+        50, "-it", "-lci", "--max-iterations", at_least=1, at_most=10**6, help="most iterations per particle"
+    )
+    min_delta_phi: float = option(
+        1e-3, "-dp", "-lcp", "--min-delta-phi", above=0, at_most=1,
+        help="converged when the norm of the change of Phi is below this",
+    )  # fmt: skip
+    rigid: bool = option(
+        True, "-nr", "--non-rigid", help="particles may deform; by default they are displaced and turned only"
+    )
+
+
 @dataclass(kw_only=True)
 class Options(
     LabelledSeries,
-    ParticleSize,
+    ParticleVoxels,
     StartField,
     RegistrationFirst,
     SelfStart,
     MaskCoverage,
-    IterationOptions,
+    ParticleIterations,
     InterpolationOptions,
     WindowShape,
     Output,
@@ -112,23 +137,6 @@ class Options(
 ):
     """Options of hpcdvc-ddic."""
 
-    mask_others: bool = option(
-        True,
-        "-dmo",
-        "--dont-mask-others",
-        group="particles",
-        help="dilated voxels count even where they belong to other particles",
-    )
-    max_iterations: int = option(
-        50, "-it", "-lci", "--max-iterations", at_least=1, at_most=10**6, help="most iterations per particle"
-    )
-    min_delta_phi: float = option(
-        1e-3, "-dp", "-lcp", "--min-delta-phi", above=0, at_most=1,
-        help="converged when the norm of the change of Phi is below this",
-    )  # fmt: skip
-    rigid: bool = option(
-        True, "-nr", "--non-rigid", help="particles may deform; by default they are displaced and turned only"
-    )
     start_from: str = option(
         "previous",
         "--start-from",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import ImagePair, Messages, PhiFile, Place, Processes
+from hpcdvc.options.common import ImagePair, Mask, Messages, PhiFile, Place, Processes
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
 from hpcdvc.options.pages import Served
 
@@ -62,7 +62,7 @@ class Shown(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Options(ImagePair, Start, Shown, Place, Served, Processes, Messages):
+class Options(ImagePair, Mask, Start, Shown, Place, Served, Processes, Messages):
     """Options of hpcdvc-ereg."""
 
     deformed: bool = option(

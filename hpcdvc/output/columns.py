@@ -222,6 +222,9 @@ COLUMNS = (
            blank=True, tsv=("Zrot_std", "Yrot_std", "Xrot_std")),
     Column("repaired", "i4", "", "how a particle that had failed was measured after all: 1 from what its neighbours "
            "have measured, 2 from a search; else 0", kinds=("labels",), tsv=("repaired",)),
+    Column("manual", "i4", "", "who says so: 0 as it was measured; by eye 1 placed, 2 refined from there, 3 refined "
+           "from a start of the page, 4 found by a search, 5 looked at and kept, 6 rejected", kinds=("labels",),
+           tsv=("manual",)),
     Column("label_dilate", "i4", "voxel", "how far the label was dilated", kinds=("labels",), tsv=("LabelDilate",)),
     Column("explained", "f8", "", "part of the variance of im2 that im1 explains", kinds=("registration",),
            tsv=("explained",)),

@@ -67,7 +67,7 @@ class Place:
     def lines(self, token: str, environment: Mapping[str, str] = os.environ) -> list[str]:
         """What is printed: the address, and how to reach it from another machine."""
         end = f"{self.host}:{self.port}" if self.path is None else shlex.quote(str(self.path))
-        user, node = getpass.getuser(), socket.gethostname()
+        user, node = _user(), socket.gethostname()
         through = ""
         if environment.get("SLURM_JOB_ID"):
             through = f"-J {user}@{environment.get('SLURM_SUBMIT_HOST') or 'LOGIN-NODE'} "
@@ -101,3 +101,11 @@ class Place:
         folder = tempfile.mkdtemp(prefix="hpcdvc-", dir=parent)
         self._folders.append(folder)
         return Path(folder)
+
+
+def _user() -> str:
+    """Name of the user; in containers that know none, what is to be put in its place."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "USER"

@@ -1,27 +1,31 @@
 """The page of hpcdvc-ereg: what it answers to the browser, and what it does beside that."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
+from hpcdvc.pages.detail import Region
 from hpcdvc.pages.ereg_actions import act
 from hpcdvc.pages.ereg_files import Kept
-from hpcdvc.pages.ereg_images import PairOfImages
+from hpcdvc.pages.ereg_images import PairOfImages, Shown
 from hpcdvc.pages.ereg_jobs import TeamOfOne, automatic_start, refine, task_for
 from hpcdvc.pages.ereg_state import EregState, Outcome
-from hpcdvc.pages.ereg_views import Drawn, draw, figures, planes_of, slice_of
+from hpcdvc.pages.ereg_views import Drawn, Measure, correlation, detailed, draw, figures, planes_of, slice_of
 from hpcdvc.pages.hub import Hub
-from hpcdvc.pages.messages import Message
+from hpcdvc.pages.messages import Message, numbers
 from hpcdvc.pages.page import STATIC, Page
 
 #: Actions of one message, correlations and browsers that are remembered, at most.
 MOST_ACTIONS, MOST_HISTORY, MOST_BROWSERS = 1000, 300, 64
 #: What a browser is told of the state as it is.
-TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "finest")
-_FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", "ereg-views.js", "ereg-panel.js", "ereg.css")}}
+TOLD = ("phi", "point", "view", "mode", "step", "blend", "tiles", "swapped", "flicker", "rigid", "finest", "turning")
+#: What pages that bring images together have in common.
+SCRIPTS = ("ereg-page.js", "ereg-views.js", "ereg-panel.js", "ereg.css")
+_FILES = {"": "ereg.html", **{name: name for name in ("ereg.js", *SCRIPTS)}}
 
 
 class EregPage(Page):
@@ -37,7 +41,8 @@ class EregPage(Page):
     """
 
     files: ClassVar[Mapping[str, Path]] = {name: STATIC / file for name, file in _FILES.items()}
-    reading: ClassVar[frozenset[str]] = frozenset({"look"})
+    reading: ClassVar[frozenset[str]] = frozenset({"look", "detail"})
+    measure: ClassVar[Measure] = staticmethod(correlation)
 
     def __init__(
         self, images: PairOfImages, motion: EregState, kept: Kept, commands: list[str], auto: bool = False
@@ -46,6 +51,7 @@ class EregPage(Page):
         self.loading, self.job = "loading", {"name": "", "text": "", "running": False}
         self.history: list[float] = []
         self.done: dict[str, int] = {}
+        self.waiting = ""
         self._drawn: tuple[list, list[Drawn], dict] = ([], [], {})
 
     def begin(self, hub: Hub) -> None:
@@ -58,6 +64,7 @@ class EregPage(Page):
         motion = self.motion
         facts = {
             "images": [self.images.im1.spec, self.images.im2.spec],
+            "mask": self.images.mask and self.images.mask.spec,
             "shape": list(self.images.im1.shape),
             "views": [[view, *axes] for view, axes in motion.views.items()],
             "table": self.kept.table,
@@ -70,8 +77,10 @@ class EregPage(Page):
         }
         return facts | {name: getattr(motion, name) for name in (*TOLD, "landmarks", "pending")} | motion.parts()
 
-    def answer(self, message: dict[str, Any]) -> Message:
+    def answer(self, message: dict[str, Any]) -> Message | Future:
         """Do the actions of an `act` message, and give the state after them, and the planes that a browser has not got.
+
+        Of a `detail` message: a part of a view as the images themselves have it, later.
 
         Raises
         ------
@@ -79,10 +88,12 @@ class EregPage(Page):
             The message is none of this page.
         """
         said = ""
+        if message["type"] == "detail":
+            return self._detail(message)
         if message["type"] == "act":
             said = self._act(message)
         elif message["type"] != "look":
-            raise UserError("this page knows the messages act and look")
+            raise UserError("this page knows the messages act, look and detail")
         content, planes = self._picture(message.get("have"), message.get("exact") is True)
         return Message("drawn", {"said": said, "state": self.state(), **content}, planes, message.get("exact") is True)
 
@@ -100,11 +111,17 @@ class EregPage(Page):
 
         try:
             self.images.load(tell)
-        except UserError as error:
+        except (UserError, RunError) as error:
             self.loading = str(error)
             raise
-        if self.auto and not self.motion.past:
-            self.hub.in_turn(lambda: self._ask("auto"))
+        self.hub.in_turn(self._loaded)
+
+    def _loaded(self) -> None:
+        """The images are there: begin what was asked for before."""
+        what = self.waiting or ("auto" if self.auto and not self.motion.past else "")
+        if what:
+            self.waiting, self.job["running"] = "", False
+            self._ask(what)
 
     def _act(self, message: dict[str, Any]) -> str:
         """Do actions, but for those that were done before their answer got lost; returns what went wrong."""
@@ -119,7 +136,7 @@ class EregPage(Page):
         self.done = dict(list(self.done.items())[1 - MOST_BROWSERS :]) | {browser: max(done, number)}
         for action in actions[max(0, done - number + len(actions)) :]:
             try:
-                asked = act(self.motion, action, self._pitch())
+                asked = self._do(action)
                 if asked:
                     self._ask(asked)
             except UserError as error:
@@ -127,24 +144,36 @@ class EregPage(Page):
         self.hub.changed()
         return said
 
+    def _do(self, action: dict[str, Any]) -> str | None:
+        """Do one action; what it asks for beside a change of the state."""
+        return act(self.motion, action, self._pitch())
+
     def _pitch(self) -> float:
         shown = self.images.shown
         return float(shown.im2.size[self.motion.views[self.motion.view][0]]) if shown else 1.0
+
+    @property
+    def works(self) -> dict[str, tuple[str, Callable[[TeamOfOne], str]]]:
+        """What can be asked for beside changes of the state: its name, and what it does."""
+        return {"refine": ("refine", self._refine), "auto": ("automatic start", self._find_start)}
 
     def _ask(self, what: str) -> None:
         if what == "save":
             self.save()
             self._tell("save", f"saved: {self.kept.table}", False)
         elif what == "cancel":
-            if self.job["running"]:
+            if self.waiting:
+                self._tell(self.job["name"], f"{self.job['name']}: ended, nothing has changed", False)
+                self.waiting = ""
+            elif self.job["running"]:
                 self.hub.cancel()
         elif self.job["running"]:
             raise UserError("one thing after the other: Esc ends what runs now")
         elif self.loading:
-            raise UserError("the images are still being read")
+            self.waiting, name = what, self.works[what][0]
+            self._tell(name, f"{name} begins when the images are there", True)
         else:
-            work = {"refine": self._refine, "auto": self._find_start}[what]
-            name = {"refine": "refine", "auto": "automatic start"}[what]
+            name, work = self.works[what]
             self._tell(name, f"{name} begins", True)
             self.hub.background(lambda check: self._work(name, work, check))
 
@@ -152,8 +181,11 @@ class EregPage(Page):
         said = f"{name}: ended, nothing has changed"
         try:
             said = work(TeamOfOne(check))
+        except (UserError, RunError) as error:
+            said = str(error)
+            raise
         finally:
-            self._tell(name, said, False)
+            self.hub.in_turn(lambda: self._tell(name, said, False))  # after what it has found
 
     def _refine(self, team: TeamOfOne) -> str:
         task = task_for(self.images.im1.shape, self.motion.rigid, self.motion.finest)
@@ -163,7 +195,7 @@ class EregPage(Page):
 
     def _find_start(self, team: TeamOfOne) -> str:
         self._tell("automatic start", "trying rotations and displacements", True)
-        phi = automatic_start(self.images, self.motion.rigid, team)
+        phi = automatic_start(self.images, self.motion.rigid, team, self.motion.turning)
         self.hub.in_turn(lambda: self._finish(phi, None))
         return "a start is found; Enter refines it"
 
@@ -181,31 +213,51 @@ class EregPage(Page):
         motion, shown = self.motion, self.images.shown
         if shown is None:
             return {}, {}
-        numbers = {view: slice_of(motion, shown.im2, view) for view in motion.views}
-        key = [motion.revision, shown.im1.exact, *numbers.values()]
+        slices = {view: slice_of(motion, shown.im2, view) for view in motion.views}
+        key = [motion.revision, shown.number, *slices.values()]
         if self._drawn[0] != key:
-            same = self._drawn[0][1:2] == [shown.im1.exact]  # the levels, not those of the first look
-            drawn = draw(motion, shown, self._drawn[1] if same else ())
-            self._drawn = (key, drawn, figures(drawn))
-            ncc = self._drawn[2]["ncc"]
-            self.history = [*self.history[1 - MOST_HISTORY :], *([] if ncc is None else [round(ncc, 5)])]
+            same = self._drawn[0][1:2] == [shown.number]  # the levels, not those of the first look
+            drawn = self._draw(shown, self._drawn[1] if same else ())
+            self._drawn = (key, drawn, figures(drawn, self.measure))
+            match = self._drawn[2]["match"]
+            self.history = [*self.history[1 - MOST_HISTORY :], *([] if match is None else [round(match, 5)])]
         have, planes = have if isinstance(have, dict) else {}, {}
         if have.get("key") != key or (exact and have.get("exact") is not True):
-            had = _slices(have, motion, exact) if have.get("whole") == shown.im1.exact else {}
-            planes = planes_of(self._drawn[1], shown.window, had)
+            had = _slices(have, motion, exact) if have.get("whole") == shown.number else {}
+            planes = planes_of(self._drawn[1], shown.windows, had)
         content = {
             "key": key,
             "exact": exact,
-            "whole": shown.im1.exact,
-            "slices": numbers,
+            "whole": shown.number,
+            "slices": slices,
             "size": shown.im2.size,
             "first": shown.im2.first,
             "figures": self._drawn[2],
             "history": self.history,
-            "window": shown.window,
+            "windows": shown.windows,
             "histograms": shown.histograms,
         }
         return content, planes
+
+    def _detail(self, message: dict[str, Any]) -> Future:
+        """A part of a view at full resolution, where that can be had."""
+        motion, shown, view = self.motion, self.images.shown, message.get("view")
+        if shown is None or not isinstance(view, int) or view not in motion.views:
+            raise UserError("there is no such view")
+        ranges = [numbers(message, name, (2,)) for name in ("down", "right")]
+        axes = motion.views[view]
+        sizes = [self.images.im1.shape[axis] for axis in axes[1:]]
+        spans = [tuple(np.clip(span, 0, n - 1).astype(int).tolist()) for span, n in zip(ranges, sizes, strict=True)]
+        region = Region(axes, tuple(motion.point), *((min(span), max(span)) for span in spans))
+        content = {"view": view, "key": self._drawn[0], "corner": [region.down[0], region.right[0]]}
+        matrix, images = motion.matrix, self.images
+        finer = region.step < max(shown.im2.size)
+        return self.hub.aside(
+            lambda: detailed(images, region, matrix, content) if finer else Message("detail", content)
+        )
+
+    def _draw(self, shown: Shown, before: Iterable[Drawn]) -> list[Drawn]:
+        return draw(self.motion, shown, before)
 
 
 def _slices(have: dict, motion: EregState, exact: bool) -> dict[int, int]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.output.tsv import COLUMN_SETS
-from hpcdvc.pages.ereg_state import FARTHEST, MODES, STEPS, VIEWS, EregState
+from hpcdvc.pages.ereg_state import FARTHEST, MODES, STEPS, TURNINGS, VIEWS, EregState
 from hpcdvc.registration.task import coarsest
 
 #: Degrees, and relative stretch, of a step of one voxel.
@@ -156,6 +156,8 @@ def _set_shown(state: EregState, action: dict) -> None:
     """Mode, blend, size of tiles, step, view, how to refine."""
     if action.get("mode") in MODES:
         state.mode = action["mode"]
+    if action.get("turning") in TURNINGS:
+        state.turning = action["turning"]
     if "view" in action:
         state.view = _view(state, action)
     if "blend" in action:

@@ -54,13 +54,13 @@ class Kept:
             return None
         return state if same and (start is None or np.allclose(start, state.start, rtol=1e-8, atol=1e-9)) else None
 
-    def begin(self, state: EregState, start_path: str | None, start: np.ndarray | None, force: bool) -> EregState:
+    def begin(self, state: EregState, start_path: str | None, force: bool) -> EregState:
         """The state to begin with: that of an earlier session where these files are of one.
 
         Parameters
         ----------
         state : of a new session
-        start_path, start : the file that it starts from, and its Phi; None without
+        start_path : the file that it starts from, if there is one
         force : begin anew, whatever is there
 
         Raises
@@ -72,7 +72,7 @@ class Kept:
             return state
         if start_path is not None and os.path.samefile(start_path, self.table):
             return self._with_phi(state)
-        earlier = self.resumed(start)
+        earlier = self.resumed(None if start_path is None else state.matrix)
         if earlier is None:
             raise UserError(
                 f"{self.table} exists, of other images or another start: -pf goes on from it, -pre or -od give another "

@@ -11,10 +11,11 @@ from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.pages.ereg_images import PairOfImages
 from hpcdvc.pages.ereg_state import Outcome
 from hpcdvc.ranks.team import Team
+from hpcdvc.registration.candidates import rotations_about
 from hpcdvc.registration.find_start import find_start
-from hpcdvc.registration.multiscale import Journal, RegistrationResult, grey_of, register_levels
+from hpcdvc.registration.multiscale import Journal, grey_of, register_levels
 from hpcdvc.registration.settings import Iterations, Settings
-from hpcdvc.registration.task import Task, coarsest
+from hpcdvc.registration.task import Task, check_margin, coarsest
 
 #: Binning that a refinement begins with; planes of a coarse copy that are made in one go.
 BEGIN, PLANES = 4, 16
@@ -50,7 +51,14 @@ class TeamOfOne(Team):
 
 
 def task_for(shape: tuple[int, int, int], rigid: bool, last: int = 1) -> Task:
-    """Settings of a registration of the page: those of hpcdvc-reg."""
+    """Settings of a registration of the page: those of hpcdvc-reg.
+
+    Raises
+    ------
+    UserError
+        The images are too small.
+    """
+    check_margin(shape, None, "the images")
     iterations = Iterations(min_delta_phi=1e-4, rigid=rigid)
     settings = Settings(dimensions=2 if shape[0] == 1 else 3, iterations=iterations)
     return Task(settings, max(last, min(BEGIN, coarsest(shape))), last)
@@ -76,24 +84,32 @@ def refine(
 
     Raises
     ------
-    RunError
+    RunError, UserError
         It has failed.
     """
+    about = images.turned_about
     levels = images.levels(task.first, task.last, team)
 
     def keep(row: np.ndarray) -> None:
         one = row[0]
         tell(f"binning {one['factor']}, iteration {one['number']}, zncc {one['zncc']:.4f}")
 
-    centre = (np.array(images.im1.shape) - 1) / 2
-    result = register_levels(levels, task, phi, centre, team, Journal(keep, quiet=True))
+    start = at_points(phi, images.middle, about[None])[0]
+    result = register_levels(levels, task, start, about, team, Journal(keep, quiet=True))
     if result.return_status != Status.CONVERGED:
         raise RunError(f"not refined: {reason_of(result.return_status)} (zncc {result.zncc:.3f}); nothing has changed")
-    return result.phi, outcome_of(result)
+    return at_points(result.phi, about, images.middle[None])[0], Outcome.of(result)
 
 
-def automatic_start(images: PairOfImages, rigid: bool, team: Team) -> np.ndarray:
+def automatic_start(images: PairOfImages, rigid: bool, team: Team, turning: str = "any") -> np.ndarray:
     """Phi (4, 4) about the centre of im1 that brings images together which lie far apart.
+
+    Parameters
+    ----------
+    images : both
+    rigid : see `task_for`
+    team : of one
+    turning : one of `hpcdvc.pages.ereg_state.TURNINGS`: about any axis, about one of them all the way round, or not
 
     Raises
     ------
@@ -103,10 +119,17 @@ def automatic_start(images: PairOfImages, rigid: bool, team: Team) -> np.ndarray
     task = task_for(images.im1.shape, rigid)
     levels = images.levels(task.first, task.last, team)
     grey_of(levels, task.names, team)
-    phi, about, _ = find_start(levels, task, team)
-    return at_points(phi, about, ((np.array(images.im1.shape) - 1) / 2)[None])[0]
+    phi, about, _ = find_start(levels, task, team, _turns(turning, task.settings.dimensions))
+    phi = at_points(phi, about, images.middle[None])[0]
+    if turning == "none":
+        phi[:3, :3] = np.eye(3)
+    return phi
 
 
-def outcome_of(result: RegistrationResult) -> Outcome:
-    """What the table says of a registration."""
-    return Outcome(int(result.return_status), float(result.error), int(result.iterations), float(result.delta_phi_norm))
+def _turns(turning: str, dimensions: int) -> np.ndarray | None:
+    """(n, 3, 3) rotations to be tried; None: those of hpcdvc-reg."""
+    if turning == "none":
+        return np.eye(3)[None]
+    if turning == "any":
+        return None
+    return rotations_about("zyx".index(turning) if dimensions == 3 else 0, dimensions)

@@ -1,7 +1,8 @@
 """What the page of hpcdvc-ereg is in: Phi, what is shown, landmarks, and what can be taken back. Knows no browser."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,10 +11,16 @@ from hpcdvc.fields.decomposition import compute_phi, decompose_phi
 from hpcdvc.fields.phi import rotation_matrix, rotation_of
 from hpcdvc.pages.landmarks import motion_of_landmarks
 
+if TYPE_CHECKING:
+    from hpcdvc.fields.field import Field
+    from hpcdvc.registration.multiscale import RegistrationResult
+
 #: Changes that can be taken back.
 MOST_UNDO = 500
 STEPS = (0.1, 1.0, 5.0, 20.0)
 MODES = ("colours", "blend", "checkerboard", "difference", "absolute", "im1", "im2")
+#: About which axis an automatic start may turn im1.
+TURNINGS = ("any", "z", "y", "x", "none")
 #: Axes ZYX of each view: across it, down its rows, along its columns.
 VIEWS = {1: (0, 1, 2), 2: (1, 0, 2), 3: (2, 0, 1)}
 #: Sign of the rotation vector that turns a view clockwise.
@@ -33,6 +40,13 @@ class Outcome:
     iterations: int = 0
     delta_phi_norm: float = 0.0
 
+    @classmethod
+    def of(cls, found: "Field | RegistrationResult") -> "Outcome":
+        """What a registration, or a table of one row, says; what is not finite says nothing."""
+        values = [np.ravel(getattr(found, one.name))[0] for one in fields(cls)]
+        status, error, iterations, norm = (value if np.isfinite(value) else 0 for value in values)
+        return cls(int(status), float(error), int(iterations), float(norm))
+
 
 @dataclass
 class EregState:
@@ -49,6 +63,7 @@ class EregState:
     view, mode, step, blend, tiles, swapped, flicker : what is shown, and how far a key goes
     rigid : refine displacement and rotation only
     finest : binning that a refinement ends with
+    turning : one of `TURNINGS`
     landmarks : pairs [point in im1, point in im2]
     pending : a point of im1 that waits for its partner
     stroke : of the last change; those of one stroke are taken back as one
@@ -71,6 +86,7 @@ class EregState:
     flicker: bool = False
     rigid: bool = False
     finest: int = 1
+    turning: str = "any"
     landmarks: list = field(default_factory=list)
     pending: list | None = None
     stroke: str | None = None
@@ -110,10 +126,18 @@ class EregState:
             It is not finite, singular or mirrors, or is of no motion in the plane of images in two dimensions.
         """
         phi = checked_phi(phi, self.dimensions)
-        if stroke is None or stroke != self.stroke:
-            self.past = [*self.past[1 - MOST_UNDO :], (self.phi, self.outcome)]
-        self.future, self.stroke = [], stroke
+        self._remember(stroke)
         self._take(phi.tolist(), outcome or Outcome())
+
+    def _remember(self, stroke: str | None = None) -> None:
+        """Let what is now be what a change can be taken back to, but for a change of the same stroke."""
+        if stroke is None or stroke != self.stroke:
+            self.past = [*self.past[1 - MOST_UNDO :], self._now()]
+        self.future, self.stroke = [], stroke
+
+    def _now(self) -> tuple:
+        """What can be taken back, as `_take` takes it."""
+        return self.phi, self.outcome
 
     def _take(self, phi: list, outcome: Outcome) -> None:
         self.phi, self.outcome, self.revision = phi, outcome, self.revision + 1
@@ -121,14 +145,14 @@ class EregState:
     def undo(self) -> None:
         """Take the last change of Phi back."""
         if self.past:
-            self.future.append((self.phi, self.outcome))
+            self.future.append(self._now())
             self._take(*self.past.pop())
             self.stroke = None
 
     def redo(self) -> None:
         """Make the change that was taken back again."""
         if self.future:
-            self.past.append((self.phi, self.outcome))
+            self.past.append(self._now())
             self._take(*self.future.pop())
             self.stroke = None
 

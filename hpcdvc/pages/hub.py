@@ -3,20 +3,22 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
 
 from hpcdvc.errors import RunError, UserError
+from hpcdvc.pages.aside import Aside
 from hpcdvc.pages.autosave import Autosave
 from hpcdvc.pages.messages import Message, pack, unpack
 from hpcdvc.pages.page import Page
 
 log = logging.getLogger("hpcdvc")
 
-#: Seconds that the last writing may take when the command is told to end.
-LAST = 10.0
+#: Seconds that the last writing may take when the command is told to end, and that work may take to stop then.
+LAST, STOPPING = 10.0, 4.0
 
 
 class Stopped(Exception):
@@ -36,6 +38,10 @@ class Hub:
     Parameters
     ----------
     page : what they look at
+
+    Attributes
+    ----------
+    over : set when the server shall end
     """
 
     def __init__(self, page: Page) -> None:
@@ -43,7 +49,10 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._one = ThreadPoolExecutor(1, "page")
         self._autosave = Autosave(self._save)
+        self._aside, self._late = Aside(), set()
+        self.over = asyncio.Event()
         self._job: threading.Event | None = None
+        self._workers: list[threading.Thread] = []
         self._failed = ""
 
     # in the thread of the loop
@@ -69,14 +78,23 @@ class Hub:
             message = unpack(data)
             number = message.get("number") if isinstance(message.get("number"), int) else None
             answer = await self._answer(client, message)
-        except (UserError, RunError) as error:
-            answer = Message("error", {"text": str(error)})
-        except Exception:
-            log.exception("a message of the page was not understood")
-            answer = Message("error", {"text": "this did not work; the terminal of the command says more"})
-        client.tell(pack(answer, number))
+        except Exception as error:
+            answer = _complaint(error)
+        if isinstance(answer, Future):  # the next message shall not wait for it
+            task = self._loop.create_task(self._answer_late(client, answer, number))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+        else:
+            client.tell(pack(answer, number))
 
-    async def _answer(self, client: Client, message: dict[str, Any]) -> Message:
+    async def _answer_late(self, client: Client, answer: Future, number: int | None) -> None:
+        try:
+            found = await asyncio.wrap_future(answer)
+        except Exception as error:
+            found = _complaint(error)
+        client.tell(pack(found, number))
+
+    async def _answer(self, client: Client, message: dict[str, Any]) -> Message | Future:
         if message["type"] == "take over":
             self.writer = client
             for one in self.clients:
@@ -91,12 +109,22 @@ class Hub:
         return await self._in_thread(lambda: self.page.answer(message))
 
     async def end(self) -> None:
-        """Save for the last time; what works in the background is left alone."""
+        """Save for the last time, and let what works in the background stop.
+
+        A thread that Python leaves in a library of C++ when it ends takes the process down with it.
+        """
         self.cancel()
         try:
             await asyncio.wait_for(self._in_thread(self.page.save), LAST)
         finally:
             self._one.shutdown(wait=False, cancel_futures=True)
+            await asyncio.to_thread(self._wait_for_workers)
+
+    def _wait_for_workers(self) -> None:
+        end = time.monotonic() + STOPPING
+        for worker in self._workers:
+            worker.join(max(0.0, end - time.monotonic()))
+        self._aside.end(max(0.0, end - time.monotonic()))
 
     def _in_thread(self, call: Callable[[], Any]) -> asyncio.Future:
         return self._loop.run_in_executor(self._one, call)
@@ -142,6 +170,15 @@ class Hub:
         with suppress(RuntimeError):
             self._one.submit(_logged, call)
 
+    def aside(self, call: Callable[[], Message]) -> Future:
+        """Let a thread beside that of `answer` call this: what `answer` may return where it takes longer."""
+        return self._aside.submit(call)
+
+    def finish(self) -> None:
+        """Let the server end, as when the command is told to."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.over.set)
+
     def cancel(self) -> None:
         """Ask what works in the background to stop."""
         if self._job is not None:
@@ -161,7 +198,9 @@ class Hub:
             if stop.is_set():
                 raise Stopped
 
-        threading.Thread(target=self._work, args=(work, check), name="page work", daemon=True).start()
+        worker = threading.Thread(target=self._work, args=(work, check), name="page work", daemon=True)
+        self._workers = [one for one in self._workers if one.is_alive()] + [worker]
+        worker.start()
 
     def _work(self, work: Callable[[Callable[[], None]], None], check: Callable[[], None]) -> None:
         try:
@@ -174,6 +213,14 @@ class Hub:
         except Exception:
             log.exception("work for the page has failed")
             self.tell(Message("error", {"text": "this did not work; the terminal of the command says more"}))
+
+
+def _complaint(error: Exception) -> Message:
+    """What is told of an error."""
+    if isinstance(error, UserError | RunError):
+        return Message("error", {"text": str(error)})
+    log.error("a message of the page was not understood", exc_info=error)
+    return Message("error", {"text": "this did not work; the terminal of the command says more"})
 
 
 def _logged(call: Callable[[], None]) -> None:

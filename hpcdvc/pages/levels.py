@@ -27,6 +27,10 @@ log = logging.getLogger("hpcdvc")
 
 #: Most voxels along an edge of what is kept in memory.
 EDGE = 512
+#: Cells along the longest axis from which on a volume is wide, and those that its thin axes keep where they have them.
+WIDE, FEWEST = 64, 8
+#: Planes that a preview is made of, about: the more of them, the later it comes.
+GLANCE = 128
 #: Days after which a level that nobody has used leaves the cache.
 DAYS = 30
 
@@ -62,7 +66,7 @@ def factor_of(shape: tuple[int, int, int], edge: int = EDGE) -> int:
 
 
 def preview(info: VolumeInfo, factor: int, labels: bool = False) -> Level:
-    """The level of a volume at a glance: of each cell only the plane in its middle is read.
+    """The level of a volume at a glance: of each cell only the plane in its middle is read, and of many cells of few.
 
     Parameters
     ----------
@@ -77,19 +81,35 @@ def preview(info: VolumeInfo, factor: int, labels: bool = False) -> Level:
     cells = _cells(info, factor)
     depth, out = cells.size[0], np.empty(cells.count, _kept(info))
     thin = Cells((1, *cells.size[1:]), (1, *cells.count[1:]), cells.top)
-    for k in range(cells.count[0]):
-        z = cells.top[0] + k * depth + (depth - 1) // 2
-        out[k : k + 1] = _binned(read_planes(info, z, z + 1), thin, labels)
+    every = max(1, len(out) // GLANCE) if not labels else 1
+    for k in range(0, len(out), every):
+        middle = min(k + every // 2, len(out) - 1)
+        z = cells.top[0] + middle * depth + (depth - 1) // 2
+        out[k : k + every] = _binned(read_planes(info, z, z + 1), thin, labels)
     return _level(out, cells, exact=labels or depth == 1)
 
 
-def level_of(info: VolumeInfo, factor: int, labels: bool = False, progress: Progress = lambda share: None) -> Level:
+def kept_level(info: VolumeInfo, factor: int, labels: bool = False) -> Level | None:
+    """The level of a volume from the cache, or None; see `preview`."""
+    cells = _cells(info, factor)
+    array = _cached(_place(info, factor, labels), cells.count, _kept(info))
+    return None if array is None else _level(array, cells)
+
+
+def level_of(
+    info: VolumeInfo,
+    factor: int,
+    labels: bool = False,
+    progress: Progress = lambda share: None,
+    before: Level | None = None,
+) -> Level:
     """The level of a volume: the volume itself where the factor is 1, else from the cache, else made and put there.
 
     Parameters
     ----------
     info, factor, labels : see `preview`
     progress : see `Progress`
+    before : a preview, which becomes exact plane by plane: no memory is taken for a second level
 
     Raises
     ------
@@ -98,16 +118,27 @@ def level_of(info: VolumeInfo, factor: int, labels: bool = False, progress: Prog
     cells = _cells(info, factor)
     if factor == 1:
         return _level(open_volume(info), cells)
-    path = _place(info, factor, labels)
-    array = _cached(path, cells.count, _kept(info))
-    if array is None:
-        array = preview(info, factor, True).array if labels else _means(info, cells, progress)
-        _keep(path, array)
-    return _level(array, cells)
+    kept = kept_level(info, factor, labels)
+    if kept is not None:
+        return kept
+    if labels:
+        made = preview(info, factor, True)
+    else:
+        array = np.empty(cells.count, _kept(info)) if before is None else before.array
+        array.flags.writeable = True
+        _means(info, cells, array, progress)
+        made = _level(array, cells)
+    _keep(_place(info, factor, labels), made.array)
+    return made
 
 
 def _cells(info: VolumeInfo, factor: int) -> Cells:
+    """The cells of a volume: of wide ones they are less long on thin axes, which keep some of them."""
     cells = cells_of(info.shape, factor)
+    if max(info.shape) >= WIDE * factor:
+        size = tuple(min(factor, max(1, n // FEWEST)) for n in info.shape)
+        count = tuple(n // s for n, s in zip(info.shape, size, strict=True))
+        cells = Cells(size, count, tuple(n % s // 2 for n, s in zip(info.shape, size, strict=True)))
     if min(cells.count) < 1:
         raise UserError(f"{info.spec} has fewer than {factor} voxels along an axis: cells of so many do not fit in")
     return cells
@@ -123,16 +154,15 @@ def _level(array: np.ndarray, cells: Cells, exact: bool = True) -> Level:
     return Level(array, size, np.array(cells.top) + (size - 1) / 2, exact)
 
 
-def _means(info: VolumeInfo, cells: Cells, progress: Progress) -> np.ndarray:
+def _means(info: VolumeInfo, cells: Cells, out: np.ndarray, progress: Progress) -> None:
     """Means of cells, read a few layers of cells at a time: those of planes that are stored together at once."""
-    depth, out = cells.size[0], np.empty(cells.count, _kept(info))
+    depth = cells.size[0]
     at_once = max(1, -(-info.depth // depth))
     for k in range(0, len(out), at_once):
         stop = min(k + at_once, len(out))
         planes = read_planes(info, cells.top[0] + k * depth, cells.top[0] + stop * depth)
         out[k:stop] = _binned(planes, Cells(cells.size, (stop - k, *out.shape[1:]), cells.top), labels=False)
         progress(stop / len(out))
-    return out
 
 
 def _binned(planes: np.ndarray, cells: Cells, labels: bool) -> np.ndarray:

@@ -8,6 +8,8 @@ from hpcdvc.errors import UserError, quoted
 from hpcdvc.pages.messages import Message
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from hpcdvc.pages.hub import Hub
 
 STATIC = Path(__file__).parent / "static"
@@ -36,8 +38,10 @@ class Page:
         """All that a page needs to show what is now (JSON-able)."""
         return {}
 
-    def answer(self, message: dict[str, Any]) -> Message:
+    def answer(self, message: dict[str, Any]) -> "Message | Future[Message]":
         """Answer a message of a page; call `hub.changed()` where it has changed the state.
+
+        What takes longer than some milliseconds comes later: return `hub.aside(call)`, of what makes the message.
 
         Raises
         ------

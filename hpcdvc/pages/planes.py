@@ -13,6 +13,8 @@ from hpcdvc.pages.levels import Level
 
 #: Quality of JPEG, and the level of deflate: those that were measured to be settled soonest.
 QUALITY, EFFORT = 85, 1
+#: Bytes of JPEG per pixel, at most: more of fine grain takes longer on its way than it is looked at. Least quality.
+SMALL, LEAST = 0.19, 5
 #: Shares of the grey values that a window leaves out at its dark and its bright end.
 DARK, BRIGHT = 0.01, 0.003
 #: Most voxels of each image that a window is found from.
@@ -110,12 +112,16 @@ def as_bytes(values: np.ndarray, window: tuple[float, float]) -> np.ndarray:
 
 
 def as_jpeg(plane: np.ndarray) -> bytes:
-    """A uint8 plane while something moves: small, and not exact."""
+    """A uint8 plane while something moves: small, and not exact; of fine grain less exact."""
     from PIL import Image
 
-    file = io.BytesIO()
-    Image.fromarray(plane).save(file, "JPEG", quality=QUALITY)
-    return file.getvalue()
+    picture, quality = Image.fromarray(plane), QUALITY
+    while True:
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=quality)
+        if file.tell() <= max(SMALL * plane.size, 1000) or quality <= LEAST:
+            return file.getvalue()
+        quality -= 20
 
 
 def as_deflate(plane: np.ndarray) -> bytes:

@@ -27,7 +27,8 @@ from hpcdvc.pages.page import STATIC, Page
 log = logging.getLogger("hpcdvc")
 
 #: What every page may use, besides its own files.
-COMMON = {name: STATIC / name for name in ("base.js", "base.css", "icon.svg")}
+COMMON_FILES = ("base.js", "base.css", "icon.svg", "views.js", "views.css", "actions.js")
+COMMON = {name: STATIC / name for name in COMMON_FILES}
 #: Kinds of files; what is none of these is not given.
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 #: Seconds between two pings, which find out that a tunnel was cut, and that the answer may take.
@@ -47,10 +48,10 @@ def serve(page: Page, options: Served) -> None:
 async def _serve(page: Page, options: Served) -> None:
     place = Place(options)
     try:
-        gate, hub, end = Gate([place.host, *options.allow_host]), Hub(page), asyncio.Event()
+        gate, hub = Gate([place.host, *options.allow_host]), Hub(page)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, end.set)
+            loop.add_signal_handler(number, hub.over.set)
         server = HTTPServer(application(page, gate, hub))
         server.add_sockets(place.sockets)
         print(*place.lines(gate.token), sep="\n", flush=True)
@@ -58,7 +59,7 @@ async def _serve(page: Page, options: Served) -> None:
             place.browse(gate.token)
         page.begin(hub)
         try:
-            await _until(end, hub, options.idle_timeout * 60)
+            await _until(hub, options.idle_timeout * 60)
         finally:
             server.stop()
             await hub.end()
@@ -67,10 +68,10 @@ async def _serve(page: Page, options: Served) -> None:
         place.close()
 
 
-async def _until(end: asyncio.Event, hub: Hub, idle: float) -> None:
-    """Come back when `end` is set, or nobody has looked for `idle` seconds."""
+async def _until(hub: Hub, idle: float) -> None:
+    """Come back when it shall end, or nobody has looked for `idle` seconds."""
     seen = time.monotonic()
-    while not end.is_set():
+    while not hub.over.is_set():
         if hub.clients:
             seen = time.monotonic()
         left = seen + idle - time.monotonic()
@@ -78,7 +79,7 @@ async def _until(end: asyncio.Event, hub: Hub, idle: float) -> None:
             log.info("nobody has looked at the page for %g min", idle / 60)
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(end.wait(), min(left, 1.0))
+            await asyncio.wait_for(hub.over.wait(), min(left, 1.0))
 
 
 async def _close(server: HTTPServer) -> None:

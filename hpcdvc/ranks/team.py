@@ -134,6 +134,9 @@ class Team:
             self.fail(error or remote)
         return value
 
+    def check(self) -> None:
+        """Called now and then in long work of one rank: a team that can be told to end raises an error here."""
+
     def fail(self, error: BaseException) -> NoReturn:
         """Raise an error that every rank raises at this place, so that rank 0 alone tells it. Collective."""
         error.agreed = True

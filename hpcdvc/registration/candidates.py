@@ -23,10 +23,16 @@ REACH = 50.0  # degrees: largest rotation
 LARGEST_SHIFT = 0.4  # displacement / size of the larger image along the axis
 LEAST_OVERLAP = 0.1  # of the smaller copy
 POLISHED = 32  # matches of the scan that are registered
+AT_ONCE = 4  # rotations that are scanned, and matches that are registered, before somebody may end the work
 
 
 def rough_starts(
-    im1: np.ndarray, im2: np.ndarray, mask1: np.ndarray | None = None, team=None, count: int = 8
+    im1: np.ndarray,
+    im2: np.ndarray,
+    mask1: np.ndarray | None = None,
+    team=None,
+    count: int = 8,
+    turns: np.ndarray | None = None,
 ) -> list[np.ndarray]:
     """Rigid motions that may map im1 to im2, rotated by up to 50 degrees and displaced by up to 0.4 of the image.
 
@@ -38,6 +44,7 @@ def rough_starts(
     mask1 : (nz, ny, nx) uint8 array, 0 = voxel of im1 that does not count
     team : hpcdvc.ranks.team.Team, or None for this rank alone
     count : number of candidates, at most
+    turns : (n, 3, 3) rotations to be tried in place of those
 
     Returns
     -------
@@ -51,7 +58,7 @@ def rough_starts(
     """
     sizes = np.array(im1.shape), np.array(im2.shape)
     dimensions = dimensions_of(im1.shape)
-    turns = rotations(dimensions, SPACING[dimensions], REACH)
+    turns = rotations(dimensions, SPACING[dimensions], REACH) if turns is None else turns
     pairs = texture_pairs(im1, im2, mask1)
     ranked = [matches(Scan(one, two), turns, partial(polish, one, two), team) for one, two in pairs]
     mixed = [motions[k] for k in range(POLISHED) for motions in ranked if k < len(motions)]
@@ -81,6 +88,19 @@ def rotations(dimensions: int, spacing: float, reach: float) -> np.ndarray:
     return rotation_matrix(vectors[np.linalg.norm(vectors, axis=1) <= reach + spacing / 4])
 
 
+def rotations_about(axis: int, dimensions: int) -> np.ndarray:
+    """Rotations (n, 3, 3) about one axis (ZYX), all the way round.
+
+    Parameters
+    ----------
+    axis : 0 for z
+    dimensions : 2 or 3
+    """
+    spacing = SPACING[2] if dimensions == 2 else SPACING[3] / 2  # a line leaves no gaps as a lattice does
+    angles = np.arange(-180, 180, spacing)
+    return rotation_matrix(angles[:, None] * np.eye(3)[axis])
+
+
 def matches(scan: "Scan", turns: np.ndarray, polished: Callable, team) -> list[np.ndarray]:
     """Motions (3, 4) about the centres of two coarse copies, the most significant first. Collective, with a team.
 
@@ -90,16 +110,23 @@ def matches(scan: "Scan", turns: np.ndarray, polished: Callable, team) -> list[n
     turns : (n, 3, 3) rotations to be scanned
     polished : function of a list of motions: their significance and better motions
     """
-    found = dealt(lambda share: [scan(turn) for turn in share], turns, team)
+    found = dealt(lambda share: [scan(turn) for turn in share], turns, team, AT_ONCE)
     best = sorted(range(len(turns)), key=lambda i: (-found[i][0], i))[:POLISHED]
     starts = [np.column_stack([turns[i], found[i][1]]) for i in best]
-    return [motion for _, motion in sorted(dealt(polished, starts, team), key=lambda match: -match[0])]
+    return [motion for _, motion in sorted(dealt(polished, starts, team, AT_ONCE), key=lambda match: -match[0])]
 
 
-def dealt(function: Callable, items: list | np.ndarray, team) -> list:
-    """The function of a list of items, of which every rank does its share. Collective, if team is not None."""
+def dealt(function: Callable, items: list | np.ndarray, team, at_once: int | None = None) -> list:
+    """The function of a list of items, of which every rank does its share. Collective, if team is not None.
+
+    By `at_once` items, where that is given: in between the team is asked whether it goes on.
+    """
     rank, size = (0, 1) if team is None else (team.rank, team.size)
-    share = function(items[rank::size])
+    mine, share = items[rank::size], []
+    for k in range(0, len(mine), at_once or max(len(mine), 1)):
+        if team is not None:
+            team.check()
+        share += function(mine[k : k + at_once] if at_once else mine)
     shares = [share] if team is None else team.all_gather(share)
     return [shares[i % size][i // size] for i in range(len(items))]
 

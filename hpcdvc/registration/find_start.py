@@ -27,7 +27,9 @@ LONGEST = {2: 512, 3: 128}
 FIRST_ITERATIONS, FINALISTS = 5, 2
 
 
-def find_start(levels: dict[int, Level], task: Task, team) -> tuple[np.ndarray, np.ndarray, dict[int, Level]]:
+def find_start(
+    levels: dict[int, Level], task: Task, team, turns: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, dict[int, Level]]:
     """Find a large rotation and displacement. Collective.
 
     Parameters
@@ -35,6 +37,7 @@ def find_start(levels: dict[int, Level], task: Task, team) -> tuple[np.ndarray, 
     levels : of the registration, by binning, coarse to fine
     task : its settings
     team : hpcdvc.ranks.team.Team
+    turns : (n, 3, 3) rotations to be tried; None: all by up to 50 degrees
 
     Returns
     -------
@@ -50,7 +53,7 @@ def find_start(levels: dict[int, Level], task: Task, team) -> tuple[np.ndarray, 
     level = _small(levels, team)
     pitch = level.factor * pitch_of(level.im1.shape, level.im2.shape)
     centre = level.first + level.step * (np.array(level.im1.shape) - 1) / 2
-    found = [start for copy in _distinct(level, levels[max(levels)]) for start in _candidates(copy, team)]
+    found = [start for copy in _distinct(level, levels[max(levels)]) for start in _candidates(copy, team, turns)]
     starts = [at_points(phi, about, centre[None])[0] for phi, about in found]
     ends, interpolation = task.settings.iterations, replace(task.settings.interpolation, order=1)
     ends = replace(ends, rigid=True, update_gradient=False, max_iterations=50, min_delta_phi=1e-3)
@@ -71,7 +74,7 @@ def _small(levels: dict[int, Level], team) -> Level:
     for _, level in sorted(levels.items()):
         if max(level.im1.shape) <= most:
             return level
-    while max(level.im1.shape) > most:
+    while max(level.im1.shape) > most and min(level.im1.shape[1:]) > 1:  # of thin images there is no smaller copy
         level = halved(level, team)
     return level
 
@@ -81,11 +84,11 @@ def _distinct(fine: Level, coarse: Level) -> list[Level]:
     return [fine] if coarse.factor <= fine.factor else [fine, coarse]
 
 
-def _candidates(level: Level, team) -> list[tuple[np.ndarray, np.ndarray]]:
+def _candidates(level: Level, team, turns: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
     """(4, 4) Phi in voxels of the images, each with the point that it is about."""
     one, two = (as_float32(image) for image in (level.im1, level.im2))
     about = level.first + level.step * (np.array(one.shape) - 1) / 2
-    return [(from_level(phi[:3], level), about) for phi in rough_starts(one, two, level.mask1, team)]
+    return [(from_level(phi[:3], level), about) for phi in rough_starts(one, two, level.mask1, team, turns=turns)]
 
 
 def _try(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from scipy import ndimage, signal, special
+from scipy import ndimage, special
 
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.values import listed
@@ -210,6 +210,8 @@ def weighted_mean(a: np.ndarray, mean: Callable[[np.ndarray, float], np.ndarray]
 
 def _applied(kernel: np.ndarray, boundary: str, a: np.ndarray, outside: float = 0.0) -> np.ndarray:
     """Plain convolution, of the size of the array."""
+    from scipy.signal import convolve as convolve_of_scipy  # the slowest of all to load: most of scipy comes with it
+
     room = [(n // 2, (n - 1) // 2) for n in kernel.shape]
     how = {"mode": "wrap"} if boundary == "wrap" else {"constant_values": outside}
-    return signal.convolve(np.pad(a, room, **how), kernel, "valid")
+    return convolve_of_scipy(np.pad(a, room, **how), kernel, "valid")

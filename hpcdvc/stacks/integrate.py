@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy import fft, ndimage
-from scipy.interpolate import CubicSpline
 
 from hpcdvc.errors import UserError
 from hpcdvc.stacks.fourier import filled
@@ -90,6 +89,8 @@ def _steps(gradient: np.ndarray, axis: int) -> np.ndarray:
     n = gradient.shape[axis]
     if n == 1:
         return np.diff(gradient, axis=axis)
+    from scipy.interpolate import CubicSpline  # slow to load
+
     spline = CubicSpline(np.arange(n), gradient, axis)
     return np.diff(spline.antiderivative()(np.arange(n)), axis=axis)
 

@@ -15,9 +15,10 @@ from hpcdvc.steps.start import kept_rows, redone, usable_as_start
 
 #: Rows of labels in a file: their number, how they were dilated, rotation vector and its standard deviation (degrees),
 #: and how one that had failed was measured after all.
-LABEL_ROW = row_with(
-    ("label", "u4"), ("label_dilate", "i4"), ("rotation", "f8", (3,)), ("rotation_std", "f8", (3,)), ("repaired", "i4")
-)
+LABEL_COLUMNS = (
+    ("label", "u4"), ("label_dilate", "i4"), ("rotation", "f8", (3,)), ("rotation_std", "f8", (3,)), ("repaired", "i4"),
+)  # fmt: skip
+LABEL_ROW = row_with(*LABEL_COLUMNS)
 #: Entries of F in which a small rotation about z, y and x stands.
 _ROTATION = (2, 0, 1), (1, 2, 0)
 

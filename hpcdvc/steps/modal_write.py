@@ -132,4 +132,5 @@ def mixture_of(last: ModalResult) -> dict[str, np.ndarray]:
 def phases_of(last: ModalResult, settings: ModalSettings) -> PhasesFile:
     """What `--phases` replays."""
     numbers = len(last.histogram), settings.crop, last.ranges, settings.thresholds
-    return PhasesFile(last.phi, last.centre, *numbers, last.mixture)
+    more = {"rigid": settings.rigid, "coverage": settings.coverage, "box": settings.phases and settings.phases.box}
+    return PhasesFile(last.phi, last.centre, *numbers, last.mixture, **more)

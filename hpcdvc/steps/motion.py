@@ -9,7 +9,7 @@ from hpcdvc.deformation.meshes import MeshMap
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.phi import part_of
-from hpcdvc.fields.status import reason_of
+from hpcdvc.fields.status import Status, reason_of
 from hpcdvc.fields.triangulation import triangulated
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.motion import OF_FIELDS, MotionOptions
@@ -64,7 +64,7 @@ def read_motion(options: MotionOptions, image: VolumeInfo) -> tuple[str, Motion]
 
 def _registration(options: MotionOptions, field: Field) -> PhiMap:
     status = int(field.return_status[0])
-    if not field.measured[0]:
+    if not field.measured[0] and status != Status.NOT_EVALUATED:  # set by hand
         reason = reason_of(status, field.family)
         log.warning("the registration in %s has return status %d (%s)", options.phi_file, status, reason)
     return PhiMap(part_of(field.phi[0], "rigid" if options.rigid else "all"), field.positions[0])

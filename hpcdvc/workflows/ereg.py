@@ -8,13 +8,15 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.phi import at_points
-from hpcdvc.images import VolumeInfo, check_pair
+from hpcdvc.fields.status import Family
+from hpcdvc.images import VolumeInfo, check_mask, check_pair
 from hpcdvc.options.ereg import Options
 from hpcdvc.output.files import sweep
 from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, stem_of
 from hpcdvc.pages.ereg_files import Kept
-from hpcdvc.pages.ereg_state import EregState, checked_phi
+from hpcdvc.pages.ereg_state import EregState, Outcome, checked_phi
 from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.lock import Locks
 from hpcdvc.steps.start import read_start
 
 log = logging.getLogger("hpcdvc")
@@ -28,8 +30,9 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    kept, paths = team.agree(lambda: look(options))
-    return paths + (deform(options, kept, team) if options.deformed else [])
+    with Locks(team) as locks:
+        kept, paths = team.agree(lambda: look(options, locks))
+        return paths + (deform(options, kept, team) if options.deformed else [])
 
 
 def deform(options: Options, kept: Kept, team) -> list[str]:
@@ -43,16 +46,18 @@ def deform(options: Options, kept: Kept, team) -> list[str]:
     return deformImage.run(asked, team)
 
 
-def look(options: Options) -> tuple[Kept, list[str]]:
+def look(options: Options, locks: Locks) -> tuple[Kept, list[str]]:
     """Everything but the deformed image, on one rank; its files, and the paths written."""
     inputs = Inputs.of(options)
-    im1, im2 = inputs.volume("im1"), inputs.volume("im2")
+    im1, im2, mask = (inputs.volume(name) for name in ("im1", "im2", "mask1"))
     check_pair(im1, im2)
-    kept, state = prepare(options, inputs, im1, im2)
+    if mask:
+        check_mask(im1, mask)
+    kept, state = prepare(options, inputs, im1, im2, locks)
     from hpcdvc.pages.ereg import EregPage
     from hpcdvc.pages.ereg_images import PairOfImages
 
-    images = PairOfImages(im1, im2, None if options.bin == "auto" else int(options.bin))
+    images = PairOfImages(im1, im2, None if options.bin == "auto" else int(options.bin), mask)
     if not options.batch:
         from hpcdvc.pages.show import show
 
@@ -66,16 +71,17 @@ def look(options: Options) -> tuple[Kept, list[str]]:
     return kept, [kept.table]
 
 
-def prepare(options: Options, inputs: Inputs, im1: VolumeInfo, im2: VolumeInfo) -> tuple[Kept, EregState]:
-    """The files that are kept, and the state to begin with.
+def prepare(options: Options, inputs: Inputs, im1: VolumeInfo, im2: VolumeInfo, locks: Locks) -> tuple[Kept, EregState]:
+    """The files that are kept, which are those of this session from now on, and the state to begin with.
 
     Raises
     ------
     UserError
         With one sentence, when something does not fit.
     """
-    path = options.start_file
-    phi = None if path is None else start_phi(path, options.phi_file_bin_ratio, im1)
+    path, new = options.start_file, EregState(shape=im1.shape)
+    if path is not None:
+        new = start_of(path, options.phi_file_bin_ratio, im1)
     stem = stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "PhiEye", im1.path)
     identities = {name: identity for name, identity in inputs.identities().items() if name in ("im1", "im2")}
     kept = Kept(stem, identities)
@@ -83,30 +89,33 @@ def prepare(options: Options, inputs: Inputs, im1: VolumeInfo, im2: VolumeInfo) 
     check_folder(os.path.dirname(stem))
     others = [name for name in inputs.paths if name and name != path]
     check_inputs_stay([kept.table, kept.page], others)
-    new = EregState(shape=im1.shape) if phi is None else EregState(im1.shape, phi.tolist(), phi.tolist())
-    state = kept.begin(new, path, phi, options.force)
+    locks.take(stem, options.force)
+    state = kept.begin(new, path, options.force)
     sweep([kept.table, kept.page])
     return kept, state
 
 
-def start_phi(path: str, bin_ratio: float, im1: VolumeInfo) -> np.ndarray:
-    """(4, 4) Phi of a file about the centre of im1."""
+def start_of(path: str, bin_ratio: float, im1: VolumeInfo) -> EregState:
+    """The state of a file: its Phi about the centre of im1, and how it was found where that is the same."""
     field = read_start(path, bin_ratio, im1)
     if len(field) != 1:
         raise UserError(f"{path} holds a field of {len(field)} rows: one registration (one row) is needed")
-    centre = (np.array(im1.shape) - 1) / 2
+    centre, outcome = (np.array(im1.shape) - 1) / 2, Outcome()
     phi = at_points(field.phi[0], field.positions[0], centre[None])[0]
+    if (phi == field.phi[0]).all() and field.family == Family.REGISTRATION:
+        outcome = Outcome.of(field)
     try:
-        return checked_phi(phi, 2 if im1.two_dimensional else 3)
+        phi = checked_phi(phi, 2 if im1.two_dimensional else 3).tolist()
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    return EregState(im1.shape, phi, phi, outcome)
 
 
 def command_lines(options: Options, kept: Kept) -> list[str]:
     """What goes on from the table, to be copied."""
-    images = [options.im1, options.im2]
-    place = ["-pf", kept.table]
+    images, place = [options.im1, options.im2], ["-pf", kept.table]
+    mask = ["-mf1", options.mask1] if options.mask1 else []
     return [
-        shlex.join(["hpcdvc-reg", *images, *place]),
+        shlex.join(["hpcdvc-reg", *images, *place, *mask]),
         shlex.join(["hpcdvc-deformImage", options.im1, *place]),
     ]

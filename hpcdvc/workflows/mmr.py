@@ -95,7 +95,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         check_mask(im1, mask)
     _check_levels(options, im1)
     start = _registration(options, im1)
-    settings = settings_of(options)
+    settings = settings_of(options, im1.shape)
     parameters = parameters_of(options, inputs.identities())
     metadata = metadata_of("mmr", parameters, named_files(options))
     names = (im1.stem, im2.stem)
@@ -130,38 +130,36 @@ def _registration(options: Options, image: VolumeInfo) -> Field | None:
     return start
 
 
-def settings_of(options: Options) -> ModalSettings:
-    """How it is registered.
+def settings_of(options: Options, shape: tuple[int, int, int]) -> ModalSettings:
+    """How images of a shape are registered.
 
     Raises
     ------
     UserError
-        The file of --phases is none.
+        The file of --phases is none, or says what options say, too.
     """
     o, phases = options, read_phases(options.phases_file) if options.phases_file else None
-    bins, crop, thresholds = o.bins, o.crop, (o.im1_threshold, o.im2_threshold)
     ranges = ((o.im1_min, o.im1_max), (o.im2_min, o.im2_max))
     if phases and phases.ranges and ranges != ((None, None), (None, None)):
         raise UserError(f"{o.phases_file} has the ranges of grey values: leave -im1min, -im1max, -im2min, -im2max out")
-    if phases:
-        bins, crop, thresholds = phases.bins, phases.crop, phases.thresholds
-        ranges = tuple((grey.low, grey.high) for grey in phases.ranges) if phases.ranges else ranges
-    return ModalSettings(
+    if phases and phases.box and o.margin != Options.margin:
+        raise UserError(f"{o.phases_file} has a box: leave -mar {o.margin:g} out")
+    settings = ModalSettings(
         n_phases=AUTO if AUTO in o.n_phases else o.n_phases,
-        bins=bins,
-        crop=crop,
+        bins=o.bins,
+        crop=o.crop,
         margin=o.margin,
         ranges=ranges,
-        thresholds=thresholds,
+        thresholds=(o.im1_threshold, o.im2_threshold),
         distance=o.distance,
         fit_distance=o.fit_distance,
         coverage=o.coverage,
         max_iterations=o.max_iterations,
         min_delta_phi=o.min_delta_phi,
         rigid=o.rigid,
-        phases=phases,
         names=(o.im1, o.im2),
     )
+    return settings.replaying(phases, shape) if phases else settings
 
 
 def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict | None:

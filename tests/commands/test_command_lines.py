@@ -18,6 +18,7 @@ LINES = {
     "deformImage": "a -pf p",
     "discreteStrain": "a",
     "ereg": "a b",
+    "ereg-discrete": "a l b",
     "filterPhiField": "-pf a -srs",
     "fourier": "smooth a",
     "gdic": "a b m",
@@ -28,6 +29,7 @@ LINES = {
     "localShifts": "a b",
     "mesh": "-cube 0 9 0 9 0 9 -lc 3",
     "mmr": "a b",
+    "mmr-graphical": "a b",
     "moveLabels": "a -pf p",
     "mergePhis": "a b",
     "passPhiField": "-pf a -lab1 b",
@@ -38,6 +40,7 @@ LINES = {
     "report": "a.hdf",
     "shift": "a b",
     "umpa": "a b",
+    "view": "a.hdf",
 }
 
 #: Runs the lines one after the other, and notes what the launcher would have been called with.

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
-from ldic_cases import save_registration
+from ldic_cases import save_field, save_registration
 from rank_scripts import clean_environment
 from reg_cases import CENTRE, FIELD, FLAT_FIELD, LARGE, SHAPE, save_motion
 from reg_ends import is_one_sentence, own_folder
@@ -61,6 +61,33 @@ def test_the_start_is_seen_from_the_centre(here, words):
     assert found.positions.tolist() == [CENTRE.tolist()]
 
 
+def test_what_nobody_touches_is_the_start_digit_by_digit(here):
+    """Also what its row says of how it was found."""
+    save_motion("small")
+    columns = {"error": np.array([0.1]), "iterations": np.array([7], "i4"), "delta_phi_norm": np.array([1 / 3])}
+    save_field("a.tsv", Affine(FIELD.F + np.pi / 1e7, FIELD.shift / 3, CENTRE), CENTRE[None], **columns)
+    assert ereg("-pf", "a.tsv") == 0
+    assert open(TABLE).read() == open("a.tsv").read()
+
+
+def test_what_a_failed_start_does_not_know_is_zero(here):
+    save_motion("small")
+    columns = {"error": np.array([np.nan]), "return_status": np.array([-1], "i4")}
+    save_field("a.tsv", Affine(FIELD.F, FIELD.shift, CENTRE), CENTRE[None], **columns)
+    assert ereg("-pf", "a.tsv") == 0
+    found = read_tsv(TABLE)
+    assert (found.return_status[0], found.error[0]) == (-1, 0)
+
+
+def test_a_phi_that_was_set_by_hand_is_none_to_warn_of(here, capsys):
+    save_motion("small")
+    assert ereg("-def") == 0
+    assert os.path.exists("out/P-PhiEye-reg-def.tif") and capsys.readouterr().err == ""
+    save_field("a.tsv", FIELD, CENTRE[None], return_status=np.array([-1], "i4"))
+    assert ereg("-pf", "a.tsv", "-def", "--force") == 0
+    assert "return status -1" in capsys.readouterr().err
+
+
 def test_automatic_start_serves_a_registration(here):
     save_motion("large")
     assert ereg("--auto", "-def") == 0
@@ -100,8 +127,9 @@ def test_goes_on_where_it_was(here):
 @pytest.mark.parametrize(
     "words",
     [
-        ["-pf", "no.tsv"], ["im1.tif"], ["-pf", "field.tsv"], ["-pf", "mirror.tsv"], ["--auto", "-pf", "a.tsv"],
-        ["a.tsv", "-pf", "a.tsv"], ["--bin", "0"], ["--bin", "two"], ["-pre", "a/b"],
+        ["-pf", "no.tsv"], ["im1.tif"], ["-mf1", "no.tif"], ["-mf1", "flat.tif"], ["-pf", "field.tsv"],
+        ["-pf", "mirror.tsv"], ["--auto", "-pf", "a.tsv"], ["--auto", "-mf1", "empty.tif"], ["a.tsv", "-pf", "a.tsv"],
+        ["--bin", "0"], ["--bin", "two"], ["-pre", "a/b"],
     ],
 )  # fmt: skip
 def test_mistakes_take_one_sentence_and_leave_nothing(here, words, capsys):
@@ -111,9 +139,11 @@ def test_mistakes_take_one_sentence_and_leave_nothing(here, words, capsys):
     rows = open("a.tsv").read().splitlines()
     (other := rows[1].split("\t"))[1] = "3"
     open("field.tsv", "w").write("\n".join([*rows, "\t".join(other)]) + "\n")
+    tifffile.imwrite("flat.tif", np.ones((5, 5), "u1"))
+    tifffile.imwrite("empty.tif", np.zeros(SHAPE, "u1"), photometric="minisblack")
     assert ereg(*words) == 2
     assert is_one_sentence(capsys.readouterr().err)
-    assert not os.path.exists("out")
+    assert not os.path.exists("out") or os.listdir("out") == []
 
 
 def test_images_of_two_sizes(here, capsys):
@@ -138,6 +168,20 @@ def page(*words: str) -> Served:
     """The command with its page, in the folder of the test."""
     line = [sys.executable, str(BIN / "hpcdvc-ereg"), "im1.tif", "im2.tif", "-od", "out", "-pre", "P", "--no-browser"]
     return Served([*line, *words], env={"XDG_CACHE_HOME": os.path.abspath("cache")})
+
+
+def test_two_sessions_do_not_write_one_table(here):
+    save_motion("small")
+    with page() as served:
+        again = subprocess.run(
+            [sys.executable, str(BIN / "hpcdvc-ereg"), *BATCH, "--force"],
+            env=clean_environment(), capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert again.returncode == 2 and is_one_sentence(again.stderr)
+        assert "is being written by another run" in again.stderr
+        assert served.end()[0] == 0
+    assert ereg() == 0
+    assert sorted(os.listdir("out")) == ["P-PhiEye.json", "P-PhiEye.tsv"]
 
 
 def press(talk: Talk, *keys: str, n: int) -> dict:
@@ -192,3 +236,18 @@ def test_refined_from_a_page(here):
             time.sleep(0.05)
         served.end()
     assert np.abs(read_tsv(TABLE).phi[0, :3] - FIELD.phi(CENTRE[None])[0]).max() < 1e-3
+
+
+@pytest.mark.parametrize("key", ["a", "Enter"])
+def test_ends_at_once_whatever_it_works_on(here, key):
+    """Also in the middle of transforms, whose library does not like to lose its thread."""
+    save_motion("large")
+    with page() as served, told(served) as talk:
+        while talk.ask({"type": "look"})["state"]["loading"]:
+            time.sleep(0.05)
+        press(talk, key, n=1)
+        time.sleep(0.3)
+        begun = time.monotonic()
+        assert served.end() == (0, "")
+    assert time.monotonic() < begun + 3
+    assert sorted(os.listdir("out")) == ["P-PhiEye.json", "P-PhiEye.tsv"]

@@ -131,6 +131,7 @@ def test_says_what_to_type(here, undisturbed):
     ).phi.tobytes()
 
 
+@pytest.mark.slow
 def test_force_starts_anew(here, undisturbed):
     out = here / "anew"
     process = ldic(here, out, *GRID, "-it", 5)

@@ -22,8 +22,13 @@ from hpcdvc.fields.status import (
 from hpcdvc.steps import total
 from hpcdvc.workflows import ldic, reg
 
-#: What sets a status beside those that the specification names: its family "passed" holds the total of a series.
-SET_BESIDE = {Status.NOT_REACHED: ", ldic --total"}
+#: What sets a status beside those that the specification names: its family "passed" holds the total of a series, and
+#: people who look.
+SET_BESIDE = {
+    Status.NOT_REACHED: ", ldic --total",
+    Status.FILTERED: ", ereg-discrete",
+    Status.JUDGED_WRONG: ", ereg-discrete",
+}
 
 
 def field(*status):

@@ -5,7 +5,7 @@ import pytest
 from joint_histograms import NOISE, SAME_IN_IM1, THREE, TWO, drawn
 
 from hpcdvc.multimodal.components import SEGMENT, Mixture
-from hpcdvc.multimodal.mixture import bic, even, fit_mixture, fit_weights, surplus_of
+from hpcdvc.multimodal.mixture import bic, even, fit_mixture, fit_peaks, fit_weights, pick_peaks, surplus_of
 from hpcdvc.multimodal.peaks import find_peaks
 from hpcdvc.multimodal.phases import diagram_of
 
@@ -205,6 +205,23 @@ def test_thresholds_and_distance():
     assert find_peaks(histogram, thresholds=(0, 40))[:, 0] == pytest.approx([20, 105], abs=1.5)
     assert find_peaks(histogram, distance=72)[:, 0] == pytest.approx([20, 105], abs=1.5)
     assert len(find_peaks(histogram, 1)) == 1
+
+
+def test_peaks_that_are_picked():
+    """As many as there are; the same mixture as found by itself; a reach for each; what is no phase is told."""
+    histogram = drawn(THREE, (0.4, 0.35, 0.25))
+    peaks = pick_peaks(histogram)
+    assert peaks[:, 0] == pytest.approx([20, 60, 105], abs=1.5)
+    assert len(pick_peaks(histogram, 2)) == 2
+    found, kept = fit_peaks(histogram, peaks, np.full(3, 64.0))
+    assert kept == [0, 1, 2]
+    np.testing.assert_array_equal(found.means, fit_mixture(histogram, 3).means)
+    narrow = fit_peaks(histogram, peaks, np.array([64.0, 3.0, 64.0]))[0].covariances
+    assert np.trace(narrow[1]) < 0.7 * np.trace(found.covariances[1])
+    assert np.trace(narrow[0]) == pytest.approx(np.trace(found.covariances[0]), rel=0.02)
+    again, kept = fit_peaks(histogram, np.vstack([peaks, [[5, 120]], peaks[:1] + 1]), np.full(5, 20.0))
+    assert again.n_phases == 3 and set(kept) - {0, 4} == {1, 2}
+    assert np.isfinite(again.weights).all()
 
 
 def test_fit_distance():

@@ -156,6 +156,17 @@ def test_right_is_the_derivative_of_the_likelihood(dimensions):
             assert abs(slope) > 5e-3 * scale or column != 3  # there is something to be found
 
 
+def test_margin_of_each_end():
+    """A box anywhere in im1: what a mask of it would let count."""
+    one, two = case(3)
+    phi, box = phi_of(3, np.zeros(3)), ((3, 20), (9, 40), (0, 31))
+    mask = np.zeros(one.shape, "u1")
+    mask[tuple(slice(*ends) for ends in box)] = 1
+    pair = make(one, two, tuple((first, n - stop) for (first, stop), n in zip(box, one.shape, strict=True)))
+    assert (pair.histogram(phi) == make(one, two, (0, 0, 0), mask).histogram(phi)).all()
+    assert 0 < pair.histogram(phi).sum() <= 17 * 31 * 31
+
+
 def test_newton_step_goes_uphill():
     """A step from near the motion of the images comes nearer to it."""
     one, two = case(3)

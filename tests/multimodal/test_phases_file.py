@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.multimodal.greys import GreyRange
 from hpcdvc.multimodal.mixture import fit_mixture
 from hpcdvc.multimodal.phases_file import PhasesFile, phases_text, read_phases
+from hpcdvc.multimodal.settings import ModalSettings
 from hpcdvc.multimodal.tables import Tables
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "theory" / "multimodal.md"
@@ -58,6 +60,21 @@ def test_bits_come_back(phases, read, histogram):
         np.testing.assert_array_equal(getattr(mixture, name), getattr(phases.mixture, name))
     one, two = (Tables.of(of, 128) for of in (mixture, phases.mixture))
     np.testing.assert_array_equal(one.score, two.score)
+
+
+def test_box_and_page_come_back(phases, read):
+    box = ((0, 8), (2, 9), (3, 10))
+    given = replace(phases, box=box, rigid=True, coverage=0.9, page={"peaks": [[1.5, 2, 3]]})
+    again = read(phases_text(given).encode())
+    assert (again.box, again.rigid, again.coverage, again.page) == (box, True, 0.9, given.page)
+    assert phases_text(again) == phases_text(given)
+    settings = ModalSettings(margin=(1, 1, 1)).replaying(again, (8, 9, 20))
+    assert settings.margin_of((8, 9, 20), 1) == ((0, 0), (2, 0), (3, 10))
+    assert (settings.rigid, settings.coverage, settings.bins) == (True, 0.9, 128)
+    assert settings.ranges == tuple((grey.low, grey.high) for grey in phases.ranges)
+    assert ModalSettings().replaying(phases, (8, 9, 20)).margin == 0.1
+    with pytest.raises(UserError, match="box 0:8 2:9 3:10 of the phases does not lie in im1, 8 x 9 x 9 voxels"):
+        ModalSettings().replaying(again, (8, 9, 9))
 
 
 def test_what_may_be_left_out(phases, values, read, histogram):
@@ -124,6 +141,12 @@ MISTAKES = [
     (("binz",), 3, r"'binz' is not known \(is bins meant\?\)"),
     (("Phi", 0), [1e200, 0, 0, 0], "stretches space"),
     (("ranges",), [[-1e308, 1e308], [0, 2]], "grey values to 3e.38"),
+    (("box",), [[0, 5], [0, 5]], r"box must be \[first, last \+ 1\] along Z, Y and X"),
+    (("box",), [[0, 5], [3, 3], [0, 5]], r"box must be \[first, last \+ 1\] along Z, Y and X"),
+    (("box",), [[0, 5], [0, 4.5], [-1, 5]], r"box must be \[first, last \+ 1\] along Z, Y and X"),
+    (("rigid",), 1, "rigid must be true or false, not 1"),
+    (("coverage",), 0, "coverage must be a number above 0, at most 1, not 0"),
+    (("page",), [], r"page must be an object, not \[\]"),
 ]
 
 

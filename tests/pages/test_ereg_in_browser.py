@@ -20,7 +20,33 @@ from served import Served, Talk  # noqa: E402
 from tunnel import Tunnel  # noqa: E402
 
 #: Set when the planes of all that was done are drawn, as they are.
-DRAWN = "window.ereg?.picture && !ereg.busy && !ereg.queue.length && ereg.isExact"
+DRAWN = "window.ereg?.picture && !ereg.actions.busy && !ereg.actions.queue.length && ereg.isExact"
+
+#: Contrast of all texts and of edges of boxes: the colours behind are those of the next ancestor that has any.
+CONTRASTS = """(() => {
+  const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (c) => { const v = c / 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+  const luminance = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
+  const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const colour = numbers(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return luminance(colour);
+    }
+    return 0;
+  };
+  const found = [];
+  for (const e of document.querySelectorAll("body *")) {
+    if (!e.checkVisibility() || e.matches(":disabled")) continue;
+    const style = getComputedStyle(e), name = e.tagName + "#" + e.id;
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    const text = own || e.matches("input, textarea");
+    if (text) found.push({ name, ratio: ratio(luminance(numbers(style.color)), behind(e)), least: 4.5 });
+    if (e.matches("button, select, textarea, input[type=number]"))
+      found.push({ name, ratio: ratio(luminance(numbers(style.borderColor)), behind(e.parentElement)), least: 3 });
+  }
+  return found;
+})()"""
 
 
 @pytest.fixture
@@ -93,6 +119,7 @@ def test_keyboard_alone_leads_to_the_motion(shown, folder, tmp_path):
 
 def test_each_key_is_answered(shown):
     keys = [
+        "M",
         "1",
         "2",
         "3",
@@ -117,8 +144,20 @@ def test_each_key_is_answered(shown):
     for key in keys:
         before = len([way for way, _ in shown.frames() if way == "received"])
         shown.key(key)
-        shown.wait("!ereg.busy && !ereg.queue.length")
+        shown.wait("!ereg.actions.busy && !ereg.actions.queue.length")
         assert len([way for way, _ in shown.frames() if way == "received"]) > before, key
+
+
+def test_keys_act_as_soon_as_the_page_is_loaded(browser, folder):
+    """Before it knows anything, and before the images are there."""
+    with serve(folder) as served:
+        tab = browser.open(served.url)
+        for key in ("1", "ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
+            browser.key(key)
+        browser.wait_text("#said", "refined")
+        browser.wait(DRAWN)
+        assert browser.evaluate("ereg.state.undo") == 4 and browser.errors == []
+        browser.close_tab(tab)
 
 
 def test_pixels_are_those_of_the_kernel(shown):
@@ -128,7 +167,7 @@ def test_pixels_are_those_of_the_kernel(shown):
     for view, axis in ((1, 0), (2, 1), (3, 2)):
         number = shown.evaluate(f"ereg.views.get({view}).slice")
         seen = shown.evaluate(
-            f"(() => {{ const p = ereg.views.get({view}).picture;"
+            f"(() => {{ const p = ereg.views.get({view}).layers[0].picture;"
             "return Array.from(p.getContext('2d').getImageData(0, 0, p.width, p.height).data); })()"
         )
         wanted = as_bytes(np.take(pair_of()[1], number, axis).astype(np.float32), window)
@@ -137,9 +176,9 @@ def test_pixels_are_those_of_the_kernel(shown):
 
 def test_modes_lay_the_images_over_each_other(shown):
     """im1 magenta, im2 green; in the difference white is none."""
-    first = "Array.from(ereg.views.get(1).picture.getContext('2d').getImageData(20, 20, 1, 1).data)"
+    first = "Array.from(ereg.views.get(1).layers[0].picture.getContext('2d').getImageData(20, 20, 1, 1).data)"
     at = f"20 * {SHAPE[2]} + 20"
-    one, two = (shown.evaluate(f"ereg.views.get(1).{name}[{at}]") for name in ("im1", "im2"))
+    one, two = (shown.evaluate(f"ereg.views.get(1).planes.{name}[{at}]") for name in ("im1", "im2"))
     assert shown.evaluate(first) == [one, two, one, 255]
     shown.key("o")
     shown.wait(f"{DRAWN} && ereg.state.swapped")
@@ -192,6 +231,37 @@ def test_boxes(shown, folder):
     shown.wait_text("#said", "no line of a table")
     shown.key("ArrowDown")
     table(folder, lambda phi: phi[:3, 3].tolist() == [4, 6, 6])
+
+
+def test_all_can_be_reached_by_tab_and_seen(shown):
+    """With the focus on a slider its keys are its own, the others those of the page; Escape leaves it."""
+    names, seen = "button:enabled, input:enabled, select, textarea, summary", []
+    wanted = shown.evaluate(f"[...document.querySelectorAll('{names}')].filter((e) => e.checkVisibility()).length")
+    for _ in range(wanted):
+        shown.key("Tab")
+        seen.append(
+            shown.evaluate(
+                "(e => { e.dataset.seen = 1; const s = getComputedStyle(e);"
+                " return [e.tagName, s.outlineStyle, parseFloat(s.outlineWidth)]; })(document.activeElement)"
+            )
+        )
+    assert shown.evaluate("document.querySelectorAll('[data-seen]').length") == wanted
+    assert all(tag != "BODY" and style == "solid" and width >= 2 for tag, style, width in seen)
+    shown.evaluate("document.querySelector('.view input').focus()")
+    shown.key("ArrowRight")
+    shown.wait(f"{DRAWN} && ereg.state.point[0] > {CENTRE[0]}")
+    shown.key("m")
+    shown.wait(f"{DRAWN} && ereg.state.mode === 'blend'")
+    shown.key("Escape")
+    shown.key("ArrowRight")
+    shown.wait(f"{DRAWN} && ereg.state.phi[2][3] === 1")
+
+
+def test_text_stands_out(shown):
+    """At least 4.5 to 1 against what is behind it, edges of boxes 3 to 1 (WCAG 2.1)."""
+    found = shown.evaluate(CONTRASTS)
+    assert len(found) > 40
+    assert [one for one in found if one["ratio"] < one["least"]] == []
 
 
 def test_landmarks_by_keys(shown, folder):
@@ -261,3 +331,34 @@ def test_images_in_two_dimensions(browser, tmp_path):
         np.testing.assert_allclose(phi[1:3, 3], FLAT_FIELD.shift, atol=0.5)
         browser.close_tab(tab)
     assert os.listdir(tmp_path / "out")
+
+
+def test_what_is_looked_at_closely_is_shown_as_the_images_have_it(browser, folder):
+    with serve(folder, "--bin", "2") as served:
+        tab = browser.open(served.url)
+        browser.wait(f"{DRAWN} && ereg.whole")
+        assert browser.evaluate("ereg.views.get(1).detail") is None
+        for _ in range(8):
+            browser.wheel(".view canvas", -100, "Control")
+        browser.wait("ereg.views.get(1).detail")
+        browser.evaluate(
+            "(e => { e.value = 'im2'; e.dispatchEvent(new Event('input')); })(document.getElementById('mode'))"
+        )
+        browser.wait(f"{DRAWN} && ereg.state.mode === 'im2' && ereg.views.get(1).layers.length === 2")
+        left, top, right, bottom = browser.evaluate(
+            "(({ corner, shape }) => [corner[1], corner[0], corner[1] + shape[1], corner[0] + shape[0]])"
+            "(ereg.views.get(1).detail)"
+        )
+        assert 0 < left < right < SHAPE[2] and 0 < top < bottom < SHAPE[1]
+        seen = browser.evaluate(
+            "(() => { const p = ereg.views.get(1).layers[1].picture;"
+            "return Array.from(p.getContext('2d').getImageData(0, 0, p.width, p.height).data); })()"
+        )
+        (window, _) = browser.evaluate("ereg.greys.windows")
+        plane = pair_of()[1][round(browser.evaluate("ereg.state.point[0]") + 0.1), top:bottom, left:right]
+        assert seen[0::4] == as_bytes(plane.astype(np.float32), window).ravel().tolist()
+        browser.key("ArrowRight")
+        browser.wait("ereg.views.get(1).detail === null")
+        browser.wait("ereg.views.get(1).detail && ereg.state.phi[2][3] === 1")
+        assert browser.errors == []
+        browser.close_tab(tab)

@@ -1,54 +1,28 @@
 """The page of hpcdvc-ereg as its server sees it: answers to messages, planes, refinement, cancelling; no browser."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import tifffile
+from one_thread import OneThread
 from reg_cases import CENTRE, FIELD, SHAPE, pair_of
+from synthetic import Affine, Grey, lattice_texture, pair
 
 from hpcdvc.errors import RunError, UserError
+from hpcdvc.fields.phi import rotation_matrix
 from hpcdvc.images import describe
 from hpcdvc.output.tsv import read_tsv
 from hpcdvc.pages.ereg import EregPage
 from hpcdvc.pages.ereg_files import Kept
 from hpcdvc.pages.ereg_images import PairOfImages, Shown
-from hpcdvc.pages.ereg_jobs import TeamOfOne
+from hpcdvc.pages.ereg_jobs import TeamOfOne, _turns, automatic_start
 from hpcdvc.pages.ereg_state import EregState
 from hpcdvc.pages.ereg_views import draw, figures
 from hpcdvc.pages.hub import Stopped
 from hpcdvc.pages.levels import preview
 from hpcdvc.pages.planes import as_bytes
-
-
-class OneThread:
-    """A hub without a server: what works in the background works at once, or is stopped after some checks."""
-
-    def __init__(self, page: EregPage, checks: int | None = None):
-        self.page, self.told, self.checks, self.saved = page, [], checks, 0
-
-    def background(self, work) -> None:
-        def check():
-            if self.checks is not None:
-                self.checks -= 1
-                if self.checks < 0:
-                    raise Stopped
-
-        try:
-            work(check)
-        except Stopped:
-            pass
-
-    def in_turn(self, call) -> None:
-        call()
-
-    def tell(self, message) -> None:
-        self.told.append(message)
-
-    def changed(self, by_page: bool = True) -> None:
-        self.page.save()
-        self.saved += 1
-
-    def cancel(self) -> None:
-        self.checks = 0
+from hpcdvc.registration.candidates import Scan
 
 
 @pytest.fixture
@@ -57,11 +31,15 @@ def page(tmp_path, monkeypatch):
     return page_in(tmp_path)
 
 
-def page_in(folder, factor: int | None = None) -> EregPage:
+def page_in(folder, factor: int | None = None, mask: np.ndarray | None = None) -> EregPage:
     """A page whose images are there."""
     for name, image in zip(("im1.tif", "im2.tif"), pair_of(), strict=True):
         tifffile.imwrite(folder / name, image, photometric="minisblack")
-    images = PairOfImages(*(describe(str(folder / name)) for name in ("im1.tif", "im2.tif")), factor)
+    header = None
+    if mask is not None:
+        tifffile.imwrite(folder / "mask.tif", mask, photometric="minisblack")
+        header = describe(str(folder / "mask.tif"))
+    images = PairOfImages(*(describe(str(folder / name)) for name in ("im1.tif", "im2.tif")), factor, header)
     made = EregPage(images, EregState(SHAPE), Kept(str(folder / "P-PhiEye"), {}), [])
     made.begin(OneThread(made))
     return made
@@ -75,7 +53,7 @@ def act(page: EregPage, *actions: dict, n: int, **more):
 def test_planes_are_those_of_the_images(page):
     im1, im2 = pair_of()
     answer = page.answer({"type": "look", "exact": True})
-    window = answer.content["window"]
+    window = answer.content["windows"][1]
     middle = [n // 2 for n in SHAPE]
     assert answer.exact and set(answer.planes) == {
         f"{what} {view}" for what in ("im1", "inside", "im2") for view in (1, 2, 3)
@@ -96,7 +74,7 @@ def test_the_right_motion_lays_im1_over_im2(page):
     phi[:3, :3], phi[:3, 3] = FIELD.F, FIELD.shift
     state.set_phi(phi)
     after = figures(draw(state, page.images.shown))
-    assert before["ncc"] < 0.5 and after["ncc"] > 0.98 and after["rms"] < before["rms"] / 4
+    assert before["match"] < 0.5 and after["match"] > 0.98 and after["rms"] < before["rms"] / 4
     assert 0.8 < after["overlap"] < 1 == before["overlap"]
 
 
@@ -107,7 +85,7 @@ def test_a_binned_page_is_about_the_same_point(tmp_path, monkeypatch):
     phi[:3, :3], phi[:3, 3] = FIELD.F, FIELD.shift
     state = EregState(SHAPE, phi.tolist())
     assert page.images.shown.im1.array.shape == (24, 25, 27)
-    assert figures(draw(state, page.images.shown))["ncc"] > 0.97
+    assert figures(draw(state, page.images.shown))["match"] > 0.97
     act(page, {"key": "."}, n=1)
     assert page.motion.point[0] == CENTRE[0] + 2
 
@@ -123,7 +101,7 @@ def test_after_a_first_look_all_planes_are_new(tmp_path, monkeypatch):
     have = {"key": first.content["key"], "exact": True, "whole": first.content["whole"], "slices": slices}
     second = page.answer({"type": "look", "exact": True, "have": have})
     plane = whole.im2.array[first.content["slices"][1]]
-    assert (second.planes["im2 1"] == as_bytes(plane.astype("f4"), whole.window)).all()
+    assert (second.planes["im2 1"] == as_bytes(plane.astype("f4"), whole.windows[1])).all()
     assert (second.planes["im2 1"] != first.planes["im2 1"]).any()
 
 
@@ -138,7 +116,7 @@ def test_voxels_without_a_value_do_not_count(tmp_path):
     assert across.inside.sum() == (SHAPE[1] - 10) * 40
     found = figures(drawn)["views"][1]
     seen = np.s_[across.number, 10:, :40]
-    assert found["ncc"] == pytest.approx(np.corrcoef(im1[seen].ravel(), im2[seen].ravel())[0, 1])
+    assert found["match"] == pytest.approx(np.corrcoef(im1[seen].ravel(), im2[seen].ravel())[0, 1])
     assert found["rms"] == pytest.approx(np.sqrt(np.mean((im1[seen] - im2[seen]) ** 2)), rel=1e-5)
     assert found["overlap"] == pytest.approx((SHAPE[1] - 10) * 40 / (SHAPE[1] * SHAPE[2]))
 
@@ -219,6 +197,68 @@ def test_refinement_ends_where_it_is_told(page):
     assert 1e-3 < np.abs(page.motion.matrix[:3, 3] - FIELD.shift).max() < 0.05
 
 
+def test_refinement_keeps_to_the_mask(tmp_path):
+    """The left half of im2 is of something else: without the mask that spoils the motion."""
+    mask = np.zeros(SHAPE, "u1")
+    mask[:, :, SHAPE[2] // 2 :] = 255
+    errors = []
+    for given in (None, mask):
+        page = page_in(tmp_path, mask=given)
+        im2 = tifffile.imread(tmp_path / "im2.tif")
+        im2[:, :, : SHAPE[2] // 2 - 4] = np.random.default_rng(1).integers(0, 255, im2[:, :, : SHAPE[2] // 2 - 4].shape)
+        tifffile.imwrite(tmp_path / "im2.tif", im2, photometric="minisblack")
+        with suppress(RunError):
+            act(page, {"key": "ArrowDown"}, {"key": "Enter"}, n=2)
+        errors.append(np.abs(page.motion.matrix[:3] - FIELD.phi(CENTRE[None])[0]).max())
+    assert page.state()["mask"] == str(tmp_path / "mask.tif")
+    assert errors[1] < 1e-2 < 5e-2 < errors[0]
+
+
+@pytest.mark.parametrize("key", ["a", "Enter"])
+def test_an_empty_mask_is_told(tmp_path, key):
+    page = page_in(tmp_path, mask=np.zeros(SHAPE, "u1"))
+    assert "0 everywhere" in act(page, {"key": key}, n=1).content["said"]
+    assert not page.job["running"]
+
+
+@pytest.mark.parametrize("key", ["a", "Enter"])
+@pytest.mark.parametrize("grey", [0, 7, np.nan])
+def test_images_of_one_grey_value_are_told(tmp_path, key, grey):
+    page = page_in(tmp_path)
+    for name in ("im1.tif", "im2.tif"):
+        tifffile.imwrite(tmp_path / name, np.full(SHAPE, grey, "f4"), photometric="minisblack")
+    page.images = PairOfImages(*(describe(str(tmp_path / name)) for name in ("im1.tif", "im2.tif")))
+    page.images.load(lambda text: None)
+    assert page.answer({"type": "look"}).content["figures"]["match"] is None
+    assert "nothing to register" in act(page, {"key": key}, n=1).content["said"]
+    assert not page.job["running"] and page.motion.phi == np.eye(4).tolist()
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 2), (40, 1, 50), (1, 2, 3)])
+@pytest.mark.parametrize("key", ["a", "Enter"])
+def test_images_that_are_too_small_are_told(tmp_path, shape, key):
+    page = thin_page(tmp_path, shape)
+    assert "leaves nothing of the images" in act(page, {"key": key}, n=1).content["said"]
+    assert not page.job["running"]
+
+
+def test_thin_images_have_no_small_copies(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    page = thin_page(tmp_path, (1100, 4, 20))
+    with pytest.raises(RunError, match="found no start"):
+        act(page, {"key": "a"}, n=1)
+
+
+def thin_page(folder, shape: tuple[int, int, int]) -> EregPage:
+    """A page whose images have another shape, and nothing to do with each other."""
+    for name, seed in (("im1.npy", 1), ("im2.npy", 2)):
+        np.save(folder / name, np.random.default_rng(seed).integers(0, 255, shape, "u1"))
+    images = PairOfImages(*(describe(str(folder / name)) for name in ("im1.npy", "im2.npy")))
+    made = EregPage(images, EregState(shape), Kept(str(folder / "P-PhiEye"), {}), [])
+    made.begin(OneThread(made))
+    return made
+
+
 def test_coarse_copies_are_given_up_on_the_way():
     left, made = iter([None, None, Stopped]), []
 
@@ -232,9 +272,45 @@ def test_coarse_copies_are_given_up_on_the_way():
     assert made == [(0, 16), (16, 32)]
 
 
+def test_a_start_is_given_up_between_rotations(page, monkeypatch):
+    scanned = []
+    monkeypatch.setattr(Scan, "__call__", lambda *_: scanned.append(None) or (0.0, np.zeros(3, int)))
+
+    def check():
+        if len(scanned) > 5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        automatic_start(page.images, False, TeamOfOne(check))
+    assert 5 < len(scanned) < 10
+
+
 def test_automatic_start(page):
     act(page, {"key": "a"}, n=1)
     assert np.abs(page.motion.matrix[:3, 3] - FIELD.shift).max() < 0.5
+
+
+def test_images_in_two_dimensions_turn_about_z_alone():
+    turns = [_turns(turning, 2) for turning in ("z", "y", "x")]
+    assert all((one == turns[0]).all() for one in turns) and len(turns[0]) == 90
+    assert (turns[0][:, 0] == [1, 0, 0]).all() and (turns[0][:, :, 0] == [1, 0, 0]).all()
+
+
+@pytest.mark.parametrize("turning, degrees", [("z", 140), ("x", -100), ("none", 0)])
+def test_automatic_start_about_an_axis_all_the_way_round_or_without_turning(tmp_path, turning, degrees):
+    turned = np.zeros(3)
+    turned["zyx".find(turning)] = degrees
+    field = Affine(rotation_matrix(turned), np.array([1.0, -3.0, 4.0]), CENTRE)
+    page = page_in(tmp_path)
+    for name, image in zip(("im1.tif", "im2.tif"), pair(lattice_texture(1), SHAPE, field, Grey()), strict=True):
+        tifffile.imwrite(tmp_path / name, image, photometric="minisblack")
+    page.images = PairOfImages(*(describe(str(tmp_path / name)) for name in ("im1.tif", "im2.tif")))
+    page.images.load(lambda text: None)
+    act(page, {"do": "show", "turning": "sideways"}, {"do": "show", "turning": turning}, {"key": "a"}, n=3)
+    assert page.state()["turning"] == turning
+    found = page.motion.matrix[:3]
+    assert np.abs(found - field.phi(CENTRE[None])[0]).max() < (1 if turning == "none" else 0.5)
+    assert turning != "none" or (found[:, :3] == np.eye(3)).all()
 
 
 @pytest.mark.parametrize("key", ["a", "Enter"])
@@ -254,12 +330,19 @@ def test_one_thing_after_the_other(page):
     assert page.motion.phi == np.eye(4).tolist()
 
 
-def test_nothing_is_registered_before_the_images_are_there(tmp_path):
+def test_what_is_asked_for_before_the_images_are_there_waits_for_them(tmp_path):
     page = page_in(tmp_path)
-    page.loading, page.images.shown = "reading", None
+    shown, page.loading, page.images.shown = page.images.shown, "reading", None
     answer = act(page, {"key": "Enter"}, {"key": "ArrowRight"}, n=2)
-    assert "still being read" in answer.content["said"] and answer.planes == {}
-    assert page.motion.matrix[2, 3] == 1
+    assert answer.content["said"] == "" and answer.planes == {}
+    assert page.job["running"] and "when the images are there" in page.job["text"]
+    assert page.motion.matrix[:3, 3].tolist() == [0, 0, 1]
+    act(page, {"key": "Escape"}, n=3)
+    assert not page.job["running"]
+    act(page, {"key": "Enter"}, n=4)
+    page.images.shown = shown
+    page.hub.background(page._load)
+    assert "refined" in page.job["text"] and np.abs(page.motion.matrix[:3, 3] - FIELD.shift).max() < 1e-3
 
 
 def test_images_that_do_not_match_are_told(page, tmp_path):

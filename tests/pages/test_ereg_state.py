@@ -219,14 +219,14 @@ def test_files_keep_everything(tmp_path):
     assert field.positions.tolist() == [CENTRE.tolist()]
     assert (field.return_status[0], field.error[0], field.iterations[0]) == (2, 0.25, 5)
     assert kept.resumed(None) == state
-    assert kept.begin(EregState(SHAPE), None, None, force=False) == state
-    assert kept.begin(EregState(SHAPE), None, None, force=True) == EregState(SHAPE)
+    assert kept.begin(EregState(SHAPE), None, force=False) == state
+    assert kept.begin(EregState(SHAPE), None, force=True) == EregState(SHAPE)
     assert Kept(kept.stem, {"im1": 3}).resumed(None) is None
     other = EregState(SHAPE, np.diag([2.0, 1, 1, 1]).tolist())
-    assert kept.begin(other, kept.table, other.matrix, force=False) == other
+    assert kept.begin(other, kept.table, force=False) == other
     (tmp_path / "p.tsv").touch()
     with pytest.raises(UserError, match="another start"):
-        kept.begin(other, str(tmp_path / "p.tsv"), other.matrix, False)
+        kept.begin(other, str(tmp_path / "p.tsv"), False)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": 3}', '{"made_from": {}, "state": {"version": 1}}'])

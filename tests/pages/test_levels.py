@@ -61,6 +61,20 @@ def test_planes_of_a_level_lie_where_those_of_the_volume_do(tmp_path):
     assert level.array[0, 0, 1] == 5.5 and level.array[0, 0, 2] == 9.5, "which is 7.5 in between"
 
 
+@pytest.mark.parametrize(
+    "shape, size",
+    [((3, 400, 30), (1, 4, 3)), ((400, 2, 2), (4, 1, 1)), ((33, 7, 400), (4, 1, 4)), ((1, 400, 40), (1, 4, 4))],
+)
+def test_thin_axes_keep_their_cells(tmp_path, shape, size):
+    volume = noise(shape)
+    info = saved(tmp_path / "a.tif", volume, photometric="minisblack")
+    level, quick = levels.level_of(info, 4), levels.preview(info, 4)
+    assert tuple(level.size) == tuple(quick.size) == size and level.array.shape == quick.array.shape
+    whole = [slice(n % s // 2, n % s // 2 + n // s * s) for n, s in zip(shape, size, strict=True)]
+    parts = [length for n, s in zip(shape, size, strict=True) for length in (n // s, s)]
+    assert (level.array == np.rint(volume[tuple(whole)].reshape(parts).mean(axis=(1, 3, 5)))).all()
+
+
 def test_two_dimensional_images_are_one_cell_thick(tmp_path):
     image = noise((1, 19, 23))
     level = levels.level_of(saved(tmp_path / "a.tif", image[0]), 2)
@@ -75,6 +89,26 @@ def test_a_preview_has_the_shape_of_the_level(tmp_path):
     assert (quick.exact, level.exact) == (False, True)
     np.testing.assert_array_equal(quick.first, level.first)
     np.testing.assert_allclose(quick.array[2], binning(volume[1 + 2 * 3 + 1], 3), rtol=1e-6)
+
+
+def test_a_preview_becomes_exact_in_its_place(tmp_path, cache):
+    info = saved(tmp_path / "a.tif", noise())
+    quick = levels.preview(info, 3)
+    assert levels.kept_level(info, 3) is None
+    level = levels.level_of(info, 3, before=quick)
+    assert level.array is quick.array and level.exact and not level.array.flags.writeable
+    assert (level.array == levels.kept_level(info, 3).array).all()
+    assert (level.array == np.rint(binning(noise(), 3))).all()
+
+
+def test_a_preview_of_many_planes_reads_few_of_them(tmp_path, monkeypatch):
+    info, asked = saved(tmp_path / "a.tif", noise((36, 19, 23))), []
+    read = levels.read_planes
+    monkeypatch.setattr(levels, "read_planes", lambda info, *span: asked.append(span) or read(info, *span))
+    monkeypatch.setattr(levels, "GLANCE", 3)
+    quick = levels.preview(info, 3).array
+    assert asked == [(7, 8), (19, 20), (31, 32)]
+    assert (quick[0:4] == quick[2]).all() and (quick[3] != quick[4]).any()
 
 
 def test_labels_are_never_mixed(tmp_path):

@@ -100,3 +100,15 @@ def test_jpeg():
     plane = (ndimage.zoom(np.random.default_rng(1).random((6, 6)), 10) * 255).clip(0, 255).astype("u1")
     back = np.asarray(image.open(io.BytesIO(planes.as_jpeg(plane))))
     assert back.shape == plane.shape and np.abs(back.astype(int) - plane).mean() < 4
+
+
+def test_grain_that_jpeg_cannot_make_small_becomes_less_exact():
+    from PIL import Image
+
+    fine = np.random.default_rng(1).integers(0, 255, (200, 200)).astype("u1")
+    smooth = ndimage.zoom(fine[:10, :10], 20, order=1)
+    small = planes.as_jpeg(fine)
+    assert len(small) < 0.2 * fine.size
+    best = io.BytesIO()
+    Image.fromarray(smooth).save(best, "JPEG", quality=85)
+    assert planes.as_jpeg(smooth) == best.getvalue()

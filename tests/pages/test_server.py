@@ -144,17 +144,17 @@ def test_saved_at_the_end_though_nobody_came(toy, path):
 
 
 def test_ends_when_nobody_looks(path):
-    with Served([*TOY, path, "idle_timeout=0.02"]) as served:
+    with Served([*TOY, path, "idle_timeout=0.01"]) as served:
         with Talk(served.port, served.token) as talk:
             talk.hear("hello")
-            time.sleep(2)
+            time.sleep(1)
             assert served.process.poll() is None, "somebody looks"
         assert served.wait(6)[0] == 0
     assert kept(path) == 0
 
 
 def test_who_has_no_token_does_not_keep_it_alive(path):
-    with Served([*TOY, path, "idle_timeout=0.02"]) as served, Talk(served.port, None):
+    with Served([*TOY, path, "idle_timeout=0.005"]) as served, Talk(served.port, None):
         assert served.wait(6)[0] == 0
 
 
@@ -171,6 +171,19 @@ def test_work_in_the_background_tells_and_can_be_cancelled(toy):
             pass
         talk.say({"type": "look", "number": 6})
         assert talk.hear().get("number") == 6, "no progress any more"
+
+
+def test_what_takes_long_is_answered_later_and_holds_up_nothing(toy):
+    with Talk(toy.port, toy.token) as talk:
+        talk.hear("hello")
+        talk.say({"type": "read", "by": 2, "number": 1})
+        talk.say({"type": "read", "by": 0, "number": 2})
+        assert talk.ask({"type": "look"})["type"] == "planes", "before it"
+        assert talk.hear("read") | {"planes": 0} == {"type": "read", "half": 0.5, "planes": 0, "number": 1}
+        refused = talk.hear("error")
+        assert refused["number"] == 2 and "terminal" in refused["text"]
+        talk.say({"type": "read", "by": 2, "number": 3})
+    assert toy.end()[0] == 0, "also in the middle of it"
 
 
 def test_what_a_page_does_not_expect_is_told_in_the_terminal(toy):
@@ -219,6 +232,11 @@ def test_printed_lines(monkeypatch):
     assert tunnel == f"ssh -N -L {port}:127.0.0.1:{port} -J ada@login2 ada@node17"
     port, (_, _, tunnel) = lines(SLURM_JOB_ID="12")
     assert "-J ada@LOGIN-NODE ada@node17" in tunnel
+
+
+def test_printed_where_the_user_has_no_name(monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: {}["nobody"])
+    assert " USER@" in lines()[1][2]
 
 
 def test_options():

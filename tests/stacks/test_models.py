@@ -1,11 +1,15 @@
 """Sums over windows and what is made of them, against the plainest way to write them down."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from scipy.signal import windows
 
 from hpcdvc.stacks.models import Sums, correlation, transmission_and_visibility, umpa_cost, umpa_parts
 from hpcdvc.stacks.products import Products
-from hpcdvc.stacks.windows import window_taps
+from hpcdvc.stacks.windows import WINDOWS, window_taps
 
 HALF, SIZE, FRAMES = (2, 1), (4, 3), 3
 
@@ -95,3 +99,18 @@ def test_correlation_is_pearsons(stacks):
     s = plain_sums(np.ones(i.shape), i, np.ones(i.shape), r)
     assert correlation(s) == pytest.approx(np.corrcoef(i.ravel(), r.ravel())[0, 1], abs=1e-12)
     assert correlation(plain_sums(1, i, np.ones(i.shape), np.full(i.shape, 1.1))) == 0
+
+
+@pytest.mark.parametrize("name", WINDOWS[:-1])
+@pytest.mark.parametrize("half_window", [1, 2, 7, 30])
+def test_windows_are_those_of_scipy(name, half_window):
+    """To the bit, also where scipy is not asked for them."""
+    expected = getattr(windows, name)(2 * half_window + 1)
+    assert window_taps(name, half_window) == tuple((expected / expected.sum()).tolist())
+
+
+def test_windows_of_cosines_are_at_hand_at_once():
+    """scipy.signal takes longer to load than many a run."""
+    code = "import sys; from hpcdvc.stacks.windows import *; [window_taps(n, 3) for n in COSINES]; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split()
+    assert "hpcdvc.stacks.windows" in loaded and "scipy" not in loaded

@@ -5,6 +5,7 @@ Three unlike constructions, so that no result hangs on the details of one.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
@@ -55,7 +56,7 @@ class SplineTexture:
         """Gradient (..., d) at points (..., d), by the derivative of the B-spline."""
         points = np.asarray(points, float)
         flat = points.reshape(-1, points.shape[-1])
-        blocks = [self.terms(flat[i : i + 50_000])[1] for i in range(0, len(flat), 50_000)]
+        blocks = [self.terms(flat[i : i + 10_000])[1] for i in range(0, len(flat), 10_000)]
         return np.concatenate(blocks).reshape(points.shape)
 
     def terms(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,6 +82,7 @@ class SplineTexture:
         return value, gradient.T @ self.matrix
 
 
+@lru_cache(maxsize=8)
 def lattice_texture(seed: int, spacing: float = 2.2, dimensions: int = 3, size: int = 128) -> SplineTexture:
     """White noise on a randomly rotated lattice of this spacing (voxels), smoothed by the quintic B-spline.
 
@@ -89,6 +91,7 @@ def lattice_texture(seed: int, spacing: float = 2.2, dimensions: int = 3, size: 
     rng = np.random.default_rng(seed)
     matrix = random_rotation(rng, dimensions) / spacing
     white = rng.standard_normal((size,) * dimensions) / MEAN_SQUARE ** (dimensions / 2)
+    white.flags.writeable = False
     return SplineTexture(white, matrix, rng.uniform(0, size * spacing, dimensions))
 
 

@@ -45,6 +45,8 @@ class Toy(Page):
         if kind == "count":
             self.hub.background(self.count)
             return Message("counting")
+        if kind == "read":
+            return self.hub.aside(lambda: self.read(message))
         if kind == "spoil":
             raise ZeroDivisionError
         if kind == "set":
@@ -53,6 +55,10 @@ class Toy(Page):
         elif kind != "look":
             return super().answer(message)
         return Message("planes", {"nothing": np.nan}, {"ramp": picture(self.x)}, exact=bool(message.get("exact")))
+
+    def read(self, message: dict) -> Message:
+        time.sleep(0.5)
+        return Message("read", {"half": 1 / message["by"]})
 
     def count(self, check) -> None:
         for k in range(1000):
@@ -66,9 +72,11 @@ class Toy(Page):
 
 
 if __name__ == "__main__":
+    from hpcdvc.pages import server
     from hpcdvc.pages.show import show
 
     given = dict(word.split("=") for word in sys.argv[2:])
+    server.PATIENCE = float(given.pop("patience", server.PATIENCE))  # tests do not wait so long
     kinds = {"port": int, "unix_socket": bool, "no_browser": bool, "idle_timeout": float}
     values = {name: kinds.get(name, str)(value) for name, value in given.items()}
     show(Toy(sys.argv[1]), Options(**{"no_browser": True} | values))

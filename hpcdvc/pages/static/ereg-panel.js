@@ -14,9 +14,10 @@ export class Panel {
     this.parts = {};
     for (const part of PARTS) this.addPart(...part);
     this.buttons();
-    const shown = { mode: String, blend: Number, tiles: Number, step: Number, finest: Number };
+    const shown = { mode: String, turning: String, blend: Number, tiles: Number, step: Number, finest: Number };
     for (const [id, convert] of Object.entries(shown)) {
-      byId(id).addEventListener("input", () => page.push({ do: "show", [id]: convert(byId(id).value) }));
+      const input = byId(id); // pages that have no use for it leave it out
+      if (input) input.addEventListener("input", () => page.push({ do: "show", [id]: convert(input.value) }));
     }
     for (const id of ["rigid", "swapped", "flicker"]) {
       byId(id).addEventListener("change", () => page.push({ do: "show", [id]: byId(id).checked }));
@@ -80,7 +81,9 @@ export class Panel {
         input.disabled = state.views.length === 1 && (name === "r" ? axis > 0 : axis === 0);
       }));
     }
-    for (const id of ["mode", "blend", "tiles"]) if (document.activeElement !== byId(id)) byId(id).value = state[id];
+    for (const input of ["mode", "turning", "blend", "tiles"].map(byId)) {
+      if (input && document.activeElement !== input) input.value = state[input.id];
+    }
     for (const id of ["step", "finest"]) byId(id).value = String(state[id]);
     for (const id of ["rigid", "swapped", "flicker"]) byId(id).checked = state[id];
     byId("undo").disabled = !state.undo;
@@ -89,14 +92,16 @@ export class Panel {
       byId("phi").value = state.phi.slice(0, 3).map((row) => row.map((v) => v.toFixed(4).padStart(10)).join(" ")).join("\n");
     }
     byId("names").textContent = `${state.images.map(nameOf).join(" on ")}, ${state.shape.join(" x ")} voxels (ZYX)`;
+    byId("mask").textContent = state.mask ? `inside ${nameOf(state.mask)}` : "";
     byId("table").textContent = state.table;
     byId("commands").replaceChildren(...state.commands.map(codeItem));
     this.showLandmarks();
     this.showJob();
     if (figures) {
       const text = (value, digits) => (value === null ? "-" : value.toFixed(digits));
+      const rms = this.page.alike ? `RMS ${text(figures.rms, 2)} grey   ` : "";
       byId("figures").textContent =
-        `NCC ${text(figures.ncc, 4)}   RMS ${text(figures.rms, 2)} grey   overlap ${text(100 * figures.overlap, 1)} %`;
+        `${this.page.measure} ${text(figures.match, 4)}   ${rms}overlap ${text(100 * figures.overlap, 1)} %`;
     }
     this.plot();
   }
@@ -133,7 +138,7 @@ export class Panel {
     const most = Math.max(1, ...histograms.flat());
     histograms.forEach((counts, k) => {
       const line = counts.map((count, n) => [(n + 0.5) / counts.length, (count / most) ** 0.5]);
-      this.curve(context, line, k ? "#63f263" : "#ff7bff", 22, half - 26);
+      this.curve(context, line, k ? "#63f263" : "#ff7bff", 46, half - 50);
     });
     const line = history.map((value, n) => [history.length > 1 ? n / (history.length - 1) : 0.5, Math.max(value, 0)]);
     this.curve(context, line, "#ffd166", half + 4, half - 24);

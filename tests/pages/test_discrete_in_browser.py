@@ -1,0 +1,176 @@
+"""The page of hpcdvc-ereg-discrete in a real browser: list, map, contours, labels repaired by keys, a kill."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from discrete_cases import COUNT, SPOILED, save_scene, scene, spoiled, truth
+from running import BIN
+
+from hpcdvc.output.tsv import read_tsv
+
+pytest.importorskip("tornado")
+
+from served import Served  # noqa: E402
+
+#: Set when all that was done is drawn, as it is, and the list is up to date.
+DRAWN = (
+    "window.ereg?.picture && !ereg.actions.busy && !ereg.actions.queue.length && ereg.isExact && !ereg.list.asked && "
+    "ereg.list.revision === ereg.state.counts.revision && !ereg.state.job.running && ereg.map.labels && !ereg.link.busy"
+)
+BAD = spoiled()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("repair")
+    save_scene(made)
+    return made
+
+
+def serve(folder: Path) -> Served:
+    """The command with its page."""
+    files = ["im1.tif", "lab.tif", "im2.tif", "-pf", "field.tsv", "-od", "out", "-pre", "P"]
+    line = [sys.executable, BIN / "hpcdvc-ereg-discrete", *files, "--no-browser"]
+    return Served(line, env={"XDG_CACHE_HOME": str(folder / "cache")}, cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def served(folder):
+    with serve(folder) as found:
+        yield found
+
+
+@pytest.fixture
+def shown(browser, served):
+    tab = browser.open(served.url)
+    browser.wait(DRAWN)
+    yield browser
+    assert browser.errors == []
+    hosts = {address.split("/")[2] for address in browser.requests if not address.startswith(("data:", "blob:"))}
+    assert hosts == {served.host}
+    browser.close_tab(tab)
+
+
+def listed(browser) -> list[int]:
+    """Labels of the list, from the top."""
+    return [
+        int(text)
+        for text in browser.evaluate("[...document.querySelectorAll('#rows td button')].map(b => b.textContent)")
+    ]
+
+
+def fill(browser, name: str, value: str) -> None:
+    """Put a value into a box, as typing does."""
+    browser.evaluate(
+        f"(e => {{ e.value = '{value}'; e.dispatchEvent(new Event('input')); }})(document.getElementById('{name}'))"
+    )
+
+
+def number(browser) -> int:
+    browser.wait(DRAWN)
+    return browser.evaluate("ereg.state.label.number")
+
+
+def test_list_is_sorted_and_filtered(shown):
+    centres, _ = truth()
+    assert listed(shown) == list(BAD) and number(shown) == BAD[0]
+    shown.click("#rows th:nth-child(1) button")
+    assert listed(shown) == list(BAD)[::-1]
+    shown.click("#rows th:nth-child(1) button")
+    fill(shown, "which", "all")
+    assert len(listed(shown)) == COUNT
+    status = shown.evaluate("[...ereg.list.rows.values()].find(row => row.bad).status")
+    fill(shown, "which", str(status))
+    assert 0 < len(listed(shown)) < SPOILED and set(listed(shown)) <= set(BAD)
+    fill(shown, "which", "all")
+    fill(shown, "box", "0 16 0 40 20 60")
+    inside = ((centres >= (0, 0, 20)) & (centres <= (16, 40, 60))).all(axis=1)
+    assert listed(shown) == (np.flatnonzero(inside) + 1).tolist()
+    fill(shown, "least", "305")
+    assert listed(shown) == [] and shown.text("#more") == "none of this kind"
+    fill(shown, "least", "")
+    label = listed(shown)[3]
+    shown.click("#rows tbody tr:nth-child(4) button")
+    assert number(shown) == label and f"label {label}" in shown.text("#label")
+
+
+def test_a_click_on_the_map_chooses_a_grain(shown):
+    """And one in a view sets the cross-hair of the label that is there."""
+    shown.key("1")
+    shown.wait(f"{DRAWN} && ereg.map.across === 0")
+    for label in (200, 77):
+        x, y = shown.evaluate(
+            f"(() => {{ const at = ereg.map.screen({truth()[0][label - 1].tolist()}); const c = ereg.map.canvas;"
+            " return [at[0] / c.width, at[1] / c.height]; })()"
+        )
+        shown.click(".map canvas", x, y)
+        assert number(shown) == label
+    shown.key("3")
+    shown.wait(f"{DRAWN} && ereg.map.across === 2")
+    axis_x = shown.evaluate("[...ereg.map.labels]")
+    assert axis_x == np.take(scene()[2], round(truth()[0][76][2]), axis=2).ravel().tolist()
+    shown.key("1")
+
+
+def test_contour_mask_and_keys(shown, tmp_path):
+    yellow = (
+        "(() => { const c = ereg.views.get(1).canvas; let n = 0;"
+        " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        " for (let k = 0; k < d.length; k += 4) n += d[k] === 255 && d[k + 1] === 209 && d[k + 2] === 102;"
+        " return n; })()"
+    )
+    shown.wait(DRAWN)
+    assert shown.evaluate(yellow) > 200
+    covered = "ereg.views.get(1).planes.inside.reduce((a, b) => a + b)"
+    before = shown.evaluate(covered)
+    shown.key("k")
+    shown.wait(f"{DRAWN} && ereg.state.label.mask === 'label'")
+    assert 20 < shown.evaluate(covered) < before / 2
+    for key in ("k", "k", "g", "c", "u", "+", "0", "m", "ArrowRight", "?", "Escape"):
+        frames = len([way for way, _ in shown.frames() if way == "received"])
+        shown.key(key)
+        shown.wait(DRAWN)
+        assert len([way for way, _ in shown.frames() if way == "received"]) > frames, key
+    shown.screenshot(tmp_path / "label.png")
+
+
+def test_three_are_repaired_by_keys_and_outlive_a_kill(browser, served, folder):
+    """Twice Enter; by eye and Enter, then n; by eye alone."""
+    tab = browser.open(served.url)
+    browser.wait(DRAWN)
+    browser.evaluate(f"ereg.push({{ do: 'label', label: {BAD[0]} }})")
+    assert number(browser) == BAD[0]
+    browser.key("Enter")
+    browser.key("Enter")
+    browser.wait(f"ereg.state.label.number === {BAD[1]}")
+    for key in ("ArrowLeft", "2", "ArrowUp", "Enter"):
+        browser.key(key)
+    browser.wait("ereg.state.label.refined")
+    browser.key("n")
+    assert number(browser) == BAD[2]
+    browser.key("ArrowDown")
+    browser.key("n")
+    assert number(browser) == BAD[3] and browser.errors == []
+    browser.close_tab(tab)
+    served.process.send_signal(signal.SIGKILL)
+    served.process.wait(10)
+    with serve(folder) as again:
+        tab = browser.open(again.url)
+        browser.wait(DRAWN)
+        assert browser.text("#said") == f"3 decided before, {SPOILED - 3} labels to be repaired"
+        assert f"{SPOILED - 3} to be repaired, 3 accepted" in browser.text("#counts")
+        assert number(browser) == BAD[3] and listed(browser) == list(BAD[3:])
+        fill(browser, "which", "decided")
+        assert listed(browser) == list(BAD[:3])
+        browser.close_tab(tab)
+        assert again.end() == (0, "")
+    found = read_tsv(folder / "out/P-ereg-discrete.tsv")
+    rows = np.array(BAD) - 1
+    assert found.extra["manual"][rows].tolist() == [3, 2, 1] + [0] * (SPOILED - 3)
+    assert found.return_status[rows[:3]].tolist() == [2, 2, 3] and (found.return_status[rows[3:]] < 2).all()
+    assert np.abs(found.phi[rows[:2], :3] - truth()[1][rows[:2]]).max() < 0.05
+    assert sorted(os.listdir(folder / "out")) == [f"P-ereg-discrete.{end}" for end in ("hdf", "jsonl", "tsv")]
