@@ -66,6 +66,7 @@ bench: tools
 	@$(PYTHON_HERE) benchmarks/refine.py
 	@$(PYTHON_HERE) benchmarks/stacks.py
 	@$(PYTHON_HERE) benchmarks/pages.py
+	@$(PYTHON_HERE) benchmarks/view.py
 
 docs:
 	@.ci/bootstrap.sh docs

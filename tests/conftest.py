@@ -61,12 +61,19 @@ def pytest_ignore_collect(collection_path):
     """Under a launcher leave out files without a test marked mpi: every rank would import them for nothing."""
     if HARNESS is None or not collection_path.match("test_*.py"):
         return None
-    return "mark.mpi" not in collection_path.read_text() or None
+    return not _says_mpi(collection_path) or None
+
+
+def _says_mpi(path: Path) -> bool:
+    return "mark.mpi" in path.read_text()
 
 
 def pytest_collection_modifyitems(config, items):
-    """Under a launcher keep the tests marked mpi, the same on all ranks."""
+    """Under a launcher keep the tests marked mpi, the same on all ranks; without one see that it would find them."""
     if HARNESS is None:
+        for path in {item.path for item in items if item.get_closest_marker("mpi")}:
+            if not _says_mpi(path):
+                raise pytest.UsageError(f"{path} has tests of ranks but not the word mark.mpi, by which ranks find it")
         return
     serial = [item for item in items if not item.get_closest_marker("mpi")]
     config.hook.pytest_deselected(items=serial)

@@ -46,7 +46,7 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         No such file, none of these, or a mesh without tetrahedra or displacements.
     """
     if not is_hdf5(path):
-        mesh = _displacements_of(path, _read_with_meshio(path, WITH_DISPLACEMENTS))
+        mesh = _displacements_of(path, read_with_meshio(path, WITH_DISPLACEMENTS))
     else:
         with opened(path) as stored:
             plain = stored.find("VTKHDF") is None
@@ -89,7 +89,7 @@ def read_mesh_geometry(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
             else:
                 points, cells = _vtkhdf_cells(stored)
     else:
-        mesh = _read_with_meshio(path, (*WITH_DISPLACEMENTS, ".msh", ".xdmf"))
+        mesh = read_with_meshio(path, (*WITH_DISPLACEMENTS, ".msh", ".xdmf"))
         points, cells = mesh.points, mesh.cells_dict.get("tetra", np.empty((0, 4), int))
         points = points[:, ::-1]
     if points.dtype.kind not in "iuf" or points.ndim != 2 or points.shape[1] != 3:
@@ -129,7 +129,14 @@ def _read_vtkhdf(stored: Stored) -> tuple[np.ndarray, ...]:
     return points, connectivity, stored.array("VTKHDF/PointData/displacement", (None, 3))[:, ::-1]
 
 
-def _read_with_meshio(path: str | Path, endings: tuple[str, ...]) -> "meshio.Mesh":
+def read_with_meshio(path: str | Path, endings: tuple[str, ...]) -> "meshio.Mesh":
+    """What meshio reads of a file whose name has one of these ends.
+
+    Raises
+    ------
+    UserError
+        No such file, another end, no mesh, or no meshio.
+    """
     # meshio goes by the ending, and some of its formats lead to other files
     ending = Path(path).suffix.lower()
     if ending not in endings:

@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 
 class Aside:
-    """A thread that does one thing after the other; a process that ends does not wait for it."""
+    """A thread that does one thing after the other; a process that ends does not wait for long for it."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue = SimpleQueue()
@@ -23,9 +24,24 @@ class Aside:
             self._thread.start()
         return future
 
+    def end(self, seconds: float) -> None:
+        """Do nothing more, and wait for what is being done.
+
+        A thread that ends with the process may hold a lock, of h5py for example, for which the end of Python waits.
+        """
+        if self._thread is None:
+            return
+        while not self._queue.empty():
+            with suppress(Empty):
+                self._queue.get_nowait()[0].cancel()
+        self._queue.put((None, None))
+        self._thread.join(seconds)
+
     def _run(self) -> None:
         while True:
             future, call = self._queue.get()
+            if future is None:
+                return
             if not future.set_running_or_notify_cancel():
                 continue
             try:

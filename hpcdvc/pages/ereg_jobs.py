@@ -15,7 +15,7 @@ from hpcdvc.registration.candidates import rotations_about
 from hpcdvc.registration.find_start import find_start
 from hpcdvc.registration.multiscale import Journal, grey_of, register_levels
 from hpcdvc.registration.settings import Iterations, Settings
-from hpcdvc.registration.task import Task, coarsest
+from hpcdvc.registration.task import Task, check_margin, coarsest
 
 #: Binning that a refinement begins with; planes of a coarse copy that are made in one go.
 BEGIN, PLANES = 4, 16
@@ -51,7 +51,14 @@ class TeamOfOne(Team):
 
 
 def task_for(shape: tuple[int, int, int], rigid: bool, last: int = 1) -> Task:
-    """Settings of a registration of the page: those of hpcdvc-reg."""
+    """Settings of a registration of the page: those of hpcdvc-reg.
+
+    Raises
+    ------
+    UserError
+        The images are too small.
+    """
+    check_margin(shape, None, "the images")
     iterations = Iterations(min_delta_phi=1e-4, rigid=rigid)
     settings = Settings(dimensions=2 if shape[0] == 1 else 3, iterations=iterations)
     return Task(settings, max(last, min(BEGIN, coarsest(shape))), last)

@@ -9,6 +9,7 @@ import numpy as np
 from hpcdvc.fields.decomposition import decompose_f
 from hpcdvc.fields.status import reason_of
 from hpcdvc.pages import facts
+from hpcdvc.pages.colours import COLOURS, DRAWN, ROUNDING
 from hpcdvc.pages.curves import GREY, Picture, empty_figure, histograms, history_picture, picture_of, steps_picture
 from hpcdvc.pages.residual import PairOfPlanes
 from hpcdvc.pages.result_file import ResultFile
@@ -18,23 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 AXES = "ZYX"
-#: Colours of statuses, the same in every picture.
-COLOURS = {
-    3: "#7fbc41", 2: "#1b7837", 1: "#a6dba0", 0: "#d9d9d9", -1: "#fdae61", -2: "#8c510a", -3: "#d73027", -4: "#a50026",
-    -5: "#ffffff", -6: "#dfc27d", -7: "#c51b7d", -8: "#4575b4", -9: "#f46d43", -10: "#984ea3", -11: "#74add1",
-    -12: "#bdbdbd", -13: "#e7298a", -14: "#66c2a5", -15: "#fee08b",
-}  # fmt: skip
-#: Columns that are drawn, in this order, with the name of their colour map; vectors by component.
-DRAWN = {
-    "displacement": "viridis", "e": "RdBu_r", "vol": "RdBu_r", "dev": "magma", "rotation": "viridis",
-    "displacement_std": "magma", "transmission": "viridis", "visibility": "viridis", "phase": "viridis",
-    "zncc": "viridis", "CC": "viridis", "error": "magma", "cost": "magma", "residual": "magma", "grey": "gray",
-    "reconstruction": "gray", "phase_map": "viridis",
-}  # fmt: skip
 #: Points beyond which those near the middle of a cloud are shown.
 CROWD = 4000
-#: Strain below which there is none.
-ROUNDING = 1e-12
 
 
 def pictures_of(result: ResultFile, planes: PairOfPlanes | str) -> Iterator[Picture]:

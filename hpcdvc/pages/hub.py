@@ -124,6 +124,7 @@ class Hub:
         end = time.monotonic() + STOPPING
         for worker in self._workers:
             worker.join(max(0.0, end - time.monotonic()))
+        self._aside.end(max(0.0, end - time.monotonic()))
 
     def _in_thread(self, call: Callable[[], Any]) -> asyncio.Future:
         return self._loop.run_in_executor(self._one, call)

@@ -27,6 +27,8 @@ log = logging.getLogger("hpcdvc")
 
 #: Most voxels along an edge of what is kept in memory.
 EDGE = 512
+#: Cells along the longest axis from which on a volume is wide, and those that its thin axes keep where they have them.
+WIDE, FEWEST = 64, 8
 #: Planes that a preview is made of, about: the more of them, the later it comes.
 GLANCE = 128
 #: Days after which a level that nobody has used leaves the cache.
@@ -131,7 +133,12 @@ def level_of(
 
 
 def _cells(info: VolumeInfo, factor: int) -> Cells:
+    """The cells of a volume: of wide ones they are less long on thin axes, which keep some of them."""
     cells = cells_of(info.shape, factor)
+    if max(info.shape) >= WIDE * factor:
+        size = tuple(min(factor, max(1, n // FEWEST)) for n in info.shape)
+        count = tuple(n // s for n, s in zip(info.shape, size, strict=True))
+        cells = Cells(size, count, tuple(n % s // 2 for n, s in zip(info.shape, size, strict=True)))
     if min(cells.count) < 1:
         raise UserError(f"{info.spec} has fewer than {factor} voxels along an axis: cells of so many do not fit in")
     return cells

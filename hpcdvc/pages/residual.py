@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
-from scipy.interpolate import LinearNDInterpolator
 
 from hpcdvc.deformation.residual import fits_of, grey_sums
 from hpcdvc.errors import RunError, UserError
@@ -52,7 +50,7 @@ class PairOfPlanes:
 
 def pair_of_planes(result: ResultFile) -> PairOfPlanes | str:
     """The planes; or, as text, why there are none."""
-    names = _image_names(result)
+    names = image_names(result)
     if isinstance(names, str):
         return names
     try:
@@ -66,7 +64,7 @@ def pair_of_planes(result: ResultFile) -> PairOfPlanes | str:
         return f"the images cannot be shown: {error}"
 
 
-def _image_names(result: ResultFile) -> tuple[str, str] | str:
+def image_names(result: ResultFile) -> tuple[str, str] | str:
     """Paths of im1 and im2, as they were given; or why they are not known."""
     parameters = result.metadata.get("parameters") or {}
     if result.kind == "image":
@@ -100,7 +98,7 @@ def _planes(result: ResultFile, infos: list[VolumeInfo]) -> PairOfPlanes | str:
     offset = (np.array(im2.shape) - im1.shape) / 2 if result.kind == "registration" else np.zeros(3)
     grey = im1[z, ::step, ::step].astype(float)
     before, after = (sampled(im2, points + offset + shift).reshape(y.shape) for shift in (0, goes))
-    fitted = [_like(one, grey) for one in (before, after)]
+    fitted = [like(one, grey) for one in (before, after)]
     return PairOfPlanes(z, step, grey, *fitted)
 
 
@@ -142,6 +140,8 @@ def _between(result: ResultFile, points: np.ndarray) -> np.ndarray:
 
 def _scattered(positions: np.ndarray, moved: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Linear on tetrahedra, or triangles, between points."""
+    from scipy.interpolate import LinearNDInterpolator  # slow to load
+
     axes = [k for k in range(3) if np.ptp(positions[:, k]) > 0]
     if len(positions) <= len(axes) or len(axes) < 2:
         return np.broadcast_to(moved.mean(axis=0), points.shape)
@@ -150,6 +150,8 @@ def _scattered(positions: np.ndarray, moved: np.ndarray, points: np.ndarray) -> 
 
 def sampled(volume: np.ndarray, points: np.ndarray) -> np.ndarray:
     """(n,) grey values between the voxels, linear; NaN outside. Only the box around the points is read."""
+    from scipy import ndimage  # slow to load
+
     inside = (np.isfinite(points) & (points >= 0) & (points <= np.array(volume.shape) - 1)).all(axis=1)
     found = np.full(len(points), np.nan)
     if inside.any():
@@ -160,7 +162,7 @@ def sampled(volume: np.ndarray, points: np.ndarray) -> np.ndarray:
     return found
 
 
-def _like(grey: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def like(grey: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Grey values with mean and standard deviation of others, of the pixels that both have."""
     both = np.isfinite(grey) & np.isfinite(wanted)
     values = np.where(both, grey, 0.0)

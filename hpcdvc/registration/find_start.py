@@ -74,7 +74,7 @@ def _small(levels: dict[int, Level], team) -> Level:
     for _, level in sorted(levels.items()):
         if max(level.im1.shape) <= most:
             return level
-    while max(level.im1.shape) > most:
+    while max(level.im1.shape) > most and min(level.im1.shape[1:]) > 1:  # of thin images there is no smaller copy
         level = halved(level, team)
     return level
 

@@ -40,6 +40,7 @@ LINES = {
     "report": "a.hdf",
     "shift": "a b",
     "umpa": "a b",
+    "view": "a.hdf",
 }
 
 #: Runs the lines one after the other, and notes what the launcher would have been called with.

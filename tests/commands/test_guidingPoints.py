@@ -62,12 +62,13 @@ def test_the_same_bytes_on_any_number_of_ranks(run_command):
     mask = np.ones(SHAPE, "u1")
     mask[:9, :, 30:] = 0
     tifffile.imwrite("mask.tif", mask)
-    for ranks in (None, 2, 3):
-        words = ("im1.tif", "-hws3", 1, 1, 2, "-mf1", "mask.tif", "-od", f"on{ranks}")
-        done = run_command("guidingPoints", *map(str, words), ranks=ranks)
+    words = ("im1.tif", *"-hws3 1 1 2 -mf1 mask.tif -od".split())
+    assert main("guidingPoints", [*words, "on1"]) == 0
+    for ranks in (2, 3):
+        done = run_command("guidingPoints", *words, f"on{ranks}", ranks=ranks)
         assert done.returncode == 0, done.stderr
-    assert len(written("onNone", "guidingPoints")) == 2
-    assert written("onNone", "guidingPoints") == written("on2", "guidingPoints") == written("on3", "guidingPoints")
+    assert len(written("on1", "guidingPoints")) == 2
+    assert written("on1", "guidingPoints") == written("on2", "guidingPoints") == written("on3", "guidingPoints")
 
 
 def test_two_dimensions():

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 from ldic_cases import images, run_here, same_rows, save_pair
+from reg_ends import check_end, is_one_sentence, play_command
 
+from hpcdvc.cli import main
 from hpcdvc.output.hdf5 import read_field
 
 GRID = ("-ns", 10, "-hws", 5)
@@ -19,12 +21,7 @@ MOTION = (0.7, -1.3, 2.4)
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def is_one_sentence(stderr: str, *words: str) -> bool:
-    """Whether a command has said one thing, with all these words; what a launcher adds does not count."""
-    said = [line for line in stderr.splitlines() if line.startswith("hpcdvc-")]
-    return len(said) == 1 and "Traceback" not in stderr and all(word in said[0] for word in words)
+    play_command(monkeypatch, "ldic")
 
 
 def slices(name: str, numbers: list[int]) -> None:
@@ -60,16 +57,16 @@ def linked() -> str:
     ],
     ids=["chunks", "slices", "link"],
 )
-def test_all_commands_refuse(run_command, make, words, dry):
+def test_all_commands_refuse(run_command, capfd, make, words, dry):
     save_pair()
     doubtful = make()
     before = sorted(os.listdir())
-    for command, words_of in (("ldic", GRID), ("reg", ()), ("deformImage", ("-pf", "none.tsv"))):
-        pair = (doubtful,) if command == "deformImage" else ("im1.tif", doubtful)
-        ended = run_command(command, *pair, *words_of, *dry, ranks=2 if command == "ldic" else None)
-        assert ended.returncode == 2
-        assert is_one_sentence(ended.stderr, words), ended.stderr
-        assert sorted(os.listdir()) == before
+    ended = run_command("ldic", "im1.tif", doubtful, *GRID, *dry, ranks=2)
+    assert ended.returncode == 2
+    assert is_one_sentence(ended.stderr, words), ended.stderr
+    check_end(capfd, ("im1.tif", doubtful, *dry), (words,), 2, "reg")
+    check_end(capfd, (doubtful, "-pf", "none.tsv", *dry), (words,), 2, "deformImage")
+    assert sorted(os.listdir()) == before
 
 
 def test_slices_that_are_wanted_as_they_are(caplog):
@@ -105,7 +102,7 @@ def test_results_never_replace_a_source():
 
 
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["run", "dry run"])
-def test_names_that_are_too_long(run_command, dry):
+def test_names_that_are_too_long(run_command, capfd, dry):
     save_pair()
     longest = os.pathconf(".", "PC_NAME_MAX")
     long = "y" * (longest - len(".tif"))
@@ -114,28 +111,28 @@ def test_names_that_are_too_long(run_command, dry):
     assert ended.returncode == 2 and is_one_sentence(ended.stderr, "name of a result is too long", "-pre"), ended.stderr
     assert not os.path.exists("out")
     for command, words in (("reg", ()), ("reg", ("-def", "-g")), ("ldic", (*GRID, "-tif"))):
-        ended = run_command(command, "im2.tif", "im2.tif", *words, "-pre", "y" * (longest - 20), *dry)
-        assert ended.returncode == 2 and is_one_sentence(ended.stderr, "name of a result is too long"), ended.stderr
+        line = ("im2.tif", "im2.tif", *words, "-pre", "y" * (longest - 20), *dry)
+        check_end(capfd, line, ("name of a result is too long",), 2, command)
 
 
-def test_longest_names_that_do(run_command):
+def test_longest_names_that_do():
     """One byte more is refused, one less leaves all that was asked for."""
     save_pair()
     room = os.pathconf(".", "PC_NAME_MAX") - len("-ldic-returnStatus.tif.0123456789abcdef.tmp")
     for length, code in ((room + 1, 2), (room, 0)):
-        ended = run_command("ldic", "im1.tif", "im2.tif", *GRID, "-tif", "-vtk", "-od", "o", "-pre", "y" * length)
-        assert ended.returncode == code, ended.stderr
+        words = ("im1.tif", "im2.tif", *map(str, GRID), "-tif", "-vtk", "-od", "o", "-pre", "y" * length)
+        assert main("ldic", [*words]) == code
     assert len(list(Path("o").glob("*"))) > 8
 
 
-def test_name_of_a_series_that_is_too_long(run_command):
+def test_name_of_a_series_that_is_too_long():
     save_pair()
     for name in ("a", "b"):
         os.link("im2.tif", f"{name}.tif")
     length = os.pathconf(".", "PC_NAME_MAX") - len("-ldic.hdf.series.0123456789abcdef.tmp") + 1
-    words = ("im1.tif", "a.tif", "b.tif", *GRID, "-od", "o", "--dry-run", "-pre")
-    assert run_command("ldic", *words, "y" * length).returncode == 2
-    assert run_command("ldic", *words, "y" * (length - 1)).returncode == 0
+    words = ("im1.tif", "a.tif", "b.tif", *map(str, GRID), "-od", "o", "--dry-run", "-pre")
+    assert main("ldic", [*words, "y" * length]) == 2
+    assert main("ldic", [*words, "y" * (length - 1)]) == 0
 
 
 REFUSED = {
@@ -161,12 +158,11 @@ def report(shared, name: str) -> Path:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_reports_that_are_refused(shared, name, run_command):
+def test_reports_that_are_refused(shared, name, capfd):
     first, second, *words = REFUSED[name]
     folder = report(shared, name)
     pair = (str(folder / first), str(folder / second))
-    ended = run_command("ldic", *pair, "-ns", 6, "-hws", 5, "-od", "out", "--dry-run")
-    assert ended.returncode == 2 and is_one_sentence(ended.stderr, *words), ended.stderr
+    check_end(capfd, (*pair, "-ns", 6, "-hws", 5, "-od", "out", "--dry-run"), words, 2, "ldic")
 
 
 @pytest.mark.parametrize("name", MEASURED)

@@ -78,15 +78,17 @@ def test_files(capfd):
 
 
 @pytest.mark.parametrize(
-    "words", [(*GRID, *RANGE), (*GRID, "-sub"), ("-lab1", "lab.tif", "-sr", *"-3 3 -3 3 -3 3".split())]
+    "words", [(*GRID, *RANGE), ("-ns", 15, "-hws", 6, "-sub"), ("-lab1", "lab.tif", "-sr", *"-3 3 -3 3 -3 3".split())]
 )
 def test_the_same_bytes_on_any_number_of_ranks(words, run_command):
     tifffile.imwrite("lab.tif", particles()[0])
-    for ranks in (None, 2, 3):
-        done = run_command("pixelSearch", "im1.tif", "im2.tif", *words, "-vtk", "-od", f"on{ranks}", ranks=ranks)
+    line = ("im1.tif", "im2.tif", *map(str, words), "-vtk", "-od")
+    assert main("pixelSearch", [*line, "on1"]) == 0
+    for ranks in (2, 3):
+        done = run_command("pixelSearch", *line, f"on{ranks}", ranks=ranks)
         assert done.returncode == 0, done.stderr
-    assert len(written("onNone")) == 3
-    assert written("onNone") == written("on2") == written("on3")
+    assert len(written("on1")) == 3
+    assert written("on1") == written("on2") == written("on3")
 
 
 def test_starts_from_a_registration_and_from_a_field():

@@ -80,11 +80,12 @@ def test_defaults():
 @pytest.mark.parametrize("words", [GRID, (*GRID, "-crit", "ncc"), ("-gp", "points.txt", "-hws", "5", "-nr", "30")])
 def test_the_same_bytes_on_any_number_of_ranks(words, run_command):
     Path("points.txt").write_text("".join(f"20 22 {x}\n" for x in range(10, 80, 9)))
-    for ranks in (None, 2, 3):
-        given = ("im1.tif", "im2.tif", *words, *START, "-od", f"on{ranks}")
-        done = run_command("pixelSearchPropagate", *given, ranks=ranks)
+    given = ("im1.tif", "im2.tif", *words, *START, "-od")
+    assert main("pixelSearchPropagate", [*given, "on1"]) == 0
+    for ranks in (2, 3):
+        done = run_command("pixelSearchPropagate", *given, f"on{ranks}", ranks=ranks)
         assert done.returncode == 0, done.stderr
-    found = [written(f"on{ranks}", "pixelSearchPropagate") for ranks in (None, 2, 3)]
+    found = [written(f"on{ranks}", "pixelSearchPropagate") for ranks in (1, 2, 3)]
     assert len(found[0]) == 2 and found[0] == found[1] == found[2]
 
 

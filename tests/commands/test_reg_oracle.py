@@ -9,12 +9,13 @@ import pytest
 import tifffile
 from ldic_cases import digest
 from reg_cases import corners, displacements
+from reg_ends import run_in_process
 
 from hpcdvc.fields.field import Field
 from hpcdvc.output.tsv import read_tsv
 
 CASES = ("reg-2d", "reg-mask", "reg-snow", "reg-tex-affine", "reg-tex-rigid")
-RANKS = (None, 2, 3)
+RANKS = (2, 3)
 
 
 def arguments(words: list[str], out: Path) -> list[str]:
@@ -29,6 +30,8 @@ def case(request, shared, run_command, tmp_path_factory):
     """(folder, words of the command, the folders of our results) of a case."""
     folder, outs = shared / "oracle" / "spam" / request.param, []
     words = shlex.split((folder / "cmd.txt").read_text())
+    outs.append(tmp_path_factory.mktemp(f"{request.param}-alone"))
+    run_in_process("reg", *arguments(words, outs[-1]), cwd=folder)
     for ranks in RANKS:
         outs.append(tmp_path_factory.mktemp(f"{request.param}-{ranks}"))
         done = run_command("reg", *arguments(words, outs[-1]), cwd=folder, ranks=ranks)

@@ -282,11 +282,12 @@ def test_a_registration_and_a_field_start_from_it(capfd):
 
 def test_the_same_bytes_on_any_number_of_ranks(run_command):
     words = ("movie.tif", "--frames", "-reg", "-tif", "-vtk", "-pre", "P")
-    for ranks in (None, 2, 3):
+    assert main("shift", [*words, "-od", "on1", "-map", "on1/chi2-shift.hdf"]) == 0
+    for ranks in (2, 3):
         done = run_command("shift", *words, "-od", f"on{ranks}", "-map", f"on{ranks}/chi2-shift.hdf", ranks=ranks)
         assert done.returncode == 0, done.stderr
-    assert len(written("onNone", "shift")) == 8
-    assert written("onNone", "shift") == written("on2", "shift") == written("on3", "shift")
+    assert len(written("on1", "shift")) == 8
+    assert written("on1", "shift") == written("on2", "shift") == written("on3", "shift")
 
 
 def test_left_on_request_and_resumed(monkeypatch, here):

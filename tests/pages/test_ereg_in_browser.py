@@ -119,6 +119,7 @@ def test_keyboard_alone_leads_to_the_motion(shown, folder, tmp_path):
 
 def test_each_key_is_answered(shown):
     keys = [
+        "M",
         "1",
         "2",
         "3",

@@ -234,6 +234,31 @@ def test_images_of_one_grey_value_are_told(tmp_path, key, grey):
     assert not page.job["running"] and page.motion.phi == np.eye(4).tolist()
 
 
+@pytest.mark.parametrize("shape", [(2, 2, 2), (40, 1, 50), (1, 2, 3)])
+@pytest.mark.parametrize("key", ["a", "Enter"])
+def test_images_that_are_too_small_are_told(tmp_path, shape, key):
+    page = thin_page(tmp_path, shape)
+    assert "leaves nothing of the images" in act(page, {"key": key}, n=1).content["said"]
+    assert not page.job["running"]
+
+
+def test_thin_images_have_no_small_copies(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    page = thin_page(tmp_path, (1100, 4, 20))
+    with pytest.raises(RunError, match="found no start"):
+        act(page, {"key": "a"}, n=1)
+
+
+def thin_page(folder, shape: tuple[int, int, int]) -> EregPage:
+    """A page whose images have another shape, and nothing to do with each other."""
+    for name, seed in (("im1.npy", 1), ("im2.npy", 2)):
+        np.save(folder / name, np.random.default_rng(seed).integers(0, 255, shape, "u1"))
+    images = PairOfImages(*(describe(str(folder / name)) for name in ("im1.npy", "im2.npy")))
+    made = EregPage(images, EregState(shape), Kept(str(folder / "P-PhiEye"), {}), [])
+    made.begin(OneThread(made))
+    return made
+
+
 def test_coarse_copies_are_given_up_on_the_way():
     left, made = iter([None, None, Stopped]), []
 

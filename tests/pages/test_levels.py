@@ -61,6 +61,20 @@ def test_planes_of_a_level_lie_where_those_of_the_volume_do(tmp_path):
     assert level.array[0, 0, 1] == 5.5 and level.array[0, 0, 2] == 9.5, "which is 7.5 in between"
 
 
+@pytest.mark.parametrize(
+    "shape, size",
+    [((3, 400, 30), (1, 4, 3)), ((400, 2, 2), (4, 1, 1)), ((33, 7, 400), (4, 1, 4)), ((1, 400, 40), (1, 4, 4))],
+)
+def test_thin_axes_keep_their_cells(tmp_path, shape, size):
+    volume = noise(shape)
+    info = saved(tmp_path / "a.tif", volume, photometric="minisblack")
+    level, quick = levels.level_of(info, 4), levels.preview(info, 4)
+    assert tuple(level.size) == tuple(quick.size) == size and level.array.shape == quick.array.shape
+    whole = [slice(n % s // 2, n % s // 2 + n // s * s) for n, s in zip(shape, size, strict=True)]
+    parts = [length for n, s in zip(shape, size, strict=True) for length in (n // s, s)]
+    assert (level.array == np.rint(volume[tuple(whole)].reshape(parts).mean(axis=(1, 3, 5)))).all()
+
+
 def test_two_dimensional_images_are_one_cell_thick(tmp_path):
     image = noise((1, 19, 23))
     level = levels.level_of(saved(tmp_path / "a.tif", image[0]), 2)

@@ -173,6 +173,19 @@ def test_work_in_the_background_tells_and_can_be_cancelled(toy):
         assert talk.hear().get("number") == 6, "no progress any more"
 
 
+def test_what_takes_long_is_answered_later_and_holds_up_nothing(toy):
+    with Talk(toy.port, toy.token) as talk:
+        talk.hear("hello")
+        talk.say({"type": "read", "by": 2, "number": 1})
+        talk.say({"type": "read", "by": 0, "number": 2})
+        assert talk.ask({"type": "look"})["type"] == "planes", "before it"
+        assert talk.hear("read") | {"planes": 0} == {"type": "read", "half": 0.5, "planes": 0, "number": 1}
+        refused = talk.hear("error")
+        assert refused["number"] == 2 and "terminal" in refused["text"]
+        talk.say({"type": "read", "by": 2, "number": 3})
+    assert toy.end()[0] == 0, "also in the middle of it"
+
+
 def test_what_a_page_does_not_expect_is_told_in_the_terminal(toy):
     with Talk(toy.port, toy.token) as talk:
         talk.hear("hello")

@@ -10,6 +10,7 @@ import shlex
 import numpy as np
 import pytest
 import tifffile
+from reg_ends import run_in_process
 
 CASES = (
     "ldic-2d",
@@ -51,12 +52,11 @@ def inside_both(truth, shape, half_window) -> np.ndarray:
 
 
 @pytest.fixture(scope="module", params=CASES)
-def case(request, shared, run_command, tmp_path_factory):
+def case(request, shared, tmp_path_factory):
     """(name, folder, words of the command, our rows) of a case."""
     folder, out = shared / "oracle" / "spam" / request.param, tmp_path_factory.mktemp(request.param)
     words = shlex.split((folder / "cmd.txt").read_text())
-    done = run_command("ldic", *arguments(words, out), cwd=folder, timeout=100)
-    assert done.returncode == 0, done.stderr
+    run_in_process("ldic", *arguments(words, out), cwd=folder)
     (path,) = out.glob("*.tsv")
     return request.param, folder, words, table(path)
 

@@ -36,6 +36,14 @@ def play_command(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(Team, "abort", _crash)  # else the end of the process would be that of the tests
 
 
+def run_in_process(command: str, *words: object, cwd: Path) -> None:
+    """Run a command serially in this process, in a folder, and check that it succeeds; for fixtures of any scope."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(cwd)
+        play_command(patched, command)
+        assert main(command, [str(word) for word in words]) == 0
+
+
 def _crash(team: Team, code: int) -> NoReturn:
     pytest.fail(f"the command ends all ranks, with exit code {code}; its traceback is in stderr")
 

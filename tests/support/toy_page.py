@@ -45,6 +45,8 @@ class Toy(Page):
         if kind == "count":
             self.hub.background(self.count)
             return Message("counting")
+        if kind == "read":
+            return self.hub.aside(lambda: self.read(message))
         if kind == "spoil":
             raise ZeroDivisionError
         if kind == "set":
@@ -53,6 +55,10 @@ class Toy(Page):
         elif kind != "look":
             return super().answer(message)
         return Message("planes", {"nothing": np.nan}, {"ramp": picture(self.x)}, exact=bool(message.get("exact")))
+
+    def read(self, message: dict) -> Message:
+        time.sleep(0.5)
+        return Message("read", {"half": 1 / message["by"]})
 
     def count(self, check) -> None:
         for k in range(1000):

@@ -10,7 +10,7 @@ const KEYS = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp
   "m", "o", "r", "p", "f", "l", "a", " ", "Enter", "Escape", "Backspace", "+", "-", "=", "0", "?"]);
 // keys that a slider with the focus needs itself
 const SLIDE = /^(Arrow|Page)/;
-const WITH_CONTROL = new Set(["z", "y", "s", "Z"]);
+const WITH_CONTROL = new Set(["z", "y", "s"]);
 // ms after the last change until the planes are asked for as they are; ms of each image when they flicker; ms between looks
 const EXACT = 300, FLICKER = 450, LOOK = 1000;
 
@@ -195,7 +195,8 @@ export class EregPage {
   // keys
 
   key(event) {
-    const { key, target } = event;
+    const { target } = event;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key; // also with caps lock
     const sliding = target.matches("input[type=range]");
     const typing = target.matches("textarea, select, input:not([type=checkbox])") && (!sliding || SLIDE.test(key));
     if ((typing || sliding) && key === "Escape") target.blur();

@@ -7,7 +7,7 @@
 //     under(point)           text for what is below the mouse
 //     toSlice(value)         slider; turnWheel(sign), choose(), click(point, event), drag(move), looked(): see below
 //   }
-//   view.setLayers([{ picture, corner: [down, right], size: [down, right] }, ...]); view.draw()
+//   view.setLayers([{ picture, corner: [down, right], size: [down, right], opacity }, ...]); view.draw()
 
 export const AXES = "ZYX";
 const ZOOM = [0.5, 64];
@@ -55,7 +55,7 @@ export class SliceView {
   /** Another part is seen: `region()`. */
   looked() {}
 
-  /** Pictures from the coarsest to the finest, each with the place of the middle of its first pixel and the size of its pixels. */
+  /** Pictures from the coarsest to the finest, each with the place of the middle of its first pixel, the size of its pixels and perhaps its opacity. */
   setLayers(layers) {
     this.layers = layers;
   }
@@ -114,13 +114,15 @@ export class SliceView {
     context.fillRect(0, 0, width, height);
     if (!this.layers.length) return;
     const { scale, x, y } = this.frame();
-    for (const { picture, corner, size } of this.layers) {
+    for (const { picture, corner, size, opacity = 1 } of this.layers) {
+      context.globalAlpha = opacity;
       const step = [size[0] * scale, size[1] * scale];
       context.imageSmoothingEnabled = step[0] < 1;
       const left = x + scale * (corner[1] + 0.5) - step[1] / 2;
       const top = y + scale * (corner[0] + 0.5) - step[0] / 2;
       context.drawImage(picture, left, top, step[1] * picture.width, step[0] * picture.height);
     }
+    context.globalAlpha = 1;
     const point = this.crossHair();
     if (point) this.cross(context, this.screen(point), width, height);
     this.decorate(context);
