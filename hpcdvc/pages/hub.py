@@ -114,6 +114,7 @@ class Hub:
         A thread that Python leaves in a library of C++ when it ends takes the process down with it.
         """
         self.cancel()
+        self._autosave.end()
         try:
             await asyncio.wait_for(self._in_thread(self.page.save), LAST)
         finally:
