@@ -178,6 +178,11 @@ def test_refused(here, measured, capfd):
     refused(capfd, ["cut.hdf"], "cut.hdf")
     Path("there.html").write_text("mine")
     refused(capfd, [str(measured / RESULTS["reg"]), "-o", "there.html"], "there.html exists", "--force")
+    record = measured / "reg-registration.run.json"
+    before = record.read_bytes()
+    own = [str(measured / RESULTS["reg"]), "-o", str(record.with_suffix(".html")), "--force"]
+    refused(capfd, own, "would replace", record.name)
+    assert record.read_bytes() == before and not record.with_suffix(".html").exists()
     assert main("report", [str(measured / RESULTS["reg"]), "-o", "there.html", "--force", "-q"]) == 0
 
 
