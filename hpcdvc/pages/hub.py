@@ -138,9 +138,10 @@ class Hub:
         try:
             await self._in_thread(self.page.save)
             self._failed = ""
-        except (UserError, RunError, OSError) as error:
+        except Exception as error:
             if str(error) != self._failed:
-                log.warning("%s", error)
+                expected = isinstance(error, UserError | RunError | OSError)
+                log.warning("not saved: %s", error, exc_info=None if expected else error)
             self._failed = str(error)
             self._tell_all(Message("error", {"text": f"not saved: {error}"}))
         else:

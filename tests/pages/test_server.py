@@ -211,6 +211,17 @@ def test_what_cannot_be_saved_is_told_and_tried_again(path):
         wait_for(lambda: kept(folder / "x.json") == 4)
 
 
+def test_a_mistake_of_the_program_in_saving_is_told_as_well(toy, path):
+    with Talk(toy.port, toy.token) as talk:
+        talk.hear("hello")
+        talk.ask({"type": "set", "x": 13})
+        assert talk.hear("error")["text"] == "not saved: 13 is not for saving"
+        talk.ask({"type": "set", "x": 4})
+        wait_for(lambda: kept(path) == 4)
+    code, said = toy.end()
+    assert code == 0 and said.count("Traceback") == 1 and "TypeError" in said
+
+
 def test_a_port_that_is_taken(toy):
     with pytest.raises(UserError, match=f"--port {toy.port} at 127.0.0.1: the page cannot listen there"):
         Place(Options(port=toy.port))
