@@ -1,6 +1,7 @@
 """The end of a measuring command: a report where one is wanted, and a line that names the command that makes one."""
 
 import logging
+import shlex
 from collections.abc import Callable, Sequence
 
 from hpcdvc.errors import RunError
@@ -30,9 +31,9 @@ def tell_of_reports(paths: Sequence[str], wanted: bool, judge: Callable[[Sequenc
         if not results:
             raise
         judged = next((result for result in results if str(error).startswith(f"{result}:")), results[0])
-        raise RunError(f"{error}; hpcdvc-report {judged} shows it") from error
+        raise RunError(f"{error}; hpcdvc-report {shlex.quote(judged)} shows it") from error
     if results:
-        log.info("look at it: hpcdvc-report %s", results[-1])
+        log.info("look at it: hpcdvc-report %s", shlex.quote(results[-1]))
 
 
 def _write(result: str) -> None:

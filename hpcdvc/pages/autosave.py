@@ -16,13 +16,19 @@ class Autosave:
     """
 
     def __init__(self, save: Callable[[], Awaitable[None]]) -> None:
-        self._save, self._task, self._due = save, None, False
+        self._save, self._task, self._due, self._over = save, None, False, False
 
     def changed(self) -> None:
         """Something has changed (in the thread of the loop)."""
+        if self._over:
+            return
         self._due = True
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def end(self) -> None:
+        """Save nothing more: what is due then is for the last save, which another does."""
+        self._due, self._over = False, True
 
     async def _run(self) -> None:
         while self._due:

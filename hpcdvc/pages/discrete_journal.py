@@ -136,10 +136,7 @@ class Journal:
         with files.write_errors(self.path):
             descriptor = files.open_regular(self.path, os.O_WRONLY | os.O_APPEND)
             try:
-                line = memoryview(json.dumps(entry, allow_nan=False).encode() + b"\n")
-                while line:
-                    line = line[os.write(descriptor, line) :]
-                os.fsync(descriptor)
+                _append(descriptor, json.dumps(entry, allow_nan=False).encode() + b"\n")
             finally:
                 os.close(descriptor)
         self._note(label, decision)
@@ -148,6 +145,18 @@ class Journal:
         """Write the field and its views, each whole at every moment."""
         self.file.write(table.rows, None, Team(), table.positions)
         self.file.write_views()
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """Put a line at the end of a file, and on the disk; where that fails no part of it stays, before the next line."""
+    size, left = os.fstat(descriptor).st_size, memoryview(line)
+    try:
+        while left:
+            left = left[os.write(descriptor, left) :]
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
 
 
 def as_json(row: np.ndarray) -> dict:

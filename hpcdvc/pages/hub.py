@@ -125,6 +125,7 @@ class Hub:
         A thread that Python leaves in a library of C++ when it ends takes the process down with it.
         """
         self.cancel()
+        self._autosave.end()
         try:
             await asyncio.wait_for(self._in_thread(self.page.save), LAST)
         finally:
@@ -148,9 +149,10 @@ class Hub:
         try:
             await self._in_thread(self.page.save)
             self._failed = ""
-        except (UserError, RunError, OSError) as error:
+        except Exception as error:
             if str(error) != self._failed:
-                log.warning("%s", error)
+                expected = isinstance(error, UserError | RunError | OSError)
+                log.warning("not saved: %s", error, exc_info=None if expected else error)
             self._failed = str(error)
             self._tell_all(Message("error", {"text": f"not saved: {error}"}))
         else:

@@ -46,7 +46,7 @@ def pack(message: Message, number: int | None = None) -> bytes:
         coding, kind = "jpeg" if lossy else "deflate", plane.dtype.str[1:]
         described.append({"name": name, "shape": plane.shape, "dtype": kind, "coding": coding, "bytes": len(data)})
         parts.append(data)
-    head = _finite({**message.content, "type": message.type, "planes": described})
+    head = finite({**message.content, "type": message.type, "planes": described})
     if number is not None:
         head["number"] = number
     text = json.dumps(head, allow_nan=False, separators=(",", ":")).encode()
@@ -107,12 +107,12 @@ def _no_number(text: str) -> None:
     raise ValueError(f"{text} is no number")
 
 
-def _finite(value: Any) -> Any:
-    """What JSON can hold."""
+def finite(value: Any) -> Any:
+    """What JSON can hold: arrays as lists, and null for numbers that are not finite."""
     if isinstance(value, dict):
-        return {str(key): _finite(one) for key, one in value.items()}
+        return {str(key): finite(one) for key, one in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -168,7 +168,10 @@ def fit(joint: Joint, state: MmrState, search: Search, before: Fit | None = None
         if smooth[near].sum() < LEAST_THERE * histogram.sum():
             raise UserError(f"no voxel has grey values near the peak at bins {f:.0f} and {g:.0f}")
     peaks = np.array(picked.peaks)
-    mixture, kept = fit_peaks(histogram, peaks[:, :2], peaks[:, 2])
+    with np.errstate(invalid="ignore"):
+        mixture, kept = fit_peaks(histogram, peaks[:, :2], peaks[:, 2])
+    if not np.isfinite(mixture.weights).all():
+        raise UserError("too few voxels have grey values near the peaks: no phase can be fitted to them")
     return Fit(fitted_to(state), picked.peaks, mixture, kept)
 
 

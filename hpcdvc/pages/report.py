@@ -13,6 +13,7 @@ from pathlib import Path
 from hpcdvc.errors import UserError
 from hpcdvc.output.files import fill, whole_file
 from hpcdvc.pages.facts import facts_of
+from hpcdvc.pages.messages import finite
 from hpcdvc.pages.residual import PairOfPlanes, pair_of_planes
 from hpcdvc.pages.result_file import open_result
 
@@ -62,11 +63,12 @@ def write_report(result: str, page: str, prepare: Callable[[], None] = lambda: N
         facts, planes = facts_of(opened), pair_of_planes(opened)
         pictures = list(pictures_of(opened, planes))
     facts["residual"] = _residual(planes)
-    text, numbers = _page(facts, pictures), json.dumps(facts, indent=1, sort_keys=True, default=str)
+    text = _page(facts, pictures)
+    numbers = json.dumps(finite(facts), indent=1, sort_keys=True, default=str, allow_nan=False)
     prepare()
     paths = paths_of(page)
     for target, content in zip(paths, (text, f"{numbers}\n"), strict=True):
-        data = content.encode("utf-8")
+        data = content.encode("utf-8", "backslashreplace")  # names of files may be any bytes
         with whole_file(target, len(data)) as temporary, fill(temporary, "wb") as file:
             file.write(data)
     return paths

@@ -181,6 +181,7 @@ def put_result(
 
 def figures_of(stored: Stored, names: tuple[str, str]) -> dict:
     """The pictures, by the ends of their names."""
+    names = tuple(name.replace("$", r"\$") for name in names)  # else matplotlib takes a part of them for a formula
     histogram = stored.array(f"{MIXTURE}/histogram", (None, None))
     bins = len(histogram)
     diagram, means = (

@@ -5,7 +5,8 @@ import os
 from hpcdvc.errors import UserError
 from hpcdvc.options.report import Options
 from hpcdvc.output.files import sweep
-from hpcdvc.output.places import check_folder, check_names
+from hpcdvc.output.places import check_folder, check_inputs_stay, check_names
+from hpcdvc.output.result import record_path
 from hpcdvc.pages.report import paths_of, report_path, write_report
 
 
@@ -24,6 +25,8 @@ def _report(options: Options) -> list[str]:
     page = options.output or report_path(options.result)
     paths = paths_of(page)
     check_names(paths)
+    record = record_path(options.result.removesuffix(".hdf"))
+    check_inputs_stay(paths, [path for path in (options.result, record) if os.path.exists(path)])
     for path in paths:
         if os.path.exists(path) and not options.force:
             raise UserError(f"{path} exists: -o gives another name, --force overwrites it")

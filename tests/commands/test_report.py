@@ -2,7 +2,9 @@
 
 import base64
 import json
+import os
 import re
+import shlex
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -176,6 +178,11 @@ def test_refused(here, measured, capfd):
     refused(capfd, ["cut.hdf"], "cut.hdf")
     Path("there.html").write_text("mine")
     refused(capfd, [str(measured / RESULTS["reg"]), "-o", "there.html"], "there.html exists", "--force")
+    record = measured / "reg-registration.run.json"
+    before = record.read_bytes()
+    own = [str(measured / RESULTS["reg"]), "-o", str(record.with_suffix(".html")), "--force"]
+    refused(capfd, own, "would replace", record.name)
+    assert record.read_bytes() == before and not record.with_suffix(".html").exists()
     assert main("report", [str(measured / RESULTS["reg"]), "-o", "there.html", "--force", "-q"]) == 0
 
 
@@ -201,6 +208,33 @@ def test_at_the_end_of_a_run(here, capfd, monkeypatch):
     capfd.readouterr()
     assert main("ldic", line) == 0
     assert "no report of im1-im2-ldic.hdf" in capfd.readouterr().err and Path("im1-im2-ldic.hdf").exists()
+
+
+def test_names_that_are_no_words(here, capfd):
+    """Names of files may be any bytes, and nothing of them becomes an element; the command named can be pasted."""
+    names = [os.fsdecode(b"a \xff<script>$(1).tif"), 'b"><img onload=x>.tif']
+    for name, image in zip(names, images(FLAT_FIELD, FLAT_SHAPE), strict=True):
+        tifffile.imwrite(name, image, photometric="minisblack")
+    assert main("reg", [*names, "-pre", "<b>it's"]) == 0
+    line = shlex.split(capfd.readouterr().out.splitlines()[-1].removeprefix("look at it: hpcdvc-"))
+    assert line == ["report", "<b>it's-registration.hdf"]
+    assert main(line[0], [*line[1:], "-o", "a.html"]) == 0
+    page = Page(Path("a.html").read_text("utf-8"))
+    assert not {"script", "b"} & page.elements and not page.handlers and page.elements >= {"img", "table"}
+    assert "<script>$(1).tif" in page.text and "<img onload=x>" in page.text
+
+
+def test_numbers_that_are_none(here):
+    """An image that has no value on the plane that is shown: there is no residual, and JSON that all can read."""
+    pair = images()
+    for name, image in zip(("im1.tif", "im2.tif"), pair, strict=True):
+        tifffile.imwrite(name, image.astype("f4"), photometric="minisblack")
+    assert main("reg", "im1.tif im2.tif -pre P -q".split()) == 0
+    none = np.full(pair[1].shape, np.nan, "f4")
+    tifffile.imwrite("im2.tif", none, photometric="minisblack")
+    assert main("report", "P-registration.hdf -o a.html -q".split()) == 0
+    facts = json.loads(Path("a.json").read_text(), parse_constant=lambda word: pytest.fail(word))
+    assert facts["residual"]["rms_after"] is None
 
 
 def test_nothing_measured(here, capfd):

@@ -46,9 +46,10 @@ def test_series_of_shifts(here):
 
 def test_modal(here):
     """The displacement, its standard deviation, the unit of the residual, and the pictures to look at."""
-    for name, image in zip(("im1.tif", "im2.tif"), flat_images(), strict=True):
+    images = (r"$\foo$.tif", "im2.tif")  # to matplotlib a formula, and a wrong one
+    for name, image in zip(images, flat_images(), strict=True):
         imwrite(name, image, photometric="minisblack")
-    assert main("mmr", "im1.tif im2.tif -ph 2 -pre P -q".split()) == 0
+    assert main("mmr", [*images, *"-ph 2 -pre P -q".split()]) == 0
     _, numbers, names = told("P-mmr.hdf")
     with h5py.File("P-mmr.hdf") as file:
         phi, std = file["hpcdvc/Phi"][...], file["hpcdvc/Phi_std"][...]

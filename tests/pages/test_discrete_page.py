@@ -1,5 +1,6 @@
 """The page of hpcdvc-ereg-discrete as its server sees it: labels, starts, refinement, decisions; no browser."""
 
+import errno
 import json
 import os
 
@@ -11,7 +12,7 @@ from one_thread import OneThread
 from scipy.ndimage import gaussian_filter
 
 from hpcdvc.cli import main
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.options.ereg_discrete import Options
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.tsv import read_tsv, write_tsv
@@ -191,6 +192,24 @@ def test_the_journal_is_ahead_of_the_answer_and_outlives_everything(page, monkey
     assert again.state()["label"]["number"] == BAD[3]
     act(again, "s")
     assert [json.loads(line) for line in open(f"{STEM}.jsonl")][-1]["label"] == BAD[3]
+
+
+def test_a_decision_that_the_disk_has_no_room_for_leaves_no_part_of_a_line(page, monkeypatch):
+    """Else the next decision would end on the same line, and the session could not be taken up again."""
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if len(data) < 50:
+            raise OSError(errno.ENOSPC, "no space left")
+        return write(descriptor, data[:40])
+
+    first = choose(page, BAD[0])["label"]["number"]
+    with monkeypatch.context() as patched:
+        patched.setattr("os.write", full)
+        with pytest.raises(RunError, match="no space left"):
+            act(page, "s")
+    assert act(page, "x")["said"] == f"label {first}: rejected"
+    assert page_of(monkeypatch).kept.decided == {first: "reject"}
 
 
 def test_other_images_are_another_session(page, monkeypatch):

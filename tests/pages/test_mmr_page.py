@@ -20,7 +20,7 @@ from hpcdvc.pages import mmr_joint
 from hpcdvc.pages.ereg_images import PairOfImages
 from hpcdvc.pages.mmr import MmrPage, ratio
 from hpcdvc.pages.mmr_files import state_of
-from hpcdvc.pages.mmr_joint import Search
+from hpcdvc.pages.mmr_joint import Joint, Search
 from hpcdvc.pages.mmr_slices import RESIDUAL, phase_and_residual
 from hpcdvc.pages.mmr_state import MmrState, inside_box, whole_box
 from hpcdvc.ranks.team import Team
@@ -77,6 +77,14 @@ def test_a_peak_where_nothing_is(page):
     act(page, {"do": "add-peak", "at": [63, 63]}, {"do": "reach", "number": 2, "to": 1}, n=2)
     assert "no voxel has grey values near the peak at bins 63 and 63" in joint(page)["said"]
     assert len(joint(page)["phases"]) == 2
+
+
+def test_a_peak_that_is_not_there_but_not_far():
+    """Phases without weights would be none that can be kept: what was picked could not be saved any more."""
+    histogram = np.zeros((64, 64), np.int64)
+    histogram[20, 20] = 1000
+    with pytest.raises(UserError, match="too few voxels"):
+        mmr_joint.fit(Joint((), (), histogram), new_state(peaks=((28.0, 20.0, 1.0),)), Search())
 
 
 def test_undo_goes_through_all_in_turn():

@@ -129,8 +129,12 @@ def test_signals_save_and_end(toy, path, number):
     with Talk(toy.port, toy.token) as talk:
         talk.hear("hello")
         talk.ask({"type": "count"})
-        talk.say({"type": "set", "x": 9})
-        talk.hear("planes")
+        for x in (7, 8, 9):  # what is due when the end comes is saved by the end alone, though that takes a while
+            talk.say({"type": "set", "x": x})
+            talk.hear("planes")
+            time.sleep(0.05)
+        talk.say({"type": "read", "by": 2, "number": 1})
+        talk.ask({"type": "look"})
         start = time.monotonic()
         assert toy.end(number) == (0, "")
     assert time.monotonic() - start < 5
@@ -205,6 +209,17 @@ def test_what_cannot_be_saved_is_told_and_tried_again(path):
         (path.parent / "elsewhere").rename(folder)
         talk.ask({"type": "set", "x": 4})
         wait_for(lambda: kept(folder / "x.json") == 4)
+
+
+def test_a_mistake_of_the_program_in_saving_is_told_as_well(toy, path):
+    with Talk(toy.port, toy.token) as talk:
+        talk.hear("hello")
+        talk.ask({"type": "set", "x": 13})
+        assert talk.hear("error")["text"] == "not saved: 13 is not for saving"
+        talk.ask({"type": "set", "x": 4})
+        wait_for(lambda: kept(path) == 4)
+    code, said = toy.end()
+    assert code == 0 and said.count("Traceback") == 1 and "TypeError" in said
 
 
 def test_a_port_that_is_taken(toy):

@@ -67,6 +67,8 @@ class Toy(Page):
             time.sleep(0.01)
 
     def save(self) -> None:
+        if self.x == 13:
+            raise TypeError("13 is not for saving")
         with whole_file(self.path) as temporary, fill(temporary) as file:
             json.dump(self.state(), file)
 
