@@ -208,6 +208,16 @@ def test_keyboard_alone(browser, folder):
         browser.wait("mmr.state.picked.peaks !== null && mmr.joint.fresh", LIMIT)
 
 
+def test_narrow_window(shown):
+    """All is there, one below the other, as wide as the window."""
+    browser = shown.browser
+    with browser.sized(390):
+        for tab in ("align", "crop", "peaks", "phases", "result"):
+            browser.click(f"#tab-{tab}")
+            browser.wait(f"document.body.dataset.tab === '{tab}' && document.documentElement.scrollWidth <= 390")
+            assert browser.least_width(f"#{tab} canvas") > 300
+
+
 def test_real_pair(browser, shared, tmp_path, monkeypatch):
     """x-rays and neutrons of concrete, picked by clicks."""
     for name, image in (("im1", "concrete-xr"), ("im2", "concrete-ne")):
