@@ -42,8 +42,8 @@ CONTRASTS = """(() => {
     const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
     const text = own || e.matches("input, textarea");
     if (text) found.push({ name, ratio: ratio(luminance(numbers(style.color)), behind(e)), least: 4.5 });
-    if (e.placeholder && !e.value)
-      found.push({ name, ratio: ratio(luminance(numbers(getComputedStyle(e, "::placeholder").color)), behind(e)), least: 4.5 });
+    const hint = e.placeholder && !e.value && getComputedStyle(e, "::placeholder").color;
+    if (hint) found.push({ name, ratio: ratio(luminance(numbers(hint)), behind(e)), least: 4.5 });
     if (e.matches("button, select, textarea, input[type=number]"))
       found.push({ name, ratio: ratio(luminance(numbers(style.borderColor)), behind(e.parentElement)), least: 3 });
   }
