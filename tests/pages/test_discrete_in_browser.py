@@ -137,6 +137,8 @@ def test_contour_mask_and_keys(shown, tmp_path):
         shown.wait(DRAWN)
         assert len([way for way, _ in shown.frames() if way == "received"]) > frames, key
     shown.screenshot(tmp_path / "label.png")
+    shown.click("#identity")
+    assert "Now: none." in shown.wait_text("#about", "Now: n")
 
 
 def test_text_stands_out(shown):
