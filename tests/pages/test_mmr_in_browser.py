@@ -164,6 +164,9 @@ def test_clicks_lead_to_what_the_command_finds(shown, folder, monkeypatch, tmp_p
     shown.open("result")
     browser.wait("mmr.slices.result.views.get(1).planes.phase", LIMIT)
     assert {0, 1, 2} >= set(browser.evaluate("[...new Set(mmr.slices.result.views.get(1).planes.phase)]")) >= {1, 2}
+    assert browser.text("#line") == "hpcdvc-mmr im1.tif im2.tif --phases out/P-phases.json"
+    words = "[...document.querySelectorAll('#line .word')].map((word) => word.getClientRects().length)"
+    assert browser.evaluate(words) == [1] * 5  # each on one line
     told = shown.run()
     assert told["return_status"] == 2 and "converged" in browser.text("#found")
     browser.screenshot(tmp_path / "result.png")
