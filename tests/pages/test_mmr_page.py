@@ -11,6 +11,7 @@ from one_thread import OneThread
 from reg_ends import play_command
 
 from hpcdvc.cli import main
+from hpcdvc.errors import UserError
 from hpcdvc.images import describe
 from hpcdvc.multimodal.greys import GreyRange
 from hpcdvc.multimodal.pair import ModalPair
