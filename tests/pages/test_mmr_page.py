@@ -84,8 +84,10 @@ def test_a_peak_that_is_not_there_but_not_far():
     """Phases without weights would be none that can be kept: what was picked could not be saved any more."""
     histogram = np.zeros((64, 64), np.int64)
     histogram[20, 20] = 1000
+    state = new_state()
+    state.set_peaks([(28.0, 20.0, 1.0)])
     with pytest.raises(UserError, match="too few voxels"):
-        mmr_joint.fit(Joint((), (), histogram), new_state(peaks=((28.0, 20.0, 1.0),)), Search())
+        mmr_joint.fit(Joint((), (), histogram), state, Search())
 
 
 def test_undo_goes_through_all_in_turn():
