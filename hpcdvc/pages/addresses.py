@@ -54,7 +54,8 @@ class Place:
                 self.path = folder / "page.sock"
                 self.sockets, self.port = [bind_unix_socket(str(self.path), mode=0o600)], TUNNEL
             else:
-                _refuse_all_addresses(options.bind)
+                if options.bind != "127.0.0.1":
+                    _refuse_all_addresses(options.bind)
                 self.sockets = bind_sockets(options.port, options.bind, backlog=16)
                 self.port = self.sockets[0].getsockname()[1]
         except (OSError, OverflowError) as error:

@@ -138,7 +138,7 @@ def test_contour_mask_and_keys(shown, tmp_path):
         assert len([way for way, _ in shown.frames() if way == "received"]) > frames, key
     shown.screenshot(tmp_path / "label.png")
     shown.click("#identity")
-    assert "Now: none." in shown.wait_text("#about", "Now: n")
+    shown.wait_text("#about", "Now: none.", 60)
 
 
 def test_text_stands_out(shown):
