@@ -16,11 +16,12 @@ from hpcdvc.pages.residual import pair_of_planes
 from hpcdvc.pages.result_file import open_result
 
 SIZE = 80
-SHOWN = ("displacement", "strain", "returnStatus", "im1", "residual before", "residual after")
+#: Row by row.
+SHOWN = (("strain",), ("returnStatus",), ("im1", "residual before", "residual after"))
 
 
 def draw_report(path: Path) -> None:
-    """Six pictures of the report of a shear band."""
+    """Five pictures of the report of a shear band, pixel by pixel as they are there."""
     middle = np.full(3, (SIZE - 1) / 2)
     normal = np.array([0.0, 0.82, 0.57])
     band = ShearBand(slip=1.6 * np.array([0.0, -0.57, 0.82]), normal=normal, point=middle, width=7.0)
@@ -31,8 +32,6 @@ def draw_report(path: Path) -> None:
         assert main("ldic", ["im1.tif", "im2.tif", "-ns", "5", "-hws", "7", "-pre", "x", "-q"]) == 0
         with open_result("x-ldic.hdf") as result:
             found = {one.name: one for one in pictures_of(result, pair_of_planes(result))}
-    figure, axes = plt.subplots(2, 3, figsize=(11, 7.6), width_ratios=(1, 1, 0.85))
-    for axis, name in zip(axes.ravel(), SHOWN, strict=True):
-        axis.imshow(plt.imread(io.BytesIO(found[name].png)))
-        axis.set_axis_off()
-    figure.savefig(path)
+    rows = [np.hstack([plt.imread(io.BytesIO(found[name].png)) for name in names]) for names in SHOWN]
+    width = max(row.shape[1] for row in rows)
+    plt.imsave(path, np.vstack([np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=1) for r in rows]))

@@ -3,6 +3,8 @@
 import errno
 import os
 import re
+from collections.abc import Callable
+from typing import Any
 
 
 class UserError(ValueError):
@@ -25,6 +27,14 @@ class Unfinished(RunError):
 
 #: Errors that need no traceback.
 SENTENCES = (UserError, RunError, OSError)
+
+
+def outcome_of(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    """What a function returns, or the error that it raises, of those that need no traceback and of ``sys.exit``."""
+    try:
+        return function(), None
+    except (*SENTENCES, SystemExit) as error:
+        return None, error
 
 
 def shortened(text: str, most: int = 80) -> str:

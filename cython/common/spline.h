@@ -10,10 +10,8 @@
 #include "filter.h"
 
 /* Kinds of interpolation: 2, 4 and 6 are the splines of so many taps; KEYS has four and takes grey values instead of
- * coefficients (Keys 1981, doi 10.1109/TASSP.1981.1163711); SMOOTH takes grey values for the coefficients of the cubic B-spline,
- * which smooths them as [1 4 1] / 6 does. */
+ * coefficients (Keys 1981, doi 10.1109/TASSP.1981.1163711). */
 #define KEYS 14
-#define SMOOTH 24
 #define TAPS(kind) ((kind) % 10)
 
 /* Weights at fraction t of the neighbours. */
@@ -27,12 +25,6 @@ INLINE void weights(vf t, int kind, vf *w)
         w[1] = 1.0f + t * t * (1.5f * t - 2.5f);
         w[2] = 1.0f + u * u * (1.5f * u - 2.5f);
         w[3] = -0.5f * u * t * t;
-    } else if (kind == SMOOTH) {
-        const float sixth = 1.0f / 6.0f;
-        w[0] = sixth * u * u * u;
-        w[1] = 2.0f / 3.0f + t * t * (0.5f * t - 1.0f);
-        w[2] = 2.0f / 3.0f + u * u * (0.5f * u - 1.0f);
-        w[3] = sixth * t * t * t;
     } else if (kind == 4) {
         const float sixth = 1.0f / 6.0f, q = 1.0f / 42.0f;
         w[0] = u * (sixth * u * u + q);
@@ -95,11 +87,6 @@ INLINE void slopes_of(vf t, int kind, vf *w)
     const vf u = 1.0f - t;
     if (kind == 2) {
         w[0] = splat(-1), w[1] = splat(1);
-    } else if (kind == SMOOTH) {
-        w[0] = -0.5f * u * u;
-        w[1] = t * (1.5f * t - 2.0f);
-        w[2] = -u * (1.5f * u - 2.0f);
-        w[3] = 0.5f * t * t;
     } else if (kind == 4) {
         const float q = 1.0f / 42.0f;
         w[0] = -(0.5f * u * u + q);
@@ -142,10 +129,9 @@ INLINE vf slopes_at(const float *p, int64_t sz, int64_t sy, int kind, int layers
     return value;
 }
 
-/* Columns [first, last) of one row: position start + x * slope (ZYX, relative to the coefficient box). `slopes`: rows for
- * the slopes along z, y and x, or NULL. */
-INLINE void sample_row_with(const box *c, const double start[3], const double slope[3], int first, int last, int kind,
-                            int is_3d, int power, float *out, float *const slopes[3])
+/* Columns [first, last) of one row: position start + x * slope (ZYX, relative to the coefficient box). */
+INLINE void sample_row(const box *c, const double start[3], const double slope[3], int first, int last, int kind,
+                       int is_3d, int power, float *out)
 {
     const int taps = TAPS(kind);
     const vf lane = lanes();
@@ -163,24 +149,12 @@ INLINE void sample_row_with(const box *c, const double start[3], const double sl
         vf tz = (float)t[0] + (float)slope[0] * lane, ty = (float)t[1] + (float)slope[1] * lane;
         vf tx = (float)t[2] + (float)(slope[2] - 1) * lane;
         for (int v = 0; v < n; v += VL) {
-            if (slopes) {
-                vf d[3];
-                store(out + x + v, slopes_at(base + v, c->sz, c->sy, kind, is_3d ? taps : 1, (vf[3]){tz, ty, tx}, d));
-                for (int k = 0; k < 3; k++) store(slopes[k] + x + v, d[k]);
-            } else {
-                store(out + x + v, interpolate(base + v, c->sz, c->sy, kind, is_3d ? taps : 1, power, tz, ty, tx));
-            }
+            store(out + x + v, interpolate(base + v, c->sz, c->sy, kind, is_3d ? taps : 1, power, tz, ty, tx));
             tz += splat((float)(slope[0] * VL)), ty += splat((float)(slope[1] * VL));
             tx += splat((float)((slope[2] - 1) * VL));
         }
         x += n;
     }
-}
-
-INLINE void sample_row(const box *c, const double start[3], const double slope[3], int first, int last, int kind,
-                       int is_3d, int power, float *out)
-{
-    sample_row_with(c, start, slope, first, last, kind, is_3d, power, out, NULL);
 }
 
 /* Grey values -> spline coefficients (Unser 1999, doi 10.1109/79.799930); `from` is wider by the pad in z and y, by the

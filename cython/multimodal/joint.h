@@ -10,35 +10,39 @@ INLINE vf clipped(const pair *k, const float *grey)
     return smaller(larger(load(grey), splat(0)), splat((float)(k->m->bins - 1)));
 }
 
-/* The bins of columns [first, last) in the histogram; the one behind its last for voxels that do not count. */
-INLINE void find_bins(pair *k, int first, int last)
+/* The bins of VL columns in the histogram; the one behind its last for voxels that do not count. */
+INLINE void find_bins(pair *k, vf f, vf g, int x)
 {
     const int32_t bins = k->m->bins, behind = bins * bins;
-    for (int x = first; x < last; x += VL) {
-        const vi bin = whole(clipped(k, k->f + x) + 0.5f) * bins + whole(clipped(k, k->g + x) + 0.5f);
-        const vi counts = load(k->ok + x) > splat(0), found = (bin & counts) | (behind & ~counts);
-        memcpy(k->bin + x, &found, sizeof found);
-    }
+    const vi bin = whole(f + 0.5f) * bins + whole(g + 0.5f);
+    const vi counts = load(k->ok + x) > splat(0), found = (bin & counts) | (behind & ~counts);
+    memcpy(k->bin + x, &found, sizeof found);
+}
+
+INLINE void find_row(pair *k, int first, int last)
+{
+    for (int x = first; x < last; x += VL) find_bins(k, clipped(k, k->f + x), clipped(k, k->g + x), x);
 }
 
 INLINE void count_row(pair *k, int z, int y, int first, int last)
 {
     (void)z, (void)y;
-    find_bins(k, first, last);
-    for (int x = first; x < last; x++) k->counts[k->bin[x]]++;
+    find_row(k, first, last);
+    for (int x = first; x < last; x++) k->counts[x % 2][k->bin[x]]++;
 }
 
 /* Add what was counted to the histogram. */
 static void settle_counts(pair *k, int64_t *histogram)
 {
     const int64_t bins = k->m->bins;
-    for (int64_t i = 0; i < bins * bins; i++) histogram[i] += k->counts[i], k->counts[i] = 0;
+    for (int i = 0; i < 2; i++)
+        for (int64_t b = 0; b < bins * bins; b++) histogram[b] += k->counts[i][b], k->counts[i][b] = 0;
 }
 
 INLINE void add_moments(pair *k, int z, int y, int first, int last)
 {
     (void)z, (void)y;
-    find_bins(k, first, last);
+    find_row(k, first, last);
     for (int x = first; x < last; x++) {
         if (k->ok[x] == 0) continue;
         const float top = (float)(k->m->bins - 1), value = k->g[x];

@@ -4,84 +4,69 @@
 
 #include "joint.h"
 
-/* Where columns [first, last) lie in the table, between nodes. */
+/* Where columns [first, last) lie in the table, at the nearest node of im1, which stays the same, and between two of im2. */
 INLINE void find_nodes(pair *k, int first, int last)
 {
     const hpcdvc_modal_images *m = k->m;
     const float per_bin[2] = {(float)(m->nodes[0] - 1) / (float)(m->bins - 1), (float)(m->nodes[1] - 1) / (float)(m->bins - 1)};
     const int32_t row = 4 * (m->nodes[1] + 1);
     for (int x = first; x < last; x += VL) {
-        const vf f = per_bin[0] * clipped(k, k->f + x), g = per_bin[1] * clipped(k, k->g + x);
-        const vi i = whole(f), j = whole(g), node = i * row + 4 * j;
-        store(k->part[0] + x, f - __builtin_convertvector(i, vf)), store(k->part[1] + x, g - __builtin_convertvector(j, vf));
+        const vf f = clipped(k, k->f + x), g = clipped(k, k->g + x), at = per_bin[1] * g;
+        const vi i = whole(per_bin[0] * f + 0.5f), j = whole(at), node = i * row + 4 * j;
+        find_bins(k, f, g, x);
+        store(k->part + x, at - __builtin_convertvector(j, vf));
         memcpy(k->node + x, &node, sizeof node);
     }
 }
 
-/* Log density, - score / sqrt(weight) and sqrt(weight) in columns [first, last), linear between the nodes of the table; the bins are
- * counted on the way. */
-INLINE void look_up(pair *k, int first, int last)
+/* Log density, - score / sqrt(weight), sqrt(weight), linear between two nodes. */
+INLINE quad entry(const float *node, float part)
 {
-    const int64_t row = 4 * ((int64_t)k->m->nodes[1] + 1);
-    find_nodes(k, first, last), find_bins(k, first, last);
-    for (int x = first; x < last; x++) {
-        const float u = k->part[0][x], v = k->part[1][x], *p = k->m->table + k->node[x], *q = p + row;
-        const quad at_j = load_quad(p) + u * (load_quad(q) - load_quad(p));
-        const quad behind = load_quad(p + 4) + u * (load_quad(q + 4) - load_quad(p + 4));
-        const quad value = at_j + v * (behind - at_j);
-        k->log_density[x] = value[0], k->whitened[x] = value[1], k->root[x] = value[2];
-        k->counts[k->bin[x]]++;
-    }
+    const quad at = load_quad(node), behind = load_quad(node + 4);
+    return at + part * (behind - at);
 }
 
-/* Take the sums over the plane of the tile that has been filled. */
-static __attribute__((noinline)) void sum_plane(pair *k, int z)
+/* The same in columns [first, last), each on its own; the bins are counted on the way. */
+INLINE void look_up(pair *k, int first, int last)
 {
-    reference_sums r;
-    k->plane.first[0] = (double)(k->lo[0] + z) - k->m->centre[0];
-    sum_products(&k->plane, 0, &r);
-    for (int i = 0; i < 12; i++) k->total.ag[i] += r.ag[i];
-    for (int i = 0; i < 144; i++) k->total.M[i] += r.M[i];
+    const float *table = k->m->table;
+    const int64_t stop = last;
+    uint32_t *const even = k->counts[0], *const odd = k->counts[1];
+    find_nodes(k, first, last);
+    for (int64_t x = first; x < stop; x += 4) {
+        const int32_t *node = k->node + x, *bin = k->bin + x;
+        const float *part = k->part + x;
+        const quad a = entry(table + node[0], part[0]), b = entry(table + node[1], part[1]);
+        const quad c = entry(table + node[2], part[2]), d = entry(table + node[3], part[3]);
+        const quad ab = first_two(a, b), cd = first_two(c, d), ab_roots = last_two(a, b), cd_roots = last_two(c, d);
+        store_quad(k->log_density + x, lower(ab, cd));
+        store_quad(k->whitened + x, upper(ab, cd));
+        store_quad(k->root + x, lower(ab_roots, cd_roots));
+        even[bin[0]]++, odd[bin[1]]++, even[bin[2]]++, odd[bin[3]]++;
+    }
 }
 
 /* A grey value of im2 beyond the bins says nothing of the motion. */
 INLINE void add_likelihood(pair *k, int z, int y, int first, int last)
 {
-    window *w = &k->plane;
-    float *const to[4] = {w->a + y * w->sy, w->g[0] + y * w->sy, w->g[1] + y * w->sy, w->g[2] + y * w->sy};
+    const double *centre = k->m->centre;
     const vf top = splat((float)(k->m->bins - 1));
-    vf sum = splat(0);
+    line_sums row = {0};
+    vf sum = splat(0), at = lanes() + (float)((double)(k->lo[2] + first) - centre[2]);
     look_up(k, first, last);
-    clear_ends(k->ok, first, last, last + VL);
-    for (int x = first; x < last; x += VL) {
+    for (int64_t x = first; x < last; x += VL, at += splat(VL)) {
         const vf ok = load(k->ok + x), g = load(k->g + x);
-        const vf in = (vf)((vi)ok & (g >= splat(0)) & (g <= top)), root = in * load(k->root + x);
+        const vf root = (vf)((vi)load(k->root + x) & (ok > splat(0)) & (g >= splat(0)) & (g <= top));
+        const vf slope[3] = {root * load(k->slope[0] + x), root * load(k->slope[1] + x), root * load(k->slope[2] + x)};
         sum += (vf)((vi)load(k->log_density + x) & (ok > splat(0)));
-        store(to[0] + x, in * load(k->whitened + x));
-        for (int i = k->is_3d ? 0 : 1; i < 3; i++) store(to[1 + i] + x, root * load(k->slope[i] + x));
+        add_voxels(&row, slope, load(k->whitened + x), at);
     }
-    for (int i = 0; i < 4; i++) clear_ends(to[i], first, last, w->sy);
     k->log_likelihood += total(sum);
-    if (y == k->n[1] - 1) sum_plane(k, z);
+    add_row(&k->sums, &row, splat((float)((double)(k->lo[1] + y) - centre[1])));
+    if (y == k->n[1] - 1) add_plane(&k->sums, (double)(k->lo[0] + z) - centre[0]);
 }
 
-/* Make the window a plane of the tile. */
-static void shape_plane(pair *k)
-{
-    window *w = &k->plane;
-    w->n[0] = 1, w->n[1] = k->n[1], w->n[2] = k->n[2];
-    w->sy = PADDED(k->n[2]), w->sz = w->sy * k->n[1];
-    for (int i = 1; i < 3; i++) w->first[i] = (double)k->lo[i] - k->m->centre[i];
-    w->a = k->store[0];
-    for (int i = 0; i < 3; i++) w->g[i] = k->store[1 + i];
-    if (!k->is_3d) memset(k->store[1], 0, sizeof k->store[1]);
-}
-
-static void sum_tile(pair *k, int is_outside)
-{
-    shape_plane(k);
-    each_row(k, is_outside, add_likelihood);
-}
+static void sum_tile(pair *k, int is_outside) { each_row(k, is_outside, add_likelihood); }
 
 static int sum_blocks(const hpcdvc_modal_images *m, const int64_t *blocks, int64_t count, hpcdvc_modal_sums *sums, int64_t *histogram)
 {
@@ -89,9 +74,9 @@ static int sum_blocks(const hpcdvc_modal_images *m, const int64_t *blocks, int64
     int failed = k == NULL;
     for (int64_t b = 0; b < count && !failed; b++) {
         k->count = k->outside = 0, k->log_likelihood = 0;
-        memset(&k->total, 0, sizeof k->total);
+        memset(&k->sums, 0, sizeof k->sums);
         failed = each_block(k, blocks + 6 * b, blocks + 6 * b + 3, sum_tile);
-        memcpy(sums[b].matrix, k->total.M, sizeof k->total.M), memcpy(sums[b].right, k->total.ag, sizeof k->total.ag);
+        spread(&k->sums, sums[b].matrix, sums[b].right);
         settle_counts(k, histogram);
         sums[b].log_likelihood = k->log_likelihood, sums[b].count = (double)k->count, sums[b].outside = (double)k->outside;
     }

@@ -20,6 +20,10 @@ typedef struct {
      * voxel does not count. */
     int (*fill_planes)(const hpcdvc_modal_images *, const uint8_t *diagram, int64_t first, int64_t last, float *residual,
                        uint8_t *phase);
+    /* Shares of components, phases first, in a histogram (bins, bins) of parts; near (phases, bins, bins): the bins that shape
+     * a phase; background: its density. Room for the densities of all, each as far as it reaches, and for (bins, bins). */
+    void (*expect)(const hpcdvc_modal_component *, int64_t count, int64_t phases, double background, const double *parts,
+                   const uint8_t *near, int64_t bins, double *densities, double *whole, hpcdvc_modal_share *shares);
 } hpcdvc_multimodal_kernels;
 
 KERNEL_TABLES(hpcdvc_multimodal_kernels, hpcdvc_multimodal)

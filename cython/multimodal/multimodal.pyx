@@ -14,6 +14,10 @@ cdef extern from "multimodal.h":
         pass
     ctypedef struct hpcdvc_modal_sums:
         pass
+    ctypedef struct hpcdvc_modal_component:
+        pass
+    ctypedef struct hpcdvc_modal_share:
+        pass
     ctypedef struct hpcdvc_multimodal_kernels:
         int (*sum_blocks)(const hpcdvc_modal_images *, const int64_t *, int64_t, hpcdvc_modal_sums *,
                           int64_t *) noexcept nogil
@@ -21,6 +25,8 @@ cdef extern from "multimodal.h":
         int (*moments_of_blocks)(const hpcdvc_modal_images *, const int64_t *, int64_t, double *) noexcept nogil
         int (*fill_planes)(const hpcdvc_modal_images *, const uint8_t *, int64_t, int64_t, float *,
                            uint8_t *) noexcept nogil
+        void (*expect)(const hpcdvc_modal_component *, int64_t, int64_t, double, const double *, const uint8_t *,
+                       int64_t, double *, double *, hpcdvc_modal_share *) noexcept nogil
     const hpcdvc_multimodal_kernels *hpcdvc_multimodal_for(int level) nogil
 
 #: Largest number of bins of a histogram, and of nodes of a table, along an axis.
@@ -177,3 +183,38 @@ cdef class Images:
         if (blocks < 0).any() or (blocks > self.shape).any():
             raise ValueError(f"the blocks reach out of an image of {self.shape} voxels")
         return b
+
+
+def expect(components, parts, near, double background, shares):
+    """Which part of a joint histogram each component of a mixture has.
+
+    Parameters
+    ----------
+    components : (n,) array of "modal_component" records, the phases first
+    parts : (bins, bins) float64 array, the histogram
+    near : (phases, bins, bins) uint8 array, not 0 where a bin shapes a phase
+    background : density of what belongs to no component
+    shares : (n,) array of "modal_share" records, filled
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arrays that are not these, or components that reach beyond the bins.
+    """
+    cdef int64_t count = len(components), bins = len(parts), phases = len(near)
+    cdef size_t c = address(components, "modal_component", (count,), "the components")
+    cdef size_t p = address(parts, "f8", (bins, bins), "the histogram")
+    cdef size_t n = address(near, "u1", (phases, bins, bins), "the bins of the phases")
+    if phases > count:
+        raise ValueError(f"{phases} phases of {count} components")
+    cdef size_t s = address(shares, "modal_share", (count,), "the shares", fill=True)
+    first, stop = components["first"], components["stop"]
+    if (first < 0).any() or (first > stop).any() or (stop > bins).any():
+        raise ValueError(f"components reach beyond {bins} bins")
+    densities, whole = np.empty((stop - first).prod(axis=1).sum()), np.empty((bins, bins))
+    cdef size_t d = address(densities, "f8", (None,), "the densities", fill=True)
+    cdef size_t w = address(whole, "f8", (bins, bins), "their sum", fill=True)
+    cdef const hpcdvc_multimodal_kernels *kernels = hpcdvc_multimodal_for(level())
+    with nogil:
+        kernels.expect(<const hpcdvc_modal_component *>c, count, phases, background, <const double *>p,
+                       <const uint8_t *>n, bins, <double *>d, <double *>w, <hpcdvc_modal_share *>s)

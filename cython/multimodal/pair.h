@@ -3,16 +3,16 @@
 #define HPCDVC_MODAL_PAIR_H
 
 #include "affine_rows.h"
+#include "moments.h"
 #include "multimodal.h"
-#include "products.h"
-#include "turned.h"
+#include "quadratic.h"
 
 enum {
     ROOM = TILE_X + VL,     /* rows are written by whole vectors */
-    ROWS = FLAT_Y,          /* of a plane of a tile, at most */
     SHORT = 16,             /* voxels of a tile that are not halved without need */
     LARGEST_BOX = 1 << 21   /* voxels of im2 that are read at a time */
 };
+#define SPARE 1e-3          /* voxels: places between two are rounded to either */
 #define WORTH 0.9           /* a tile is halved where its halves read less of im2 than this part of what the whole reads */
 
 #define STEEPEST 1e6       /* component of F: beyond that no voxel of im1 has its place in im2 */
@@ -26,22 +26,22 @@ struct pair {
     const hpcdvc_modal_images *m;
     int is_3d, n[3];        /* of the tile ... */
     int64_t lo[3];          /* ... its first voxel */
-    box grey1, along_x, along_y, smooth1, valid1; /* of im1, one voxel wider, and smoothed along more and more axes */
+    way way;
+    box grey1, valid1;      /* of im1, one voxel wider */
     box grey2, valid2, scratch;
     int has_invalid[2], is_crossed; /* some voxels that were read do not count; the tile leaves im2 */
-    const float *f;         /* a row of it, in bins ... */
+    float f[ROOM];          /* a row of it, in bins, smoothed ... */
     float g[ROOM], ok[ROOM], slope[3][ROOM]; /* ... with im2, which of its voxels count, and the slopes of im2 */
+    float column[ROOM + VL]; /* sums of im1 along z and y */
     int64_t first, last;    /* planes of im1 that are wanted */
     int64_t count, outside; /* voxels of im1 that count in im2, and that do not */
-    float part[2][ROOM];    /* between nodes of the table, see likelihood.h, ... */
+    float part[ROOM];       /* between two nodes of the table, see likelihood.h, ... */
     int32_t node[ROOM];     /* ... the first of these, in floats */
     int32_t bin[ROOM];      /* in the histogram, see joint.h */
-    uint32_t *counts;       /* (bins, bins), and one for voxels that do not count */
+    uint32_t *counts[2];    /* (bins, bins), and one for voxels that do not count */
     float log_density[ROOM], whitened[ROOM], root[ROOM];
     double log_likelihood;
-    reference_sums total;
-    window plane;
-    float store[4][ROWS * (TILE_X + VL)];
+    motion_sums sums;
     double *moments;
     const uint8_t *diagram;
     float *residual;
@@ -80,8 +80,8 @@ static double source_of(const pair *k, const int64_t lo[3], const int64_t hi[3],
         }
         if (!(high >= 0) || !(low <= last)) return 0;
         *is_crossed |= low < -1e-6 || high > last + 1e-6;
-        from[i] = (int64_t)floor(low < 0 ? 0 : low) - 2; /* one spare: rounding below an integer */
-        to[i] = (int64_t)floor(high > last ? last : high) + 3;
+        from[i] = (int64_t)floor((low < 0 ? 0 : low) + 0.5 - SPARE) - 1;
+        to[i] = (int64_t)floor((high > last ? last : high) + 0.5 + SPARE) + 2;
         voxels *= (double)(to[i] - from[i]);
     }
     return voxels;
@@ -98,24 +98,37 @@ static int read_source(pair *k, const int64_t from[3], const int64_t to[3])
     return dropped == -1;
 }
 
-/* im1 in the tile, in bins, smoothed; its mask does not matter here. Returns 1 when memory ran out. */
+/* im1 in the tile and beside it, in bins; its mask does not matter here. Returns 1 when memory ran out. */
 static int read_reference(pair *k)
 {
-    const hpcdvc_taps taps = {.radius = 1, .h = {2 / 3.f, 1 / 6.f}};
-    const int *n = k->n, in_z = k->is_3d;
-    const int wide[3] = {n[0] + 2 * in_z, n[1] + 2, n[2] + 2}, of_x[3] = {wide[0], wide[1], n[2]}, of_y[3] = {wide[0], n[1], n[2]};
+    const int *n = k->n, in_z = k->is_3d, wide[3] = {n[0] + 2 * in_z, n[1] + 2, n[2] + 2};
     const int64_t origin[3] = {k->lo[0] - in_z, k->lo[1] - 1, k->lo[2] - 1};
     hpcdvc_volume im = *k->m->im1;
     im.mask = NULL;
     const int64_t dropped = read_box(&im, origin, wide, k->m->low[0], k->m->scale[0], &k->grey1, &k->valid1, &k->scratch);
     k->has_invalid[0] = dropped > 0;
-    if (dropped == -1 || box_shape(&k->along_x, of_x) || box_shape(&k->along_y, of_y) || box_shape(&k->smooth1, n)) return 1;
-    const box *x = &k->along_x, *y = &k->along_y, *z = &k->smooth1;
-    filter(k->grey1.v + 1, k->grey1.sz, k->grey1.sy, 1, &taps, 0, x->v, x->sz, x->sy, of_x);
-    filter(x->v + x->sy, x->sz, x->sy, x->sy, &taps, 0, y->v, y->sz, y->sy, of_y);
-    if (in_z) filter(y->v + y->sz, y->sz, y->sy, y->sz, &taps, 0, z->v, z->sz, z->sy, n);
-    else memcpy(z->v, y->v, y->sz * sizeof(float));
-    return 0;
+    return dropped == -1;
+}
+
+/* im1 in row (z, y), smoothed by [1 6 1] / 8 along each axis: as the spline of im2 is at voxels. */
+INLINE void smooth_row(pair *k, int z, int y)
+{
+    const int n = k->n[2];
+    const int64_t sz = k->grey1.sz, sy = k->grey1.sy;
+    const float *r = row_of(&k->grey1, k->is_3d ? z + 1 : 0, y + 1);
+    for (int x = 0; x < n + 2; x += VL, r += VL) {
+        vf sum = 6 * load(r) + (load(r - sy) + load(r + sy));
+        if (k->is_3d) {
+            const vf before = load(r - sz - sy) + load(r - sz + sy), behind = load(r + sz - sy) + load(r + sz + sy);
+            sum = 6 * (sum + load(r - sz) + load(r + sz)) + (before + behind);
+        }
+        store(k->column + x, sum);
+    }
+    const float part = k->is_3d ? 1 / 512.f : 1 / 64.f;
+    for (int x = 0; x < n; x += VL) {
+        const float *c = k->column + x;
+        store(k->f + x, part * (6 * load(c + 1) + (load(c) + load(c + 2))));
+    }
 }
 
 /* Go to row (z, y) of im1, and find in `ok` which of its voxels count. Returns how many. */
@@ -124,8 +137,8 @@ static int64_t read_row(pair *k, int z, int y)
     const hpcdvc_volume *im = k->m->im1;
     const int64_t at = voxel(im, k->lo, z, y, 0);
     int64_t count = 0;
-    k->f = row_of(&k->smooth1, z, y);
-    for (int x = 0; x < k->n[2]; x++) k->ok[x] = 1;
+    for (int x = 0; x < k->n[2]; x += VL) store(k->ok + x, splat(1));
+    for (int x = 0; x < VL; x++) k->ok[k->n[2] + x] = 0;
     if (!k->has_invalid[0] && !im->mask) return k->n[2];
     for (int x = 0; x < k->n[2]; x++) {
         if (im->mask && !im->mask[at + x]) k->ok[x] = 0;
@@ -143,6 +156,7 @@ INLINE int64_t sample(pair *k, int z, int y, int is_3d, int64_t counted, int *fi
     float *const slopes[3] = {k->slope[0], k->slope[1], k->slope[2]};
     const int n = k->n[2];
     double p[3], q[3];
+    smooth_row(k, z, y);
     row_start(k, k->lo, z, y, p);
     *first = 0, *last = n;
     if (k->is_crossed) {
@@ -155,8 +169,8 @@ INLINE int64_t sample(pair *k, int z, int y, int is_3d, int64_t counted, int *fi
         for (int x = *first; x < *last; x++) counted += k->ok[x] > 0;
     }
     for (int i = 0; i < 3; i++) q[i] = p[i] - (double)k->grey2.origin[i];
-    if (is_steep(slope)) sample_turned(&k->grey2, q, slope, *first, *last, is_3d, k->g, slopes);
-    else sample_row_with(&k->grey2, q, slope, *first, *last, SMOOTH, is_3d, 1, k->g, slopes);
+    if (is_steep(&k->way)) sample_across(&k->grey2, q, slope, *first, *last, is_3d, k->g, slopes);
+    else sample_along(&k->grey2, q, &k->way, *first, *last, is_3d, k->g, slopes);
     return counted;
 }
 
@@ -220,9 +234,9 @@ static int each_block(pair *k, const int64_t lo[3], const int64_t hi[3], tile_wo
 static void pair_end(pair *k)
 {
     if (!k) return;
-    box *all[] = {&k->grey1, &k->along_x, &k->along_y, &k->smooth1, &k->valid1, &k->grey2, &k->valid2, &k->scratch};
+    box *all[] = {&k->grey1, &k->valid1, &k->grey2, &k->valid2, &k->scratch};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++) free(all[i]->v);
-    free(k->counts);
+    for (int i = 0; i < 2; i++) free(k->counts[i]);
     free(k);
 }
 
@@ -232,9 +246,9 @@ static pair *pair_start(const hpcdvc_modal_images *m)
     pair *k;
     if (posix_memalign((void **)&k, 64, sizeof *k)) return NULL;
     memset(k, 0, sizeof *k);
-    k->m = m, k->is_3d = m->im1->shape[0] > 1, k->last = m->im1->shape[0];
-    k->counts = calloc((size_t)m->bins * m->bins + 1, sizeof *k->counts);
-    if (k->counts) return k;
+    k->m = m, k->is_3d = m->im1->shape[0] > 1, k->last = m->im1->shape[0], k->way = way_of(m->phi);
+    for (int i = 0; i < 2; i++) k->counts[i] = calloc((size_t)m->bins * m->bins + 1, sizeof **k->counts);
+    if (k->counts[0] && k->counts[1]) return k;
     pair_end(k);
     return NULL;
 }

@@ -24,5 +24,21 @@ GROUPS = {
             ("count", "f8"),  # voxels
             ("outside", "f8"),  # voxels that count in im1, but not in im2
         ],
+        # A Gaussian over the bins of im1 and im2, and the bins that it reaches.
+        "modal_component": [
+            ("mean", "f8", 2),
+            ("precision", "f8", 3),  # inverse of the covariance: of im1, mixed, of im2
+            ("height", "f8"),
+            ("first", "i8", 2),
+            ("stop", "i8", 2),
+        ],
+        # Its part of a histogram; of the bins near a phase that part, and its moments about the mean.
+        "modal_share": [
+            ("weight", "f8"),
+            ("near", "f8"),
+            ("first", "f8", 2),
+            ("second", "f8", 2),
+            ("mixed", "f8"),
+        ],
     },
 }

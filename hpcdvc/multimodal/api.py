@@ -94,7 +94,8 @@ def multimodal_registration(
     margin : voxels of im1 left out at each side, one number or one per axis; default a tenth of each side
     max_iterations : most iterations of a level
     delta_phi_min : converged when the norm of the change of phi is below this
-    interpolation_order : 1 or 3, as users of spam give it; both images are read through a cubic spline in any case
+    interpolation_order : 1 or 3, as users of spam give it; both images are read through a quadratic B-spline in any
+        case
     verbose : show the iterations (logger "hpcdvc")
     bins : of each axis of the joint histogram
     n_phases : phases to look for in the joint histogram, for all levels or for each, coarse first; "auto": by BIC

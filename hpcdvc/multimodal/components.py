@@ -74,6 +74,12 @@ class Mixture:
         """(n,) densities at the means of the components, with their weights."""
         return self.weights / (2 * np.pi * np.sqrt(np.linalg.det(self.covariances)))
 
+    def reaches(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 2) first nodes and last + 1, along f and g, that the components reach; see `patches`."""
+        reach = FAR * np.sqrt(self.covariances[:, [0, 1], [0, 1]])
+        first = np.searchsorted(at, self.means - reach)
+        return first, np.searchsorted(at, self.means + reach, side="right")
+
     def patches(self, at: np.ndarray) -> Iterator["Patch"]:
         """The components on a grid, each as far as it reaches.
 
@@ -81,9 +87,7 @@ class Mixture:
         ----------
         at : (n,) nodes of the grid along f and along g, bins, evenly spaced
         """
-        reach = FAR * np.sqrt(self.covariances[:, [0, 1], [0, 1]])
-        first = np.searchsorted(at, self.means - reach)
-        stop = np.searchsorted(at, self.means + reach, side="right")
+        first, stop = self.reaches(at)
         for k, (height, precision) in enumerate(zip(self.heights(), self.precisions(), strict=True)):
             box = tuple(slice(i, j) for i, j in zip(first[k], stop[k], strict=True))
             d1, d2 = at[box[0], None] - self.means[k, 0], at[box[1]] - self.means[k, 1]

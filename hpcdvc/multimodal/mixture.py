@@ -9,9 +9,12 @@ from itertools import combinations
 
 import numpy as np
 
+from hpcdvc.kernels.multimodal import expect
+from hpcdvc.kernels.records import dtype
 from hpcdvc.multimodal.components import MOST_PHASES, SEGMENT, Mixture, Patch
 from hpcdvc.multimodal.peaks import find_peaks, smoothed, start_of
 
+COMPONENT, SHARE = dtype("modal_component"), dtype("modal_share")
 #: Part of the voxels that a fit begins with in boundaries.
 IN_BOUNDARIES = 0.3
 #: Least standard deviation, bins: a phase whose voxels are all of one bin is one of that width.
@@ -160,33 +163,45 @@ class _Fit:
         kept, near = list(range(len(self.peaks[:n]))), self._near(n)
         while True:
             found = even(self.peaks[kept], self.widths[kept])
+            shaping = np.ascontiguousarray(near[kept])
             for _ in range(iterations):
-                patches, whole = density_of(found, len(self.at))
-                found = self._maximise(found, patches, self.parts / whole, [near[k] for k in kept])
+                found = _maximised(found, self._shares(found, shaping))
             surplus = surplus_of(found)
             if surplus is None:
                 return found, kept
             del kept[surplus]
 
-    def _near(self, n: int) -> list[np.ndarray]:
+    def _near(self, n: int) -> np.ndarray:
         """For each of the highest n peaks the bins that shape its phase: in reach, not at a peak that is none."""
         f, g = self.at[:, None], self.at
         away = np.array([np.hypot(f - peak[0], g - peak[1]) for peak in self.peaks])
         high = self.heights[n:] >= RIVAL * self.heights[:n].min()
         others = away[n:][high].min(axis=0, initial=np.inf)
         near = away[:n] <= self.reaches[:n, None, None]
-        return list(near & (away[:n] <= others))
+        return (near & (away[:n] <= others)).view(np.uint8)
 
-    def _maximise(self, mixture: Mixture, patches: list[Patch], ratio: np.ndarray, near: list) -> Mixture:
-        """The next mixture, from the part of each bin that each component has."""
-        n = mixture.n_phases
-        shares = [patch.density * ratio[patch.box] for patch in patches]
-        means, widths = mixture.means[:n].copy(), mixture.covariances[:n].copy()
-        for k, (patch, share) in enumerate(zip(patches[:n], shares[:n], strict=True)):
-            share = share * near[k][patch.box]
-            if share.sum() > LEAST_BACKGROUND * LEAST_PHASE:
-                means[k], widths[k] = _moments(self.at[patch.box[0], None], self.at[patch.box[1]], share)
-        return reweighted(mixture, np.array([share.sum() for share in shares]), means, at_least(widths, NARROWEST))
+    def _shares(self, mixture: Mixture, near: np.ndarray) -> np.ndarray:
+        """The part of the histogram that each component has: "modal_share" records."""
+        components = np.zeros(len(mixture.weights), COMPONENT)
+        components["mean"], components["height"] = mixture.means, mixture.heights()
+        components["precision"] = mixture.precisions()[:, [0, 0, 1], [0, 1, 1]]
+        components["first"], components["stop"] = mixture.reaches(self.at)
+        shares = np.zeros(len(components), SHARE)
+        expect(components, self.parts, near, mixture.background / self.parts.size, shares)
+        return shares
+
+
+def _maximised(mixture: Mixture, shares: np.ndarray) -> Mixture:
+    """The next mixture, from the part of the histogram that each component has."""
+    n = mixture.n_phases
+    means, widths = mixture.means[:n].copy(), mixture.covariances[:n].copy()
+    enough = shares["near"][:n] > LEAST_BACKGROUND * LEAST_PHASE
+    of_phases = shares[:n][enough]
+    moved = of_phases["first"] / of_phases["near"][:, None]
+    second = np.stack([of_phases["second"][:, 0], of_phases["mixed"], of_phases["second"][:, 1]], axis=1)
+    means[enough] += moved
+    widths[enough] = (second / of_phases["near"][:, None])[:, [[0, 1], [1, 2]]] - moved[:, :, None] * moved[:, None]
+    return reweighted(mixture, shares["weight"], means, at_least(widths, NARROWEST))
 
 
 def even(means: np.ndarray, covariances: np.ndarray) -> Mixture:
@@ -223,15 +238,6 @@ def reweighted(mixture: Mixture, weights: np.ndarray, means: np.ndarray, covaria
     weights = np.concatenate([weights[:n], boundaries[kept].ravel()])
     background = max(1 - weights.sum(), LEAST_BACKGROUND)
     return Mixture.of(weights * (1 - background) / weights.sum(), means, covariances, mixture.pairs[kept], background)
-
-
-def _moments(f: np.ndarray, g: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance of a part of a histogram."""
-    share = share / share.sum()
-    mean = np.array([(share * f).sum(), (share * g).sum()])
-    d1, d2 = f - mean[0], g - mean[1]
-    mixed = (share * d1 * d2).sum()
-    return mean, np.array([[(share * d1**2).sum(), mixed], [mixed, (share * d2**2).sum()]])
 
 
 def at_least(covariances: np.ndarray, narrowest: float) -> np.ndarray:

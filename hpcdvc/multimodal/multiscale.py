@@ -177,7 +177,8 @@ class _Way:
         settings, end = self.settings, pair.histogram(state.phi)
         mixture = self.team.agree(lambda: mixture_of(end, settings, n_phases))
         objective = self.team.agree(lambda: objective_of(mixture, settings))
-        starts = [pair.histogram(to_level(at, level)) for at in (self.start, np.eye(4))]
+        starts = [pair.histogram(to_level(self.start, level))]
+        starts += [] if (self.start == np.eye(4)).all() else [pair.histogram(to_level(np.eye(4), level))]
         status = verdict(pair, state, end, starts, level.factor == self.last)
         sums, variance = sums_and_variance(pair, state.phi, objective, unknowns)
         if status == Status.CONVERGED and (

@@ -19,7 +19,7 @@ from hpcdvc.registration.pair import total_of
 SUMS = dtype("modal_sums")
 #: Blocks that there are about, and the least and the largest length of one along z and y; along x it is twice as long.
 BLOCKS, SHORTEST, LONGEST = 64, 16, 64
-#: One block of so many stands for all, where that will do and there are enough of them.
+#: One block of so many, no thicker than the least length, stands for all, where that will do and there are enough.
 SAMPLE, LEAST_BLOCKS = 4, 32
 
 
@@ -55,10 +55,10 @@ class ModalPair:
 
     im1(x) shows what im2(F (x - centre) + centre + t) shows. Grey values are taken as bins: 0 is the lowest of the
     range of an image, bins - 1 the highest; f is im1, g is im2 there. Both are smoothed a little, so that sharp edges
-    do not bias Phi: g is the cubic B-spline whose coefficients are the grey values, f is im1 filtered by [1 4 1] / 6
-    along each axis, which is the same at whole voxels. What lies beyond the ranges is clipped; beyond that of im2 it
-    says nothing of the motion. Voxels of im1 count inside the margin, where its mask is not 0, where it and its direct
-    neighbours are finite, and where im2 has grey values.
+    do not bias Phi: g is the quadratic B-spline whose coefficients are the grey values, f is im1 filtered by
+    [1 6 1] / 8 along each axis, which is the same at whole voxels. What lies beyond the ranges is clipped; beyond that
+    of im2 it says nothing of the motion. Voxels of im1 count inside the margin, where its mask is not 0, where it and
+    its direct neighbours are finite, and where im2 has grey values.
 
     Parameters
     ----------
@@ -171,13 +171,18 @@ def _blocks(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n, 2, 3) first and last + 1 voxel of the blocks between two corners, Z slowest; those of the sample, or all."""
     sides = np.maximum(high - low, 0)
     length = (sides.prod() / BLOCKS) ** (1 / max(np.count_nonzero(sides > 1), 1))
-    length = int(np.clip(length // SHORTEST, 1, LONGEST // SHORTEST)) * SHORTEST
+    length = int(np.clip(np.round(length) // SHORTEST, 1, LONGEST // SHORTEST)) * SHORTEST
     sizes = np.array((length, length, 2 * length))
     places = np.moveaxis(np.indices(-(-sides // sizes)), 0, -1).reshape(-1, 3)
     firsts = low + places * sizes
     blocks = np.ascontiguousarray(np.stack([firsts, np.minimum(firsts + sizes, high)], axis=1))
-    spread = places @ (1, 3, 1) % SAMPLE == 0  # in all directions
-    return blocks, blocks[spread] if len(blocks) >= LEAST_BLOCKS else blocks
+    if len(blocks) < LEAST_BLOCKS:
+        return blocks, blocks
+    sample = blocks[places @ (1, 3, 1) % SAMPLE == 0]  # spread in all directions
+    surplus = np.maximum(sample[:, 1, 0] - sample[:, 0, 0] - SHORTEST, 0)
+    sample[:, 0, 0] += surplus // 2
+    sample[:, 1, 0] -= surplus - surplus // 2
+    return blocks, sample
 
 
 def explained(moments: np.ndarray) -> float:

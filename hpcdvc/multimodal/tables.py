@@ -19,7 +19,8 @@ FLAT = 1e-6
 class Tables:
     """log p(f, g), and its first and second derivative along g.
 
-    Node i of n along an axis stands for the bin value i (bins - 1) / (n - 1); values between nodes are linear.
+    Node i of n along an axis stands for the bin value i (bins - 1) / (n - 1). im1, which stays as it is, is
+    taken at the nearest node; between two of im2 values are linear.
 
     Attributes
     ----------

@@ -18,6 +18,8 @@ from hpcdvc.multimodal.pair import ModalPair, ModalSums
 NEARBY, LEAST_CURVATURE = 0.1, 1e-3
 #: Displacements at which im1 must pull back what was displaced, voxels, with how many standard deviations at least.
 BESIDE, LEAST_PULLS = (0.75, 1.5), (5.0, 0.0)
+#: How many more on a sample of the blocks are enough.
+CLEAR = 3.0
 #: Places in im1 along an axis at which the draw of the interpolation is looked at.
 PLACES = 24
 
@@ -71,17 +73,24 @@ def is_held(pair: ModalPair, phi: np.ndarray, objective: Objective, sums: ModalS
     axes = [axis for axis, n in enumerate(pair.shape) if n > 1]
     moves = [4 * axis + 3 for axis in axes]
     normal = sums.matrix[np.ix_(moves, moves)]
-    size = _scatter(sums, unknowns, unknowns.T @ sums.matrix @ unknowns)
-    for axis in np.linalg.eigh(normal)[1].T:
-        for distance, least in zip(BESIDE, LEAST_PULLS, strict=True):
-            pull = 0.0
-            for way in (-1, 1):
-                there = phi.copy()
-                there[:, 3] += way * distance * phi[:, axes] @ axis
-                pull -= way * (pair.sums(there, objective).right[moves] @ axis)
-            if not pull > least * np.sqrt(2 * size * (axis @ normal @ axis)):
-                return False
-    return True
+    size = 2 * _scatter(sums, unknowns, unknowns.T @ sums.matrix @ unknowns)
+
+    def pull(axis: np.ndarray, distance: float, sampled: bool) -> float:
+        """In standard deviations."""
+        found, voxels = 0.0, 0
+        for way in (-1, 1):
+            there = phi.copy()
+            there[:, 3] += way * distance * phi[:, axes] @ axis
+            displaced = pair.sums(there, objective, sampled)
+            found, voxels = found - way * (displaced.right[moves] @ axis), voxels + displaced.count / 2
+        part = voxels / sums.count if sampled else 1.0
+        return found / np.sqrt(size * (axis @ normal @ axis) * max(part, 1e-9))
+
+    return all(
+        pull(axis, distance, True) > least + CLEAR or pull(axis, distance, False) > least
+        for axis in np.linalg.eigh(normal)[1].T
+        for distance, least in zip(BESIDE, LEAST_PULLS, strict=True)
+    )
 
 
 def _scatter(sums: ModalSums, unknowns: np.ndarray, normal: np.ndarray) -> float:
@@ -118,9 +127,10 @@ def _draw(pair: ModalPair, phi: np.ndarray) -> np.ndarray:
     """(12,) mean over voxels of what white noise in im2 adds to r: correlation of its value and its slope."""
     axes = [np.linspace(0, n - 1, min(n, PLACES)).round() for n in pair.shape]
     at = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) - pair.centre
-    u = (at @ phi[:, :3].T + phi[:, 3] + pair.centre) % 1
-    value = np.stack([(1 - u) ** 3, 3 * u**3 - 6 * u**2 + 4, -3 * u**3 + 3 * u**2 + 3 * u + 1, u**3]) / 6
-    slope = np.stack([-((1 - u) ** 2), 3 * u**2 - 4 * u, -3 * u**2 + 2 * u + 1, u**2]) / 2
+    u = at @ phi[:, :3].T + phi[:, 3] + pair.centre
+    t = u - np.floor(u + 0.5)
+    value = np.stack([(0.5 - t) ** 2 / 2, 0.75 - t**2, (0.5 + t) ** 2 / 2])
+    slope = np.stack([t - 0.5, -2 * t, t + 0.5])
     ratio = (value * slope).sum(axis=0) / (value**2).sum(axis=0)
     moved = np.column_stack([at, np.ones(len(at))])
     of_im2 = np.einsum("ni,nj->ij", ratio, moved) / len(at)

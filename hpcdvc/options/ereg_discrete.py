@@ -1,8 +1,9 @@
 """Options of hpcdvc-ereg-discrete."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from hpcdvc.options.common import ImagePair, Messages, PhiFile, Place, Processes
+from hpcdvc.options.common import Messages, PhiFile, Place, Processes, Slices
 from hpcdvc.options.ddic import ParticleIterations, ParticleVoxels
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
@@ -17,10 +18,10 @@ DESCRIPTION = (
 
 
 @option_group
-class LabelledPair(ImagePair):
+class LabelledPair(Slices):
     """Reference image, its labels, and the deformed image."""
 
-    differently = {"im2": {"help": "deformed image"}}
+    group: ClassVar[str] = "images"
 
     im1: str = option(
         REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"

@@ -1,6 +1,7 @@
 """Where a page is to be found: the port or the socket, what is printed about it, the browser of this machine."""
 
 import getpass
+import ipaddress
 import logging
 import os
 import shlex
@@ -53,6 +54,7 @@ class Place:
                 self.path = folder / "page.sock"
                 self.sockets, self.port = [bind_unix_socket(str(self.path), mode=0o600)], TUNNEL
             else:
+                _refuse_all_addresses(options.bind)
                 self.sockets = bind_sockets(options.port, options.bind, backlog=16)
                 self.port = self.sockets[0].getsockname()[1]
         except (OSError, OverflowError) as error:
@@ -101,6 +103,13 @@ class Place:
         folder = tempfile.mkdtemp(prefix="hpcdvc-", dir=parent)
         self._folders.append(folder)
         return Path(folder)
+
+
+def _refuse_all_addresses(bind: str) -> None:
+    """0, *, ::0 ... are names of all addresses of this machine."""
+    found = {about[4][0] for about in socket.getaddrinfo(bind, 0, flags=socket.AI_PASSIVE)}
+    if any(ipaddress.ip_address(address).is_unspecified for address in found):
+        raise UserError(f"--bind {bind}: name one address of this machine, not all of them")
 
 
 def _user() -> str:

@@ -35,6 +35,7 @@ class Picture:
 
 
 def empty_figure(rows: int, columns: int, high: float = 3.1) -> tuple["Figure", np.ndarray]:
+    """A figure of some rows and columns of axes, each `high` inches."""
     from matplotlib.figure import Figure
 
     width, height = 3.4 * columns + 0.9, high * rows + 0.5
@@ -44,6 +45,7 @@ def empty_figure(rows: int, columns: int, high: float = 3.1) -> tuple["Figure", 
 
 
 def picture_of(name: str, caption: str, figure: "Figure") -> Picture:
+    """The picture that a figure makes, always the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=DPI, format="png", metadata={"Software": None})
     return Picture(name, caption, buffer.getvalue())

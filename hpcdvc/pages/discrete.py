@@ -72,6 +72,7 @@ class DiscretePage(EregPage):
         self.failure: Exception | None = None
         self._changed, self._unsaved = np.empty(0, np.int64), False
         self._accept_after: tuple | None = None
+        self._found: tuple[LabelState, LabelOutcome] | None = None
         self._marks: dict[str, np.ndarray] = {}
 
     # what it says
@@ -263,17 +264,20 @@ class DiscretePage(EregPage):
         return int(self.rows.place[self.rows.number(motion.label)])
 
     def _measured(self, motion: LabelState, found: np.ndarray, manual: int, team: TeamOfOne) -> str:
-        """Take a row of hpcdvc-ddic where it has converged, in its turn; a line about it."""
+        """Keep a row of hpcdvc-ddic where it has converged, for the end of the job; a line about it."""
         team.check()  # somebody may have gone on to another label
         claimed = self.rows.claimed_twice(self.rows.number(motion.label), found)
         outcome = outcome_of(motion.label, found, claimed, manual)
-        self.hub.in_turn(lambda: self._take_refined(motion, outcome))
+        self._found = motion, outcome
         return f"label {motion.label} refined: {outcome.said}; Enter or n accepts it"
 
-    def _take_refined(self, motion: LabelState, outcome: LabelOutcome) -> None:
-        if motion is not self.motion:
-            return  # somebody has gone on to another label
-        self._finish(outcome.phi, outcome)
+    def _ended(self, name: str, said: str) -> None:
+        """A job is over; in one turn, so that keys see it running, or what it has found."""
+        self._tell(name, said, False)
+        found, self._found = self._found, None
+        if found is None or found[0] is not self.motion:
+            return  # nothing, or somebody has gone on to another label
+        self._finish(found[1].phi, found[1])
         if self._accept_after:
             self._decide("accept", *self._accept_after)
             self.hub.changed(by_page=False)
@@ -285,7 +289,7 @@ class DiscretePage(EregPage):
         except RunError as error:
             said = str(error)
         finally:
-            self._tell(name, said, False)
+            self.hub.in_turn(lambda: self._ended(name, said))
 
     # what it shows
 

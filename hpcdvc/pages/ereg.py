@@ -146,7 +146,11 @@ class EregPage(Page):
 
     def _do(self, action: dict[str, Any]) -> str | None:
         """Do one action; what it asks for beside a change of the state."""
-        return act(self.motion, action, self._pitch())
+        before = self.motion.matrix.copy()
+        asked = act(self.motion, action, self._pitch())
+        if not self.job["running"] and (self.motion.matrix != before).any():
+            self.job["text"] = ""  # was said of another motion
+        return asked
 
     def _pitch(self) -> float:
         shown = self.images.shown

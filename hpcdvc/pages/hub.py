@@ -13,7 +13,6 @@ from hpcdvc.errors import RunError, UserError
 from hpcdvc.pages.aside import Aside
 from hpcdvc.pages.autosave import Autosave
 from hpcdvc.pages.messages import Message, pack, unpack
-from hpcdvc.pages.page import Page
 
 log = logging.getLogger("hpcdvc")
 
@@ -23,6 +22,18 @@ LAST, STOPPING = 10.0, 4.0
 
 class Stopped(Exception):
     """Raised in work in the background that shall end."""
+
+
+class Shown(Protocol):
+    """What the hub asks of a page; see `hpcdvc.pages.page.Page`."""
+
+    reading: frozenset[str]
+
+    def answer(self, message: dict[str, Any]) -> Any: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def save(self) -> None: ...
 
 
 class Client(Protocol):
@@ -44,7 +55,7 @@ class Hub:
     over : set when the server shall end
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: "Shown") -> None:
         self.page, self.clients, self.writer = page, [], None
         self._loop = asyncio.get_running_loop()
         self._one = ThreadPoolExecutor(1, "page")

@@ -1,4 +1,4 @@
-"""The ranks of a run: who they are, how they agree, what they share, and how work and rows travel between them.
+"""The ranks of a run: who they are, how they agree, what they share, how work and rows travel between them.
 
 The only module that knows MPI. A serial run is a team of one and imports no MPI.
 """
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from hpcdvc.errors import SENTENCES
+from hpcdvc.errors import outcome_of
 from hpcdvc.ranks import launch, tables, terminal
 from hpcdvc.ranks.exchange import Queue, collect, shared_planes
 from hpcdvc.ranks.sharedmem import shared_array
@@ -126,7 +126,7 @@ class Team:
         if self.rank == 0:
             self._deciding = True
             try:
-                value, error = _outcome(function)
+                value, error = outcome_of(function)
             finally:
                 self._deciding = False
         value, remote = tables.broadcast(self, (value, error))
@@ -153,7 +153,7 @@ class Team:
 
         Returns this rank's result. Errors as in `agree`.
         """
-        value, error = _outcome(function)
+        value, error = outcome_of(function)
         failed = self.max(0 if error is None else self.size - self.rank)
         if failed:
             root = self.size - failed
@@ -293,10 +293,3 @@ class Team:
             return 0, 0
         handle = ctypes.string_at(MPI._addressof(self.comm), MPI._sizeof(self.comm))
         return ctypes.cast(function, ctypes.c_void_p).value or 0, int.from_bytes(handle, sys.byteorder)
-
-
-def _outcome(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
-    try:
-        return function(), None
-    except (*SENTENCES, SystemExit) as error:
-        return None, error

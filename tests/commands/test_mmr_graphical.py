@@ -141,7 +141,7 @@ def test_file_is_written_though_nobody_came(here):
     pytest.importorskip("tornado")
     line = [sys.executable, BIN / "hpcdvc-mmr-graphical", *PAIR, *PLACE, "-pf", "start.tsv", "--no-browser"]
     with Served(line, env={"XDG_CACHE_HOME": str(here / "cache")}, cwd=here) as served:
-        code, _ = served.end(signal.SIGTERM)
+        code, _ = served.end(signal.SIGTERM, 60)
     assert code == 0
     assert np.abs(np.array(json.loads(Path(FILE).read_text())["Phi"])[:3, 3] - FIELD.shift).max() < 1e-6
     assert batch("-pf", "start.tsv") == 0 and read_phases(FILE).mixture.n_phases == 2

@@ -145,6 +145,22 @@ def limited(cluster, here):
     return words, facts, log_of(here, job)
 
 
+@pytest.mark.parametrize(("help_text", "resumed"), [("--resume  go on", " --resume"), ("-q  quiet", "")])
+def test_next_start_of_what_cannot_resume(tmp_path, help_text, resumed):
+    """The option is given to commands that know it only. No cluster is needed."""
+    job, command, scontrol = (tmp_path / name for name in ("hpcdvc-x.sbatch", "bin/hpcdvc-x", "scontrol"))
+    command.parent.mkdir()
+    job.symlink_to(JOB_FILE.resolve())
+    command.write_text(f'#!/bin/sh\n[ "$1" = --help ] && echo "{help_text}" || echo "given: $*"\n')
+    scontrol.write_text(f"#!/bin/sh\necho '   Command={job}'\n")
+    for path in (command, scontrol):
+        path.chmod(0o700)
+    places = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HPCDVC_VENV": str(tmp_path), "HPCDVC_LAUNCHER": "env"}
+    environment = places | {"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": "1"}
+    ended = subprocess.run(["bash", job, "im1.tif"], env=environment, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 0 and f"given: im1.tif{resumed}\n" in ended.stdout, ended
+
+
 @pytest.mark.slow
 def test_time_limit(limited):
     """The signal before the limit, which SLURM sends after 5 to 35 s, ends a start; the next one goes on."""

@@ -13,7 +13,7 @@ from reg_cases import FIELD, FLAT_FIELD, pair_of
 from synthetic import rotation
 
 from hpcdvc.kernels import supported
-from hpcdvc.multimodal.pair import ModalPair, explained
+from hpcdvc.multimodal.pair import ModalPair, _blocks, explained
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.levels import Level
 
@@ -272,6 +272,23 @@ def test_sample_of_the_blocks(dimensions):
     assert (pair.sums(phi, TABLES, sampled=True).histogram == pair.histogram(phi, sampled=True)).all()
     few = make(one, two, (0, 80, 100) if dimensions == 2 else (18, 50, 60))
     assert few.sums(phi, TABLES, sampled=True).count == few.sums(phi, TABLES).count
+
+
+def test_sample_of_large_images_is_thin():
+    """Blocks grow with the image, those of the sample in their plane only, and lie in the middle of theirs."""
+    blocks, sample = _blocks(np.zeros(3, int), np.array([257, 256, 256]))
+    assert 32 <= len(blocks) <= 64
+    assert np.diff(blocks, axis=1).prod(axis=2).sum() == 257 * 256**2
+    depths = np.diff(sample[:, :, 0], axis=1).ravel()
+    assert set(depths) == {1, 16}
+    for low, high in sample[depths == 16]:
+        (around,) = [b for b in blocks if (b[0] <= low).all() and (high <= b[1]).all()]
+        assert (low - around[0] == around[1] - high).all()
+
+
+def test_blocks_fill_images_of_whole_ones():
+    """A cube of 128 voxels is 32 blocks, not hundreds because of the rounding of a root."""
+    assert len(_blocks(np.zeros(3, int), np.full(3, 128))[0]) == 32
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])

@@ -146,7 +146,7 @@ def test_small_images_that_match_by_chance(seed):
     assert result.return_status != Status.CONVERGED
 
 
-@pytest.mark.parametrize("seed", [205, 226, 227])
+@pytest.mark.parametrize("seed", [201, 212, 227])
 def test_smooth_noise_that_fits_by_chance(seed):
     """A few blobs fit others as well as two thirds of the variance, and phi settles there: nothing holds it."""
     rng, inner = np.random.default_rng(seed), (slice(20, 48),) * 3

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from discrete_cases import COUNT, SPOILED, save_scene, scene, spoiled, truth
 from running import BIN
+from test_ereg_in_browser import CONTRASTS
 
 from hpcdvc.output.tsv import read_tsv
 
@@ -136,6 +137,23 @@ def test_contour_mask_and_keys(shown, tmp_path):
         shown.wait(DRAWN)
         assert len([way for way, _ in shown.frames() if way == "received"]) > frames, key
     shown.screenshot(tmp_path / "label.png")
+    shown.click("#identity")
+    assert "Now: none." in shown.wait_text("#about", "Now: n")
+
+
+def test_text_stands_out(shown):
+    found = shown.evaluate(CONTRASTS)
+    assert len(found) > 100
+    assert [one for one in found if one["ratio"] < one["least"]] == []
+
+
+@pytest.mark.parametrize("width", [390, 900])
+def test_narrow_window(shown, width):
+    """List, views and controls one below the other."""
+    with shown.sized(width):
+        shown.wait(f"document.documentElement.scrollWidth <= {width}")
+        assert shown.least_width(".view canvas") > min(300, width / 3)
+        assert shown.least_width("#labels, #panel") > 0.9 * width
 
 
 def test_three_are_repaired_by_keys_and_outlive_a_kill(browser, served, folder):

@@ -73,6 +73,18 @@ def choose(page: DiscretePage, label: int) -> dict:
     return act(page, {"do": "label", "label": label})
 
 
+def test_enter_while_a_refinement_ends_accepts_it(page):
+    """What was found waits for its turn, in which the key comes first."""
+    late = []
+    page.hub.in_turn = late.append
+    act(page, "Enter")
+    assert act(page, "Enter")["label"]["number"] == BAD[0]
+    for call in late:
+        call()
+    assert page.state()["counts"]["accept"] == 1 and page.state()["label"]["number"] == BAD[1]
+    assert f"label {BAD[0]}: accepted" in page.job["text"]
+
+
 def test_begins_with_the_first_bad_label_from_its_neighbours(page):
     state = page.state()
     assert (state["label"]["number"], state["label"]["how"]) == (BAD[0], "neighbours")

@@ -42,6 +42,8 @@ CONTRASTS = """(() => {
     const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
     const text = own || e.matches("input, textarea");
     if (text) found.push({ name, ratio: ratio(luminance(numbers(style.color)), behind(e)), least: 4.5 });
+    const hint = e.placeholder && !e.value && getComputedStyle(e, "::placeholder").color;
+    if (hint) found.push({ name, ratio: ratio(luminance(numbers(hint)), behind(e)), least: 4.5 });
     if (e.matches("button, select, textarea, input[type=number]"))
       found.push({ name, ratio: ratio(luminance(numbers(style.borderColor)), behind(e.parentElement)), least: 3 });
   }
@@ -113,6 +115,7 @@ def test_keyboard_alone_leads_to_the_motion(shown, folder, tmp_path):
     shown.screenshot(tmp_path / "refined.png")
     shown.key("z", "Control")
     assert (table(folder, lambda phi: phi[0, 1] == 0) == by_hand).all()
+    shown.wait("document.getElementById('said').textContent === ''")  # it is refined no more
     shown.key("y", "Control")
     assert (table(folder, lambda phi: phi[0, 1] != 0) == found).all()
 
@@ -262,6 +265,13 @@ def test_text_stands_out(shown):
     found = shown.evaluate(CONTRASTS)
     assert len(found) > 40
     assert [one for one in found if one["ratio"] < one["least"]] == []
+
+
+def test_narrow_window(shown):
+    """All is there, one below the other, as wide as the window."""
+    with shown.sized(390):
+        shown.wait("document.documentElement.scrollWidth <= 390")
+        assert shown.least_width(".view canvas, #plot, #panel") > 300
 
 
 def test_landmarks_by_keys(shown, folder):

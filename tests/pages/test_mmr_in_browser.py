@@ -164,6 +164,9 @@ def test_clicks_lead_to_what_the_command_finds(shown, folder, monkeypatch, tmp_p
     shown.open("result")
     browser.wait("mmr.slices.result.views.get(1).planes.phase", LIMIT)
     assert {0, 1, 2} >= set(browser.evaluate("[...new Set(mmr.slices.result.views.get(1).planes.phase)]")) >= {1, 2}
+    assert browser.text("#line") == "hpcdvc-mmr im1.tif im2.tif --phases out/P-phases.json"
+    words = "[...document.querySelectorAll('#line .word')].map((word) => word.getClientRects().length)"
+    assert browser.evaluate(words) == [1] * 5  # each on one line
     told = shown.run()
     assert told["return_status"] == 2 and "converged" in browser.text("#found")
     browser.screenshot(tmp_path / "result.png")
@@ -206,6 +209,16 @@ def test_keyboard_alone(browser, folder):
         browser.wait("mmr.state.picked.peaks === null && !mmr.state.found.now", LIMIT)
         shown.keys("Control+z")
         browser.wait("mmr.state.picked.peaks !== null && mmr.joint.fresh", LIMIT)
+
+
+def test_narrow_window(shown):
+    """All is there, one below the other, as wide as the window."""
+    browser = shown.browser
+    with browser.sized(390):
+        for tab in ("align", "crop", "peaks", "phases", "result"):
+            browser.click(f"#tab-{tab}")
+            browser.wait(f"document.body.dataset.tab === '{tab}' && document.documentElement.scrollWidth <= 390")
+            assert browser.least_width(f"#{tab} canvas") > 300
 
 
 def test_real_pair(browser, shared, tmp_path, monkeypatch):

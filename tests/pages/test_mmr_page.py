@@ -1,14 +1,14 @@
-"""The page of hpcdvc-mmr-graphical as its server sees it: box, joint histogram, peaks, phases, file; no browser."""
+"""The page of hpcdvc-mmr-graphical as its server sees it: box, joint histogram, peaks, phases; no browser."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import tifffile
-from mmr_cases import FIELD, MIDDLE, SHAPE, images
+from mmr_cases import MIDDLE, SHAPE, images
+from mmr_page import BOX, TRUTH, act, joint, new_state, page_in
+from one_thread import OneThread
 from reg_ends import play_command
-from test_ereg_page import OneThread, act
 
 from hpcdvc.cli import main
 from hpcdvc.errors import UserError
@@ -20,36 +20,18 @@ from hpcdvc.output.hdf5 import read_field
 from hpcdvc.pages import mmr_joint
 from hpcdvc.pages.ereg_images import PairOfImages
 from hpcdvc.pages.mmr import MmrPage, ratio
-from hpcdvc.pages.mmr_files import MmrKept, state_of
+from hpcdvc.pages.mmr_files import state_of
 from hpcdvc.pages.mmr_joint import Joint, Search
 from hpcdvc.pages.mmr_slices import RESIDUAL, phase_and_residual
-from hpcdvc.pages.mmr_state import MmrState, Picked, inside_box, whole_box
+from hpcdvc.pages.mmr_state import MmrState, inside_box, whole_box
 from hpcdvc.ranks.team import Team
 from hpcdvc.registration.levels import Level
-
-BOX = ((4, 36), (5, 41), (3, 39))
-TRUTH = np.eye(4)
-TRUTH[:3] = FIELD.phi(MIDDLE[None])[0]
-
-
-def new_state(**picked) -> MmrState:
-    return MmrState(SHAPE, picked=Picked(BOX, bins=64, **picked))
 
 
 @pytest.fixture
 def page(tmp_path, monkeypatch):
-    """A page whose images are there, and the joint histogram with its phases."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name, image in zip(("im1.tif", "im2.tif"), images(), strict=True):
-        tifffile.imwrite(tmp_path / name, image, photometric="minisblack")
-    pair = PairOfImages(*(describe(str(tmp_path / name)) for name in ("im1.tif", "im2.tif")), alike=False)
-    made = MmrPage(pair, new_state(), MmrKept(str(tmp_path / "P-phases"), {"im1": "one"}), ["line"], Search())
-    made.begin(OneThread(made))
-    return made
-
-
-def joint(page: MmrPage) -> dict:
-    return page.answer({"type": "joint"}).content
+    return page_in(tmp_path)
 
 
 def test_histogram_is_that_of_the_registration(page, monkeypatch):
@@ -102,8 +84,10 @@ def test_a_peak_that_is_not_there_but_not_far():
     """Phases without weights would be none that can be kept: what was picked could not be saved any more."""
     histogram = np.zeros((64, 64), np.int64)
     histogram[20, 20] = 1000
+    state = new_state()
+    state.set_peaks([(28.0, 20.0, 1.0)])
     with pytest.raises(UserError, match="too few voxels"):
-        mmr_joint.fit(Joint((), (), histogram), new_state(peaks=((28.0, 20.0, 1.0),)), Search())
+        mmr_joint.fit(Joint((), (), histogram), state, Search())
 
 
 def test_undo_goes_through_all_in_turn():
@@ -271,58 +255,3 @@ def test_refine_and_cancel(page):
     page.hub.checks = 3
     act(page, {"do": "run"}, n=5)
     assert page.motion.found is None and page.job["text"] == "registration: ended, nothing has changed"
-
-
-def test_file_before_there_are_phases(page, tmp_path):
-    """It goes on, too; the batch command says what is missing."""
-    page.phases = None
-    page.motion.move(np.array([0.0, 2, 0]))
-    page.save()
-    state = state_of(page.kept.earlier(), "f", MmrState(SHAPE))
-    assert state.phi[1][3] == 2 and state.picked == page.motion.picked
-    with pytest.raises(UserError, match="phases must be a list that is not empty"):
-        read_phases(tmp_path / "P-phases.json")
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        {"peaks": 3},
-        {"peaks": [[1, 2]]},
-        {"ranges": [[1]]},
-        {"point": ["a", 1, 2]},
-        {"found": {"Phi": 1}},
-        {"n_phases": []},
-    ],
-)
-def test_damaged_file(page, tmp_path, damage):
-    page.save()
-    values = json.loads((tmp_path / "P-phases.json").read_text())
-    values["page"].update(damage)
-    (tmp_path / "P-phases.json").write_text(json.dumps(values))
-    with pytest.raises(UserError, match="^f: (what the page has kept there is damaged|grey values|phases)"):
-        state_of(page.kept.earlier(), "f", MmrState(SHAPE))
-
-
-def test_phases_of_another_program(page, tmp_path):
-    """Without boundaries: the phases stay, the boundaries are fitted; until a peak is touched."""
-    page.save()
-    given = replace(read_phases(tmp_path / "P-phases.json"), complete=False, page=None)
-    state = state_of(given, "f", MmrState(SHAPE))
-    again = MmrPage(page.images, state, page.kept, [], Search(), phases=given)
-    assert "background" not in json.loads(phases_text(again._phases(state)))
-    again.begin(OneThread(again))
-    mixture = again.phases.mixture
-    assert (mixture.means[:2] == given.mixture.means[:2]).all() and len(mixture.pairs) == 1
-    assert again._phases(state).complete
-    act(again, {"do": "move-peak", "number": 0, "by": [2, 0]}, n=1)
-    joint(again)
-    assert (again.phases.mixture.means[0] != given.mixture.means[0]).all()
-
-
-def test_file_of_others(page):
-    page.save()
-    with pytest.raises(UserError, match="of other images or another start"):
-        replace(page.kept, made_from={"im1": "two"}).earlier()
-    with pytest.raises(UserError, match="of other images or another start"):
-        replace(page.kept, start=TRUTH.tolist()).earlier()

@@ -266,6 +266,12 @@ def test_options():
             Options(**wrong)
 
 
+@pytest.mark.parametrize("name", ["0", "0.0", "0x0", "*", "::0"])
+def test_no_name_of_all_addresses_is_taken(name):
+    with pytest.raises(UserError, match="name one address"):
+        Place(Options(bind=name))
+
+
 def test_bind_warns(caplog):
     port, (address, *_) = lines(Options(bind="127.0.0.2"))
     assert address.startswith("http://127.0.0.2:")

@@ -305,10 +305,7 @@ def test_reading_is_all(shown, served):
 
 def test_narrow_window(shown, tmp_path):
     """All is there, one below the other, as wide as the window."""
-    shown.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
-    try:
+    with shown.sized(390):
         shown.wait("document.documentElement.scrollWidth <= 390")
-        assert shown.evaluate("document.querySelector('.view canvas').clientWidth") > 300
+        assert shown.least_width(".view canvas") > 300
         shown.screenshot(tmp_path / "narrow.png")
-    finally:
-        shown.call("Emulation.clearDeviceMetricsOverride")

@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +259,20 @@ class Browser:
         self.call(
             "Network.emulateNetworkConditions", offline=off, latency=0, downloadThroughput=-1, uploadThroughput=-1
         )
+
+    @contextmanager
+    def sized(self, width: int, height: int = 800) -> Iterator[None]:
+        """As in a window, or on a telephone, of another size."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=True)
+        try:
+            yield
+        finally:
+            self.call("Emulation.clearDeviceMetricsOverride")
+
+    def least_width(self, selector: str) -> int:
+        """Width in pixels of the narrowest of the elements that are shown."""
+        shown = f"[...document.querySelectorAll({json.dumps(selector)})].filter((e) => e.checkVisibility())"
+        return self.evaluate(f"Math.min(...{shown}.map((e) => e.clientWidth))")
 
     def screenshot(self, path: str | Path) -> None:
         """A picture of the window, PNG."""

@@ -1,15 +1,16 @@
 """Two images of other modalities in plain numpy, float64: the slow twin that hpcdvc.multimodal.pair is compared with.
 
-im2 is the cubic B-spline of its grey values, im1 is smoothed as that is at voxels. Made to be read, not to be fast.
+im2 is the quadratic B-spline of its grey values, im1 is smoothed as that is at voxels. Made to be read, not to be fast.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from reference_registration import B_SPLINE
 from reference_totals import CROSS, good_cells
 from scipy import ndimage
 
+#: Weights of the three taps of the quadratic B-spline by powers of the distance from the nearest voxel.
+B_SPLINE = np.array([[1 / 8, -1 / 2, 1 / 2], [3 / 4, 0, -1], [1 / 8, 1 / 2, 1 / 2]])
 #: Voxels that images go on for, past their ends, as f(-i) = 2 f(0) - f(i).
 PAD = 3
 
@@ -81,9 +82,10 @@ class Modal:
         return found
 
     def look_up(self, table: np.ndarray, ok: np.ndarray) -> np.ndarray:
-        """Linear between the nodes."""
+        """At the nearest node of f, linear between those of g."""
         scale = (len(table) - 1) / (self.bins - 1)
         at = [np.clip(v[ok], 0, self.bins - 1) * scale for v in (self.f, self.g)]
+        at[0] = np.floor(at[0] + 0.5)
         return ndimage.map_coordinates(table, at, order=1, mode="nearest")
 
     def sums(self, phi: np.ndarray, tables: Tables, chosen: np.ndarray) -> dict:
@@ -153,24 +155,24 @@ def extended(image: np.ndarray) -> np.ndarray:
 
 
 def smoothed(image: np.ndarray) -> np.ndarray:
-    """[1 4 1] / 6 along each axis."""
+    """[1 6 1] / 8 along each axis."""
     result = extended(image)
     for axis in range(3):
-        result = ndimage.correlate1d(result, np.array([1, 4, 1]) / 6, axis=axis)
+        result = ndimage.correlate1d(result, np.array([1, 6, 1]) / 8, axis=axis)
     return result[tuple(slice(PAD, PAD + n) for n in image.shape)]
 
 
 def spline_at(image: np.ndarray, at: np.ndarray, ok: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values and slopes (3, ...) of the cubic B-spline whose coefficients are the grey values; 0 where not ok."""
+    """Values and slopes (3, ...) of the quadratic B-spline whose coefficients are the grey values; 0 where not ok."""
     spline, points = extended(image), at[:, ok] + PAD
     if len(image) == 1:
         points[0] = PAD
-    cell = np.floor(points).astype(int)
-    powers = (points - cell)[:, None] ** np.arange(4)[:, None]
+    cell = np.floor(points + 0.5).astype(int)
+    powers = (points - cell)[:, None] ** np.arange(3)[:, None]
     weights = np.einsum("tp,dpn->dtn", B_SPLINE, powers)
-    slopes = np.einsum("tp,dpn->dtn", B_SPLINE[:, 1:] * [1, 2, 3], powers[:, :-1])
+    slopes = np.einsum("tp,dpn->dtn", B_SPLINE[:, 1:] * [1, 2], powers[:, :-1])
     found = np.zeros((4, points.shape[1]))
-    for tap in np.ndindex((4, 4, 4)):
+    for tap in np.ndindex((3, 3, 3)):
         c = spline[tuple(cell + (np.array(tap) - 1)[:, None])]
         w, d = ([part[axis, k] for axis, k in enumerate(tap)] for part in (weights, slopes))
         found += c * np.array([w[0] * w[1] * w[2], d[0] * w[1] * w[2], w[0] * d[1] * w[2], w[0] * w[1] * d[2]])

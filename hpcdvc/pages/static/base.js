@@ -151,3 +151,9 @@ export class Link {
         return sent;
     }
 }
+
+/** Write a command line into an element: lines end between its words, not at the hyphens of options. */
+export function writeCommand(element, text) {
+  const word = (one) => Object.assign(document.createElement("span"), { className: "word", textContent: one });
+  element.replaceChildren(...text.split(" ").flatMap((one, k) => (k ? [" ", word(one)] : [word(one)])));
+}

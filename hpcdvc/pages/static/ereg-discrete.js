@@ -72,8 +72,9 @@ class DiscretePage extends EregPage {
     if (!label || !this.list) return;
     byId("label").textContent = `label ${label.number}${DECIDED[label.decision] || ""}`;
     const [low, high] = label.box;
+    const now = label.refined ? "refined" : label.how === "identity" ? byId("identity").textContent : label.how;
     byId("about").textContent = `status ${label.status}: ${label.reason}. ${label.volume} voxels, ` +
-      `${high.map((value, axis) => value - low[axis] + 1).join(" x ")}. Now: ${label.refined ? "refined" : label.how}.`;
+      `${high.map((value, axis) => value - low[axis] + 1).join(" x ")}. Now: ${now}.`;
     for (const name of STARTS) {
       byId(name).disabled = !label.guesses.includes(name);
       byId(name).classList.toggle("taken", label.how === name);

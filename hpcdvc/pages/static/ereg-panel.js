@@ -1,5 +1,7 @@
 // The boxes beside the views: they show the state, and say what is typed into them. And the plots.
 
+import { writeCommand } from "./base.js";
+
 const PARTS = [
   ["t", "displacement", 0.1, "voxel", 50],
   ["r", "rotation", 0.1, "degree", 45],
@@ -168,7 +170,8 @@ function nameOf(path) {
 
 function codeItem(text) {
   const item = document.createElement("li");
-  const code = Object.assign(document.createElement("code"), { textContent: text });
+  const code = document.createElement("code");
+  writeCommand(code, text);
   const button = Object.assign(document.createElement("button"), { textContent: "copy" });
   button.addEventListener("click", () => navigator.clipboard && navigator.clipboard.writeText(text));
   item.append(code, " ", button);

@@ -1,5 +1,6 @@
 // The boxes beside slices and joint histogram: they show the state, and say what is typed into them.
 
+import { writeCommand } from "./base.js";
 import { css, phaseColour, short } from "./mmr-joint.js";
 
 const AXES = "ZYX";
@@ -90,7 +91,7 @@ export class Panels {
     if (joint) this.showJoint();
     this.showFound();
     byId("file").textContent = state.table;
-    byId("line").textContent = state.commands[0];
+    writeCommand(byId("line"), state.commands[0]);
     byId("scale").textContent = byId("result-mode").value === "residual" ? "blue to red: -4 to 4 standard deviations" : "";
   }
 

@@ -1,5 +1,6 @@
 // Beside the views: the legend of statuses, the histogram with its brush, and what is known of a point.
 
+import { writeCommand } from "./base.js";
 import { MAPS } from "./colours.js";
 import { savePng } from "./view-png.js";
 import { shown } from "./view-words.js";
@@ -47,7 +48,7 @@ export class Panel {
     const options = step.fields.map((one) => make("option", { value: one.key, textContent: one.unit ? `${one.title}, ${one.unit}` : one.title }));
     options.push(make("option", { value: "returnStatus", textContent: "returnStatus: how the points ended" }));
     byId("field").replaceChildren(...options);
-    byId("command").textContent = step.command;
+    writeCommand(byId("command"), step.command);
     byId("images").textContent = [step.images.filter(Boolean).join(", "), step.labels && `labels ${step.labels}`, step.why]
       .filter(Boolean).join("; ");
     byId("paraview").textContent = state.paths.join(" ");
