@@ -50,7 +50,7 @@ class Kept:
                 facts = json.load(stream)
             state = EregState.of_json(facts["state"])
             same = facts["made_from"] == json.loads(json.dumps(self.made_from))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError):
             return None
         return state if same and (start is None or np.allclose(start, state.start, rtol=1e-8, atol=1e-9)) else None
 

@@ -243,7 +243,7 @@ class EregState:
 
     @classmethod
     def of_json(cls, kept: dict) -> "EregState":
-        """The state that a file has kept; KeyError, TypeError or ValueError where it is none."""
+        """The state that a file has kept; KeyError, TypeError, ValueError or OverflowError where it is none."""
         if kept.pop("version") != VERSION:
             raise ValueError("another version")
         for name in ("past", "future"):
@@ -252,8 +252,25 @@ class EregState:
         state = cls(**kept)
         for phi in (state.phi, *(phi for phi, _ in (*state.past, *state.future))):
             checked_phi(phi, state.dimensions)
+        state._check_shown()
         json.dumps(state.as_json(), allow_nan=False)
         return state
+
+    def _check_shown(self) -> None:
+        """Make sure that what a file says is shown can be; ValueError, TypeError or OverflowError where not."""
+        whole = [*self.shape, self.view, self.tiles, self.finest, self.revision]
+        flags = [self.swapped, self.flicker, self.rigid]
+        if len(self.shape) != 3 or any(type(n) is not int or not 0 <= n < 2**53 for n in whole) or min(self.shape) < 1:
+            raise ValueError("whole numbers")
+        if self.view not in self.views or self.mode not in MODES or self.turning not in TURNINGS or self.finest < 1:
+            raise ValueError("what is shown")
+        if any(type(flag) is not bool for flag in flags) or not (0 <= self.blend <= 1 and 1e-3 <= self.step <= 1e3):
+            raise ValueError("how it is shown")
+        waiting = [] if self.pending is None else [self.pending]
+        for points, shape in ((self.landmarks, (2, 3)), (waiting, (3,)), ([self.point], (3,))):
+            array = np.array(points, float) if points else np.empty((0, *shape))
+            if type(points) is not list or array.shape[1:] != shape or not (np.abs(array) <= 10 * FARTHEST).all():
+                raise ValueError("points")
 
 
 def checked_phi(phi: np.ndarray | list, dimensions: int) -> np.ndarray:

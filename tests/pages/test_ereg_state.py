@@ -239,3 +239,21 @@ def test_a_state_that_is_none_is_not_taken(tmp_path, text):
     facts["state"]["phi"][0][0] = -1
     (tmp_path / "a.json").write_text(json.dumps(facts))
     assert kept.resumed(None) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"view": 4}, {"view": [1]}, {"mode": "x"}, {"turning": "w"}, {"step": None}, {"step": 10**400}, {"blend": -1},
+        {"shape": {}}, {"shape": [0, 5, 5]}, {"revision": "1"}, {"rigid": 1}, {"finest": 0}, {"point": [1, 2]},
+        {"point": [1, 2, None]}, {"pending": []}, {"pending": 3}, {"landmarks": None}, {"landmarks": [[1, 2]]},
+    ],
+)  # fmt: skip
+def test_a_state_that_no_page_can_show_is_not_taken(tmp_path, change):
+    kept = Kept(str(tmp_path / "a"), {})
+    kept.write(keys(EregState(SHAPE), "p", "p", "p"))
+    assert kept.resumed(None) is not None
+    facts = json.loads((tmp_path / "a.json").read_text())
+    facts["state"].update(change)
+    (tmp_path / "a.json").write_text(json.dumps(facts))
+    assert kept.resumed(None) is None
