@@ -24,16 +24,9 @@ _OWN = ("ereg.html", "discrete-list.js", "discrete-views.js", "ereg-discrete.css
 _FILES = {"": "ereg-discrete.html", **{name: name for name in (*SCRIPTS, *_OWN)}}
 #: Keys that are those of this page alone, and what they do.
 KEYS = {
-    "n": "accept",
-    "s": "skip",
-    "x": "reject",
-    "u": "restore",
-    "b": "back",
-    "j": "next",
-    "g": "guess",
-    "k": "mask",
+    "n": "accept", "s": "skip", "x": "reject", "u": "restore", "b": "back", "j": "next", "g": "guess", "k": "mask",
     "c": "centre",
-}
+}  # fmt: skip
 #: What is said of decisions.
 SAID = {"accept": "accepted", "skip": "skipped", "reject": "rejected", "restore": "as it was"}
 #: All that this page is asked for, also without a key.

@@ -31,12 +31,14 @@ COMMON_FILES = ("base.js", "base.css", "icon.svg", "views.js", "views.css", "act
 COMMON = {name: STATIC / name for name in COMMON_FILES}
 #: Kinds of files; what is none of these is not given.
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+#: Signals that end a page; the last one is that of a job whose time is nearly over.
+ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 #: Seconds between two pings, which find out that a tunnel was cut, and that the answer may take.
 PING = 15.0
 
 
 def serve(page: Page, options: Served) -> None:
-    """Show a page until SIGTERM, SIGINT or SIGHUP comes, or nobody looks for `options.idle_timeout` minutes; then save.
+    """Show a page until a signal of `ENDS` comes, or nobody looks for `options.idle_timeout` minutes; then save.
 
     Raises
     ------
@@ -50,7 +52,7 @@ async def _serve(page: Page, options: Served) -> None:
     try:
         gate, hub = Gate([place.host, *options.allow_host]), Hub(page)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in ENDS:
             loop.add_signal_handler(number, hub.over.set)
         server = HTTPServer(application(page, gate, hub))
         server.add_sockets(place.sockets)

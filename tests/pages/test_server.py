@@ -124,7 +124,7 @@ def test_one_interval_follows_another(toy, path):
     assert sum(one["type"] == "saved" for one in told) <= 5, "not at each change"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_signals_save_and_end(toy, path, number):
     with Talk(toy.port, toy.token) as talk:
         talk.hear("hello")
