@@ -147,7 +147,8 @@ def checked_found(found: object) -> dict | None:
         raise ValueError("Phi that was found")
     for name in ("return_status", "iterations", "explained", "explained_before", "log_likelihood"):
         float(found[name])
-    str(found["reason"]), str(found["of"]), found["std"]
+    str(found["reason"]), str(found["of"])
+    json.dumps(found, allow_nan=False)  # what cannot be saved again is none
     return found
 
 

@@ -34,6 +34,11 @@ def test_file_before_there_are_phases(page, tmp_path):
         read_phases(tmp_path / "P-phases.json")
 
 
+#: What a registration has found, as the page keeps it.
+FOUND = dict.fromkeys(("return_status", "iterations", "explained", "explained_before", "log_likelihood"), 1)
+FOUND |= {"Phi": np.eye(4).tolist(), "reason": "", "of": ""}
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -42,6 +47,7 @@ def test_file_before_there_are_phases(page, tmp_path):
         {"ranges": [[1]]},
         {"point": ["a", 1, 2]},
         {"found": {"Phi": 1}},
+        {"found": FOUND | {"std": [float("nan")] * 3}},
         {"n_phases": []},
     ],
 )

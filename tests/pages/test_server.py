@@ -31,6 +31,17 @@ def toy(path):
         yield served
 
 
+def test_nohup(path):
+    """Who is to stay when the terminal goes stays."""
+    with Served(["nohup", *TOY, path]) as served:
+        served.process.send_signal(signal.SIGHUP)
+        with Talk(served.port, served.token) as talk:
+            talk.hear("hello")
+            talk.ask({"type": "set", "x": 5})
+        assert served.end(signal.SIGTERM)[0] == 0
+    assert kept(path) == 5
+
+
 def kept(path) -> float | None:
     return json.loads(path.read_text())["x"] if path.exists() else None
 
