@@ -53,7 +53,7 @@ async def _serve(page: Page, options: Served) -> None:
         gate, hub = Gate([place.host, *options.allow_host]), Hub(page)
         loop = asyncio.get_running_loop()
         for number in ENDS:
-            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+            if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):  # as nohup leaves it
                 loop.add_signal_handler(number, hub.over.set)
         server = HTTPServer(application(page, gate, hub))
         server.add_sockets(place.sockets)

@@ -31,7 +31,7 @@ class Served:
     def __init__(self, command: list, env: dict | None = None, cwd: Path | None = None) -> None:
         environment = os.environ | {"PYTHONPATH": str(ROOT)} | (env or {})
         self.process = subprocess.Popen(
-            [str(word) for word in command],
+            ["env", "--default-signal=HUP", *map(str, command)],  # whatever this process ignores
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
