@@ -3,6 +3,7 @@ the line before has left a result of the same name, and what is measured converg
 
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.ndimage import center_of_mass
 from synthetic import Affine, lattice_texture, render
 
 from hpcdvc.cli import main
+from hpcdvc.options.pages import Served
 from hpcdvc.output.hdf5 import read_field
 
 SHAPE = (136, 132, 128)
@@ -33,6 +35,10 @@ BEFORE = {
     ),
     "docs/guide/labelField.md": ("ddic load0.tif labels.tif load1.tif -od grains",),
     "docs/guide/mergePhis.md": tuple(f"ldic load{i}.tif load{i + 1}.tif -ns 16 -hws 10" for i in range(3)),
+    "docs/guide/view.md": (
+        "ldic load0.tif load1.tif load2.tif -ns 16 -hws 10 -od out",
+        "ddic load0.tif grains.tif load1.tif -od out",
+    ),
     "docs/guide/passPhiField.md": (
         "pixelSearchPropagate load0.tif load1.tif -sp 67 65 63 2 -3 2 -hws 10 -cct 0.5 -od points",
         "reg load0.tif load1.tif",
@@ -87,6 +93,9 @@ def here(tmp_path, monkeypatch, series):
 
 def type_in(page: str, name: str, words: list[str], capfd) -> None:
     line = shlex.join([name, *words])
+    options = import_module(f"hpcdvc.options.{name.replace('-', '_')}").Options
+    if issubclass(options, Served) and "--batch" not in words:  # nobody looks: it ends, and keeps what there is
+        words = [*words, "--batch"] if name == "mmr-graphical" else [*words, "--no-browser", "--idle-timeout", "0.02"]
     capfd.readouterr()
     code = main(name, words)
     stderr = capfd.readouterr().err

@@ -108,5 +108,6 @@ OWN_FILES = {
     "docs/guide/align.md": align,
     "docs/guide/fourier.md": fourier,
     "docs/guide/mmr.md": mmr,
+    "docs/guide/mmr-graphical.md": mmr,
     "docs/speckle_phase.md": speckle_phase,
 }

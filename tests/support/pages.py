@@ -20,7 +20,7 @@ def typed(path: Path) -> list[list[str]]:
     blocks = re.findall(r"^ *```console\n(.*?)^ *```", path.read_text(), re.M | re.S)
     lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     parts = [part for line in lines if line.startswith("$ ") for part in line[2:].split("&&")]
-    return [shlex.split(part, comments=True) for part in parts]
+    return [shlex.split(part.removesuffix("&"), comments=True) for part in parts]
 
 
 def expanded(word: str) -> list[str]:
@@ -39,11 +39,11 @@ def measurements(path: Path) -> list[tuple[str, list[str]]]:
     """
     found = []
     for words in typed(path):
-        place = next((i for i, word in enumerate(words) if re.search(r"(^|/)hpcdvc-\w+(\.sbatch)?$", word)), None)
+        place = next((i for i, word in enumerate(words) if re.search(r"(^|/)hpcdvc-[\w-]+(\.sbatch)?$", word)), None)
         if "[options]" in words:  # how to call it
             continue
         if place is None or not any(map(A_FILE.search, words[place + 1 :])):
             continue
-        name = re.search(r"hpcdvc-(\w+)", words[place])[1]
+        name = re.search(r"hpcdvc-([\w-]+)", words[place])[1]
         found.append((name, [part for word in words[place + 1 :] for part in expanded(word)]))
     return found
