@@ -77,6 +77,7 @@ def write_slabs(
     if finish is not None:
         team.barrier()
         finish(places)
+        team.barrier()  # the files are renamed next
     team.agree(lambda: [image.settle(path) for image, (path, _) in zip(images, places, strict=True)])
     return rows["sums"].sum(axis=0)
 
