@@ -221,6 +221,18 @@ def test_keyboard_alone(shown):
     assert not shown.evaluate("document.getElementById('keys').open")
 
 
+def test_cross_hair_in_two_dimensions(shown):
+    """It is drawn where it moves, by keys and by a click, although no plane is new."""
+    to(shown, "flat")
+    picture = "view.views.get(1).canvas.toDataURL()"
+    first = shown.evaluate(picture)
+    press(shown, "ArrowRight")
+    moved = shown.evaluate(picture)
+    assert moved != first
+    shown.click(".view canvas")
+    shown.wait(f"{DRAWN} && {picture} !== {moved!r}")
+
+
 def test_mouse(shown):
     """The wheel changes the slice, dragging pans, the slider moves; under the mouse stand place and value."""
     first = shown.evaluate("view.point[0]")

@@ -248,7 +248,12 @@ class Page {
   move(axis, value, snapped = false) {
     const point = [...this.point];
     point[axis] = snapped ? this.snap(axis, value) : Math.min(Math.max(value, this.box.low[axis]), this.box.high[axis]);
+    this.toPoint(point);
+  }
+
+  toPoint(point) {
     this.point = point;
+    if (this.views.size === 1) this.draw(); // no plane is new, so that nothing is asked for
     this.refresh();
   }
 
@@ -261,8 +266,7 @@ class Page {
   async ask(point) {
     const view = this.views.get(this.view), k = view.pixel(point);
     const owner = k >= 0 && view.raster.owner ? view.raster.owner[k] : -1;
-    this.point = point.map((value, axis) => Math.min(Math.max(value, this.box.low[axis]), this.box.high[axis]));
-    this.refresh();
+    this.toPoint(point.map((value, axis) => Math.min(Math.max(value, this.box.low[axis]), this.box.high[axis])));
     try {
       const row = owner >= 0 ? { row: owner } : {};
       const answer = await this.link.send({ type: "point", step: this.step, point: this.point, across: view.across, ...row });
