@@ -233,6 +233,14 @@ def test_cross_hair_in_two_dimensions(shown):
     shown.wait(f"{DRAWN} && {picture} !== {moved!r}")
 
 
+def test_the_box_of_fields_says_what_is_shown(shown):
+    """A box that has the focus, too, when another step has other fields."""
+    shown.evaluate("document.getElementById('field').focus()")
+    choose(shown, "field", "displacement z")
+    to(shown, "labels")
+    assert shown.evaluate("[view.field, document.getElementById('field').value]") == ["displacement z"] * 2
+
+
 def test_mouse(shown):
     """The wheel changes the slice, dragging pans, the slider moves; under the mouse stand place and value."""
     first = shown.evaluate("view.point[0]")

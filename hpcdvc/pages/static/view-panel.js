@@ -48,6 +48,7 @@ export class Panel {
     const options = step.fields.map((one) => make("option", { value: one.key, textContent: one.unit ? `${one.title}, ${one.unit}` : one.title }));
     options.push(make("option", { value: "returnStatus", textContent: "returnStatus: how the points ended" }));
     byId("field").replaceChildren(...options);
+    byId("field").value = this.page.field;
     writeCommand(byId("command"), step.command);
     byId("images").textContent = [step.images.filter(Boolean).join(", "), step.labels && `labels ${step.labels}`, step.why]
       .filter(Boolean).join("; ");
