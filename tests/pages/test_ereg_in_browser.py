@@ -275,6 +275,17 @@ def test_narrow_window(shown):
         assert shown.least_width(".view canvas, #plot, #panel") > 300
 
 
+def test_what_is_shown_to_be_copied_stays(shown):
+    """The focus, and what is marked of a command line, outlive what comes from the server."""
+    shown.evaluate("document.querySelector('details').open = true; document.querySelector('#commands button').focus()")
+    shown.evaluate("getSelection().selectAllChildren(document.querySelector('#commands code'))")
+    marked = shown.evaluate("String(getSelection())")
+    shown.key("ArrowRight")
+    shown.wait(f"{DRAWN} && ereg.state.phi[2][3] === 1")
+    assert "hpcdvc" in marked and shown.evaluate("String(getSelection())") == marked
+    assert shown.evaluate("document.activeElement.textContent") == "copy"
+
+
 def test_landmarks_by_keys(shown, folder):
     """The cross-hair marks a point of im1, is moved by two slices, and marks it in im2."""
     for key in ["2", "p", ".", ".", "p", "f"]:

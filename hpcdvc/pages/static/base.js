@@ -152,8 +152,9 @@ export class Link {
     }
 }
 
-/** Write a command line into an element: lines end between its words, not at the hyphens of options. */
+/** Write a command line into an element: lines end between its words, not at the hyphens of options. What is marked stays. */
 export function writeCommand(element, text) {
+  if (element.textContent === text) return;
   const word = (one) => Object.assign(document.createElement("span"), { className: "word", textContent: one });
   element.replaceChildren(...text.split(" ").flatMap((one, k) => (k ? [" ", word(one)] : [word(one)])));
 }

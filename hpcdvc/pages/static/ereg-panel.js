@@ -96,7 +96,8 @@ export class Panel {
     byId("names").textContent = `${state.images.map(nameOf).join(" on ")}, ${state.shape.join(" x ")} voxels (ZYX)`;
     byId("mask").textContent = state.mask ? `inside ${nameOf(state.mask)}` : "";
     byId("table").textContent = state.table;
-    byId("commands").replaceChildren(...state.commands.map(codeItem));
+    if (String(state.commands) !== this.commands) byId("commands").replaceChildren(...state.commands.map(codeItem));
+    this.commands = String(state.commands);
     this.showLandmarks();
     this.showJob();
     if (figures) {
