@@ -24,7 +24,7 @@ export const css = (colour) => `rgb(${colour.map(Math.round).join(" ")})`;
 export class JointView {
   // page: push(action), chosen, choose(number); place: element; kind: "counts" or "diagram"
   constructor(page, place, kind) {
-    Object.assign(this, { page, kind, joint: null });
+    Object.assign(this, { page, kind, joint: null, picture: null });
     this.canvas = document.createElement("canvas");
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", kind === "counts" ? "Joint histogram, logarithm" : "Phase of each pair of grey values");
@@ -36,15 +36,14 @@ export class JointView {
 
   /** Take an answer of the server, with its planes as numbers. */
   take(joint) {
-    this.joint = joint;
-    this.compose();
+    Object.assign(this, { joint, picture: null });
     this.draw();
   }
 
   compose() {
     const { bins, counts, diagram } = this.joint;
-    this.picture = new OffscreenCanvas(bins, bins);
-    const context = this.picture.getContext("2d");
+    const picture = new OffscreenCanvas(bins, bins);
+    const context = picture.getContext("2d");
     const image = context.createImageData(bins, bins);
     for (let f = 0; f < bins; f++) {
       for (let g = 0; g < bins; g++) {
@@ -59,6 +58,7 @@ export class JointView {
       }
     }
     context.putImageData(image, 0, 0);
+    return picture;
   }
 
   /** Where the plane lies on the canvas: left, bottom, pixels per bin. */
@@ -92,12 +92,14 @@ export class JointView {
 
   draw() {
     const box = this.canvas.getBoundingClientRect();
+    if (!box.width) return; // its tab is not open: drawn when it is seen
     const ratio = window.devicePixelRatio || 1;
     Object.assign(this.canvas, { width: Math.max(1, Math.round(box.width * ratio)), height: Math.max(1, Math.round(box.height * ratio)) });
     const context = this.canvas.getContext("2d");
     context.fillStyle = "#000";
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    if (!this.joint || !this.picture) return;
+    if (!this.joint) return;
+    this.picture = this.picture || this.compose();
     const { left, bottom, side } = this.frame();
     context.imageSmoothingEnabled = false;
     context.globalAlpha = this.joint.fresh ? 1 : 0.4;
