@@ -75,10 +75,11 @@ class MmrPage extends EregPage {
 
   /** Ask for what the open tab shows, where that is new. */
   async refresh(always = false) {
+    if (this.tab === "align") return; // has none of it: nothing is to be done while im1 is moved
     this.panels.show();
     const { point, phi, picked, found } = this.state;
     const wanted = JSON.stringify([this.tab, point, phi, picked, found, byId("with-found").checked]);
-    if (this.tab === "align" || (!always && wanted === this.seen)) {
+    if (!always && wanted === this.seen) {
       if (this.slices[this.tab]) this.slices[this.tab].draw();
       return;
     }
