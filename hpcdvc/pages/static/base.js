@@ -51,6 +51,11 @@ export async function greyOf(plane) {
     return grey;
 }
 
+// Numbers of all planes of an answer.
+export function numbersOfAll({planes}) {
+    return Promise.all(planes.map(plane => (plane.dtype === "u1" ? greyOf(plane) : numbersOf(plane))));
+}
+
 // Draws one answer after the other, in the order in which they were asked for: they are decoded side by side.
 export class Turns {
     constructor(failed) {

@@ -2,7 +2,7 @@
 // the planes.
 
 import { Actions } from "./actions.js";
-import { Link, greyOf, numbersOf } from "./base.js";
+import { Link, numbersOfAll } from "./base.js";
 import { Panel } from "./ereg-panel.js";
 import { View } from "./ereg-views.js";
 
@@ -153,7 +153,7 @@ export class EregPage {
       const answer = await this.link.send({ type: "detail", ...part }).catch(() => null);
       if (!answer || String(answer.key) !== key || String(this.picture) !== key || this.actions.busy) return view.forget();
       if (!answer.planes.length) continue;
-      const numbers = await Promise.all(answer.planes.map((plane) => (plane.dtype === "u1" ? greyOf(plane) : numbersOf(plane))));
+      const numbers = await numbersOfAll(answer);
       const arrays = Object.fromEntries(answer.planes.map((plane, k) => [plane.name, numbers[k]]));
       view.detail = { ...arrays, shape: answer.planes[0].shape, corner: answer.corner, size: answer.size };
       view.compose();
@@ -162,7 +162,7 @@ export class EregPage {
   }
 
   async takePlanes(answer) {
-    const numbers = await Promise.all(answer.planes.map((plane) => (plane.dtype === "u1" ? greyOf(plane) : numbersOf(plane))));
+    const numbers = await numbersOfAll(answer);
     answer.planes.forEach((plane, k) => {
       const [image, number] = plane.name.split(" ");
       const view = this.views.get(Number(number));
