@@ -104,13 +104,14 @@ export class MapView extends SliceView {
 
   take(grey, labels, shape, { axis, first, size }) {
     if (axis !== this.across) return;
-    Object.assign(this, { grey, labels, pixels: shape, first, size });
+    const place = (values) => [values[this.down], values[this.right]];
+    Object.assign(this, { grey, labels, planes: { shape, corner: place(first), size: place(size) } });
     this.paint();
   }
 
   paint() {
     if (!this.labels) return;
-    const [rows, columns] = this.pixels;
+    const { shape: [rows, columns], corner, size } = this.planes;
     const picture = new OffscreenCanvas(columns, rows);
     const context = picture.getContext("2d");
     const image = context.createImageData(columns, rows);
@@ -126,17 +127,15 @@ export class MapView extends SliceView {
       image.data[4 * k + 3] = 255;
     }
     context.putImageData(image, 0, 0);
-    const place = (values) => [values[this.down], values[this.right]];
-    this.setLayers([{ picture, corner: place(this.first), size: place(this.size) }]);
+    this.setLayers([{ picture, corner, size }]);
     this.label.textContent = `map  ${"ZYX"[this.across]} ${Math.round(this.value)}  click chooses a label`;
     this.draw();
   }
 
   labelAt(point) {
     if (!this.labels || !this.holds(point)) return 0;
-    const cell = [this.down, this.right].map((axis) => Math.floor((point[axis] - this.first[axis]) / this.size[axis] + 0.5));
-    if (!cell.every((value, k) => value >= 0 && value < this.pixels[k])) return 0;
-    return this.labels[cell[0] * this.pixels[1] + cell[1]];
+    const k = this.cell(point, this.planes);
+    return k < 0 ? 0 : this.labels[k];
   }
 
   under(point) {

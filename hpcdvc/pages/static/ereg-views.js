@@ -61,6 +61,11 @@ export function compose(planes, state, tile, phase, before) {
   return picture;
 }
 
+/** A grey value, of 0 to 255 of a window, as text. */
+export function greyText(value, [low, high]) {
+  return (low + ((high - low) * value) / 255).toPrecision(4);
+}
+
 export class View extends SliceView {
   // page: state, push(action), greys.windows, size, phase, marking, moved(), rest()
   constructor(page, number, axes) {
@@ -159,12 +164,11 @@ export class View extends SliceView {
     return text ? `ZYX ${point.map((value) => value.toFixed(1)).join(" ")}  ${text}` : "";
   }
 
-  greys({ corner, size, shape, im1, im2, inside }, point) {
-    const cell = [this.down, this.right].map((axis, k) => Math.floor((point[axis] - corner[k]) / size[k] + 0.5));
-    if (!cell.every((value, k) => value >= 0 && value < shape[k])) return "";
-    const k = cell[0] * shape[1] + cell[1];
+  greys(planes, point) {
+    const k = this.cell(point, planes);
+    if (k < 0) return "";
+    const { im1, im2, inside } = planes;
     const [first, second] = this.page.greys.windows;
-    const grey = (value, [low, high]) => (low + ((high - low) * value) / 255).toPrecision(4);
-    return `im1 ${inside[k] ? grey(im1[k], first) : "-"}  im2 ${grey(im2[k], second)}`;
+    return `im1 ${inside[k] ? greyText(im1[k], first) : "-"}  im2 ${greyText(im2[k], second)}`;
   }
 }

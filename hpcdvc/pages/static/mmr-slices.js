@@ -1,7 +1,7 @@
 // Slices of im1 with the box, the phases or the residual.
 
-import { greyOf, numbersOf } from "./base.js";
-import { BLUE_TO_RED } from "./ereg-views.js";
+import { numbersOfAll } from "./base.js";
+import { BLUE_TO_RED, greyText } from "./ereg-views.js";
 import { phaseColour } from "./mmr-joint.js";
 import { SliceView } from "./views.js";
 
@@ -50,7 +50,7 @@ class BoxedView extends SliceView {
   compose() {
     const { planes } = this;
     if (!planes.im1) return;
-    const [rows, columns] = planes.rows;
+    const [rows, columns] = planes.shape;
     const picture = new OffscreenCanvas(columns, rows);
     const context = picture.getContext("2d");
     const image = context.createImageData(columns, rows);
@@ -151,13 +151,11 @@ class BoxedView extends SliceView {
   under(point) {
     const { planes } = this;
     if (!planes.im1 || !this.holds(point)) return "";
-    const cell = [this.down, this.right].map((axis, k) => Math.floor((point[axis] - planes.corner[k]) / planes.size[k] + 0.5));
-    if (!cell.every((value, k) => value >= 0 && value < planes.rows[k])) return "";
-    const k = cell[0] * planes.rows[1] + cell[1];
-    const grey = (value, [low, high]) => (low + ((high - low) * value) / 255).toPrecision(4);
+    const k = this.cell(point, planes);
+    if (k < 0) return "";
     const [one, two] = this.slices.windows;
-    const words = [`ZYX ${point.map((value) => value.toFixed(1)).join(" ")}`, `im1 ${grey(planes.im1[k], one)}`];
-    words.push(`im2 ${planes.inside[k] ? grey(planes.im2[k], two) : "-"}`);
+    const words = [`ZYX ${point.map((value) => value.toFixed(1)).join(" ")}`, `im1 ${greyText(planes.im1[k], one)}`];
+    words.push(`im2 ${planes.inside[k] ? greyText(planes.im2[k], two) : "-"}`);
     if (planes.phase && planes.inside[k]) {
       words.push(planes.phase[k] ? `phase ${planes.phase[k]}` : "no phase");
       words.push(`residual ${(planes.residual[k] / this.slices.deviation).toFixed(2)}`);
@@ -180,20 +178,19 @@ export class Slices {
 
   async load(exact) {
     const answer = await this.page.link.newest({ type: "slices", exact, ...this.asks() });
-    if (!answer || !answer.size) return false;
-    const arrays = await Promise.all(answer.planes.map((plane) => (plane.dtype === "u1" ? greyOf(plane) : numbersOf(plane))));
+    if (!answer || !answer.size) return;
+    const arrays = await numbersOfAll(answer);
     for (const view of this.views.values()) {
       const place = (values) => [values[view.down], values[view.right]];
       view.planes = { corner: place(answer.first), size: place(answer.size) };
     }
     answer.planes.forEach((plane, k) => {
       const [name, number] = plane.name.split(" ");
-      Object.assign(this.views.get(Number(number)).planes, { [name]: arrays[k], rows: plane.shape });
+      Object.assign(this.views.get(Number(number)).planes, { [name]: arrays[k], shape: plane.shape });
     });
     Object.assign(this, { windows: answer.windows, deviation: answer.deviation });
     for (const view of this.views.values()) view.compose();
     this.draw();
-    return true;
   }
 
   /** Draw what is there in another mode. */

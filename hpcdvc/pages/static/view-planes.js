@@ -92,10 +92,7 @@ export class View extends SliceView {
   /** Number of the pixel of the raster at a point; -1 outside. */
   pixel(point) {
     const { raster } = this;
-    if (!raster) return -1;
-    const i = Math.round((point[this.down] - raster.first[0]) / raster.step[0]);
-    const j = Math.round((point[this.right] - raster.first[1]) / raster.step[1]);
-    return i >= 0 && j >= 0 && i < raster.rows && j < raster.columns ? i * raster.columns + j : -1;
+    return raster ? this.cell(point, { shape: [raster.rows, raster.columns], corner: raster.first, size: raster.step }) : -1;
   }
 
   /** The grey values and the field over them, for `draw`. */

@@ -5,11 +5,11 @@
 //     crossHair()            the point (ZYX) where the views meet, or null
 //     decorate(context)      draw over the layers; `this.screen(point)` says where
 //     under(point)           text for what is below the mouse
-//     toSlice(value)         slider; turnWheel(sign), choose(), click(point, event), drag(move), looked(): see below
+//     toSlice(value)         slider; turnWheel(sign), choose(), click(point), drag(move), looked(): see below
 //   }
 //   view.setLayers([{ picture, corner: [down, right], size: [down, right], opacity }, ...]); view.draw()
 
-export const AXES = "ZYX";
+const AXES = "ZYX";
 const ZOOM = [0.5, 64];
 // screen pixels that a mouse moves before it is a drag
 const STILL = 3;
@@ -50,8 +50,6 @@ export class SliceView {
   click() {}
   /** It is dragged: by [down, right] voxels, from a point to a point (ZYX); `event` knows its keys, `stroke` names the drag. */
   drag() {}
-  /** A drag has ended. */
-  drop() {}
   /** Another part is seen: `region()`. */
   looked() {}
 
@@ -89,6 +87,12 @@ export class SliceView {
     point[this.right] = (px - x) / scale - 0.5;
     point[this.down] = (py - y) / scale - 0.5;
     return point;
+  }
+
+  /** Number of the pixel of planes { shape, corner, size } at a point, row by row; -1 outside. */
+  cell(point, { shape, corner, size }) {
+    const [i, j] = [this.down, this.right].map((axis, k) => Math.floor((point[axis] - corner[k]) / size[k] + 0.5));
+    return i >= 0 && j >= 0 && i < shape[0] && j < shape[1] ? i * shape[1] + j : -1;
   }
 
   /** Whether a point lies in the volume. */
@@ -179,8 +183,7 @@ export class SliceView {
       const { grip } = this;
       this.grip = null;
       if (!grip) return;
-      if (grip.moved > STILL) this.drop();
-      else if (!grip.button) this.click(this.point(event), event);
+      if (grip.moved <= STILL && !grip.button) this.click(this.point(event));
     });
     canvas.addEventListener("pointerleave", () => (this.below.textContent = ""));
   }
