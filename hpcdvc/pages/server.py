@@ -27,7 +27,7 @@ from hpcdvc.pages.page import STATIC, Page
 log = logging.getLogger("hpcdvc")
 
 #: What every page may use, besides its own files.
-COMMON_FILES = ("base.js", "base.css", "icon.svg", "views.js", "views.css", "actions.js")
+COMMON_FILES = ("base.js", "base.css", "icon.svg", "views.js", "views.css", "actions.js", "colours.js")
 COMMON = {name: STATIC / name for name in COMMON_FILES}
 #: Kinds of files; what is none of these is not given.
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}

@@ -21,7 +21,7 @@ from hpcdvc.pages.view_step import Advice, Step
 #: Seconds between two looks at the files.
 LOOK = 5.0
 #: Its files.
-SCRIPTS = ("view", "view-planes", "view-raster", "view-panel", "view-keys", "view-png", "view-words", "colours")
+SCRIPTS = ("view", "view-planes", "view-raster", "view-panel", "view-keys", "view-png", "view-words")
 _FILES = {"": "view.html", "view.css": "view.css", **{f"{name}.js": f"{name}.js" for name in SCRIPTS}}
 
 

@@ -1,21 +1,16 @@
 // The planes of both images laid over each other, with landmarks; the mouse moves im1.
 
+import { table } from "./colours.js";
 import { SliceView } from "./views.js";
-
-// ColorBrewer's RdBu from blue to red, as differences have it in reports
-export const BLUE_TO_RED = [[5, 48, 97], [33, 102, 172], [67, 147, 195], [146, 197, 222], [209, 229, 240], [247, 247, 247],
-  [253, 219, 199], [244, 165, 130], [214, 96, 77], [178, 24, 43], [103, 0, 31]];
 
 // screen pixels of a pixel of the planes from which on finer ones are asked for
 const FINER = 1.3;
 // colours of canvas pixels, as one number
 const packed = (r, g, b) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 const GREY = Uint32Array.from({ length: 256 }, (_, v) => packed(v, v, v));
-const DIFFERENCES = Uint32Array.from({ length: 511 }, (_, k) => {
-  const place = (k / 510) * (BLUE_TO_RED.length - 1);
-  const low = Math.min(Math.floor(place), BLUE_TO_RED.length - 2);
-  return packed(...BLUE_TO_RED[low].map((v, c) => Math.round(v + (place - low) * (BLUE_TO_RED[low + 1][c] - v))));
-});
+// of differences from -255 to 255, as reports have them
+const BLUE_TO_RED = table("RdBu_r", 511);
+const DIFFERENCES = Uint32Array.from({ length: 511 }, (_, k) => packed(...BLUE_TO_RED.subarray(3 * k, 3 * k + 3)));
 const NOTHING = GREY[90];
 
 /** How two grey values become a colour, by mode; where im1 has no value, `outside`. */

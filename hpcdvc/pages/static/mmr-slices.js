@@ -1,11 +1,14 @@
 // Slices of im1 with the box, the phases or the residual.
 
 import { numbersOfAll } from "./base.js";
-import { BLUE_TO_RED, greyText } from "./ereg-views.js";
+import { table } from "./colours.js";
+import { greyText } from "./ereg-views.js";
 import { phaseColour } from "./mmr-joint.js";
 import { SliceView } from "./views.js";
 
 const TILES = 8;
+// of residuals from -127 to 127
+const BLUE_TO_RED = table("RdBu_r", 255);
 // screen pixels from an edge of the box that still take it
 const NEAR = 9;
 
@@ -34,9 +37,7 @@ const MODES = {
   },
   residual(at, k, pixel) {
     if (!at.residual || !at.inside[k]) return void pixel.fill(0);
-    const place = ((at.residual[k] + 127) / 254) * (BLUE_TO_RED.length - 1);
-    const low = Math.min(Math.floor(place), BLUE_TO_RED.length - 2);
-    for (let c = 0; c < 3; c++) pixel[c] = BLUE_TO_RED[low][c] + (place - low) * (BLUE_TO_RED[low + 1][c] - BLUE_TO_RED[low][c]);
+    for (let c = 0; c < 3; c++) pixel[c] = BLUE_TO_RED[3 * (at.residual[k] + 127) + c];
   },
 };
 
