@@ -51,10 +51,9 @@ export const BUILD = {
     found.owner = new Int32Array(down * right).fill(-1);
     found.status = new Int8Array(down * right);
     if (!rows) return found;
-    const places = new Map(Array.from(rows.label, (label, row) => [label, row]));
     const { labels } = field.planes;
     for (let k = 0; k < labels.length; k++) {
-      const row = labels[k] ? places.get(labels[k]) : undefined;
+      const row = labels[k] ? rows.rowOf.get(labels[k]) : undefined;
       if (row !== undefined) found.set(k, rows.values ? rows.values[row] : NaN, row, rows.status && rows.status[row]);
     }
     return found;

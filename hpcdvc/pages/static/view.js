@@ -85,7 +85,7 @@ class Page {
     if (answer) {
       const arrays = await arraysOf(answer);
       for (const { view, keys } of wanted) this.takePlane(view, keys, answer, arrays);
-    } else for (const view of this.views.values()) view.build();
+    }
     if (this.isResidual()) this.distribution = this.ofViews();
     this.draw();
     return true;
@@ -114,8 +114,8 @@ class Page {
     const { step, field } = this;
     const arrays = await arraysOf(await this.link.send({ type: "rows", step, field }));
     this.rows = Object.fromEntries(Object.entries(arrays).map(([name, { data }]) => [name, data]));
+    if (this.rows.label) this.rows.rowOf = new Map(Array.from(this.rows.label, (label, row) => [label, row]));
     this.keys.rows = key;
-    for (const view of this.views.values()) view.build();
   }
 
   takeStep(told) {
