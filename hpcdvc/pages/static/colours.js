@@ -25,5 +25,12 @@ export function rgb(text) {
   return [number >> 16, (number >> 8) & 255, number & 255];
 }
 
+/** The picture of grey values of 0 to 255, row by row. */
+export function greyImage(values, [rows, columns]) {
+  const image = new ImageData(columns, rows), packed = new Uint32Array(image.data.buffer);
+  for (let k = 0; k < values.length; k++) packed[k] = 0xff000000 | (values[k] * 0x010101);
+  return image;
+}
+
 /** 256 colours of each map. */
 export const MAPS = Object.fromEntries(Object.keys(STOPS).map((name) => [name, table(name, 256)]));

@@ -1,7 +1,7 @@
 // Beside the views: the legend of statuses, the histogram with its brush, and what is known of a point.
 
 import { writeCommand } from "./base.js";
-import { MAPS } from "./colours.js";
+import { MAPS, greyImage } from "./colours.js";
 import { savePng } from "./view-png.js";
 import { shown } from "./view-words.js";
 
@@ -188,9 +188,7 @@ export class Panel {
     for (const name of ["im1", "before", "after"]) {
       const { shape, data } = planes[name], canvas = byId(`pair-${name}`);
       Object.assign(canvas, { width: shape[1], height: shape[0] });
-      const image = new ImageData(shape[1], shape[0]);
-      for (let k = 0; k < data.length; k++) image.data.set([data[k], data[k], data[k], 255], 4 * k);
-      canvas.getContext("2d").putImageData(image, 0, 0);
+      canvas.getContext("2d").putImageData(greyImage(data, shape), 0, 0);
     }
     const size = pair.half.map((half) => 2 * half + 1).join(" x ");
     byId("pair").title = `windows of ${size} voxels`;

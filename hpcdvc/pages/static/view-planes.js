@@ -1,6 +1,6 @@
 // The views of hpcdvc-view: the raster of a plane becomes a picture over the grey values; the mouse on it.
 
-import { MAPS, rgb } from "./colours.js";
+import { MAPS, greyImage, rgb } from "./colours.js";
 import { BUILD } from "./view-raster.js";
 import { SliceView } from "./views.js";
 
@@ -135,12 +135,7 @@ export class View extends SliceView {
 
   greyPicture() {
     if (!this.grey) return null;
-    if (!this.grey.picture) {
-      const { values } = this.grey;
-      const [rows, columns] = this.grey.shape, image = new ImageData(columns, rows);
-      for (let k = 0; k < values.length; k++) image.data.set([values[k], values[k], values[k], 255], 4 * k);
-      this.grey.picture = canvasOf(image);
-    }
+    if (!this.grey.picture) this.grey.picture = canvasOf(greyImage(this.grey.values, this.grey.shape));
     return this.grey.picture;
   }
 }
