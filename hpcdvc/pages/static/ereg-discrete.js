@@ -3,7 +3,7 @@
 import { greyOf, numbersOf } from "./base.js";
 import { LabelList } from "./discrete-list.js";
 import { LabelView, MapView } from "./discrete-views.js";
-import { EregPage } from "./ereg-page.js";
+import { EregPage, eregPage } from "./ereg-page.js";
 
 // keys of this page; those that go on to another label say which comes next in the list
 const GO_ON = { n: "accept", s: "skip", x: "reject", j: "next" };
@@ -154,7 +154,7 @@ class DiscretePage extends EregPage {
 }
 
 // the controls of hpcdvc-ereg, and its keys
-const of = new DOMParser().parseFromString(await (await fetch("ereg.html")).text(), "text/html");
+const of = await eregPage();
 document.querySelector("main").append(of.getElementById("views"), of.getElementById("panel"));
 document.body.append(of.getElementById("keys"));
 const lines = HELP.map((words) => {

@@ -16,6 +16,12 @@ const EXACT = 300, FLICKER = 450, LOOK = 1000;
 
 const byId = (id) => document.getElementById(id);
 
+/** The page of hpcdvc-ereg, for those that have its controls and keys, too. */
+export async function eregPage() {
+  const answer = await fetch("ereg.html");
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
 export class EregPage {
   constructor() {
     Object.assign(this, { measure: "NCC", alike: true, marking: false, said: "", views: new Map() });

@@ -1,7 +1,7 @@
 // hpcdvc-mmr-graphical: the first tab is the page of hpcdvc-ereg; the others show slices or the joint histogram.
 
 import { numbersOf } from "./base.js";
-import { EregPage } from "./ereg-page.js";
+import { EregPage, eregPage } from "./ereg-page.js";
 import { JointView } from "./mmr-joint.js";
 import { Panels } from "./mmr-panels.js";
 import { Slices } from "./mmr-slices.js";
@@ -213,10 +213,9 @@ class MmrPage extends EregPage {
 
 /** The views, boxes and buttons of hpcdvc-ereg into the first tab; what all tabs need into the bar. */
 async function borrow() {
-  const answer = await fetch("ereg.html");
-  const other = new DOMParser().parseFromString(await answer.text(), "text/html");
-  byId("align").append(document.adoptNode(other.querySelector("main")));
-  document.body.append(document.adoptNode(other.querySelector("dialog")));
+  const other = await eregPage();
+  byId("align").append(other.querySelector("main"));
+  document.body.append(other.querySelector("dialog"));
   byId("turning").hidden = true; // across modalities a start is looked for about all axes
   byId("common").append(byId("undo").parentElement, byId("cancel"), byId("said"));
 }
