@@ -18,8 +18,7 @@ export class Panel {
     this.buttons();
     const shown = { mode: String, turning: String, blend: Number, tiles: Number, step: Number, finest: Number };
     for (const [id, convert] of Object.entries(shown)) {
-      const input = byId(id); // pages that have no use for it leave it out
-      if (input) input.addEventListener("input", () => page.push({ do: "show", [id]: convert(input.value) }));
+      byId(id).addEventListener("input", () => page.push({ do: "show", [id]: convert(byId(id).value) }));
     }
     for (const id of ["rigid", "swapped", "flicker"]) {
       byId(id).addEventListener("change", () => page.push({ do: "show", [id]: byId(id).checked }));
@@ -84,7 +83,7 @@ export class Panel {
       }));
     }
     for (const input of ["mode", "turning", "blend", "tiles"].map(byId)) {
-      if (input && document.activeElement !== input) input.value = state[input.id];
+      if (document.activeElement !== input) input.value = state[input.id];
     }
     for (const id of ["step", "finest"]) byId(id).value = String(state[id]);
     for (const id of ["rigid", "swapped", "flicker"]) byId(id).checked = state[id];
@@ -165,7 +164,8 @@ export class Panel {
   }
 }
 
-function nameOf(path) {
+/** The name of a file or folder. */
+export function nameOf(path) {
   return path.replace(/\/+$/, "").split("/").pop();
 }
 

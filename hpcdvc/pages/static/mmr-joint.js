@@ -1,6 +1,8 @@
 // The joint histogram: logarithm of the counts or phases of the bins, ellipses of the fits, peaks with their rings.
 // Bins of im1 go to the right, those of im2 upwards.
 
+import { nameOf } from "./ereg-panel.js";
+
 // Okabe and Ito's colours, which all eyes tell apart, and lighter ones
 const COLOURS = [[230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [213, 94, 0], [204, 121, 167], [0, 114, 178], [200, 200, 200]];
 const MARGIN = { left: 62, right: 14, top: 30, bottom: 40 };
@@ -130,7 +132,7 @@ export class JointView {
       context.textAlign = "right";
       context.fillText(words[1], left - 6 * ratio, y + 4 * ratio);
     }
-    const [one, two] = this.page.state.images.map((path) => path.replace(/\/+$/, "").split("/").pop());
+    const [one, two] = this.page.state.images.map(nameOf);
     context.textAlign = "center";
     context.fillText(`im1: ${one}`, left + side / 2, bottom + 34 * ratio);
     context.textAlign = "left";
