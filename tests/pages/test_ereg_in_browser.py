@@ -214,6 +214,18 @@ def test_mouse(shown, folder):
     assert (table(folder) == np.eye(4)).all()
 
 
+def test_a_drag_that_the_browser_takes_back(shown):
+    """As it does on touch screens: the pointer moves nothing any more."""
+    shown.evaluate(
+        "(() => { const c = document.querySelector('.view canvas'); c.setPointerCapture = () => {};"
+        " for (const [name, x] of [['down', 100], ['cancel', 100], ['move', 150], ['move', 200]])"
+        " c.dispatchEvent(new PointerEvent('pointer' + name, {clientX: x, clientY: 100, button: 0})); })()"
+    )
+    shown.key("ArrowDown")
+    shown.wait(f"{DRAWN} && ereg.state.phi[1][3] === 1")
+    assert shown.evaluate("ereg.state.phi[2][3]") == 0
+
+
 def test_boxes(shown, folder):
     """Keys are for the box while somebody types into it; what is typed is done."""
     box = "#parts .part input[type=number]"

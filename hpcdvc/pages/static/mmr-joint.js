@@ -214,6 +214,7 @@ export class JointView {
       this.page.added = true;
       this.page.push({ do: "add-peak", at: this.bin(event) });
     });
+    canvas.addEventListener("pointercancel", () => (this.grip = null));
     canvas.addEventListener("pointerleave", () => (this.below.textContent = ""));
   }
 

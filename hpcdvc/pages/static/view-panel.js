@@ -159,6 +159,7 @@ export class Panel {
       if (start !== null && start === at(event)) page.set({ brush: null });
       start = null;
     });
+    canvas.addEventListener("pointercancel", () => (start = null));
   }
 
   /** All that the server knows of a point. */

@@ -185,6 +185,7 @@ export class SliceView {
       if (!grip) return;
       if (grip.moved <= STILL && !grip.button) this.click(this.point(event));
     });
+    canvas.addEventListener("pointercancel", () => (this.grip = null));
     canvas.addEventListener("pointerleave", () => (this.below.textContent = ""));
   }
 
