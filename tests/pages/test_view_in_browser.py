@@ -278,6 +278,13 @@ def test_range_and_brush(shown):
     assert 0 < (pixels(shown)[:, 3] == 255).sum() < whole
 
 
+def test_what_was_said_goes_with_the_next_key(shown):
+    choose(shown, "low", "1e9")
+    assert shown.text("#said") == "colours begin below where they end"
+    press(shown, ".")
+    assert shown.text("#said") == ""
+
+
 def test_labels_are_coloured_here(shown):
     """Another field of labels asks for values, not for slices."""
     to(shown, "labels")

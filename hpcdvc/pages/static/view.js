@@ -51,6 +51,7 @@ class Page {
 
   /** Ask for what is missing, and draw; again until nothing is. */
   async refresh() {
+    this.say("");
     if (this.busy || !this.link.known || !this.state || !this.state.steps.length) return;
     this.busy = true;
     try {
