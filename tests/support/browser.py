@@ -246,6 +246,12 @@ class Browser:
         self.wait(f"document.querySelector({json.dumps(selector)})?.innerText.includes({json.dumps(part)})", seconds)
         return self.text(selector)
 
+    def check_alone(self, host: str) -> None:
+        """Make sure that the page has complained about nothing, and asked no other host for anything."""
+        assert self.errors == []
+        hosts = {address.split("/")[2] for address in self.requests if not address.startswith(("data:", "blob:"))}
+        assert hosts == {host}
+
     def frames(self) -> list[tuple[str, str | bytes]]:
         """What went through websockets: ("sent" or "received", the message)."""
         self.evaluate("0")
