@@ -230,7 +230,7 @@ class Browser:
         """Text of an element as it is shown."""
         return self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText")
 
-    def wait(self, expression: str, seconds: float = 15) -> Any:
+    def wait(self, expression: str, seconds: float = 60) -> Any:
         """Wait until a JavaScript expression is true; returns its value."""
         end = time.monotonic() + seconds
         while True:
@@ -241,7 +241,7 @@ class Browser:
             assert time.monotonic() < end, f"{expression} does not become true; errors: {self.errors}"
             time.sleep(0.02)
 
-    def wait_text(self, selector: str, part: str, seconds: float = 15) -> str:
+    def wait_text(self, selector: str, part: str, seconds: float = 60) -> str:
         """Wait until the text of an element holds `part`."""
         self.wait(f"document.querySelector({json.dumps(selector)})?.innerText.includes({json.dumps(part)})", seconds)
         return self.text(selector)
