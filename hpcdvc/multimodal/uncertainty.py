@@ -73,18 +73,19 @@ def is_held(pair: ModalPair, phi: np.ndarray, objective: Objective, sums: ModalS
     axes = [axis for axis, n in enumerate(pair.shape) if n > 1]
     moves = [4 * axis + 3 for axis in axes]
     normal = sums.matrix[np.ix_(moves, moves)]
+    of_sample = pair.sums(phi, objective, sampled=True).matrix[np.ix_(moves, moves)]
     size = 2 * _scatter(sums, unknowns, unknowns.T @ sums.matrix @ unknowns)
 
     def pull(axis: np.ndarray, distance: float, sampled: bool) -> float:
         """In standard deviations."""
-        found, voxels = 0.0, 0
+        found, noise = 0.0, size * (axis @ (of_sample if sampled else normal) @ axis)
+        if not noise > 0:  # nothing in the sample tells of this axis
+            return 0.0
         for way in (-1, 1):
             there = phi.copy()
             there[:, 3] += way * distance * phi[:, axes] @ axis
-            displaced = pair.sums(there, objective, sampled)
-            found, voxels = found - way * (displaced.right[moves] @ axis), voxels + displaced.count / 2
-        part = voxels / sums.count if sampled else 1.0
-        return found / np.sqrt(size * (axis @ normal @ axis) * max(part, 1e-9))
+            found -= way * (pair.sums(there, objective, sampled).right[moves] @ axis)
+        return found / np.sqrt(noise)
 
     return all(
         pull(axis, distance, True) > least + CLEAR or pull(axis, distance, False) > least
