@@ -79,7 +79,7 @@ static double source_of(const pair *k, const int64_t lo[3], const int64_t hi[3],
             from[0] = 0, to[0] = 1;
             continue;
         }
-        if (!(high >= 0) || !(low <= last)) return 0;
+        if (!(high >= -1e-6) || !(low <= last + 1e-6)) return 0;
         *is_crossed |= low < -1e-6 || high > last + 1e-6;
         from[i] = (int64_t)floor((low < 0 ? 0 : low) + nearest - SPARE) - 1;
         to[i] = (int64_t)floor((high > last ? last : high) - nearest + SPARE) + 3;
