@@ -105,23 +105,19 @@ INLINE void slopes_of(vf t, int kind, vf *w)
     }
 }
 
-/* Slopes along z, y and x at VL places, and the values there; p: first tap, layers: 1 for 2-D images. */
-INLINE vf slopes_at(const float *p, int64_t sz, int64_t sy, int kind, int layers, const vf t[3], vf slope[3])
+/* Slopes along z, y and x at VL places, and the values there; p: first tap. */
+INLINE vf slopes_at(const float *p, int64_t sz, int64_t sy, int kind, const vf t[3], vf slope[3])
 {
     const int taps = TAPS(kind);
     vf w[3][6], d[3][6], value = splat(0);
     for (int i = 0; i < 3; i++) weights(t[i], kind, w[i]), slopes_of(t[i], kind, d[i]), slope[i] = splat(0);
-    for (int a = 0; a < layers; a++) {
+    for (int a = 0; a < taps; a++) {
         vf plane = splat(0), plane_y = splat(0), plane_x = splat(0);
         for (int b = 0; b < taps; b++) {
             const float *r = p + a * sz + b * sy;
             vf line = splat(0), line_x = splat(0);
             for (int c = 0; c < taps; c++) line += w[2][c] * load(r + c), line_x += d[2][c] * load(r + c);
             plane += w[1][b] * line, plane_y += d[1][b] * line, plane_x += w[1][b] * line_x;
-        }
-        if (layers == 1) {
-            slope[1] = plane_y, slope[2] = plane_x;
-            return plane;
         }
         value += w[0][a] * plane;
         slope[0] += d[0][a] * plane, slope[1] += w[0][a] * plane_y, slope[2] += w[0][a] * plane_x;

@@ -124,7 +124,7 @@ INLINE void sample_sources(const source *s, const double start[3], const double 
             store(out + x + v, interpolate(base + v, c->sz, c->sy, kind, TAPS(kind), 1, t[0], t[1], t[2]));
             if (slopes) {
                 vf d[3];
-                slopes_at(base + v, c->sz, c->sy, kind, TAPS(kind), t, d);
+                slopes_at(base + v, c->sz, c->sy, kind, t, d);
                 for (int k = 0; k < 3; k++) store(slopes[k] + x + v, d[k]);
             }
             for (int k = 0; k < 3; k++) t[k] += splat((float)((slope[k] - (k == 2)) * VL));

@@ -58,10 +58,11 @@ static void row_start(const pair *k, const int64_t lo[3], int z, int y, double p
     }
 }
 
-/* Voxels [from, to) of im2 that a tile [lo, hi) needs, taps included. Returns how many are read for them; 0 where all of it
- * lies outside. */
+/* Voxels [from, to) of im2 that a tile [lo, hi) needs: taps, and the direct neighbours of the cells that places fall in where some
+ * of these may not count. Returns how many are read for them; 0 where all of it lies outside. */
 static double source_of(const pair *k, const int64_t lo[3], const int64_t hi[3], int64_t from[3], int64_t to[3], int *is_crossed)
 {
+    const double nearest = k->m->im2->type < TYPE_F4 && !k->m->im2->mask ? 0.5 : 0;
     double p[3], voxels = 1;
     *is_crossed = 0;
     for (int i = 0; i < 12; i++)
@@ -78,10 +79,10 @@ static double source_of(const pair *k, const int64_t lo[3], const int64_t hi[3],
             from[0] = 0, to[0] = 1;
             continue;
         }
-        if (!(high >= 0) || !(low <= last)) return 0;
+        if (!(high >= -1e-6) || !(low <= last + 1e-6)) return 0;
         *is_crossed |= low < -1e-6 || high > last + 1e-6;
-        from[i] = (int64_t)floor((low < 0 ? 0 : low) + 0.5 - SPARE) - 1;
-        to[i] = (int64_t)floor((high > last ? last : high) + 0.5 + SPARE) + 2;
+        from[i] = (int64_t)floor((low < 0 ? 0 : low) + nearest - SPARE) - 1;
+        to[i] = (int64_t)floor((high > last ? last : high) - nearest + SPARE) + 3;
         voxels *= (double)(to[i] - from[i]);
     }
     return voxels;

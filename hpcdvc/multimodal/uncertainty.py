@@ -16,6 +16,8 @@ from hpcdvc.multimodal.pair import ModalPair, ModalSums
 
 #: Displacement of places nearby, voxels, and least eigenvalue of H, as part of those of the normal matrix.
 NEARBY, LEAST_CURVATURE = 0.1, 1e-3
+#: A sample stands for all where its part of the normal matrix is that of its voxels, to this factor either way.
+TYPICAL = 1.5
 #: Displacements at which im1 must pull back what was displaced, voxels, with how many standard deviations at least.
 BESIDE, LEAST_PULLS = (0.75, 1.5), (5.0, 0.0)
 #: How many more on a sample of the blocks are enough.
@@ -44,7 +46,7 @@ def sums_and_variance(
     scale = 1 / np.sqrt(diagonal)
     if np.linalg.eigvalsh(normal * np.outer(scale, scale))[0] < 1e-7:
         return sums, np.full(12, np.nan)
-    parts = sums.count / max(pair.histogram(phi, sampled=True).sum(), 1)
+    parts = _parts(pair.sums(phi, objective, sampled=True), sums, unknowns * scale)
     curvature = _curvature(pair, phi, objective, unknowns, parts)
     values, axes = np.linalg.eigh(curvature * np.outer(scale, scale))
     if values[0] < LEAST_CURVATURE:  # no maximum along some axis
@@ -73,18 +75,19 @@ def is_held(pair: ModalPair, phi: np.ndarray, objective: Objective, sums: ModalS
     axes = [axis for axis, n in enumerate(pair.shape) if n > 1]
     moves = [4 * axis + 3 for axis in axes]
     normal = sums.matrix[np.ix_(moves, moves)]
+    of_sample = pair.sums(phi, objective, sampled=True).matrix[np.ix_(moves, moves)]
     size = 2 * _scatter(sums, unknowns, unknowns.T @ sums.matrix @ unknowns)
 
     def pull(axis: np.ndarray, distance: float, sampled: bool) -> float:
         """In standard deviations."""
-        found, voxels = 0.0, 0
+        found, noise = 0.0, size * (axis @ (of_sample if sampled else normal) @ axis)
+        if not noise > 0:  # nothing in the sample tells of this axis
+            return 0.0
         for way in (-1, 1):
             there = phi.copy()
             there[:, 3] += way * distance * phi[:, axes] @ axis
-            displaced = pair.sums(there, objective, sampled)
-            found, voxels = found - way * (displaced.right[moves] @ axis), voxels + displaced.count / 2
-        part = voxels / sums.count if sampled else 1.0
-        return found / np.sqrt(size * (axis @ normal @ axis) * max(part, 1e-9))
+            found -= way * (pair.sums(there, objective, sampled).right[moves] @ axis)
+        return found / np.sqrt(noise)
 
     return all(
         pull(axis, distance, True) > least + CLEAR or pull(axis, distance, False) > least
@@ -104,10 +107,21 @@ def _scatter(sums: ModalSums, unknowns: np.ndarray, normal: np.ndarray) -> float
     return float(size * blocks / (blocks - 1))
 
 
+def _parts(sample: ModalSums, sums: ModalSums, unknowns: np.ndarray) -> float | None:
+    """How many times as much as a sample of the blocks all are; None where it has more or less of the texture."""
+    if not sample.count:
+        return None
+    parts = sums.count / sample.count
+    few, normal = (unknowns.T @ matrix @ unknowns for matrix in (sample.matrix * parts, sums.matrix))
+    root = np.linalg.inv(np.linalg.cholesky(normal))
+    shares = np.linalg.eigvalsh(root @ few @ root.T)
+    return parts if 1 / TYPICAL < shares[0] and shares[-1] < TYPICAL else None
+
+
 def _curvature(
-    pair: ModalPair, phi: np.ndarray, objective: Objective, unknowns: np.ndarray, parts: float
+    pair: ModalPair, phi: np.ndarray, objective: Objective, unknowns: np.ndarray, parts: float | None
 ) -> np.ndarray:
-    """(n, n) array H, symmetric, by differences on a sample of the blocks, one of so many parts."""
+    """(n, n) array H, symmetric, by differences on a sample of the blocks, one of so many parts; None: on all."""
     start, whole = np.vstack([phi, [0, 0, 0, 1]]), np.eye(4)
     rows = []
     for unknown in unknowns.T:
@@ -117,9 +131,9 @@ def _curvature(
         rights = []
         for way in (-1, 1):
             whole[:3] = np.eye(4)[:3] + way * change
-            rights.append(pair.sums((start @ whole)[:3], objective, sampled=True).right @ unknowns)
+            rights.append(pair.sums((start @ whole)[:3], objective, parts is not None).right @ unknowns)
         rows.append((rights[0] - rights[1]) * radius / (2 * NEARBY))
-    rows = np.array(rows) * parts
+    rows = np.array(rows) * (parts or 1)
     return (rows + rows.T) / 2
 
 

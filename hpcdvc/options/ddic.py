@@ -26,8 +26,8 @@ DESCRIPTION = (
 
 
 @option_group
-class LabelledSeries(Slices):
-    """Reference image, the labels of its particles, and one or more deformed images."""
+class LabelledImage(Slices):
+    """Reference image and the labels of its particles."""
 
     group: ClassVar[str] = "images"
 
@@ -40,6 +40,14 @@ class LabelledSeries(Slices):
         reads="volume",
         help="label image of im1: whole numbers, 0 where there is no particle",
     )
+
+
+@option_group
+class DeformedSeries(Slices):
+    """One or more deformed images."""
+
+    group: ClassVar[str] = "images"
+
     deformed: tuple[str, ...] = option(
         REQUIRED, metavar="im2 [im3 ...]", reads="volume", help="deformed images, in order"
     )
@@ -119,7 +127,8 @@ class ParticleIterations(IterationOptions):
 
 @dataclass(kw_only=True)
 class Options(
-    LabelledSeries,
+    LabelledImage,
+    DeformedSeries,
     ParticleVoxels,
     StartField,
     RegistrationFirst,

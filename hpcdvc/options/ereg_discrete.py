@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.options.common import Messages, PhiFile, Place, Processes, Slices
-from hpcdvc.options.ddic import ParticleIterations, ParticleVoxels
+from hpcdvc.options.ddic import LabelledImage, ParticleIterations, ParticleVoxels
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.pages import Served
@@ -18,20 +18,11 @@ DESCRIPTION = (
 
 
 @option_group
-class LabelledPair(Slices):
-    """Reference image, its labels, and the deformed image."""
+class Deformed(Slices):
+    """The deformed image."""
 
     group: ClassVar[str] = "images"
 
-    im1: str = option(
-        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
-    )
-    labels: str = option(
-        REQUIRED,
-        metavar="lab1",
-        reads="volume",
-        help="label image of im1: whole numbers, 0 where there is no particle",
-    )
     im2: str = option(REQUIRED, reads="volume", help="deformed image")
 
 
@@ -81,7 +72,8 @@ class Listed(OptionSet):
 
 @dataclass(kw_only=True)
 class Options(
-    LabelledPair,
+    LabelledImage,
+    Deformed,
     Repaired,
     ParticleVoxels,
     MaskCoverage,

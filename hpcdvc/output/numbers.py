@@ -24,6 +24,13 @@ BLOCK = 2**23
 READ_TOGETHER_FROM = 2**24
 
 
+class Changed(RunError):
+    """A table was written or replaced between two looks at it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} changed while it was read")
+
+
 @dataclass(frozen=True)
 class Head:
     """What the first line of a table says.
@@ -33,12 +40,14 @@ class Head:
     path : the file
     names : of the columns, as they stand there
     begin, end : bytes between which the rows stand
+    state : number of the file, bytes and time of the last change: its rows are those of the same one
     """
 
     path: Path
     names: list[str]
     begin: int
     end: int
+    state: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ class Share:
                 yield slice(row, row + len(table)), table
             row, line = row + len(found), line + len(lines)
         if row != self.first + self.count:
-            raise RunError(f"{self.head.path} changed while it was read")
+            raise Changed(self.head.path)
 
 
 def read_head(path: str | Path) -> Head:
@@ -93,7 +102,7 @@ def read_head(path: str | Path) -> Head:
     files.check_regular(path)
     try:
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
+            state = _state(file)
             text = file.read(BLOCK)
     except OSError as error:
         raise file_error(path, error) or error from error
@@ -105,12 +114,17 @@ def read_head(path: str | Path) -> Head:
     except UnicodeDecodeError:
         raise UserError(f"{path} is not a text file") from None
     if not header:
-        raise UserError(f"{path} has no header line" if size else f"{path} is empty")
+        raise UserError(f"{path} has no header line" if text else f"{path} is empty")
     if "\0" in header:
         raise UserError(f"{path} is not a text file")
     names = [name.strip() for name in header.split("\t")]
     _check_first_rows(path, text[begin : begin + 2**16], len(names))
-    return Head(path, names, min(begin, size), size)
+    return Head(path, names, min(begin, state[1]), state[1], state)
+
+
+def _state(file: IO[bytes]) -> tuple[int, int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _check_first_rows(path: Path, text: bytes, width: int) -> None:
@@ -183,6 +197,9 @@ def _opened(head: Head, place: int) -> IO[bytes]:
         file.seek(place)
     except OSError as error:
         raise file_error(head.path, error) or error from error
+    if _state(file) != head.state:
+        file.close()
+        raise Changed(head.path)
     return file
 
 
@@ -196,7 +213,7 @@ def _blocks(head: Head, begin: int, end: int, line: int) -> Iterator[list[str]]:
             except OSError as error:
                 raise file_error(head.path, error) or error from error
             if begin < end and not text:
-                raise RunError(f"{head.path} changed while it was read")
+                raise Changed(head.path)
             begin, text = begin + len(text), left + text
             stop = text.rfind(b"\n") + 1 if begin < end else len(text)
             text, left = text[:stop], text[stop:]

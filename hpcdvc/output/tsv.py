@@ -43,6 +43,8 @@ COLUMN_SETS = MappingProxyType(
 )
 #: columns of whole numbers
 INTEGERS = frozenset(name for column in declared.COLUMNS if column.dtype[:1] in ("i", "u") for name in column.tsv)
+#: looks at a table that is replaced again and again, as a page in the browser does, beside the last one
+TRIES = 3
 #: bytes of one number, to compare with the free space
 _NUMBER_BYTES = 12
 #: rows whose positions are compared with those of a grid at a time
@@ -120,6 +122,9 @@ def read_tsv(path: str | Path) -> Field:
     state, field = _AHEAD.pop(str(path), (None, None))
     if field is not None and state == _state(path):
         return field
+    for _ in range(TRIES):
+        with suppress(numbers.Changed):
+            return _read(path, numbers.read_head(path), None)
     return _read(path, numbers.read_head(path), None)
 
 

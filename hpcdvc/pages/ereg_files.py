@@ -5,12 +5,13 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.output import files
-from hpcdvc.output.tsv import write_tsv
-from hpcdvc.pages.ereg_state import EregState
+from hpcdvc.output.tsv import read_tsv, write_tsv
+from hpcdvc.pages.ereg_state import EregState, Outcome
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class Kept:
         return f"{self.stem}.json"
 
     def write(self, state: EregState) -> None:
-        """Write both, each whole at every moment; the table last, for it counts."""
+        """Write both, each whole at every moment; the table first: it counts where there is no room for the other."""
+        write_tsv(self.table, field_of(state), "T1")
         facts = {"made_from": self.made_from, "state": state.as_json()}
         with files.whole_file(self.page) as temporary, files.fill(temporary) as stream:
             json.dump(facts, stream, allow_nan=False)
-        write_tsv(self.table, field_of(state), "T1")
 
     def resumed(self, start: np.ndarray | None) -> EregState | None:
         """The state of an earlier session with these images and this start (None: any); None where there is none."""
@@ -52,7 +53,7 @@ class Kept:
             same = facts["made_from"] == json.loads(json.dumps(self.made_from))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError):
             return None
-        return state if same and (start is None or np.allclose(start, state.start, rtol=1e-8, atol=1e-9)) else None
+        return state if same and (start is None or alike(start, state.start)) else None
 
     def begin(self, state: EregState, start_path: str | None, force: bool) -> EregState:
         """The state to begin with: that of an earlier session where these files are of one.
@@ -66,7 +67,7 @@ class Kept:
         Raises
         ------
         UserError
-            There is a table that is not of such a session.
+            There is a table that is not of such a session, or that cannot be read.
         """
         if force or not os.path.exists(self.table):
             return state
@@ -78,13 +79,23 @@ class Kept:
                 f"{self.table} exists, of other images or another start: -pf goes on from it, -pre or -od give another "
                 "name, --force overwrites it"
             )
+        table = read_tsv(self.table)
+        if not alike(table.phi[0], earlier.matrix):  # it was written, and the state no more
+            earlier.set_phi(table.phi[0], Outcome.of(table))
         return earlier
 
     def _with_phi(self, state: EregState) -> EregState:
         """The earlier session of which the table is where the state says the same; else a new one from the table."""
         earlier = self.resumed(None)
-        same = earlier is not None and np.allclose(earlier.matrix, state.matrix, rtol=1e-8, atol=1e-9)
-        return earlier if same else state
+        return earlier if earlier is not None and alike(earlier.matrix, state.matrix) else state
+
+
+def alike(one: ArrayLike, other: ArrayLike) -> bool:
+    """Whether two Phi, of files, are the same to the digits of a table."""
+    try:
+        return np.allclose(np.array(one, float), other, rtol=1e-8, atol=1e-9)
+    except (TypeError, ValueError):
+        return False
 
 
 def field_of(state: EregState) -> Field:

@@ -11,6 +11,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.multimodal.phases_file import PhasesFile, phases_text, read_phases
 from hpcdvc.output import files
+from hpcdvc.pages.ereg_files import alike
 from hpcdvc.pages.mmr_state import Box, MmrState, Picked, count_of, ranges_of
 
 
@@ -71,7 +72,7 @@ class MmrKept:
         phases = read_phases(self.table, least=0)
         page = phases.page or {}
         same = page.get("made_from") == json.loads(json.dumps(self.made_from))
-        if not same or (self.start is not None and not _alike(page.get("start"), self.start)):
+        if not same or (self.start is not None and not alike(page.get("start"), self.start)):
             raise UserError(
                 f"{self.table} exists, of other images or another start: -pre or -od give another name, --force "
                 "overwrites it"
@@ -150,10 +151,3 @@ def checked_found(found: object) -> dict | None:
     str(found["reason"]), str(found["of"])
     json.dumps(found, allow_nan=False)  # what cannot be saved again is none
     return found
-
-
-def _alike(one: object, other: list) -> bool:
-    try:
-        return np.allclose(np.array(one, float), other, rtol=1e-8, atol=1e-9)
-    except (TypeError, ValueError):
-        return False

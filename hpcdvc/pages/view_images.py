@@ -1,20 +1,16 @@
 """The images behind a result: the grey planes, its labels, and what is left between im1 and im2 brought back."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from hpcdvc.errors import RunError, UserError
-from hpcdvc.images import VolumeInfo, describe, identity
+from hpcdvc.errors import UserError
+from hpcdvc.images import VolumeInfo, describe
 from hpcdvc.pages.levels import Level, factor_of, level_of, preview
 from hpcdvc.pages.planes import Displacements, cut, grey_window
-from hpcdvc.pages.residual import image_names, like, sampled
+from hpcdvc.pages.residual import like, sampled
 from hpcdvc.pages.result_file import ResultFile, open_result
-
-#: What a result calls the image of its labels.
-LABELS = ("labels", "labels1", "label_image", "lab1")
 
 
 @dataclass(eq=False)
@@ -122,62 +118,6 @@ def check_fit(given: Images, path: str) -> None:
         shape = told.get("shape") if isinstance(told, dict) and result.kind != "image" else None
     if isinstance(shape, list) and shape != list(info.shape):
         raise UserError(f"{info.spec} does not fit {path}: its shape is {info.shape}, that of im1 {tuple(shape)}")
-
-
-def found_images(images: Images, result: ResultFile) -> Images:
-    """The same, with what the result names where the command line names none; its files have not changed since."""
-    labels = images.labels or _label_image(result)
-    if images.im1:
-        return Images(images.im1, images.im2, labels)
-    names, known = image_names(result), result.metadata.get("parameters") or {}
-    if result.kind == "image" and isinstance(known.get("im1"), str) and isinstance(known.get("im2"), str):
-        names = known["im1"], known["im2"]
-    if not known:
-        names = "the file does not name the images: --images does"
-    if isinstance(names, str):
-        return Images(labels=labels, why=names)
-    try:
-        return Images(*(_same(name, result, told) for name, told in zip(names, ("im1", "im2"), strict=True)), labels)
-    except (UserError, RunError) as error:
-        return Images(labels=labels, why=f"without images: {error}")
-
-
-def _label_image(result: ResultFile) -> VolumeInfo | None:
-    """Where there are labels: the image that they were measured in."""
-    parameters = result.metadata.get("parameters") or {}
-    provenance = result.metadata.get("provenance") or {}
-    for name in LABELS if "label" in result.columns else ():
-        told = provenance.get(name) if isinstance(provenance.get(name), dict) else {}
-        spec = parameters.get(name) or told.get("name")
-        if isinstance(spec, str):
-            try:
-                return _same(spec, result, name)
-            except (UserError, RunError):
-                return None
-    return None
-
-
-def _same(spec: str, result: ResultFile, told: str) -> VolumeInfo:
-    """The header of an image that a result was made from, from here or beside the result.
-
-    Raises
-    ------
-    UserError
-        It is gone, or another one now.
-    """
-    folder = os.path.dirname(result.path)
-    known = (result.metadata.get("provenance") or {}).get(told)
-    missing = None
-    for path in dict.fromkeys((spec, os.path.join(folder, spec), os.path.join(folder, os.path.basename(spec)))):
-        try:
-            info = describe(path)
-        except UserError as error:
-            missing = missing or error
-            continue
-        if isinstance(known, dict) and all(identity(info).get(name) == value for name, value in known.items()):
-            return info
-        missing = UserError(f"{path} is not the image that the result was made from")
-    raise missing
 
 
 def residual_plane(

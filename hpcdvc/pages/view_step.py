@@ -12,7 +12,8 @@ from hpcdvc.pages.levels import Level
 from hpcdvc.pages.planes import as_bytes, cut
 from hpcdvc.pages.result_file import ResultFile
 from hpcdvc.pages.view_fields import Quantity, distribution_of, quantities_of
-from hpcdvc.pages.view_images import Images, found_images, plane_of, residual_plane
+from hpcdvc.pages.view_found import found_images
+from hpcdvc.pages.view_images import Images, plane_of, residual_plane
 from hpcdvc.pages.view_legend import counts_of, legend_of
 from hpcdvc.pages.view_planes import Box, plane_of_grid, plane_of_mesh, points_near, quantised
 from hpcdvc.pages.view_point import neighbours_of, pair_at, part_of, position_of, row_at, values_of

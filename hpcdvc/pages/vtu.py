@@ -1,5 +1,7 @@
 """Meshes with what is known at their nodes, as .vtu files hold them."""
 
+from contextlib import nullcontext
+
 import numpy as np
 
 from hpcdvc.errors import UserError
@@ -33,8 +35,6 @@ def read_vtu(path: str) -> Source:
     inside = _result(of_cells, points[cells.cells].mean(axis=1), path)
     if not arrays:
         return Source.in_memory(inside, mesh=Mesh(points, cells.cells, True))
-    from contextlib import nullcontext
-
     return Source.in_memory(result, mesh=cells, cells=lambda: nullcontext(inside))
 
 

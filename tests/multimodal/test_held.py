@@ -12,19 +12,20 @@ PART = 1 / 8
 
 
 class Images:
-    """That pull back what is displaced by so many standard deviations, all and a sample; keeps what was asked for."""
+    """That pull back what is displaced by so many standard deviations, all and a sample with a part of the texture;
+    keeps what was asked for."""
 
     shape = (40, 40, 40)
 
-    def __init__(self, whole: float, sample: float):
-        self.pulls, self.asked = {False: whole, True: sample}, []
+    def __init__(self, whole: float, sample: float, part: float = PART):
+        self.pulls, self.parts, self.asked = {False: whole, True: sample}, {False: 1.0, True: part}, []
 
     def sums(self, phi, objective, sampled=False):
         self.asked.append(sampled)
-        way, part = np.sign(phi[:, 3] - PHI[:, 3]) * (np.abs(phi[:, 3]) > 1e-9), PART if sampled else 1.0
+        way, part = np.sign(phi[:, 3] - PHI[:, 3]) * (np.abs(phi[:, 3]) > 1e-9), self.parts[sampled]
         right = np.zeros(12)
         right[3::4] = -way * self.pulls[sampled] * np.sqrt(2 * part * 100) / 2  # by both ways
-        return SimpleNamespace(right=right, count=8000 * part)
+        return SimpleNamespace(right=right, matrix=part * 100 * np.eye(12), count=8000 * (PART if sampled else 1))
 
 
 def sums_of() -> SimpleNamespace:
@@ -48,3 +49,15 @@ def test_by_the_sample_or_by_all(whole, sample, held, asked):
     images = Images(whole, sample)
     assert is_held(images, PHI, None, sums_of(), UNKNOWNS) == held
     assert set(images.asked) == asked
+
+
+@pytest.mark.parametrize(("pull", "held"), [(4.5, False), (5.5, True)])
+def test_texture_in_the_sample_only(pull, held):
+    """An eighth of the voxels, but all of the texture, so all of the scatter of what pulls, too."""
+    images = Images(pull, pull, part=1.0)
+    assert is_held(images, PHI, None, sums_of(), UNKNOWNS) == held
+
+
+def test_no_texture_in_the_sample():
+    images = Images(5.5, 0.0, part=0.0)
+    assert is_held(images, PHI, None, sums_of(), UNKNOWNS)

@@ -134,6 +134,32 @@ def test_as_the_twin(dimensions, move, how):
     assert explained(moments) == pytest.approx(explained(expected), abs=1e-4)
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.3, 0.5, 0.7])
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_holes_of_im2_at_the_ends_of_tiles(dimensions, shift):
+    """What is beside one does not count, also where the hole itself belongs to the tile beside."""
+    one, two = (image.astype("f4") for image in case(dimensions))
+    two[np.random.default_rng(4).random(two.shape) < 0.02] = np.nan
+    phi = np.eye(4)[:3]
+    phi[3 - dimensions :, 3] = shift
+    pair, chosen = make(one, two, (0, 0, 0)), np.ones(one.shape, bool)
+    found, expected = pair.sums(phi, TABLES), twin_of(one, two, phi).sums(phi, TABLES, chosen)
+    assert (found.count, found.outside) == (expected["count"], expected["outside"])
+    residual, _ = pair.fields(phi, TABLES, np.ones((BINS, BINS)), 0, len(one))
+    assert np.isfinite(residual).sum() == found.count
+
+
+@pytest.mark.parametrize("away", [0.0, 1e-9])
+def test_last_row_of_im2_at_the_first_of_a_block(away):
+    """It counts, rounded or not, as in any other block."""
+    one = np.random.default_rng(5).random((1, 50, 40))
+    phi = np.eye(4)[:3]
+    phi[1, 3] = away
+    pair = make(one, one[:, :33].copy(), (0, 0, 0))
+    assert any((block[0, 1], block[1, 1] > 33) == (32, True) for block in pair._blocks[False])
+    assert pair.histogram(phi).sum() == 33 * 40
+
+
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_right_is_the_derivative_of_the_likelihood(dimensions):
     """By the entries of delta in Phi (I + delta)."""

@@ -341,3 +341,24 @@ def test_bad_input_of_the_oracle(shared):
     for name in ("empty.tsv", "garbage.tsv", "headeronly.tsv"):
         with pytest.raises(UserError, match=name):
             tsv.read_tsv(shared / "oracle" / "bad-input" / name)
+
+
+@pytest.mark.parametrize("times", [1, 10])
+def test_table_that_is_replaced_while_it_is_read(tmp_path, monkeypatch, times):
+    """It is the new one, or none: never the rows of one where the header of another says that they are."""
+    path, left, read_head = tmp_path / "a.tsv", [times], numbers.read_head
+    tsv.write_tsv(path, affine_field())
+
+    def replaced(name):
+        head = read_head(name)
+        if left[0]:
+            left[0] -= 1
+            tsv.write_tsv(path, affine_field(GRID_2D))  # a shorter one, and then one like it
+        return head
+
+    monkeypatch.setattr(numbers, "read_head", replaced)
+    if times == 1:
+        assert len(tsv.read_tsv(path)) == GRID_2D.size
+    else:
+        with pytest.raises(RunError, match=r"a\.tsv changed while it was read"):
+            tsv.read_tsv(path)

@@ -50,9 +50,7 @@ def shown(browser, served):
     tab = browser.open(served.url)
     browser.wait(DRAWN)
     yield browser
-    assert browser.errors == []
-    hosts = {address.split("/")[2] for address in browser.requests if not address.startswith(("data:", "blob:"))}
-    assert hosts == {served.host}
+    browser.check_alone(served.host)
     browser.close_tab(tab)
 
 

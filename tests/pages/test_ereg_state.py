@@ -1,11 +1,13 @@
 """The state of the page of hpcdvc-ereg, without a browser: keys, motion, undo, landmarks, and what is kept of it."""
 
 import json
+import os
+import resource
 
 import numpy as np
 import pytest
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.phi import at_points, rotation_matrix
 from hpcdvc.output.tsv import read_tsv, write_tsv
 from hpcdvc.pages.ereg_actions import act
@@ -227,6 +229,26 @@ def test_files_keep_everything(tmp_path):
     (tmp_path / "p.tsv").touch()
     with pytest.raises(UserError, match="another start"):
         kept.begin(other, str(tmp_path / "p.tsv"), False)
+
+
+def test_the_table_counts_where_the_disk_has_room_for_no_more(tmp_path):
+    """It is written although the rest cannot be; the next session begins with it, and can take it back."""
+    kept, state = Kept(str(tmp_path / "a"), {}), keys(EregState(SHAPE), *["ArrowRight"] * 20)
+    kept.write(state)
+    begun = state.phi
+    keys(state, *["ArrowDown"] * 3)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = (os.path.getsize(kept.table) + os.path.getsize(kept.page)) // 2
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        with pytest.raises(RunError, match="a.json"):
+            kept.write(state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "a.tsv"]
+    found = kept.begin(EregState(SHAPE), None, force=False)
+    assert found.phi == state.phi and found.phi != begun
+    assert keys(found, "z", ctrl=True).phi == begun and len(found.past) == 20
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": 3}', '{"made_from": {}, "state": {"version": 1}}'])

@@ -101,9 +101,7 @@ def opened(browser, folder: Path, *words: str) -> Iterator[Shown]:
     with serve(folder, *words) as served:
         tab = browser.open(served.url)
         yield Shown(browser, folder)
-        assert browser.errors == []
-        hosts = {address.split("/")[2] for address in browser.requests if not address.startswith(("data:", "blob:"))}
-        assert hosts == {served.host}
+        browser.check_alone(served.host)
         browser.close_tab(tab)
 
 

@@ -63,9 +63,7 @@ def shown(browser, served, tab):
     browser.reload()
     browser.wait(f"{DRAWN} && view.told.levels.length === 2")
     yield browser
-    assert browser.errors == []
-    hosts = {address.split("/")[2] for address in browser.requests if not address.startswith(("data:", "blob:"))}
-    assert hosts == {served.host}
+    browser.check_alone(served.host)
 
 
 def press(shown, *keys: str) -> None:

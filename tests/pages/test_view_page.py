@@ -12,6 +12,7 @@ import pytest
 import tifffile
 import view_cases as cases
 from ldic_cases import FIELD, SHAPE, images
+from one_thread import OneThread
 from view_cases import CODES, GRID, RESULTS
 
 from hpcdvc.errors import UserError
@@ -19,7 +20,6 @@ from hpcdvc.fields.status import STATUSES, Family, Status, is_measured, reason_o
 from hpcdvc.output import hdf5
 from hpcdvc.output.tsv import write_tsv
 from hpcdvc.pages import residual, view_images
-from hpcdvc.pages.hub import Stopped
 from hpcdvc.pages.view import ViewPage
 from hpcdvc.pages.view_images import given_images
 from hpcdvc.pages.view_planes import LEVELS, cut_mesh
@@ -43,40 +43,10 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-class OneThread:
-    """A hub without a server: work in the background goes on until it has looked at the files so many times."""
-
-    def __init__(self, checks: int):
-        self.checks, self.told = checks, []
-
-    def background(self, work) -> None:
-        def check():
-            self.checks -= 1
-            if self.checks < 0:
-                raise Stopped
-
-        try:
-            work(check)
-        except Stopped:
-            pass
-
-    def in_turn(self, call) -> None:
-        call()
-
-    def aside(self, call):
-        return call()
-
-    def tell(self, message) -> None:
-        self.told.append(message)
-
-    def changed(self, by_page: bool = True) -> None:
-        pass
-
-
 def page_of(*paths: Path, checks: int = 40, given: tuple = (), labels: str | None = None) -> ViewPage:
     """A page that has read its results and the images of the first."""
     page = ViewPage([str(path) for path in paths], lambda steps: given_images(given, steps, labels), _advice, 1e-3)
-    page.begin(OneThread(checks))
+    page.begin(OneThread(page, checks))
     return page
 
 
@@ -477,7 +447,7 @@ def test_a_run_that_goes_on_is_followed(folder, tmp_path):
                     hdf5.write_field(path, rows[:1], 0, cases.Grid(GRID.origin, GRID.spacing, (1, 1, 1)), {"key": "0"})
                     shards.clear()
 
-    page.begin(Watched(400))
+    page.begin(Watched(page, 400))
     codes, counts = np.unique(rows["return_status"][:50], return_counts=True)
     some = dict(zip(codes.tolist(), counts.tolist(), strict=True))
     whole = dict(zip(*(one.tolist() for one in np.unique(rows["return_status"], return_counts=True)), strict=True))
@@ -596,7 +566,7 @@ def test_files_that_cannot_be_read_in_a_moment_are_read_later(folder, tmp_path):
                 time.sleep(0.01)
                 os.replace(_written(tmp_path / "x", whole), path)
 
-    hub = Mended(60)
+    hub = Mended(page, 60)
     page.begin(hub)
     assert hub.told and told(page)["statuses"] and page.loading == ""
 

@@ -230,7 +230,7 @@ class Browser:
         """Text of an element as it is shown."""
         return self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText")
 
-    def wait(self, expression: str, seconds: float = 15) -> Any:
+    def wait(self, expression: str, seconds: float = 60) -> Any:
         """Wait until a JavaScript expression is true; returns its value."""
         end = time.monotonic() + seconds
         while True:
@@ -241,10 +241,16 @@ class Browser:
             assert time.monotonic() < end, f"{expression} does not become true; errors: {self.errors}"
             time.sleep(0.02)
 
-    def wait_text(self, selector: str, part: str, seconds: float = 15) -> str:
+    def wait_text(self, selector: str, part: str, seconds: float = 60) -> str:
         """Wait until the text of an element holds `part`."""
         self.wait(f"document.querySelector({json.dumps(selector)})?.innerText.includes({json.dumps(part)})", seconds)
         return self.text(selector)
+
+    def check_alone(self, host: str) -> None:
+        """Make sure that the page has complained about nothing, and asked no other host for anything."""
+        assert self.errors == []
+        hosts = {address.split("/")[2] for address in self.requests if not address.startswith(("data:", "blob:"))}
+        assert hosts == {host}
 
     def frames(self) -> list[tuple[str, str | bytes]]:
         """What went through websockets: ("sent" or "received", the message)."""

@@ -25,6 +25,9 @@ class OneThread:
     def in_turn(self, call) -> None:
         call()
 
+    def aside(self, call):
+        return call()
+
     def tell(self, message) -> None:
         self.told.append(message)
 
