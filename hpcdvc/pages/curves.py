@@ -34,13 +34,13 @@ class Picture:
     png: bytes
 
 
-def empty_figure(rows: int, columns: int, high: float = 3.1) -> tuple["Figure", np.ndarray]:
-    """A figure of some rows and columns of axes, each `high` inches."""
+def empty_figure(rows: int, columns: int, high: float = 3.1, below: float = 0.0) -> tuple["Figure", np.ndarray]:
+    """A figure of some rows and columns of axes, each `high` inches, and of what stands `below` them."""
     from matplotlib.figure import Figure
 
-    width, height = 3.4 * columns + 0.9, high * rows + 0.5
+    width, height = 3.4 * columns + 0.9, high * rows + 0.5 + below
     figure = Figure((width, height))  # no automatic layout: it takes most of the time of a report
-    room = {"left": 0.62 / width, "right": 1 - 1.1 / width, "bottom": 0.55 / height, "top": 1 - 0.3 / height}
+    room = {"left": 0.62 / width, "right": 1 - 1.1 / width, "bottom": (0.55 + below) / height, "top": 1 - 0.3 / height}
     return figure, figure.subplots(rows, columns, squeeze=False, gridspec_kw={**room, "wspace": 0.25, "hspace": 0.3})
 
 

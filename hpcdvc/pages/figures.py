@@ -182,7 +182,7 @@ def _status_picture(result: ResultFile, cuts: list[Cut]) -> Picture:
     colours = [COLOURS.get(code, "#000000") for code in codes]
     how = {"cmap": ListedColormap(colours), "norm": BoundaryNorm(np.arange(len(codes) + 1) - 0.5, len(codes))}
     places = {code: k for k, code in enumerate(codes)}
-    figure, axes = empty_figure(1, len(cuts), 3.3 + 0.18 * len(codes))
+    figure, axes = empty_figure(1, len(cuts), below=0.1 + 0.18 * len(codes))
     for axis, cut in zip(axes[0], cuts, strict=True):
         part = cut.part if cut.extent is not None else slice(None)
         found = np.vectorize(lambda code: places.get(int(code), 0), otypes=[float])(result.statuses(part))
@@ -191,7 +191,7 @@ def _status_picture(result: ResultFile, cuts: list[Cut]) -> Picture:
         Patch(facecolor=colour, edgecolor="black", linewidth=0.5, label=f"{code}: {reason_of(code, result.family)}")
         for code, colour in zip(codes, colours, strict=True)
     ]
-    figure.legend(handles=handles, loc="outside lower center", fontsize=8)
+    figure.legend(handles=handles, loc="lower center", fontsize=8, borderaxespad=0.1)
     return picture_of("returnStatus", "How the points ended.", figure)
 
 

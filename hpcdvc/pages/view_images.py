@@ -10,7 +10,7 @@ from hpcdvc.images import VolumeInfo, describe
 from hpcdvc.pages.levels import Level, factor_of, level_of, preview
 from hpcdvc.pages.planes import Displacements, cut, grey_window
 from hpcdvc.pages.residual import like, sampled
-from hpcdvc.pages.result_file import ResultFile
+from hpcdvc.pages.result_file import ResultFile, open_result
 
 
 @dataclass(eq=False)
@@ -100,6 +100,24 @@ def given_images(specs: tuple[str, ...], steps: int, label: str | None) -> list[
     if not infos:
         return [Images(labels=labels) for _ in range(steps)]
     return [Images(infos[0], infos[min(k + 1, len(infos) - 1)], labels) for k in range(steps)]
+
+
+def check_fit(given: Images, path: str) -> None:
+    """Make sure that images of the command line are as large as im1 of a result that tells it.
+
+    Raises
+    ------
+    UserError
+        They are not: its points lie elsewhere.
+    """
+    info = given.im1 or given.labels
+    if info is None or not path.endswith(".hdf"):
+        return
+    with open_result(path) as result:
+        told = (result.metadata.get("provenance") or {}).get("im1")
+        shape = told.get("shape") if isinstance(told, dict) and result.kind != "image" else None
+    if isinstance(shape, list) and shape != list(info.shape):
+        raise UserError(f"{info.spec} does not fit {path}: its shape is {info.shape}, that of im1 {tuple(shape)}")
 
 
 def residual_plane(

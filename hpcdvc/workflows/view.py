@@ -33,17 +33,18 @@ def look(options: Options) -> None:
     """
     from hpcdvc.pages.show import show
     from hpcdvc.pages.view import ViewPage
-    from hpcdvc.pages.view_images import given_images
+    from hpcdvc.pages.view_images import check_fit, given_images
     from hpcdvc.pages.view_running import check_running, is_running
     from hpcdvc.pages.view_source import check, paths_of
 
     paths = paths_of(options.results)
+    given = given_images(options.images, max(len(paths), len(options.images) - 1), options.labels)[0]
     for path in paths:
         if is_running(path):
             check_running(path)
         else:
             check(path)
-    given_images(options.images, max(len(paths), len(options.images) - 1), options.labels)
+            check_fit(given, path)
     page = ViewPage(paths, lambda steps: given_images(options.images, steps, options.labels), advice_of)
     show(page, options)
 

@@ -21,6 +21,7 @@ import hpcdvc
 from hpcdvc.cli import main
 from hpcdvc.fields.status import STATUSES
 from hpcdvc.output.hdf5 import read_field
+from hpcdvc.pages import figures
 from hpcdvc.pages.figures import pictures_of
 from hpcdvc.pages.report import write_report
 from hpcdvc.pages.result_file import open_result
@@ -271,6 +272,19 @@ def test_only_what_is_known_is_drawn(measured, monkeypatch):
     assert all(1.5 < many < 2.1 for many in rows.values()), rows
     assert "displacement" in searched and not {"displacement_std", "strain", "error"} & set(searched)
     assert "strain" not in pictures(RESULTS["ddic"])  # rigid
+
+
+def test_the_legend_covers_nothing(measured, monkeypatch):
+    """The legend of statuses stands below its planes and their numbers, of tall and of wide ones."""
+    monkeypatch.chdir(measured)
+    for name in ("ldic", "flat"):
+        drawn = []
+        with monkeypatch.context() as patched, open_result(RESULTS[name]) as opened:
+            patched.setattr(figures, "picture_of", lambda _name, _caption, figure, drawn=drawn: drawn.append(figure))
+            next(pictures_of(opened, "not here"))
+        (legend,) = drawn[0].legends
+        top = legend.get_window_extent()
+        assert top.y0 >= 0 and all(top.y1 < axis.get_tightbbox().y0 for axis in drawn[0].axes)
 
 
 def test_what_is_left_out(measured, monkeypatch, tmp_path):

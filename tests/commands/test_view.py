@@ -5,7 +5,9 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 import view_cases as cases
 from ldic_cases import save_pair
 from reg_ends import is_one_sentence, own_folder
@@ -15,6 +17,7 @@ from view_cases import GRID, RESULTS
 from hpcdvc.cli import main
 from hpcdvc.fields.status import Status
 from hpcdvc.output import hdf5
+from hpcdvc.pages.view_images import check_fit, given_images
 from hpcdvc.workflows.view import COMMANDS, advice_of
 
 
@@ -56,6 +59,19 @@ def test_refused(here, capfd):
     refused(capfd, [RESULTS["grid"], "--images", "im1.tif", "none.tif"], "none.tif")
     refused(capfd, [RESULTS["grid"], "--images", "im1.tif"], "--images")
     refused(capfd, [RESULTS["grid"], "--bind", "0.0.0.0"], "--bind")
+
+
+def test_images_of_another_size(here, capfd):
+    """Images and labels that a result cannot be of are refused; what does not tell its images is shown over any."""
+    save_pair()
+    rows = cases.rows_at(GRID.positions(), cases.FIELD)
+    made_from = {"key": "0", "provenance": {"im1": {"name": "im1.tif", "shape": [9, 10, 11]}}}
+    hdf5.write_field(Path("other.hdf"), rows, 0, GRID, made_from)
+    refused(capfd, ["other.hdf", "--images", "im1.tif", "im2.tif"], "im1.tif", "other.hdf", "(9, 10, 11)")
+    tifffile.imwrite("lab.tif", np.ones((3, 4, 5), "u1"), photometric="minisblack")
+    refused(capfd, ["other.hdf", "--labels", "lab.tif"], "lab.tif", "other.hdf")
+    save_grid(Path())
+    check_fit(given_images(("im1.tif", "im2.tif"), 1, None)[0], RESULTS["grid"])
 
 
 def test_served(here):

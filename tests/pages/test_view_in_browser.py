@@ -169,6 +169,7 @@ def test_a_click_writes_the_point(shown, folder, kind):
     field = hdf5.read_field(folder / RESULTS[kind])
     shown.click(".view canvas", 0.45, 0.55)
     text = shown.wait_text("#point", "Neighbours")
+    assert "(1, voxel)" in text and " 1, voxel" not in text  # a unit is no number
     row = int(text.split()[1])
     status = int(field.return_status[row])
     assert f"returnStatus {status}: {reason_of(status)}" in text

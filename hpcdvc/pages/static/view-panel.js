@@ -177,8 +177,8 @@ export class Panel {
     }
     if (found.pair.why) parts.push(make("p", { className: "weak", textContent: `no windows: ${found.pair.why}` }));
     parts.push(rowsOf(found.values.map(([name, numbers, unit]) => [
-      name, `${numbers.map(([end, text]) => (end ? `${end} ${text}` : text)).join(", ")} ${unit === "1" ? "" : unit}`])));
-    parts.push(make("h3", { textContent: "Neighbours" }));
+      name, `${numbers.map(([end, text]) => (end ? `${end} ${text}` : text)).join(", ")} ${unit === "1" ? "" : unit.includes(",") ? `(${unit})` : unit}`])));
+    if (found.neighbours.length) parts.push(make("h3", { textContent: "Neighbours" }));
     parts.push(rowsOf(found.neighbours.map((one) => [
       one.position.map(shown).join(" "), `status ${one.status}, displacement ${one.displacement.map(shown).join(" ")}`])));
     place.replaceChildren(...parts);
