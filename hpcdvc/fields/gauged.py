@@ -87,7 +87,8 @@ class Gauged:
         """Tetrahedra (triangles) between the chosen, (n,) bool, of the points; None where there are none."""
         if self.cells is not None:
             cells = self.cells[chosen[self.cells].all(axis=1)]
-            return cells if len(cells) else None
+            solid = cells[np.linalg.det(self.positions[cells[:, 1:]] - self.positions[cells[:, :1]]) != 0]
+            return solid if len(solid) else None
         numbers = np.flatnonzero(chosen)
         try:
             return numbers[triangulate(self.positions[numbers, int(self.flat) :])]
