@@ -16,6 +16,8 @@ from hpcdvc.fields.triangulation import triangulate
 #: How far the neighbours are that the strain of a node is made of, in units of the largest node spacing.
 REACH = 1.5
 AXES = "ZYX"
+#: Alpha of triangulations: none bridges a gap, as of hpcdvc-discreteStrain.
+AUTOMATIC = -1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,8 @@ class Gauged:
     f : (n, 3, 3) of the points themselves; None where the field has none that was measured
     measured : (n,) bool, points that count
     grid : of the points, or None
-    cells : (k, 4) tetrahedra between them, of a mesh; None: those of Delaunay, where there is no grid
+    cells : (k, 4) tetrahedra between them, of a mesh; None: those of Delaunay that bridge no gap, where there is
+        no grid
     flat : of images in two dimensions
     errors : of the displacements, or None where these are not known
     f_variance : (n, 3, 3) of f, or None
@@ -91,7 +94,7 @@ class Gauged:
             return solid if len(solid) else None
         numbers = np.flatnonzero(chosen)
         try:
-            return numbers[triangulate(self.positions[numbers, int(self.flat) :])]
+            return numbers[triangulate(self.positions[numbers, int(self.flat) :], AUTOMATIC)]
         except UserError:  # too few, or all in one plane
             return None
 
