@@ -14,12 +14,27 @@ HALF_HEIGHT, DOWN = 0.36, 1.25
 
 #: A row: question, commands, what is kept, when it is.
 ROWS = (
-    ("turned, far away, or\nanother modality?", "hpcdvc-ereg\nhpcdvc-reg --auto, hpcdvc-mmr", "Φ: a start", "looks right"),
+    (
+        "turned, far away, or\nanother modality?",
+        "hpcdvc-ereg\nhpcdvc-reg --auto, hpcdvc-mmr",
+        "Φ: a start",
+        "looks right",
+    ),
     ("one motion for\nthe whole image?", "hpcdvc-reg", "Φ", "converged"),
-    ("jumps, or parts that moved\nby more than 5 voxels?", "hpcdvc-pixelSearch\nhpcdvc-pixelSearchPropagate", "field of Φ", "correlation high"),
-    ("a few voxels are left", "hpcdvc-ldic, hpcdvc-ddic\nhpcdvc-gdic", "field of Φ with\nstandard deviations", "status 2"),
+    (
+        "jumps, or parts that moved\nby more than 5 voxels?",
+        "hpcdvc-pixelSearch\nhpcdvc-pixelSearchPropagate",
+        "field of Φ",
+        "correlation high",
+    ),
+    (
+        "a few voxels are left",
+        "hpcdvc-ldic, hpcdvc-ddic\nhpcdvc-gdic",
+        "field of Φ with\nstandard deviations",
+        "status 2",
+    ),
     ("points wrong or missing?", "hpcdvc-filterPhiField\nor a second pass: -pf, -skp", "field of Φ", "agrees around"),
-)  # fmt: skip
+)
 LAST = "hpcdvc-regularStrain, hpcdvc-discreteStrain, hpcdvc-gauge\nstrain, numbers, curves"
 FIRST = "what is left of the difference?\nhpcdvc-deformImage --residual"
 
