@@ -33,7 +33,8 @@ def option(default: typing.Any = REQUIRED, *flags: str, help: str, **details: ty
         "scan" (the same, and datasets of projections times frames), "projections" (a part of a tomographic scan, whose
         files the command finds), "table", "mesh" or "parameters"; files count by their contents, not by their path;
         `or_number`, a number may stand in its place; `alone`, the value when the flag stands alone: another one is
-        taken with ``=`` only, so that the flag swallows no file
+        taken with ``=`` only, so that the flag swallows no file; `before_files`, a list of numbers that ends where
+        another word stands, so that files may follow it
 
     Returns
     -------

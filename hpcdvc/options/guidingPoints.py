@@ -18,7 +18,7 @@ class Image(Slices):
     group = "images"
 
     im1: str = option(
-        reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
+        reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ..."
     )
 
 

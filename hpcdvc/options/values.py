@@ -37,6 +37,7 @@ class Declaration(typing.NamedTuple):
     reads: str | None = None
     or_number: bool = False
     alone: str | None = None
+    before_files: bool = False
     name: str = ""
     default: typing.Any = None
 

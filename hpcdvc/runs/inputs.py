@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from hpcdvc.errors import RunError, UserError, file_error
-from hpcdvc.images import VolumeInfo, describe, identity
+from hpcdvc.images import RawLayout, VolumeInfo, describe, identity
 from hpcdvc.options.declare import OptionSet, declarations
 from hpcdvc.output.files import check_regular
 
@@ -110,7 +110,8 @@ class Inputs:
             A file is not there, or not what it should be.
         """
         volumes, tables = {}, {}
-        look = partial(describe, every_slice=getattr(options, "every_slice", False))
+        every_slice = getattr(options, "every_slice", False)
+        look = partial(describe, every_slice=every_slice, raw_layout=RawLayout.told(options))
         for declared in declarations(type(options)):
             value = getattr(options, declared.name)
             if value is None or not declared.names_file(value) or declared.reads == "projections":
