@@ -1,7 +1,7 @@
 """Images in MetaImage files, .mha, or .mhd beside a file of voxels (itk.org/Wiki/MetaIO).
 
-The header is text, ``Key = value`` line by line, and ends with the line of ElementDataFile. The first of its axes is the
-fastest, x.
+The header is text, ``Key = value`` line by line, and ends with the line of ElementDataFile. The first of its axes is
+the fastest, x.
 """
 
 import math

@@ -36,7 +36,8 @@ def _named_images(result: ResultFile) -> Images:
         names = "the file does not name the images: --images does"
     try:
         if not isinstance(names, str):
-            return Images(*(_same(*one, _image_of(result)) for one in zip(names, (result,) * 2, ("im1", "im2"), strict=True)))
+            look = _image_of(result)
+            return Images(*(_same(name, result, told, look) for name, told in zip(names, ("im1", "im2"), strict=True)))
         return _images_of_field(result) or Images(why=names)
     except (UserError, RunError) as error:
         return Images(why=f"without images: {error}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.images import RawLayout, VolumeInfo, describe
+from hpcdvc.output.kinds import is_hdf
 from hpcdvc.pages.levels import Level, factor_of, level_of, preview
 from hpcdvc.pages.planes import Displacements, cut, grey_window
 from hpcdvc.pages.residual import like, sampled
@@ -125,7 +126,7 @@ def check_fit(given: Images, path: str) -> None:
         They are not: its points lie elsewhere.
     """
     info = given.im1 or given.labels
-    if info is None or not path.endswith(".hdf"):
+    if info is None or not is_hdf(path):
         return
     with open_result(path) as result:
         told = (result.metadata.get("provenance") or {}).get("im1")

@@ -10,6 +10,7 @@ from hpcdvc.errors import RunError, UserError, file_error
 from hpcdvc.images import RawLayout, VolumeInfo, describe, identity
 from hpcdvc.options.declare import OptionSet, declarations
 from hpcdvc.output.files import check_regular
+from hpcdvc.output.kinds import ending_of
 
 log = logging.getLogger("hpcdvc")
 
@@ -182,10 +183,10 @@ class Inputs:
 
 
 def tables_of(options: OptionSet) -> list[str]:
-    """Tables that options name; not files of ours, which are read fast."""
+    """Tables that options name; not .hdf files of ours, which are read fast, nor .vtk."""
     given = [getattr(options, declared.name) for declared in declarations(type(options)) if declared.reads == "table"]
     named = [path for value in given for path in (value if isinstance(value, tuple) else (value,))]
-    return [path for path in named if path is not None and not path.endswith(".hdf")]
+    return [path for path in named if path is not None and ending_of(path) not in (".hdf", ".vtk")]
 
 
 def _identity_of_table(path: str) -> dict:
