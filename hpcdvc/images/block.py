@@ -97,13 +97,17 @@ class _Inflated(io.RawIOBase):
                 break
         return self._place
 
+    def tell(self) -> int:
+        """Bytes that have been read."""
+        return self._place
+
     def readinto(self, memory) -> int:
         """Fill memory as far as there are bytes; their number."""
         view, filled = memoryview(memory).cast("B"), 0
         while filled < len(view) and not self._inflate.eof:
             packed = self._packed or self._file.read(SOME if self._left is None else min(SOME, self._left))
             if not packed:
-                break
+                raise EOFError("the compressed voxels end too early")
             if not self._packed and self._left is not None:
                 self._left -= len(packed)
             found = self._inflate.decompress(packed, len(view) - filled)
@@ -153,15 +157,19 @@ def _check_all_there(spec: str, block: Block) -> None:
     if block.packing == "gzip" and _told_by_gzip(block.path, size) == block.stop % 2**32:
         return
     with reading(spec, HEADER_SECONDS + block.stop / SLOWEST), block.opened() as file:
-        place = 0
-        while place < block.stop:
-            try:
-                found = len(file.read(min(SOME, block.stop - place)) or b"")
-            except (EOFError, zlib.error, gzip.BadGzipFile):
-                found = 0
-            if not found:
-                raise UserError(f"{spec} is truncated: its voxels end at byte {block.stop}, it inflates to {place}")
-            place += found
+        try:
+            ends = _drained(file)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            ends = -1
+    if ends < block.stop:
+        raise UserError(f"{spec} is truncated or damaged: it does not inflate to the {block.stop} bytes of its voxels")
+
+
+def _drained(file) -> int:
+    """Read a file to its end, where a checksum is compared; where that is."""
+    while file.read(SOME):
+        pass
+    return file.tell()
 
 
 def _told_by_gzip(path: str, size: int) -> int:
@@ -183,3 +191,5 @@ def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     offset = block.start + before * math.prod(info.shape[1:]) * block.numbers.voxel_bytes
     with block.opened() as file:
         block.numbers.read(file, offset, volume[start:stop].reshape(-1))
+        if block.packing:
+            _drained(file)

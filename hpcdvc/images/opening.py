@@ -84,7 +84,7 @@ def _kind(spec: str, path: str, told: RawLayout | None) -> str:
     if told or is_raw:
         return "raw"
     if begin[:2] == block.GZIP:
-        raise UserError(f"{spec} is compressed by gzip and no NIfTI file: unpack it first")
+        raise UserError(f"{spec} is compressed by gzip, and no whole NIfTI file: unpack it first")
     raise UserError(f"{spec} is no image that can be read: {READ} is needed; of raw files {raw.WAY_OUT}")
 
 
@@ -141,7 +141,7 @@ def describe(
     with reading(spec):
         info = _describe(spec, every_slice, raw_layout)
         if info.frames is not None and not scan:
-            name = f"{info.path}[{info.dataset}]" if info.kind == "fits" else spec
+            name = f"{info.path}[{info.dataset}]" if info.kind == "fits" else None
             raise no_volume(spec, (info.shape[0] // info.frames, info.frames, *info.shape[1:]), name)
         if not is_planned():
             check_size(spec, info.voxel_bytes, info.files)
@@ -159,6 +159,9 @@ def _describe(spec: str, every_slice: bool, told: RawLayout | None) -> VolumeInf
             return zarr.describe(spec, path, dataset)
     index = split_index(dataset)[1] if dataset and dataset.startswith("[") else ()
     if dataset is not None and (not index or kind in ("slices", "picture")):
+        if re.fullmatch(r"\[[-+0-9., ]*\]", dataset):
+            words = "has no axes to choose along" if index else "takes whole numbers from 0 on in brackets"
+            raise UserError(f"{spec}: {path} {words}")
         wanted, what = ("FITS", "HDU") if dataset.startswith("[") else ("HDF5", "dataset")
         raise UserError(f"{spec}: {path} is no {wanted} file, it has no {what} {dataset}")
     if kind == "slices":

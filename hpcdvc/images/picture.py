@@ -112,7 +112,7 @@ def _read_jpeg(file: LoneFile, spec: str, size: int) -> _Header:
 def _read_bmp(file: LoneFile, spec: str, size: int) -> _Header:
     """What a BMP file holds, all of whose rows are there; its palette tells whether it is in colour."""
     begin = file.read(54)
-    start, header = struct.unpack_from("<I4xI", begin, 10) if len(begin) == 54 else (0, 0)
+    start, header = struct.unpack_from("<II", begin, 10) if len(begin) == 54 else (0, 0)
     if header < 40:
         raise UserError(f"{spec} is a BMP file of OS/2 or truncated: save it as PNG or TIFF")
     columns, rows, bits, packing, packed = struct.unpack_from("<ii2xHII", begin, 18)

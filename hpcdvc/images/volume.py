@@ -168,7 +168,7 @@ def make_info(
     if len(size) == 2:
         size = (1, *size)
     if len(size) not in (3, 4) or 0 in size:
-        raise no_volume(spec, size if index else shape, f"{path}[{dataset}]" if kind == "fits" else spec)
+        raise no_volume(spec, size if index else shape, f"{path}[{dataset}]" if kind == "fits" else None)
     frames = size[1] if len(size) == 4 else None
     if frames is not None:
         size, depth = (size[0] * frames, *size[2:]), 1
@@ -210,7 +210,9 @@ def no_volume(spec: str, shape: tuple[int, ...], name: str | None = None) -> Use
     size = tuple(map(int, shape))
     more = ""
     if len(size) > 3 and 0 not in size:
-        more = f", {name or spec}[{','.join('0' * (len(size) - 3))}] is the first"
+        plain, index = split_index(spec) if name is None else (name, ())
+        first = ",".join(map(str, (*index, *(0,) * (len(size) - 3))))
+        more = f", {plain}[{first}] is the first"
     return UserError(f"{spec} has shape {size}: a 3-D volume or a 2-D image is needed{more}")
 
 

@@ -54,8 +54,7 @@ class Images(Slices):
         REQUIRED,
         metavar="im1 im2 [im3 ...]",
         reads="volume",
-        help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, .nii, "
-        ".raw ...",
+        help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ...",
     )
     series_incremental: bool = option(
         False,
