@@ -34,7 +34,8 @@ def option(default: typing.Any = REQUIRED, *flags: str, help: str, **details: ty
         files the command finds), "table", "mesh" or "parameters"; files count by their contents, not by their path;
         `or_number`, a number may stand in its place; `alone`, the value when the flag stands alone: another one is
         taken with ``=`` only, so that the flag swallows no file; `read_as`, values that are taken for another one,
-        and a note says so; `instead_of`, names of options that it replaces on a command line where they stand before it
+        and a note says so; `instead_of`, names of options that it replaces on a command line where they stand before
+        it; `before_files`, a list of numbers that ends where another word stands, so that files may follow it
 
     Returns
     -------

@@ -17,9 +17,7 @@ class Images(Slices, Mask2):
 
     group = "images"
 
-    im1: str = option(
-        reads="volume", help="image to deform: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
-    )
+    im1: str = option(reads="volume", help="image to deform: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ...")
     residual: str | None = option(
         None, "--residual", metavar="im2", reads="volume", help="write im1(Phi) - im2 as well, and say how large it is"
     )

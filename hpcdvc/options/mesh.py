@@ -21,9 +21,7 @@ class Bodies(Mask, Slices):
 
     group = "body"
     differently = {
-        "mask1": {
-            "help": "mesh of a mask, of what is not 0: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
-        },
+        "mask1": {"help": "mesh of a mask, of what is not 0: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ..."},
     }
 
     cuboid: SIX | None = option(
