@@ -16,6 +16,7 @@ from hpcdvc.options.registration import (
     WindowShape,
     WindowSize,
 )
+from hpcdvc.options.roi import RoiOfNodes
 from hpcdvc.options.values import whole_number
 
 DESCRIPTION = "Measure the deformation function in a window about every node of a regular grid, by image correlation."
@@ -49,6 +50,7 @@ class Options(
     SelfStart,
     NodeSpacing,
     WindowSize,
+    RoiOfNodes,
     WindowSelection,
     IterationOptions,
     InterpolationOptions,
