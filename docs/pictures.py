@@ -30,8 +30,8 @@ from draw_mesh import draw_meshes  # noqa: E402
 from draw_mmr import draw_checkerboard, draw_modal_histogram, draw_modal_phases  # noqa: E402
 from draw_multimodal import draw_multimodal  # noqa: E402
 from draw_refine import draw_refined  # noqa: E402
-from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_region import draw_region  # noqa: E402
+from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_report import draw_report  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
 from draw_shift import draw_shift  # noqa: E402

@@ -62,6 +62,13 @@ class Options(
 ):
     """Options of hpcdvc-ldic."""
 
+    differently = {
+        "mask1": {
+            "help": "mask of im1, the first image: where it is 0, voxels are left out; with -sei at the same voxels of "
+            "each image that another is measured against"
+        }
+    }
+
     start_from: str = option(
         "previous",
         "--start-from",

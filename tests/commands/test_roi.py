@@ -256,7 +256,7 @@ def test_refused(line, capfd):
     before = files()
     flat = line in FLAT_ROWS or command == "shift"
     low, high = (FLAT_BOX if flat else BOX)[2:4]
-    for y, expected in (((high, low), (low, high)), ((5, 5), (5,)), ((low, 5000), (5000,)[: command != "mmr-graphical"])):
+    for y, expected in (((high, low), (low, high)), ((5, 5), (5,)), ((low, 5000), (5000,))):
         box = [*(FLAT_BOX if flat else BOX)]
         box[2:4] = y
         check_end(capfd, [*words, *roi(box)], expected, 2, command)
