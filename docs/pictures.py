@@ -31,6 +31,7 @@ from draw_mmr import draw_checkerboard, draw_modal_histogram, draw_modal_phases 
 from draw_multimodal import draw_multimodal  # noqa: E402
 from draw_next import draw_next  # noqa: E402
 from draw_refine import draw_refined  # noqa: E402
+from draw_region import draw_region  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_report import draw_report  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
@@ -62,6 +63,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "residuals.png": draw_residuals,
     "alpha.png": draw_alpha,
     "report.png": draw_report,
+    "region.png": draw_region,
     "jump.png": draw_jump,
     "spread.png": draw_spread,
     "guiding.png": draw_guiding,

@@ -34,11 +34,13 @@ class DenseResult:
     path : the file
     metadata : what it says about itself: parameters, provenance, statuses, ...
     columns : arrays by name; floating point NaN where a pixel is not measured
+    first : where its first pixel lies in the image that it is a part of, ZYX
     """
 
     path: str
     metadata: dict
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    first: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column; KeyError where there is none of this name."""
@@ -94,7 +96,8 @@ class DenseResult:
             name: ((*axes, *("component",) * (values.ndim - len(axes))), values, {"meaning": known[name].meaning})
             for name, values in self.columns.items()
         }
-        coordinates = {axis: np.arange(n) for axis, n in zip(axes, self.measured.shape, strict=True)}
+        sizes = zip(axes, self.measured.shape, self.first[-len(axes) :], strict=True)
+        coordinates = {axis: np.arange(n) + (int(low) if low % 1 == 0 else low) for axis, n, low in sizes}
         if "displacement" in self.columns:
             coordinates["component"] = list("zyx")
         return xarray.Dataset(variables, coordinates, {"path": self.path, **self.metadata.get("parameters", {})})
@@ -108,7 +111,7 @@ class DenseResult:
         """
         pyvista, shape = package("pyvista"), self.measured.shape
         cells = (*(1,) * (3 - len(shape)), *shape)
-        image = pyvista.ImageData(dimensions=[n + 1 for n in cells[::-1]], origin=(-0.5,) * 3)
+        image = pyvista.ImageData(dimensions=[n + 1 for n in cells[::-1]], origin=np.array(self.first[::-1]) - 0.5)
         for name, values in self.columns.items():
             vector = values.ndim > len(shape)
             image.cell_data[name] = values[..., ::-1].reshape(-1, 3) if vector else values.ravel()
@@ -127,8 +130,9 @@ def read_dense(path: str | Path) -> DenseResult | None:
             return None
         metadata = {name: stored.text("hpcdvc", name) for name in TEXTS}
         metadata |= {name: stored.json("hpcdvc", name) for name in FACTS}
-        columns = _arrays(stored)
-    return DenseResult(str(path), {name: value for name, value in metadata.items() if value is not None}, columns)
+        columns, first = _arrays(stored), _first(stored)
+    metadata = {name: value for name, value in metadata.items() if value is not None}
+    return DenseResult(str(path), metadata, columns, first)
 
 
 def _arrays(stored: Stored) -> dict[str, np.ndarray]:
@@ -145,3 +149,13 @@ def _arrays(stored: Stored) -> dict[str, np.ndarray]:
     if not found:
         raise stored.damaged("it has no arrays")
     return found
+
+
+def _first(stored: Stored) -> tuple[float, float, float]:
+    """Where the first pixel lies, ZYX: its middle, which in cells is half a pixel from the corner."""
+    root = stored.find("VTKHDF")
+    origin = root.attrs.get("Origin") if isinstance(root, h5py.Group) else None
+    if not (isinstance(origin, np.ndarray) and origin.shape == (3,) and origin.dtype.kind in "fi"):
+        return 0.0, 0.0, 0.0
+    middle = origin + 0.5 * (stored.find("VTKHDF/PointData") is None)
+    return tuple(map(float, middle[::-1]))

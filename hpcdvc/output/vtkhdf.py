@@ -35,8 +35,10 @@ def write_image(root: "h5py.Group", grid: Grid) -> None:
     root.attrs["Direction"] = np.eye(3).ravel()
 
 
-def write_voxels(root: "h5py.Group", shape: tuple[int, int, int], scalars: str) -> "h5py.Group":
-    """Describe a volume as ImageData, voxel i at coordinate i; returns the group for its arrays.
+def write_voxels(
+    root: "h5py.Group", shape: tuple[int, int, int], scalars: str, first: tuple[int, int, int] = (0, 0, 0)
+) -> "h5py.Group":
+    """Describe a volume as ImageData, voxel i at coordinate first + i; returns the group for its arrays.
 
     Voxels are points. The pixels of a 2-D image are cells, for readers fail on points in a single layer.
 
@@ -45,9 +47,10 @@ def write_voxels(root: "h5py.Group", shape: tuple[int, int, int], scalars: str) 
     root : the group ``/VTKHDF``
     shape : (nz, ny, nx)
     scalars : name of the array that is shown first
+    first : coordinates of voxel 0, ZYX
     """
     flat = min(shape) == 1
-    corner = (-0.5,) * 3 if flat else (0.0,) * 3
+    corner = tuple(place - 0.5 * flat for place in first)
     write_image(root, Grid(corner, (1.0,) * 3, tuple(n + flat for n in shape)))
     data = root.create_group("CellData" if flat else "PointData")
     data.attrs["Scalars"] = np.bytes_(scalars)
