@@ -8,6 +8,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.options.common import Messages, Processes
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.registration import NodeSpacing
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = "Write a result in another format; the ends of the names say which: .hdf, .tsv, .vtk, .tif."
 
@@ -63,7 +64,7 @@ class OfImages(NodeSpacing):
 
 
 @dataclass(kw_only=True)
-class Options(Files, OfImages, Processes, Messages):
+class Options(Files, OfImages, InUnits, Processes, Messages):
     """Options of hpcdvc-convert."""
 
     def check(self) -> None:
@@ -72,3 +73,5 @@ class Options(Files, OfImages, Processes, Messages):
             raise UserError(f"{self.input}: images do not say how far apart their nodes are; -ns does")
         if self.spacing and not images:
             raise UserError(f"-ns is for images, {self.input} says where its nodes are")
+        if self.voxel_size and Path(self.output).suffix.lower() not in (".hdf", ".vtk"):
+            raise UserError(f"--voxel-size is for .hdf and .vtk files, {self.output} is in voxels")

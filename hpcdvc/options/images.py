@@ -6,6 +6,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.options.common import ZYX, Mask, PhiFile, Place
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
 from hpcdvc.options.values import LONGEST
+from hpcdvc.options.voxel_size import InUnits
 
 
 @option_group
@@ -59,7 +60,7 @@ class Selection(Mask, Margin):
 
 
 @option_group
-class Files(Place):
+class Files(Place, InUnits):
     """What is written beside the result."""
 
     deformed: bool = option(

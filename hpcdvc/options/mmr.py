@@ -7,6 +7,7 @@ from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.common import ImagePair, Mask, PhiFile, Place, Reported, RunControl
 from hpcdvc.options.declare import OptionSet, declarations, option, option_group
 from hpcdvc.options.values import listed, whole_number
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = "Register two images that show the same body by different means: x-rays and neutrons, two energies."
 
@@ -156,7 +157,7 @@ class Selection(Mask):
 
 
 @option_group
-class Files(Place):
+class Files(Place, InUnits):
     """What is written beside the result."""
 
     deformed: bool = option(
