@@ -105,8 +105,9 @@ def _write_cells(stream: IO[str], grid: Grid, factor: float) -> None:
 def _write_mesh(stream: IO[str], positions: np.ndarray, cells: np.ndarray, factor: float) -> None:
     """Points, their positions times a factor, and cells (k, corners) of them: vertices or tetrahedra."""
     count, corners = cells.shape
-    stream.write(f"DATASET UNSTRUCTURED_GRID\nPOINTS {len(positions)} float\n")
-    _write_numbers(stream, factor * positions[:, ::-1], "%.9g" if factor == 1 else EXACT)
+    kind, number = ("float", "%.9g") if factor == 1 else ("double", EXACT)
+    stream.write(f"DATASET UNSTRUCTURED_GRID\nPOINTS {len(positions)} {kind}\n")
+    _write_numbers(stream, factor * positions[:, ::-1], number)
     stream.write(f"\nCELLS {count} {count * (corners + 1)}\n")
     files.write_table(stream, [np.full(count, corners), *cells.T], ["%d"] * (corners + 1), " ")
     stream.write(f"\nCELL_TYPES {count}\n")
