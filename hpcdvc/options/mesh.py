@@ -7,6 +7,7 @@ from hpcdvc.options.common import Mask, Place, RunControl, Slices
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
 from hpcdvc.options.roi import BOX, Roi
 from hpcdvc.options.values import LONGEST
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = "Make a mesh of tetrahedra, of a box, a cylinder or a mask, or check and refine one that is there."
 
@@ -76,7 +77,7 @@ class Elements(OptionSet):
 
 
 @option_group
-class MeshViews(OptionSet):
+class MeshViews(InUnits):
     """What is written beside the HDF5 file."""
 
     group = "output"

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from hpcdvc.fields.status import Family, is_measured
+from hpcdvc.output import voxel_size
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.dense import SCHEMA, place_of
 from hpcdvc.output.notebook import package
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import xarray
 
 #: What such a file says about itself, in plain text and in JSON.
-TEXTS, FACTS = ("schema", "kind", "family"), ("key", "parameters", "provenance", "statuses")
+TEXTS, FACTS = ("schema", "kind", "family"), ("key", "parameters", "provenance", "statuses", voxel_size.FACT)
 #: Columns whose planes are no projections, but those of a volume.
 VOLUMES = {"grey", "reconstruction"}
 
@@ -142,7 +143,7 @@ def _arrays(stored: Stored) -> dict[str, np.ndarray]:
         place, of_pixel = place_of(stored, column.name), column.components.shape
         if place is None:
             continue
-        dataset = stored.dataset(place, (*(lead or (None,) * 3), *of_pixel))
+        dataset = stored.dataset(voxel_size.in_voxels(stored, place), (*(lead or (None,) * 3), *of_pixel))
         lead = dataset.shape[:3]
         values = dataset[...][..., ::-1] if of_pixel else dataset[...]
         found[column.name] = values[0] if lead[0] == 1 else values
