@@ -22,6 +22,7 @@ from draw_architecture import draw_rooms  # noqa: E402
 from draw_ddic import draw_ddic  # noqa: E402
 from draw_fields import draw_filtered, draw_merged, draw_passed  # noqa: E402
 from draw_fourier import draw_fourier  # noqa: E402
+from draw_gauges import draw_gauges  # noqa: E402
 from draw_gdic import draw_gdic  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
@@ -74,6 +75,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "strain-gap.png": draw_strain_gap,
     "particles.png": draw_particles,
     "gauge.png": draw_gauge,
+    "gauges.png": draw_gauges,
     "meshes.png": draw_meshes,
     "moved.png": draw_moved,
     "label-field.png": draw_label_field,

@@ -111,6 +111,19 @@ def as_parameters(options: OptionSet, key_only: bool = False) -> dict[str, typin
     return {d.name: plain(value) for d, value in given if not key_only or (d.in_key and not d.names_file(value))}
 
 
+def as_words(options: OptionSet) -> list[str]:
+    """Words of a command line that gives the options that can change the result, in the order of their declaration."""
+    words = []
+    for declared in declarations(type(options)):
+        value = getattr(options, declared.name)
+        if value == declared.default or not declared.in_key:
+            continue
+        several = value if declared.is_list else (value,)
+        given = [] if declared.is_switch else [f"{v:.17g}" if isinstance(v, float) else str(v) for v in several]
+        words += [*declared.flags[:1], *given]
+    return words
+
+
 def named_files(options: OptionSet) -> dict[str, typing.Any]:
     """The files that options name, as they are given."""
     given = [(declared, getattr(options, declared.name)) for declared in declarations(type(options))]
