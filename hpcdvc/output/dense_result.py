@@ -51,7 +51,8 @@ class DenseResult:
     def __repr__(self) -> str:
         measured = self.measured
         shape, part = " x ".join(map(str, measured.shape)), 100 * np.count_nonzero(measured) / max(measured.size, 1)
-        return f"<{self.path}: {shape} pixels, {part:.1f} % measured; {', '.join(self.columns)}>"
+        where = f"{self.path}: " if self.path else ""
+        return f"<{where}{shape} pixels, {part:.1f} % measured; {', '.join(self.columns)}>"
 
     @property
     def names(self) -> list[str]:
