@@ -23,8 +23,8 @@ def bound(name: str, command: type[OptionSet], given: tuple, named: dict[str, An
     """
     signature = signature_of(command)
     for unknown in (word for word in named if word not in signature.parameters):
-        flag = {spelling.lstrip("-").replace("-", "_"): one.name for one in parameters(command) for spelling in one.flags}
-        near = [flag[unknown]] if unknown in flag else get_close_matches(unknown, signature.parameters, n=3, cutoff=0.5)
+        flags = {flag.lstrip("-").replace("-", "_"): one.name for one in parameters(command) for flag in one.flags}
+        near = [flags[unknown]] if unknown in flags else get_close_matches(unknown, signature.parameters, cutoff=0.5)
         hint = f": did you mean {' or '.join(near)}?" if near else f", help(hpcdvc.commands.{name}) lists them"
         raise TypeError(f"{name}() has no parameter {unknown!r}{hint}")
     listed = {one.name for one in signature.parameters.values() if one.kind is one.VAR_POSITIONAL}
@@ -133,6 +133,8 @@ def _is_sequence(value: Any) -> bool:
     """Whether these are several values: not text, nor an image."""
     if isinstance(value, np.ndarray):
         return value.ndim == 1
-    return isinstance(value, Iterable) and not isinstance(value, str | bytes | os.PathLike | Mapping) and not hasattr(
-        value, "__array__"
+    return (
+        isinstance(value, Iterable)
+        and not isinstance(value, str | bytes | os.PathLike | Mapping)
+        and not hasattr(value, "__array__")
     )

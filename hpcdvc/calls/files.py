@@ -1,5 +1,6 @@
 """What a Python user has in memory, as files for the time of a call; and what messages call these files."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,9 @@ class Files:
         """A sentence with the parameters in place of the files that stand for them."""
         for path, name in self.made.items():
             text = text.replace(path, name)
+            for cut in re.findall(r"(?<=')([^']+)\.\.\.", text):  # a long one that a message has cut
+                if path.startswith(cut):
+                    text = text.replace(f"{cut}...", f"{name}'")
         return text.replace(f"{self.folder}/", "")
 
 
@@ -99,9 +103,8 @@ def wrong(name: str, kind: str, value: Any) -> TypeError:
 def _voxels(name: str, array: np.ndarray) -> np.ndarray:
     """The array with voxels of a type that images have; whole numbers of 64 bits where they fit into 32."""
     if array.dtype.kind not in "biuf" or array.ndim < 2:
-        raise TypeError(
-            f"{name} takes an array of numbers in two or three dimensions, not one of type {array.dtype} in {array.ndim}"
-        )
+        found = f"{array.dtype} of shape {array.shape}"
+        raise TypeError(f"{name} takes an array of numbers in two or three dimensions, not {found}")
     if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
         return array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
     if array.dtype.kind not in "iu" or array.dtype.itemsize < 8:

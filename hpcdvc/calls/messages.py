@@ -1,4 +1,4 @@
-"""What a command says, in a Python session: warnings are kept for Python's own, the rest is shown where it is wanted."""
+"""What a command says, in a Python session: warnings become Python's own, the rest is shown if wanted."""
 
 import contextlib
 import io

@@ -11,7 +11,7 @@ from hpcdvc.options.declare import OptionSet, declarations
 from hpcdvc.options.values import Declaration
 
 #: A flag that stands for itself, and is no part of a path, a number or a longer word.
-_FLAG = re.compile(r"(?<![\w/.=-])--?[A-Za-z][\w-]*")
+_FLAG = re.compile(r"(?<![\w/.=>-])--?[A-Za-z][\w-]*")
 
 
 def command_names() -> list[str]:

@@ -25,9 +25,9 @@ GIVEN_AS = {
     "mesh": tuple[np.ndarray, np.ndarray],
     "parameters": Mapping,
 }
-ABOUT = """The command `hpcdvc-{name}` as a function. Files are given by their path, or as what they hold: images and masks as
-arrays, results as a `Field`. Nothing is written that stays unless `out_dir` says where, and nothing is said unless
-`verbose`."""
+ABOUT = """The command `hpcdvc-{name}` as a function. Files are given by their path, or as what they hold: images and
+masks as arrays, results as a `Field`. Nothing is written that stays unless `out_dir` says where, and nothing is said
+unless `verbose`."""
 COMM = "mpi4py communicator whose ranks call this together; what rank 0 gives counts; None: this process alone"
 RETURNS = """Field, array, table or mesh
     What the command makes, a list where it makes several; a series has one entry for each step. Rank 0 of `comm` has
@@ -43,9 +43,7 @@ RuntimeError
 def parameters(command: type[OptionSet]) -> list[Declaration]:
     """What the function takes, in order."""
     return [
-        declared
-        for declared in declarations(command)
-        if declared.name not in HIDDEN and declared.group != HIDDEN_GROUP
+        declared for declared in declarations(command) if declared.name not in HIDDEN and declared.group != HIDDEN_GROUP
     ]
 
 

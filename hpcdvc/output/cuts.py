@@ -7,20 +7,18 @@ import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import status_counts
-from hpcdvc.fields.status import LOWEST_MEASURED, Family, in_short
+from hpcdvc.fields.status import in_short
+from hpcdvc.output.colours import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
     from hpcdvc.output.notebook import Result
 
-#: Colours of the statuses; those of no specimen are grey, what is measured is light.
-COLOURS = {
-    **{3: "#a8cfc9", 2: "#d8e6e4", 1: "#e9c46a", 0: "#7d8597", -1: "#f4a261", -2: "#9aa5ab", -3: "#e76f51"},
-    **{-4: "#8d5a97", -5: "#c9c3b8", -6: "#b0a99f", -7: "#6d597a", -8: "#264653", -9: "#b5304a", -10: "#457b9d"},
-    **{-11: "#1d3557", -12: "#5c677d", -13: "#d00000", -14: "#9d0208", -15: "#3a0ca3"},
-}
+#: Where there is no number.
+HATCHED = {"facecolor": "0.96", "hatch": "////", "edgecolor": "0.75"}
 #: Most panels beside each other.
 PANELS = 6
 
@@ -44,28 +42,29 @@ def plot(result: "Result", column: str, at: dict[str, float]) -> "Figure":
     KeyError : there is no such column
     """
     try:
-        from matplotlib.figure import Figure
+        from hpcdvc.output.shown_figure import ShownFigure
     except ImportError as error:
         raise UserError("plot() draws with matplotlib, which is not installed: pip install matplotlib") from error
 
     parts = _parts(result, column)
     if len(result) == 1:
         raise UserError("a registration is one row: there is nothing to plot")
-    views = list(_cuts(result, at)) if result.grid else [_seen_along(result)]
+    if at and not result.grid:
+        raise UserError(f"{len(result)} points have no grid that could be cut: leave out {', '.join(at)}")
+    views = list(_cuts(result, at)) if result.grid else [_Scattered(result)]
     shapes = [view.size for view in views]
-    width = 2.6 * (len(parts) + 1)
-    heights = [min(max(2.6 * high / wide, 1.2), 7.0) for high, wide in shapes]
-    figure = Figure((width + 0.8, sum(heights) + 0.6 * len(views) + 0.9), layout="constrained")
+    heights = [min(max(2.0 * high / wide, 0.8), 6.0) for high, wide in shapes]
+    figure = ShownFigure((3.0 * (len(parts) + 1), sum(heights) + 0.8 * len(views) + 0.9), layout="constrained")
     panels = figure.subplots(len(views), len(parts) + 1, squeeze=False, height_ratios=heights)
     figure.suptitle(f"{result.path or 'field'}: {column}", fontsize=10)
     for line, view in zip(panels, views, strict=True):
         for panel, (name, values, unit) in zip(line, parts, strict=False):
-            view.draw(panel, values)
-            panel.set_title(f"{name}, {view.where}", fontsize=9)
-            _bar(figure, panel, unit)
+            low, high = _range(values)
+            _bar(figure, panel, view.draw(panel, values, vmin=low, vmax=high, cmap="viridis"), unit)
+            panel.set_title(", ".join(filter(None, (name, view.where))), fontsize=9)
         view.draw_status(line[-1], result.return_status)
-        line[-1].set_title(f"return status, {view.where}", fontsize=9)
-    _legend(figure, result)
+        line[-1].set_title(", ".join(filter(None, ("return status", view.where))), fontsize=9)
+    _legend(figure, result, result.grid is not None and any(np.isnan(values).any() for _, values, _ in parts))
     return figure
 
 
@@ -74,6 +73,8 @@ def _parts(result: "Result", column: str) -> list[tuple[str, np.ndarray, str]]:
     values = np.asarray(result[column], float)
     unit = result.unit_of(column)
     names = result.component_names(column)
+    if column == "displacement":
+        names = [f"displacement in {axis}" for axis in "zyx"]
     table = values.reshape(len(result), -1).T
     flat = result.grid is not None and result.grid.shape[0] == 1 and values.shape[1:] == (3,)
     found = [(name, numbers, unit) for name, numbers in zip(names, table, strict=True)][int(flat) :]
@@ -107,11 +108,12 @@ class _Cut:
         """(rows, columns) of (n,) values."""
         return values.reshape(self.grid.shape).take(self.layer, self.axis)
 
-    def draw(self, panel: "Axes", values: np.ndarray) -> None:
+    def draw(self, panel: "Axes", values: np.ndarray, **how: object) -> "ScalarMappable":
         """Values as an image; hatched where there are none."""
-        _hatch(panel)
-        panel.imshow(self.image(values), extent=self.extent, interpolation="nearest", cmap="viridis")
+        panel.patch.set(**HATCHED)
+        drawn = panel.imshow(self.image(values), extent=self.extent, interpolation="nearest", **how)
         _label(panel, self.rows, self.columns)
+        return drawn
 
     def draw_status(self, panel: "Axes", status: np.ndarray) -> None:
         """Statuses by their colours."""
@@ -136,13 +138,14 @@ class _Scattered:
         self.points, self.where = result.positions, f"seen along {'zyx'[self.axis]}"
         self.size = tuple(max(np.ptp(self.points[:, k]), 1.0) for k in (self.rows, self.columns))
 
-    def draw(self, panel: "Axes", values: np.ndarray) -> None:
+    def draw(self, panel: "Axes", values: np.ndarray, **how: object) -> "ScalarMappable":
         """Values as coloured points; crosses where there are none."""
         good = np.isfinite(values)
         y, x = self.points[:, self.rows], self.points[:, self.columns]
         panel.plot(x[~good], y[~good], "x", color="0.6", markersize=3)
-        panel.scatter(x[good], y[good], 9, values[good], cmap="viridis")
+        drawn = panel.scatter(x[good], y[good], 9, values[good], **how)
         self._frame(panel)
+        return drawn
 
     def draw_status(self, panel: "Axes", status: np.ndarray) -> None:
         """Statuses by their colours."""
@@ -174,17 +177,14 @@ def _cuts(result: "Result", at: dict[str, float]) -> Iterator[_Cut]:
         yield _Cut(result, axis, min(max(round(layer), 0), grid.shape[axis] - 1))
 
 
-def _seen_along(result: "Result") -> _Scattered:
-    return _Scattered(result)
-
-
 def _colour(code: int) -> str:
     return COLOURS.get(int(code), "black")
 
 
-def _hatch(panel: "Axes") -> None:
-    """What no pixel covers is hatched: there is no number."""
-    panel.patch.set(facecolor="0.96", hatch="////", edgecolor="0.75")
+def _range(values: np.ndarray) -> tuple[float, float]:
+    """Where the colours end: the same in all cuts, and not stretched by a few wrong values."""
+    finite = values[np.isfinite(values)]
+    return tuple(np.percentile(finite, (1, 99))) if finite.size else (0.0, 1.0)
 
 
 def _label(panel: "Axes", rows: int, columns: int) -> None:
@@ -193,16 +193,16 @@ def _label(panel: "Axes", rows: int, columns: int) -> None:
     panel.tick_params(labelsize=7)
 
 
-def _bar(figure: "Figure", panel: "Axes", unit: str) -> None:
-    drawn = [*panel.images, *panel.collections][-1]
-    bar = figure.colorbar(drawn, ax=panel, shrink=0.85, pad=0.02)
+def _bar(figure: "Figure", panel: "Axes", drawn: "ScalarMappable", unit: str) -> None:
+    """A colour bar as high as its panel."""
+    bar = figure.colorbar(drawn, cax=panel.inset_axes((1.03, 0, 0.05, 1)))
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_visible(False)
     if unit:
         bar.set_label(unit, fontsize=8)
 
 
-def _legend(figure: "Figure", result: "Result") -> None:
+def _legend(figure: "Figure", result: "Result", hatched: bool) -> None:
     """Statuses in words, with the number of points of all the field; below the panels."""
     from matplotlib.patches import Patch
 
@@ -210,7 +210,6 @@ def _legend(figure: "Figure", result: "Result") -> None:
         Patch(facecolor=_colour(code), edgecolor="0.5", label=f"{code}: {in_short(code, result.family)} ({count})")
         for code, count in status_counts(result.return_status).items()
     ]
-    lowest = LOWEST_MEASURED[Family(result.family)]
-    if result.grid and (result.return_status < lowest).any():
-        entries.append(Patch(facecolor="0.96", edgecolor="0.75", hatch="////", label="not measured"))
+    if hatched:
+        entries.append(Patch(**HATCHED, label="no value"))
     figure.legend(handles=entries, loc="outside lower center", ncols=3, frameon=False, fontsize=8)

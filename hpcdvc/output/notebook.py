@@ -82,9 +82,8 @@ class Result(Field):
         if name in (self.extra or {}):
             return None, None
         parts = {}
-        for column in reversed(declared):
-            names = _names_of(column)
-            parts |= {part: (column, k) for k, part in enumerate(names)}
+        for column in sorted(declared, key=lambda one: one.components is not PHI):  # Phi does not blank what failed
+            parts |= {part: (column, k) for k, part in enumerate(_names_of(column))}
         if name in parts:
             return parts[name]
         near = get_close_matches(str(name), dict.fromkeys([*self.names, *parts]), n=3, cutoff=0.5)
