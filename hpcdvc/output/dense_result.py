@@ -10,7 +10,7 @@ import numpy as np
 from hpcdvc.fields.status import Family, is_measured
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.dense import SCHEMA, place_of
-from hpcdvc.output.notebook import package
+from hpcdvc.output.notebook import no_column, package
 from hpcdvc.output.stored import Stored, opened
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class DenseResult:
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column; KeyError where there is none of this name."""
+        if name not in self.columns:
+            raise KeyError(no_column(name, self.columns))
         return self.columns[name]
 
     def __contains__(self, name: str) -> bool:
@@ -92,7 +94,11 @@ class DenseResult:
         first = "projection" if VOLUMES.isdisjoint(self.columns) else "z"
         axes = (first, "y", "x")[-self.measured.ndim :]
         variables = {
-            name: ((*axes, *("component",) * (values.ndim - len(axes))), values, {"meaning": known[name].meaning})
+            name: (
+                (*axes, *("component",) * (values.ndim - len(axes))),
+                values,
+                {"units": known[name].unit, "meaning": known[name].meaning},
+            )
             for name, values in self.columns.items()
         }
         coordinates = {axis: np.arange(n) for axis, n in zip(axes, self.measured.shape, strict=True)}

@@ -1,6 +1,6 @@
 """Results that were read, also as tables, data sets and meshes of other packages, each imported when asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
@@ -86,9 +86,7 @@ class Result(Field):
             parts |= {part: (column, k) for k, part in enumerate(_names_of(column))}
         if name in parts:
             return parts[name]
-        near = get_close_matches(str(name), dict.fromkeys([*self.names, *parts]), n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self.names)}"
-        raise KeyError(f"no column {name!r}: {hint}")
+        raise KeyError(no_column(name, self.names, parts))
 
     def unit_of(self, name: str) -> str:
         """Unit of a column; empty where it has none, or is not declared."""
@@ -248,6 +246,12 @@ def _names_of(column: Column) -> tuple[str, ...]:
     width = prod(column.components.shape)
     ends = AXES.get(width) if column.components is not SYMMETRIC else AXES[6]
     return tuple(f"{column.name}_{end}" for end in ends or range(width)) if column.components.shape else (column.name,)
+
+
+def no_column(name: str, names: Iterable[str], parts: Iterable[str] = ()) -> str:
+    """A sentence on a column that is not there, with names near to it among the columns and their numbers."""
+    near = get_close_matches(str(name), dict.fromkeys([*names, *parts]), n=3, cutoff=0.5)
+    return f"no column {name!r}: " + (f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}")
 
 
 def package(name: str) -> ModuleType:

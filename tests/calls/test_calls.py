@@ -133,7 +133,7 @@ MISTAKES = {
     "text for a switch": ((IM, IM2), {**WINDOWS, "search": "no"}, TypeError, "search takes True or False, not 'no'"),
     "needs another": ((IM, IM2), {**WINDOWS, "skip": True}, ValueError, "skip needs .* give it with phi_file"),
     "wide spacing": ((IM, IM2), {**WINDOWS, "node_spacing": 50}, ValueError, "node_spacing of 50 in Z is not smaller"),
-    "wide window": ((IM, IM2), {**WINDOWS, "half_window_size": 15}, ValueError, "half_window_size 15. is larger than im1"),
+    "wide window": ((IM, IM2), {**WINDOWS, "half_window_size": 15}, ValueError, "half_window_size 15. is larger"),
     "sizes": ((IM, IM2[:9]), WINDOWS, ValueError, "im1 is 20 x 21 x 22 voxels, im2 is 9 x 21 x 22"),
     "size of a mask": ((IM, IM2), {**WINDOWS, "mask1": IM[:9]}, ValueError, "mask1 is 9 x 21 x 22 voxels, im1 is"),
     "no image": ((IM, 3), WINDOWS, TypeError, "im2 takes an array or a path, not int"),
