@@ -88,6 +88,8 @@ def _value(declared: Declaration, value: Any, files: Files) -> Any:
         return _standing_alone(declared, value)
     for entry in value if declared.is_list else (value,):
         _check_type(declared, entry)
+    if declared.type is not str:
+        return tuple(value) if declared.is_list else value
     return tuple(map(_text, value)) if declared.is_list else _text(value)
 
 
@@ -101,8 +103,9 @@ def _check_type(declared: Declaration, entry: Any) -> None:
         raise TypeError(f"{declared.name} takes {WORDS[declared.type]}, not {quoted(entry)}")
 
 
-def _text(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+def _text(value: Any) -> str:
+    """A word of a command line: numbers stand among words in some options."""
+    return str(value) if _is_number(value) else os.fspath(value)
 
 
 def _standing_alone(declared: Declaration, value: Any) -> str | None:

@@ -47,7 +47,7 @@ def plot(result: "Result", column: str, at: dict[str, float]) -> "Figure":
         raise UserError("plot() draws with matplotlib, which is not installed: pip install matplotlib") from error
 
     parts = _parts(result, column)
-    if len(result) == 1:
+    if len(result) == 1 and not result.grid:
         raise UserError("a registration is one row: there is nothing to plot")
     if at and not result.grid:
         raise UserError(f"{len(result)} points have no grid that could be cut: leave out {', '.join(at)}")
@@ -56,7 +56,7 @@ def plot(result: "Result", column: str, at: dict[str, float]) -> "Figure":
     heights = [min(max(2.0 * high / wide, 0.8), 6.0) for high, wide in shapes]
     figure = ShownFigure((3.0 * (len(parts) + 1), sum(heights) + 0.8 * len(views) + 0.9), layout="constrained")
     panels = figure.subplots(len(views), len(parts) + 1, squeeze=False, height_ratios=heights)
-    figure.suptitle(f"{result.path or 'field'}: {column}", fontsize=10)
+    figure.suptitle(f"{result.path}: {column}" if result.path else column, fontsize=10)
     for line, view in zip(panels, views, strict=True):
         for panel, (name, values, unit) in zip(line, parts, strict=False):
             low, high = _range(values)
@@ -198,7 +198,7 @@ def _bar(figure: "Figure", panel: "Axes", drawn: "ScalarMappable", unit: str) ->
     bar = figure.colorbar(drawn, cax=panel.inset_axes((1.03, 0, 0.05, 1)))
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_visible(False)
-    if unit:
+    if unit not in ("", "1"):
         bar.set_label(unit, fontsize=8)
 
 

@@ -83,7 +83,7 @@ class Result(Field):
             return None, None
         parts = {}
         for column in sorted(declared, key=lambda one: one.components is not PHI):  # Phi does not blank what failed
-            parts |= {part: (column, k) for k, part in enumerate(_names_of(column))}
+            parts |= {part: (column, k) for k, part in enumerate(names_of(column))}
         if name in parts:
             return parts[name]
         raise KeyError(no_column(name, self.names, parts))
@@ -234,12 +234,12 @@ def _shown(result: Result) -> Iterator[tuple[str, np.ndarray, Column | None]]:
 def _names(name: str, values: np.ndarray, column: Column | None) -> tuple[str, ...]:
     """Names of the numbers of a column."""
     if column:
-        return _names_of(column)
+        return names_of(column)
     width = prod(values.shape[1:])
     return tuple(f"{name}_{end}" for end in AXES.get(width) or range(width)) if values.ndim > 1 else (name,)
 
 
-def _names_of(column: Column) -> tuple[str, ...]:
+def names_of(column: Column) -> tuple[str, ...]:
     """Names of the numbers of a declared column, those of tables where these have it."""
     if column.tsv or column.name in NAMES:
         return column.tsv or NAMES[column.name]
