@@ -7,6 +7,7 @@ from affine_field import GRID, GRID_2D, METADATA, affine_rows
 import hpcdvc
 from hpcdvc.errors import UserError
 from hpcdvc.output import hdf5
+from hpcdvc.output.dense_result import DenseResult
 from hpcdvc.output.notebook import Result
 
 FAILED = [3]
@@ -79,6 +80,23 @@ def test_image_and_points(tmp_path):
     figure = labels.plot("Zdisp")
     assert list(panels(figure)) == ["Zdisp, seen along y", "return status, seen along y"]
     assert len(panels(figure)["Zdisp, seen along y"].collections[0].get_offsets()) == len(labels) - 1
+
+
+def test_pixels():
+    """A value for each pixel: an image, with what is not measured hatched, or cuts through a stack of them."""
+    status = np.where(np.arange(42).reshape(6, 7) % 5, 2, -6).astype("i4")
+    values = np.where(status[..., None] == 2, np.arange(126.0).reshape(6, 7, 3), np.nan)
+    image = DenseResult("a.hdf", {}, {"displacement": values, "returnStatus": status})
+    figure = image.plot()
+    drawn = panels(figure)
+    assert list(drawn) == ["displacement in y", "displacement in x", "return status"]
+    shown = np.ma.filled(drawn["displacement in x"].images[0].get_array(), np.nan)
+    np.testing.assert_array_equal(shown, values[..., 2])
+    assert said(figure)[0] == "2: converged (33)" and said(figure)[2] == "no value"
+    stack = DenseResult("a.hdf", {}, {"grey": np.arange(60.0).reshape(3, 4, 5)})
+    assert list(panels(stack.plot(z=2))) == ["grey, z = 2", "return status, z = 2"]
+    with pytest.raises(KeyError, match="no column 'gray': did you mean grey?"):
+        stack.plot("gray")
 
 
 def test_what_cannot_be_drawn(tmp_path):
