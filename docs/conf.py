@@ -18,7 +18,13 @@ project = "hpcdvc"
 author = copyright = "the hpcdvc developers"
 version = release = hpcdvc.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",
+]
 myst_enable_extensions = ["dollarmath", "amsmath", "substitution"]
 myst_substitutions = {"curvature_threshold": f"{CURVATURE_THRESHOLD:g}"}
 myst_substitutions |= {name: str(value).strip("()") for name, value in vars(control).items() if name.isupper()}

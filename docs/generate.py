@@ -341,7 +341,19 @@ def results(pattern: str) -> str:
     text = paths[-1].read_text()
     if paths[-1].suffix != ".md":
         return f"```text\n{text}```\n"
-    return re.sub(r"^#", "##", text.partition("\n")[2], flags=re.M)
+    return re.sub(r"^#", "##", figures_alone(text.partition("\n")[2]), flags=re.M)
+
+
+def figures_alone(text: str) -> str:
+    """A page of results with what was measured, without what its makers had wished for."""
+    return re.sub(r"^## Goals\n.*?(?=^## |\Z)", lambda found: measured_alone(found[0]), text, flags=re.M | re.S)
+
+
+def measured_alone(section: str) -> str:
+    """The first two columns of the table of a section."""
+    lines = section.replace("## Goals", "## In short").splitlines()
+    kept = ["|".join(line.split("|")[:3]) + "|" if line.startswith("|") else line for line in lines]
+    return "\n".join(kept) + "\n\n"
 
 
 def strain_components() -> str:

@@ -29,6 +29,7 @@ from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
 from draw_mesh import draw_meshes  # noqa: E402
 from draw_mmr import draw_checkerboard, draw_modal_histogram, draw_modal_phases  # noqa: E402
 from draw_multimodal import draw_multimodal  # noqa: E402
+from draw_next import draw_next  # noqa: E402
 from draw_refine import draw_refined  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_report import draw_report  # noqa: E402
@@ -53,6 +54,7 @@ plt.rcParams.update(
 )
 
 PICTURES: dict[str, Callable[[Path], None]] = {
+    "next.png": draw_next,
     "measurement.png": draw_measurement,
     "tensile.png": draw_tensile,
     "tensile-iterations.png": draw_tensile_iterations,

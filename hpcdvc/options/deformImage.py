@@ -41,6 +41,7 @@ class Options(Images, MotionOptions, Place, ImageFormat, RunControl, NeedlessLaz
         "-o",
         "--interpolation-order",
         choices=(0, 1, 3, 5),
+        read_as={2: 3},
         group="deformation",
         help="0 nearest voxel (labels, masks), 1 trilinear, 3 cubic spline (o-MOMS), 5 quintic B-spline",
     )

@@ -64,7 +64,7 @@ def refused(capfd):
         # values
         ((*FIELDS, "-nn", 0), ("-nn", "at least 1")),
         ((*FIELDS, "-rad", 0), ("-rad", "greater than 0")),
-        ((*FIELDS, "-o", 2), ("-o", "0, 1, 3 or 5")),
+        ((*FIELDS, "-o", 4), ("-o", "0, 1, 3 or 5")),
         ((*FIELDS, "--format", "vtk"), ("--format", "tif or hdf")),
         ((*FIELDS, "-pfb", 0), ("-pfb", "greater than 0")),
         ((*FIELDS, "-pre", "a/b"), ("-pre", "a/b")),
