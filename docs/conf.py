@@ -7,6 +7,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 import generate  # noqa: E402
+import notebook  # noqa: E402
 import pictures  # noqa: E402
 
 import hpcdvc  # noqa: E402
@@ -46,5 +47,6 @@ napoleon_use_rtype = False
 def setup(app):
     """Make what the pages include."""
     app.connect("builder-inited", lambda app: generate.write_all(DOCS / "generated"))
+    app.connect("builder-inited", lambda app: notebook.write_pages(DOCS / "generated"))
     app.connect("builder-inited", lambda app: pictures.draw_all(DOCS / "pictures"))
     app.connect("autodoc-process-docstring", generate.describe_parameters, priority=400)

@@ -137,10 +137,11 @@ def notes(options: OptionSet) -> list[str]:
 
 
 def options_table(options_class: type[OptionSet]) -> list[dict[str, str]]:
-    """Rows for `--help` and the documentation: group, flags, metavar, help, unit, default (all text)."""
+    """Rows for `--help` and the documentation: group, name, flags, metavar, help, unit, default (all text)."""
     return [
         {
             "group": declared.group,
+            "name": declared.name,
             "flags": ", ".join(declared.flags),
             "metavar": "" if declared.is_switch else declared.metavar,
             "help": declared.help,

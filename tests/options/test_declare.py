@@ -370,6 +370,7 @@ def test_options_table():
     rows = {row["flags"]: row for row in options_table(Local)}
     assert rows["-gs, --gaussian-sigma"] == {
         "group": "registration",
+        "name": "gaussian_sigma",
         "flags": "-gs, --gaussian-sigma",
         "metavar": "X",
         "help": "width of the Gaussian derivative of -gm gaussian",
