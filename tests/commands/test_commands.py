@@ -9,7 +9,7 @@ import pytest
 import hpcdvc
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = sorted(path.name.removeprefix("hpcdvc-") for path in (ROOT / "bin").iterdir())
+COMMANDS = sorted(path.name.removeprefix("hpcdvc-") for path in (ROOT / "bin").glob("hpcdvc-*"))
 MODULES = {command: command.replace("-", "_") for command in COMMANDS}
 
 FORM = """#!/usr/bin/env python3
