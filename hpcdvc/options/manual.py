@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from hpcdvc import __version__
-from hpcdvc.options.declare import declarations, options_table
+from hpcdvc.options.declare import options_table
 from hpcdvc.options.help import HELP, VERSION
+from hpcdvc.options.parser import usage_words
 from hpcdvc.options.suite import OWN, Declared
 
 EXIT_STATUS = (
@@ -19,15 +20,15 @@ EXIT_STATUS = (
 def command_page(command: Declared) -> str:
     """The page of one command, for section 1."""
     title = f"hpcdvc-{command.name}"
-    words = [option.metavar for option in declarations(command.options) if not option.flags]
+    words = usage_words(command.options)
     lines = [
         *_head(title, command.summary),
         ".SH SYNOPSIS",
         f".B {_plain(title)}",
-        _plain(" ".join([*words, "[options]"])),
+        _plain(" ".join(words)),
         ".br",
         f".B hpcdvc {_plain(command.name)}",
-        _plain(" ".join([*words, "[options]"])),
+        _plain(" ".join(words)),
         ".SH DESCRIPTION",
         _line(command.description),
         ".SH OPTIONS",
