@@ -63,6 +63,8 @@ class OptionSet:
     #: What a class says differently of options that it inherits: fields of `Declaration` by name of the option;
     #: `default` may be REQUIRED only, the value of the others is that of the dataclass field.
     differently: typing.ClassVar[dict[str, dict[str, typing.Any]]] = {}
+    #: The option that takes all words after `--`, which are a command line of their own; "" where there is none.
+    after_dashes: typing.ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         for declared in declarations(type(self)):

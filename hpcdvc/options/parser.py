@@ -24,8 +24,11 @@ def parse(options_class: type[Options], argv: Sequence[str], prog: str = "hpcdvc
     UserError : one sentence, what is wrong with which option
     """
     parser = build_parser(options_class, prog, description)
+    rest, argv = _after_dashes(list(argv), options_class)
     given = parser.parse_intermixed_args(_prepared(argv, options_class, prog))
-    return options_class(**vars(given))
+    if options_class.after_dashes and not rest:
+        parser.error(f"missing: {usage_words(options_class)[-1]}")
+    return options_class(**vars(given), **rest)
 
 
 def build_parser(options_class: type[OptionSet], prog: str, description: str = "") -> argparse.ArgumentParser:
@@ -41,6 +44,8 @@ def build_parser(options_class: type[OptionSet], prog: str, description: str = "
         else:
             details.update(type=_reader(declared), nargs=declared.nargs, metavar=declared.metavar)
             details["action"] = partial(_Replacing, instead_of=declared.instead_of) if declared.instead_of else "store"
+        if declared.name == options_class.after_dashes:
+            continue
         if declared.flags:
             parser.add_argument(*declared.flags, dest=declared.name, required=declared.default is REQUIRED, **details)
         else:
@@ -70,8 +75,7 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message} (all options: {self.prog} --help)")
 
     def format_usage(self) -> str:
-        words = [declared.metavar for declared in declarations(self.options_class) if not declared.flags]
-        return f"usage: {' '.join([self.prog, *words])} [options]\n"
+        return f"usage: {' '.join([self.prog, *usage_words(self.options_class)])}\n"
 
     def format_help(self) -> str:
         from hpcdvc.options.help import help_text  # shutil and textwrap, for nothing else
@@ -90,6 +94,22 @@ class _Replacing(argparse.Action):
         for name in self.instead_of:
             namespace.__dict__.pop(name, None)
         setattr(namespace, self.dest, values)
+
+
+def usage_words(options_class: type[OptionSet]) -> list[str]:
+    """What follows the name of the command in its usage; a command line after `--` comes last."""
+    words = [declared for declared in declarations(options_class) if not declared.flags]
+    last = [declared.metavar for declared in words if declared.name == options_class.after_dashes]
+    return [*(declared.metavar for declared in words if declared.metavar not in last), "[options]", *last]
+
+
+def _after_dashes(argv: list[str], options_class: type[OptionSet]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """The command line that follows `--`, by the name of its option, where the class has one; and the words before."""
+    if not options_class.after_dashes or "--" not in argv:
+        return {}, argv
+    place = argv.index("--")
+    rest = tuple(argv[place + 1 :])
+    return {options_class.after_dashes: rest} if rest else {}, argv[:place]
 
 
 def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
