@@ -32,8 +32,8 @@ def option(default: typing.Any = REQUIRED, *flags: str, help: str, **details: ty
         `note`, a sentence to tell whoever uses it; `reads`, what the file is that it names: "volume" (images, masks),
         "scan" (the same, and datasets of projections times frames), "projections" (a part of a tomographic scan, whose
         files the command finds), "table", "mesh" or "parameters"; files count by their contents, not by their path;
-        `or_number`, a number may stand in its place; `alone`, the value when the flag stands alone: another one is
-        taken with ``=`` only, so that the flag swallows no file
+        `or_number`, a number may stand in its place; `or_word`, a word that may stand in the place of numbers; `alone`,
+        the value when the flag stands alone: another one is taken with ``=`` only, so that the flag swallows no file
 
     Returns
     -------

@@ -83,6 +83,8 @@ def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
 
     def read(word: str) -> typing.Any:
         word = word.removeprefix(" ") if is_number(word) else word  # see `_prepared`
+        if word == declared.or_word:
+            return word
         try:
             return convert(word)
         except ValueError:
@@ -96,11 +98,18 @@ def _prepared(argv: Sequence[str], options_class: type[OptionSet], prog: str) ->
     """The words as argparse takes them rightly: no unknown flags, and none that look like flags and are numbers."""
     declared = {flag: option for option in declarations(options_class) for flag in option.flags}
     known = [*declared, "-h", "--help", "--version"]
-    words = []
+    words: list[str] = []
+    behind: list[str] = []  # words behind lists of numbers, which would swallow them
+    numbers = None
     for position, word in enumerate(argv):
         if word == "--":
-            return [*words, *argv[position:]]
+            return [*words, "--", *behind, *argv[position + 1 :]]
+        if numbers is not None and not (word.startswith("-") or is_number(word) or word == numbers.or_word):
+            behind.append(word)
+            continue
         flag = word.partition("=")[0]
+        if not is_number(word) and word.startswith("-"):
+            numbers = _list_of_numbers(declared.get(word))
         if not word.startswith("-") or word == "-" or flag in known:
             words.append(_with_value(word, declared))
         elif is_number(word):
@@ -109,7 +118,12 @@ def _prepared(argv: Sequence[str], options_class: type[OptionSet], prog: str) ->
             words.append(word)
         else:
             raise _unknown(flag, known, prog)
-    return words
+    return [*words, *(["--"] if behind else []), *behind]
+
+
+def _list_of_numbers(option: Declaration | None) -> Declaration | None:
+    """The option, if it takes as many numbers as there are."""
+    return option if option is not None and option.nargs == "+" and option.type in (int, float) else None
 
 
 def _with_value(word: str, declared: dict[str, Declaration]) -> str:

@@ -19,6 +19,7 @@ LAYERS = [
     tomography
     stacks fem multimodal
     search
+    segmentation
     labels
     deformation
     registration
