@@ -59,7 +59,7 @@ def draw_labels(path: str, cuts: Mapping[str, Cut], title: str) -> None:
     palette = np.random.default_rng(3).permutation(colormaps["hsv"](np.linspace(0, 1, COLOURS, endpoint=False)))
 
     def mark(axis: "Axes", cut: Cut, extent: tuple[float, ...], step: int) -> None:
-        labels = cut.marks[::step, ::step]
+        labels = cut.marks[::step, ::step].astype(np.int64)
         colours = palette[labels % COLOURS]
         colours[..., 3] = np.where(labels > 0, COVER, 0)
         edge = np.zeros(labels.shape, bool)

@@ -52,9 +52,9 @@ def largest(mask: np.ndarray, team) -> np.ndarray:
     return _painted(mask, 1, choose, team)
 
 
-def filled(mask: np.ndarray, team) -> np.ndarray:
-    """A mask and its holes, the background that does not reach the border of the image; as `largest`. Collective."""
-    return _painted(mask, 0, lambda _, outer: ~outer, team)
+def filled(mask: np.ndarray, team, most: float = np.inf) -> np.ndarray:
+    """A mask and its holes, of up to `most` voxels: background that does not reach the border. Collective."""
+    return _painted(mask, 0, lambda sizes, outer: ~outer & (sizes <= most), team)
 
 
 def _painted(mask: np.ndarray, value: int, choose: Callable, team) -> np.ndarray:

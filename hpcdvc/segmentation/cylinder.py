@@ -9,6 +9,8 @@ from hpcdvc.errors import UserError
 
 #: Parts of the height whose circles are compared.
 PARTS = 8
+#: Standard deviation, voxels, of the Gaussian over which columns are averaged.
+SMOOTH = 2.0
 #: Least part that a disc of the same area shares with what is found, of both together.
 ROUND = 0.9
 #: How far the circles of the parts may be apart, and differ in radius: part of the radius, and voxels.
@@ -94,15 +96,17 @@ def _columns(mask: np.ndarray, team, z0: int, z1: int, parts: int) -> np.ndarray
 
 def _circle(counts: np.ndarray, name: str) -> _Circle:
     """The circle of what is filled in a view along Z."""
-    usual = np.median(counts[counts > counts.max() / 2])
-    filled = ndimage.binary_fill_holes(counts > usual / 2)
+    smooth = ndimage.gaussian_filter(counts.astype(float), SMOOTH)
+    usual = np.median(smooth[smooth > smooth.max() / 2])
+    filled = ndimage.binary_fill_holes(smooth > usual / 2)
     labels, n = ndimage.label(filled)
     sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:]
     inside = labels == 1 + np.argmax(sizes)
     y, x = (float(c) for c in ndimage.center_of_mass(inside))
     r = float(np.sqrt(inside.sum() / np.pi))
     disc = Cylinder(y, x, r, 0, 1).planes(0, 1, (1, *counts.shape))[0] != 0
-    shared = (disc & inside).sum() / (disc | inside).sum()
+    both, area = (disc & inside).sum(), inside.sum()
+    shared = both / (2 * area - both)  # of the whole disc, which may reach out of the image
     if shared < ROUND:
         raise UserError(
             f"no cylinder with its axis along Z is found in {name}: seen along Z, what is bright is not round "

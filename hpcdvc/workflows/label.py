@@ -17,6 +17,7 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.machine import node_memory
 from hpcdvc.runs.slabs import SLAB, slab_depth, write_slabs
 from hpcdvc.segmentation.basins import basins_of, distances
+from hpcdvc.segmentation.components import filled
 from hpcdvc.segmentation.planes import block_depth, made_by_planes
 from hpcdvc.steps.label_images import PLANES, maker
 from hpcdvc.steps.segments import LabelsFile, Needs, block_bytes, bright_planes, check_image, limits_of
@@ -25,10 +26,12 @@ log = logging.getLogger("hpcdvc")
 
 #: Rough core time per voxel, s.
 SECONDS, SECONDS_OF_FILE = 2.5e-7, 1e-8
-#: Bytes that the ranks of a node share for each voxel: distance, way up and basin, and before them the mask.
+#: Bytes that the ranks of a node share for each voxel: mask, distance, way up and basin.
 SHARED = 10
 #: Depth, voxels, up to which what stands alone is noise and no grain: it is nowhere three voxels thick.
 SPECK = 1.0
+#: Voxels of a hole along an axis, up to which it is noise: distances are measured as though it were not there.
+HOLE = 2
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,13 @@ def find_grains(task: LabelsTask, options: Options, team) -> tuple[np.ndarray, n
     log.info("grains are above %.6g%s", low, f" and below {high:.6g}" if high is not None else "")
     mask = made_by_planes(team, image.shape, np.uint8, bright_planes(volume, limits), block_depth(image.shape))
     del volume
-    distance = distances(mask, team)
-    del mask
+    distance = distances(filled(mask, team, HOLE ** sum(n > 1 for n in image.shape)), team)
     basins, first_of, depths = basins_of(distance, options.h_maxima, team)
     del distance
+    for z in range(*team.node_span(len(mask))):
+        basins[z][mask[z] == 0] = 0  # the holes
+    team.node_barrier()
+    del mask
     found = scan_labels(basins, team, image.spec)
     if not len(found):
         team.fail(UserError(f"{image.spec} holds no grain: no voxel is above {low:g}"))
