@@ -39,7 +39,7 @@ def build_parser(options_class: type[OptionSet], prog: str, description: str = "
         details: dict[str, typing.Any] = {"default": argparse.SUPPRESS}
         if declared.is_switch:
             details["action"] = "store_false" if declared.default is True else "store_true"
-        elif declared.before_files:
+        elif _is_list_of_numbers(declared):
             details.update(type=_numbers_reader(declared), metavar=declared.metavar)
         else:
             details.update(type=_reader(declared), nargs=declared.nargs, metavar=declared.metavar)
@@ -119,6 +119,8 @@ def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
 
     def read(word: str) -> typing.Any:
         word = word.removeprefix(" ") if is_number(word) else word  # see `_prepared`
+        if word == declared.or_word:
+            return word
         try:
             return convert(word)
         except ValueError:
@@ -134,19 +136,24 @@ def _numbers_reader(declared: Declaration) -> typing.Callable[[str], typing.Any]
     return lambda words: tuple(map(read, words.split()))
 
 
+def _is_list_of_numbers(option: Declaration | None) -> bool:
+    """Whether it takes as many numbers as there are. The list ends where another word stands, so files may follow."""
+    return option is not None and option.nargs == "+" and option.type in (int, float)
+
+
 def _numbers_joined(argv: Sequence[str], declared: dict[str, Declaration]) -> list[str]:
-    """The words, where a list of numbers that files may follow is one of them with its flag: ``--flag=1 2 3``."""
+    """The words, where a list of numbers is one of them with its flag: ``--flag=1 2 3``."""
     words: list[str] = []
-    flag = None
+    option = None
     for position, word in enumerate(argv):
         if word == "--":
             return [*words, *argv[position:]]
-        if flag and is_number(word):
+        if option and (is_number(word) or word == option.or_word):
             words[-1] += f"{' ' if '=' in words[-1] else '='}{word}"
             continue
         words.append(word)
-        name = word.partition("=")[0]
-        flag = name in declared and declared[name].before_files
+        named = declared.get(word.partition("=")[0])
+        option = named if _is_list_of_numbers(named) else None
     return words
 
 
