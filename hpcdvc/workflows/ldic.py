@@ -24,6 +24,7 @@ from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
+from hpcdvc.steps.agreement import agreement, in_words
 from hpcdvc.steps.curvature import corrected_by_neighbours, corrections, neighbourhood_of
 from hpcdvc.steps.register_first import first_task, register_first
 from hpcdvc.steps.roi import region_in
@@ -206,7 +207,10 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
         rows = corrected_by_neighbours(rows, step.grid, step.near, team, file.transport == "parallel")
     rows["curvature_part"] = np.abs(rows["curvature_part"])
     file.write(rows, step.grid, team)
-    facts = {"transport": file.transport, "points": team.agree(file.counts)}
+    near = agreement(rows, step.grid, step.settings.dimensions, team)
+    if near["judged"]:
+        log.info(in_words(near))
+    facts = {"transport": file.transport, "points": team.agree(file.counts), "agreement": near}
     return facts | ({"start": seen.facts} if seen else {})
 
 
