@@ -30,7 +30,9 @@ from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
 from draw_mesh import draw_meshes  # noqa: E402
 from draw_mmr import draw_checkerboard, draw_modal_histogram, draw_modal_phases  # noqa: E402
 from draw_multimodal import draw_multimodal  # noqa: E402
+from draw_next import draw_next  # noqa: E402
 from draw_refine import draw_refined  # noqa: E402
+from draw_region import draw_region  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
 from draw_report import draw_report  # noqa: E402
 from draw_search import draw_guiding, draw_jump, draw_spread  # noqa: E402
@@ -54,6 +56,7 @@ plt.rcParams.update(
 )
 
 PICTURES: dict[str, Callable[[Path], None]] = {
+    "next.png": draw_next,
     "measurement.png": draw_measurement,
     "tensile.png": draw_tensile,
     "tensile-iterations.png": draw_tensile_iterations,
@@ -61,6 +64,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "residuals.png": draw_residuals,
     "alpha.png": draw_alpha,
     "report.png": draw_report,
+    "region.png": draw_region,
     "jump.png": draw_jump,
     "spread.png": draw_spread,
     "guiding.png": draw_guiding,

@@ -71,7 +71,9 @@ def ball_support(grid: Grid, radius: float, order: int = 1, with_itself: bool = 
     longest = radius * spacing[wide].max(initial=0) * (1 + 1e-9)
     reach = np.where(wide, np.minimum(longest // spacing, np.array(grid.shape) - 1), 0).astype(int)
     if (reach[wide] < 1).any():
-        raise UserError(f"-r {radius:g} reaches no neighbour: it is in units of the largest node spacing, 1 or more")
+        raise UserError(
+            f"radius {radius:g} reaches no neighbour: it is in units of the largest node spacing, 1 or more"
+        )
     offsets = np.array(list(product(*(range(-n, n + 1) for n in reach))))
     distance = np.linalg.norm(offsets * spacing, axis=1)
     kept = (distance <= longest) & (with_itself | offsets.any(axis=1))
