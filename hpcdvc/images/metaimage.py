@@ -38,9 +38,7 @@ def describe(spec: str, path: str, index: tuple[int, ...]) -> VolumeInfo:
     """Header of a MetaImage file; see `hpcdvc.images.describe`."""
     with reading(spec, header_seconds(path)):
         block = _block(spec, path)
-    other = block.path if not is_within(block.path, os.path.dirname(os.path.abspath(path))) else None
-    notes = (f"its voxels are read from {other}",) if other else ()
-    return describe_block(spec, path, block, "metaimage", index, notes)
+    return describe_block(spec, path, block, "metaimage", index)
 
 
 class _Header:
@@ -141,4 +139,6 @@ def _beside(spec: str, path: str, name: str) -> str:
     held = os.path.join(os.path.dirname(path), name)
     if not is_regular(held, spec):
         raise UserError(f"{spec}: the file of its voxels, {held}, is not there")
+    if not is_within(held, os.path.dirname(os.path.abspath(path))):
+        raise UserError(f"{spec} has its voxels in {held}, outside of its own folder, where nothing is read")
     return held
