@@ -137,8 +137,8 @@ def _beside(spec: str, path: str, name: str) -> str:
     if name.upper().startswith("LIST") or "%" in name or not name:
         raise UserError(f"{spec} has its voxels in several files ({quoted(name)}): save it as one .mha")
     held = os.path.join(os.path.dirname(path), name)
-    if not is_regular(held, spec):
-        raise UserError(f"{spec}: the file of its voxels, {held}, is not there")
+    if "\0" in name or not is_regular(held, spec):
+        raise UserError(f"{spec}: the file of its voxels, {quoted(name)}, is not there")
     if not is_within(held, os.path.dirname(os.path.abspath(path))):
-        raise UserError(f"{spec} has its voxels in {held}, outside of its own folder, where nothing is read")
+        raise UserError(f"{spec} has its voxels in {quoted(name)}, outside of its own folder, where nothing is read")
     return held
