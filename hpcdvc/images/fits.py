@@ -184,6 +184,11 @@ def header_of(info: VolumeInfo) -> bytes:
         return _chosen(file, info.spec, info.path, f"[{info.dataset}]").header
 
 
+def cards_of(info: VolumeInfo) -> dict[str, str]:
+    """Values by keyword, as text, of an image; raises as `header_of`."""
+    return _cards(header_of(info))
+
+
 def _chosen(file: LoneFile, spec: str, path: str, name: str | None) -> Hdu:
     """The HDU that the user means."""
     if name is None:

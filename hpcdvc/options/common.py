@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.raw import Raw
+from hpcdvc.options.voxel_size import InUnits
 
 ZYX = tuple[int, int, int]
 #: Parts of an F that may be taken of it.
@@ -174,7 +175,7 @@ class Place(OptionSet):
 
 
 @option_group
-class PointViews(OptionSet):
+class PointViews(InUnits):
     """What is written beside the HDF5 file of a field, wherever its points are."""
 
     group: ClassVar[str] = "output"
@@ -195,12 +196,16 @@ class Views(PointViews):
 
 
 @option_group
-class ImageFormat(OptionSet):
+class ImageFormat(InUnits):
     """How an image is written."""
 
     group: ClassVar[str] = "output"
 
     format: str = option("tif", "--format", choices=("tif", "hdf"), help="TIFF, or HDF5 that ParaView opens by itself")
+
+    def check(self) -> None:
+        if self.voxel_size and self.format != "hdf":
+            raise UserError("--voxel-size is for --format hdf: a TIFF file is in voxels")
 
 
 @option_group

@@ -8,6 +8,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.options.common import Messages, Processes
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.registration import NodeSpacing
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = "Write a result in another format; the ends of the names say which: .hdf, .tsv, .vtk, .tif."
 
@@ -59,5 +60,9 @@ class OfImages(NodeSpacing):
 
 
 @dataclass(kw_only=True)
-class Options(Files, OfImages, Processes, Messages):
+class Options(Files, OfImages, InUnits, Processes, Messages):
     """Options of hpcdvc-convert."""
+
+    def check(self) -> None:
+        if self.voxel_size and Path(self.output).suffix.lower() not in (".hdf", ".vtk"):
+            raise UserError(f"--voxel-size is for .hdf and .vtk files, {self.output} is in voxels")

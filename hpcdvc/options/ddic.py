@@ -16,6 +16,7 @@ from hpcdvc.options.registration import (
     SelfStart,
     WindowShape,
 )
+from hpcdvc.options.roi import RoiOfLabels
 from hpcdvc.options.search import ParticleSize
 from hpcdvc.options.values import LONGEST
 
@@ -130,6 +131,7 @@ class Options(
     LabelledImage,
     DeformedSeries,
     ParticleVoxels,
+    RoiOfLabels,
     StartField,
     RegistrationFirst,
     SelfStart,

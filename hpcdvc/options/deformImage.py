@@ -7,6 +7,7 @@ from hpcdvc.options.common import ImageFormat, Mask2, Place, RunControl, Slices
 from hpcdvc.options.declare import option, option_group
 from hpcdvc.options.motion import MotionOptions
 from hpcdvc.options.needless import NeedlessLazyLoad
+from hpcdvc.options.roi import RoiOfOutput
 
 DESCRIPTION = "Deform an image by a registration, a field or a mesh that was measured, and show what is left of im2."
 
@@ -31,7 +32,7 @@ class Images(Slices, Mask2):
 
 
 @dataclass(kw_only=True)
-class Options(Images, MotionOptions, Place, ImageFormat, RunControl, NeedlessLazyLoad):
+class Options(Images, MotionOptions, RoiOfOutput, Place, ImageFormat, RunControl, NeedlessLazyLoad):
     """Options of hpcdvc-deformImage."""
 
     order: int = option(
@@ -39,6 +40,7 @@ class Options(Images, MotionOptions, Place, ImageFormat, RunControl, NeedlessLaz
         "-o",
         "--interpolation-order",
         choices=(0, 1, 3, 5),
+        read_as={2: 3},
         group="deformation",
         help="0 nearest voxel (labels, masks), 1 trilinear, 3 cubic spline (o-MOMS), 5 quintic B-spline",
     )

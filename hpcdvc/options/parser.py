@@ -40,6 +40,7 @@ def build_parser(options_class: type[OptionSet], prog: str, description: str = "
             details.update(type=_numbers_reader(declared), metavar=declared.metavar)
         else:
             details.update(type=_reader(declared), nargs=declared.nargs, metavar=declared.metavar)
+            details["action"] = partial(_Replacing, instead_of=declared.instead_of) if declared.instead_of else "store"
         if declared.flags:
             parser.add_argument(*declared.flags, dest=declared.name, required=declared.default is REQUIRED, **details)
         else:
@@ -76,6 +77,19 @@ class _Parser(argparse.ArgumentParser):
         from hpcdvc.options.help import help_text  # shutil and textwrap, for nothing else
 
         return help_text(self.options_class, self.format_usage(), self.description or "")
+
+
+class _Replacing(argparse.Action):
+    """Stores a value instead of those of other options that stand before it."""
+
+    def __init__(self, *words: typing.Any, instead_of: Sequence[str], **details: typing.Any) -> None:
+        super().__init__(*words, **details)
+        self.instead_of = instead_of
+
+    def __call__(self, parser: typing.Any, namespace: typing.Any, values: typing.Any, flag: typing.Any = None) -> None:
+        for name in self.instead_of:
+            namespace.__dict__.pop(name, None)
+        setattr(namespace, self.dest, values)
 
 
 def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:

@@ -9,6 +9,7 @@ from hpcdvc.fields.rows import without_background
 from hpcdvc.output.dense_result import DenseResult, read_dense
 from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.notebook import Result
+from hpcdvc.output.voxel_size import FACT
 from hpcdvc.ranks.team import Team
 
 #: Ends of the names of the files that are read.
@@ -66,9 +67,11 @@ def read_result(path: str | Path, team: Team, spacing: tuple[int, int, int] | No
 
         found = without_background(read_together(path, team, strain=True))
     elif ending == ".vtk":
-        from hpcdvc.output.vtk_reader import read_vtk
+        from hpcdvc.output.vtk_reader import read_vtk, voxel_size_in
 
         found = team.agree(lambda: read_vtk(path))
+        size = team.agree(lambda: voxel_size_in(path))
+        metadata = {FACT: size.text} if size else {}
     elif ending in (".tif", ".tiff"):
         from hpcdvc.output.tiff_reader import read_tiffs
 

@@ -15,6 +15,7 @@ from hpcdvc.output.kinds import ending_of, is_hdf
 from hpcdvc.output.read import read_result
 from hpcdvc.output.reader import read_field, read_metadata
 from hpcdvc.output.stored_field import CELLS
+from hpcdvc.output.voxel_size import FACT, points_in_voxels
 from hpcdvc.output.vtkhdf import TURNED
 from hpcdvc.pages.result_file import ResultFile, open_result
 from hpcdvc.pages.view_result import FieldResult, Mesh, Source
@@ -85,7 +86,8 @@ def sources_of(path: str) -> list[Source]:
 
         return [read_vtu(path)]
     found = read_result(path, Team())
-    return [Source.in_memory(FieldResult.of(found, path), mesh=_mesh_of_text(path, len(found)))]
+    said = {name: value for name, value in found.metadata.items() if name == FACT}
+    return [Source.in_memory(FieldResult.of(found, path, said), mesh=_mesh_of_text(path, len(found)))]
 
 
 def _mesh_of_text(path: str, count: int) -> Mesh | None:
@@ -113,7 +115,7 @@ def _of_file(path: str, name: str) -> list[Source]:
         if corners is None:
             return [Source(name, path, lambda: open_result(path))]
         flat = stored.array("VTKHDF/Connectivity", (None,))
-        points = stored.array("VTKHDF/Points", (None, 3))[:, ::-1]
+        points = stored.array(points_in_voxels(stored), (None, 3))[:, ::-1]
         if len(flat) % corners or not len(flat) or flat.min() < 0 or flat.max() >= len(points):
             raise stored.damaged("its cells do not fit its points")
         cells = flat.reshape(-1, corners)

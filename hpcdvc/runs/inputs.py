@@ -128,7 +128,7 @@ class Inputs:
         inputs = cls(volumes, tables)
         for path in tables.values():  # they are read next
             inputs._see(path)
-        for sentence in dict.fromkeys(f"{info.spec}: {note}" for info in inputs._infos() for note in info.notes):
+        for sentence in dict.fromkeys(f"{info.spec}: {note}" for info in inputs.infos for note in info.notes):
             log.warning("%s", sentence)
         return inputs
 
@@ -143,9 +143,11 @@ class Inputs:
     @property
     def paths(self) -> list[str]:
         """All files."""
-        return [path for info in self._infos() for path in (info.path, *info.files)] + list(self.tables.values())
+        return [path for info in self.infos for path in (info.path, *info.files)] + list(self.tables.values())
 
-    def _infos(self) -> list[VolumeInfo]:
+    @property
+    def infos(self) -> list[VolumeInfo]:
+        """Headers of all volumes."""
         listed = [info if isinstance(info, tuple) else (info,) for info in self.volumes.values()]
         return [info for infos in listed for info in infos]
 

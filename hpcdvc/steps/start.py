@@ -18,6 +18,7 @@ from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.tsv import read_tsv
 from hpcdvc.output.vtk_reader import read_vtk
+from hpcdvc.steps.roi import Region, nodes_in, rows_on
 
 log = logging.getLogger("hpcdvc")
 
@@ -160,6 +161,38 @@ def grid_for(shape: tuple[int, int, int], spacing: tuple[int, int, int] | None, 
             f"the image has {shape} voxels (ZYX)"
         )
     return start.grid
+
+
+def nodes_for(
+    shape: tuple[int, int, int],
+    spacing: tuple[int, int, int] | None,
+    start: Field | None,
+    path: str,
+    region: Region | None,
+) -> tuple[Grid, Field | None]:
+    """The same nodes, those of them that lie in a region, and the rows of the start there.
+
+    Parameters
+    ----------
+    shape, spacing, start, path : see `grid_for`; with a region the start may have more nodes than are measured
+    region : of `--roi`, or None
+
+    Raises
+    ------
+    UserError
+        As in `grid_for`, or no node lies in the region.
+    """
+    of_field = start is not None and len(start) > 1 and start.grid is not None
+    if region is None or not of_field:
+        return nodes_in(region, grid_for(shape, spacing, start, path)), start
+    whole = grid_for(shape, None, start, path) if spacing is None else make_grid(shape, spacing)
+    grid = region.nodes_of(whole)
+    if grid.numbers_in(start.grid) is None:
+        raise UserError(
+            f"the points of {path} do not match those of -ns in --roi (ZYX): {_words(start.grid)}, against "
+            f"{_words(grid)}"
+        )
+    return grid, rows_on(grid, start)
 
 
 def _words(grid: Grid) -> str:
