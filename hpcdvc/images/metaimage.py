@@ -41,6 +41,15 @@ def describe(spec: str, path: str, index: tuple[int, ...]) -> VolumeInfo:
     return describe_block(spec, path, block, "metaimage", index)
 
 
+def edges_of(info: VolumeInfo) -> tuple[tuple[float, ...], str]:
+    """Edges of a voxel, ZYX, and their unit; none, and "", where the file says none."""
+    with LoneFile(info.path) as file:
+        begin = file.read(LONGEST_HEADER)
+    header = _Header(info.spec, begin[: _LAST.search(begin).end()].decode("latin-1"))
+    edges = header.numbers("ElementSpacing", header.text("ElementSize", ""), float)
+    return edges[2::-1], header.text("DistanceUnits", "")
+
+
 class _Header:
     """Values by key."""
 

@@ -71,5 +71,5 @@ def test_types():
 def test_commands_that_read_volumes(command):
     options = importlib.import_module(f"hpcdvc.options.{command.replace('-', '_')}").Options
     declared = {one.name: one for one in declarations(options)}
-    reads = any(one.reads in ("volume", "scan") for one in declared.values()) or command == "view"
+    reads = any(one.reads in ("volume", "scan") for one in declared.values()) or command in ("view", "info")
     assert ("raw_shape" in declared and "raw_dtype" in declared) == reads
