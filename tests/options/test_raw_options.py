@@ -11,7 +11,7 @@ from hpcdvc.options.declare import declarations
 from hpcdvc.options.parser import parse
 from hpcdvc.options.raw import RAW_TYPES, raw_type
 
-COMMANDS = sorted(path.name.removeprefix("hpcdvc-") for path in (Path(__file__).parents[2] / "bin").iterdir())
+COMMANDS = sorted(path.name.removeprefix("hpcdvc-") for path in (Path(__file__).parents[2] / "bin").glob("hpcdvc-*"))
 TYPE = ("-hws", "5", "-hws", "5", "--raw-dtype", "u16")
 
 
