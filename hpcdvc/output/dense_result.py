@@ -128,6 +128,7 @@ def read_dense(path: str | Path) -> DenseResult | None:
             return None
         metadata = {name: stored.text("hpcdvc", name) for name in TEXTS}
         metadata |= {name: stored.json("hpcdvc", name) for name in FACTS}
+        voxel_size.in_file(stored)  # what it says is a size
         columns = _arrays(stored)
     return DenseResult(str(path), {name: value for name, value in metadata.items() if value is not None}, columns)
 

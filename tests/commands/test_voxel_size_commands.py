@@ -124,9 +124,8 @@ def test_meshes_and_what_is_measured_on_them(tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path / name)
         save_inputs()
         run_in_process("mesh", "-cube", 5, 39, 6, 40, 7, 41, "-lc", 12, "-pre", "m", "-novtk", "-q", *more, cwd=Path())
-        run_in_process(
-            "gdic", "im1.tif", "im2.tif", "m-lc12.0.hdf", "-it", 6, "--std", 0, "-pre", "x", "-q", cwd=Path()
-        )
+        words = ("im1.tif", "im2.tif", "m-lc12.0.hdf", "-it", 6, "--std", 0, "-pre", "x", "-q")
+        run_in_process("gdic", *words, cwd=Path())
     assert compare(tmp_path) == 1, "gdic has the size from the mesh"
 
 

@@ -186,6 +186,9 @@ def test_a_damaged_size_is_said():
         file["hpcdvc"].attrs["voxel_size"] = np.bytes_('"6.5 parsec"')
     with pytest.raises(UserError, match="sized.hdf is damaged or was changed: voxel_size knows the units"):
         of_result("sized.hdf")
+    for read in (hpcdvc.read, hdf5.read_metadata):
+        with pytest.raises(UserError, match="sized.hdf is damaged or was changed: voxel_size knows the units"):
+            read("sized.hdf")
     with open("bad.vtk", "w") as file:
         file.write("# vtk DataFile Version 2.0\nhpcdvc field, search, voxel 6.5\nASCII\n")
     with pytest.raises(UserError, match="bad.vtk, line 2: the size of a voxel needs a unit"):
