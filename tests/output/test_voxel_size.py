@@ -119,9 +119,10 @@ def test_viewers_have_the_unit(kind):
             assert dict(other[name].attrs) == dict(one[name].attrs)
 
 
-def test_paraview_warps_right():
+@pytest.mark.parametrize("kind", ["grid", "2-D", "points", "mesh"])
+def test_paraview_warps_right(kind):
     pyvista = pytest.importorskip("pyvista")
-    write("grid", "sized.hdf", "6.5um")
+    write(kind, "sized.hdf", "6.5um")
     mesh, field = pyvista.read("sized.hdf"), hdf5.read_field("sized.hdf")
     moved = mesh.warp_by_vector("displacement").points[:, ::-1]
     good = field.measured
