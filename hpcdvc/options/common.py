@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
+from hpcdvc.options.raw import Raw
 from hpcdvc.options.voxel_size import InUnits
 
 ZYX = tuple[int, int, int]
@@ -18,8 +19,8 @@ def ratio_option(*flags: str, help: str) -> Any:
 
 
 @option_group
-class Slices(OptionSet):
-    """How folders of slices are read."""
+class Slices(Raw):
+    """How folders of slices and raw files are read."""
 
     group: ClassVar[str] = "images"
 
@@ -39,7 +40,7 @@ class ImagePair(Slices):
     group: ClassVar[str] = "images"
 
     im1: str = option(
-        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
+        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ..."
     )
     im2: str = option(REQUIRED, reads="volume", help="deformed image")
 
@@ -54,8 +55,7 @@ class Images(Slices):
         REQUIRED,
         metavar="im1 im2 [im3 ...]",
         reads="volume",
-        help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, file.fits[1], "
-        ".npy",
+        help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ...",
     )
     series_incremental: bool = option(
         False,

@@ -30,6 +30,7 @@ class ImageFile(SlabFile):
     dtype : of the voxels
     metadata : what to remember, anything JSON can hold; "key" tells this run from others, the rest goes into HDF5 only
     big_from : bytes of voxels from which on a TIFF file is a BigTIFF
+    first : where its voxel 0 lies in the image that it is a part of, ZYX
     """
 
     path: str
@@ -37,6 +38,7 @@ class ImageFile(SlabFile):
     dtype: np.dtype
     metadata: dict
     big_from: int = BIG_TIFF
+    first: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def voxel_bytes(self) -> int:
@@ -105,7 +107,7 @@ def _lay_out_hdf(path: Path, image: ImageFile) -> int:
         root = file.create_group("VTKHDF")
         root.attrs["Version"] = np.array([1, 0], "i8")
         factor = voxel_size.factor_of(voxel_size.of_metadata(image.metadata))
-        data = vtkhdf.write_voxels(root, image.shape, "grey", factor)
+        data = vtkhdf.write_voxels(root, image.shape, "grey", image.first, factor)
         return contiguous(data, "grey", image.shape, image.dtype)
 
 

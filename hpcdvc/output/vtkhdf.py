@@ -35,8 +35,14 @@ def write_image(root: "h5py.Group", grid: Grid, factor: float = 1.0) -> None:
     root.attrs["Direction"] = np.eye(3).ravel()
 
 
-def write_voxels(root: "h5py.Group", shape: tuple[int, int, int], scalars: str, factor: float = 1.0) -> "h5py.Group":
-    """Describe a volume as ImageData, voxel i at coordinate i times `factor`; returns the group for its arrays.
+def write_voxels(
+    root: "h5py.Group",
+    shape: tuple[int, int, int],
+    scalars: str,
+    first: tuple[int, int, int] = (0, 0, 0),
+    factor: float = 1.0,
+) -> "h5py.Group":
+    """Describe a volume as ImageData, voxel i at coordinate (first + i) `factor`; returns the group for its arrays.
 
     Voxels are points. The pixels of a 2-D image are cells, for readers fail on points in a single layer.
 
@@ -45,10 +51,11 @@ def write_voxels(root: "h5py.Group", shape: tuple[int, int, int], scalars: str, 
     root : the group ``/VTKHDF``
     shape : (nz, ny, nx)
     scalars : name of the array that is shown first
+    first : coordinates of voxel 0, ZYX
     factor : edge of a voxel
     """
     flat = min(shape) == 1
-    corner = (-0.5,) * 3 if flat else (0.0,) * 3
+    corner = tuple(place - 0.5 * flat for place in first)
     write_image(root, Grid(corner, (1.0,) * 3, tuple(n + flat for n in shape)), factor)
     data = root.create_group("CellData" if flat else "PointData")
     data.attrs["Scalars"] = np.bytes_(scalars)

@@ -8,8 +8,9 @@ import numpy as np
 
 from hpcdvc.fields.decomposition import decompose_f
 from hpcdvc.fields.status import reason_of
+from hpcdvc.output.colours import COLOURS
 from hpcdvc.pages import facts
-from hpcdvc.pages.colours import COLOURS, DRAWN, ROUNDING
+from hpcdvc.pages.colours import DRAWN, ROUNDING
 from hpcdvc.pages.curves import GREY, Picture, empty_figure, histograms, history_picture, picture_of, steps_picture
 from hpcdvc.pages.residual import PairOfPlanes
 from hpcdvc.pages.result_file import ResultFile

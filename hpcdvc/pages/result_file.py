@@ -15,6 +15,7 @@ from hpcdvc.options.voxel_size import VoxelSize
 from hpcdvc.output import voxel_size
 from hpcdvc.output.columns import COLUMNS, Column, to_memory
 from hpcdvc.output.dense import SCHEMA as DENSE
+from hpcdvc.output.kinds import is_hdf
 from hpcdvc.output.reader import read_metadata
 from hpcdvc.output.result import read_record
 from hpcdvc.output.stored import Stored, opened
@@ -165,7 +166,7 @@ class ResultFile:
 @contextmanager
 def open_result(path: str) -> Iterator[ResultFile]:
     """Open a result to look at it; UserError if there is none."""
-    if not path.endswith(".hdf"):
+    if not is_hdf(path):
         raise UserError(f"{path}: results end in .hdf; hpcdvc-convert makes one of a table")
     metadata = _metadata(path)
     with opened(path) as stored:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from hpcdvc.errors import RunError, UserError, file_error
-from hpcdvc.images import VolumeInfo, describe, identity
+from hpcdvc.images import RawLayout, VolumeInfo, describe, identity
 from hpcdvc.options.declare import OptionSet, declarations
 from hpcdvc.output.files import check_regular
+from hpcdvc.output.kinds import ending_of
 
 log = logging.getLogger("hpcdvc")
 
@@ -110,7 +111,8 @@ class Inputs:
             A file is not there, or not what it should be.
         """
         volumes, tables = {}, {}
-        look = partial(describe, every_slice=getattr(options, "every_slice", False))
+        every_slice = getattr(options, "every_slice", False)
+        look = partial(describe, every_slice=every_slice, raw_layout=RawLayout.told(options))
         for declared in declarations(type(options)):
             value = getattr(options, declared.name)
             if value is None or not declared.names_file(value) or declared.reads == "projections":
@@ -183,10 +185,10 @@ class Inputs:
 
 
 def tables_of(options: OptionSet) -> list[str]:
-    """Tables that options name; not files of ours, which are read fast."""
+    """Tables that options name; not .hdf files of ours, which are read fast, nor .vtk."""
     given = [getattr(options, declared.name) for declared in declarations(type(options)) if declared.reads == "table"]
     named = [path for value in given for path in (value if isinstance(value, tuple) else (value,))]
-    return [path for path in named if path is not None and not path.endswith(".hdf")]
+    return [path for path in named if path is not None and ending_of(path) not in (".hdf", ".vtk")]
 
 
 def _identity_of_table(path: str) -> dict:

@@ -29,6 +29,7 @@ from hpcdvc.output.tsv import read_ahead
 from hpcdvc.output.voxel_size import FACT
 from hpcdvc.ranks.background import Background
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.earlier_views import name_earlier_views
 from hpcdvc.runs.inputs import Inputs, Seen, tables_of
 from hpcdvc.runs.instruction_set import agree_on_instruction_set
 from hpcdvc.runs.lengths import voxel_size_of
@@ -241,6 +242,7 @@ def carry_out(options: RunControl, team, plan: Plan, work: Work, estimate: Calla
                 if not job.done:
                     job.run(team, options, work, locks)
                 paths += job.finish(team, views)
+        team.agree(lambda: name_earlier_views(jobs, getattr(options, "with_report", False)))
         return paths + team.agree(lambda: _write_lists(jobs, locks))
 
 

@@ -1,10 +1,9 @@
 """What an image or a result is, in a few words."""
 
-from pathlib import Path
-
 from hpcdvc.errors import UserError
 from hpcdvc.images import describe
 from hpcdvc.images.lengths import said_by
+from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.read import read_result
 from hpcdvc.output.scaled import of_result
 from hpcdvc.output.stored import opened
@@ -38,7 +37,7 @@ def about(path: str) -> dict[str, str]:
 
 def _kind_of_result(path: str) -> str | None:
     """What a result holds; None of what is an image."""
-    ending = Path(path).suffix.lower()
+    ending = ending_of(path)
     if ending in RESULTS:
         return repr(read_result(path, Team())).strip("<>")
     if ending != ".hdf":

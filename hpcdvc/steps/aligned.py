@@ -194,7 +194,7 @@ class AlignedFile:
 
 
 def _lay_out_volume(root: "h5py.Group", shape: tuple[int, int, int], factor: float) -> int:
-    data = vtkhdf.write_voxels(root, shape, "reconstruction", factor)
+    data = vtkhdf.write_voxels(root, shape, "reconstruction", factor=factor)
     data.attrs["signal"] = np.bytes_("reconstruction")
     root.file.attrs["default"] = np.bytes_(data.name.strip("/"))  # where other commands look for an image
     offset = contiguous(data, "reconstruction", shape, FLOAT)

@@ -106,7 +106,7 @@ class ModalFile(SlabFile):
             put_facts(ours, self.metadata)
             root = out.file.create_group("VTKHDF")
             root.attrs["Version"] = np.array([1, 0], "i8")
-            data = vtkhdf.write_voxels(root, self.shape, "phase_map", self._factor)
+            data = vtkhdf.write_voxels(root, self.shape, "phase_map", factor=self._factor)
             declared = {column.name: column for column in columns_of("image")}
             offsets = {name: contiguous(data, name, self.shape, dtype) for name, dtype in ARRAYS.items()}
             for name in ARRAYS:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hpcdvc.errors import UserError, shortened
-from hpcdvc.options.convert import Options
+from hpcdvc.options.convert import IMAGES, INPUTS, Options
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.voxel_size import VoxelSize
 from hpcdvc.output import hdf5, places, tiff, tsv, views, vtk
@@ -15,6 +15,7 @@ from hpcdvc.output.columns import Column, columns_of
 from hpcdvc.output.dense import picture_names, write_pictures
 from hpcdvc.output.dense_result import DenseResult
 from hpcdvc.output.files import sweep
+from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.notebook import Result
 from hpcdvc.output.peer import for_spam
 from hpcdvc.output.read import read_result
@@ -71,8 +72,9 @@ def _prepared(options: Options, locks: Locks) -> Inputs:
     UserError
         With one sentence, when something is missing, or the output may not be written.
     """
+    _check_kinds(options)
     inputs = Inputs.of(options)
-    images = _ending(options.output) in (".tif", ".tiff")
+    images = _ending(options.output) in IMAGES
     places.check_names([options.output])
     if not images:  # those have names of their own, which are known when the field is
         _check_free([options.output], options, inputs)
@@ -80,6 +82,25 @@ def _prepared(options: Options, locks: Locks) -> Inputs:
     locks.take(_stem(options), options.force)
     sweep([options.output])
     return inputs
+
+
+def _check_kinds(options: Options) -> None:
+    """Make sure that the input can become the output.
+
+    Raises
+    ------
+    UserError
+        It is none of what is read, the same format, or an image without the distance between its nodes.
+    """
+    source, target = ending_of(options.input), _ending(options.output)
+    if source not in INPUTS:
+        raise UserError(f"{options.input}: what is read ends in {', '.join(INPUTS)}")
+    if source == target == ".hdf" or source in IMAGES and target in IMAGES:
+        raise UserError(f"{options.input} and {options.output} are of one format: copy the file")
+    if source in IMAGES and options.spacing is None:
+        raise UserError(f"{options.input}: images do not say how far apart their nodes are; -ns does")
+    if options.spacing and source not in IMAGES:
+        raise UserError(f"-ns is for images, {options.input} says where its nodes are")
 
 
 def _check_free(paths: list[str], options: Options, inputs: Inputs) -> None:
@@ -138,7 +159,7 @@ def _write_pictures(options: Options, result: DenseResult, inputs: Inputs) -> li
     UserError
         Something else is wanted.
     """
-    if _ending(options.output) not in (".tif", ".tiff"):
+    if _ending(options.output) not in IMAGES:
         raise UserError(
             f"{result.path} has a value for each pixel: it becomes images, {_stem(options)}.tif, and no table"
         )

@@ -14,6 +14,7 @@ from hpcdvc.options.ereg_discrete import Options
 from hpcdvc.options.registration import InterpolationOptions, MaskCoverage, WindowShape
 from hpcdvc.output.files import sweep
 from hpcdvc.output.hdf5 import read_metadata
+from hpcdvc.output.kinds import is_hdf
 from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, stem_of
 from hpcdvc.output.result import FieldFile
 from hpcdvc.output.voxel_size import FACT
@@ -102,7 +103,7 @@ def start_of(options: Options, im1: VolumeInfo) -> Field | None:
     if start is None or is_registration(start):
         return start
     labels_of(start, options.phi_file)
-    known = read_metadata(options.phi_file, "parameters") if options.phi_file.endswith(".hdf") else {}
+    known = read_metadata(options.phi_file, "parameters") if is_hdf(options.phi_file) else {}
     measured = known.get("parameters") or {}
     here = as_parameters(options)
     names = [declared.name for group in DECISIVE for declared in declarations(group)]
