@@ -30,6 +30,8 @@ VERSIONS = {
     540: ({"sizes": (16, "8q"), "type": (12, "h"), "bits": (14, "h"), "start": (168, "q"), "slope": (176, "d"),
            "zero": (184, "d")}, 4, b"n+2\0", b"ni2\0"),
 }  # fmt: skip
+#: Code of a unit of length -> its name.
+UNITS = {1: "m", 2: "mm", 3: "um"}
 #: Bytes of the longest header.
 LONGEST = max(VERSIONS)
 
@@ -59,6 +61,19 @@ def _version(header: bytes) -> tuple[str, int] | None:
             if header[place : place + 4] in words:
                 return order, size
     return None
+
+
+def edges(path: str) -> tuple[tuple[float, ...], str] | None:
+    """Edges of a voxel along x, y, z, and their unit, as the header says them; None where it says no unit."""
+    header = begin(path)
+    version = _version(header)
+    if version is None or len(header) < version[1]:
+        return None
+    order, size = version
+    places = {348: (80, "3f", 123, "b"), 540: (112, "3d", 500, "i")}[size]
+    found = struct.unpack_from(order + places[1], header, places[0])
+    unit = UNITS.get(struct.unpack_from(order + places[3], header, places[2])[0] & 7)
+    return (found, unit) if unit else None
 
 
 def describe(spec: str, path: str, index: tuple[int, ...]) -> VolumeInfo:

@@ -1,9 +1,12 @@
 """What files say of the size of their voxels."""
 
+import struct
+
 import h5py
 import numpy as np
 import pytest
 import tifffile
+from volume_files import nifti_bytes
 
 from hpcdvc.images import describe
 from hpcdvc.images.lengths import said_by, sentence
@@ -28,7 +31,19 @@ def hdf(path: str, **attributes) -> None:
         file.create_dataset("a", data=VOLUME).attrs.update(attributes)
 
 
+def nifti(path: str, unit: int, version: int = 1, order: str = "<") -> None:
+    begin = bytearray(nifti_bytes(VOLUME, version, order))
+    place, kind, where, code = {1: (80, "3f", 123, "b"), 2: (112, "3d", 500, "i")}[version]
+    struct.pack_into(order + kind, begin, place, 6.5, 6.5, 10.0)
+    struct.pack_into(order + code, begin, where, unit)
+    with open(path, "wb") as file:
+        file.write(begin)
+
+
 CASES = {
+    "a.nii": (lambda path: nifti(path, 3), "10 x 6.5 x 6.5 um (Z Y X)"),
+    "b.nii": (lambda path: nifti(path, 2 | 8, 2, ">"), "10 x 6.5 x 6.5 mm (Z Y X)"),
+    "c.nii": (lambda path: nifti(path, 0), None),
     "imagej.tif": (lambda path: tifffile.imwrite(path, VOLUME, **IMAGEJ, metadata={"spacing": 6.5, "unit": "um"}),
                    "6.5 um"),
     "micron.tif": (lambda path: tifffile.imwrite(path, VOLUME, **IMAGEJ, metadata={"spacing": 6.5, "unit": "micron"}),
