@@ -67,7 +67,14 @@ STRAINS = [
 CASES = [(command, words) for command, words, _ in table_cases.CASES if ".hdf" in words]
 
 
-@pytest.mark.parametrize("command, words", CASES + STRAINS)
+#: Those that are run each time; the others take the same ways.
+QUICK = [*CASES[2::4], *STRAINS]
+
+
+@pytest.mark.parametrize(
+    "command, words",
+    [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in CASES if case not in QUICK)],
+)
 def test_it_is_passed_on(tables, command, words):
     for name in FOLDERS:
         run_in_process(command, *words.split(), "-pre", "x", "--force", "-q", cwd=tables / name)
@@ -85,15 +92,17 @@ def test_of_binned_images(tables):
         other.unlink()
 
 
-#: Command lines of what measures, and how the results end where there is more than one.
+#: Command lines of what measures; and those that take the same ways.
 MEASURED = [
-    "reg im1.tif im2.tif",
     "ldic im1.tif im2.tif -ns 12 -hws 5 -vtk -tif",
-    "pixelSearch im1.tif im2.tif -ns 14 -hws 4 -sr -3 3 -3 3 -3 3",
     "localShifts flat1.tif flat2.tif -hws 3 -sr 2 -tif -vtk",
+    "deformImage im1.tif -pf table.tsv --format hdf",
+]
+ALIKE = [
+    "reg im1.tif im2.tif",
+    "pixelSearch im1.tif im2.tif -ns 14 -hws 4 -sr -3 3 -3 3 -3 3",
     "localShifts flat1.tif flat2.tif -hws 3 -sr 2 -ns 8 -vtk",
     "gdic im1.tif im2.tif box.h5 -it 8 -vtk --std 0",
-    "deformImage im1.tif -pf table.tsv --format hdf",
 ]
 
 
@@ -106,7 +115,7 @@ def save_inputs() -> None:
     write_tsv("table.tsv", field_of_rows(affine_rows(np.array([[21.5, 22.5, 23.5]])), None, [[21.5, 22.5, 23.5]]))
 
 
-@pytest.mark.parametrize("words", MEASURED)
+@pytest.mark.parametrize("words", [*MEASURED, *(pytest.param(one, marks=pytest.mark.slow) for one in ALIKE)])
 def test_measuring_commands(tmp_path, monkeypatch, words):
     command, *words = words.split()
     for name, more in zip(FOLDERS, ([], ["--voxel-size", "6.5 um"]), strict=True):
@@ -187,10 +196,11 @@ def test_metadata_of_images_are_told_not_used(tmp_path, run_command):
     image = lattice_texture(1)(np.moveaxis(np.indices((20, 20, 20)), 0, -1)).astype("f4")
     told = {"imagej": True, "resolution": (1 / 6.5, 1 / 6.5), "metadata": {"spacing": 6.5, "unit": "um"}}
     tifffile.imwrite(tmp_path / "im1.tif", image, **told)
-    tifffile.imwrite(tmp_path / "im2.tif", image)
+    tifffile.imwrite(tmp_path / "im2.tif", image, **told)
     words = ("im1.tif", "im2.tif", "-ns", 7, "-hws", 3, "-notsv")
     done = run_command("ldic", *words, cwd=tmp_path)
     assert "im1.tif says 6.5 um: --voxel-size 6.5um uses it" in done.stdout
+    assert done.stdout.count("says") == 1, "of the first of those that say the same"
     assert of_result(tmp_path / "im1-im2-ldic.hdf") is None
     (tmp_path / "one").mkdir()
     for ranks, folder in ((1, "."), (2, "one")):
