@@ -192,15 +192,16 @@ def test_converted(tables):
         assert sized.metadata.get("voxel_size") == (None if target == "z.tsv" else SIZE)
 
 
-def test_metadata_of_images_are_told_not_used(tmp_path, run_command):
+def test_metadata_of_images_are_told_not_used(tmp_path, run_command, capsys):
     image = lattice_texture(1)(np.moveaxis(np.indices((20, 20, 20)), 0, -1)).astype("f4")
     told = {"imagej": True, "resolution": (1 / 6.5, 1 / 6.5), "metadata": {"spacing": 6.5, "unit": "um"}}
     tifffile.imwrite(tmp_path / "im1.tif", image, **told)
     tifffile.imwrite(tmp_path / "im2.tif", image, **told)
     words = ("im1.tif", "im2.tif", "-ns", 7, "-hws", 3, "-notsv")
-    done = run_command("ldic", *words, cwd=tmp_path)
-    assert "im1.tif says 6.5 um: --voxel-size 6.5um uses it" in done.stdout
-    assert done.stdout.count("says") == 1, "of the first of those that say the same"
+    run_in_process("ldic", *words, cwd=tmp_path)
+    said = capsys.readouterr().out
+    assert "im1.tif says 6.5 um: --voxel-size 6.5um uses it" in said
+    assert said.count("says") == 1, "of the first of those that say the same"
     assert of_result(tmp_path / "im1-im2-ldic.hdf") is None
     (tmp_path / "one").mkdir()
     for ranks, folder in ((1, "."), (2, "one")):
@@ -208,7 +209,8 @@ def test_metadata_of_images_are_told_not_used(tmp_path, run_command):
         assert done.returncode == 0 and "says" not in done.stdout
     one, two = (tmp_path / folder / "im1-im2-ldic.hdf" for folder in (".", "one"))
     assert one.read_bytes() == two.read_bytes()
-    shown = run_command("info", "im1.tif", "im1-im2-ldic.hdf", cwd=tmp_path).stdout
+    run_in_process("info", "im1.tif", "im1-im2-ldic.hdf", cwd=tmp_path)
+    shown = capsys.readouterr().out
     assert "6.5 um: --voxel-size 6.5um uses it" in shown and shown.count("6.5 um") == 2
 
 
