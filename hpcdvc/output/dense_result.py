@@ -196,6 +196,7 @@ def read_dense(path: str | Path) -> DenseResult | None:
             return None
         metadata = {name: stored.text("hpcdvc", name) for name in TEXTS}
         metadata |= {name: stored.json("hpcdvc", name) for name in FACTS}
+        voxel_size.in_file(stored)  # what it says is a size
         columns, first = _arrays(stored), _first(stored)
     metadata = {name: value for name, value in metadata.items() if value is not None}
     return DenseResult(str(path), metadata, columns, first)
@@ -223,5 +224,6 @@ def _first(stored: Stored) -> tuple[float, float, float]:
     origin = root.attrs.get("Origin") if isinstance(root, h5py.Group) else None
     if not (isinstance(origin, np.ndarray) and origin.shape == (3,) and origin.dtype.kind in "fi"):
         return 0.0, 0.0, 0.0
-    middle = origin + 0.5 * (stored.find("VTKHDF/PointData") is None)
+    factor = voxel_size.factor_of(voxel_size.in_file(stored))
+    middle = np.round(2 * origin / factor) / 2 + 0.5 * (stored.find("VTKHDF/PointData") is None)
     return tuple(map(float, middle[::-1]))

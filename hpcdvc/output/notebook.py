@@ -15,6 +15,7 @@ from hpcdvc.fields.field import Field, status_counts
 from hpcdvc.fields.status import in_short
 from hpcdvc.output import schema, views
 from hpcdvc.output.columns import PHI, PHI_ROWS, SYMMETRIC, Column
+from hpcdvc.output.voxel_size import FACT
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -170,7 +171,8 @@ class Result(Field):
         counts = status_counts(self.return_status)
         ended = ", ".join(f"{count} {in_short(code, self.family)} ({code})" for code, count in counts.items())
         measured = f"{int(self.measured.sum())} of {len(self)} measured"
-        return f"<{what}\n {measured}: {ended}\n lengths in voxels; columns {', '.join(self.names)}>"
+        edge = f" of {self.metadata[FACT]}" if FACT in self.metadata else ""
+        return f"<{what}\n {measured}: {ended}\n lengths in voxels{edge}; columns {', '.join(self.names)}>"
 
 
 def to_pandas(result: Result) -> "pandas.DataFrame":
