@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from hpcdvc.fields.field import ended
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import LOWEST_MEASURED, Family, is_measured
 from hpcdvc.output.columns import columns_of
@@ -54,9 +55,11 @@ class DenseResult:
 
     def __repr__(self) -> str:
         measured = self.measured
-        shape, part = " x ".join(map(str, measured.shape)), 100 * np.count_nonzero(measured) / max(measured.size, 1)
-        where = f"{self.path}: " if self.path else ""
-        return f"<{where}{shape} pixels, {part:.1f} % measured; {', '.join(self.columns)}>"
+        shape, where = " x ".join(map(str, measured.shape)), f"{self.path}: " if self.path else ""
+        lines = [f"{where}{shape} pixels", f"columns {', '.join(self.columns)}"]
+        if "returnStatus" in self.columns:
+            lines.insert(1, ended(self.return_status, measured, self.family))
+        return f"<{chr(10).join(lines)}>".replace("\n", "\n ")
 
     @property
     def names(self) -> list[str]:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.fields.field import Field, status_counts
-from hpcdvc.fields.status import in_short
+from hpcdvc.fields.field import Field
 from hpcdvc.output import schema, views
 from hpcdvc.output.columns import PHI, PHI_ROWS, SYMMETRIC, Column
 
@@ -159,18 +158,7 @@ class Result(Field):
         return plot(self, column, {axis: at for axis, at in zip("zyx", (z, y, x), strict=True) if at is not None})
 
     def __repr__(self) -> str:
-        kind = views.kind_of_field(self)
-        what = {"registration": "registration"}.get(kind, f"{len(self)} {kind}")
-        if self.grid:
-            shape, origin, spacing = (
-                " x ".join(f"{number:g}" for number in numbers)
-                for numbers in (self.grid.shape, self.grid.origin, self.grid.spacing)
-            )
-            what = f"grid of {shape} nodes (z y x), every {spacing} from {origin}"
-        counts = status_counts(self.return_status)
-        ended = ", ".join(f"{count} {in_short(code, self.family)} ({code})" for code, count in counts.items())
-        measured = f"{int(self.measured.sum())} of {len(self)} measured"
-        return f"<{what}\n {measured}: {ended}\n lengths in voxels; columns {', '.join(self.names)}>"
+        return f"<{self.in_words()}\n columns {', '.join(self.names)}>"
 
 
 def to_pandas(result: Result) -> "pandas.DataFrame":

@@ -36,8 +36,9 @@ def test_result(path):
     assert np.isfinite(found.phi).all(), "the last iterate stays"
     assert {"displacement", "F", "error", "returnStatus", "zncc", "displacement_std"} <= found.columns.keys()
     assert (found["zncc"] == stored.extra["zncc"]).all()
-    what = f"grid of {' x '.join(map(str, found.grid.shape))} nodes (z y x), every " if found.grid else "120 labels\n"
-    assert repr(found).startswith(f"<{what}") and "lengths in voxels; columns displacement, Phi, F, " in repr(found)
+    shape = " x ".join(map(str, found.grid.shape)) if found.grid else ""
+    what = f"grid of {shape} nodes (z y x), every " if found.grid else "120 labels, voxels\n"
+    assert repr(found).startswith(f"<{what}") and "\n columns displacement, Phi, F, " in repr(found)
     good, ended = len(found) - 1, "1 maximum number of iterations reached (1)"
     assert f"\n {good} of {len(found)} measured: {good} converged (2), {ended}\n" in repr(found)
 
