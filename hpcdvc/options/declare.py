@@ -34,7 +34,8 @@ def option(default: typing.Any = REQUIRED, *flags: str, help: str, **details: ty
         files the command finds), "table", "mesh" or "parameters"; files count by their contents, not by their path;
         `or_number`, a number may stand in its place; `alone`, the value when the flag stands alone: another one is
         taken with ``=`` only, so that the flag swallows no file; `read_as`, values that are taken for another one,
-        and a note says so; `instead_of`, names of options that it replaces on a command line where they stand before it
+        and a note says so; `instead_of`, names of options that it replaces on a command line where they stand before
+        it; `before_files`, a list of numbers that ends where another word stands, so that files may follow it
 
     Returns
     -------
@@ -108,6 +109,19 @@ def as_parameters(options: OptionSet, key_only: bool = False) -> dict[str, typin
     """
     given = [(declared, getattr(options, declared.name)) for declared in declarations(type(options))]
     return {d.name: plain(value) for d, value in given if not key_only or (d.in_key and not d.names_file(value))}
+
+
+def as_words(options: OptionSet) -> list[str]:
+    """Words of a command line that gives the options that can change the result, in the order of their declaration."""
+    words = []
+    for declared in declarations(type(options)):
+        value = getattr(options, declared.name)
+        if value == declared.default or not declared.in_key:
+            continue
+        several = value if declared.is_list else (value,)
+        given = [] if declared.is_switch else [f"{v:.17g}" if isinstance(v, float) else str(v) for v in several]
+        words += [*declared.flags[:1], *given]
+    return words
 
 
 def named_files(options: OptionSet) -> dict[str, typing.Any]:

@@ -39,6 +39,7 @@ class Declaration(typing.NamedTuple):
     alone: str | None = None
     read_as: dict | None = None
     instead_of: tuple[str, ...] = ()
+    before_files: bool = False
     name: str = ""
     default: typing.Any = None
 

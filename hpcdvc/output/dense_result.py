@@ -10,6 +10,7 @@ import numpy as np
 from hpcdvc.fields.field import ended
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import LOWEST_MEASURED, Family, is_measured
+from hpcdvc.output import voxel_size
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.dense import SCHEMA, place_of
 from hpcdvc.output.notebook import names_of, no_column, package
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import xarray
 
 #: What such a file says about itself, in plain text and in JSON.
-TEXTS, FACTS = ("schema", "kind", "family"), ("key", "parameters", "provenance", "statuses")
+TEXTS, FACTS = ("schema", "kind", "family"), ("key", "parameters", "provenance", "statuses", voxel_size.FACT)
 #: Columns whose planes are no projections, but those of a volume.
 VOLUMES = {"grey", "reconstruction"}
 
@@ -37,11 +38,13 @@ class DenseResult:
     path : the file
     metadata : what it says about itself: parameters, provenance, statuses, ...
     columns : arrays by name; floating point NaN where a pixel is not measured
+    first : where its first pixel lies in the image that it is a part of, ZYX
     """
 
     path: str
     metadata: dict
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    first: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column; KeyError where there is none of this name."""
@@ -131,7 +134,8 @@ class DenseResult:
             )
             for name, values in self.columns.items()
         }
-        coordinates = {axis: np.arange(n) for axis, n in zip(axes, self.measured.shape, strict=True)}
+        sizes = zip(axes, self.measured.shape, self.first[-len(axes) :], strict=True)
+        coordinates = {axis: np.arange(n) + (int(low) if low % 1 == 0 else low) for axis, n, low in sizes}
         if "displacement" in self.columns:
             coordinates["component"] = list("zyx")
         return xarray.Dataset(variables, coordinates, {"path": self.path, **self.metadata.get("parameters", {})})
@@ -145,7 +149,7 @@ class DenseResult:
         """
         pyvista, shape = package("pyvista"), self.measured.shape
         cells = (*(1,) * (3 - len(shape)), *shape)
-        image = pyvista.ImageData(dimensions=[n + 1 for n in cells[::-1]], origin=(-0.5,) * 3)
+        image = pyvista.ImageData(dimensions=[n + 1 for n in cells[::-1]], origin=np.array(self.first[::-1]) - 0.5)
         for name, values in self.columns.items():
             vector = values.ndim > len(shape)
             image.cell_data[name] = values[..., ::-1].reshape(-1, 3) if vector else values.ravel()
@@ -195,8 +199,9 @@ def read_dense(path: str | Path) -> DenseResult | None:
             return None
         metadata = {name: stored.text("hpcdvc", name) for name in TEXTS}
         metadata |= {name: stored.json("hpcdvc", name) for name in FACTS}
-        columns = _arrays(stored)
-    return DenseResult(str(path), {name: value for name, value in metadata.items() if value is not None}, columns)
+        columns, first = _arrays(stored), _first(stored)
+    metadata = {name: value for name, value in metadata.items() if value is not None}
+    return DenseResult(str(path), metadata, columns, first)
 
 
 def _arrays(stored: Stored) -> dict[str, np.ndarray]:
@@ -206,10 +211,20 @@ def _arrays(stored: Stored) -> dict[str, np.ndarray]:
         place, of_pixel = place_of(stored, column.name), column.components.shape
         if place is None:
             continue
-        dataset = stored.dataset(place, (*(lead or (None,) * 3), *of_pixel))
+        dataset = stored.dataset(voxel_size.in_voxels(stored, place), (*(lead or (None,) * 3), *of_pixel))
         lead = dataset.shape[:3]
         values = dataset[...][..., ::-1] if of_pixel else dataset[...]
         found[column.name] = values[0] if lead[0] == 1 else values
     if not found:
         raise stored.damaged("it has no arrays")
     return found
+
+
+def _first(stored: Stored) -> tuple[float, float, float]:
+    """Where the first pixel lies, ZYX: its middle, which in cells is half a pixel from the corner."""
+    root = stored.find("VTKHDF")
+    origin = root.attrs.get("Origin") if isinstance(root, h5py.Group) else None
+    if not (isinstance(origin, np.ndarray) and origin.shape == (3,) and origin.dtype.kind in "fi"):
+        return 0.0, 0.0, 0.0
+    middle = origin + 0.5 * (stored.find("VTKHDF/PointData") is None)
+    return tuple(map(float, middle[::-1]))
