@@ -11,11 +11,9 @@ import yaml
 
 from hpcdvc.errors import shortened
 from hpcdvc.fields.field import Field
-from hpcdvc.output.columns import columns_of
 from hpcdvc.output.dense_result import DenseResult
-from hpcdvc.output.hdf5 import save_field
 from hpcdvc.output.mesh import OURS
-from hpcdvc.output.views import kind_of_field
+from hpcdvc.output.save import save
 from hpcdvc.registration.multiscale import RegistrationResult
 
 
@@ -58,7 +56,7 @@ class Files:
             np.save(path, _voxels(name, np.asarray(value)))
         elif kind == "table" and isinstance(value, Field | RegistrationResult):
             path = path.with_suffix(".hdf")
-            _save_field(path, value if isinstance(value, Field) else _one_row(value))
+            save(path, value if isinstance(value, Field) else _one_row(value))
         elif kind == "mesh" and isinstance(value, tuple | list) and len(value) in (2, 3):
             path = path.with_suffix(".h5")
             with h5py.File(path, "w") as file:
@@ -115,16 +113,6 @@ def _voxels(name: str, array: np.ndarray) -> np.ndarray:
     if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
         raise ValueError(f"{name} holds whole numbers up to {array.max()}: images have at most 32 bits")
     return array.astype(small)
-
-
-def _save_field(path: Path, field: Field) -> None:
-    """Write a field with the columns alone that files have, and what it was made from."""
-    known = {column.made_from for column in columns_of(kind_of_field(field))}
-    extra = {name: values for name, values in (field.extra or {}).items() if name in known}
-    members = ("positions", "phi", "return_status", "error", "iterations", "delta_phi_norm", "grid")
-    told = getattr(field, "metadata", {})
-    facts = {name: told[name] for name in ("parameters", "provenance", "curvature") if name in told}
-    save_field(path, Field(*(getattr(field, name) for name in members), extra, field.family), facts)
 
 
 def _one_row(found: RegistrationResult) -> Field:

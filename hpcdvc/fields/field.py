@@ -58,10 +58,10 @@ class Field:
         return self.phi[:, :3, 3]
 
     def __repr__(self) -> str:
-        return f"<{self.in_words()}>"
+        return f"<{self.in_words()}\n lengths in voxels>"
 
     def in_words(self) -> str:
-        """How many points there are, where, how they ended, and the unit of lengths; two lines."""
+        """How many points there are, where, and how they ended; two lines."""
         named = "labels" if "label" in (self.extra or {}) else "points"
         what = f"{len(self)} {named}" if len(self) != 1 or named == "labels" else "registration"
         if self.grid:
@@ -70,7 +70,7 @@ class Field:
                 for numbers in (self.grid.shape, self.grid.origin, self.grid.spacing)
             )
             what = f"grid of {shape} nodes (z y x), every {spacing} from {origin}"
-        return f"{what}, voxels\n {ended(self.return_status, self.measured, self.family)}"
+        return f"{what}\n {ended(self.return_status, self.measured, self.family)}"
 
     @property
     def measured(self) -> np.ndarray:

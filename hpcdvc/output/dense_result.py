@@ -167,7 +167,7 @@ class _Pixels:
     def __init__(self, result: DenseResult) -> None:
         self.result, self.path, self.family = result, result.path, result.family
         shape = result.measured.shape
-        self.grid = Grid((0.0,) * 3, (1.0,) * 3, (*(1,) * (3 - len(shape)), *shape))
+        self.grid = Grid(result.first, (1.0,) * 3, (*(1,) * (3 - len(shape)), *shape))
         statuses = result.columns.get("returnStatus", np.where(result.measured, LOWEST_MEASURED[self.family], 0))
         self.return_status = statuses.reshape(-1)
 

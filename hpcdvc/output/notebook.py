@@ -16,6 +16,8 @@ from hpcdvc.output import schema, views
 from hpcdvc.output.columns import PHI, PHI_ROWS, SYMMETRIC, Column
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import matplotlib.figure
     import pandas
     import pyvista
@@ -105,6 +107,18 @@ class Result(Field):
         """Columns that this version of the file format knows."""
         return iter(schema.present(schema.members_of_field(self), views.kind_of_field(self)))
 
+    def save(self, path: "str | Path") -> None:
+        """Write it as `<name>.hdf`, `.tsv` or `.vtk`; an existing file is replaced, `hpcdvc.read` gives it back.
+
+        Raises
+        ------
+        UserError : the name has another end
+        RunError : no space left, or the file cannot be written
+        """
+        from hpcdvc.output.save import save
+
+        save(path, self)
+
     def to_pandas(self) -> "pandas.DataFrame":
         """A table with a row for each point and a column for each number, in the names of tables; needs pandas.
 
@@ -158,7 +172,9 @@ class Result(Field):
         return plot(self, column, {axis: at for axis, at in zip("zyx", (z, y, x), strict=True) if at is not None})
 
     def __repr__(self) -> str:
-        return f"<{self.in_words()}\n columns {', '.join(self.names)}>"
+        size = self.metadata.get("voxel_size")
+        unit = f"voxels of {size}" if size else "voxels"
+        return f"<{self.in_words()}\n lengths in {unit}; columns {', '.join(self.names)}>"
 
 
 def to_pandas(result: Result) -> "pandas.DataFrame":
