@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from hpcdvc.fields.field import ended
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import LOWEST_MEASURED, Family, is_measured
 from hpcdvc.output import voxel_size
@@ -57,9 +58,11 @@ class DenseResult:
 
     def __repr__(self) -> str:
         measured = self.measured
-        shape, part = " x ".join(map(str, measured.shape)), 100 * np.count_nonzero(measured) / max(measured.size, 1)
-        where = f"{self.path}: " if self.path else ""
-        return f"<{where}{shape} pixels, {part:.1f} % measured; {', '.join(self.columns)}>"
+        shape, where = " x ".join(map(str, measured.shape)), f"{self.path}: " if self.path else ""
+        lines = [f"{where}{shape} pixels", f"columns {', '.join(self.columns)}"]
+        if "returnStatus" in self.columns:
+            lines.insert(1, ended(self.return_status, measured, self.family))
+        return f"<{chr(10).join(lines)}>".replace("\n", "\n ")
 
     @property
     def names(self) -> list[str]:
@@ -164,7 +167,7 @@ class _Pixels:
     def __init__(self, result: DenseResult) -> None:
         self.result, self.path, self.family = result, result.path, result.family
         shape = result.measured.shape
-        self.grid = Grid((0.0,) * 3, (1.0,) * 3, (*(1,) * (3 - len(shape)), *shape))
+        self.grid = Grid(result.first, (1.0,) * 3, (*(1,) * (3 - len(shape)), *shape))
         statuses = result.columns.get("returnStatus", np.where(result.measured, LOWEST_MEASURED[self.family], 0))
         self.return_status = statuses.reshape(-1)
 
