@@ -9,6 +9,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.images import open_volume
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.mask import Options
+from hpcdvc.options.values import plain
 from hpcdvc.output.places import stem_of
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -137,7 +138,7 @@ def first_mask(task: MaskTask, options: Options, team) -> tuple[np.ndarray, dict
         if options.threshold is None:
             log.info("threshold of Otsu: %.6g", low)
         mask = made_by_planes(team, image.shape, np.uint8, bright_planes(volume, limits), block_depth(image.shape))
-        facts["threshold"] = [low, high]
+        facts["threshold"] = plain((low, high))
         facts["what"] = f"no voxel is above {low:g}" + (f" and below {high:g}" if high is not None else "")
         if not options.finds_cylinder:
             return mask, facts
