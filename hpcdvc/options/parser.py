@@ -104,7 +104,7 @@ def _prepared(argv: Sequence[str], options_class: type[OptionSet], prog: str) ->
     for position, word in enumerate(argv):
         if word == "--":
             return [*words, "--", *behind, *argv[position + 1 :]]
-        if numbers is not None and not (word.startswith("-") or is_number(word) or word == numbers.or_word):
+        if numbers is not None and not word.startswith("-") and _ends_list(word, words[-1], numbers):
             behind.append(word)
             continue
         flag = word.partition("=")[0]
@@ -124,6 +124,11 @@ def _prepared(argv: Sequence[str], options_class: type[OptionSet], prog: str) ->
 def _list_of_numbers(option: Declaration | None) -> Declaration | None:
     """The option, if it takes as many numbers as there are."""
     return option if option is not None and option.nargs == "+" and option.type in (int, float) else None
+
+
+def _ends_list(word: str, before: str, option: Declaration) -> bool:
+    """Whether a word, which is no flag, stands behind a list of numbers and is none of it."""
+    return before not in option.flags and not is_number(word) and word != option.or_word
 
 
 def _with_value(word: str, declared: dict[str, Declaration]) -> str:

@@ -26,7 +26,7 @@ from hpcdvc.steps.segments import LabelsFile, Needs, block_bytes, bright_planes,
 log = logging.getLogger("hpcdvc")
 
 #: Rough core time per voxel, s.
-SECONDS, SECONDS_OF_FILE = 2.5e-7, 1e-8
+SECONDS, SECONDS_OF_FILE = 1.2e-7, 1e-8
 #: Bytes that the ranks of a node share for each voxel: mask, distance, way up and basin.
 SHARED = 10
 #: Depth, voxels, up to which what stands alone is noise and no grain: it is nowhere three voxels thick.
