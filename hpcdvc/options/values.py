@@ -38,6 +38,8 @@ class Declaration(typing.NamedTuple):
     or_number: bool = False
     or_word: str | None = None
     alone: str | None = None
+    read_as: dict | None = None
+    instead_of: tuple[str, ...] = ()
     name: str = ""
     default: typing.Any = None
 
