@@ -27,6 +27,7 @@ from draw_gdic import draw_gdic  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
 from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
+from draw_masks import draw_label, draw_label_depths, draw_mask  # noqa: E402
 from draw_mesh import draw_meshes  # noqa: E402
 from draw_mmr import draw_checkerboard, draw_modal_histogram, draw_modal_phases  # noqa: E402
 from draw_multimodal import draw_multimodal  # noqa: E402
@@ -77,6 +78,9 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "gauge.png": draw_gauge,
     "gauges.png": draw_gauges,
     "meshes.png": draw_meshes,
+    "mask.png": draw_mask,
+    "label.png": draw_label,
+    "label-depths.png": draw_label_depths,
     "moved.png": draw_moved,
     "label-field.png": draw_label_field,
     "claims.png": draw_claims,

@@ -30,8 +30,8 @@ class BrightVoxels(OptionSet):
         "-thr",
         "--threshold",
         metavar="LOW [HIGH]",
-        at_least=-1e300,
-        at_most=1e300,
+        at_least=-math.inf,
+        at_most=math.inf,
         help="take the voxels above LOW (and below HIGH); default the threshold of Otsu, and all above it",
     )
 
@@ -40,8 +40,6 @@ class BrightVoxels(OptionSet):
             return
         if len(self.threshold) > 2:
             raise UserError(f"-thr takes one or two numbers, not {len(self.threshold)}")
-        if not all(map(math.isfinite, self.threshold)):
-            raise UserError("-thr takes finite numbers")
         if len(self.threshold) == 2 and not self.threshold[0] < self.threshold[1]:
             low, high = self.threshold
             raise UserError(f"-thr {low:g} {high:g}: no grey value is above {low:g} and below {high:g}")

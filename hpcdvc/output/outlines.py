@@ -1,6 +1,6 @@
 """Pictures of a mask or of labels over the grey image: three slices, or the one of a 2-D image."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,24 +54,28 @@ def draw_outline(path: str, cuts: Mapping[str, Cut], title: str) -> None:
 
 def draw_labels(path: str, cuts: Mapping[str, Cut], title: str) -> None:
     """Draw labels in colours, through which grey values show; as `draw_outline`."""
-    from matplotlib import colormaps
-
-    palette = np.random.default_rng(3).permutation(colormaps["hsv"](np.linspace(0, 1, COLOURS, endpoint=False)))
 
     def mark(axis: "Axes", cut: Cut, extent: tuple[float, ...], step: int) -> None:
-        labels = cut.marks[::step, ::step].astype(np.int64)
-        colours = palette[labels % COLOURS]
-        colours[..., 3] = np.where(labels > 0, COVER, 0)
-        edge = np.zeros(labels.shape, bool)
-        edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
-        edge[1:] |= labels[1:] != labels[:-1]
-        colours[edge] = (0, 0, 0, 0.8)
-        axis.imshow(colours, extent=extent, interpolation="nearest")
+        axis.imshow(coloured(cut.marks[::step, ::step]), extent=extent, interpolation="nearest")
 
     _draw(path, cuts, title, mark)
 
 
-def _draw(path: str, cuts: Mapping[str, Cut], title: str, mark) -> None:
+def coloured(labels: np.ndarray) -> np.ndarray:
+    """Labels (rows, columns) as colours with an outline that let what is below through; (rows, columns, 4)."""
+    from matplotlib import colormaps
+
+    palette = np.random.default_rng(3).permutation(colormaps["hsv"](np.linspace(0, 1, COLOURS, endpoint=False)))
+    colours = palette[labels.astype(np.int64) % COLOURS]
+    colours[..., 3] = np.where(labels > 0, COVER, 0)
+    edge = np.zeros(labels.shape, bool)
+    edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    edge[1:] |= labels[1:] != labels[:-1]
+    colours[edge] = (0, 0, 0, 0.8)
+    return colours
+
+
+def _draw(path: str, cuts: Mapping[str, Cut], title: str, mark: Callable) -> None:
     from matplotlib.figure import Figure
 
     widths = [cut.grey.shape[1] / max(cut.grey.shape) for cut in cuts.values()]

@@ -78,6 +78,15 @@ class Fields(OptionSet):
     others: tuple[str, ...] = option((), nargs="*", help="others")
 
 
+@dataclass(kw_only=True)
+class Numbers(OptionSet):
+    """A tool with lists of numbers, which would swallow the image behind them."""
+
+    im: str = option(metavar="im", help="image")
+    limits: tuple[float, ...] = option((0.0,), "-thr", metavar="LOW [HIGH]", help="grey values")
+    circle: tuple[float, ...] | None = option(None, "-cyl", metavar="Y X R|auto", or_word="auto", help="a circle")
+
+
 IMAGES = ["a.tif", "b.tif", "-hws", "5"]
 
 # every flag of the program whose command lines must run unchanged, with values and what becomes of them
@@ -386,3 +395,19 @@ def test_version(capsys):
         parse(Local, ["--version"], "hpcdvc-local")
     assert leave.value.code == 0
     assert capsys.readouterr().out.startswith("hpcdvc-local ")
+
+
+@pytest.mark.parametrize(
+    "words", ["a.tif -thr 1 -2", "-thr 1 -2 a.tif", "-thr 1 -2 -- a.tif", "-thr 1 -2 -cyl auto a.tif"]
+)
+def test_lists_of_numbers_end_at_a_word(words):
+    given = parse(Numbers, words.split())
+    assert (given.im, given.limits) == ("a.tif", (1.0, -2.0))
+    assert given.circle == (("auto",) if "auto" in words else None)
+
+
+def test_a_word_in_place_of_numbers():
+    assert Numbers(im="a", circle="auto").circle == Numbers(im="a", circle=["auto"]).circle == ("auto",)
+    for words, said in (("a.tif -cyl 1 b.tif", "b.tif"), ("a.tif -thr auto", "auto"), ("-thr a.tif", "-thr takes a number")):
+        with pytest.raises(UserError, match=said):
+            parse(Numbers, words.split())
