@@ -15,13 +15,14 @@ from hpcdvc.options.shift import Options
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile, judge_points
 from hpcdvc.output.tsv import write_tsv
-from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
 from hpcdvc.stacks.settings import ShiftSettings
 from hpcdvc.stacks.shift import measure_shift
+from hpcdvc.steps.series import note_masks
 from hpcdvc.steps.shift_maps import MapTask, map_jobs, write_map
 from hpcdvc.steps.shift_pairs import PairReader, ShiftPairs, pairs_of
 from hpcdvc.steps.shift_points import PointsTask, points_job, write_points
@@ -98,6 +99,9 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     """
     pairs = pairs_of(options, inputs)
     settings = shift_settings_of(options, pairs)
+    names = [pairs.name(k) for k in range(len(pairs.pairs) + 1)]
+    masks = [mask and mask.spec for mask in (pairs.mask1, pairs.mask2)]
+    note_masks(names, options.series_incremental, masks)
     if options.turned and options.tsv:
         log.warning("-convention %s: the table has other signs than the .hdf file, which -pf needs", options.convention)
     if options.tif and not options.registered:
@@ -216,5 +220,5 @@ def estimate(job: Job, ranks: int) -> str:
     own = 60 + BYTES_PER_PIXEL * math.prod(task.pairs.shape) / 1e6
     return (
         f"{count} pairs\nper node: {memory_text(task.pairs.volumes)}\nper rank: about {own:.0f} MB\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, count))} on {ranks} ranks"
+        + core_time(seconds, seconds / min(ranks, count), ranks)
     )
