@@ -1,5 +1,6 @@
 """Files that pages name and that are no pairs of volumes: written into the working folder, over those of others."""
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -43,6 +44,19 @@ def local_shifts() -> None:
     for names, frames, shape in ((("ref", "sample"), 5, (60, 64)), (("load0", "load1"), 1, (90, 96))):
         for name, image in zip(names, speckle_pair(shape, field, frames=frames, noise=0.03)[:2], strict=True):
             save_image(f"{name}.tif", image if frames > 1 else image[0])
+
+
+def noise() -> None:
+    """A small part of the first volume, scanned twice more."""
+    part = tifffile.imread("load0.tif")[:56, :56, :56].astype(float)
+    for seed, name in enumerate(("load0", "rest0", "rest1")):
+        image = part + 250 * np.random.default_rng(seed).standard_normal(part.shape)
+        tifffile.imwrite(f"{name}.tif", image.astype("u2"), photometric="minisblack")
+
+
+def which_window() -> None:
+    """The scan of cement."""
+    shutil.copyfile("tests/data/cement.tif", "cement.tif")
 
 
 def umpa() -> None:
@@ -118,6 +132,8 @@ OWN_FILES = {
     "docs/inputs.md": inputs,
     "docs/guide/shift.md": shift,
     "docs/guide/localShifts.md": local_shifts,
+    "docs/guide/noise.md": noise,
+    "docs/which_window.md": which_window,
     "docs/guide/umpa.md": umpa,
     "docs/guide/align.md": align,
     "docs/guide/fourier.md": fourier,
