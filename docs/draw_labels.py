@@ -39,7 +39,7 @@ def grains() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return image[None], phi, rng.random(len(centres)) > 0.07
 
 
-def _colours(labels: np.ndarray) -> np.ndarray:
+def colours(labels: np.ndarray) -> np.ndarray:
     """Labels as colours that tell neighbours apart, white where there is none."""
     palette = np.random.default_rng(3).permutation(plt.get_cmap("nipy_spectral")(np.linspace(0.08, 0.92, 256))[:, :3])
     colours = 0.35 + 0.65 * palette[labels % 256]
@@ -59,7 +59,7 @@ def draw_moved(path: Path) -> None:
     centres = centres_of_mass(image, compact=True)[0]
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.3), sharex=True, sharey=True)
     for axis, labels, title in zip(axes, (image, _moved(image, phi)), ("lab, and displacements", "moved"), strict=True):
-        axis.imshow(_colours(labels[0]))
+        axis.imshow(colours(labels[0]))
         axis.set_title(title)
         axis.set_axis_off()
     arrows = {"angles": "xy", "scale_units": "xy", "scale": 0.7, "width": 0.004}
@@ -73,7 +73,7 @@ def draw_label_field(path: Path) -> None:
     labels = np.unique(image[image > 0]).astype(np.int64)
     values = np.where(measured, np.degrees(np.arctan2(phi[:, 2, 1], phi[:, 1, 1])), np.nan).astype("f4")
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.1), sharex=True, sharey=True)
-    axes[0].imshow(_colours(image[0]))
+    axes[0].imshow(colours(image[0]))
     axes[0].set_title("lab")
     most = np.nanmax(np.abs(values))
     shown = axes[1].imshow(paint(Volume(image), labels, values, 0, 1)[0], cmap="RdBu_r", vmin=-most, vmax=most)
@@ -105,7 +105,7 @@ def draw_claims(path: Path) -> None:
         axis.imshow(mask, cmap="gray_r", vmin=0, vmax=1)
         axis.contour(mask, [0.5], colors="tab:orange", linewidths=1)
         axis.set_title(title)
-    axes[2].imshow(_colours(_moved(image, phi)[0].astype(int) * 40))
+    axes[2].imshow(colours(_moved(image, phi)[0].astype(int) * 40))
     for mask in masks:
         axes[2].contour(mask, [0.5], colors="black", linewidths=0.8)
     axes[2].set_title("the labels of the pixels")

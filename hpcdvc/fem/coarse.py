@@ -44,7 +44,7 @@ def coarse_bytes(shape: tuple[int, int, int], factor: int) -> int:
     return 4 * math.prod(coarse_shape(shape, factor))
 
 
-def coarse_mask(info: VolumeInfo, factor: int, team) -> Coarse:
+def coarse_mask(info: VolumeInfo, factor: int, team, part: tuple[slice, slice, slice] | None = None) -> Coarse:
     """The part of each cell that is in the mask: what is beyond the end of the volume is not. Collective.
 
     Parameters
@@ -52,6 +52,7 @@ def coarse_mask(info: VolumeInfo, factor: int, team) -> Coarse:
     info : header of the mask: where it is 0 or NaN is outside
     factor : voxels of a cell along each axis
     team : hpcdvc.ranks.team.Team
+    part : planes, rows and columns outside of which all is 0; None: all count
 
     Raises
     ------
@@ -59,8 +60,13 @@ def coarse_mask(info: VolumeInfo, factor: int, team) -> Coarse:
         On every rank: the mask cannot be read, or there is no room.
     """
 
-    def cells(planes: np.ndarray) -> np.ndarray:
+    def cells(planes: np.ndarray, first: int) -> np.ndarray:
         inside = (planes != 0) & (planes == planes)
+        if part is not None:
+            beside = np.ones(inside.shape, bool)
+            low, high = (min(max(end - first, 0), len(planes)) for end in (part[0].start, part[0].stop))
+            beside[low:high, part[1], part[2]] = False
+            inside[beside] = False
         rows = np.add.reduceat(inside.sum(axis=0, dtype=np.int32), np.arange(0, info.shape[1], factor), axis=0)
         return np.add.reduceat(rows, np.arange(0, info.shape[2], factor), axis=1) / factor**3
 
@@ -82,7 +88,7 @@ def coarse_sizes(info: VolumeInfo, factor: int, most: float, team) -> Coarse:
         On every rank: the volume cannot be read, or there is no room.
     """
 
-    def cells(planes: np.ndarray) -> np.ndarray:
+    def cells(planes: np.ndarray, first: int) -> np.ndarray:
         least = np.where(planes > 0, planes, most).min(axis=0)
         rows = np.minimum.reduceat(least, np.arange(0, info.shape[1], factor), axis=0)
         return np.clip(np.minimum.reduceat(rows, np.arange(0, info.shape[2], factor), axis=1), 1, most)
@@ -100,6 +106,6 @@ def _coarse(info: VolumeInfo, factor: int, team, cells) -> Coarse:
             stop = min(start + step, last)
             planes = read_planes(info, start * factor, min(stop * factor, info.shape[0]))
             for z in range(start, stop):
-                result[z - first] = cells(planes[(z - start) * factor : (z - start + 1) * factor])
+                result[z - first] = cells(planes[(z - start) * factor : (z - start + 1) * factor], z * factor)
 
     return Coarse(team.shared_planes(count, np.float32, fill), factor, info.shape)

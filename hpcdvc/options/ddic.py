@@ -16,6 +16,7 @@ from hpcdvc.options.registration import (
     SelfStart,
     WindowShape,
 )
+from hpcdvc.options.roi import RoiOfLabels
 from hpcdvc.options.search import ParticleSize
 from hpcdvc.options.values import LONGEST
 
@@ -32,7 +33,7 @@ class LabelledImage(Slices):
     group: ClassVar[str] = "images"
 
     im1: str = option(
-        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
+        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ..."
     )
     labels: str = option(
         REQUIRED,
@@ -130,6 +131,7 @@ class Options(
     LabelledImage,
     DeformedSeries,
     ParticleVoxels,
+    RoiOfLabels,
     StartField,
     RegistrationFirst,
     SelfStart,

@@ -7,6 +7,7 @@ from hpcdvc.options.common import ImageFormat, Mask2, Place, RunControl, Slices
 from hpcdvc.options.declare import option, option_group
 from hpcdvc.options.motion import MotionOptions
 from hpcdvc.options.needless import NeedlessLazyLoad
+from hpcdvc.options.roi import RoiOfOutput
 
 DESCRIPTION = "Deform an image by a registration, a field or a mesh that was measured, and show what is left of im2."
 
@@ -17,9 +18,7 @@ class Images(Slices, Mask2):
 
     group = "images"
 
-    im1: str = option(
-        reads="volume", help="image to deform: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
-    )
+    im1: str = option(reads="volume", help="image to deform: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ...")
     residual: str | None = option(
         None, "--residual", metavar="im2", reads="volume", help="write im1(Phi) - im2 as well, and say how large it is"
     )
@@ -33,7 +32,7 @@ class Images(Slices, Mask2):
 
 
 @dataclass(kw_only=True)
-class Options(Images, MotionOptions, Place, ImageFormat, RunControl, NeedlessLazyLoad):
+class Options(Images, MotionOptions, RoiOfOutput, Place, ImageFormat, RunControl, NeedlessLazyLoad):
     """Options of hpcdvc-deformImage."""
 
     order: int = option(
@@ -41,6 +40,7 @@ class Options(Images, MotionOptions, Place, ImageFormat, RunControl, NeedlessLaz
         "-o",
         "--interpolation-order",
         choices=(0, 1, 3, 5),
+        read_as={2: 3},
         group="deformation",
         help="0 nearest voxel (labels, masks), 1 trilinear, 3 cubic spline (o-MOMS), 5 quintic B-spline",
     )

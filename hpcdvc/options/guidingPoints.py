@@ -6,6 +6,7 @@ from hpcdvc.options.common import Mask, Place, RunControl, Slices
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.registration import HalfWindowOfFive, MaskCoverage
+from hpcdvc.options.roi import BOX, Roi
 from hpcdvc.options.values import LONGEST
 
 DESCRIPTION = "Find the points of an image whose windows have the strongest texture along all axes, to be measured."
@@ -17,16 +18,15 @@ class Image(Slices):
 
     group = "images"
 
-    im1: str = option(
-        reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
-    )
+    im1: str = option(reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ...")
 
 
 @option_group
-class Selection(Mask, MaskCoverage):
+class Selection(Mask, MaskCoverage, Roi):
     """Which voxels count, and how many must."""
 
     group = "selection of windows"
+    differently = {"roi": {"help": f"only points in this box, chosen as if nothing else were there: {BOX}"}}
 
 
 @option_group

@@ -5,7 +5,9 @@ from typing import ClassVar
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import ZYX, Mask, PhiFile, Place
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
+from hpcdvc.options.roi import Roi
 from hpcdvc.options.values import LONGEST
+from hpcdvc.options.voxel_size import InUnits
 
 
 @option_group
@@ -44,7 +46,7 @@ class Margin(OptionSet):
         None, "-m3", "-mar3", "--margin3", at_least=0, at_most=LONGEST, unit="voxel", help="the same, one for each axis"
     )
     return_mask_centre: bool = option(
-        False, "-rmc", "--returnPhiMaskCentre", help="give Phi at the centre of mass of -mf1, not of the image"
+        False, "-rmc", "--returnPhiMaskCentre", help="give Phi at the middle of what -mf1 and --roi leave, not of im1"
     )
 
     def check(self) -> None:
@@ -52,14 +54,14 @@ class Margin(OptionSet):
 
 
 @option_group
-class Selection(Mask, Margin):
+class Selection(Mask, Roi, Margin):
     """Which voxels of im1 count."""
 
     group: ClassVar[str] = "selection of voxels"
 
 
 @option_group
-class Files(Place):
+class Files(Place, InUnits):
     """What is written beside the result."""
 
     deformed: bool = option(

@@ -6,6 +6,7 @@ from hpcdvc.options.common import ImageFormat, Place, RunControl
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.labels import FieldOfLabels, LabelImage
 from hpcdvc.options.needless import NeedlessLazyLoad
+from hpcdvc.options.roi import RoiOfOutput
 
 DESCRIPTION = "Write a column of a field of labels as a volume: each voxel has the value of its label."
 
@@ -27,5 +28,5 @@ class Value(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Options(LabelImage, FieldOfLabels, Value, Place, ImageFormat, RunControl, NeedlessLazyLoad):
+class Options(LabelImage, FieldOfLabels, Value, RoiOfOutput, Place, ImageFormat, RunControl, NeedlessLazyLoad):
     """Options of hpcdvc-labelField."""

@@ -16,6 +16,7 @@ from hpcdvc.options.registration import (
     WindowShape,
     WindowSize,
 )
+from hpcdvc.options.roi import RoiOfNodes
 from hpcdvc.options.values import whole_number
 
 DESCRIPTION = "Measure the deformation function in a window about every node of a regular grid, by image correlation."
@@ -49,6 +50,7 @@ class Options(
     SelfStart,
     NodeSpacing,
     WindowSize,
+    RoiOfNodes,
     WindowSelection,
     IterationOptions,
     InterpolationOptions,
@@ -59,6 +61,13 @@ class Options(
     Needless,
 ):
     """Options of hpcdvc-ldic."""
+
+    differently = {
+        "mask1": {
+            "help": "mask of im1, the first image: where it is 0, voxels are left out; with -sei at the same voxels of "
+            "each image that another is measured against"
+        }
+    }
 
     start_from: str = option(
         "previous",

@@ -7,6 +7,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.options.common import Reported, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
+from hpcdvc.options.roi import RoiOfPixels
 from hpcdvc.options.stacks import Bands, DenseOutput, Peak, PeakSize, ShiftRange, ShiftWindow, StackMask, StackPair
 
 DESCRIPTION = (
@@ -42,8 +43,8 @@ class Comparison(OptionSet):
 
 @dataclass(kw_only=True)
 class Options(
-    StackPair, ShiftWindow, ShiftRange, Comparison, PeakSize, Peak, StackMask, DenseOutput, Reported, RunControl, Bands,
-    NeedlessLazyLoad,
+    StackPair, ShiftWindow, RoiOfPixels, ShiftRange, Comparison, PeakSize, Peak, StackMask, DenseOutput, Reported,
+    RunControl, Bands, NeedlessLazyLoad,
 ):  # fmt: skip
     """Options of hpcdvc-localShifts."""
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import Mask, Place, RunControl, Slices
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
+from hpcdvc.options.roi import BOX, Roi
 from hpcdvc.options.values import LONGEST
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = "Make a mesh of tetrahedra, of a box, a cylinder or a mask, or check and refine one that is there."
 
@@ -16,14 +18,13 @@ MESHERS = ("hpcdvc", "gmsh")
 
 
 @option_group
-class Bodies(Mask, Slices):
+class Bodies(Mask, Roi, Slices):
     """What is meshed."""
 
     group = "body"
     differently = {
-        "mask1": {
-            "help": "mesh of a mask, of what is not 0: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
-        },
+        "mask1": {"help": "mesh of a mask, of what is not 0: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ..."},
+        "roi": {"help": f"-mf1: mesh only what of the mask lies in this box: {BOX}"},
     }
 
     cuboid: SIX | None = option(
@@ -41,6 +42,8 @@ class Bodies(Mask, Slices):
 
     def check(self) -> None:
         one_of(self, "cuboid", "cylinder", "mask1", "mesh", required=True)
+        if self.roi and not self.mask1:
+            raise UserError("--roi cuts the mask of -mf1: what else there is says itself where it lies")
         spans = []
         if self.cuboid:
             spans = [("-cube", axis, *self.cuboid[2 * k : 2 * k + 2]) for k, axis in enumerate("zyx")]
@@ -74,7 +77,7 @@ class Elements(OptionSet):
 
 
 @option_group
-class MeshViews(OptionSet):
+class MeshViews(InUnits):
     """What is written beside the HDF5 file."""
 
     group = "output"

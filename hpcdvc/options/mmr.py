@@ -6,7 +6,9 @@ from typing import ClassVar
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.common import ImagePair, Mask, PhiFile, Place, Reported, RunControl
 from hpcdvc.options.declare import OptionSet, declarations, option, option_group
+from hpcdvc.options.roi import Roi
 from hpcdvc.options.values import listed, whole_number
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = "Register two images that show the same body by different means: x-rays and neutrons, two energies."
 
@@ -144,7 +146,7 @@ class Iterations(OptionSet):
 
 
 @option_group
-class Selection(Mask):
+class Selection(Mask, Roi):
     """Which voxels of im1 count."""
 
     group: ClassVar[str] = "selection of voxels"
@@ -156,7 +158,7 @@ class Selection(Mask):
 
 
 @option_group
-class Files(Place):
+class Files(Place, InUnits):
     """What is written beside the result."""
 
     deformed: bool = option(

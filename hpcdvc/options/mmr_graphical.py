@@ -24,7 +24,7 @@ class Box(OptionSet):
     group: ClassVar[str] = "start"
 
     box: SIX | None = option(
-        None, "-box", "--box", metavar="Z0 Z1 Y0 Y1 X0 X1", at_least=0, at_most=2**31, unit="voxel",
+        None, "-box", "--box", "--roi", metavar="Z0 Z1 Y0 Y1 X0 X1", at_least=0, at_most=2**31, unit="voxel",
         help="the part of im1 that counts, first voxel and last + 1 along each axis; default: a tenth of each side is "
         "left out, or what -cro says where that is more",
     )  # fmt: skip

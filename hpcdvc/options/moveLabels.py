@@ -6,6 +6,7 @@ from hpcdvc.options.common import ImageFormat, Place, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.labels import LabelImage, MotionOfLabels
 from hpcdvc.options.needless import NeedlessLazyLoad
+from hpcdvc.options.roi import RoiOfOutput
 from hpcdvc.options.tables import Threshold
 from hpcdvc.options.values import LONGEST
 
@@ -68,5 +69,8 @@ class NeedlessLabelMargin(OptionSet):
 
 
 @dataclass(kw_only=True)
-class Options(LabelImage, MotionOfLabels, Moves, Place, ImageFormat, RunControl, NeedlessLabelMargin, NeedlessLazyLoad):
+class Options(
+    LabelImage, MotionOfLabels, Moves, RoiOfOutput, Place, ImageFormat, RunControl, NeedlessLabelMargin,
+    NeedlessLazyLoad,
+):  # fmt: skip
     """Options of hpcdvc-moveLabels."""

@@ -39,8 +39,11 @@ def build_parser(options_class: type[OptionSet], prog: str, description: str = "
         details: dict[str, typing.Any] = {"default": argparse.SUPPRESS}
         if declared.is_switch:
             details["action"] = "store_false" if declared.default is True else "store_true"
+        elif _is_list_of_numbers(declared):
+            details.update(type=_numbers_reader(declared), metavar=declared.metavar)
         else:
             details.update(type=_reader(declared), nargs=declared.nargs, metavar=declared.metavar)
+            details["action"] = partial(_Replacing, instead_of=declared.instead_of) if declared.instead_of else "store"
         if declared.name == options_class.after_dashes:
             continue
         if declared.flags:
@@ -80,6 +83,19 @@ class _Parser(argparse.ArgumentParser):
         return help_text(self.options_class, self.format_usage(), self.description or "")
 
 
+class _Replacing(argparse.Action):
+    """Stores a value instead of those of other options that stand before it."""
+
+    def __init__(self, *words: typing.Any, instead_of: Sequence[str], **details: typing.Any) -> None:
+        super().__init__(*words, **details)
+        self.instead_of = instead_of
+
+    def __call__(self, parser: typing.Any, namespace: typing.Any, values: typing.Any, flag: typing.Any = None) -> None:
+        for name in self.instead_of:
+            namespace.__dict__.pop(name, None)
+        setattr(namespace, self.dest, values)
+
+
 def usage_words(options_class: type[OptionSet]) -> list[str]:
     """What follows the name of the command in its usage; a command line after `--` comes last."""
     words = [declared for declared in declarations(options_class) if not declared.flags]
@@ -103,6 +119,8 @@ def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
 
     def read(word: str) -> typing.Any:
         word = word.removeprefix(" ") if is_number(word) else word  # see `_prepared`
+        if word == declared.or_word:
+            return word
         try:
             return convert(word)
         except ValueError:
@@ -112,11 +130,39 @@ def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
     return read
 
 
+def _numbers_reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
+    """The function that turns words with spaces between them, see `_numbers_joined`, into values."""
+    read = _reader(declared)
+    return lambda words: tuple(map(read, words.split()))
+
+
+def _is_list_of_numbers(option: Declaration | None) -> bool:
+    """Whether it takes as many numbers as there are. The list ends where another word stands, so files may follow."""
+    return option is not None and option.nargs == "+" and option.type in (int, float)
+
+
+def _numbers_joined(argv: Sequence[str], declared: dict[str, Declaration]) -> list[str]:
+    """The words, where a list of numbers is one of them with its flag: ``--flag=1 2 3``."""
+    words: list[str] = []
+    option = None
+    for position, word in enumerate(argv):
+        if word == "--":
+            return [*words, *argv[position:]]
+        if option and (is_number(word) or word == option.or_word):
+            words[-1] += f"{' ' if '=' in words[-1] else '='}{word}"
+            continue
+        words.append(word)
+        named = declared.get(word.partition("=")[0])
+        option = named if _is_list_of_numbers(named) else None
+    return words
+
+
 def _prepared(argv: Sequence[str], options_class: type[OptionSet], prog: str) -> list[str]:
     """The words as argparse takes them rightly: no unknown flags, and none that look like flags and are numbers."""
     declared = {flag: option for option in declarations(options_class) for flag in option.flags}
     known = [*declared, "-h", "--help", "--version"]
     words = []
+    argv = _numbers_joined(argv, declared)
     for position, word in enumerate(argv):
         if word == "--":
             return [*words, *argv[position:]]

@@ -7,6 +7,7 @@ from hpcdvc.options.common import PARTS, ZYX, PartOfF, RunControl, Slices, ratio
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.labels import LabelFile
 from hpcdvc.options.registration import NodeSpacing
+from hpcdvc.options.roi import RoiOfPoints
 from hpcdvc.options.tables import Neighbourhood, TableFile, TableOutput, Threshold
 from hpcdvc.options.values import LONGEST
 
@@ -14,7 +15,7 @@ DESCRIPTION = "Pass a registration or a field to other points: nodes of a grid, 
 
 
 @option_group
-class Target(LabelFile, Slices, NodeSpacing):
+class Target(LabelFile, Slices, NodeSpacing, RoiOfPoints):
     """The points that get it."""
 
     group = "points"
@@ -138,6 +139,8 @@ class Options(TableFile, Target, Taken, Rows, Subtract, Merge, TableOutput, RunC
             raise UserError("nothing says where to: -ns (with -im1 or -im1shape), -lab1, -pf2 or -regs is missing")
         if self.mode == "grid" and (self.im1 is None) == (self.im1_shape is None):
             raise UserError("-ns needs one of -im1 and -im1shape: the image that the grid is laid into")
+        if self.roi and self.mode not in ("grid", "labels"):
+            raise UserError("--roi is for the points of -ns and -lab1: -pf2 and -regs keep those of -pf")
         if self.mode == "labels" and len(self.labels1) > 1:
             raise UserError(f"-lab1 takes one label image, not {len(self.labels1)}, without -pf2")
         if self.mode == "merge" and len(self.labels1 or ()) != len(self.particles):

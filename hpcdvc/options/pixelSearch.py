@@ -6,6 +6,7 @@ from hpcdvc.options.common import ImagePair, Output, Reported, RunControl, Start
 from hpcdvc.options.declare import one_of, option
 from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.registration import HalfWindow, NodeSpacing, WindowSelection
+from hpcdvc.options.roi import RoiOfPoints
 from hpcdvc.options.search import Particles, SearchOptions
 
 DESCRIPTION = (
@@ -21,6 +22,7 @@ class Options(
     NodeSpacing,
     HalfWindow,
     Particles,
+    RoiOfPoints,
     SearchOptions,
     WindowSelection,
     Output,

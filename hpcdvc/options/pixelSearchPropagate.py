@@ -8,6 +8,7 @@ from hpcdvc.options.common import PARTS, ZYX, ImagePair, Output, Reported, RunCo
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.registration import HalfWindowOfFive, NodeSpacing, WindowSelection
+from hpcdvc.options.roi import RoiOfPoints
 from hpcdvc.options.search import Particles, SearchOptions, range_option
 from hpcdvc.options.values import LONGEST
 
@@ -90,6 +91,7 @@ class Options(
     NodeSpacing,
     HalfWindowOfFive,
     Particles,
+    RoiOfPoints,
     SearchOptions,
     WindowSelection,
     Output,

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.common import Images, Mask, Mask2, Output, Reported, RunControl
 from hpcdvc.options.declare import OptionSet, option, option_group
+from hpcdvc.options.roi import Roi
 from hpcdvc.options.search import FARTHEST
 from hpcdvc.options.stacks import PeakSize, Pictures, ShiftRange, check_crop
 from hpcdvc.options.values import LONGEST, is_number, number, whole_number
@@ -19,10 +20,13 @@ FINEST, WIDEST_GRID, MOST_POINTS = 10**6, 4096, 10**6
 
 
 @option_group
-class Frames(OptionSet):
-    """What the images of a series are."""
+class Frames(Roi):
+    """What the images of a series are, and what of them is compared."""
 
     group: ClassVar[str] = "images"
+    differently: ClassVar[dict[str, dict]] = {
+        "roi": {"help": "as -crop, always six numbers: of images in two dimensions, and of frames, Z is 0 1"}
+    }
 
     stack: bool = option(
         False, "-stack", "--stack", help="each image is a stack of frames, which have one shift; else it is a volume"
@@ -46,6 +50,8 @@ class Frames(OptionSet):
         if self.crop is not None and len(self.crop) not in (4, 6):
             raise UserError(f"-crop takes 4 or 6 numbers, not {len(self.crop)}")
         check_crop(self.crop)
+        if self.crop is not None and self.roi is not None:
+            raise UserError("give only one of -crop and --roi")
 
 
 @option_group

@@ -7,6 +7,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.options.common import Reported, RunControl, Slices
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.needless import NeedlessLazyLoad
+from hpcdvc.options.roi import BOX, Roi
 from hpcdvc.options.stacks import Bands, DenseOutput, Peak, PeakSize, ShiftRange, ShiftWindow
 
 DESCRIPTION = (
@@ -120,13 +121,21 @@ class Phase(OptionSet):
 
 @dataclass(kw_only=True)
 class Options(
-    Scan, ShiftWindow, ShiftRange, Model, PeakSize, Peak, Phase, DenseOutput, Reported, RunControl, Bands,
+    Scan, ShiftWindow, Roi, ShiftRange, Model, PeakSize, Peak, Phase, DenseOutput, Reported, RunControl, Bands,
     NeedlessLazyLoad,
 ):  # fmt: skip
     """Options of hpcdvc-umpa."""
 
-    differently = {"out_dir": {"help": "folder, made if needed; default that of ref"}}
+    differently = {
+        "out_dir": {"help": "folder, made if needed; default that of ref"},
+        "roi": {
+            "help": "only the pixels, or nodes of the grid of the whole image, that lie in this box, of a tomographic "
+            f"scan with the projections along Z: {BOX}"
+        },
+    }
 
     def check(self) -> None:
+        if self.integrate and self.roi is not None:
+            raise UserError("-integrate needs a displacement at every pixel: no --roi")
         if self.integrate and self.node_spacing > 1:
             raise UserError("-integrate needs a displacement at every pixel: -ns 1")

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from hpcdvc.fields.status import Family, is_measured
+from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import LOWEST_MEASURED, Family, is_measured
+from hpcdvc.output import voxel_size
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.dense import SCHEMA, place_of
-from hpcdvc.output.notebook import package
+from hpcdvc.output.notebook import names_of, no_column, package
 from hpcdvc.output.stored import Stored, opened
 
 if TYPE_CHECKING:
+    import matplotlib.figure
     import pyvista
     import xarray
 
 #: What such a file says about itself, in plain text and in JSON.
-TEXTS, FACTS = ("schema", "kind", "family"), ("key", "parameters", "provenance", "statuses")
+TEXTS, FACTS = ("schema", "kind", "family"), ("key", "parameters", "provenance", "statuses", voxel_size.FACT)
 #: Columns whose planes are no projections, but those of a volume.
 VOLUMES = {"grey", "reconstruction"}
 
@@ -34,14 +37,18 @@ class DenseResult:
     path : the file
     metadata : what it says about itself: parameters, provenance, statuses, ...
     columns : arrays by name; floating point NaN where a pixel is not measured
+    first : where its first pixel lies in the image that it is a part of, ZYX
     """
 
     path: str
     metadata: dict
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    first: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column; KeyError where there is none of this name."""
+        if name not in self.columns:
+            raise KeyError(no_column(name, self.columns))
         return self.columns[name]
 
     def __contains__(self, name: str) -> bool:
@@ -51,7 +58,8 @@ class DenseResult:
     def __repr__(self) -> str:
         measured = self.measured
         shape, part = " x ".join(map(str, measured.shape)), 100 * np.count_nonzero(measured) / max(measured.size, 1)
-        return f"<{self.path}: {shape} pixels, {part:.1f} % measured; {', '.join(self.columns)}>"
+        where = f"{self.path}: " if self.path else ""
+        return f"<{where}{shape} pixels, {part:.1f} % measured; {', '.join(self.columns)}>"
 
     @property
     def names(self) -> list[str]:
@@ -80,6 +88,31 @@ class DenseResult:
             return np.isfinite(next(iter(self.columns.values())))
         return is_measured(self.return_status, self.family)
 
+    def plot(
+        self, column: str | None = None, *, z: float | None = None, y: float | None = None, x: float | None = None
+    ) -> "matplotlib.figure.Figure":
+        """The pixels as an image, of several projections cuts through them, and how each ended.
+
+        Parameters
+        ----------
+        column : a column by its name; default the displacement, where there is none the first
+        z, y, x : where to cut across each axis; none: through the middle along each
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        UserError : a cut is outside, or matplotlib is not installed
+        KeyError : there is no such column
+        """
+        from hpcdvc.output.cuts import plot
+
+        column = column or ("displacement" if "displacement" in self.columns else self.names[0])
+        at = {axis: place for axis, place in zip("zyx", (z, y, x), strict=True) if place is not None}
+        return plot(_Pixels(self), column, at)
+
     def to_xarray(self) -> "xarray.Dataset":
         """The columns on y and x, and before them on projection, of a volume on z; vectors ZYX; needs xarray.
 
@@ -91,10 +124,15 @@ class DenseResult:
         first = "projection" if VOLUMES.isdisjoint(self.columns) else "z"
         axes = (first, "y", "x")[-self.measured.ndim :]
         variables = {
-            name: ((*axes, *("component",) * (values.ndim - len(axes))), values, {"meaning": known[name].meaning})
+            name: (
+                (*axes, *("component",) * (values.ndim - len(axes))),
+                values,
+                {"units": known[name].unit, "meaning": known[name].meaning},
+            )
             for name, values in self.columns.items()
         }
-        coordinates = {axis: np.arange(n) for axis, n in zip(axes, self.measured.shape, strict=True)}
+        sizes = zip(axes, self.measured.shape, self.first[-len(axes) :], strict=True)
+        coordinates = {axis: np.arange(n) + (int(low) if low % 1 == 0 else low) for axis, n, low in sizes}
         if "displacement" in self.columns:
             coordinates["component"] = list("zyx")
         return xarray.Dataset(variables, coordinates, {"path": self.path, **self.metadata.get("parameters", {})})
@@ -108,11 +146,42 @@ class DenseResult:
         """
         pyvista, shape = package("pyvista"), self.measured.shape
         cells = (*(1,) * (3 - len(shape)), *shape)
-        image = pyvista.ImageData(dimensions=[n + 1 for n in cells[::-1]], origin=(-0.5,) * 3)
+        image = pyvista.ImageData(dimensions=[n + 1 for n in cells[::-1]], origin=np.array(self.first[::-1]) - 0.5)
         for name, values in self.columns.items():
             vector = values.ndim > len(shape)
             image.cell_data[name] = values[..., ::-1].reshape(-1, 3) if vector else values.ravel()
         return image
+
+
+class _Pixels:
+    """Pixels as the nodes of a grid, as `hpcdvc.output.cuts` draws them.
+
+    Parameters
+    ----------
+    result : with P x H x W pixels
+    """
+
+    def __init__(self, result: DenseResult) -> None:
+        self.result, self.path, self.family = result, result.path, result.family
+        shape = result.measured.shape
+        self.grid = Grid((0.0,) * 3, (1.0,) * 3, (*(1,) * (3 - len(shape)), *shape))
+        statuses = result.columns.get("returnStatus", np.where(result.measured, LOWEST_MEASURED[self.family], 0))
+        self.return_status = statuses.reshape(-1)
+
+    def __len__(self) -> int:
+        return self.grid.size
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        values = self.result[name]
+        return values.reshape(self.grid.size, *values.shape[self.result.measured.ndim :])
+
+    def unit_of(self, name: str) -> str:
+        """Unit of a column."""
+        return next(column.unit for column in columns_of("image") if column.name == name)
+
+    def component_names(self, name: str) -> tuple[str, ...]:
+        """Names of the numbers of a column."""
+        return names_of(next(column for column in columns_of("image") if column.name == name))
 
 
 def read_dense(path: str | Path) -> DenseResult | None:
@@ -127,8 +196,9 @@ def read_dense(path: str | Path) -> DenseResult | None:
             return None
         metadata = {name: stored.text("hpcdvc", name) for name in TEXTS}
         metadata |= {name: stored.json("hpcdvc", name) for name in FACTS}
-        columns = _arrays(stored)
-    return DenseResult(str(path), {name: value for name, value in metadata.items() if value is not None}, columns)
+        columns, first = _arrays(stored), _first(stored)
+    metadata = {name: value for name, value in metadata.items() if value is not None}
+    return DenseResult(str(path), metadata, columns, first)
 
 
 def _arrays(stored: Stored) -> dict[str, np.ndarray]:
@@ -138,10 +208,20 @@ def _arrays(stored: Stored) -> dict[str, np.ndarray]:
         place, of_pixel = place_of(stored, column.name), column.components.shape
         if place is None:
             continue
-        dataset = stored.dataset(place, (*(lead or (None,) * 3), *of_pixel))
+        dataset = stored.dataset(voxel_size.in_voxels(stored, place), (*(lead or (None,) * 3), *of_pixel))
         lead = dataset.shape[:3]
         values = dataset[...][..., ::-1] if of_pixel else dataset[...]
         found[column.name] = values[0] if lead[0] == 1 else values
     if not found:
         raise stored.damaged("it has no arrays")
     return found
+
+
+def _first(stored: Stored) -> tuple[float, float, float]:
+    """Where the first pixel lies, ZYX: its middle, which in cells is half a pixel from the corner."""
+    root = stored.find("VTKHDF")
+    origin = root.attrs.get("Origin") if isinstance(root, h5py.Group) else None
+    if not (isinstance(origin, np.ndarray) and origin.shape == (3,) and origin.dtype.kind in "fi"):
+        return 0.0, 0.0, 0.0
+    middle = origin + 0.5 * (stored.find("VTKHDF/PointData") is None)
+    return tuple(map(float, middle[::-1]))

@@ -93,6 +93,7 @@ def _page(facts: dict, pictures: list) -> str:
         _table(("", ""), _about(facts)),
         "<h2>How the points ended</h2>",
         _statuses(facts["statuses"]),
+        f"<p>{escape(facts['agreement'])}.</p>" if facts["agreement"] else "",
         "<h2>Numbers of measured points</h2>",
         _numbers(facts["numbers"]),
         "<h2>Pictures</h2>",
@@ -123,6 +124,7 @@ def _about(facts: dict) -> list[tuple[str, str]]:
     return [
         ("program", f"{facts['program']}, hpcdvc {facts['version']}"),
         ("result", what.get(facts["kind"], f"{shape} {facts['kind'].replace('mesh', 'nodes of a mesh')}")),
+        *([("voxel", facts["voxel_size"])] if facts["voxel_size"] else []),
         ("report", f"by hpcdvc {facts['reported_by']}"),
     ]
 

@@ -16,6 +16,7 @@ from hpcdvc.images import VolumeInfo
 from hpcdvc.options.stacks import DenseOutput
 from hpcdvc.output.columns import columns_of
 from hpcdvc.runs.slabs import Maker
+from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.steps.row_measure import RowMeasure
 
 log = logging.getLogger("hpcdvc")
@@ -47,7 +48,7 @@ class Bands:
     """
 
     read: Reader
-    measure: RowMeasure
+    measure: "RowMeasure | NothingToMeasure"
     mark: Callable[[range, dict[str, np.ndarray]], None] | None = None
     rows: int = BAND
 
@@ -64,7 +65,61 @@ class Bands:
             yield found
 
 
-def maker(bands: Bands, names: tuple[str, ...]) -> Maker:
+@dataclass(frozen=True)
+class NothingToMeasure:
+    """Takes the place of `row_measure.RowMeasure` where there is nothing to be measured: all pixels have one status."""
+
+    settings: DenseSettings
+    height: int
+    width: int
+    status: Status
+    halo: int = 0
+
+    def __call__(self, im1: None, im2: None, first: int, rows: range) -> dict[str, np.ndarray]:
+        """What `hpcdvc.stacks.dense.measure_rows` gives of pixels that are not measured."""
+        shape = len(rows), -(-self.width // self.settings.step)
+        names = ("score", "transmission", "visibility")
+        found = {name: np.full(shape, np.nan, np.float32) for name in names}
+        found |= {name: np.full((*shape, 2), np.nan, np.float32) for name in ("displacement", "std")}
+        return {**found, "status": np.full(shape, self.status, np.int8)}
+
+    @property
+    def bands(self) -> Bands:
+        """An image of such pixels."""
+        return Bands(lambda *rows: (None, None), self)
+
+
+@dataclass(frozen=True)
+class BandsIn:
+    """An image of which a part is measured; the other pixels have no specimen.
+
+    Attributes
+    ----------
+    bands : all of it
+    low, high : first row and column that are measured, and the first that are not any more
+    width : columns
+    """
+
+    bands: Bands
+    low: tuple[int, int]
+    high: tuple[int, int]
+    width: int
+
+    def __call__(self, wanted: range) -> Iterator[dict[str, np.ndarray]]:
+        """As `Bands`, of rows one after the other."""
+        measure = self.bands.measure
+        nothing = NothingToMeasure(measure.settings, measure.height, self.width, Status.NO_SPECIMEN).bands
+        first, stop = (min(max(row, wanted.start), wanted.stop) for row in (self.low[0], self.high[0]))
+        yield from nothing(range(wanted.start, first))
+        for found in self.bands(range(first, stop)):
+            for name, values in found.items():
+                for outside in (slice(0, self.low[1]), slice(self.high[1], None)):
+                    values[:, outside] = Status.NO_SPECIMEN if name == "status" else np.nan
+            yield found
+        yield from nothing(range(stop, wanted.stop))
+
+
+def maker(bands: Bands | BandsIn, names: tuple[str, ...]) -> Maker:
     """Rows of a file for `hpcdvc.runs.slabs.write_slabs`.
 
     Parameters
@@ -94,7 +149,7 @@ class NodeRows:
     Attributes
     ----------
     bands : the image, measured at every so many rows and columns from 0 on
-    grid : the nodes, of which the first stands at the first such row and column behind 0
+    grid : the nodes, in such rows and columns
     dtype : of the rows, `hpcdvc.fields.field.ROW` or one with further columns, which are taken by their names
     """
 
@@ -114,11 +169,13 @@ class NodeRows:
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """Rows (m,) of some nodes."""
         across, step = self.grid.shape[2], self._step
+        top, left = (int(place) for place in self.grid.origin[1:])
+        columns = slice(left // step, left // step + across)
         parts = []
         for together in np.split(numbers, np.flatnonzero(np.diff(numbers // across) > 1) + 1):
             first, last = int(together[0]) // across, int(together[-1]) // across
-            found = list(self.bands(range((first + 1) * step, (last + 2) * step, step)))
-            whole = {name: np.concatenate([part[name][:, 1 : across + 1] for part in found]) for name in found[0]}
+            found = list(self.bands(range(top + first * step, top + (last + 1) * step, step)))
+            whole = {name: np.concatenate([part[name][:, columns] for part in found]) for name in found[0]}
             some = together - first * across
             parts.append(self._rows(together, {name: _by_node(values)[some] for name, values in whole.items()}))
         return np.concatenate(parts)

@@ -17,6 +17,7 @@ from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.job import Job
 from hpcdvc.runs.shards import key_of
 from hpcdvc.runs.slabs import SLAB, Maker, slab_depth, write_slabs
+from hpcdvc.steps.roi import Region
 
 #: Rough core time per voxel by order, s.
 SECONDS_PER_VOXEL = {0: 5e-9, 1: 6e-9, 3: 1.5e-8, 5: 2e-8}
@@ -28,6 +29,7 @@ def slab_maker(
     im2: np.ndarray | None = None,
     fits: tuple[GreyFit, GreyFit] = AS_THEY_ARE,
     coverage: bool = False,
+    region: Region | None = None,
 ) -> Maker:
     """Function that makes the planes of a slab: the deformed image, with im2 what differs from it, where it has values.
 
@@ -37,16 +39,20 @@ def slab_maker(
     im1, im2 : (nz, ny, nx) arrays
     fits : of the grey values of im1 and of im1(Phi), to those of im2
     coverage : also a mask, 1 where the deformed image has a value
+    region : what is written; None: all
     """
+    region = region or Region.whole(im1.shape)
+    part = region.in_plane
 
     def make(first: int, last: int) -> Iterator[tuple[tuple[np.ndarray, ...], np.ndarray]]:
-        values, inside = deformation.planes(first, last)
-        for k, z in enumerate(range(first, last)):
-            images, sums = (values[k],), np.array([np.count_nonzero(inside[k]), 0.0, 0.0])
+        planes = range(*region.planes(first, last))
+        for z, plane, has_value in zip(planes, *deformation.planes(planes.start, planes.stop), strict=True):
+            values, inside = plane[part], has_value[part]
+            images, sums = (values,), np.array([np.count_nonzero(inside), 0.0, 0.0])
             if im2 is not None:
-                residual, sums = residual_of(values[k], inside[k], im1[z], im2[z], fits)
+                residual, sums = residual_of(values, inside, im1[z][part], im2[z][part], fits)
                 images += (residual,)
-            yield images + ((inside[k] != 0) & np.isfinite(values[k]),) * coverage, sums
+            yield images + ((inside != 0) & np.isfinite(values),) * coverage, sums
 
     return make
 

@@ -14,6 +14,7 @@ from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, metadata_of, parameters_of
 from hpcdvc.runs.slabs import SLAB, slab_depth
+from hpcdvc.steps.roi import Region, region_in
 
 #: Planes of a slab: few, so that all ranks have some, and more than what a label has to be looked at beyond them.
 PLANES = 8
@@ -29,12 +30,14 @@ class LabelTask:
     field : of its labels
     path : of the field, for messages
     seconds_per_voxel : rough cost
+    region : what is written of the image
     """
 
     labels: VolumeInfo
     field: Field
     path: str
     seconds_per_voxel: float
+    region: Region
 
     @property
     def depth(self) -> int:
@@ -48,7 +51,7 @@ class LabelTask:
 
     def estimate(self, image: ImageFile, ranks: int) -> str:
         """What the run will take, as text: memory, core time, disk."""
-        slabs = -(-self.labels.shape[0] // self.depth)
+        slabs = -(-self.region.shape[0] // self.depth)
         own = 60e6 + 12 * self.depth * self.labels.shape[1] * self.labels.shape[2]
         seconds = self.seconds_per_slab * slabs
         return (
@@ -74,18 +77,42 @@ def label_image_job(command: str, options: Any, inputs: Inputs, stem: str, dtype
     """
     parameters = parameters_of(options, inputs.identities())
     metadata = metadata_of(command, parameters, named_files(options))
-    file = ImageFile(f"{stem}.{options.format}", task.labels.shape, np.dtype(dtype), metadata)
+    file = ImageFile(f"{stem}.{options.format}", task.region.shape, np.dtype(dtype), metadata, first=task.region.low)
     return Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")
 
 
 def maker(
-    planes: Callable[[int, int], tuple[np.ndarray, tuple[float, ...]]],
+    planes: Callable[[int, int], tuple[np.ndarray, float]], region: Region
 ) -> Callable[[int, int], Iterator[tuple[tuple[np.ndarray, ...], np.ndarray]]]:
-    """What `hpcdvc.runs.slabs.write_slabs` wants, of a function that gives planes first to last - 1 and three sums."""
+    """What `hpcdvc.runs.slabs.write_slabs` wants.
+
+    Parameters
+    ----------
+    planes : gives planes first to last - 1 of the whole image, and a number
+    region : what is written of it
+
+    Returns
+    -------
+    function
+        Its sums are those of the voxels of the region that have a value, of the numbers, and of the voxels of the whole
+        planes that have one.
+    """
 
     def make(first: int, last: int) -> Iterator[tuple[tuple[np.ndarray, ...], np.ndarray]]:
-        values, sums = planes(first, last)
-        for k, plane in enumerate(values):
-            yield (plane,), np.array(sums if k == 0 else (0.0, 0.0, 0.0))
+        values, number = planes(*region.planes(first, last))
+        for plane in values:
+            part = plane[region.in_plane]
+            yield (part,), np.array([_filled(part), number, _filled(plane)], float)
+            number = 0.0
 
     return make
+
+
+def _filled(plane: np.ndarray) -> int:
+    """Voxels that have a value: a label, or a number."""
+    return np.count_nonzero(np.isfinite(plane) if plane.dtype.kind == "f" else plane)
+
+
+def region_written(options: Any, labels: VolumeInfo) -> Region:
+    """What is written of a label image, by `--roi`; UserError where that does not lie in it."""
+    return region_in(options, labels) or Region.whole(labels.shape)

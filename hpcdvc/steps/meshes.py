@@ -15,6 +15,7 @@ from hpcdvc.fem.refine import refine
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.mesh import Options
 from hpcdvc.output.mesh import read_mesh_geometry
+from hpcdvc.steps.roi import Region, region_in
 
 log = logging.getLogger("hpcdvc")
 
@@ -29,6 +30,7 @@ class MeshTask:
     Attributes
     ----------
     mask, sizes : headers of the volumes that are named, or None
+    region : of the mask that is meshed; None: all of it
     lc : length of edges that is aimed at, voxels; of a mesh that is there, its longest where none is asked for
     nodes, tetrahedra : about how many there will be without sizes; of a mask, where it fills its image
     """
@@ -38,6 +40,7 @@ class MeshTask:
     lc: float
     nodes: int
     tetrahedra: int
+    region: Region | None = None
 
     @classmethod
     def of(cls, options: Options, mask: VolumeInfo | None, sizes: VolumeInfo | None) -> "MeshTask":
@@ -57,14 +60,16 @@ class MeshTask:
             points, cells = read_checked(options.mesh)
             lc = float(edge_lengths(points, cells).max()) if options.lc is None else options.lc
             return cls(mask, sizes, lc, len(points), len(cells))
+        region = region_in(options, mask) if mask else None
         if options.cylinder:
             _, _, radius, first, last = options.cylinder
             count = cubes_of_cylinder(radius, last - first, options.lc)
         else:
-            lengths = np.diff(np.reshape(options.cuboid, (3, 2)))[:, 0] if options.cuboid else np.array(mask.shape)
+            box = mask and (region.shape if region else mask.shape)
+            lengths = np.diff(np.reshape(options.cuboid, (3, 2)))[:, 0] if options.cuboid else np.array(box)
             count = cubes_of(lengths, options.lc) + bool(mask)  # of a mask there are cubes over its surface
         cubes = int(count.prod())
-        return cls(mask, sizes, options.lc, 2 * cubes + int((count + 1).prod()) - cubes, 12 * cubes)
+        return cls(mask, sizes, options.lc, 2 * cubes + int((count + 1).prod()) - cubes, 12 * cubes, region)
 
     @property
     def copies(self) -> dict[str, int]:
@@ -97,7 +102,8 @@ def make_mesh(task: MeshTask, options: Options, team) -> tuple[np.ndarray, np.nd
     finest = task.lc if sizes is None else float(sizes.values.min())
     if team.rank == 0 and sizes is not None and finest == task.lc:
         log.warning("%s has no size below %g voxels: it changes nothing", task.sizes.spec, task.lc)
-    mask = coarse_mask(task.mask, cell_factor(finest), team) if task.mask else None
+    part = task.region and task.region.slices
+    mask = coarse_mask(task.mask, cell_factor(finest), team, part) if task.mask else None
     if mask is not None:
         log.info(
             "coarse copy of %s: cells of %d voxels, %.1f MB", task.mask.spec, mask.factor, mask.values.nbytes / 1e6

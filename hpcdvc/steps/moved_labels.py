@@ -20,6 +20,7 @@ from hpcdvc.runs.job import Job, metadata_of
 from hpcdvc.runs.slabs import SLAB, write_slabs
 from hpcdvc.steps.label_images import LabelTask, maker
 from hpcdvc.steps.particles import rows_of_particles, scan_some_labels
+from hpcdvc.steps.roi import Region
 from hpcdvc.steps.selection import usable_rows
 
 log = logging.getLogger("hpcdvc")
@@ -102,7 +103,9 @@ def write_moved(job: Job, checkpoint: Checkpoint, team, quiet: bool) -> dict:
     field = team.agree(lambda: in_sequence([read_field(path) for path in paths]))
     if not field.measured.any():
         team.fail(RunError(f"{paths[-1]}: no label has converged, so none can be moved: the series ends here"))
-    return move(job, LabelTask(job.task.labels, field, paths[-1], SECONDS_PER_VOXEL), Moving(), checkpoint, team, quiet)
+    labels = job.task.labels
+    task = LabelTask(labels, field, paths[-1], SECONDS_PER_VOXEL, Region.whole(labels.shape))
+    return move(job, task, Moving(), checkpoint, team, quiet)
 
 
 def in_sequence(fields: list[Field]) -> Field:
@@ -145,14 +148,11 @@ def move(job: Job, task: LabelTask, how: Moving, checkpoint: Checkpoint, team, q
     say(counts)
     image = MovedLabels(labels, moved, how.dilate, how.threshold)
 
-    def planes(first: int, last: int) -> tuple[np.ndarray, tuple[float, ...]]:
-        values, claims = image.planes(first, last)
-        return values, (np.count_nonzero(values), claims, 0)
-
-    sums = write_slabs(team, list(job.files), task.depth, maker(planes), task.seconds_per_slab, checkpoint, quiet)
-    voxels, claims = (int(sums[k]) for k in range(2))
-    log.info("%d voxels have a label, %d more claims on them were of a second label", voxels, claims - voxels)
-    return {**job.files[0].metadata, **counts, "voxels": voxels, "second_claims": claims - voxels}
+    make = maker(image.planes, task.region)
+    sums = write_slabs(team, list(job.files), task.depth, make, task.seconds_per_slab, checkpoint, quiet)
+    voxels, claims, claimed = map(int, sums)
+    log.info("%d voxels have a label, %d more claims on their planes were of a second label", voxels, claims - claimed)
+    return {**job.files[0].metadata, **counts, "voxels": voxels, "second_claims": claims - claimed}
 
 
 def motions(task: LabelTask, particles: np.ndarray, how: Moving) -> tuple[np.ndarray, dict[str, int]]:

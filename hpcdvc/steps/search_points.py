@@ -1,8 +1,9 @@
 """The windows and particles that a search looks for, each with its start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
+from typing import Self
 
 import numpy as np
 
@@ -62,14 +63,20 @@ class OfParticles:
     Attributes
     ----------
     particles : (n,) array of hpcdvc.labels.scan.PARTICLE
+    phi : (n, 3, 4) starts
     """
 
     particles: np.ndarray
+    phi: np.ndarray
 
     @property
     def count(self) -> int:
         """Number of particles."""
         return len(self.particles)
+
+    def chosen(self, numbers: np.ndarray) -> Self:
+        """Some of them, with their starts."""
+        return replace(self, particles=self.particles[numbers], phi=self.phi[numbers])
 
     @cached_property
     def positions(self) -> np.ndarray:

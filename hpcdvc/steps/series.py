@@ -1,7 +1,7 @@
 """What a step of a series starts from: the steps before it, read when it is its turn."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,6 +59,22 @@ def earlier_steps(start_from: str, incremental: bool, results: list[FieldFile]) 
     if start_from == "first":
         return Earlier(results[0], alone=True)
     return Earlier(results[-1], results[-2] if len(results) > 1 else None, of_one_reference=not incremental)
+
+
+def note_masks(names: Sequence[str], incremental: bool, masks: Sequence[str | None]) -> None:
+    """Say which image a mask belongs to where it is taken for several.
+
+    Parameters
+    ----------
+    names : of the images of a series
+    incremental : `-sei`
+    masks : names of those of `-mf1` and `-mf2`, None where not given
+    """
+    for k, mask in enumerate(masks):
+        others = names[k + 1 : len(names) - 1 + k]
+        if incremental and mask is not None and others:
+            words = "-mf%d: %s is the mask of %s: with -sei it is taken at the same voxels of %s, too"
+            log.warning(words, k + 1, mask, names[k], ", ".join(others))
 
 
 def possible_starts(grid: Grid, earlier: Earlier) -> tuple[dict[str, StartPoints], np.ndarray]:

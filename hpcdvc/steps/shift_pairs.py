@@ -11,6 +11,7 @@ from hpcdvc.options.shift import FOR_VOLUMES, Options
 from hpcdvc.options.values import number
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.stacks.wcs import Sky, bright_only
+from hpcdvc.steps.roi import region_of
 
 #: Least pixels along an axis.
 SMALLEST = 3
@@ -94,7 +95,7 @@ def pairs_of(options: Options, inputs: Inputs) -> ShiftPairs:
     pairs = tuple(zip(_firsts(options, count), range(1, count), strict=True))
     found = ShiftPairs(
         images, inputs.volume("mask1"), inputs.volume("mask2"), noise, pairs, options.frames, options.stack,
-        _crop(options.crop, images[0], options.frames or options.stack), options.sigma_cut, options.wcs,
+        _cut(options, images[0]), options.sigma_cut, options.wcs,
     )  # fmt: skip
     if options.frames and count < 2:
         raise UserError(f"{images[0].spec} is a 2-D image: --frames needs a file of two frames or more")
@@ -107,7 +108,7 @@ def pairs_of(options: Options, inputs: Inputs) -> ShiftPairs:
         )
     _check_sizes(found)
     if min(found.compared) < SMALLEST:
-        raise UserError(f"{SMALLEST} pixels along each axis are needed, {found.images[0].spec} or -crop leaves fewer")
+        raise UserError(f"{SMALLEST} pixels along each axis are needed, {images[0].spec}, -crop or --roi leaves fewer")
     if options.wcs:
         for info in images:
             Sky.of(info)
@@ -118,12 +119,20 @@ def _firsts(options: Options, count: int) -> list[int]:
     return list(range(count - 1)) if options.series_incremental else [0] * (count - 1)
 
 
+def _cut(options: Options, image: VolumeInfo) -> tuple[slice, ...]:
+    """What is compared, by -crop or --roi; UserError where it is not in the image."""
+    flat = options.frames or options.stack or image.two_dimensional
+    region = region_of(options, (1, *image.shape[1:]) if flat else image.shape, image.spec)
+    if region is not None:
+        return (..., *region.slices[flat:])
+    return _crop(options.crop, image, flat)
+
+
 def _crop(given: tuple[int, ...] | None, image: VolumeInfo, flat: bool) -> tuple[slice, ...]:
     """What is compared; UserError where it is not in the image."""
     if given is None:
         return (slice(None),)
     parts = [slice(low, high) for low, high in zip(given[::2], given[1::2], strict=True)]
-    flat = flat or image.two_dimensional
     if flat and len(parts) == 3:
         raise UserError(f"-crop takes four numbers here: {image.spec} holds images in two dimensions")
     for name, part, size in zip("XYZ", parts[::-1], image.shape[::-1], strict=False):

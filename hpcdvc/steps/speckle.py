@@ -13,7 +13,6 @@ from hpcdvc.images import VolumeInfo
 from hpcdvc.images.stack import Stack, frames_of, open_stack
 from hpcdvc.options.umpa import Options
 from hpcdvc.runs.inputs import Inputs
-from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.frames import FACTS, Detector, FramePair, Frames, Rows, frame_facts, pair_of
 
 #: Part of a window that the masks must leave.
@@ -202,25 +201,6 @@ class Scan:
 
     def _frames(self, rows: Rows, numbers: Sequence[int], mask: Rows | None = None) -> Frames:
         return Frames(rows, tuple(numbers), self.files.shape[1:], self._detector, self.files.positions, mask)
-
-
-@dataclass(frozen=True)
-class NothingToMeasure:
-    """Takes the place of `row_measure.RowMeasure` where too few frames are left: all pixels have one status."""
-
-    settings: DenseSettings
-    height: int
-    width: int
-    status: Status
-    halo: int = 0
-
-    def __call__(self, im1: None, im2: None, first: int, rows: range) -> dict[str, np.ndarray]:
-        """What `hpcdvc.stacks.dense.measure_rows` gives of pixels that are not measured."""
-        shape = len(rows), -(-self.width // self.settings.step)
-        names = ("score", "transmission", "visibility")
-        found = {name: np.full(shape, np.nan, np.float32) for name in names}
-        found |= {name: np.full((*shape, 2), np.nan, np.float32) for name in ("displacement", "std")}
-        return {**found, "status": np.full(shape, self.status, np.int8)}
 
 
 def masked_windows(sam: Frames, half: int) -> Callable[[range, dict[str, np.ndarray]], None]:

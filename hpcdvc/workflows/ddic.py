@@ -35,6 +35,7 @@ from hpcdvc.steps.labels import (
 from hpcdvc.steps.moved_labels import MovedTask, header_of, moved_job, write_moved
 from hpcdvc.steps.particles import check_label_type, scan_some_labels
 from hpcdvc.steps.register_first import first_task, register_first
+from hpcdvc.steps.roi import Region, particles_in, region_in
 from hpcdvc.steps.search_settings import searcher
 from hpcdvc.steps.series import Earlier, best_start, earlier_steps, possible_fields
 from hpcdvc.steps.settings import settings_of
@@ -74,6 +75,7 @@ class DdicTask:
     start : field or registration to start from
     earlier : steps that this one starts from
     registration : of the whole images, from which the labels start
+    region : where labels lie in im1 that are wanted; None: everywhere, or all that the step before has left
     """
 
     im1: VolumeInfo
@@ -84,6 +86,7 @@ class DdicTask:
     start: Field | None
     earlier: Earlier | None
     registration: Task | None
+    region: Region | None
 
 
 def run(options: Options, team) -> list[str]:
@@ -132,7 +135,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         raise UserError(f"-sei moves the labels on from where {options.phi_file} has them: no --start-from file")
     window = Window((int(not im1.two_dimensional), 1, 1), options.mask_coverage, shape_order=options.shape_order)
     mask = LabelMask(options.label_dilate, options.mask_others, options.label_volume_threshold)
-    task = DdicTask(im1, labels, im1, settings_of(options, im1, window), mask, start, None, None)
+    settings, region = settings_of(options, im1, window), region_in(options, im1)
+    task = DdicTask(im1, labels, im1, settings, mask, start, None, None, region)
     jobs = _jobs(options, inputs, task)
     if len(options.deformed) > 1:
         name = options.prefix or f"{im1.stem}-series"
@@ -152,6 +156,8 @@ def _jobs(options: Options, inputs: Inputs, task: DdicTask) -> list[Job]:
         earlier = earlier_steps(options.start_from, options.series_incremental, _results(jobs))
         registration = first_task(options, im1, im2) if options.register else None
         step = replace(task, im1=im1, labels=labels, im2=im2, start=start, earlier=earlier, registration=registration)
+        if labels != task.labels:  # those that the step before has measured
+            step = replace(step, region=None)
         known = inputs.identities(im2=im2, before=im1)
         known["im1"] = known.pop("before")
         of_first = known["labels"]
@@ -189,9 +195,10 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
     header = header_of(step.labels, team)
     labels = open_volume(header, team)
     particles = scan_some_labels(labels, header.spec, team)
-    log.info("%s -> %s: %d labels", step.im1.spec, step.im2.spec, len(particles))
     registration = LabelRegistration(im1, im2, labels, step.settings, step.mask)
     points = start_of(step, particles, im1, im2, registration, options, team)
+    points = particles_in(step.region, points, header.spec, team)
+    log.info("%s -> %s: %d labels", step.im1.spec, step.im2.spec, points.count)
     search = search_of(step, (im1, im2), labels, team) if options.search or options.repair else None
     find = LabelSearch(registration, search if options.search else None, points)
     rows, again = _measured(step, points, find, checkpoint, options, team)

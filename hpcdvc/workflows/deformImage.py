@@ -22,6 +22,7 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.slabs import SLAB, slab_depth, write_slabs
 from hpcdvc.steps.deformed import SECONDS_PER_VOXEL, fit_grey, slab_maker
 from hpcdvc.steps.motion import KINDS, read_motion
+from hpcdvc.steps.roi import Region, region_in
 
 log = logging.getLogger("hpcdvc")
 
@@ -31,18 +32,24 @@ SECONDS_PER_NEIGHBOUR, SECONDS_IN_MESH, SECONDS_OF_RESIDUAL = 3e-9, 2e-8, 5e-9
 
 @dataclass(frozen=True)
 class DeformImageTask:
-    """What is made of which images."""
+    """What is made of which images, and which part of it is written."""
 
     im1: VolumeInfo
     im2: VolumeInfo | None
     mask: VolumeInfo | None
     mapping: PhiMap | NodeTables | MeshLayers
     order: int
+    region: Region
 
     @property
     def depth(self) -> int:
         """Planes per slab."""
         return slab_depth(self.im1.shape, PLANES)
+
+    @property
+    def slabs(self) -> int:
+        """How many there are."""
+        return -(-self.region.shape[0] // self.depth)
 
     @property
     def seconds_per_slab(self) -> float:
@@ -83,10 +90,13 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     parameters = parameters_of(options, inputs.identities())
     metadata = metadata_of("deformImage", parameters, named_files(options))
     stem = stem_of(options.out_dir, options.prefix or im1.stem, KINDS[kind], im1.path)
-    files = [ImageFile(f"{stem}.{options.format}", im1.shape, im1.dtype, metadata)]
-    for name, dtype in (("residual", np.float32),) * bool(im2) + (("coverage", np.uint8),) * options.coverage:
-        files.append(ImageFile(f"{stem}-{name}.{options.format}", im1.shape, np.dtype(dtype), metadata))
-    task = DeformImageTask(im1, im2, mask, mapping.prepared(im1.shape), options.order)
+    region = region_in(options, im1) or Region.whole(im1.shape)
+    kinds = [("", im1.dtype), *[("-residual", np.float32)] * bool(im2), *[("-coverage", np.uint8)] * options.coverage]
+    files = [
+        ImageFile(f"{stem}{name}.{options.format}", region.shape, np.dtype(dtype), metadata, first=region.low)
+        for name, dtype in kinds
+    ]
+    task = DeformImageTask(im1, im2, mask, mapping.prepared(im1.shape), options.order, region)
     return [Job(stem=stem, parameters=parameters, files=tuple(files), task=task, dtype=SLAB, unit="slabs")]
 
 
@@ -101,7 +111,7 @@ def deform(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         log.warning("%d cells of the mesh are flat or turned inside out, and left out", task.mapping.mesh.skipped)
     fitted = im2 is not None and options.criterion == "znssd"
     fits = fit_grey(team, deformation, im1, im2) if fitted else AS_THEY_ARE
-    make = slab_maker(deformation, im1, im2, fits, options.coverage)
+    make = slab_maker(deformation, im1, im2, fits, options.coverage, task.region)
     sums = write_slabs(team, list(job.files), task.depth, make, task.seconds_per_slab, checkpoint, options.quiet)
     return {**job.files[0].metadata, **_outcome(sums, task, fits[1], team)}
 
@@ -109,7 +119,7 @@ def deform(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
 def _outcome(sums: np.ndarray, task: DeformImageTask, fit: GreyFit, team) -> dict:
     """Say how much of the image has a value and, compared with im2, what is left; the same for the record."""
     count, before, after = norms(sums)
-    part = count / math.prod(task.im1.shape)
+    part = count / math.prod(task.region.shape)
     if team.rank == 0 and not count:
         log.warning("no voxel of the deformed image comes from inside %s: it is empty", task.im1.spec)
     log.info("%.1f %% of the voxels have a value", 100 * part)
@@ -130,7 +140,7 @@ def _outcome(sums: np.ndarray, task: DeformImageTask, fit: GreyFit, team) -> dic
 def estimate(job: Job, ranks: int) -> str:
     """What the run will take, as text: memory, core time, disk."""
     task: DeformImageTask = job.task
-    slabs = -(-task.im1.shape[0] // task.depth)
+    slabs = task.slabs
     slab = min(task.depth, task.im1.shape[0]) * task.im1.shape[1] * task.im1.shape[2]
     seconds = task.seconds_per_slab * slabs
     own = 60e6 + slab * (task.im1.dtype.itemsize + 1)

@@ -19,6 +19,8 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
 from hpcdvc.search.guiding_points import choose, default_spacing
 from hpcdvc.search.texture import Blocks, Texture
+from hpcdvc.steps.find_labels import gathered
+from hpcdvc.steps.roi import Region, region_in
 from hpcdvc.steps.search_settings import window_in
 
 log = logging.getLogger("hpcdvc")
@@ -36,7 +38,17 @@ class GuidingTask:
     im1: VolumeInfo
     mask: VolumeInfo | None
     blocks: Blocks
+    region: Region | None
     spacing: float
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Numbers of the blocks that are looked at."""
+        numbers = np.arange(self.blocks.count)
+        if self.region is None:
+            return numbers
+        boxes = np.array([self.blocks.box(number) for number in numbers])
+        return numbers[((boxes[:, 0] < self.region.high) & (boxes[:, 1] > self.region.low)).all(axis=1)]
 
     @property
     def seconds_per_block(self) -> float:
@@ -76,7 +88,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     stem = stem_of(options.out_dir, options.prefix or im1.stem, "guidingPoints", im1.path)
     most = min(options.count or im1.voxel_bytes, int(np.prod(im1.shape) / max(spacing, 1)) + 1)
     files = KeyedFile(f"{stem}.txt", metadata, LINE * most + 1024), KeyedFile(f"{stem}.png", metadata)
-    task = GuidingTask(im1, mask, blocks, spacing)
+    task = GuidingTask(im1, mask, blocks, region_in(options, im1), spacing)
     return [Job(stem=stem, parameters=parameters, files=files, task=task, dtype=blocks.dtype, unit="blocks")]
 
 
@@ -84,14 +96,13 @@ def find(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     """Find the points and write them. Collective; returns what the record of the run keeps."""
     task: GuidingTask = job.task
     im1, mask = open_volume(task.im1, team), open_mask(task.mask, team) if task.mask else None
-    grey = grey_values(im1, team)
+    planes = slice(None) if task.region is None else task.region.slices[0]
+    grey, numbers = grey_values(im1[planes], team), task.numbers
     if not 0 < grey.std < np.inf:
         team.fail(UserError(f"{task.im1.spec} has no texture: all its voxels are alike, or not finite"))
     texture = Texture(im1, mask, grey.mean, grey.std, task.blocks, options.mask_coverage)
-    rows = measure_points(
-        team, task.blocks.count, texture.candidates, task.seconds_per_block, checkpoint, options.quiet
-    )
-    rows, _ = team.collect(rows, task.blocks.count)
+    rows = measure_points(team, numbers, texture.candidates, task.seconds_per_block, checkpoint, options.quiet)
+    rows = gathered(rows, numbers, team)
     return team.agree(lambda: _write(job, im1, rows, options))
 
 
@@ -104,11 +115,15 @@ def _write(job: Job, im1: np.ndarray, rows: np.ndarray, options: Options) -> dic
         There are none.
     """
     task: GuidingTask = job.task
+    if task.region:
+        outside = ~task.region.holds(rows["position"].reshape(-1, 3))
+        rows["strength"][outside.reshape(rows["strength"].shape)] = 0
     positions, strengths = choose(rows, task.spacing, options.least_strength, options.count)
     if not len(positions):
         job.shards.clear()  # nothing is left to go on with
         raise RunError(
-            f"{task.im1.spec} has no window with texture along all axes of which enough counts: "
+            f"{task.im1.spec} has no window with texture along all axes of which enough counts"
+            f"{f' in --roi {task.region}' if task.region else ''}: "
             "try another -hws, or a lower -mc"
         )
     if options.count is not None and len(positions) < options.count:
@@ -123,10 +138,10 @@ def _write(job: Job, im1: np.ndarray, rows: np.ndarray, options: Options) -> dic
 def estimate(job: Job, ranks: int) -> str:
     """What the run will take, as text: memory, core time."""
     task: GuidingTask = job.task
-    seconds = task.seconds_per_block * task.blocks.count
-    busy = min(ranks, task.blocks.count)
+    count = len(task.numbers)
+    seconds, busy = task.seconds_per_block * count, min(ranks, count)
     return (
-        f"{task.blocks.count} blocks of {' x '.join(map(str, task.blocks.edges))} voxels\n"
+        f"{count} blocks of {' x '.join(map(str, task.blocks.edges))} voxels\n"
         f"per node: {memory_text((task.im1, task.mask))}\n"
         f"per rank: about {60 + task.blocks.voxels * BYTES_PER_VOXEL / 1e6:.0f} MB\n"
         + core_time(seconds, seconds / busy, ranks)

@@ -17,7 +17,7 @@ from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.runs.slabs import write_slabs
-from hpcdvc.steps.label_images import LabelTask, label_image_job, maker
+from hpcdvc.steps.label_images import LabelTask, label_image_job, maker, region_written
 from hpcdvc.steps.particles import check_label_type, labels_of, rows_of_particles, scan_some_labels
 from hpcdvc.steps.start import read_start
 
@@ -67,7 +67,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     values = scalar_named(field, options.column, options.phi_file).astype(np.float32)
     stem = stem_of(options.out_dir, options.prefix or Path(options.phi_file).stem, options.column, labels.path)
     field = replace(field, extra={"label": numbers})  # all that the ranks need of it
-    task = LabelFieldTask(labels, field, options.phi_file, SECONDS_PER_VOXEL, values)
+    region = region_written(options, labels)
+    task = LabelFieldTask(labels, field, options.phi_file, SECONDS_PER_VOXEL, region, values)
     return [label_image_job("labelField", options, inputs, stem, np.float32, task)]
 
 
@@ -79,13 +80,11 @@ def fill(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     known, values = team.agree(lambda: shown(task, particles))
     volume = Volume(labels)
 
-    def planes(first: int, last: int) -> tuple[np.ndarray, tuple[float, ...]]:
-        image = paint(volume, known, values, first, last)
-        return image, (np.count_nonzero(np.isfinite(image)), 0, 0)
+    def planes(first: int, last: int) -> tuple[np.ndarray, float]:
+        return paint(volume, known, values, first, last), 0.0
 
-    sums = write_slabs(
-        team, list(job.files), task.depth, maker(planes), task.seconds_per_slab, checkpoint, options.quiet
-    )
+    make = maker(planes, task.region)
+    sums = write_slabs(team, list(job.files), task.depth, make, task.seconds_per_slab, checkpoint, options.quiet)
     counts = {"labels": len(particles), "shown": int(np.isfinite(values).sum()), "voxels": int(sums[0])}
     log.info("%d of %d labels have a value of %s", counts["shown"], counts["labels"], options.column)
     return {**job.files[0].metadata, **counts}

@@ -24,12 +24,14 @@ from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
+from hpcdvc.steps.agreement import agreement, in_words
 from hpcdvc.steps.curvature import corrected_by_neighbours, corrections, neighbourhood_of
 from hpcdvc.steps.register_first import first_task, register_first
+from hpcdvc.steps.roi import region_in
 from hpcdvc.steps.self_start import Pair, SearchingRegistration, look_around
-from hpcdvc.steps.series import Earlier, best_start, earlier_steps, possible_starts
+from hpcdvc.steps.series import Earlier, best_start, earlier_steps, note_masks, possible_starts
 from hpcdvc.steps.settings import settings_of, window_of
-from hpcdvc.steps.start import StartPoints, grid_for, kept_rows, read_start, redone, usable_as_start
+from hpcdvc.steps.start import StartPoints, kept_rows, nodes_for, read_start, redone, usable_as_start
 from hpcdvc.steps.total import TotalTask, total_job, write_total
 
 log = logging.getLogger("hpcdvc")
@@ -130,9 +132,10 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         check_pair(first, other)
     if mask:
         check_mask(first, mask)
+        note_masks([info.spec for info in images], options.series_incremental, [mask.spec])
     settings = settings_of(options, first, window_of(options, first))
     start = read_start(options.phi_file, options.phi_file_bin_ratio, first)
-    grid = grid_for(first.shape, options.spacing, start, options.phi_file)
+    grid, start = nodes_for(first.shape, options.spacing, start, options.phi_file, region_in(options, first))
     points = StartPoints(grid, start, options.apply_f)
     again = None
     if options.skip is not None:
@@ -204,7 +207,10 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, volumes: OpenVol
         rows = corrected_by_neighbours(rows, step.grid, step.near, team, file.transport == "parallel")
     rows["curvature_part"] = np.abs(rows["curvature_part"])
     file.write(rows, step.grid, team)
-    facts = {"transport": file.transport, "points": team.agree(file.counts)}
+    near = agreement(rows, step.grid, step.settings.dimensions, team)
+    if near["judged"]:
+        log.info(in_words(near))
+    facts = {"transport": file.transport, "points": team.agree(file.counts), "agreement": near}
     return facts | ({"start": seen.facts} if seen else {})
 
 

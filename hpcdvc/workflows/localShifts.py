@@ -23,8 +23,9 @@ from hpcdvc.runs.slabs import SLAB, write_slabs
 from hpcdvc.stacks.dense import DenseSettings
 from hpcdvc.stacks.device import array_module
 from hpcdvc.stacks.refine import KINDS
-from hpcdvc.steps.bands import BAND, Bands, NodeRows, check_window, maker, note_convention
+from hpcdvc.steps.bands import BAND, Bands, BandsIn, NodeRows, check_window, maker, note_convention
 from hpcdvc.steps.pairs import PairReader, check_flat_mask, greys_of, masked_marker
+from hpcdvc.steps.roi import Region, nodes_in, region_of
 from hpcdvc.steps.row_measure import RowMeasure
 
 log = logging.getLogger("hpcdvc")
@@ -56,6 +57,7 @@ class LocalShiftsTask:
     im1, im2, mask : headers of the images
     settings : of the windows
     grid : nodes; None: every pixel
+    region : in which pixels are measured
     """
 
     im1: VolumeInfo
@@ -63,6 +65,7 @@ class LocalShiftsTask:
     mask: VolumeInfo | None
     settings: DenseSettings
     grid: Grid | None
+    region: Region
 
     @property
     def seconds_per_pixel(self) -> float:
@@ -74,7 +77,7 @@ class LocalShiftsTask:
     @property
     def pixels(self) -> int:
         """How many are measured."""
-        return self.grid.size if self.grid else self.im1.shape[1] * self.im1.shape[2]
+        return self.grid.size if self.grid else self.region.shape[1] * self.region.shape[2]
 
 
 def run(options: Options, team) -> list[str]:
@@ -107,8 +110,10 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     if options.mask_coverage != 0.5 and (mask is None or options.template == "im2"):
         log.warning("-mc is ignored: it is for windows of im1 and its mask, -mf1")
     step = options.node_spacing
-    grid = make_grid((1, *im1.shape[1:]), (step,) * 3) if step > 1 else None
-    task = LocalShiftsTask(im1, im2, mask, settings, grid)
+    shape = (1, *im1.shape[1:])
+    region = region_of(options, shape, im1.spec)
+    grid = nodes_in(region, make_grid(shape, (step,) * 3)) if step > 1 else None
+    task = LocalShiftsTask(im1, im2, mask, settings, grid, region or Region.whole(shape))
     parameters = parameters_of(options, inputs.identities())
     metadata = metadata_of("localShifts", parameters, named_files(options))
     stem = stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "localShifts", im1.path)
@@ -150,6 +155,8 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         file.write(rows, task.grid, team)
         return {"transport": file.transport, "points": team.agree(file.counts)}
     seconds = task.seconds_per_pixel * BAND * task.im1.shape[2]
+    if options.roi is not None:
+        bands = BandsIn(bands, task.region.low[1:], task.region.high[1:], task.im1.shape[2])
     write_slabs(team, [file], BAND, maker(bands, file.columns), seconds, checkpoint, options.quiet)
     return {**file.metadata, "points": team.agree(file.counts)}
 
@@ -178,7 +185,7 @@ def estimate(job: Job, ranks: int) -> str:
     frames, height, width = task.im1.shape
     band = min(BAND, height) + 2 * task.settings.half_window + 2 * max(map(abs, task.settings.reach[:2]))
     seconds = task.seconds_per_pixel * task.pixels
-    what = f"nodes {task.grid.shape[1:]} (YX)" if task.grid else f"pixels ({height} x {width})"
+    what = f"nodes {task.grid.shape[1:]} (YX)" if task.grid else f"pixels of {height} x {width}"
     return (
         f"{task.pixels} {what}, {frames} frame{'s' * (frames > 1)}\n"
         f"per node: {memory_text((task.im1, task.im2, task.mask))}\n"

@@ -10,7 +10,7 @@ from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Status, reason_of
-from hpcdvc.images import VolumeInfo, check_mask, check_pair, memory_text, open_mask, open_volume
+from hpcdvc.images import VolumeInfo, check_mask, check_pair, memory_text, open_volume
 from hpcdvc.multimodal.checked_phases import MOST_STRETCHED
 from hpcdvc.multimodal.multiscale import ITERATE, ModalResult, register_modal
 from hpcdvc.multimodal.phases_file import read_phases
@@ -29,6 +29,7 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.steps.deformed import DeformedImage, deformed_job, write_deformed
 from hpcdvc.steps.modal_result import ModalFile, stored_end
 from hpcdvc.steps.modal_write import write_modal
+from hpcdvc.steps.roi import Region, nothing_left, open_mask_in, region_in
 from hpcdvc.steps.start import read_start
 
 log = logging.getLogger("hpcdvc")
@@ -59,6 +60,7 @@ class MmrTask:
     Attributes
     ----------
     im1, im2, mask : headers of the images
+    region : voxels of im1 that count, or None
     start : a registration to start from, or None
     settings : how
     """
@@ -66,6 +68,7 @@ class MmrTask:
     im1: VolumeInfo
     im2: VolumeInfo
     mask: VolumeInfo | None
+    region: Region | None
     start: Field | None
     settings: ModalSettings
 
@@ -102,7 +105,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     stem = stem_of(options.out_dir, options.prefix or "-".join(names), "mmr", im1.path)
     binnings = tuple(2**k for k in reversed(range(options.levels)))
     file = ModalFile(stem, stem.removesuffix("-mmr"), im1.shape, metadata, binnings, names)
-    task = MmrTask(im1, im2, mask, start, settings)
+    task = MmrTask(im1, im2, mask, region_in(options, im1), start, settings)
     jobs = [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=ITERATE, unit="iterations")]
     for image, end, back in ((im1, "mmr-def", False), (im2, "mmr-undef", True)) if options.deformed else ():
         stem = stem_of(options.out_dir, options.prefix or image.stem, end, im1.path)
@@ -178,10 +181,10 @@ def register(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     (file,) = job.files
     log.info("%s -> %s", task.im1.spec, task.im2.spec)
     im1, im2 = open_volume(task.im1, team), open_volume(task.im2, team)
-    mask = open_mask(task.mask, team) if task.mask else None
+    mask = open_mask_in(task.region, task.mask, task.im1.shape, team)
     centre = (np.array(task.im1.shape) - 1) / 2 if mask is None else centre_of_mass(mask, team)
     if centre is None:
-        team.fail(UserError(f"the mask {task.mask.spec} is 0 everywhere: no voxel is left to register"))
+        team.fail(nothing_left(task.region, task.mask))
     earlier = team.broadcast(checkpoint.load())
     level = Level.of(im1, im2, mask)
     levels = levels_between(level, file.binnings[0], 1, team)

@@ -100,7 +100,8 @@ def new_state(options: Options, im1: VolumeInfo) -> MmrState:
     """The state that options say."""
     box = options.box and list(zip(options.box[::2], options.box[1::2], strict=True))
     if box and any(stop > n for (_, stop), n in zip(box, im1.shape, strict=True)):
-        raise UserError(f"-box does not lie in {im1.spec}, {' x '.join(map(str, im1.shape))} voxels")
+        numbers, size = " ".join(map(str, options.box)), " x ".join(map(str, im1.shape))
+        raise UserError(f"-box {numbers} does not lie in {im1.spec}, {size} voxels")
     picked = Picked(
         box=inside_box(box, im1.shape) if box else whole_box(im1.shape, max(options.crop, MARGIN)),
         bins=options.bins,

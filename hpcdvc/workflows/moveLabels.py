@@ -10,7 +10,7 @@ from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.steps import moved_labels
-from hpcdvc.steps.label_images import LabelTask, label_image_job
+from hpcdvc.steps.label_images import LabelTask, label_image_job, region_written
 from hpcdvc.steps.moved_labels import SECONDS_PER_VOXEL, Moving
 from hpcdvc.steps.particles import check_label_type, labels_of
 from hpcdvc.steps.selection import usable_rows
@@ -44,7 +44,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     labels_of(field, options.phi_file)
     usable_rows(field, options.return_status_threshold, options.phi_file)
     stem = stem_of(options.out_dir, options.prefix or labels.stem, "displaced", labels.path)
-    task = LabelTask(labels, field, options.phi_file, SECONDS_PER_VOXEL)
+    task = LabelTask(labels, field, options.phi_file, SECONDS_PER_VOXEL, region_written(options, labels))
     return [label_image_job("moveLabels", options, inputs, stem, labels.dtype, task)]
 
 

@@ -21,6 +21,7 @@ from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.steps.half_windows import stored_half_window
 from hpcdvc.steps.particles import rows_of_particles, scan_some_labels
+from hpcdvc.steps.roi import Region, nodes_in, region_of
 from hpcdvc.steps.selection import usable_rows
 from hpcdvc.steps.start import check_dimensions
 from hpcdvc.steps.tables import (
@@ -72,6 +73,7 @@ class PassTask:
     registration: Field | None = None
     particles: tuple[Field, ...] = ()
     labels: tuple[VolumeInfo, ...] = ()
+    region: Region | None = None
 
 
 def run(options: Options, team) -> list[str]:
@@ -115,7 +117,9 @@ def _passing(options: Options, inputs: Inputs) -> PassTask:
     if labels:
         check_labels(labels[0])
     usable = usable_of(field, usable_rows(field, options.return_status_threshold, options.phi_file))
-    return PassTask(field, None if labels else Points(make_grid(frame.shape, options.spacing)), usable, labels=labels)
+    region = region_of(options, frame.shape, frame.spec)
+    points = None if labels else Points(nodes_in(region, make_grid(frame.shape, options.spacing)))
+    return PassTask(field, points, usable, labels=labels, region=region)
 
 
 def _subtraction(options: Options, inputs: Inputs) -> PassTask:
@@ -160,7 +164,11 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         labels, radius = None, SPACINGS * mean_spacing(points.grid) if points else 0.0
         if points is None:
             found = scan_some_labels(open_volume(task.labels[0], team), task.labels[0].spec, team)
-            points, labels, radius = Points(None, centres_of(found)), found["label"], RADII * mean_radius(found)
+            radius = RADII * mean_radius(found)
+            if task.region:
+                what = f"the particles of {task.labels[0].spec}"
+                found = found[team.agree_all(lambda: task.region.some(centres_of(found), what))]
+            points, labels = Points(None, centres_of(found)), found["label"]
         value = passing(task, options, radius)
 
         def make(numbers: np.ndarray) -> np.ndarray:

@@ -22,9 +22,10 @@ from hpcdvc.runs.points import measure_points
 from hpcdvc.search.rows import PARTICLE_ROW, SEARCH_ROW
 from hpcdvc.search.settings import SearchSettings
 from hpcdvc.steps.particles import check_label_type, scan_some_labels
+from hpcdvc.steps.roi import Region, particles_in, region_in
 from hpcdvc.steps.search_points import NodePoints, ParticlePoints, WindowPoints, particle_starts
 from hpcdvc.steps.search_settings import half_window_of, range_of, search_seconds, search_settings_of, searcher
-from hpcdvc.steps.start import StartPoints, grid_for, read_start
+from hpcdvc.steps.start import StartPoints, nodes_for, read_start
 
 log = logging.getLogger("hpcdvc")
 
@@ -54,6 +55,7 @@ class SearchTask:
     start : field or registration to start from
     points : the nodes or guiding points; None for particles, which are made when the labels are read
     search_range : six numbers; None: it adapts
+    region : where points lie that are wanted; None: everywhere
     """
 
     im1: VolumeInfo
@@ -65,6 +67,7 @@ class SearchTask:
     start: Field | None
     points: NodePoints | WindowPoints | None
     search_range: tuple[int, ...] | None
+    region: Region | None
 
     @property
     def half(self) -> tuple[int, int, int] | None:
@@ -99,13 +102,13 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     """
     im1, im2, mask1, mask2, labels = images_of(inputs)
     start = read_start(options.phi_file, options.phi_file_bin_ratio, im1)
-    reach, points = range_of(options.search_range, im1), None
+    reach, points, region = range_of(options.search_range, im1), None, region_in(options, im1)
     if labels is None:
-        grid = grid_for(im1.shape, options.spacing, start, options.phi_file)
+        grid, start = nodes_for(im1.shape, options.spacing, start, options.phi_file, region)
         nodes = StartPoints(grid, start, "all")
         points = NodePoints(nodes, half_window_of(options, im1), reach, options.apply_f)
     settings = search_settings_of(options, options.subvoxel)
-    task = SearchTask(im1, im2, mask1, mask2, labels, settings, start, points, reach)
+    task = SearchTask(im1, im2, mask1, mask2, labels, settings, start, points, reach, region)
     made_from = {"grid": [points.grid.origin, points.grid.spacing, points.grid.shape]} if points else {}
     return [job_of("pixelSearch", options, inputs.identities() | made_from, task, choose_transport(team), ADVICE)]
 
@@ -214,7 +217,8 @@ def particles_of(task: SearchTask, labels: np.ndarray, options: Options, team) -
     found = scanned(task, labels, team)
     path, spec = options.phi_file, task.labels.spec
     phi = team.agree(lambda: particle_starts(found, task.start, options.apply_f, path, spec))
-    return ParticlePoints(found, phi, options.label_dilate, task.search_range, task.im1.two_dimensional)
+    points = ParticlePoints(found, phi, options.label_dilate, task.search_range, task.im1.two_dimensional)
+    return particles_in(task.region, points, spec, team)
 
 
 judge = partial(judge_points, nothing="nothing was found, most points end")

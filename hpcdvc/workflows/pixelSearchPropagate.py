@@ -20,6 +20,7 @@ from hpcdvc.search.front import Front
 from hpcdvc.search.pixels import PixelSearch
 from hpcdvc.search.rows import rows_of
 from hpcdvc.steps.guiding import read_points
+from hpcdvc.steps.roi import nodes_in, particles_in, region_in
 from hpcdvc.steps.rounds import Rounds
 from hpcdvc.steps.search_points import ParticlePoints, WindowPoints, flat_range
 from hpcdvc.steps.search_settings import range_of, search_settings_of, window_in
@@ -84,14 +85,17 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     reach = options.search_range
     if reach == type(options).search_range:
         reach = flat_range(reach, flat)
-    reach, points = range_of(reach, im1), None
+    reach, points, region = range_of(reach, im1), None, region_in(options, im1)
     if labels is None:
         half = window_in(options.window, im1)
-        grid = None if options.guiding_points else make_grid(im1.shape, options.node_distance)
+        grid = None if options.guiding_points else nodes_in(region, make_grid(im1.shape, options.node_distance))
         positions = read_points(options.guiding_points, im1) if grid is None else grid.positions()
+        if region and grid is None:
+            positions = positions[region.some(positions, f"the points of {options.guiding_points}")]
         points = WindowPoints(positions, half, tuple(reach), grid)
     settings = search_settings_of(options)
-    task = PropagateTask(im1, im2, mask1, mask2, labels, settings, None, points, tuple(reach), position, displacement)
+    files = im1, im2, mask1, mask2, labels
+    task = PropagateTask(*files, settings, None, points, tuple(reach), region, position, displacement)
     return [job_of("pixelSearchPropagate", options, inputs.identities(), task, choose_transport(team), ADVICE)]
 
 
@@ -102,6 +106,8 @@ def search(job: Job, checkpoint: Checkpoint, options: Options, team, volumes: Op
     points = task.points or particles_of(task, labels, options, team)
     pixels = PixelSearch(*images, task.settings, *masks, labels)
     start, displacement = team.agree(lambda: begin(task, points, labels, pixels, options))
+    if task.points is None:
+        points = particles_in(task.region, points, task.labels.spec, team)
     axes = range(1 if task.im1.two_dimensional else 0, 3)
     fitted = options.apply_f != "no"
     front = Front(points.positions, start, displacement, options.radius(axes), options.width(axes), fitted)

@@ -10,7 +10,7 @@ from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.field import ROW, Field
 from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Status, reason_of
-from hpcdvc.images import VolumeInfo, check_mask, check_pair, memory_text, open_mask, open_volume
+from hpcdvc.images import VolumeInfo, check_mask, check_pair, memory_text, open_volume
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.reg import Options
 from hpcdvc.output import graph
@@ -28,6 +28,7 @@ from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.steps.deformed import DeformedImage, deformed_job, write_deformed
+from hpcdvc.steps.roi import Region, nothing_left, open_mask_in, region_in
 from hpcdvc.steps.settings import task_of
 from hpcdvc.steps.start import read_start
 
@@ -54,6 +55,7 @@ class RegTask:
     im1: VolumeInfo
     im2: VolumeInfo
     mask: VolumeInfo | None
+    region: Region | None
     start: Field | None
     task: Task
 
@@ -91,8 +93,9 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         raise UserError(f"{options.phi_file} holds a field of {len(start)} rows: one registration (one row) is needed")
     if start is not None and not np.linalg.det(start.phi[0, :3, :3]) > 1e-3:
         raise UserError(f"the Phi in {options.phi_file} is singular or mirrors: nothing can start from it")
-    if options.return_mask_centre and not mask:
-        log.warning("-rmc without a mask (-mf1) changes nothing: Phi is given at the centre of the image")
+    region = region_in(options, im1)
+    if options.return_mask_centre and not (mask or region):
+        log.warning("-rmc without a mask (-mf1) or --roi changes nothing: Phi is given at the centre of the image")
     if options.graph:
         graph.check()
     task = task_of(options, im1)
@@ -101,7 +104,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     stem = stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "registration", im1.path)
     views = ("tsv", *(name for name in ("graph", "journal") if getattr(options, name)))
     file = FieldFile(stem, 1, metadata, views, transport=choose_transport(team))
-    pair = RegTask(im1, im2, mask, start, task)
+    pair = RegTask(im1, im2, mask, region, start, task)
     jobs = [Job(stem=stem, parameters=parameters, files=(file,), task=pair, dtype=ITERATE, unit="iterations")]
     if options.deformed:
         stem = stem_of(options.out_dir, options.prefix or im1.stem, "reg-def", im1.path)
@@ -122,11 +125,11 @@ def register(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     (file,) = job.files
     log.info("%s -> %s", pair.im1.spec, pair.im2.spec)
     im1, im2 = open_volume(pair.im1, team), open_volume(pair.im2, team)
-    mask = open_mask(pair.mask, team) if pair.mask else None
+    mask = open_mask_in(pair.region, pair.mask, pair.im1.shape, team)
     image_centre = (np.array(pair.im1.shape) - 1) / 2
     centre = image_centre if mask is None else centre_of_mass(mask, team)
     if centre is None:
-        team.fail(UserError(f"the mask {pair.mask.spec} is 0 everywhere: no voxel is left to register"))
+        team.fail(nothing_left(pair.region, pair.mask))
     earlier = team.broadcast(checkpoint.load())
     levels = levels_between(Level.of(im1, im2, mask), pair.task.first, pair.task.last, team)
     phi, about = np.eye(4), image_centre

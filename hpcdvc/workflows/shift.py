@@ -22,6 +22,7 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
 from hpcdvc.stacks.settings import ShiftSettings
 from hpcdvc.stacks.shift import measure_shift
+from hpcdvc.steps.series import note_masks
 from hpcdvc.steps.shift_maps import MapTask, map_jobs, write_map
 from hpcdvc.steps.shift_pairs import PairReader, ShiftPairs, pairs_of
 from hpcdvc.steps.shift_points import PointsTask, points_job, write_points
@@ -98,6 +99,9 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     """
     pairs = pairs_of(options, inputs)
     settings = shift_settings_of(options, pairs)
+    names = [pairs.name(k) for k in range(len(pairs.pairs) + 1)]
+    masks = [mask and mask.spec for mask in (pairs.mask1, pairs.mask2)]
+    note_masks(names, options.series_incremental, masks)
     if options.turned and options.tsv:
         log.warning("-convention %s: the table has other signs than the .hdf file, which -pf needs", options.convention)
     if options.tif and not options.registered:

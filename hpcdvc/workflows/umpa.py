@@ -1,6 +1,7 @@
 """hpcdvc-umpa: refraction, transmission and dark field of every pixel, from stacks of speckle frames."""
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.projections import add_projections
 from hpcdvc.output.result import FieldFile, judge_points
+from hpcdvc.output.voxel_size import TWIN
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
@@ -31,9 +33,10 @@ from hpcdvc.stacks.device import array_module
 from hpcdvc.stacks.integrate import integrate
 from hpcdvc.stacks.refine import KINDS
 from hpcdvc.stacks.windows import window_taps
-from hpcdvc.steps.bands import BAND, Bands, NodeRows, check_window, maker, note_convention
+from hpcdvc.steps.bands import BAND, Bands, BandsIn, NodeRows, NothingToMeasure, check_window, maker, note_convention
+from hpcdvc.steps.roi import Region, nodes_in, region_of
 from hpcdvc.steps.row_measure import RowMeasure
-from hpcdvc.steps.speckle import NothingToMeasure, Scan, ScanFiles, check_frames, masked_windows, scan_files
+from hpcdvc.steps.speckle import Scan, ScanFiles, check_frames, masked_windows, scan_files
 
 log = logging.getLogger("hpcdvc")
 
@@ -62,11 +65,18 @@ class UmpaTask:
     files : of the scan
     settings : of the windows
     grid : nodes; None: every pixel
+    region : in which pixels are measured; None: in all of it
     """
 
     files: ScanFiles
     settings: DenseSettings
     grid: Grid | None
+    region: Region | None
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels or nodes are measured."""
+        return self.grid.size if self.grid else math.prod(self.region.shape if self.region else self.files.shape)
 
     @property
     def dark_field(self) -> bool:
@@ -120,8 +130,9 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
         raise UserError(
             f"-ns {step} makes a table of nodes, and {files.sam.spec} has {files.shape[0]} projections: -ns 1"
         )
-    grid = make_grid((1, *files.shape[1:]), (step,) * 3) if step > 1 else None
-    task = UmpaTask(files, settings_of(options), grid)
+    region = region_of(options, files.shape, files.sam.spec)
+    grid = nodes_in(region, make_grid((1, *files.shape[1:]), (step,) * 3)) if step > 1 else None
+    task = UmpaTask(files, settings_of(options), grid, region)
     parameters = parameters_of(options, inputs.identities())
     metadata = metadata_of("umpa", parameters, named_files(options))
     stem = stem_of(options.out_dir, options.prefix or f"{files.ref.stem}-{files.sam.stem}", "umpa", files.ref.path)
@@ -209,18 +220,22 @@ def measure(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     return {**file.metadata, "frames_left_out": left_out, "projections_with_frames_left_out": lacking}
 
 
-def bands_of(scan: Scan, task: UmpaTask, options: Options, rank: int, projection: int) -> tuple[Bands, int]:
+def bands_of(scan: Scan, task: UmpaTask, options: Options, rank: int, projection: int) -> tuple[Bands | BandsIn, int]:
     """One projection, to be measured some rows at a time, and how many of its frames are left out."""
-    pair = scan.pair(projection)
-    settings = task.settings
+    settings, region = task.settings, task.region
     _, height, width = task.files.shape
+    if region and not region.low[0] <= projection < region.high[0]:
+        return NothingToMeasure(settings, height, width, Status.NO_SPECIMEN).bands, 0
+    pair = scan.pair(projection)
     if len(pair.sam.numbers) < 1 + task.dark_field:
-        nothing = NothingToMeasure(settings, height, width, pair.status)
-        return Bands(lambda *rows: (None, None), nothing), len(pair.left_out)
+        return NothingToMeasure(settings, height, width, pair.status).bands, len(pair.left_out)
     mark = masked_windows(pair.sam, settings.half_window) if pair.sam.mask else None
     how = {"device": options.device, "rank": rank, "peak_method": options.peak_method}
     row_measure = RowMeasure(settings, height, pair.means, **how)
-    return Bands(pair.bands, row_measure, mark, options.chunk), len(pair.left_out)
+    bands = Bands(pair.bands, row_measure, mark, options.chunk)
+    if region and not task.grid:
+        bands = BandsIn(bands, region.low[1:], region.high[1:], width)
+    return bands, len(pair.left_out)
 
 
 def rows_of(bands_of_projection: Any, job: Job, first: int, last: int) -> Iterator[tuple[tuple, np.ndarray]]:
@@ -243,7 +258,8 @@ def add_phase(file: DenseFile, options: Options, team, places: list[tuple[str, d
 
     def mine() -> None:
         (writer,) = file.writers(places[0], later=True)
-        found = np.memmap(path, "<f4", "r", offsets["displacement"], (projections, height, width, 3))
+        voxels = "displacement" + TWIN * (file.size is not None)
+        found = np.memmap(path, "<f4", "r", offsets[voxels], (projections, height, width, 3))
         for projection in range(team.rank, projections, team.size):
             dx, dy, _ = np.moveaxis(found[projection], -1, 0)
             phase = integrate(dy, dx, options.pixel, options.distance, options.energy)
@@ -260,7 +276,7 @@ def estimate(job: Job, ranks: int) -> str:
     task: UmpaTask = job.task
     files, (file,) = task.files, job.files
     projections, height, width = files.shape
-    pixels = task.grid.size if task.grid else projections * height * width
+    pixels = task.pixels
     integrated = task.grid is None and bool(file.later)
     seconds = (task.seconds_per_row / width + SECONDS_OF_PHASE * integrated) * pixels
     halo = task.settings.half_window + max(map(abs, task.settings.reach[:2])) + 2

@@ -12,6 +12,7 @@ LAYERS = [
     for line in """
     __main__
     cli commands fourier
+    calls
     workflows
     pages cluster
     steps
@@ -19,6 +20,7 @@ LAYERS = [
     tomography
     stacks fem multimodal
     search
+    segmentation
     labels
     deformation
     registration
