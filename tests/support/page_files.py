@@ -4,6 +4,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import tifffile
 from align_cases import save_nxtomo
 from align_cases import save_scan as save_mumott
 from modal_pairs import THREE, modal_pair, rigid
@@ -11,6 +12,18 @@ from moved_images import grains, save_image, waves
 from scan_files import write_exchange
 from speckle_cases import speckle_pair
 from umpa_cases import MEAN, reference, sample, save_tomography, speckle, truth
+from volume_files import save_nifti
+
+
+def inputs() -> None:
+    """The pair of other pages as raw files, and as steps of files of four dimensions."""
+    pair = [tifffile.imread(f"{name}.tif") for name in ("load0", "load1")]
+    size = "x".join(map(str, pair[0].shape))
+    for image, names in zip(pair, (("first", "im1"), ("second", "im2")), strict=True):
+        for name in (f"{names[0]}.raw", f"{names[1]}_{size}_u16.raw"):
+            image.astype("<u2").tofile(name)
+    save_nifti(Path("series.nii"), np.stack(pair))
+    save_datasets("series.h5", scan=np.stack(pair))
 
 
 def shift() -> None:
@@ -102,6 +115,7 @@ def save_datasets(path: str, **arrays: np.ndarray) -> None:
 
 #: Page -> what writes its files.
 OWN_FILES = {
+    "docs/inputs.md": inputs,
     "docs/guide/shift.md": shift,
     "docs/guide/localShifts.md": local_shifts,
     "docs/guide/umpa.md": umpa,
