@@ -12,7 +12,7 @@ from hpcdvc.labels.scan import centres_of, scan_labels
 from hpcdvc.output import files
 from hpcdvc.output.image import ImageFile
 from hpcdvc.output.outlines import PICTURE, Cut, draw_labels, draw_outline
-from hpcdvc.ranks.progress import duration
+from hpcdvc.runs.cost import core_time
 from hpcdvc.segmentation.planes import AT_A_TIME, block_depth
 from hpcdvc.segmentation.threshold import bright, grey_histogram, otsu_threshold
 
@@ -216,7 +216,7 @@ class Needs:
         return (
             f"per node: {memory_text((self.image,))}, {self.shared * self.voxels / 1e6:.1f} MB shared\n"
             f"per rank: about {(PROCESS + self.own) / 1e6:.0f} MB\n"
-            f"core time: about {duration(seconds)}; {duration(seconds / shared)} on {ranks} ranks\n"
+            f"{core_time(seconds, seconds / shared, ranks)}\n"
             f"disk: {file.file_bytes / 1e6:.1f} MB for {file.path} and what stands beside it"
         )
 

@@ -15,10 +15,10 @@ from hpcdvc.options.noise import Options
 from hpcdvc.output.noise_picture import noise_picture
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.points import KeyedFile
-from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.windows import WindowRegistration
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
@@ -272,6 +272,5 @@ def estimate(job: Job, ranks: int) -> str:
     return (
         f"{len(task.windows.sizes)} windows of half {' '.join(map(str, task.halves))} voxels\n"
         f"per node: {memory_text((*task.images, task.mask))}\n"
-        f"per rank: about 100 MB\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks"
+        f"per rank: about 100 MB\n" + core_time(seconds, seconds / ranks, ranks)
     )
