@@ -14,7 +14,7 @@ from mmr_cases import save_case as save_modalities
 from pages import DOCS
 from reg_ends import check_end, files, own_folder, play_command
 from test_commands import COMMANDS
-from umpa_cases import save_scan
+from umpa_cases import save_scan, save_tomography
 
 import hpcdvc
 from hpcdvc.cli import main
@@ -227,6 +227,19 @@ def test_graphical_page_knows_the_box_by_this_name():
     assert kept["box"] == [list(BOX[k : k + 2]) for k in (0, 2, 4)]
 
 
+def test_projections_outside_have_no_specimen():
+    """Of a tomographic scan Z is the projection."""
+    save_tomography("scan.h5", projections=3)
+    line = "umpa scan.h5:/ref scan.h5:/sam -sr 2"
+    box = (1, 2, *FLAT_BOX[2:])
+    whole, part = (hpcdvc.read(run(line, *words)["-umpa.hdf"]) for words in ((), (box, "B")))
+    outside = np.ones(whole.measured.shape, bool)
+    outside[1, 10:31, 12:40] = False
+    assert (part.return_status[outside] == -5).all() and part.measured.any()
+    assert np.array_equal(part.displacement[~outside], whole.displacement[~outside], equal_nan=True)
+
+
+@pytest.mark.slow
 def test_modalities():
     save_modalities()
     found = read_field(run("mmr im1.tif im2.tif", (4, 36, 4, 40, 0, 42))["-mmr.hdf"])
@@ -278,17 +291,30 @@ def test_another_box_is_another_result(capfd):
     check_end(capfd, [*line, *roi((6, 29, *BOX[2:])), "--resume"], ("im1-im2-ldic.hdf", "roi"), 2, "ldic")
 
 
+@pytest.mark.parametrize("line", [line for line in LINES if not line.startswith("mmr-graphical")])
+def test_dry_run(line):
+    command, *words = line.split()
+    before = files()
+    box = FLAT_BOX if line in FLAT_ROWS or command == "shift" else BOX
+    place = 0 if words[0].startswith("-") else 1  # between images
+    assert main(command, [*words[:place], *roi(box), *words[place:], "--dry-run", "-q"]) == 0
+    assert files() == before
+
+
 def test_dry_run_counts_the_nodes_of_the_box(capfd):
     assert main("ldic", [*PAIR, "-ns", "6", "-hws", "5", "--dry-run", *roi(BOX)]) == 0
     count = inside(make_grid(SHAPE, (6, 6, 6)).positions(), BOX).sum()
     assert f"{count} nodes" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("line", [next(iter(ROWS)), next(iter(WRITTEN)), "ddic im1.tif lab.tif im2.tif"])
+SLOWLY = [pytest.param(line, marks=pytest.mark.slow) for line in (next(iter(WRITTEN)), "ddic im1.tif lab.tif im2.tif")]
+
+
+@pytest.mark.parametrize("line", [next(iter(ROWS)), *SLOWLY])
 def test_any_number_of_ranks(run_command, line):
     command, *words = line.split()
-    for ranks in (1, 2):
+    for ranks in (1, 3):
         done = run_command(command, *roi(BOX), *words, "-pre", f"R{ranks}", "-q", ranks=ranks)
         assert done.returncode == 0, done.stderr
     one = {path: Path(path).read_bytes() for path in files() if path.startswith("R1") and not path.endswith(".json")}
-    assert one and all(Path(path.replace("R1", "R2", 1)).read_bytes() == data for path, data in one.items())
+    assert one and all(Path(path.replace("R1", "R3", 1)).read_bytes() == data for path, data in one.items())
