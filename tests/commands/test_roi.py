@@ -262,6 +262,23 @@ def test_start_of_the_same_box():
     assert np.array_equal(a.positions, b.positions) and np.array_equal(a.phi, b.phi, equal_nan=True)
 
 
+def test_start_that_lacks_nodes(capfd):
+    words = [*PAIR, "-ns", 5, "-hws", 5, "-pf", "field.tsv", *roi(BOX)]
+    check_end(capfd, words, ("field.tsv", "--roi", "every 5 5 5"), 2, "ldic")
+
+
+def test_rows_that_are_kept():
+    """-skp completes what lies in the box of a result of the whole image."""
+    line = "ldic im1.tif im2.tif -ns 6 -hws 5 -so 1"
+    whole = read_field(run(line)["-ldic.hdf"])
+    part = read_field(run(f"{line} -pf A-ldic.hdf -skp=-8", BOX, "B")["-ldic.hdf"])
+    kept = whole.return_status[inside(whole.positions, BOX)] != -8
+    assert 0 < kept.sum() and np.array_equal(
+        part.phi[kept], whole.phi[inside(whole.positions, BOX)][kept], equal_nan=True
+    )
+    assert np.array_equal(part.positions, whole.positions[inside(whole.positions, BOX)])
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_refused(line, capfd):
     """Reversed, empty, and outside of the image: one sentence with the numbers, before anything is written."""
