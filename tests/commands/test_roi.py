@@ -301,6 +301,13 @@ def test_box_without_points(capfd):
     check_end(capfd, ["flat1.tif", "flat2.tif", "-ns", 5, "-hws", 3, *roi(BOX)], ("2-D image Z is 0 1",), 2, "ldic")
 
 
+def test_box_of_which_nothing_counts(capfd):
+    check_end(capfd, [*PAIR, *roi((0, 4, 0, 9, 0, 9))], ("0 4 0 9 0 9", "margin of 5 voxels in Z", "-m"), 2, "reg")
+    check_end(capfd, [*PAIR, *roi((9, 30, 42, 44, 0, 9))], ("margin of 4 voxels in Y", "-mar"), 2, "mmr")
+    check_end(capfd, ["-mf1", "mask.tif", "-lc", 6, "-q", *roi((0, 1, 0, 1, 0, 1))], ("mask.tif in --roi",), 2, "mesh")
+    check_end(capfd, ["im1.tif", "-q", *roi((0, 1, 0, 1, 0, 1))], ("no texture in the planes",), 2, "guidingPoints")
+
+
 def test_another_box_is_another_result(capfd):
     line = [*PAIR, "-ns", "6", "-hws", "5", "-q"]
     assert main("ldic", [*line, *roi(BOX)]) == 0
