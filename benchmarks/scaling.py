@@ -227,7 +227,7 @@ def report(costs: Costs, runs: list[dict], size: int) -> str:
         "3. Check: the loop over the tasks on 1 and 2 ranks of this machine",
         *check_lines(costs, runs, size),
         "",
-        f"4. Makespan / ideal; hard job: the last {LOST:.0%} of the points find no match. Goal 1.15",
+        f"4. Makespan / ideal; hard job: the last {LOST:.0%} of the points find no match",
         "10 000 ranks leave a last node of 16 ranks, 9984 fill all nodes. A point cannot be divided: the longest takes "
         f"{costs.lost.max() * 1e3:.0f} ms,",
         f"the ideal of the hard job of 10^6 points on 9984 ranks is {hard_ideal(costs):.0f} ms.",

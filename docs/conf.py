@@ -7,6 +7,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 import generate  # noqa: E402
+import notebook  # noqa: E402
 import pictures  # noqa: E402
 
 import hpcdvc  # noqa: E402
@@ -17,7 +18,13 @@ project = "hpcdvc"
 author = copyright = "the hpcdvc developers"
 version = release = hpcdvc.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",
+]
 myst_enable_extensions = ["dollarmath", "amsmath", "substitution"]
 myst_substitutions = {"curvature_threshold": f"{CURVATURE_THRESHOLD:g}"}
 myst_substitutions |= {name: str(value).strip("()") for name, value in vars(control).items() if name.isupper()}
@@ -40,5 +47,6 @@ napoleon_use_rtype = False
 def setup(app):
     """Make what the pages include."""
     app.connect("builder-inited", lambda app: generate.write_all(DOCS / "generated"))
+    app.connect("builder-inited", lambda app: notebook.write_pages(DOCS / "generated"))
     app.connect("builder-inited", lambda app: pictures.draw_all(DOCS / "pictures"))
     app.connect("autodoc-process-docstring", generate.describe_parameters, priority=400)

@@ -146,11 +146,15 @@ def options(command: str) -> str:
                 code(row["metavar"]) if row["flags"] else "",
                 row["unit"],
                 code(row["default"]),
+                code(row["name"]),
                 row["help"],
             )
             for row in rows
         ]
-        parts.append(f"**{group.capitalize()}**\n\n" + table(("option", "value", "unit", "default", "meaning"), cells))
+        parts.append(
+            f"**{group.capitalize()}**\n\n"
+            + table(("option", "value", "unit", "default", "in Python", "meaning"), cells)
+        )
     return "\n".join(parts)
 
 
@@ -305,6 +309,19 @@ def modules() -> str:
     return table(("module", "what it does"), rows)
 
 
+def functions() -> str:
+    """Commands as functions, with what must be given."""
+    from hpcdvc import commands as made
+
+    rows = []
+    for name in made.__all__:
+        needed = [str(one) for one in signature(getattr(made, name)).parameters.values() if one.default is one.empty]
+        shown = ", ".join(word.partition(":")[0] for word in needed)
+        command = name.replace("_", "-")
+        rows.append((code(f"{name}({shown}{', ' * bool(shown)}...)"), f"[hpcdvc-{command}](guide/{command}.md)"))
+    return table(("`hpcdvc.commands`", "command and options"), rows)
+
+
 def names() -> str:
     """Functions of other programs and ours, by the shortest name they can be imported by, with their parameters."""
     rows = []
@@ -324,7 +341,19 @@ def results(pattern: str) -> str:
     text = paths[-1].read_text()
     if paths[-1].suffix != ".md":
         return f"```text\n{text}```\n"
-    return re.sub(r"^#", "##", text.partition("\n")[2], flags=re.M)
+    return re.sub(r"^#", "##", figures_alone(text.partition("\n")[2]), flags=re.M)
+
+
+def figures_alone(text: str) -> str:
+    """A page of results with what was measured, without what its makers had wished for."""
+    return re.sub(r"^## Goals\n.*?(?=^## |\Z)", lambda found: measured_alone(found[0]), text, flags=re.M | re.S)
+
+
+def measured_alone(section: str) -> str:
+    """The first two columns of the table of a section."""
+    lines = section.replace("## Goals", "## In short").splitlines()
+    kept = ["|".join(line.split("|")[:3]) + "|" if line.startswith("|") else line for line in lines]
+    return "\n".join(kept) + "\n\n"
 
 
 def strain_components() -> str:
@@ -361,6 +390,7 @@ def fragments() -> dict[str, str]:
         "text-columns.md": text_columns(),
         "rooms.md": rooms(),
         "modules.md": modules(),
+        "functions.md": functions(),
         "names.md": names(),
         "strain-components.md": strain_components(),
         "job-file.md": job_file(),

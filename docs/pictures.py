@@ -22,6 +22,7 @@ from draw_architecture import draw_rooms  # noqa: E402
 from draw_ddic import draw_ddic  # noqa: E402
 from draw_fields import draw_filtered, draw_merged, draw_passed  # noqa: E402
 from draw_fourier import draw_fourier  # noqa: E402
+from draw_gauges import draw_gauges  # noqa: E402
 from draw_gdic import draw_gdic  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
 from draw_images import draw_alpha, draw_registration, draw_residuals  # noqa: E402
@@ -29,6 +30,7 @@ from draw_labels import draw_claims, draw_label_field, draw_moved  # noqa: E402
 from draw_mesh import draw_meshes  # noqa: E402
 from draw_mmr import draw_checkerboard, draw_modal_histogram, draw_modal_phases  # noqa: E402
 from draw_multimodal import draw_multimodal  # noqa: E402
+from draw_next import draw_next  # noqa: E402
 from draw_refine import draw_refined  # noqa: E402
 from draw_region import draw_region  # noqa: E402
 from draw_regularisation import draw_regularisation  # noqa: E402
@@ -54,6 +56,7 @@ plt.rcParams.update(
 )
 
 PICTURES: dict[str, Callable[[Path], None]] = {
+    "next.png": draw_next,
     "measurement.png": draw_measurement,
     "tensile.png": draw_tensile,
     "tensile-iterations.png": draw_tensile_iterations,
@@ -72,6 +75,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "strain-gap.png": draw_strain_gap,
     "particles.png": draw_particles,
     "gauge.png": draw_gauge,
+    "gauges.png": draw_gauges,
     "meshes.png": draw_meshes,
     "moved.png": draw_moved,
     "label-field.png": draw_label_field,

@@ -75,9 +75,13 @@ _HOMES = {
     "write_tsv": "output.tsv",
 }
 __all__ = sorted(_HOMES)  # noqa: PLE0605
+#: modules for Python users
+_MODULES = ("commands", "fourier")
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
@@ -85,4 +89,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

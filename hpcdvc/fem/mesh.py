@@ -84,7 +84,7 @@ def cubes_of(lengths: np.ndarray, lc: float) -> np.ndarray:
         raise UserError(f"a body needs positive lengths, not {' x '.join(f'{length:g}' for length in lengths)} voxels")
     count = np.maximum(np.round(lengths / (CUBE * lc)), 1)
     if not 2 * count.prod() < MOST_NODES:
-        raise UserError(f"edges of {lc:g} voxels make {2 * count.prod():.3g} nodes: give a larger -lc")
+        raise UserError(f"edges of {lc:g} voxels make {2 * count.prod():.3g} nodes: give a larger lc")
     return count.astype(int)
 
 

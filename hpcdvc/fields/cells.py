@@ -106,6 +106,32 @@ def cells_at_nodes(points: np.ndarray, cells: np.ndarray, grid: Grid) -> np.ndar
     return np.where(found < len(cells), found, -1)
 
 
+def cells_holding(points: np.ndarray, cells: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The cells that places lie in, and the parts that their corners have there.
+
+    Parameters
+    ----------
+    points, cells : as for `cell_gradients`
+    places : (k, 3) ZYX, voxels
+
+    Returns
+    -------
+    numbers : (k,) the first cell that holds a place, -1 where none does
+    shares : (k, 4) or (k, 3) barycentric coordinates, NaN where there is no cell
+    """
+    weights, first = shape_gradients(points, cells), points[cells[:, 0]]
+    low, high = points[cells].min(axis=1) - FACE, points[cells].max(axis=1) + FACE
+    numbers, found = np.full(len(places), -1, np.int64), np.full((len(places), cells.shape[1]), np.nan)
+    for k, place in enumerate(places):
+        near = np.flatnonzero(((place >= low) & (place <= high)).all(axis=1))
+        shares = (weights[near] * (place - first[near])[:, None]).sum(axis=2)
+        shares[:, 0] += 1
+        inside = np.flatnonzero((shares >= -FACE).all(axis=1))
+        if inside.size:
+            numbers[k], found[k] = near[inside[0]], shares[inside[0]]
+    return numbers, found
+
+
 def grid_between(points: np.ndarray, spacing: tuple[int, int, int]) -> Grid | None:
     """Nodes at multiples of a spacing within the box of some points, at z = 0 where all of them are; None: no node."""
     flat = not points[:, 0].any()

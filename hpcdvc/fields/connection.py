@@ -29,7 +29,13 @@ def connected_by(mask: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.n
 
 def in_specimen(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Whether the nearest voxels of points (..., 3), ZYX, are those of the specimen."""
+    values, inside = nearest_voxels(mask, points)
+    return inside & (values != 0)
+
+
+def nearest_voxels(volume: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values of the voxels that are nearest to points (..., 3), ZYX, and whether these lie in the volume."""
     voxels = np.floor(points + 0.5).astype(np.int64)
-    inside = ((voxels >= 0) & (voxels < np.array(mask.shape))).all(axis=-1)
+    inside = ((voxels >= 0) & (voxels < np.array(volume.shape))).all(axis=-1)
     voxels = np.where(inside[..., None], voxels, 0)
-    return inside & (mask[voxels[..., 0], voxels[..., 1], voxels[..., 2]] != 0)
+    return volume[voxels[..., 0], voxels[..., 1], voxels[..., 2]], inside

@@ -71,7 +71,9 @@ def ball_support(grid: Grid, radius: float, order: int = 1, with_itself: bool = 
     longest = radius * spacing[wide].max(initial=0) * (1 + 1e-9)
     reach = np.where(wide, np.minimum(longest // spacing, np.array(grid.shape) - 1), 0).astype(int)
     if (reach[wide] < 1).any():
-        raise UserError(f"-r {radius:g} reaches no neighbour: it is in units of the largest node spacing, 1 or more")
+        raise UserError(
+            f"radius {radius:g} reaches no neighbour: it is in units of the largest node spacing, 1 or more"
+        )
     offsets = np.array(list(product(*(range(-n, n + 1) for n in reach))))
     distance = np.linalg.norm(offsets * spacing, axis=1)
     kept = (distance <= longest) & (with_itself | offsets.any(axis=1))
@@ -125,10 +127,7 @@ def gradients(
     covariance : (m, 3, 3, 3) array, [i, k, l] of F_ik and F_il; those of different i are taken as independent. None
         where the variances or the overlap are not known
     """
-    nodes, present = _nodes_of(field, support, numbers, connected)
-    axes = np.flatnonzero(support.extent)
-    places = (support.offsets - support.centre) * np.array(field.grid.spacing)
-    weights = _weights(present, places, axes, support)
+    nodes, present, weights = gradient_weights(field, support, numbers, connected)
     values = np.where(present[..., None], field.values[nodes], 0)
     f = np.tile(np.eye(3), (len(numbers), 1, 1))
     for a in range(present.shape[1]):  # one node after the other: the same sum whichever places are asked for
@@ -136,8 +135,34 @@ def gradients(
     f[np.isnan(weights[:, 0, 0])] = np.nan
     if field.variance is None or overlap is None:
         return f, None
+    places = _places(field.grid, support)
     correlation = overlap.correlation(places[:, None] - places[None])
     return f, _covariance(weights, np.where(present[..., None], field.variance[nodes], 0), correlation)
+
+
+def gradient_weights(
+    field: Displacements, support: Support, numbers: np.ndarray, connected: Connected | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sums that F is: F_ik = delta_ik + sum_a u_i(a) weights_k(a) over the nodes of a support that are there.
+
+    Parameters
+    ----------
+    field, support, numbers, connected : as for `gradients`
+
+    Returns
+    -------
+    nodes : (m, k) numbers of the nodes
+    present : (m, k) bool, whether they are there and count
+    weights : (m, k, 3) array, 1 / voxel, 0 where a node is not present; NaN where too few are
+    """
+    nodes, present = _nodes_of(field, support, numbers, connected)
+    axes = np.flatnonzero(support.extent)
+    return nodes, present, _weights(present, _places(field.grid, support), axes, support)
+
+
+def _places(grid: Grid, support: Support) -> np.ndarray:
+    """(k, 3) where the nodes of a support stand, from where the gradient does, voxels."""
+    return (support.offsets - support.centre) * np.array(grid.spacing)
 
 
 def corners(grid: Grid, support: Support, numbers: np.ndarray) -> np.ndarray:

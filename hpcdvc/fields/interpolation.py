@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 
 from hpcdvc.fields.field import Field
+from hpcdvc.fields.grid import Grid
 
 #: Places this far outside the grid, in units of its spacing, are rounding.
 EDGE = 1e-9
@@ -52,3 +53,32 @@ def interpolate_on_grid(field: Field, usable: np.ndarray, points: np.ndarray) ->
     outside = ((part < -EDGE) | (part > 1 + EDGE)).any(axis=1)
     phi[outside], variance[outside] = np.nan, np.nan
     return phi, variance
+
+
+def corners_about(grid: Grid, usable: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Multilinear interpolation between the nodes of a grid, as a sum over the corners of the cell of each point.
+
+    Parameters
+    ----------
+    grid : n nodes
+    usable : (n,) bool, nodes that count
+    points : (m, 3) ZYX, voxels
+
+    Returns
+    -------
+    numbers : (m, k) of the corners
+    weights : (m, k); NaN where a corner that has a part does not count, or the point is outside the grid, or off a
+        single layer
+    """
+    shape, spacing = np.array(grid.shape), np.array(grid.spacing)
+    place = (points - np.array(grid.origin)) / np.where(shape > 1, spacing, 1.0)
+    place = np.where(np.abs(place - np.rint(place)) < EDGE, np.rint(place), place)
+    outside = ((place < 0) | (place > shape - 1)).any(axis=1)
+    low = np.clip(np.floor(place), 0, np.maximum(shape - 2, 0)).astype(np.int64)
+    part = place - low
+    corners = list(product(*[(0, 1) if n > 1 else (0,) for n in grid.shape]))
+    numbers = np.stack([np.ravel_multi_index(tuple((low + corner).T), grid.shape) for corner in corners], axis=1)
+    weights = np.stack([np.where(corner, part, 1 - part).prod(axis=1) for corner in corners], axis=1)
+    outside |= ((weights != 0) & ~usable[numbers]).any(axis=1)
+    weights[outside] = np.nan
+    return numbers, weights

@@ -3,6 +3,7 @@
 What to try next is said by the commands, for it names their options.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
@@ -161,6 +162,11 @@ def reason_of(status: int, family: Family = Family.REGISTRATION) -> str:
         return "unknown status"
     meaning = STATUSES[Status(status)]
     return meaning.reason_in.get(family, meaning.reason)
+
+
+def in_short(status: int, family: Family = Family.REGISTRATION) -> str:
+    """The beginning of the reason, for a legend or a line of many."""
+    return re.split("[:,;]", reason_of(status, family))[0]
 
 
 def explain_counts(

@@ -60,9 +60,9 @@ def check_names(names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in COMPONENTS:
-            raise UserError(f"-comp {quoted(name)} is no component of strain: {', '.join(COMPONENTS)} are")
+            raise UserError(f"names: {quoted(name)} is no component of strain: {', '.join(COMPONENTS)} are")
         if list(names).count(name) > 1:
-            raise UserError(f"-comp names {name} twice")
+            raise UserError(f"names: {name} stands there twice")
 
 
 def strain_components(f: ArrayLike, names: Sequence[str], two_d: bool = False) -> dict[str, np.ndarray]:

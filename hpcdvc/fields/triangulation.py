@@ -51,7 +51,7 @@ def triangulate(points: np.ndarray, alpha: float = 0.0) -> np.ndarray:
     kept = simplices[radii <= limit]
     if not len(kept):
         raise UserError(
-            f"-a {alpha:g} removes all {len(simplices)} of the triangulation: it is the square of a circumradius, "
+            f"alpha {alpha:g} removes all {len(simplices)} of the triangulation: it is the square of a circumradius, "
             f"and the smallest here is {radii.min():.4g}"
         )
     return kept

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.errors import UserError, quoted
-from hpcdvc.images.files import LoneFile, read_block
-from hpcdvc.images.volume import VolumeInfo, header_seconds, make_info, reading
+from hpcdvc.images.files import LoneFile
+from hpcdvc.images.numbers import Numbers, floating
+from hpcdvc.images.volume import VolumeInfo, header_seconds, make_info, part_of, reading, split_index
 
 #: First bytes of a file.
 MAGIC = b"SIMPLE  "
@@ -25,8 +26,6 @@ LONGEST_HEADER, MOST_AXES = 2**24, 999
 STORED = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 #: BITPIX -> the numbers of the other signedness, and the BZERO by which they are told.
 SHIFTED = {8: ("i1", -(2.0**7)), 16: ("u2", 2.0**15), 32: ("u4", 2.0**31), 64: ("u8", 2.0**63)}
-#: Pixels that are scaled at a time.
-SOME = 2**20
 
 _TEXT = re.compile(r"\s*'((?:[^']|'')*)'")
 
@@ -119,52 +118,18 @@ class Hdu:
         return (str(self.number), *((name, f"{name},{version}") if name else ()))
 
 
-@dataclass(frozen=True)
-class _Numbers:
-    """How stored numbers become pixels.
-
-    Attributes
-    ----------
-    stored, dtype : type of the numbers, and of the pixels
-    how : ``"plain"``, ``"shifted"`` by half of their range, or ``"scaled"``: pixel = scale * number + zero
-    blank : the number that stands for a pixel that is not there
-    """
-
-    stored: np.dtype
-    dtype: np.dtype
-    how: str
-    scale: float = 1.0
-    zero: float = 0.0
-    blank: int | None = None
-
-    @classmethod
-    def of(cls, hdu: Hdu) -> "_Numbers":
-        bits, scale, zero = hdu.pixel_bits, hdu.real("BSCALE", 1.0), hdu.real("BZERO", 0.0)
-        stored = np.dtype(STORED[bits])
-        blank = hdu.whole("BLANK") if bits > 0 and "BLANK" in hdu.cards else None
-        if (scale, blank) == (1, None):
-            if zero == 0:
-                return cls(stored, stored, "plain")
-            other, half = SHIFTED.get(bits, ("", math.nan))
-            if zero == half:
-                return cls(stored, np.dtype(other), "shifted")
-        return cls(stored, np.dtype("f4" if bits in (8, 16, -32) else "f8"), "scaled", scale, zero, blank)
-
-    def read(self, file, offset: int, pixels: np.ndarray) -> None:
-        """Fill pixels (n,) from a byte of the file on."""
-        if self.how != "scaled":
-            read_block(file, offset, self.stored, pixels)
-            if self.how == "shifted":
-                whole = pixels.view(f"u{pixels.itemsize}")
-                whole ^= whole.dtype.type(1 << 8 * pixels.itemsize - 1)
-            return
-        for first in range(0, len(pixels), SOME):
-            some = pixels[first : first + SOME]
-            numbers = np.empty(len(some), self.stored.newbyteorder("="))
-            read_block(file, offset + first * numbers.itemsize, self.stored, numbers)
-            some[:] = self.scale * numbers.astype("f8") + self.zero
-            if self.blank is not None:
-                some[numbers == self.blank] = np.nan
+def _numbers_of(hdu: Hdu) -> Numbers:
+    """How the numbers of an HDU become pixels."""
+    bits, scale, zero = hdu.pixel_bits, hdu.real("BSCALE", 1.0), hdu.real("BZERO", 0.0)
+    stored = np.dtype(STORED[bits])
+    blank = hdu.whole("BLANK") if bits > 0 and "BLANK" in hdu.cards else None
+    if (scale, blank) == (1, None):
+        if zero == 0:
+            return Numbers(stored, stored)
+        other, half = SHIFTED.get(bits, ("", math.nan))
+        if zero == half:
+            return Numbers(stored, np.dtype(other), "shifted")
+    return Numbers(stored, floating(stored), "scaled", scale, zero, blank)
 
 
 def describe(spec: str, path: str, name: str | None) -> VolumeInfo:
@@ -174,26 +139,34 @@ def describe(spec: str, path: str, name: str | None) -> VolumeInfo:
     ----------
     spec, path : as the user named it, and the file
     name : ``[1]``, ``[SCI]`` or ``[SCI,2]``: number, or name and version, of the HDU; None: the first one, or where
-        that is empty the only image
+        that is empty the only image; ``[1][0]``: numbers along the first axes of the HDU
     """
     with reading(spec, header_seconds(path)), LoneFile(path) as file:
+        name, index = _name_and_index(name)
         hdu = _chosen(file, spec, path, name)
         size = os.path.getsize(path)
         if hdu.stop > size:
             raise UserError(
                 f"{spec} is truncated: the pixels of HDU {hdu.number} end at byte {hdu.stop}, the file at {size}"
             )
-        numbers = _Numbers.of(hdu)
+        numbers = _numbers_of(hdu)
         offset = hdu.start if numbers.how == "plain" else None
-        return make_info(spec, path, hdu.axes, numbers.dtype, "fits", offset, dataset=str(hdu.number))
+        return make_info(spec, path, hdu.axes, numbers.dtype, "fits", offset, dataset=str(hdu.number), index=index)
+
+
+def _name_and_index(name: str | None) -> tuple[str | None, tuple[int, ...]]:
+    """``[1][0]`` -> ``[1]`` and 0; a single pair of brackets is that of the HDU."""
+    plain, index = split_index(name or "")
+    return (plain, index) if plain.endswith("]") else (name, ())
 
 
 def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     """Read slices start to stop into volume (nz, ny, nx)."""
     with LoneFile(info.path) as file:
         hdu = _chosen(file, info.spec, info.path, f"[{info.dataset}]")
-        numbers, pixels = _Numbers.of(hdu), volume[start:stop].reshape(-1)
-        offset = hdu.start + start * math.prod(info.shape[1:]) * numbers.stored.itemsize
+        numbers, pixels = _numbers_of(hdu), volume[start:stop].reshape(-1)
+        before = part_of(info.spec, hdu.axes, info.index)[0] * info.shape[0] + start
+        offset = hdu.start + before * math.prod(info.shape[1:]) * numbers.stored.itemsize
         numbers.read(file, offset, pixels)
 
 
@@ -209,6 +182,11 @@ def header_of(info: VolumeInfo) -> bytes:
         raise UserError(f"{info.spec} is no FITS file: only these have world coordinates")
     with reading(info.spec, header_seconds(info.path)), LoneFile(info.path) as file:
         return _chosen(file, info.spec, info.path, f"[{info.dataset}]").header
+
+
+def cards_of(info: VolumeInfo) -> dict[str, str]:
+    """Values by keyword, as text, of an image; raises as `header_of`."""
+    return _cards(header_of(info))
 
 
 def _chosen(file: LoneFile, spec: str, path: str, name: str | None) -> Hdu:

@@ -11,7 +11,7 @@ from hpcdvc.images.files import is_within
 from hpcdvc.images.hdf5_links import broken, follow
 from hpcdvc.images.hdf5_numbers import block_offset, number_type, read_numbers
 from hpcdvc.images.hdf5_storage import external_folder, files_of, load_filters
-from hpcdvc.images.volume import VolumeInfo, header_seconds, make_info, reading
+from hpcdvc.images.volume import VolumeInfo, header_seconds, make_info, reading, split_index
 
 
 def _attribute(node, name: str) -> str | None:
@@ -23,10 +23,10 @@ def _attribute(node, name: str) -> str | None:
 
 
 def _is_image(item) -> bool:
-    """Whether it is a dataset of numbers in two or three dimensions, or in four: a scan."""
+    """Whether it is a dataset of numbers in two or three dimensions, or in more."""
     import h5py
 
-    if not isinstance(item, h5py.Dataset) or item.ndim not in (2, 3, 4):
+    if not isinstance(item, h5py.Dataset) or item.ndim < 2:
         return False
     try:
         return number_type(item).kind in "biufc"
@@ -81,16 +81,16 @@ def _find(group, spec: str):
         node = follow(node, _attribute(node, "default"), spec)
     if isinstance(node, h5py.Group) and _signal(node, spec) is not None:
         return _signal(node, spec)
-    signals, arrays = [], {2: [], 3: [], 4: []}
+    signals, arrays = [], {2: [], 3: [], 4: [], 5: []}
     for item in _all_items(group, spec):
         if _is_image(item):
-            arrays[item.ndim].append(item)
+            arrays[min(item.ndim, 5)].append(item)
         elif isinstance(item, h5py.Group) and _attribute(item, "NX_class") == "NXdata":
             signal = _signal(item, spec)
             signals += [signal] if signal not in [None, *signals] else []
     if not signals and not arrays[3] and _is_mesh(group, spec):
         raise UserError(f"{spec} holds a mesh or points, and no image")
-    for candidates in (signals, arrays[3], arrays[2], arrays[4]):
+    for candidates in (signals, arrays[3], arrays[2], arrays[4], arrays[5]):
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
@@ -114,6 +114,14 @@ def _dataset(file, spec: str, name: str | None):
     return _find(node, spec) if isinstance(node, h5py.Group) else node
 
 
+def _indexed(file, spec: str, name: str | None) -> tuple:
+    """The same, and the index behind its name; a dataset whose own name ends in brackets goes before."""
+    plain, index = split_index(name or "")
+    if not index or plain and name in file:
+        return _dataset(file, spec, name), ()
+    return _dataset(file, spec, plain), index
+
+
 def describe(spec: str, path: str, name: str | None) -> VolumeInfo:
     """Header of a dataset; see `hpcdvc.images.describe`."""
     import h5py
@@ -122,23 +130,24 @@ def describe(spec: str, path: str, name: str | None) -> VolumeInfo:
         file = h5py.File(path, "r")
     with file:
         with reading(spec, header_seconds(path)):
-            data = _dataset(file, spec, name)
-            info = _header(data, spec, path)
+            data, index = _indexed(file, spec, name)
+            info = _header(data, spec, path, index)
         # a file that is linked to holds the voxels, not the one that is named
         own, *others = files_of(data, spec)
         files = (path if os.path.samefile(path, own) else own, *others)
         return replace(info, files=files, notes=_notes(path, files, external_folder(data) is not None))
 
 
-def _header(data, spec: str, path: str) -> VolumeInfo:
+def _header(data, spec: str, path: str, index: tuple[int, ...]) -> VolumeInfo:
     """Shape and type of a dataset, and where it may be mapped."""
     import h5py
 
     if not isinstance(data, h5py.Dataset) or data.shape is None:
         raise UserError(f"{spec} is no dataset of numbers")
-    depth = data.chunks[-3] if data.chunks and data.ndim >= 3 else 1
+    depth = data.chunks[-3] if data.chunks and data.ndim - len(index) >= 3 else 1
     try:
-        return make_info(spec, path, data.shape, number_type(data), "hdf5", block_offset(data), data.name, depth=depth)
+        stored, offset = number_type(data), block_offset(data)
+        return make_info(spec, path, data.shape, stored, "hdf5", offset, data.name, depth=depth, index=index)
     except TypeError as error:
         raise UserError(f"{spec} holds voxels of a type that cannot be read ({error}): convert it") from error
 
@@ -172,7 +181,12 @@ def fill_box(info: VolumeInfo, box: np.ndarray, start: tuple[int, int, int]) -> 
     with h5py.File(info.files[0], "r") as file:
         data = _open(file, info.dataset)
         load_filters(data, info.spec)
-        read_numbers(data, (*(0,) * (data.ndim - 3), *start), box)
+        read_numbers(data, (*_lead(info, data, 3), *start), box)
+
+
+def _lead(info: VolumeInfo, data, axes: int) -> tuple[int, ...]:
+    """Numbers along the axes before the last ones: the index, and 0 along those of length 1 behind it."""
+    return (*info.index, *(0,) * (data.ndim - axes - len(info.index)))
 
 
 def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
@@ -185,15 +199,15 @@ def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     with h5py.File(info.files[0], "r") as file:
         data = _open(file, info.dataset)
         load_filters(data, info.spec)
-        if data.ndim == 2:
+        if data.ndim - len(info.index) == 2:
             if start == 0 < stop:
-                read_numbers(data, (), volume[0])
+                read_numbers(data, info.index, volume[0])
             return
         if info.frames is not None:
             for k in range(start, stop):
-                read_numbers(data, (*(0,) * (data.ndim - 4), *divmod(k, info.frames)), volume[k])
+                read_numbers(data, (*_lead(info, data, 4), *divmod(k, info.frames)), volume[k])
             return
-        lead = (0,) * (data.ndim - 3)
+        lead = _lead(info, data, 3)
         depth = data.chunks[-3] if data.chunks else stop - start
         first = -(-start // depth) * depth if data.chunks else start
         for k in range(first, stop, max(depth, 1)):

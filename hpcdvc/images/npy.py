@@ -14,13 +14,13 @@ def _open(path: str) -> np.memmap:
         raise UserError(f"{path} is no array of numbers, or it is truncated ({shortened(str(error))})") from error
 
 
-def describe(spec: str, path: str) -> VolumeInfo:
+def describe(spec: str, path: str, index: tuple[int, ...] = ()) -> VolumeInfo:
     """Header of an .npy file; see `hpcdvc.images.describe`."""
     array = _open(path)
     offset = array.offset if array.flags.c_contiguous else None
-    return make_info(spec, path, array.shape, array.dtype, "npy", offset)
+    return make_info(spec, path, array.shape, array.dtype, "npy", offset, index=index)
 
 
 def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     """Read slices start to stop into volume (nz, ny, nx)."""
-    volume[start:stop] = _open(info.path).reshape(info.shape)[start:stop]
+    volume[start:stop] = _open(info.path)[info.index].reshape(info.shape)[start:stop]

@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import re
 import stat
 import sys
 import weakref
@@ -9,15 +10,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import hpcdvc.images.block as block
 import hpcdvc.images.fits as fits
 import hpcdvc.images.hdf5 as hdf5
+import hpcdvc.images.metaimage as metaimage
+import hpcdvc.images.nifti as nifti
 import hpcdvc.images.npy as npy
+import hpcdvc.images.picture as picture
+import hpcdvc.images.raw as raw
 import hpcdvc.images.slices as slices
 import hpcdvc.images.tiff as tiff
+import hpcdvc.images.zarr as zarr
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images.files import check_size
 from hpcdvc.images.hdf5_storage import is_planned
-from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, VolumeInfo, header_seconds, no_volume, reading
+from hpcdvc.images.raw import RawLayout
+from hpcdvc.images.volume import (
+    HEADER_SECONDS,
+    SLOWEST,
+    VolumeInfo,
+    header_seconds,
+    no_volume,
+    reading,
+    split_index,
+)
 from hpcdvc.kernels import guard
 
 if TYPE_CHECKING:
@@ -26,62 +42,90 @@ if TYPE_CHECKING:
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: MAP_NORESERVE of Linux, which Python knows from 3.12 on: memory is not asked for before it is written.
 _NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
-_FORMATS = {"tiff": tiff, "slices": slices, "hdf5": hdf5, "npy": npy, "fits": fits}
+_FORMATS = {
+    "tiff": tiff, "slices": slices, "hdf5": hdf5, "npy": npy, "fits": fits, "picture": picture, "zarr": zarr,
+    "raw": block, "nifti": block, "metaimage": block,
+}  # fmt: skip
+#: What is read, for those who gave something else.
+READ = "TIFF, HDF5, FITS, NIfTI, MetaImage, Zarr, PNG, JPEG, BMP, .npy, .raw or a folder of slices"
 
 
 def split(spec: str) -> tuple[str, str | None]:
-    """File and dataset of ``file.h5:/path``, file and ``[1]`` of ``file.fits[1]``."""
+    """File and dataset of ``file.h5:/path``, file and ``[1]`` of ``file.fits[1]``, and of ``file.nii[1]``."""
     if not os.path.exists(spec):
-        path, bracket, name = spec.rpartition("[")
-        if bracket and name.endswith("]") and os.path.isfile(path):
-            return path, bracket + name
+        for bracket in re.finditer(r"\[", spec):
+            if spec.endswith("]") and os.path.exists(spec[: bracket.start()]):
+                return spec[: bracket.start()], spec[bracket.start() :]
         parts = spec.split(":")
         for k in range(1, len(parts)):
             path, dataset = ":".join(parts[:k]), ":".join(parts[k:])
-            if os.path.isfile(path):
+            if os.path.isfile(path) or os.path.isdir(path) and zarr.is_zarr(path):
                 return path, dataset
     return spec, None
 
 
-def _kind(spec: str, path: str) -> str:
-    """Which of the known formats a file has, by its first bytes."""
+def _kind(spec: str, path: str, told: RawLayout | None) -> str:
+    """Which of the known formats a file has: a raw one by its name, others by their first bytes."""
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
-        return "slices"
+        return "zarr" if zarr.is_zarr(path) else "slices"
     if not stat.S_ISREG(mode):
         raise UserError(f"{spec} is no regular file")
     with open(path, "rb") as file:
-        magic = file.read(8)
-    if not magic:
+        begin = file.read(64)
+    if not begin:
         raise UserError(f"{spec} is an empty file")
-    if magic[:4] in _TIFF_MAGIC:
+    is_raw = path.lower().endswith(".raw")
+    if is_raw and (told or RawLayout.named(path)):
+        return "raw"
+    known = _kind_by_content(path, begin)
+    if known is not None:
+        return known
+    if told or is_raw:
+        return "raw"
+    if begin[:2] == block.GZIP:
+        raise UserError(f"{spec} is compressed by gzip, and no whole NIfTI file: unpack it first")
+    raise UserError(f"{spec} is no image that can be read: {READ} is needed; of raw files {raw.WAY_OUT}")
+
+
+def _kind_by_content(path: str, begin: bytes) -> str | None:
+    """The same by the first bytes; None of others."""
+    if begin[:4] in _TIFF_MAGIC:
         return "tiff"
-    if magic[:6] == b"\x93NUMPY":
+    if begin[:6] == b"\x93NUMPY":
         return "npy"
-    if magic == fits.MAGIC:
+    if begin[:8] == fits.MAGIC:
         return "fits"
-    if magic[:2] == b"\x1f\x8b":
-        raise UserError(f"{spec} is compressed by gzip: unpack it first")
+    if picture.format_of(begin):
+        return "picture"
+    if metaimage.is_metaimage(begin):
+        return "metaimage"
+    if nifti.is_nifti(nifti.begin(path)):
+        return "nifti"
     import h5py
 
-    if h5py.is_hdf5(path):
-        return "hdf5"
-    raise UserError(f"{spec} is no image that can be read: TIFF, HDF5, FITS, .npy or a folder of TIFF slices is needed")
+    return "hdf5" if h5py.is_hdf5(path) else None
 
 
-def describe(spec: str, every_slice: bool = False, scan: bool = False) -> VolumeInfo:
+def describe(
+    spec: str, every_slice: bool = False, scan: bool = False, raw_layout: RawLayout | None = None
+) -> VolumeInfo:
     """Read the header of a volume; the format is recognised by content.
 
     Parameters
     ----------
     spec
-        A TIFF, HDF5/NeXus, FITS or .npy file, a folder of TIFF slices (ordered by their number),
-        ``file.h5:/path/of/dataset``, or ``file.fits[1]``. Without a path the NeXus default, or the only 3-D (else 2-D)
-        dataset of the file is taken; without a number the first HDU, or where that is empty the only image.
+        A TIFF, HDF5/NeXus, FITS, NIfTI, MetaImage, PNG, JPEG, BMP, .npy or raw file, a Zarr store, a folder of slices
+        (ordered by their number), ``file.h5:/path/of/dataset``, or ``file.fits[1]``. Without a path the NeXus default,
+        or the only 3-D (else 2-D) dataset of the file is taken; without a number the first HDU, or where that is empty
+        the only image. Numbers in brackets are those along the first axes: ``file.h5:/scan[3]``, ``file.nii[0,1]``,
+        ``file.fits[1][0]``.
     every_slice
         Take every slice of a folder, also where numbers are missing or there are several series.
     scan
         Take a dataset of four dimensions as well, (projections, frames, rows, columns).
+    raw_layout
+        What raw files hold whose names do not say it.
 
     Returns
     -------
@@ -95,27 +139,39 @@ def describe(spec: str, every_slice: bool = False, scan: bool = False) -> Volume
         of its voxels are nowhere; one sentence that names it.
     """
     with reading(spec):
-        info = _describe(spec, every_slice)
+        info = _describe(spec, every_slice, raw_layout)
         if info.frames is not None and not scan:
-            raise no_volume(spec, (info.shape[0] // info.frames, info.frames, *info.shape[1:]))
+            name = f"{info.path}[{info.dataset}]" if info.kind == "fits" else None
+            raise no_volume(spec, (info.shape[0] // info.frames, info.frames, *info.shape[1:]), name)
         if not is_planned():
             check_size(spec, info.voxel_bytes, info.files)
         return info
 
 
-def _describe(spec: str, every_slice: bool) -> VolumeInfo:
+def _describe(spec: str, every_slice: bool, told: RawLayout | None) -> VolumeInfo:
     """Header of a volume, whose size is not in question yet."""
     path, dataset = split(spec)
-    kind = _kind(spec, path)
+    kind = _kind(spec, path, told)
     if kind in ("hdf5", "fits"):
         return _FORMATS[kind].describe(spec, path, dataset)
-    if dataset is not None:
+    if kind == "zarr":
+        with reading(spec):
+            return zarr.describe(spec, path, dataset)
+    index = split_index(dataset)[1] if dataset and dataset.startswith("[") else ()
+    if dataset is not None and (not index or kind in ("slices", "picture")):
+        if re.fullmatch(r"\[[-+0-9., ]*\]", dataset):
+            words = "has no axes to choose along" if index else "takes whole numbers from 0 on in brackets"
+            raise UserError(f"{spec}: {path} {words}")
         wanted, what = ("FITS", "HDU") if dataset.startswith("[") else ("HDF5", "dataset")
         raise UserError(f"{spec}: {path} is no {wanted} file, it has no {what} {dataset}")
     if kind == "slices":
         return slices.describe(spec, path, every_slice)
+    if kind == "raw":
+        return raw.describe(spec, path, index, told)
+    if kind in ("nifti", "metaimage"):
+        return {"nifti": nifti, "metaimage": metaimage}[kind].describe(spec, path, index)
     with reading(spec, header_seconds(path)):
-        return _FORMATS[kind].describe(spec, path)
+        return picture.describe(spec, path) if kind == "picture" else _FORMATS[kind].describe(spec, path, index=index)
 
 
 def _map(info: VolumeInfo) -> np.ndarray:

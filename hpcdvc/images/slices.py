@@ -1,4 +1,4 @@
-"""A folder of slices: one TIFF file each, in the order of the number in their names."""
+"""A folder of slices: one TIFF, PNG, JPEG or BMP file each, in the order of the number in their names."""
 
 import itertools
 import math
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+import hpcdvc.images.picture as picture
 import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import UserError
 from hpcdvc.images.volume import VolumeInfo, header_seconds, make_info, reading
@@ -85,17 +86,25 @@ def _no_such(names: list[str], place: int, numbers: list[int]) -> str:
 
 
 def _slice_paths(spec: str, folder: str, every_slice: bool) -> list[str]:
-    """The TIFF files of a folder in order, hidden ones left out."""
-    names = [n for n in os.listdir(folder) if n.lower().endswith((".tif", ".tiff")) and not n.startswith(".")]
+    """The slices of a folder in order, hidden ones left out: the TIFF files, where there are none those of PNG ..."""
+    listed = [name for name in os.listdir(folder) if not name.startswith(".")]
+    series = ([n for n in listed if n.lower().endswith(ends)] for ends in ((".tif", ".tiff"), *picture.ENDINGS))
+    names = next(filter(None, series), None)
     if not names:
-        raise UserError(f"{spec} is a folder without .tif slices")
+        raise UserError(f"{spec} is a folder without .tif slices, or .png, .jpg or .bmp")
     names.sort(key=lambda name: (_parts(name), name))
     return [os.path.join(folder, name) for name in (names if every_slice else _one_series(spec, names))]
 
 
 def _describe_slice(path: str) -> VolumeInfo:
     with reading(path), reading(path, header_seconds(path)):
-        return tiff.describe(path, path, ome=False)
+        return picture.describe(path, path) if _is_picture(path) else tiff.describe(path, path, ome=False)
+
+
+def _is_picture(path: str) -> bool:
+    """Whether a slice is a PNG, JPEG or BMP file."""
+    with open(path, "rb") as file:
+        return picture.format_of(file.read(64)) is not None
 
 
 def describe(spec: str, path: str, every_slice: bool = False) -> VolumeInfo:
@@ -122,4 +131,7 @@ def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     """Read slices start to stop into volume (nz, ny, nx)."""
     for k in range(start, stop):
         with reading(info.files[k]):
-            tiff.read_slices(info.files[k], volume[k : k + 1], 0, 1, ome=False)
+            if _is_picture(info.files[k]):
+                picture.read(info.files[k], volume[k])
+            else:
+                tiff.read_slices(info.files[k], volume[k : k + 1], 0, 1, ome=False)

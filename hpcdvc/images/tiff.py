@@ -8,14 +8,15 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hpcdvc.errors import UserError, shortened
 from hpcdvc.images.files import LoneFile, read_block
+from hpcdvc.images.numbers import colour_notes, floating, luminance
 from hpcdvc.images.tiff_headers import HEADERS, check_headers, check_parts
-from hpcdvc.images.volume import VolumeInfo, make_info
+from hpcdvc.images.volume import VolumeInfo, make_info, part_of
 
 #: Photometric interpretations whose numbers are no grey values from black to white, and how they are taken.
 SHADES = {
@@ -29,12 +30,17 @@ SLIDES = ("svs", "scn", "qpi", "ndpi", "bif", "avs", "eer", "philips", "indica")
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the voxels of a TIFF file are: in one block from `offset` on, else in `pages` one after the other."""
+    """Where the voxels of a TIFF file are: in one block from `offset` on, else in `pages` one after the other.
+
+    A voxel of colour has several `samples`, along this axis of a page.
+    """
 
     shape: tuple[int, ...]
     stored: np.dtype
     offset: int | None
     pages: list
+    samples: int = 1
+    axis: int = -1
 
 
 @contextmanager
@@ -69,7 +75,8 @@ def _check_one_image(tif, spec: str) -> None:
     shape = first.get_shape(squeeze=True)
     if tif.is_imagej and first.kind.lower() not in HEADERS:
         raise UserError(f"{spec} is truncated or damaged: it has fewer slices than its ImageJ header says")
-    if "S" in first.get_axes(squeeze=True):
+    axes, samples = first.get_axes(squeeze=True), first.keyframe.samplesperpixel
+    if "S" in axes and not (axes.endswith(("YXS", "SYX")) and samples in (3, 4) and _is_red_green_blue(first.keyframe)):
         raise UserError(f"{spec} is a colour image of shape {shape} ({first.dtype}): convert it to grey values")
     if first.keyframe.dtype is None:
         raise UserError(f"{spec} holds {first.keyframe.bitspersample}-bit voxels of a type that cannot be read")
@@ -83,11 +90,23 @@ def _check_one_image(tif, spec: str) -> None:
             )
 
 
+def _is_red_green_blue(page) -> bool:
+    """Whether the numbers of a page, decoded, are red, green and blue; JPEG's are made so."""
+    return page.photometric == 2 or page.photometric == 6 and page.compression in (6, 7)
+
+
 def _layout(tif) -> _Layout:
     """Where and how the voxels are stored."""
     first, *others = tif.series
     shape = first.get_shape(squeeze=True)
     stored = first.dtype.newbyteorder(tif.byteorder)
+    axes = first.get_axes(squeeze=True)
+    if "S" in axes:
+        place = axes.index("S")
+        grey = shape[:place] + shape[place + 1 :]
+        pages = [page for series in tif.series for page in series]
+        size = (len(pages), *grey) if others else grey
+        return _Layout(size, stored, None, pages, shape[place], place - len(axes))
     if not others and first.dataoffset is not None:
         return _Layout(shape, stored, first.dataoffset, [])
     pages = [page for series in tif.series for page in series]
@@ -96,7 +115,7 @@ def _layout(tif) -> _Layout:
 
 def _slots(tif, layout: _Layout) -> int:
     """How many pages the voxels fill."""
-    return math.prod(layout.shape) // math.prod(tif.series[0].keyframe.shape)
+    return math.prod(layout.shape) * layout.samples // math.prod(tif.series[0].keyframe.shape)
 
 
 def _check_all_pages(tif, layout: _Layout, spec: str) -> None:
@@ -149,7 +168,7 @@ def _check_voxels_present(tif, layout: _Layout, spec: str) -> None:
         raise UserError(f"{spec} is damaged: voxels are said to begin at byte {min(starts)}, within its header")
     if max(ends) > size:
         raise UserError(f"{spec} is truncated: it has {size} bytes, its header asks for {max(ends)}")
-    if layout.pages and sum(math.prod(page.shape) for page in layout.pages) != math.prod(layout.shape):
+    if layout.pages and sum(math.prod(page.shape) for page in layout.pages) != math.prod(layout.shape) * layout.samples:
         raise UserError(f"{spec} is damaged: its {len(layout.pages)} pages do not make up a shape of {layout.shape}")
     frame = tif.series[0].keyframe
     if frame.compression == 1 and math.prod(layout.shape) * frame.bitspersample > size * 8:
@@ -172,7 +191,7 @@ def _check_decoder(tif, spec: str) -> None:
         ) from error
 
 
-def describe(spec: str, path: str, ome: bool = True) -> VolumeInfo:
+def describe(spec: str, path: str, ome: bool = True, index: tuple[int, ...] = ()) -> VolumeInfo:
     """Header of a TIFF file; see `hpcdvc.images.describe`. With ome=False OME metadata are not looked at."""
     with _open(path, ome) as tif:
         _check_page_chain(tif, spec)
@@ -182,18 +201,37 @@ def describe(spec: str, path: str, ome: bool = True) -> VolumeInfo:
         _check_all_pages(tif, layout, spec)
         _check_voxels_present(tif, layout, spec)
         _check_decoder(tif, spec)
-        notes = _notes(tif, _slots(tif, layout), spec)
-        depth = layout.shape[0] // len(layout.pages) if layout.pages and len(layout.shape) == 3 else 1
-        return make_info(spec, path, layout.shape, layout.stored, "tiff", layout.offset, notes=notes, depth=depth)
+        notes = (*_notes(tif, _slots(tif, layout), spec), *colour_notes(layout.samples))
+        rest = _of_index(layout, index, spec)
+        depth = rest.shape[0] // len(rest.pages) if rest.pages and len(rest.shape) == 3 else 1
+        stored = floating(layout.stored) if layout.samples > 1 else layout.stored
+        return make_info(
+            spec, path, layout.shape, stored, "tiff", layout.offset, notes=notes, depth=depth, index=index
+        )  # fmt: skip
 
 
-def read_slices(path: str, volume: np.ndarray, start: int, stop: int, ome: bool = True) -> None:
+def _of_index(layout: _Layout, index: tuple[int, ...], spec: str) -> _Layout:
+    """The part of a file that numbers along its first axes lead to."""
+    before, shape = part_of(spec, layout.shape, index)
+    if not layout.pages:
+        offset = layout.offset + before * math.prod(shape) * layout.stored.itemsize
+        return replace(layout, shape=shape, offset=offset)
+    parts = math.prod(layout.shape[: len(index)])
+    count, left = divmod(len(layout.pages), parts)
+    if left:
+        raise UserError(f"{spec}: its pages hold several of what is asked for: give the file without an index")
+    return replace(layout, shape=shape, pages=layout.pages[before * count : (before + 1) * count])
+
+
+def read_slices(
+    path: str, volume: np.ndarray, start: int, stop: int, ome: bool = True, index: tuple[int, ...] = ()
+) -> None:
     """Read slices start to stop of a TIFF file into volume (nz, ny, nx).
 
     Of pages that hold several slices: those pages that begin there.
     """
     with _open(path, ome) as tif:
-        layout = _layout(tif)
+        layout = _of_index(_layout(tif), index, path)
         if layout.offset is not None:
             with LoneFile(path) as file:
                 read_block(file, layout.offset + start * volume[:1].nbytes, layout.stored, volume[start:stop])
@@ -202,9 +240,12 @@ def read_slices(path: str, volume: np.ndarray, start: int, stop: int, ome: bool 
         values = volume.view(layout.stored) if layout.stored == np.dtype(bool) else volume
         for number in range(-(-start // depth), -(-stop // depth)):
             page = values[number * depth : (number + 1) * depth]
-            layout.pages[number].asarray(out=page, maxworkers=1)
+            if layout.samples > 1:
+                page[:] = luminance(np.moveaxis(layout.pages[number].asarray(maxworkers=1), layout.axis, -1))
+            else:
+                layout.pages[number].asarray(out=page, maxworkers=1)
 
 
 def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     """Read slices start to stop into volume (nz, ny, nx)."""
-    read_slices(info.path, volume, start, stop)
+    read_slices(info.path, volume, start, stop, index=info.index)

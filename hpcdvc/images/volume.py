@@ -5,14 +5,19 @@ import hashlib
 import itertools
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpcdvc.errors import RunError, UserError, file_error, shortened
 from hpcdvc.kernels import guard
+
+if TYPE_CHECKING:
+    from hpcdvc.images.block import Block
 
 #: The number types of voxels; everything else is refused.
 VOXEL_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
@@ -26,19 +31,23 @@ class VolumeInfo:
     ----------
     spec : the name as the user wrote it, for messages
     path : the file or folder
-    dataset : path of the dataset inside an HDF5 file, number of the HDU of a FITS file, else None
+    dataset : path of the dataset inside an HDF5 file or Zarr store, number of the HDU of a FITS file, else None
     shape : (nz, ny, nx) voxels; nz is 1 for a 2-D image
     dtype : native number type of the voxels
     two_dimensional : True when there is one slice
     offset : byte offset of the first voxel when the file can be memory-mapped (contiguous, uncompressed, native
         byte order, aligned), else None
-    kind : ``"tiff"``, ``"slices"``, ``"hdf5"``, ``"npy"`` or ``"fits"``
+    kind : ``"tiff"``, ``"slices"``, ``"hdf5"``, ``"npy"``, ``"fits"``, ``"picture"``, ``"zarr"``, or, of voxels in one
+        block, ``"raw"``, ``"nifti"`` and ``"metaimage"``
     files : those that hold voxels: the slices of a folder in order; of HDF5 the file of the dataset, behind a link
         another one than `path`, then the sources of a virtual dataset; `offset` is one of the first
     notes : what the user has to know of how the voxels are taken, in words that follow a colon
     depth : planes that are stored together, and decoded together
     frames : of a dataset (projections, frames, rows, columns), whose planes are all frames of one projection after the
         other: how many a projection has; else None
+    index : numbers along the first axes of the file that were asked for, ``file.h5:/scan[3]``; the volume is what they
+        lead to
+    block : where voxels are that lie in one block behind a header of another kind, and what they are; else None
     """
 
     spec: str
@@ -53,6 +62,8 @@ class VolumeInfo:
     notes: tuple[str, ...] = ()
     depth: int = 1
     frames: int | None = None
+    index: tuple[int, ...] = ()
+    block: "Block | None" = None
 
     @property
     def voxel_bytes(self) -> int:
@@ -63,12 +74,14 @@ class VolumeInfo:
     def stem(self) -> str:
         """Beginning of the names of files made from this volume: its own name, and that of the dataset if given."""
         name = os.path.basename(os.path.normpath(self.path))
-        name = name if self.kind == "slices" else os.path.splitext(name)[0]
-        if self.dataset is None or self.spec == self.path:
-            return name
+        name = name if self.kind == "slices" else os.path.splitext(name.removesuffix(".gz"))[0]
+        chosen = "".join(f"-{number}" for number in self.index)
+        asked = self.spec[len(self.path) :].removesuffix(f"[{','.join(map(str, self.index))}]" if self.index else "")
+        if self.dataset is None or not asked:
+            return name + chosen
         # behind a link the dataset has another name, in another file
-        dataset = self.dataset if self.files[0] == self.path else self.spec[len(self.path) + 1 :]
-        return f"{name}-{dataset.strip('/').replace('/', '-')}"
+        dataset = self.dataset if self.kind != "hdf5" or self.files[0] == self.path else asked[1:]
+        return f"{name}-{dataset.strip('/').replace('/', '-')}{chosen}"
 
 
 #: Seconds of CPU time that a header may take, a slow disk takes none; one more for so many bytes, which may be pages.
@@ -126,15 +139,16 @@ def make_info(
     files: Iterable[str] = (),
     notes: Iterable[str] = (),
     depth: int = 1,
+    index: tuple[int, ...] = (),
 ) -> VolumeInfo:
     """Check what a file declares and bring it to (nz, ny, nx) voxels of a native type.
 
     Parameters
     ----------
-    spec, path, kind, dataset, notes, depth : see `VolumeInfo`
+    spec, path, kind, dataset, notes, depth, index : see `VolumeInfo`
     shape : the shape in the file, ZYX; leading axes of length 1 are dropped
     stored : the number type in the file, in its byte order
-    offset : where the voxels start, when they lie in the file as one C-ordered block
+    offset : where the voxels of the file start, when they lie in it as one C-ordered block
     files : see `VolumeInfo`; by default `path`
 
     Raises
@@ -148,26 +162,58 @@ def make_info(
     if dtype.str[1:] not in VOXEL_TYPES:
         raise UserError(f"{spec} holds {dtype} voxels: convert it to 8, 16 or 32-bit integers or to float32")
     dtype = np.dtype(dtype.str)  # without names of numbers, which HDF5 gives
-    size = tuple(int(n) for n in shape)
+    before, size = part_of(spec, shape, index)
     while len(size) > 3 and size[0] == 1:
         size = size[1:]
     if len(size) == 2:
         size = (1, *size)
     if len(size) not in (3, 4) or 0 in size:
-        raise no_volume(spec, shape)
+        raise no_volume(spec, size if index else shape, f"{path}[{dataset}]" if kind == "fits" else None)
     frames = size[1] if len(size) == 4 else None
     if frames is not None:
         size, depth = (size[0] * frames, *size[2:]), 1
+    if offset is not None:
+        offset += before * math.prod(size) * stored.itemsize
     # compiled loops need aligned voxels
     mappable = offset is not None and stored.isnative and offset % dtype.itemsize == 0
     place = int(offset) if mappable else None
-    held = tuple(files) or (path,)
-    return VolumeInfo(spec, path, dataset, size, dtype, size[0] == 1, place, kind, held, tuple(notes), depth, frames)
+    held, flat = tuple(files) or (path,), size[0] == 1
+    return VolumeInfo(spec, path, dataset, size, dtype, flat, place, kind, held, tuple(notes), depth, frames, index)
 
 
-def no_volume(spec: str, shape: tuple[int, ...]) -> UserError:
-    """The sentence for what has another number of dimensions."""
-    return UserError(f"{spec} has shape {tuple(map(int, shape))}: a 3-D volume or a 2-D image is needed")
+def part_of(spec: str, shape: tuple[int, ...], index: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+    """The part of an array that numbers along its first axes lead to: how many such parts are before it, and its shape.
+
+    Raises
+    ------
+    UserError
+        One is too large, or they are too many for an image to be left.
+    """
+    size, before = tuple(int(n) for n in shape), 0
+    if index and len(size) - len(index) < 2:
+        raise UserError(f"{spec}: {len(index)} indices of an array of shape {size} leave no image")
+    for number, count in zip(index, size, strict=False):
+        if number >= count:
+            raise UserError(f"{spec}: there is no {number} along an axis of {count}, counted from 0, of shape {size}")
+        before = before * count + number
+    return before, size[len(index) :]
+
+
+def split_index(name: str) -> tuple[str, tuple[int, ...]]:
+    """A name without the numbers in brackets at its end, and these: ``/scan[3,0]`` -> ``/scan`` and 3, 0."""
+    found = re.fullmatch(r"(.*)\[ *([0-9]{1,9}(?: *, *[0-9]{1,9})*) *\]", name, re.DOTALL)
+    return (found[1], tuple(map(int, found[2].split(",")))) if found else (name, ())
+
+
+def no_volume(spec: str, shape: tuple[int, ...], name: str | None = None) -> UserError:
+    """The sentence for what has another number of dimensions, and where it has more, how one volume is called."""
+    size = tuple(map(int, shape))
+    more = ""
+    if len(size) > 3 and 0 not in size:
+        plain, index = split_index(spec) if name is None else (name, ())
+        first = ",".join(map(str, (*index, *(0,) * (len(size) - 3))))
+        more = f", {plain}[{first}] is the first"
+    return UserError(f"{spec} has shape {size}: a 3-D volume or a 2-D image is needed{more}")
 
 
 def _size(info: VolumeInfo) -> str:
@@ -236,6 +282,8 @@ def identity(info: VolumeInfo) -> dict:
         "shape": list(info.shape),
         "dtype": info.dtype.name,
     }
+    if info.index:
+        known["index"] = list(info.index)
     try:
         if os.path.isdir(info.path) or len(info.files) > 1:
             known["files"] = len(info.files)

@@ -10,6 +10,7 @@ from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.scan import ScanFiles
 from hpcdvc.options.stacks import check_crop
 from hpcdvc.options.values import LONGEST, whole_number
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = (
     "Align the views of a tomographic scan: shift each view until it fits the volume that all of them show together."
@@ -181,7 +182,7 @@ def listed_numbers(flag: str, text: str, most: int) -> tuple[int, ...]:
 
 
 @option_group
-class Written(Place):
+class Written(Place, InUnits):
     """What is written, and where."""
 
     group: ClassVar[str] = "output"

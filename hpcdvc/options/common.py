@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 
 from hpcdvc.errors import UserError, quoted
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
+from hpcdvc.options.raw import Raw
+from hpcdvc.options.voxel_size import InUnits
 
 ZYX = tuple[int, int, int]
 #: Parts of an F that may be taken of it.
@@ -17,8 +19,8 @@ def ratio_option(*flags: str, help: str) -> Any:
 
 
 @option_group
-class Slices(OptionSet):
-    """How folders of slices are read."""
+class Slices(Raw):
+    """How folders of slices and raw files are read."""
 
     group: ClassVar[str] = "images"
 
@@ -38,7 +40,7 @@ class ImagePair(Slices):
     group: ClassVar[str] = "images"
 
     im1: str = option(
-        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
+        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ..."
     )
     im2: str = option(REQUIRED, reads="volume", help="deformed image")
 
@@ -53,8 +55,7 @@ class Images(Slices):
         REQUIRED,
         metavar="im1 im2 [im3 ...]",
         reads="volume",
-        help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, file.fits[1], "
-        ".npy",
+        help="images in order, the first is the reference: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ...",
     )
     series_incremental: bool = option(
         False,
@@ -174,7 +175,7 @@ class Place(OptionSet):
 
 
 @option_group
-class PointViews(OptionSet):
+class PointViews(InUnits):
     """What is written beside the HDF5 file of a field, wherever its points are."""
 
     group: ClassVar[str] = "output"
@@ -195,12 +196,16 @@ class Views(PointViews):
 
 
 @option_group
-class ImageFormat(OptionSet):
+class ImageFormat(InUnits):
     """How an image is written."""
 
     group: ClassVar[str] = "output"
 
     format: str = option("tif", "--format", choices=("tif", "hdf"), help="TIFF, or HDF5 that ParaView opens by itself")
+
+    def check(self) -> None:
+        if self.voxel_size and self.format != "hdf":
+            raise UserError("--voxel-size is for --format hdf: a TIFF file is in voxels")
 
 
 @option_group

@@ -8,6 +8,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.options.common import Messages, Processes
 from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
 from hpcdvc.options.registration import NodeSpacing
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = "Write a result in another format; the ends of the names say which: .hdf, .tsv, .vtk, .tif."
 
@@ -43,13 +44,9 @@ class Files(OptionSet):
     force: bool = option(False, "--force", in_key=False, help="overwrite files that exist")
 
     def check(self) -> None:
-        source, target = (Path(path).suffix.lower() for path in (self.input, self.output))
-        if source not in INPUTS:
-            raise UserError(f"{self.input}: what is read ends in {', '.join(INPUTS)}")
+        target = Path(self.output).suffix.lower()
         if target not in OUTPUTS:
             raise UserError(f"{self.output}: what is written ends in {', '.join(OUTPUTS)}")
-        if source == target == ".hdf" or source in IMAGES and target in IMAGES:
-            raise UserError(f"{self.input} and {self.output} are of one format: copy the file")
         if self.program and target != ".tsv":
             raise UserError(f"--for {self.program} writes a table, and {self.output} does not end in .tsv")
 
@@ -63,12 +60,9 @@ class OfImages(NodeSpacing):
 
 
 @dataclass(kw_only=True)
-class Options(Files, OfImages, Processes, Messages):
+class Options(Files, OfImages, InUnits, Processes, Messages):
     """Options of hpcdvc-convert."""
 
     def check(self) -> None:
-        images = Path(self.input).suffix.lower() in IMAGES
-        if images and self.spacing is None:
-            raise UserError(f"{self.input}: images do not say how far apart their nodes are; -ns does")
-        if self.spacing and not images:
-            raise UserError(f"-ns is for images, {self.input} says where its nodes are")
+        if self.voxel_size and Path(self.output).suffix.lower() not in (".hdf", ".vtk"):
+            raise UserError(f"--voxel-size is for .hdf and .vtk files, {self.output} is in voxels")

@@ -33,7 +33,7 @@ class LabelledImage(Slices):
     group: ClassVar[str] = "images"
 
     im1: str = option(
-        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
+        REQUIRED, reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ..."
     )
     labels: str = option(
         REQUIRED,

@@ -33,7 +33,9 @@ def option(default: typing.Any = REQUIRED, *flags: str, help: str, **details: ty
         "scan" (the same, and datasets of projections times frames), "projections" (a part of a tomographic scan, whose
         files the command finds), "table", "mesh" or "parameters"; files count by their contents, not by their path;
         `or_number`, a number may stand in its place; `alone`, the value when the flag stands alone: another one is
-        taken with ``=`` only, so that the flag swallows no file
+        taken with ``=`` only, so that the flag swallows no file; `read_as`, values that are taken for another one,
+        and a note says so; `instead_of`, names of options that it replaces on a command line where they stand before
+        it; `before_files`, a list of numbers that ends where another word stands, so that files may follow it
 
     Returns
     -------
@@ -64,13 +66,24 @@ class OptionSet:
 
     def __post_init__(self) -> None:
         for declared in declarations(type(self)):
-            value = tidy(declared, getattr(self, declared.name))
+            value = self._known(declared, tidy(declared, getattr(self, declared.name)))
             setattr(self, declared.name, value)
             if value != declared.default:
                 check_value(declared, value)
         for cls in _bases_first(type(self)):
             if "check" in cls.__dict__:
                 cls.__dict__["check"](self)
+
+    def _known(self, declared: Declaration, value: typing.Any) -> typing.Any:
+        """The value that stands for one of another program."""
+        if not declared.read_as:
+            return value
+        known = declared.read_as.get(value, value)
+        if known != value:
+            self.__dict__.setdefault("said", []).append(
+                f"{declared.label} {value} is taken as {declared.label} {known}"
+            )
+        return known
 
 
 def one_of(options: OptionSet, *names: str, required: bool = False) -> typing.Any:
@@ -98,6 +111,19 @@ def as_parameters(options: OptionSet, key_only: bool = False) -> dict[str, typin
     return {d.name: plain(value) for d, value in given if not key_only or (d.in_key and not d.names_file(value))}
 
 
+def as_words(options: OptionSet) -> list[str]:
+    """Words of a command line that gives the options that can change the result, in the order of their declaration."""
+    words = []
+    for declared in declarations(type(options)):
+        value = getattr(options, declared.name)
+        if value == declared.default or not declared.in_key:
+            continue
+        several = value if declared.is_list else (value,)
+        given = [] if declared.is_switch else [f"{v:.17g}" if isinstance(v, float) else str(v) for v in several]
+        words += [*declared.flags[:1], *given]
+    return words
+
+
 def named_files(options: OptionSet) -> dict[str, typing.Any]:
     """The files that options name, as they are given."""
     given = [(declared, getattr(options, declared.name)) for declared in declarations(type(options))]
@@ -106,14 +132,16 @@ def named_files(options: OptionSet) -> dict[str, typing.Any]:
 
 def notes(options: OptionSet) -> list[str]:
     """Sentences for options that were given and have something to say about it."""
-    return [d.note for d in declarations(type(options)) if d.note and getattr(options, d.name) != d.default]
+    said = getattr(options, "said", [])
+    return said + [d.note for d in declarations(type(options)) if d.note and getattr(options, d.name) != d.default]
 
 
 def options_table(options_class: type[OptionSet]) -> list[dict[str, str]]:
-    """Rows for `--help` and the documentation: group, flags, metavar, help, unit, default (all text)."""
+    """Rows for `--help` and the documentation: group, name, flags, metavar, help, unit, default (all text)."""
     return [
         {
             "group": declared.group,
+            "name": declared.name,
             "flags": ", ".join(declared.flags),
             "metavar": "" if declared.is_switch else declared.metavar,
             "help": declared.help,

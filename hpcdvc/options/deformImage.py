@@ -18,9 +18,7 @@ class Images(Slices, Mask2):
 
     group = "images"
 
-    im1: str = option(
-        reads="volume", help="image to deform: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
-    )
+    im1: str = option(reads="volume", help="image to deform: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ...")
     residual: str | None = option(
         None, "--residual", metavar="im2", reads="volume", help="write im1(Phi) - im2 as well, and say how large it is"
     )
@@ -42,6 +40,7 @@ class Options(Images, MotionOptions, RoiOfOutput, Place, ImageFormat, RunControl
         "-o",
         "--interpolation-order",
         choices=(0, 1, 3, 5),
+        read_as={2: 3},
         group="deformation",
         help="0 nearest voxel (labels, masks), 1 trilinear, 3 cubic spline (o-MOMS), 5 quintic B-spline",
     )

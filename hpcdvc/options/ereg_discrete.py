@@ -10,6 +10,7 @@ from hpcdvc.options.needless import NeedlessLazyLoad
 from hpcdvc.options.pages import Served
 from hpcdvc.options.registration import InterpolationOptions, MaskCoverage, WindowShape
 from hpcdvc.options.values import LONGEST
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = (
     "Repair a field of labels by eye, in a browser: those that were not measured, or wrongly, are brought to their "
@@ -82,6 +83,7 @@ class Options(
     WindowShape,
     Listed,
     Place,
+    InUnits,
     Served,
     Processes,
     Messages,

@@ -7,6 +7,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.options.common import Place, RunControl, Slices
 from hpcdvc.options.declare import REQUIRED, OptionSet, declarations, option, option_group
 from hpcdvc.options.values import LONGEST, listed
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = "Shift, zoom, resample, bin, smooth or correlate images, right to the last digit between the pixels."
 
@@ -123,7 +124,7 @@ class Images(Slices):
 
 
 @option_group
-class Files(Place):
+class Files(Place, InUnits):
     """What is written."""
 
     group: ClassVar[str] = "output"

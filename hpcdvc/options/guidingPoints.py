@@ -18,9 +18,7 @@ class Image(Slices):
 
     group = "images"
 
-    im1: str = option(
-        reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
-    )
+    im1: str = option(reads="volume", help="reference image: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ...")
 
 
 @option_group

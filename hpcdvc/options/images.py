@@ -7,6 +7,7 @@ from hpcdvc.options.common import ZYX, Mask, PhiFile, Place
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
 from hpcdvc.options.roi import Roi
 from hpcdvc.options.values import LONGEST
+from hpcdvc.options.voxel_size import InUnits
 
 
 @option_group
@@ -60,7 +61,7 @@ class Selection(Mask, Roi, Margin):
 
 
 @option_group
-class Files(Place):
+class Files(Place, InUnits):
     """What is written beside the result."""
 
     deformed: bool = option(

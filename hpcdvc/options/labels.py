@@ -15,7 +15,7 @@ class LabelImage(Slices):
     labels: str = option(
         metavar="lab",
         reads="volume",
-        help="label image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy; 0 is nothing",
+        help="label image: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ...; 0 is nothing",
     )
 
 

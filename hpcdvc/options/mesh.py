@@ -7,6 +7,7 @@ from hpcdvc.options.common import Mask, Place, RunControl, Slices
 from hpcdvc.options.declare import OptionSet, one_of, option, option_group
 from hpcdvc.options.roi import BOX, Roi
 from hpcdvc.options.values import LONGEST
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = "Make a mesh of tetrahedra, of a box, a cylinder or a mask, or check and refine one that is there."
 
@@ -22,9 +23,7 @@ class Bodies(Mask, Roi, Slices):
 
     group = "body"
     differently = {
-        "mask1": {
-            "help": "mesh of a mask, of what is not 0: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
-        },
+        "mask1": {"help": "mesh of a mask, of what is not 0: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ..."},
         "roi": {"help": f"-mf1: mesh only what of the mask lies in this box: {BOX}"},
     }
 
@@ -78,7 +77,7 @@ class Elements(OptionSet):
 
 
 @option_group
-class MeshViews(OptionSet):
+class MeshViews(InUnits):
     """What is written beside the HDF5 file."""
 
     group = "output"

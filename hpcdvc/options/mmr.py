@@ -8,6 +8,7 @@ from hpcdvc.options.common import ImagePair, Mask, PhiFile, Place, Reported, Run
 from hpcdvc.options.declare import OptionSet, declarations, option, option_group
 from hpcdvc.options.roi import Roi
 from hpcdvc.options.values import listed, whole_number
+from hpcdvc.options.voxel_size import InUnits
 
 DESCRIPTION = "Register two images that show the same body by different means: x-rays and neutrons, two energies."
 
@@ -157,7 +158,7 @@ class Selection(Mask, Roi):
 
 
 @option_group
-class Files(Place):
+class Files(Place, InUnits):
     """What is written beside the result."""
 
     deformed: bool = option(

@@ -70,7 +70,7 @@ class NeedlessShift(OptionSet):
         "--shift",
         in_key=False,
         help="not needed: the splines of -o 3 and 5 leave next to no bias to cancel",
-        note="-shift is ignored: it is not needed, the splines of -o 3 and 5 leave next to no bias to cancel",
+        note="-shift is ignored: the splines of -o 3 and 5 leave next to no bias to cancel, that of -o 1 stays",
     )
 
 

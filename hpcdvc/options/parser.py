@@ -36,8 +36,11 @@ def build_parser(options_class: type[OptionSet], prog: str, description: str = "
         details: dict[str, typing.Any] = {"default": argparse.SUPPRESS}
         if declared.is_switch:
             details["action"] = "store_false" if declared.default is True else "store_true"
+        elif declared.before_files:
+            details.update(type=_numbers_reader(declared), metavar=declared.metavar)
         else:
             details.update(type=_reader(declared), nargs=declared.nargs, metavar=declared.metavar)
+            details["action"] = partial(_Replacing, instead_of=declared.instead_of) if declared.instead_of else "store"
         if declared.flags:
             parser.add_argument(*declared.flags, dest=declared.name, required=declared.default is REQUIRED, **details)
         else:
@@ -76,6 +79,19 @@ class _Parser(argparse.ArgumentParser):
         return help_text(self.options_class, self.format_usage(), self.description or "")
 
 
+class _Replacing(argparse.Action):
+    """Stores a value instead of those of other options that stand before it."""
+
+    def __init__(self, *words: typing.Any, instead_of: Sequence[str], **details: typing.Any) -> None:
+        super().__init__(*words, **details)
+        self.instead_of = instead_of
+
+    def __call__(self, parser: typing.Any, namespace: typing.Any, values: typing.Any, flag: typing.Any = None) -> None:
+        for name in self.instead_of:
+            namespace.__dict__.pop(name, None)
+        setattr(namespace, self.dest, values)
+
+
 def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
     """The function that turns one word into a value."""
 
@@ -92,11 +108,34 @@ def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
     return read
 
 
+def _numbers_reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
+    """The function that turns words with spaces between them, see `_numbers_joined`, into values."""
+    read = _reader(declared)
+    return lambda words: tuple(map(read, words.split()))
+
+
+def _numbers_joined(argv: Sequence[str], declared: dict[str, Declaration]) -> list[str]:
+    """The words, where a list of numbers that files may follow is one of them with its flag: ``--flag=1 2 3``."""
+    words: list[str] = []
+    flag = None
+    for position, word in enumerate(argv):
+        if word == "--":
+            return [*words, *argv[position:]]
+        if flag and is_number(word):
+            words[-1] += f"{' ' if '=' in words[-1] else '='}{word}"
+            continue
+        words.append(word)
+        name = word.partition("=")[0]
+        flag = name in declared and declared[name].before_files
+    return words
+
+
 def _prepared(argv: Sequence[str], options_class: type[OptionSet], prog: str) -> list[str]:
     """The words as argparse takes them rightly: no unknown flags, and none that look like flags and are numbers."""
     declared = {flag: option for option in declarations(options_class) for flag in option.flags}
     known = [*declared, "-h", "--help", "--version"]
     words = []
+    argv = _numbers_joined(argv, declared)
     for position, word in enumerate(argv):
         if word == "--":
             return [*words, *argv[position:]]

@@ -19,11 +19,13 @@ class NodeSpacing(OptionSet):
     group: ClassVar[str] = "grid"
 
     node_spacing: int | None = option(
-        None, "-ns", "--node-spacing", at_least=1, at_most=LONGEST, unit="voxel", help="distance between nodes"
-    )
+        None, "-ns", "--node-spacing", at_least=1, at_most=LONGEST, unit="voxel", instead_of=("node_spacing3",),
+        help="distance between nodes",
+    )  # fmt: skip
     node_spacing3: ZYX | None = option(
-        None, "-ns3", "--node-spacing-3", at_least=1, at_most=LONGEST, unit="voxel", help="the same, one for each axis"
-    )
+        None, "-ns3", "--node-spacing-3", at_least=1, at_most=LONGEST, unit="voxel", instead_of=("node_spacing",),
+        help="the same, one for each axis; of both the last one counts",
+    )  # fmt: skip
 
     def check(self) -> None:
         one_of(self, "node_spacing", "node_spacing3")
@@ -42,11 +44,11 @@ class HalfWindow(OptionSet):
 
     half_window_size: int | None = option(
         None, "-hws", "--half-window-size", at_least=1, at_most=WIDEST, unit="voxel",
-        help="half window: it has 2*hws+1 voxels",
+        instead_of=("half_window_size3",), help="half window: it has 2*hws+1 voxels",
     )  # fmt: skip
     half_window_size3: ZYX | None = option(
         None, "-hws3", "--half-window-size-3", at_least=0, at_most=WIDEST, unit="voxel",
-        help="the same, one for each axis",
+        instead_of=("half_window_size",), help="the same, one for each axis; of both the last one counts",
     )  # fmt: skip
 
     def check(self) -> None:
@@ -157,6 +159,7 @@ class InterpolationOptions(OptionSet):
         "-o",
         "--interpolation-order",
         choices=(1, 3, 5),
+        read_as={2: 3},
         help="1 trilinear, 3 cubic spline (o-MOMS), 5 quintic B-spline",
     )
     gradient_method: str | None = option(

@@ -30,8 +30,6 @@ class Files(OptionSet):
     force: bool = option(False, "--force", in_key=False, help="overwrite files that exist")
 
     def check(self) -> None:
-        if not self.result.endswith(".hdf"):
-            raise UserError(f"{self.result}: results end in .hdf; hpcdvc-convert makes one of a table")
         if self.output is not None and not self.output.endswith((".html", ".htm")):
             raise UserError(f"-o {self.output}: the name of a page ends in .html")
 

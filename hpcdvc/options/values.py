@@ -37,6 +37,9 @@ class Declaration(typing.NamedTuple):
     reads: str | None = None
     or_number: bool = False
     alone: str | None = None
+    read_as: dict | None = None
+    instead_of: tuple[str, ...] = ()
+    before_files: bool = False
     name: str = ""
     default: typing.Any = None
 

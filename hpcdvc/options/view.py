@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hpcdvc.options.common import Messages, Processes
-from hpcdvc.options.declare import REQUIRED, OptionSet, option, option_group
+from hpcdvc.options.common import Messages, Processes, Slices
+from hpcdvc.options.declare import REQUIRED, option, option_group
 from hpcdvc.options.pages import Served
 
 DESCRIPTION = (
@@ -14,7 +14,7 @@ DESCRIPTION = (
 
 
 @option_group
-class Files(OptionSet):
+class Files(Slices):
     """What is looked at."""
 
     group: ClassVar[str] = "files"

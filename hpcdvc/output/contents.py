@@ -10,9 +10,13 @@ import numpy as np
 
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family
-from hpcdvc.output import schema, vtkhdf
-from hpcdvc.output.columns import Column
+from hpcdvc.options.voxel_size import VoxelSize
+from hpcdvc.output import schema, voxel_size, vtkhdf
+from hpcdvc.output.columns import COLUMNS, Column
 from hpcdvc.output.transports import CollectiveFile, GatheredFile, put_text
+
+#: What a mesh has at its nodes.
+DISPLACEMENT = next(column for column in COLUMNS if column.name == "displacement")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,7 @@ class Block:
     done : (n,) bool, points that have come to an end
     mesh : the rows are its cells
     elements : the rows are the nodes of these tetrahedra
+    size : of a voxel, where the file has lengths in its unit
     """
 
     members: Mapping[str, np.ndarray]
@@ -82,6 +87,7 @@ class Block:
     family: Family
     mesh: Mesh | None = None
     elements: Elements | None = None
+    size: VoxelSize | None = None
 
     @property
     def kind(self) -> str:
@@ -123,11 +129,11 @@ def write_contents(
     root.attrs["Version"] = np.array([1, 0], "i8")
     _write_geometry(out, block)
     group = "CellData" if block.mesh else "PointData"
-    data = root.create_group(group)
+    data = root.require_group(group)
     data.attrs["Vectors"] = np.bytes_("displacement")
     data.attrs["Scalars"] = np.bytes_("error")
-    for column in block.columns:
-        _write_column(out, column, block, group)
+    for column, factor in voxel_size.written(block.columns, block.size):
+        _write_column(out, column, block, group, factor)
         explain(data[column.name], column)
     if block.elements:
         _write_elements(out, block)
@@ -152,13 +158,13 @@ def _write_elements(out: GatheredFile | CollectiveFile, block: Block) -> None:
         explain(data[column.name], column)
 
 
-def _write_column(out: GatheredFile | CollectiveFile, column: Column, block: Block, group: str) -> None:
-    """Write a column, some points at a time."""
+def _write_column(out: GatheredFile | CollectiveFile, column: Column, block: Block, group: str, factor: float) -> None:
+    """Write a column, times a factor, some points at a time."""
     needed = {name: block.members[name] for name in {column.made_from, "return_status"}}
 
     def make(first: int, last: int) -> np.ndarray:
         some = {name: values[first:last] for name, values in needed.items()}
-        return column.to_file(schema.shown_values(column, some, block.family))
+        return voxel_size.scaled(column.to_file(schema.shown_values(column, some, block.family)), factor)
 
     width = make(0, 0).shape[1:]
     name, shape = f"VTKHDF/{group}/{column.name}", block.lead + width
@@ -166,25 +172,54 @@ def _write_column(out: GatheredFile | CollectiveFile, column: Column, block: Blo
 
 
 def _write_geometry(out: GatheredFile | CollectiveFile, block: Block) -> None:
+    factor = voxel_size.factor_of(block.size)
     if block.mesh:
-        return _write_cells(out, block.mesh)
+        return _write_cells(out, block.mesh, block.size)
     if vtkhdf.is_image(block.grid):
-        return vtkhdf.write_image(out.file["VTKHDF"], block.grid)
+        return vtkhdf.write_image(out.file["VTKHDF"], block.grid, factor)
     positions, (cells, kind) = block.positions, vtkhdf.vertices(0 if block.elements else block.total)
     if block.grid:
         positions = block.grid.positions()[block.start : block.start + len(block.done)]
         cells, kind = vtkhdf.flat_cells(block.grid.shape)
     if block.elements:
         cells, kind = block.elements.cells[:, vtkhdf.TURNED], vtkhdf.VTK_OF[4]
-    return vtkhdf.write_mesh(out, np.asarray(positions), block.start, block.total, cells, kind)
+    positions = np.asarray(positions)
+    vtkhdf.write_mesh(out, positions, block.start, block.total, cells, kind, factor)
+    return None if block.grid else write_positions(out, positions, block.start, block.total, block.size)
 
 
-def _write_cells(out: GatheredFile | CollectiveFile, mesh: Mesh) -> None:
+def write_positions(
+    out: GatheredFile | CollectiveFile, positions: np.ndarray, start: int, total: int, size: VoxelSize | None
+) -> None:
+    """Write the positions of points in voxels beside those in the unit of a voxel size, where there is one.
+
+    Parameters
+    ----------
+    out : open file, with its points
+    positions : (n, 3) ZYX, voxels, of the points `start`, `start` + 1, ...
+    start, total : number of the first point given, and of all points
+    size : of a voxel
+    """
+    if size is None:
+        return
+    name, column = f"VTKHDF/PointData/{voxel_size.POSITIONS}", voxel_size.POSITION
+    out.file["VTKHDF"].require_group("PointData")
+    out.put(name, column.to_file(positions), start, (total, 3))
+    explain(out.file[name], column)
+    put_text(out.file["VTKHDF/Points"], "unit", size.unit)
+
+
+def _write_cells(out: GatheredFile | CollectiveFile, mesh: Mesh, size: VoxelSize | None) -> None:
     """A mesh, which one rank writes, with the displacements of its nodes as `hpcdvc.output.mesh` reads them."""
-    vtkhdf.write_mesh(out, mesh.points, 0, len(mesh.points), mesh.cells, vtkhdf.VTK_OF[mesh.cells.shape[1]])
-    out.file["VTKHDF"].create_group("PointData").attrs["Vectors"] = np.bytes_("displacement")
-    displacements = np.ascontiguousarray(mesh.displacements[:, ::-1])
-    out.put("VTKHDF/PointData/displacement", displacements, 0, displacements.shape)
+    factor = voxel_size.factor_of(size)
+    vtkhdf.write_mesh(out, mesh.points, 0, len(mesh.points), mesh.cells, vtkhdf.VTK_OF[mesh.cells.shape[1]], factor)
+    write_positions(out, mesh.points, 0, len(mesh.points), size)
+    data = out.file["VTKHDF"].require_group("PointData")
+    data.attrs["Vectors"] = np.bytes_("displacement")
+    for column, times in voxel_size.written([DISPLACEMENT], size):
+        displacements = voxel_size.scaled(column.to_file(mesh.displacements), times)
+        out.put(f"VTKHDF/PointData/{column.name}", displacements, 0, displacements.shape)
+        explain(data[column.name], column)
 
 
 def _finite(value):

@@ -17,10 +17,11 @@ import numpy as np
 from hpcdvc.fields.field import status_counts
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family, explain_counts, point_counts, status_table
-from hpcdvc.output import files, schema, tiff, vtkhdf
+from hpcdvc.options.voxel_size import VoxelSize
+from hpcdvc.output import files, schema, tiff, voxel_size, vtkhdf
 from hpcdvc.output.columns import VECTOR, Column, columns_of
 from hpcdvc.output.contents import explain
-from hpcdvc.output.slab_file import ImageWriter, SlabFile, contiguous, key_in_hdf, put_facts
+from hpcdvc.output.slab_file import ImageWriter, ScaledWriter, SlabFile, contiguous, key_in_hdf, put_facts
 from hpcdvc.output.stored import Stored, opened
 from hpcdvc.output.transports import GatheredFile, put_text
 from hpcdvc.output.xdmf import write_xdmf
@@ -93,7 +94,7 @@ class DenseFile(SlabFile):
     @property
     def file_bytes(self) -> int:
         """Disk space that it takes with its pictures."""
-        pixel = sum(map(_pixel_bytes, self.declared()))
+        pixel = sum(_pixel_bytes(column) for column, _ in self.written())
         shown = 4 * len(self.view_paths())
         return math.prod(self.shape) * (pixel + shown) + 2**17
 
@@ -101,18 +102,31 @@ class DenseFile(SlabFile):
         """Its columns."""
         return _declared(self.columns)
 
+    @property
+    def size(self) -> VoxelSize | None:
+        """Of a voxel, where the file has lengths in its unit."""
+        return voxel_size.of_metadata(self.metadata)
+
+    def written(self) -> list[tuple[Column, float]]:
+        """Its arrays: the columns, those of lengths also in voxels, and what the numbers of each are multiplied by."""
+        return voxel_size.written(self.declared(), self.size)
+
     def array(self, column: Column) -> DenseArray:
         """The array of a column."""
         return DenseArray(self.path, (self.planes, self.shape[2], *column.components.shape), dense_type(column))
 
     def writers(self, place: tuple[str, dict[str, int]], later: bool = False) -> list[ImageWriter]:
         """One for each column, or for each of those that are filled later, in their order."""
+        return [self._writer(column, place) for column in self.declared() if (column.name in self.later) == later]
+
+    def _writer(self, column: Column, place: tuple[str, dict[str, int]]) -> ImageWriter:
+        """That of a column, which fills all its arrays."""
         path, offsets = place
-        return [
-            ImageWriter(self.array(column), (path, offsets[column.name]))
-            for column in self.declared()
-            if (column.name in self.later) == later
+        writers = [
+            (ImageWriter(self.array(one), (path, offsets[one.name])), factor)
+            for one, factor in voxel_size.written([column], self.size)
         ]
+        return writers[0][0] if len(writers) == 1 else ScaledWriter(writers)
 
     def key_in(self, path: str | Path) -> str | None:
         """Key of the run that made a file."""
@@ -130,7 +144,7 @@ class DenseFile(SlabFile):
             offsets = {"statuses": contiguous(ours, "statuses", (), np.dtype(f"S{STATUS_BYTES}"))}
             root = out.file.create_group("VTKHDF")
             root.attrs["Version"] = np.array([1, 0], "i8")
-            vtkhdf.write_image(root, Grid((-0.5,) * 3, (1.0,) * 3, tuple(n + 1 for n in self.shape)))
+            vtkhdf.write_image(root, Grid((-0.5,) * 3, (1.0,) * 3, tuple(n + 1 for n in self.shape)), self._factor)
             offsets |= self._lay_out_arrays(root.create_group("CellData"))
             if self.extend:
                 self.extend(out.file)
@@ -141,20 +155,28 @@ class DenseFile(SlabFile):
         for what, name in shown.items():
             data.attrs["Vectors" if what else "Scalars"] = np.bytes_(name)
         offsets = {}
-        for column in self.declared():
+        for column, _ in self.written():
             shape = (*self.shape, *column.components.shape)
             offsets[column.name] = contiguous(data, column.name, shape, dense_type(column))
             explain(data[column.name], column, self.units.get(column.name))
         return offsets
 
+    @property
+    def _factor(self) -> float:
+        return voxel_size.factor_of(self.size)
+
     def offsets_in(self, path: str) -> dict[str, int]:
         """Where the arrays and the statuses begin in a file that was laid out."""
         with opened(path) as stored:
-            found = {name: stored.dataset(f"{CELLS}/{name}") for name in self.columns}
+            found = {name: stored.dataset(f"{CELLS}/{name}") for name in self._names}
             return {
                 "statuses": stored.find("hpcdvc/statuses").id.get_offset(),
                 **{name: dataset.id.get_offset() for name, dataset in found.items()},
             }
+
+    @property
+    def _names(self) -> list[str]:
+        return [column.name for column, _ in self.written()]
 
     def settle(self, path: str) -> None:
         """Note how the pixels ended and give the file, which is at `path` until then, its final name, on one rank."""
@@ -188,8 +210,8 @@ class DenseFile(SlabFile):
         if "tif" in self.views:
             write_pictures(self.stem, self.path, self.columns, self.turned)
         if "vtk" in self.views:
-            places = [(column, f"{CELLS}/{column.name}") for column in self.declared()]
-            write_xdmf(f"{self.stem}.xdmf", self.path, self.shape, places)
+            places = [(column, f"{CELLS}/{column.name}") for column, _ in self.written()]
+            write_xdmf(f"{self.stem}.xdmf", self.path, self.shape, places, self._factor)
 
     def counts(self) -> dict[str, int]:
         """How many pixels there are, without a specimen, and measured, from the file (one rank)."""
@@ -249,7 +271,8 @@ def write_pictures(stem: str | Path, path: str | Path, names: Iterable[str], tur
     paths = []
     with opened(path) as stored:
         for column in _declared(names):
-            dataset = stored.dataset(place_of(stored, column.name) or f"{CELLS}/{column.name}")
+            place = place_of(stored, column.name) or f"{CELLS}/{column.name}"
+            dataset = stored.dataset(voxel_size.in_voxels(stored, place))
             sign = -1 if turned and column.name == "displacement" else 1
             for name, component in pictures_of(column):
                 paths.append(Path(f"{stem}-{name}.tif"))

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from hpcdvc.fields.status import Family, is_measured
+from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import LOWEST_MEASURED, Family, is_measured
+from hpcdvc.output import voxel_size
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.dense import SCHEMA, place_of
-from hpcdvc.output.notebook import package
+from hpcdvc.output.notebook import names_of, no_column, package
 from hpcdvc.output.stored import Stored, opened
 
 if TYPE_CHECKING:
+    import matplotlib.figure
     import pyvista
     import xarray
 
 #: What such a file says about itself, in plain text and in JSON.
-TEXTS, FACTS = ("schema", "kind", "family"), ("key", "parameters", "provenance", "statuses")
+TEXTS, FACTS = ("schema", "kind", "family"), ("key", "parameters", "provenance", "statuses", voxel_size.FACT)
 #: Columns whose planes are no projections, but those of a volume.
 VOLUMES = {"grey", "reconstruction"}
 
@@ -44,6 +47,8 @@ class DenseResult:
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column; KeyError where there is none of this name."""
+        if name not in self.columns:
+            raise KeyError(no_column(name, self.columns))
         return self.columns[name]
 
     def __contains__(self, name: str) -> bool:
@@ -53,7 +58,8 @@ class DenseResult:
     def __repr__(self) -> str:
         measured = self.measured
         shape, part = " x ".join(map(str, measured.shape)), 100 * np.count_nonzero(measured) / max(measured.size, 1)
-        return f"<{self.path}: {shape} pixels, {part:.1f} % measured; {', '.join(self.columns)}>"
+        where = f"{self.path}: " if self.path else ""
+        return f"<{where}{shape} pixels, {part:.1f} % measured; {', '.join(self.columns)}>"
 
     @property
     def names(self) -> list[str]:
@@ -82,6 +88,31 @@ class DenseResult:
             return np.isfinite(next(iter(self.columns.values())))
         return is_measured(self.return_status, self.family)
 
+    def plot(
+        self, column: str | None = None, *, z: float | None = None, y: float | None = None, x: float | None = None
+    ) -> "matplotlib.figure.Figure":
+        """The pixels as an image, of several projections cuts through them, and how each ended.
+
+        Parameters
+        ----------
+        column : a column by its name; default the displacement, where there is none the first
+        z, y, x : where to cut across each axis; none: through the middle along each
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        UserError : a cut is outside, or matplotlib is not installed
+        KeyError : there is no such column
+        """
+        from hpcdvc.output.cuts import plot
+
+        column = column or ("displacement" if "displacement" in self.columns else self.names[0])
+        at = {axis: place for axis, place in zip("zyx", (z, y, x), strict=True) if place is not None}
+        return plot(_Pixels(self), column, at)
+
     def to_xarray(self) -> "xarray.Dataset":
         """The columns on y and x, and before them on projection, of a volume on z; vectors ZYX; needs xarray.
 
@@ -93,7 +124,11 @@ class DenseResult:
         first = "projection" if VOLUMES.isdisjoint(self.columns) else "z"
         axes = (first, "y", "x")[-self.measured.ndim :]
         variables = {
-            name: ((*axes, *("component",) * (values.ndim - len(axes))), values, {"meaning": known[name].meaning})
+            name: (
+                (*axes, *("component",) * (values.ndim - len(axes))),
+                values,
+                {"units": known[name].unit, "meaning": known[name].meaning},
+            )
             for name, values in self.columns.items()
         }
         sizes = zip(axes, self.measured.shape, self.first[-len(axes) :], strict=True)
@@ -116,6 +151,37 @@ class DenseResult:
             vector = values.ndim > len(shape)
             image.cell_data[name] = values[..., ::-1].reshape(-1, 3) if vector else values.ravel()
         return image
+
+
+class _Pixels:
+    """Pixels as the nodes of a grid, as `hpcdvc.output.cuts` draws them.
+
+    Parameters
+    ----------
+    result : with P x H x W pixels
+    """
+
+    def __init__(self, result: DenseResult) -> None:
+        self.result, self.path, self.family = result, result.path, result.family
+        shape = result.measured.shape
+        self.grid = Grid((0.0,) * 3, (1.0,) * 3, (*(1,) * (3 - len(shape)), *shape))
+        statuses = result.columns.get("returnStatus", np.where(result.measured, LOWEST_MEASURED[self.family], 0))
+        self.return_status = statuses.reshape(-1)
+
+    def __len__(self) -> int:
+        return self.grid.size
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        values = self.result[name]
+        return values.reshape(self.grid.size, *values.shape[self.result.measured.ndim :])
+
+    def unit_of(self, name: str) -> str:
+        """Unit of a column."""
+        return next(column.unit for column in columns_of("image") if column.name == name)
+
+    def component_names(self, name: str) -> tuple[str, ...]:
+        """Names of the numbers of a column."""
+        return names_of(next(column for column in columns_of("image") if column.name == name))
 
 
 def read_dense(path: str | Path) -> DenseResult | None:
@@ -142,7 +208,7 @@ def _arrays(stored: Stored) -> dict[str, np.ndarray]:
         place, of_pixel = place_of(stored, column.name), column.components.shape
         if place is None:
             continue
-        dataset = stored.dataset(place, (*(lead or (None,) * 3), *of_pixel))
+        dataset = stored.dataset(voxel_size.in_voxels(stored, place), (*(lead or (None,) * 3), *of_pixel))
         lead = dataset.shape[:3]
         values = dataset[...][..., ::-1] if of_pixel else dataset[...]
         found[column.name] = values[0] if lead[0] == 1 else values

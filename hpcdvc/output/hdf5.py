@@ -19,7 +19,7 @@ from hpcdvc.errors import RunError
 from hpcdvc.fields.field import ROW, Field, status_counts
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family, explain_counts
-from hpcdvc.output import files, schema
+from hpcdvc.output import files, schema, voxel_size
 from hpcdvc.output.contents import Block, Elements, Mesh, write_contents
 from hpcdvc.output.reader import read_field, read_metadata, read_statuses, read_table
 from hpcdvc.output.transports import CollectiveFile, GatheredFile, choose_transport
@@ -67,7 +67,8 @@ def write_field(
         index marks a point that is not measured yet.
     start : number of the first of `rows` in the field
     grid : the grid of the nodes, or None for free points
-    metadata : what to remember, by name, anything JSON can hold ("parameters", "provenance"); that of rank 0 is taken
+    metadata : what to remember, by name, anything JSON can hold ("parameters", "provenance"); that of rank 0 is taken.
+        With a "voxel_size", 6.5um, lengths are in its unit, see `hpcdvc.output.voxel_size`
     team : ranks of the run, None = serial
     transport : "gather" or "parallel", see `choose_transport`
     positions : (n, 3) ZYX, voxels, of `rows`, where there is no grid
@@ -85,8 +86,8 @@ def write_field(
     UserError : such a file has no column of one of the names in `extra`; on every rank
     """
     total, extra, done = grid.size if grid else len(rows), extra or {}, rows["index"] >= 0
-    members = schema.members_of_rows(rows, extra)
-    block = Block(members, done, start, total, grid, positions, tables or {}, family, mesh, elements)
+    members, size = schema.members_of_rows(rows, extra), voxel_size.of_metadata(metadata)
+    block = Block(members, done, start, total, grid, positions, tables or {}, family, mesh, elements, size)
     _write(path, block, extra, metadata, advice, team, transport)
 
 
@@ -115,7 +116,10 @@ def save_field(
     own = slice(*team.spans(len(field))) if together else slice(None)
     members = {name: values[own] for name, values in schema.members_of_field(field).items()}
     done, positions = np.ones(len(field), bool)[own], None if field.grid else field.positions[own]
-    block = Block(members, done, own.start or 0, len(field), field.grid, positions, tables or {}, field.family)
+    size = voxel_size.of_metadata(metadata)
+    block = Block(
+        members, done, own.start or 0, len(field), field.grid, positions, tables or {}, field.family, size=size
+    )
     further = set(field.extra or {}) - set(ROW.names)
     _write(path, block, further, metadata, advice, team, transport)
 
@@ -166,7 +170,8 @@ def _write_together(
     grid, metadata = team.broadcast((block.grid, metadata))  # an attribute that differs between ranks is a silent race
     shares = team.all_gather((len(block.done), status_counts(block.members["return_status"])))
     counts = sum((Counter(share) for _, share in shares), Counter())
-    block = replace(block, grid=grid, total=sum(count for count, _ in shares))
+    size = voxel_size.of_metadata(metadata)
+    block = replace(block, grid=grid, size=size, total=sum(count for count, _ in shares))
     team.agree_all(lambda: schema.check_known(names, block.kind))
     explained = team.broadcast(explain_counts(counts, advice, block.family))
     temporary = team.agree(lambda: _prepare(path, _size(block)))
@@ -199,5 +204,6 @@ def _settle(temporary: Path, path: str | Path) -> None:
 def _size(block: Block) -> int:
     mesh = 3 * block.mesh.nbytes if block.mesh else block.elements.nbytes if block.elements else 0
     geometry = 0 if block.grid else 3 * 8 + 8 + 8 + 1
-    per_point = sum(column.row_bytes for column in block.columns) + geometry + 1
+    per_point = sum(column.row_bytes for column, _ in voxel_size.written(block.columns, block.size)) + geometry + 1
+    per_point += 3 * 8 * (block.size is not None)
     return block.total * per_point + sum(table.nbytes for table in block.tables.values()) + mesh + OVERHEAD

@@ -13,7 +13,7 @@ import numpy as np
 from hpcdvc.images import describe
 from hpcdvc.images.files import LoneFile
 from hpcdvc.kernels import guard
-from hpcdvc.output import files, vtkhdf
+from hpcdvc.output import files, voxel_size, vtkhdf
 from hpcdvc.output.slab_file import KEY, ImageWriter, SlabFile, contiguous, key_in_hdf, only_ours, put_facts
 from hpcdvc.output.tiff import BIG_TIFF
 from hpcdvc.output.transports import GatheredFile, put_text
@@ -106,7 +106,8 @@ def _lay_out_hdf(path: Path, image: ImageFile) -> int:
         put_facts(ours, image.metadata)
         root = file.create_group("VTKHDF")
         root.attrs["Version"] = np.array([1, 0], "i8")
-        data = vtkhdf.write_voxels(root, image.shape, "grey", image.first)
+        factor = voxel_size.factor_of(voxel_size.of_metadata(image.metadata))
+        data = vtkhdf.write_voxels(root, image.shape, "grey", image.first, factor)
         return contiguous(data, "grey", image.shape, image.dtype)
 
 

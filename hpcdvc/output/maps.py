@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.fields.grid import Grid
-from hpcdvc.output import files, vtkhdf
+from hpcdvc.output import files, voxel_size, vtkhdf
 from hpcdvc.output.image import KEY
 from hpcdvc.output.points import KeyedFile
 from hpcdvc.output.stored import opened
@@ -40,7 +40,7 @@ class MapFile(KeyedFile):
                 put_text(ours, name, json.dumps(value))
             root.attrs["Version"] = np.array([1, 0], "i8")
             corners = Grid(tuple(place - 0.5 for place in origin), (1.0,) * 3, tuple(size + 1 for size in shape))
-            vtkhdf.write_image(root, corners)
+            vtkhdf.write_image(root, corners, voxel_size.factor_of(voxel_size.of_metadata(self.metadata)))
             data = root.create_group("CellData")
             data.attrs["Scalars"] = np.bytes_(next(iter(maps)))
             for name, values in maps.items():

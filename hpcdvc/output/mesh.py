@@ -11,7 +11,10 @@ import numpy as np
 
 from hpcdvc.errors import UserError, file_error, shortened
 from hpcdvc.kernels import guard
+from hpcdvc.output import voxel_size
+from hpcdvc.output.scaled import of_result
 from hpcdvc.output.stored import Stored, is_hdf5, opened
+from hpcdvc.output.vtk_reader import lengths_in_voxels
 from hpcdvc.output.vtkhdf import VTK_OF
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ CELLS = {kind: corners for corners, kind in VTK_OF.items()}
 SECONDS, SLOWEST = guard.CPU_SECONDS, 1e6
 #: Ends of the names of files that hold displacements, beside HDF5.
 WITH_DISPLACEMENTS = (".vtk", ".vtu")
+DISPLACEMENT = "VTKHDF/PointData/displacement"
 OURS = ("mesh-points", "mesh-connectivity", "mesh-displacements")
 
 
@@ -90,8 +94,7 @@ def read_mesh_geometry(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
                 points, cells = _vtkhdf_cells(stored)
     else:
         mesh = read_with_meshio(path, (*WITH_DISPLACEMENTS, ".msh", ".xdmf"))
-        points, cells = mesh.points, mesh.cells_dict.get("tetra", np.empty((0, 4), int))
-        points = points[:, ::-1]
+        points, cells = _points_of(mesh, path)[:, ::-1], mesh.cells_dict.get("tetra", np.empty((0, 4), int))
     if points.dtype.kind not in "iuf" or points.ndim != 2 or points.shape[1] != 3:
         raise UserError(f"{path} holds points of shape {points.shape} and type {points.dtype}: (nodes, 3) are needed")
     if cells.dtype.kind not in "iu" or not len(cells) or cells.shape[1:] != (4,):
@@ -119,14 +122,14 @@ def _vtkhdf_cells(stored: Stored) -> tuple[np.ndarray, np.ndarray]:
     connectivity = stored.array("VTKHDF/Connectivity", (None,))
     if len(connectivity) % corners:
         raise stored.damaged(f"Connectivity has {len(connectivity)} entries, which are no cells of {corners} corners")
-    return stored.array("VTKHDF/Points", (None, 3))[:, ::-1], connectivity.reshape(-1, corners)
+    return stored.array(voxel_size.points_in_voxels(stored), (None, 3))[:, ::-1], connectivity.reshape(-1, corners)
 
 
 def _read_vtkhdf(stored: Stored) -> tuple[np.ndarray, ...]:
     points, connectivity = _vtkhdf_cells(stored)
-    if stored.find("VTKHDF/PointData/displacement") is None:
+    if stored.find(DISPLACEMENT) is None:
         raise UserError(f"{stored.path} holds a mesh without displacements: there is no point data `displacement`")
-    return points, connectivity, stored.array("VTKHDF/PointData/displacement", (None, 3))[:, ::-1]
+    return points, connectivity, stored.array(voxel_size.in_voxels(stored, DISPLACEMENT), (None, 3))[:, ::-1]
 
 
 def read_with_meshio(path: str | Path, endings: tuple[str, ...]) -> "meshio.Mesh":
@@ -176,11 +179,18 @@ def _check_complete(path: str | Path) -> None:
 
 
 def _displacements_of(path: str | Path, mesh: "meshio.Mesh") -> tuple[np.ndarray, ...]:
-    for name in ("displacement", "displacements"):
+    for name in ("displacement_voxel", "displacements_voxel", "displacement", "displacements"):
         if name in mesh.point_data:
             displacement = np.asarray(mesh.point_data[name])
             break
     else:
         raise UserError(f"{path} holds a mesh without displacements: there is no point data `displacement`")
     cells = [mesh.cells_dict[kind] for kind in ("tetra", "triangle") if kind in mesh.cells_dict]
-    return mesh.points[:, ::-1], cells[0] if cells else np.empty((0, 4), int), displacement[:, ::-1]
+    return _points_of(mesh, path)[:, ::-1], cells[0] if cells else np.empty((0, 4), int), displacement[:, ::-1]
+
+
+def _points_of(mesh: "meshio.Mesh", path: str | Path) -> np.ndarray:
+    """Positions of the nodes, XYZ, voxels, which stand beside those in a unit, or follow from the size of one."""
+    if voxel_size.POSITIONS in mesh.point_data:
+        return np.asarray(mesh.point_data[voxel_size.POSITIONS])
+    return lengths_in_voxels(mesh.points, of_result(path))

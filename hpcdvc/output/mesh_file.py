@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hpcdvc.output import files, vtkhdf
+from hpcdvc.options.voxel_size import VoxelSize
+from hpcdvc.output import files, voxel_size, vtkhdf
+from hpcdvc.output.contents import write_positions
 from hpcdvc.output.mesh import read_mesh_geometry
 from hpcdvc.output.stored import opened
 from hpcdvc.output.transports import GatheredFile, put_text
@@ -99,7 +101,10 @@ class MeshFile:
             for name, value in self.metadata.items():
                 put_text(ours, name, json.dumps(value))
             out.file.create_group("VTKHDF").attrs["Version"] = np.array([1, 0], "i8")
-            vtkhdf.write_mesh(out, points, 0, len(points), connectivity[:, vtkhdf.TURNED], vtkhdf.VTK_OF[4])
+            lengths, cells = voxel_size.of_metadata(self.metadata), connectivity[:, vtkhdf.TURNED]
+            factor = voxel_size.factor_of(lengths)
+            vtkhdf.write_mesh(out, points, 0, len(points), cells, vtkhdf.VTK_OF[4], factor)
+            write_positions(out, points, 0, len(points), lengths)
             data = out.file["VTKHDF"].create_group("CellData")
             for name, values in cell_data.items():
                 out.put(f"VTKHDF/CellData/{name}", np.asarray(values, np.float32), 0, (len(connectivity),))
@@ -110,13 +115,15 @@ class MeshFile:
         if self.views:
             points, cells = read_mesh_geometry(self.path)  # the cells in the order of VTK
             for view, path in zip(self.views, self.view_paths(), strict=True):
-                write_with_meshio(path, points, cells, view)
+                write_with_meshio(path, points, cells, view, voxel_size.of_metadata(self.metadata))
 
     def summary(self) -> None:
         """Nothing to be said that the work has not said."""
 
 
-def write_with_meshio(path: str | Path, points: np.ndarray, cells: np.ndarray, view: str) -> None:
+def write_with_meshio(
+    path: str | Path, points: np.ndarray, cells: np.ndarray, view: str, size: VoxelSize | None = None
+) -> None:
     """Write a mesh for other programs; it has its name when it is whole.
 
     Parameters
@@ -125,6 +132,7 @@ def write_with_meshio(path: str | Path, points: np.ndarray, cells: np.ndarray, v
     points : (n, 3) ZYX, voxels
     cells : (k, 4) tetrahedra in the order of VTK
     view : key of `FORMATS`
+    size : of a voxel: the nodes are in its unit, and where they are in voxels stands beside them
 
     Raises
     ------
@@ -135,7 +143,9 @@ def write_with_meshio(path: str | Path, points: np.ndarray, cells: np.ndarray, v
 
     kind, more = FORMATS[view]
     tags = {"gmsh:physical": [np.ones(len(cells), np.int32)], "gmsh:geometrical": [np.ones(len(cells), np.int32)]}
-    mesh = meshio.Mesh(points[:, ::-1], [("tetra", cells)], cell_data=tags if view == "msh" else {})
+    beside = {voxel_size.POSITIONS: np.ascontiguousarray(points[:, ::-1])} if size else {}
+    nodes = voxel_size.factor_of(size) * points[:, ::-1]
+    mesh = meshio.Mesh(nodes, [("tetra", cells)], beside, cell_data=tags if view == "msh" else {})
     with files.write_errors(path), tempfile.TemporaryDirectory() as folder:  # where nobody else can put a link
         made = Path(folder, f"mesh.{view}")
         with contextlib.redirect_stdout(io.StringIO()):

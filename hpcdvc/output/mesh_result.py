@@ -11,6 +11,7 @@ from hpcdvc.output.contents import Elements
 from hpcdvc.output.result import BYTES_PER_POINT, FieldFile
 from hpcdvc.output.stored import opened
 from hpcdvc.output.stored_field import CELLS
+from hpcdvc.output.voxel_size import of_metadata
 from hpcdvc.output.vtkhdf import TURNED
 
 #: Bytes of a tetrahedron in the HDF5 file, with all columns, and in a .vtk file.
@@ -74,7 +75,7 @@ class MeshFieldFile(FieldFile):
         if "tsv" in self.views:
             tsv.write_tsv(f"{self.stem}.tsv", field)
         if "vtk" in self.views:
-            vtk.write_vtk(f"{self.stem}.vtk", field, elements=read_elements(self.path))
+            vtk.write_vtk(f"{self.stem}.vtk", field, elements=read_elements(self.path), size=of_metadata(self.metadata))
 
 
 def read_elements(path: str) -> Elements:

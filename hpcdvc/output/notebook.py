@@ -1,7 +1,8 @@
 """Results that were read, also as tables, data sets and meshes of other packages, each imported when asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib import import_module
 from math import prod
 from types import ModuleType
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.fields.field import Field
+from hpcdvc.fields.field import Field, status_counts
+from hpcdvc.fields.status import in_short
 from hpcdvc.output import schema, views
 from hpcdvc.output.columns import PHI, PHI_ROWS, SYMMETRIC, Column
 
 if TYPE_CHECKING:
+    import matplotlib.figure
     import pandas
     import pyvista
     import xarray
@@ -63,11 +66,37 @@ class Result(Field):
         return known + [name for name in self.extra or {} if name not in made_from]
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """A column; KeyError where there is none of this name."""
-        for column in self.declared():
-            if column.name == name:
-                return schema.shown_values(column, schema.members_of_field(self), self.family)
-        return (self.extra or {})[name]
+        """A column by its name, or a number of one by its name in tables; KeyError where there is none of this name."""
+        column, part = self._found(name)
+        if column is None:
+            return self.extra[name]
+        values = schema.shown_values(column, schema.members_of_field(self), self.family)
+        return values if part is None else values.reshape(len(values), -1)[:, part]
+
+    def _found(self, name: str) -> tuple[Column | None, int | None]:
+        """Declaration of a column, None where there is no such, and which of its numbers is meant."""
+        declared = list(self.declared())
+        for column in declared:
+            if name in (column.name, column.made_from) and not (column.derived and name == column.made_from):
+                return column, None
+        if name in (self.extra or {}):
+            return None, None
+        parts = {}
+        for column in sorted(declared, key=lambda one: one.components is not PHI):  # Phi does not blank what failed
+            parts |= {part: (column, k) for k, part in enumerate(names_of(column))}
+        if name in parts:
+            return parts[name]
+        raise KeyError(no_column(name, self.names, parts))
+
+    def unit_of(self, name: str) -> str:
+        """Unit of a column; empty where it has none, or is not declared."""
+        column, _ = self._found(name)
+        return column.unit if column else ""
+
+    def component_names(self, name: str) -> tuple[str, ...]:
+        """Names of the numbers of a column."""
+        column, part = self._found(name)
+        return (name,) if part is not None else _names(name, self[name], column)
 
     def __contains__(self, name: str) -> bool:
         """Whether there is a column of this name."""
@@ -104,13 +133,44 @@ class Result(Field):
         """
         return to_pyvista(self)
 
+    def plot(
+        self, column: str = "displacement", *, z: float | None = None, y: float | None = None, x: float | None = None
+    ) -> "matplotlib.figure.Figure":
+        """Cuts through the field along planes of its grid, and how each node ended; points are seen along one axis.
+
+        Nodes that are not measured are hatched, and the legend says why, with the number of nodes of the whole field.
+
+        Parameters
+        ----------
+        column : a column by its name, or one of its numbers: ``"Zdisp"``, ``"zncc"``
+        z, y, x : where to cut across each axis, voxels: the nearest layer of nodes; none: through the middle along each
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        UserError : there is one row, a cut is outside the grid, or matplotlib is not installed
+        KeyError : there is no such column
+        """
+        from hpcdvc.output.cuts import plot
+
+        return plot(self, column, {axis: at for axis, at in zip("zyx", (z, y, x), strict=True) if at is not None})
+
     def __repr__(self) -> str:
         kind = views.kind_of_field(self)
-        what = {
-            "grid": f"grid of {' x '.join(map(str, self.grid.shape)) if self.grid else 0} nodes",
-            "registration": "registration",
-        }.get(kind, f"{len(self)} {kind}")
-        return f"<{what}, {int(self.measured.sum())} measured: {', '.join(self.names)}>"
+        what = {"registration": "registration"}.get(kind, f"{len(self)} {kind}")
+        if self.grid:
+            shape, origin, spacing = (
+                " x ".join(f"{number:g}" for number in numbers)
+                for numbers in (self.grid.shape, self.grid.origin, self.grid.spacing)
+            )
+            what = f"grid of {shape} nodes (z y x), every {spacing} from {origin}"
+        counts = status_counts(self.return_status)
+        ended = ", ".join(f"{count} {in_short(code, self.family)} ({code})" for code, count in counts.items())
+        measured = f"{int(self.measured.sum())} of {len(self)} measured"
+        return f"<{what}\n {measured}: {ended}\n lengths in voxels; columns {', '.join(self.names)}>"
 
 
 def to_pandas(result: Result) -> "pandas.DataFrame":
@@ -142,7 +202,7 @@ def to_xarray(result: Result) -> "xarray.Dataset":
         else:
             further = {0: (), 1: ("component",), 2: ("component", "derivative")}[len(parts)]
         coordinates |= {part: list(AXES[size]) for part, size in zip(further, parts, strict=True) if size in AXES}
-        facts = {"unit": column.unit, "meaning": column.meaning} if column else {}
+        facts = {"units": column.unit, "meaning": column.meaning} if column else {}
         variables[name] = ((*lead, *further), values.reshape(*shape, *parts), facts)
     about = {"path": result.path, "family": str(result.family), **result.metadata.get("parameters", {})}
     return xarray.Dataset(variables, coordinates, {name: value for name, value in about.items() if value is not None})
@@ -173,11 +233,25 @@ def _shown(result: Result) -> Iterator[tuple[str, np.ndarray, Column | None]]:
 
 def _names(name: str, values: np.ndarray, column: Column | None) -> tuple[str, ...]:
     """Names of the numbers of a column."""
+    if column:
+        return names_of(column)
     width = prod(values.shape[1:])
-    if column and (column.tsv or name in NAMES):
-        return column.tsv or NAMES[name]
-    ends = AXES.get(width) if column is None or column.components is not SYMMETRIC else AXES[6]
-    return tuple(f"{name}_{end}" for end in ends or range(width)) if values.ndim > 1 else (name,)
+    return tuple(f"{name}_{end}" for end in AXES.get(width) or range(width)) if values.ndim > 1 else (name,)
+
+
+def names_of(column: Column) -> tuple[str, ...]:
+    """Names of the numbers of a declared column, those of tables where these have it."""
+    if column.tsv or column.name in NAMES:
+        return column.tsv or NAMES[column.name]
+    width = prod(column.components.shape)
+    ends = AXES.get(width) if column.components is not SYMMETRIC else AXES[6]
+    return tuple(f"{column.name}_{end}" for end in ends or range(width)) if column.components.shape else (column.name,)
+
+
+def no_column(name: str, names: Iterable[str], parts: Iterable[str] = ()) -> str:
+    """A sentence on a column that is not there, with names near to it among the columns and their numbers."""
+    near = get_close_matches(str(name), dict.fromkeys([*names, *parts]), n=3, cutoff=0.5)
+    return f"no column {name!r}: " + (f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}")
 
 
 def package(name: str) -> ModuleType:

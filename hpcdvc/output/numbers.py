@@ -28,7 +28,7 @@ class Changed(RunError):
     """A table was written or replaced between two looks at it."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} changed while it was read")
+        super().__init__(f"{path} changed during the run, while it was read")
 
 
 @dataclass(frozen=True)

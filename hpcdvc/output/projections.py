@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 
 from hpcdvc.output.transports import put_text
+from hpcdvc.output.voxel_size import TWIN, TWINS
 
 #: Components of `displacement` that are stacks of their own.
 COMPONENTS = {"Xdisp": 0, "Ydisp": 1}
@@ -20,7 +21,11 @@ def add_projections(file: h5py.File) -> None:
     file : laid out, not filled yet
     """
     entry = _group(file, "entry", "NXentry")
-    for name, dataset in file["VTKHDF/CellData"].items():
+    arrays = file["VTKHDF/CellData"]
+    for name, dataset in arrays.items():
+        if name in TWINS:
+            continue
+        dataset = arrays.get(name + TWIN, dataset)  # programs that reconstruct count pixels
         if dataset.ndim == 3:
             _data(entry, name)["data"] = dataset
             continue

@@ -7,7 +7,9 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.rows import without_background
 from hpcdvc.output.dense_result import DenseResult, read_dense
+from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.notebook import Result
+from hpcdvc.output.voxel_size import FACT
 from hpcdvc.ranks.team import Team
 
 #: Ends of the names of the files that are read.
@@ -19,7 +21,8 @@ def read(path: str | Path, comm=None, spacing: tuple[int, int, int] | None = Non
 
     Parameters
     ----------
-    path : the file; the end of its name says what it is. Of images, `<name>-Xdisp.tif`: those beside it are read, too
+    path : the file; its content says what it is, else the end of its name. Of images, `<name>-Xdisp.tif`: those beside
+        it are read, too
     comm : mpi4py communicator whose ranks call this together and get the same field, large arrays in memory that those
         of a node share; None: this process reads alone
     spacing : of the nodes, ZYX, voxels, which images do not say
@@ -49,7 +52,7 @@ def read_result(path: str | Path, team: Team, spacing: tuple[int, int, int] | No
     ------
     UserError : as in `read`, on every rank
     """
-    ending = Path(path).suffix.lower()
+    ending = ending_of(path)
     metadata = {}
     if ending == ".hdf":
         from hpcdvc.output import reader
@@ -64,9 +67,11 @@ def read_result(path: str | Path, team: Team, spacing: tuple[int, int, int] | No
 
         found = without_background(read_together(path, team, strain=True))
     elif ending == ".vtk":
-        from hpcdvc.output.vtk_reader import read_vtk
+        from hpcdvc.output.vtk_reader import read_vtk, voxel_size_in
 
         found = team.agree(lambda: read_vtk(path))
+        size = team.agree(lambda: voxel_size_in(path))
+        metadata = {FACT: size.text} if size else {}
     elif ending in (".tif", ".tiff"):
         from hpcdvc.output.tiff_reader import read_tiffs
 
@@ -74,6 +79,7 @@ def read_result(path: str | Path, team: Team, spacing: tuple[int, int, int] | No
             team.fail(UserError(f"{path}: images do not say how far apart their nodes are: give the node spacing"))
         found = team.agree(lambda: read_tiffs(path, spacing))
     else:
-        team.fail(UserError(f"{path}: no result has a name with this end; those of {', '.join(ENDINGS)} are read"))
+        words = "no result has a name with this end, and its content is none"
+        team.fail(UserError(f"{path}: {words}; {', '.join(ENDINGS)} are read"))
     members = {one.name: getattr(found, one.name) for one in fields(Field)}
     return Result(**members, path=str(path), metadata=metadata)

@@ -15,7 +15,7 @@ from hpcdvc.errors import UserError, quoted
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family
-from hpcdvc.output import schema
+from hpcdvc.output import schema, voxel_size
 from hpcdvc.output.modal import ModalLevels
 from hpcdvc.output.stored import Stored, opened
 from hpcdvc.output.stored_field import Plan
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 READ_TOGETHER_FROM = 2**26
 #: What a result says in plain text, and in JSON with its Python type; files may hold more, which nobody here reads.
 TEXTS = ("schema", "component_order", "array_order", "kind", "family")
-FACTS = {"key": str, "parameters": dict, "provenance": dict, "grid": dict, "statuses": dict, "curvature": dict}
+FACTS = {
+    "key": str, "parameters": dict, "provenance": dict, "grid": dict, "statuses": dict, "curvature": dict,
+    voxel_size.FACT: str,
+}  # fmt: skip
 
 
 def read_field(path: str | Path, members: Container[str] | None = None) -> Field:
@@ -154,7 +157,9 @@ def read_table(path: str | Path, name: str) -> np.ndarray:
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Stored]:
     with opened(path) as stored:
-        if isinstance(stored.find("VTKHDF/Types"), h5py.Dataset) and stored.find("VTKHDF/PointData") is None:
+        columns = stored.find("VTKHDF/PointData")
+        bare = columns is None or isinstance(columns, h5py.Group) and set(columns) == {voxel_size.POSITIONS}
+        if isinstance(stored.find("VTKHDF/Types"), h5py.Dataset) and bare:
             raise UserError(f"{path} is a mesh without displacements: hpcdvc-gdic measures them")
         if not isinstance(stored.find("hpcdvc"), h5py.Group) or not isinstance(stored.find(_data(stored)), h5py.Group):
             raise UserError(f"{path} is an HDF5 file, but not a result of hpcdvc")

@@ -15,6 +15,7 @@ from hpcdvc.fields.field import ROW
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family, point_counts, status_table
 from hpcdvc.output import files
+from hpcdvc.output.voxel_size import of_metadata
 
 #: View -> end of the name of its file.
 END_OF_VIEW = {"tsv": ".tsv", "vtk": ".vtk", "graph": "-iterations.png", "journal": "-iterations.npy"}
@@ -158,7 +159,7 @@ class FieldFile:
         if "tsv" in self.views:
             tsv.write_tsv(f"{self.stem}.tsv", field)
         if "vtk" in self.views:
-            vtk.write_vtk(f"{self.stem}.vtk", field)
+            vtk.write_vtk(f"{self.stem}.vtk", field, size=of_metadata(self.metadata))
         if "tif" in self.views:
             tiff.write_tiffs(self.stem, field)
 

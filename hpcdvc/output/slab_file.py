@@ -20,6 +20,7 @@ from hpcdvc.errors import RunError, UserError, file_error
 from hpcdvc.output import files
 from hpcdvc.output.stored import opened
 from hpcdvc.output.transports import put_text
+from hpcdvc.output.voxel_size import scaled
 
 KEY = "hpcdvc_key"
 
@@ -47,7 +48,7 @@ class SlabFile:
     file_bytes: int
     planes: int
 
-    def writers(self, place: tuple[str, Any]) -> list["ImageWriter"]:
+    def writers(self, place: tuple[str, Any]) -> list["ImageWriter | ScaledWriter"]:
         """Of each of its arrays, for a rank that fills some planes; `place` is from `create` or `begun`."""
         raise NotImplementedError
 
@@ -170,6 +171,33 @@ class ImageWriter:
 
     def _offset_of(self, z: int) -> int:
         return self._offset + z * self._plane.nbytes
+
+
+class ScaledWriter:
+    """The same of an array that stands in a file several times, each times a factor.
+
+    Parameters
+    ----------
+    writers : of each time, and its factor
+    """
+
+    def __init__(self, writers: list[tuple[ImageWriter, float]]):
+        self._writers = writers
+
+    def write(self, z: int, plane: np.ndarray) -> int:
+        """Write plane z to all; returns the sum of the checksums. RunError if the disk does not take it."""
+        plane = np.asarray(plane, np.float32)
+        return sum(writer.write(z, scaled(plane, factor)) for writer, factor in self._writers)
+
+    def stored(self, z: int) -> int | None:
+        """Sum of the checksums of plane z as it is in the file; None if the file ends before."""
+        sums = [writer.stored(z) for writer, _ in self._writers]
+        return None if None in sums else sum(sums)
+
+    def close(self) -> None:
+        """Bring what this rank has written to the disk; RunError if that fails."""
+        for writer, _ in self._writers:
+            writer.close()
 
 
 def checksum(values: np.ndarray) -> int:

@@ -11,12 +11,12 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family
-from hpcdvc.output import schema, vtkhdf
+from hpcdvc.output import schema, voxel_size, vtkhdf
 from hpcdvc.output.columns import KINDS, Column, Components, columns_of, components_named, to_memory
 from hpcdvc.output.stored import Stored
 from hpcdvc.output.transports import POINTS_AT_ONCE
 
-#: Where the positions of free points stand; no array has such a name.
+#: What the positions of free points are called; no array has such a name.
 POINTS = "VTKHDF/Points"
 CELLS = "VTKHDF/CellData"
 
@@ -69,6 +69,8 @@ class Plan:
         columns, unknown = {}, []
         arrays = {POINTS: ((count, 3), np.dtype(float))}
         for name in data:
+            if name in voxel_size.TWINS:
+                continue  # of what is made from Phi
             column = known.get(name)
             made_from = column.made_from if column else name
             if (members is not None and made_from not in members) or (column and column.derived):
@@ -102,7 +104,7 @@ class Plan:
         """From some rows to their positions (rows, 3) ZYX: nodes, points, or middles of cells, which are all alike."""
         if self.grid:
             return lambda rows: self.grid.positions(np.arange(rows.start, rows.stop))
-        points = stored.dataset(POINTS, (None, 3))
+        points = stored.dataset(voxel_size.points_in_voxels(stored), (None, 3))
         if self.group != CELLS:
             return lambda rows: points[rows][:, ::-1]
         corners, nodes = stored.dataset("VTKHDF/Connectivity", (None,)), points[:][:, ::-1]

@@ -10,6 +10,7 @@ from hpcdvc.fields.strain_errors import WITHOUT
 from hpcdvc.output import files, views
 from hpcdvc.output.contents import Mesh
 from hpcdvc.output.result import END_OF_VIEW, FieldFile
+from hpcdvc.output.voxel_size import of_metadata
 
 #: Components of symmetric tensors that there are in two dimensions: yy, yx, xx.
 IN_PLANE = slice(3, 6)
@@ -112,7 +113,7 @@ class StrainFile(FieldFile):
                 table["Label"] = field.extra["label"]
             write_strain_tsv(f"{self.stem}.tsv", table)
         if "vtk" in self.views:
-            vtk.write_vtk(f"{self.stem}.vtk", field, (*self.shown, "returnStatus"))
+            vtk.write_vtk(f"{self.stem}.vtk", field, (*self.shown, "returnStatus"), size=of_metadata(self.metadata))
         if "tif" in self.views:
             for column, values in columns.items():
                 named = dict(zip(strain_names(column), values.reshape(len(values), -1).T, strict=True))

@@ -9,13 +9,18 @@ import numpy as np
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family
-from hpcdvc.output import files, schema, views
+from hpcdvc.options.voxel_size import VoxelSize
+from hpcdvc.output import files, schema, views, voxel_size
 from hpcdvc.output.columns import SYMMETRIC
 from hpcdvc.output.contents import Elements
 from hpcdvc.output.vtkhdf import TURNED, VTK_OF, VTK_VERTEX
 
 #: what the second line says before the family
 TITLE = "hpcdvc field,"
+#: and before the size of a voxel
+SIZE = ", voxel "
+#: lengths in a unit, from which those in voxels are found again to nine digits
+EXACT = "%.17g"
 #: keyword and line below it by the number of components
 HEADS = {1: ("SCALARS", "LOOKUP_TABLE default\n"), 3: ("VECTORS", ""), 9: ("TENSORS", "")}
 #: xx xy xz yx ... of a symmetric tensor xx yy zz xy yz xz
@@ -23,7 +28,11 @@ WHOLE = (0, 3, 5, 3, 1, 4, 5, 4, 2)
 
 
 def write_vtk(
-    path: str | Path, field: Field, only: Container[str] | None = None, elements: Elements | None = None
+    path: str | Path,
+    field: Field,
+    only: Container[str] | None = None,
+    elements: Elements | None = None,
+    size: VoxelSize | None = None,
 ) -> None:
     """Write the columns of a field that are declared for such files (`vtk`).
 
@@ -36,29 +45,32 @@ def write_vtk(
     field : n points
     only : names of the columns that are wanted; None: all
     elements : the tetrahedra between the points
+    size : of a voxel: geometry and displacements are in its unit, and the displacements also in voxels
 
     Raises
     ------
     RunError : no space left, or the file cannot be written
     """
     arrays = [
-        (column.vtk, values[:, WHOLE] if column.components is SYMMETRIC else values)
+        (one.vtk, voxel_size.scaled(values[:, WHOLE] if column.components is SYMMETRIC else values, factor))
         for column, values in views.vtk_arrays(field)
         if only is None or column.name in only
+        for one, factor in voxel_size.written([column], size)
     ]
     of_cells = list(_of_cells(elements, field.family)) if elements else []
-    size = sum(values.size for _, values in arrays + of_cells) * 16 + (0 if field.grid else len(field) * 60)
-    size += 60 * len(elements.cells) if elements else 0
+    room = sum(values.size for _, values in arrays + of_cells) * 16 + (0 if field.grid else len(field) * 60)
+    room += 60 * len(elements.cells) if elements else 0
     with (
-        files.whole_file(path, size) as temporary,
+        files.whole_file(path, room) as temporary,
         files.fill(temporary, encoding="ascii", newline="\n") as stream,
     ):
-        stream.write(f"# vtk DataFile Version 2.0\n{TITLE} {field.family}\nASCII\n\n")
+        title = f"{TITLE} {field.family}" + (SIZE + size.text if size else "")
+        stream.write(f"# vtk DataFile Version 2.0\n{title}\nASCII\n\n")
         if field.grid:
-            _write_cells(stream, field.grid)
+            _write_cells(stream, field.grid, voxel_size.factor_of(size))
         else:
             cells = np.arange(len(field))[:, None] if elements is None else elements.cells[:, TURNED]
-            _write_mesh(stream, field.positions, cells)
+            _write_mesh(stream, field.positions, cells, voxel_size.factor_of(size))
         _write_arrays(stream, arrays)
         if of_cells:
             stream.write(f"\nCELL_DATA {len(elements.cells)}\n")
@@ -81,20 +93,21 @@ def _write_arrays(stream: IO[str], arrays: Iterable[tuple[str, np.ndarray]]) -> 
         _write_numbers(stream, table)
 
 
-def _write_cells(stream: IO[str], grid: Grid) -> None:
+def _write_cells(stream: IO[str], grid: Grid, factor: float) -> None:
     corner = np.subtract(grid.origin, np.divide(grid.spacing, 2))
     stream.write("DATASET STRUCTURED_POINTS\n")
     stream.write(f"DIMENSIONS {_xyz(np.add(grid.shape, 1))}\n")
-    stream.write(f"ASPECT_RATIO {_xyz(grid.spacing)}\n")
-    stream.write(f"ORIGIN {_xyz(corner)}\n")
+    stream.write(f"ASPECT_RATIO {_xyz(grid.spacing, factor)}\n")
+    stream.write(f"ORIGIN {_xyz(corner, factor)}\n")
     stream.write(f"\nCELL_DATA {grid.size}\n")
 
 
-def _write_mesh(stream: IO[str], positions: np.ndarray, cells: np.ndarray) -> None:
-    """Points, and cells (k, corners) of them: vertices or tetrahedra."""
+def _write_mesh(stream: IO[str], positions: np.ndarray, cells: np.ndarray, factor: float) -> None:
+    """Points, their positions times a factor, and cells (k, corners) of them: vertices or tetrahedra."""
     count, corners = cells.shape
-    stream.write(f"DATASET UNSTRUCTURED_GRID\nPOINTS {len(positions)} float\n")
-    _write_numbers(stream, positions[:, ::-1])
+    kind, number = ("float", "%.9g") if factor == 1 else ("double", EXACT)
+    stream.write(f"DATASET UNSTRUCTURED_GRID\nPOINTS {len(positions)} {kind}\n")
+    _write_numbers(stream, factor * positions[:, ::-1], number)
     stream.write(f"\nCELLS {count} {count * (corners + 1)}\n")
     files.write_table(stream, [np.full(count, corners), *cells.T], ["%d"] * (corners + 1), " ")
     stream.write(f"\nCELL_TYPES {count}\n")
@@ -102,9 +115,9 @@ def _write_mesh(stream: IO[str], positions: np.ndarray, cells: np.ndarray) -> No
     stream.write(f"\nPOINT_DATA {len(positions)}\n")
 
 
-def _write_numbers(stream: IO[str], table: np.ndarray) -> None:
-    files.write_table(stream, list(table.T), ["%.9g"] * table.shape[1], " ")
+def _write_numbers(stream: IO[str], table: np.ndarray, number: str = "%.9g") -> None:
+    files.write_table(stream, list(table.T), [number] * table.shape[1], " ")
 
 
-def _xyz(values: Sequence[float]) -> str:
-    return " ".join(f"{value:.9g}" for value in values[::-1])
+def _xyz(values: Sequence[float], factor: float = 1.0) -> str:
+    return " ".join(f"{value:.9g}" if factor == 1 else EXACT % (value * factor) for value in values[::-1])

@@ -13,10 +13,12 @@ from hpcdvc.errors import RunError, UserError, file_error, quoted, shortened
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import LOWEST_MEASURED, Family, Status
+from hpcdvc.options.voxel_size import VoxelSize
 from hpcdvc.output import columns as declared
 from hpcdvc.output import files, schema
 from hpcdvc.output.columns import SYMMETRIC, to_memory
-from hpcdvc.output.vtk import TITLE
+from hpcdvc.output.voxel_size import TWIN
+from hpcdvc.output.vtk import SIZE, TITLE
 
 log = logging.getLogger("hpcdvc")
 
@@ -33,9 +35,9 @@ SIX = (0, 4, 8, 1, 5, 2)
 def read_vtk(path: str | Path) -> Field:
     """Read a field from a legacy VTK file in ASCII, of ours or of spam.
 
-    Such a file has no F: it is the identity. Points are measured where the file has no status. Cells have their nodes
-    in the middle; those of spam, whose files do not say where in a cell its node is, begin at the node spacing, as
-    its grids do.
+    Lengths are voxels again where the file says how large one is. Such a file has no F: it is the identity. Points are
+    measured where the file has no status. Cells have their nodes in the middle; those of spam, whose files do not say
+    where in a cell its node is, begin at the node spacing, as its grids do.
 
     Parameters
     ----------
@@ -65,6 +67,39 @@ def read_vtk(path: str | Path) -> Field:
     return field
 
 
+def voxel_size_in(path: str | Path) -> VoxelSize | None:
+    """The size of a voxel that a legacy VTK file of ours says; None where it says none, or is of another program.
+
+    Raises
+    ------
+    UserError : no such file
+    """
+    files.check_regular(path)
+    try:
+        with open(path, "rb") as file:
+            lines = [file.readline(LONGEST_LINE).decode(errors="replace") for _ in range(2)]
+    except OSError as error:
+        raise file_error(path, error) or error from error
+    return _size_in(lines[1], path)
+
+
+def _size_in(title: str, path: str | Path) -> VoxelSize | None:
+    _, found, text = title.strip().partition(SIZE)
+    if not found or not title.startswith(TITLE):
+        return None
+    try:
+        return VoxelSize.of(text)
+    except ValueError as error:
+        raise UserError(f"{path}, line 2: the size of a voxel {error}") from None
+
+
+def lengths_in_voxels(lengths: np.ndarray, size: VoxelSize | None) -> np.ndarray:
+    """Lengths as they would stand in the file without the size of a voxel, to nine digits."""
+    if size is None:
+        return lengths
+    return np.array([float(f"{value:.9g}") for value in (lengths / size.number).ravel()]).reshape(lengths.shape)
+
+
 def _first_nodes(grid: Grid) -> tuple[float, ...]:
     """Where grids of spam begin: at the node spacing; at 0 with a single layer, that of images in two dimensions."""
     return tuple(step if count > 1 else 0.0 for step, count in zip(grid.spacing, grid.shape, strict=True))
@@ -76,6 +111,7 @@ class _Reader:
     def __init__(self, path: Path, file: io.BufferedReader):
         self._path, self._file, self._line = path, file, 0
         self.of_spam = False
+        self._voxel: VoxelSize | None = None
         self._size = os.fstat(file.fileno()).st_size
 
     def field(self) -> Field:
@@ -92,10 +128,11 @@ class _Reader:
         if keyword != "DATASET" or dataset not in ("STRUCTURED_POINTS", "UNSTRUCTURED_GRID"):
             raise self._wrong(f"{shortened(dataset)} holds no field: STRUCTURED_POINTS or UNSTRUCTURED_GRID is needed")
         self.of_spam = title.startswith(OF_SPAM)
+        self._voxel = _size_in(title, self._path)
         grid = self._grid() if dataset == "STRUCTURED_POINTS" else None
         positions = None if grid else self._points()
         arrays = self._arrays(grid.size if grid else len(positions), "CELL_DATA" if grid else "POINT_DATA")
-        family = title.removeprefix(TITLE).strip()
+        family = title.removeprefix(TITLE).partition(SIZE)[0].strip()
         if family not in list(Family):
             family = Family.SEARCH if "pixelSearchCC" in arrays else Family.REGISTRATION
         if self.of_spam and grid and "displacements" in arrays:
@@ -109,6 +146,8 @@ class _Reader:
         if not arrays:
             raise UserError(f"{self._path} holds no field: there are no arrays")
         arrays.pop("mag(displacements)", None)  # spam's, of the displacements
+        for name in [name for name in arrays if self._voxel and name + TWIN in arrays]:
+            arrays[name] = arrays.pop(name + TWIN)
         first = next(iter(arrays.values()))
         phi = np.full((len(first), 4, 4), np.nan)  # of strain
         if "displacements" in arrays:
@@ -149,15 +188,16 @@ class _Reader:
         if min(counts) < 1 or not np.isfinite((*spacing, *corner)).all() or min(spacing) <= 0:
             raise self._wrong("the dimensions, the spacing or the origin make no cells")
         self._check_size(math.prod(counts))
+        spacing, corner = (lengths_in_voxels(np.array(told), self._voxel).tolist() for told in (spacing, corner))
         middle = [edge + step / 2 for edge, step in zip(corner, spacing, strict=True)]
-        return Grid(tuple(middle), spacing, counts)
+        return Grid(tuple(middle), tuple(spacing), counts)
 
     def _points(self) -> np.ndarray:
         """(n, 3) positions, ZYX; the cells are left."""
         keyword, count, _ = self._words(3)
         if keyword != "POINTS" or not count.isdecimal():
             raise self._wrong("POINTS and their number are needed")
-        positions = self._numbers(int(count), 3)[:, ::-1]
+        positions = lengths_in_voxels(self._numbers(int(count), 3), self._voxel)[:, ::-1]
         while not (place := self._next(blank=True)).startswith("POINT_DATA"):
             if place.startswith(("CELLS", "CELL_TYPES")):
                 words = place.split()

@@ -25,20 +25,24 @@ def is_image(grid: Grid | None) -> bool:
     return grid is not None and min(grid.shape) > 1
 
 
-def write_image(root: "h5py.Group", grid: Grid) -> None:
-    """Describe a grid as ImageData: extent, origin at the first node, spacing."""
+def write_image(root: "h5py.Group", grid: Grid, factor: float = 1.0) -> None:
+    """Describe a grid as ImageData: extent, origin at the first node, spacing; lengths times `factor`."""
     nz, ny, nx = grid.shape
     root.attrs["Type"] = np.bytes_("ImageData")
     root.attrs["WholeExtent"] = np.array([0, nx - 1, 0, ny - 1, 0, nz - 1], "i8")
-    root.attrs["Origin"] = np.array(grid.origin[::-1], "f8")
-    root.attrs["Spacing"] = np.array(grid.spacing[::-1], "f8")
+    root.attrs["Origin"] = factor * np.array(grid.origin[::-1], "f8")
+    root.attrs["Spacing"] = factor * np.array(grid.spacing[::-1], "f8")
     root.attrs["Direction"] = np.eye(3).ravel()
 
 
 def write_voxels(
-    root: "h5py.Group", shape: tuple[int, int, int], scalars: str, first: tuple[int, int, int] = (0, 0, 0)
+    root: "h5py.Group",
+    shape: tuple[int, int, int],
+    scalars: str,
+    first: tuple[int, int, int] = (0, 0, 0),
+    factor: float = 1.0,
 ) -> "h5py.Group":
-    """Describe a volume as ImageData, voxel i at coordinate first + i; returns the group for its arrays.
+    """Describe a volume as ImageData, voxel i at coordinate (first + i) `factor`; returns the group for its arrays.
 
     Voxels are points. The pixels of a 2-D image are cells, for readers fail on points in a single layer.
 
@@ -48,17 +52,24 @@ def write_voxels(
     shape : (nz, ny, nx)
     scalars : name of the array that is shown first
     first : coordinates of voxel 0, ZYX
+    factor : edge of a voxel
     """
     flat = min(shape) == 1
     corner = tuple(place - 0.5 * flat for place in first)
-    write_image(root, Grid(corner, (1.0,) * 3, tuple(n + flat for n in shape)))
+    write_image(root, Grid(corner, (1.0,) * 3, tuple(n + flat for n in shape)), factor)
     data = root.create_group("CellData" if flat else "PointData")
     data.attrs["Scalars"] = np.bytes_(scalars)
     return data
 
 
 def write_mesh(
-    out: GatheredFile | CollectiveFile, positions: np.ndarray, start: int, total: int, cells: np.ndarray, cell_type: int
+    out: GatheredFile | CollectiveFile,
+    positions: np.ndarray,
+    start: int,
+    total: int,
+    cells: np.ndarray,
+    cell_type: int,
+    factor: float = 1.0,
 ) -> None:
     """Write an UnstructuredGrid of cells of one type.
 
@@ -69,6 +80,7 @@ def write_mesh(
     start, total : number of the first point given, and of all points
     cells : (m, corners) point numbers, the same on all ranks
     cell_type : VTK's number
+    factor : on the positions
     """
     out.file["VTKHDF"].attrs["Type"] = np.bytes_("UnstructuredGrid")
     count, corners = cells.shape
@@ -81,7 +93,7 @@ def write_mesh(
     put_once("NumberOfPoints", np.array([total]), "i8")
     put_once("NumberOfCells", np.array([count]), "i8")
     put_once("NumberOfConnectivityIds", np.array([cells.size]), "i8")
-    out.put("VTKHDF/Points", np.ascontiguousarray(positions[:, ::-1], dtype="f8"), start, (total, 3))
+    out.put("VTKHDF/Points", factor * np.ascontiguousarray(positions[:, ::-1], dtype="f8"), start, (total, 3))
     put_once("Connectivity", cells.ravel(), "i8")
     put_once("Offsets", offsets, "i8")
     put_once("Types", np.full(count, cell_type), "u1")

@@ -18,7 +18,11 @@ NUMBERS = {"f4": ("Float", 4), "i4": ("Int", 4), "u1": ("UChar", 1)}
 
 
 def write_xdmf(
-    path: str | Path, result: str, shape: tuple[int, int, int], columns: Iterable[tuple[Column, str]]
+    path: str | Path,
+    result: str,
+    shape: tuple[int, int, int],
+    columns: Iterable[tuple[Column, str]],
+    factor: float = 1.0,
 ) -> None:
     """Write the text.
 
@@ -28,6 +32,7 @@ def write_xdmf(
     result : the HDF5 file, in the same folder
     shape : (P, H, W) pixels, which are cells about whole numbers
     columns : the columns, and where their arrays stand in the file
+    factor : edge of a pixel
 
     Raises
     ------
@@ -35,11 +40,13 @@ def write_xdmf(
     """
     arrays = "".join(_attribute(column, place, result, shape) for column, place in columns)
     points = " ".join(str(n + 1) for n in shape)
+    corner, edge = (f"{length * factor:.17g}" for length in (-0.5, 1))
     text = f"""<?xml version="1.0"?>
 <Xdmf Version="2.0"><Domain><Grid Name="image" GridType="Uniform">
 <Topology TopologyType="3DCoRectMesh" Dimensions="{points}"/>
 <Geometry GeometryType="ORIGIN_DXDYDZ">
-<DataItem Dimensions="3" Format="XML">-0.5 -0.5 -0.5</DataItem><DataItem Dimensions="3" Format="XML">1 1 1</DataItem>
+<DataItem Dimensions="3" Format="XML">{corner} {corner} {corner}</DataItem>
+<DataItem Dimensions="3" Format="XML">{edge} {edge} {edge}</DataItem>
 </Geometry>
 {arrays}</Grid></Domain></Xdmf>
 """

@@ -1,6 +1,7 @@
 """What a report says in words and numbers."""
 
 import shlex
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from hpcdvc.pages.whole import whole_numbers
 
 #: Columns that come first where a report has room for some only.
 FIRST = ("displacement", "displacement_std", "e", "vol", "dev", "rotation", "zncc", "error", "CC", "residual")
+#: Units of lengths that are counted in voxels.
+LENGTHS = ("voxel", "pixel")
 #: What the record of a run says that stands elsewhere in a report.
 ELSEWHERE = ("argv", "key", "hpcdvc", "parameters", "provenance")
 
@@ -27,6 +30,7 @@ def facts_of(result: ResultFile) -> dict:
         "reported_by": __version__,
         "kind": result.kind,
         "shape": list(result.shape),
+        "voxel_size": str(result.size) if result.size else None,
         "made_from": {name: value for name, value in provenance.items() if isinstance(value, dict)},
         "parameters": result.metadata.get("parameters") or {},
         "statuses": result.metadata.get("statuses") or {},
@@ -51,7 +55,7 @@ def numbers_of(result: ResultFile) -> list[dict]:
     spread evenly."""
     found = []
     columns = ((name, result.columns[name].unit, result.sampled(name)) for name in ordered(result))
-    for name, unit, values in (*whole_numbers(result), *columns):
+    for name, unit, values in in_both(result, (*whole_numbers(result), *columns)):
         for end, one in zip(ends_of(values.shape[1]), values.T, strict=True):
             one = one[np.isfinite(one)]
             if one.size:
@@ -59,6 +63,22 @@ def numbers_of(result: ResultFile) -> list[dict]:
                 numbers = {key: float(f"{value:.6g}") for key, value in some.items()}
                 found.append({"column": f"{name}{end}", "unit": unit, "points": int(one.size), **numbers})
     return found
+
+
+def unit_of(result: ResultFile, name: str) -> str:
+    """Unit of a column, for people."""
+    unit, length = result.columns[name].unit, result.length_of(name)
+    return f"{unit} of {length}" if length else unit
+
+
+def in_both(
+    result: ResultFile, columns: Iterable[tuple[str, str, np.ndarray]]
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Name, unit and numbers of columns; lengths in voxels also in the unit of the size of a voxel, if there is one."""
+    for name, unit, values in columns:
+        yield name, unit, values
+        if result.size and unit in LENGTHS and values.dtype.kind == "f":
+            yield name, result.size.unit, values * result.size.number
 
 
 def ordered(result: ResultFile) -> list[str]:

@@ -8,8 +8,9 @@ import numpy as np
 
 from hpcdvc.fields.decomposition import decompose_f
 from hpcdvc.fields.status import reason_of
+from hpcdvc.output.colours import COLOURS
 from hpcdvc.pages import facts
-from hpcdvc.pages.colours import COLOURS, DRAWN, ROUNDING
+from hpcdvc.pages.colours import DRAWN, ROUNDING
 from hpcdvc.pages.curves import GREY, Picture, empty_figure, histograms, history_picture, picture_of, steps_picture
 from hpcdvc.pages.residual import PairOfPlanes
 from hpcdvc.pages.result_file import ResultFile
@@ -132,7 +133,8 @@ def _column_picture(result: ResultFile, name: str, cuts: list[Cut]) -> Iterator[
     column = result.columns[name]
     per_cut = [_values(result, name, cut) for cut in cuts]
     ends = facts.ends_of(per_cut[0].shape[-1])
-    unit = f", {column.unit}" if column.unit not in ("", "1") else ""
+    unit = facts.unit_of(result, name)
+    unit = f", {unit}" if unit not in ("", "1") else ""
     panels = [(f"{name}{end}{unit}", [values[..., k] for values in per_cut], DRAWN[name]) for k, end in enumerate(ends)]
     known = [panel for panel in panels if _most(panel[1]) >= 0]
     told = [panel for panel in known if _most(panel[1]) > 0] or known  # images do not move along z

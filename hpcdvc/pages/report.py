@@ -123,6 +123,7 @@ def _about(facts: dict) -> list[tuple[str, str]]:
     return [
         ("program", f"{facts['program']}, hpcdvc {facts['version']}"),
         ("result", what.get(facts["kind"], f"{shape} {facts['kind'].replace('mesh', 'nodes of a mesh')}")),
+        *([("voxel", facts["voxel_size"])] if facts["voxel_size"] else []),
         ("report", f"by hpcdvc {facts['reported_by']}"),
     ]
 

@@ -1,5 +1,6 @@
 """The pair of images of a result on one plane: im1, and im2 before and after it is brought back by the result."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from hpcdvc.deformation.residual import fits_of, grey_sums
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.interpolation import interpolate_on_grid
-from hpcdvc.images import VolumeInfo, describe, open_volume
+from hpcdvc.images import RawLayout, VolumeInfo, describe, open_volume
 from hpcdvc.output.reader import read_field
 from hpcdvc.pages.result_file import ResultFile
 from hpcdvc.ranks.team import Team
@@ -54,7 +55,8 @@ def pair_of_planes(result: ResultFile) -> PairOfPlanes | str:
     if isinstance(names, str):
         return names
     try:
-        infos = [describe(name) for name in names]
+        told = RawLayout.told(result.metadata.get("parameters") or {})
+        infos = [describe(name, raw_layout=told) for name in names]
         for info, told in zip(infos, ("im1", "im2"), strict=True):
             shape = ((result.metadata.get("provenance") or {}).get(told) or {}).get("shape")
             if shape is not None and list(info.shape) != list(shape):
@@ -83,7 +85,7 @@ def image_names(result: ResultFile) -> tuple[str, str] | str:
 def _told(result: ResultFile, paths: list) -> str | None:
     """The image of a series whose name the result tells as im2."""
     name = ((result.metadata.get("provenance") or {}).get("im2") or {}).get("name")
-    return next((path for path in paths if str(path).split(":")[0].rstrip("/").endswith(str(name))), None)
+    return next((path for path in paths if re.split(r"[:\[]", str(path))[0].rstrip("/").endswith(str(name))), None)
 
 
 def _planes(result: ResultFile, infos: list[VolumeInfo]) -> PairOfPlanes | str:

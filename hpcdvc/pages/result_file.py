@@ -11,8 +11,11 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import Family, explain_counts, is_measured
+from hpcdvc.options.voxel_size import VoxelSize
+from hpcdvc.output import voxel_size
 from hpcdvc.output.columns import COLUMNS, Column, to_memory
 from hpcdvc.output.dense import SCHEMA as DENSE
+from hpcdvc.output.kinds import is_hdf
 from hpcdvc.output.reader import read_metadata
 from hpcdvc.output.result import read_record
 from hpcdvc.output.stored import Stored, opened
@@ -68,13 +71,23 @@ class ResultFile:
     @cached_property
     def positions(self) -> np.ndarray:
         """(n, 3) ZYX, voxels, of a result without a grid."""
-        return self.stored.array("VTKHDF/Points", (None, 3))[:, ::-1]
+        return self.stored.array(voxel_size.points_in_voxels(self.stored), (None, 3))[:, ::-1]
+
+    @property
+    def size(self) -> VoxelSize | None:
+        """Of a voxel, where the result says it."""
+        return voxel_size.of_metadata(self.metadata)
+
+    def length_of(self, name: str) -> VoxelSize | None:
+        """What a voxel is long in a column that is in voxels; None for others, and where the result does not say it."""
+        column = self.columns[name]
+        return self.size if column.unit in ("voxel", "pixel") and np.dtype(column.dtype or "f8").kind == "f" else None
 
     @cached_property
     def columns(self) -> dict[str, Column]:
         """Declarations of the columns that are there, by name."""
         return {
-            name: replace(column, unit=self.stored.text(f"{self.where}/{name}", "unit") or column.unit)
+            name: replace(column, unit=self.stored.text(self._place(name), "unit") or column.unit)
             for name, column in _declared(self.stored, self.where).items()
             if self.stored.holds_numbers(f"{self.where}/{name}", self.lead)
         }
@@ -108,10 +121,14 @@ class ResultFile:
 
     def _read(self, name: str, part: tuple | slice) -> np.ndarray:
         """A part of a dataset; nodes of images in two dimensions stand in a file as points."""
-        found = self.stored.dataset(f"{self.where}/{name}")
+        found = self.stored.dataset(self._place(name))
         if self.grid is None or found.shape[: len(self.shape)] == self.shape:
             return found[part]
         return found[...].reshape(*self.shape, *found.shape[1:])[part]
+
+    def _place(self, name: str) -> str:
+        """Where a column stands in voxels."""
+        return voxel_size.in_voxels(self.stored, f"{self.where}/{name}")
 
     def measured(self, part: tuple | slice = ()) -> np.ndarray | bool:
         """Which points are measured; True where the result does not say it."""
@@ -149,7 +166,7 @@ class ResultFile:
 @contextmanager
 def open_result(path: str) -> Iterator[ResultFile]:
     """Open a result to look at it; UserError if there is none."""
-    if not path.endswith(".hdf"):
+    if not is_hdf(path):
         raise UserError(f"{path}: results end in .hdf; hpcdvc-convert makes one of a table")
     metadata = _metadata(path)
     with opened(path) as stored:
@@ -166,7 +183,7 @@ def open_result(path: str) -> Iterator[ResultFile]:
 
 def _declared(stored: Stored, where: str) -> dict[str, Column]:
     """Declarations of the columns of a file, by name, also of arrays that stand in one command's files only."""
-    names = list(stored.find(where) or ())
+    names = [name for name in stored.find(where) or () if name not in voxel_size.TWINS]
     known = {column.name: column for column in COLUMNS if column.name in names}
     return known | {name: Column(name, "f8", "", name.replace("_", " ")) for name in names if name not in known}
 
@@ -178,7 +195,10 @@ def _metadata(path: str) -> dict:
             raise UserError(f"{path} is an HDF5 file, but not a result of hpcdvc")
         if stored.text("hpcdvc", "schema") == DENSE:
             found = {name: stored.text("hpcdvc", name) for name in ("schema", "family")}
-            found |= {name: stored.json("hpcdvc", name) for name in ("key", "parameters", "provenance", "statuses")}
+            found |= {
+                name: stored.json("hpcdvc", name)
+                for name in ("key", "parameters", "provenance", "statuses", voxel_size.FACT)
+            }
             end = stored.json("hpcdvc", "end")
             if found["statuses"] is None and isinstance(end, dict):
                 counts = end.get("statuses") or {code: 1 for code in (end.get("return_status"),) if code is not None}

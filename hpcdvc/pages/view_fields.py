@@ -30,6 +30,7 @@ class Quantity:
     column : that it is made of
     part : number of the component, "norm", or one of `STRAINS`
     of_cells : it stands beside the rows, in the cells of a mesh
+    edge : of a voxel, and its unit, where the number is a length in voxels and the result says it
     """
 
     key: str
@@ -39,6 +40,7 @@ class Quantity:
     column: str
     part: int | str
     of_cells: bool = False
+    edge: tuple[float, str] | None = None
 
     def of(self, result: ResultFile, part: tuple | slice = ()) -> np.ndarray:
         """Values of some rows, float32; NaN where not measured."""
@@ -63,7 +65,7 @@ class Quantity:
 
     def told(self) -> dict:
         """As the page has it."""
-        return {name: getattr(self, name) for name in ("key", "title", "unit", "colours", "of_cells")}
+        return {name: getattr(self, name) for name in ("key", "title", "unit", "colours", "of_cells", "edge")}
 
 
 def quantities_of(result: ResultFile, cells: ResultFile | None = None) -> dict[str, Quantity]:
@@ -78,16 +80,18 @@ def _of_columns(result: ResultFile, of_cells: bool) -> Iterator[Quantity]:
     flat = result.grid is not None and result.shape[0] == 1 and result.kind != "registration"
     for name in names:
         column = result.columns[name]
-        unit = "" if column.unit == "1" else column.unit
+        unit = "" if column.unit == "1" else facts.unit_of(result, name)
+        length = result.length_of(name)
+        edge = (length.number, length.unit) if length else None
         colours = DRAWN.get(name, "magma" if name.endswith("_std") else "viridis")
         some = result.known(name, _first(result))
         ends = facts.ends_of(some.shape[-1])
         if some.shape[-1] == 3 and not name.startswith("range_"):
-            yield Quantity(f"{prefix}{name} norm", f"|{name}|{end}", unit, colours, name, "norm", of_cells)
+            yield Quantity(f"{prefix}{name} norm", f"|{name}|{end}", unit, colours, name, "norm", of_cells, edge)
         for k, axis in enumerate(ends):
             if not (flat and some.shape[-1] == 3 and k == 0):  # images do not move along z
                 axis = axis or ("" if len(ends) == 1 else f" {k}")
-                yield Quantity(f"{prefix}{name}{axis}", f"{name}{axis}{end}", unit, colours, name, k, of_cells)
+                yield Quantity(f"{prefix}{name}{axis}", f"{name}{axis}{end}", unit, colours, name, k, of_cells, edge)
     if "F" in names and "vol" not in names and _is_strained(result):
         for part, (title, colours) in STRAINS.items():
             yield Quantity(f"{prefix}{part}", f"{title}{end}", "", colours, "F", part, of_cells)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hpcdvc.errors import RunError, UserError
-from hpcdvc.images import VolumeInfo, describe, identity
+from hpcdvc.images import RawLayout, VolumeInfo, describe, identity
 from hpcdvc.output.files import check_regular
 from hpcdvc.pages.residual import image_names
 from hpcdvc.pages.result_file import ResultFile, open_result
@@ -36,7 +36,8 @@ def _named_images(result: ResultFile) -> Images:
         names = "the file does not name the images: --images does"
     try:
         if not isinstance(names, str):
-            return Images(*(_same(*one, _image) for one in zip(names, (result,) * 2, ("im1", "im2"), strict=True)))
+            look = _image_of(result)
+            return Images(*(_same(name, result, told, look) for name, told in zip(names, ("im1", "im2"), strict=True)))
         return _images_of_field(result) or Images(why=names)
     except (UserError, RunError) as error:
         return Images(why=f"without images: {error}")
@@ -76,7 +77,7 @@ def _label_image(result: ResultFile) -> VolumeInfo | None:
         spec = parameters.get(name) or told.get("name")
         if isinstance(spec, str):
             try:
-                return _same(spec, result, name, _image)
+                return _same(spec, result, name, _image_of(result))
             except (UserError, RunError):
                 return None
     return None
@@ -109,9 +110,15 @@ def _is_that(now: dict, known: object) -> bool:
     return isinstance(known, dict) and all(now.get(name) == value for name, value in known.items())
 
 
-def _image(path: str) -> tuple[VolumeInfo, dict]:
-    info = describe(path)
-    return info, identity(info)
+def _image_of(result: ResultFile) -> Callable[[str], tuple[VolumeInfo, dict]]:
+    """Look at an image; raw ones are what the result was told that they are."""
+    told = RawLayout.told(result.metadata.get("parameters") or {})
+
+    def look(path: str) -> tuple[VolumeInfo, dict]:
+        info = describe(path, raw_layout=told)
+        return info, identity(info)
+
+    return look
 
 
 def _table(path: str) -> tuple[str, dict]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.images import VolumeInfo, describe
+from hpcdvc.images import RawLayout, VolumeInfo, describe
+from hpcdvc.output.kinds import is_hdf
 from hpcdvc.pages.levels import Level, factor_of, level_of, preview
 from hpcdvc.pages.planes import Displacements, cut, grey_window
 from hpcdvc.pages.residual import like, sampled
@@ -80,15 +82,28 @@ def _key(name: str, info: VolumeInfo) -> str:
     return f"{'labels' if name == 'labels' else 'image'} {info.spec}"
 
 
-def given_images(specs: tuple[str, ...], steps: int, label: str | None) -> list[Images]:
+def given_images(
+    specs: tuple[str, ...],
+    steps: int,
+    label: str | None,
+    every_slice: bool = False,
+    raw_layout: RawLayout | None = None,
+) -> list[Images]:
     """Images that the command line names: a pair for all steps, or the first and one for each step.
+
+    Parameters
+    ----------
+    specs, label : images, and one of labels or None
+    steps : of the result
+    every_slice, raw_layout : see `hpcdvc.images.describe`
 
     Raises
     ------
     UserError
         They cannot be read, are too many or too few, or differ in size.
     """
-    infos, labels = [describe(spec) for spec in specs], describe(label) if label else None
+    look = partial(describe, every_slice=every_slice, raw_layout=raw_layout)
+    infos, labels = list(map(look, specs)), look(label) if label else None
     if infos and len(infos) not in (2, steps + 1):
         raise UserError(f"--images: 2 images are needed, or one more than there are steps ({steps}), not {len(infos)}")
     sized = [*infos, *([labels] if labels else [])]
@@ -111,7 +126,7 @@ def check_fit(given: Images, path: str) -> None:
         They are not: its points lie elsewhere.
     """
     info = given.im1 or given.labels
-    if info is None or not path.endswith(".hdf"):
+    if info is None or not is_hdf(path):
         return
     with open_result(path) as result:
         told = (result.metadata.get("provenance") or {}).get("im1")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from hpcdvc.fields.status import Family, explain_counts, is_measured
-from hpcdvc.pages.colours import COLOURS
+from hpcdvc.output.colours import COLOURS
 from hpcdvc.pages.result_file import ResultFile
 from hpcdvc.pages.view_running import NOT_YET
 

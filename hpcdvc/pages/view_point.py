@@ -63,10 +63,10 @@ def values_of(result: ResultFile, row: int) -> list[list]:
     found, names = [], [name for name in result.columns if name != "returnStatus"]
     for name in sorted(names, key=lambda one: (one in LAST, _place(one))):
         column, numbers = result.columns[name], result.values(name, part_of(result, row)).reshape(-1)
-        ends = [end.strip() for end in facts.ends_of(numbers.size)]
-        found.append(
-            [name, [[end, _text(column, value)] for end, value in zip(ends, numbers, strict=True)], column.unit]
-        )
+        ends, length = [end.strip() for end in facts.ends_of(numbers.size)], result.length_of(name)
+        for factor, unit in ((1, column.unit), *([(length.number, length.unit)] if length else [])):
+            told = [[end, _text(column, factor * value)] for end, value in zip(ends, numbers, strict=True)]
+            found.append([name, told, unit])
     return found
 
 

@@ -5,16 +5,17 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.output import files
+from hpcdvc.output.kinds import ending_of, is_hdf
 from hpcdvc.output.read import read_result
 from hpcdvc.output.reader import read_field, read_metadata
 from hpcdvc.output.stored_field import CELLS
+from hpcdvc.output.voxel_size import FACT, points_in_voxels
 from hpcdvc.output.vtkhdf import TURNED
 from hpcdvc.pages.result_file import ResultFile, open_result
 from hpcdvc.pages.view_result import FieldResult, Mesh, Source
@@ -36,7 +37,7 @@ def paths_of(given: tuple[str, ...]) -> list[str]:
     """
     found = []
     for path in given:
-        if Path(path).suffix.lower() not in ENDINGS:
+        if ending_of(path) not in ENDINGS:
             raise UserError(f"{path}: names of results end in {', '.join(ENDINGS)}")
         found += _listed(path) if path.endswith(".series") else [path]
     return found
@@ -57,7 +58,7 @@ def _listed(path: str) -> list[str]:
 
 def check(path: str) -> None:
     """Find out, as far as that is quick, whether a file is a result; UserError where it is none."""
-    if path.endswith(".hdf"):
+    if is_hdf(path):
         with open_result(path):
             return
     files.check_regular(path)
@@ -73,7 +74,7 @@ def sources_of(path: str) -> list[Source]:
     UserError
         No such file, or no result; the sentence names it.
     """
-    name, ending = os.path.basename(path), Path(path).suffix.lower()
+    name, ending = os.path.basename(path), ending_of(path)
     if ending == ".hdf":
         return _of_file(path, name)
     if ending == ".vti":
@@ -85,14 +86,15 @@ def sources_of(path: str) -> list[Source]:
 
         return [read_vtu(path)]
     found = read_result(path, Team())
-    return [Source.in_memory(FieldResult.of(found, path), mesh=_mesh_of_text(path, len(found)))]
+    said = {name: value for name, value in found.metadata.items() if name == FACT}
+    return [Source.in_memory(FieldResult.of(found, path, said), mesh=_mesh_of_text(path, len(found)))]
 
 
 def _mesh_of_text(path: str, count: int) -> Mesh | None:
     """The tetrahedra of a legacy VTK file; None where it has none, or nobody can read them."""
     from hpcdvc.output.mesh import read_mesh_geometry
 
-    if not path.endswith(".vtk"):
+    if ending_of(path) != ".vtk":
         return None
     try:
         points, cells = read_mesh_geometry(path)
@@ -113,7 +115,7 @@ def _of_file(path: str, name: str) -> list[Source]:
         if corners is None:
             return [Source(name, path, lambda: open_result(path))]
         flat = stored.array("VTKHDF/Connectivity", (None,))
-        points = stored.array("VTKHDF/Points", (None, 3))[:, ::-1]
+        points = stored.array(points_in_voxels(stored), (None, 3))[:, ::-1]
         if len(flat) % corners or not len(flat) or flat.min() < 0 or flat.max() >= len(points):
             raise stored.damaged("its cells do not fit its points")
         cells = flat.reshape(-1, corners)

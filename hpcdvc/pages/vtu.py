@@ -7,6 +7,7 @@ import numpy as np
 from hpcdvc.errors import UserError
 from hpcdvc.output import schema
 from hpcdvc.output.mesh import read_with_meshio
+from hpcdvc.output.voxel_size import POSITIONS
 from hpcdvc.pages.view_result import FieldResult, Mesh, Source
 from hpcdvc.pages.vti import members_of
 
@@ -20,9 +21,10 @@ def read_vtu(path: str) -> Source:
         No such file, no mesh, or one without numbers.
     """
     mesh = read_with_meshio(path, (".vtu",))
-    points = np.ascontiguousarray(np.asarray(mesh.points, float)[:, ::-1])
     kind = next((one for one in ("tetra", "triangle") if one in mesh.cells_dict), None)
     arrays = {name: np.asarray(values) for name, values in mesh.point_data.items()}
+    # of our meshes in a unit, positions in voxels
+    points = np.ascontiguousarray(np.asarray(arrays.pop(POSITIONS, mesh.points), float)[:, ::-1])
     of_cells = {name: np.asarray(found[kind]) for name, found in mesh.cell_data_dict.items() if kind in found}
     if not arrays and not of_cells:
         raise UserError(f"{path} holds a mesh without numbers")

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from hpcdvc.errors import RunError, UserError, file_error
-from hpcdvc.images import VolumeInfo, describe, identity
+from hpcdvc.images import RawLayout, VolumeInfo, describe, identity
 from hpcdvc.options.declare import OptionSet, declarations
 from hpcdvc.output.files import check_regular
+from hpcdvc.output.kinds import ending_of
 
 log = logging.getLogger("hpcdvc")
 
@@ -110,7 +111,8 @@ class Inputs:
             A file is not there, or not what it should be.
         """
         volumes, tables = {}, {}
-        look = partial(describe, every_slice=getattr(options, "every_slice", False))
+        every_slice = getattr(options, "every_slice", False)
+        look = partial(describe, every_slice=every_slice, raw_layout=RawLayout.told(options))
         for declared in declarations(type(options)):
             value = getattr(options, declared.name)
             if value is None or not declared.names_file(value) or declared.reads == "projections":
@@ -126,7 +128,7 @@ class Inputs:
         inputs = cls(volumes, tables)
         for path in tables.values():  # they are read next
             inputs._see(path)
-        for sentence in dict.fromkeys(f"{info.spec}: {note}" for info in inputs._infos() for note in info.notes):
+        for sentence in dict.fromkeys(f"{info.spec}: {note}" for info in inputs.infos for note in info.notes):
             log.warning("%s", sentence)
         return inputs
 
@@ -141,9 +143,11 @@ class Inputs:
     @property
     def paths(self) -> list[str]:
         """All files."""
-        return [path for info in self._infos() for path in (info.path, *info.files)] + list(self.tables.values())
+        return [path for info in self.infos for path in (info.path, *info.files)] + list(self.tables.values())
 
-    def _infos(self) -> list[VolumeInfo]:
+    @property
+    def infos(self) -> list[VolumeInfo]:
+        """Headers of all volumes."""
         listed = [info if isinstance(info, tuple) else (info,) for info in self.volumes.values()]
         return [info for infos in listed for info in infos]
 
@@ -181,10 +185,10 @@ class Inputs:
 
 
 def tables_of(options: OptionSet) -> list[str]:
-    """Tables that options name; not files of ours, which are read fast."""
+    """Tables that options name; not .hdf files of ours, which are read fast, nor .vtk."""
     given = [getattr(options, declared.name) for declared in declarations(type(options)) if declared.reads == "table"]
     named = [path for value in given for path in (value if isinstance(value, tuple) else (value,))]
-    return [path for path in named if path is not None and not path.endswith(".hdf")]
+    return [path for path in named if path is not None and ending_of(path) not in (".hdf", ".vtk")]
 
 
 def _identity_of_table(path: str) -> dict:

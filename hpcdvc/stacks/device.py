@@ -35,11 +35,11 @@ def array_module(device: str, rank: int = 0) -> ModuleType:
         cupy = importlib.import_module("cupy")
         cards = cupy.cuda.runtime.getDeviceCount()
     except ImportError:
-        raise UserError("-device cuda needs cupy, which is not installed: pip install 'hpcdvc[gpu]'") from None
+        raise UserError("device cuda needs cupy, which is not installed: pip install 'hpcdvc[gpu]'") from None
     except Exception as error:  # cupy has errors of its own for a missing driver
-        raise UserError(f"-device cuda: cupy finds no graphics card ({type(error).__name__})") from None
+        raise UserError(f"device cuda: cupy finds no graphics card ({type(error).__name__})") from None
     if cards < 1:
-        raise UserError("-device cuda: cupy finds no graphics card")
+        raise UserError("device cuda: cupy finds no graphics card")
     cupy.cuda.Device(rank % cards).use()
     return cupy
 

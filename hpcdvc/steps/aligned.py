@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcdvc.output import files, schema, vtkhdf
+from hpcdvc.output import files, schema, voxel_size, vtkhdf
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.contents import explain
 from hpcdvc.output.dense import SCHEMA, DenseArray
@@ -147,8 +147,8 @@ class AlignedFile:
             put_facts(ours, self.metadata)
             root = out.file.create_group("VTKHDF")
             root.attrs["Version"] = np.array([1, 0], "i8")
-            shapes = self.shapes
-            offsets = {"reconstruction": _lay_out_volume(root, shapes["reconstruction"])}
+            shapes, factor = self.shapes, voxel_size.factor_of(voxel_size.of_metadata(self.metadata))
+            offsets = {"reconstruction": _lay_out_volume(root, shapes["reconstruction"], factor)}
             for name in ("projections", "reference"):
                 offsets[name] = contiguous(ours, name, shapes[name], FLOAT)
             history = ours.create_group("history")
@@ -193,8 +193,8 @@ class AlignedFile:
         return None
 
 
-def _lay_out_volume(root: "h5py.Group", shape: tuple[int, int, int]) -> int:
-    data = vtkhdf.write_voxels(root, shape, "reconstruction")
+def _lay_out_volume(root: "h5py.Group", shape: tuple[int, int, int], factor: float) -> int:
+    data = vtkhdf.write_voxels(root, shape, "reconstruction", factor=factor)
     data.attrs["signal"] = np.bytes_("reconstruction")
     root.file.attrs["default"] = np.bytes_(data.name.strip("/"))  # where other commands look for an image
     offset = contiguous(data, "reconstruction", shape, FLOAT)

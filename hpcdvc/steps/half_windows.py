@@ -1,6 +1,7 @@
 """How large the windows were that a field was measured with."""
 
 from hpcdvc.output.hdf5 import read_metadata
+from hpcdvc.output.kinds import is_hdf
 
 
 def stored_half_window(path: str, ratio: float = 1.0) -> tuple[int, int, int] | None:
@@ -11,7 +12,7 @@ def stored_half_window(path: str, ratio: float = 1.0) -> tuple[int, int, int] | 
     path : of the field
     ratio : factor on its voxels (`-pfb`)
     """
-    if not path.endswith(".hdf"):
+    if not is_hdf(path):
         return None
     parameters = read_metadata(path, "parameters").get("parameters", {})
     return scaled_half_window(

@@ -13,6 +13,7 @@ from hpcdvc.fields.misfit import HALF_BOX, NEAREST, misfit
 from hpcdvc.fields.status import LOWEST_MEASURED, Status
 from hpcdvc.options.filterPhiField import Options
 from hpcdvc.output.hdf5 import read_metadata
+from hpcdvc.output.kinds import is_hdf
 from hpcdvc.steps.tables import for_all, mean_spacing
 
 log = logging.getLogger("hpcdvc")
@@ -62,7 +63,7 @@ def scores(field: Field, path: str, options: Options) -> tuple[np.ndarray, float
 
 def _criterion(field: Field, path: str) -> str:
     """What the correlation of a search is: by its file, else zncc where it is what the column of this name says."""
-    parameters = read_metadata(path, "parameters").get("parameters", {}) if path.endswith(".hdf") else {}
+    parameters = read_metadata(path, "parameters").get("parameters", {}) if is_hdf(path) else {}
     if parameters.get("criterion") in CORRELATION:
         return parameters["criterion"]
     found, other = field.extra["CC"], field.extra.get("zncc", np.full(len(field), np.nan))

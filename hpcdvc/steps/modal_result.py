@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcdvc.output import files, modal_pictures, schema, vtkhdf
+from hpcdvc.output import files, modal_pictures, schema, voxel_size, vtkhdf
 from hpcdvc.output.columns import columns_of
 from hpcdvc.output.contents import explain
 from hpcdvc.output.dense import CELLS, SCHEMA, DenseArray
@@ -106,7 +106,7 @@ class ModalFile(SlabFile):
             put_facts(ours, self.metadata)
             root = out.file.create_group("VTKHDF")
             root.attrs["Version"] = np.array([1, 0], "i8")
-            data = vtkhdf.write_voxels(root, self.shape, "phase_map")
+            data = vtkhdf.write_voxels(root, self.shape, "phase_map", factor=self._factor)
             declared = {column.name: column for column in columns_of("image")}
             offsets = {name: contiguous(data, name, self.shape, dtype) for name, dtype in ARRAYS.items()}
             for name in ARRAYS:
@@ -114,6 +114,10 @@ class ModalFile(SlabFile):
             if self.extend:
                 self.extend(out.file)
         return offsets
+
+    @property
+    def _factor(self) -> float:
+        return voxel_size.factor_of(voxel_size.of_metadata(self.metadata))
 
     def view_paths(self) -> list[str]:
         """Files beside it."""
@@ -136,7 +140,7 @@ class ModalFile(SlabFile):
             modal_pictures.save(figure, f"{self.stem}-{name}.png")
         if self.shape[0] == 1:  # ParaView 5.11 does not read the cells of VTKHDF images
             places = [(column, f"{CELLS}/{column.name}") for column in columns_of("image") if column.name in ARRAYS]
-            write_xdmf(f"{self.stem}.xdmf", self.path, self.shape, places)
+            write_xdmf(f"{self.stem}.xdmf", self.path, self.shape, places, self._factor)
 
 
 def stored_end(path: str) -> dict:

@@ -73,3 +73,13 @@ def check_in_image(positions: np.ndarray, image: VolumeInfo, path: str) -> None:
     if outside.all():
         raise UserError(f"all {len(positions)} nodes {words}")
     log.warning("%d of %d nodes %s They are used all the same", outside.sum(), len(positions), words)
+
+
+def check_mask_fits(mask: VolumeInfo, positions: np.ndarray, path: str, what: str = "mask") -> None:
+    """UserError where some of the positions (n, 3) of a field lie outside a mask, or a label image."""
+    outside = ((positions < -0.5) | (positions > np.array(mask.shape) - 0.5)).any(axis=1)
+    if outside.any():
+        raise UserError(
+            f"the {what} does not fit the field: {mask.spec} has {' x '.join(map(str, mask.shape))} voxels (ZYX), and "
+            f"{outside.sum()} of the {len(positions)} nodes of {path} lie outside"
+        )

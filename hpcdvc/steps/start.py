@@ -1,5 +1,6 @@
 """Where a measurement on nodes starts from: the field or the registration that `-pf` names."""
 
+import logging
 from collections.abc import Container
 from dataclasses import dataclass
 
@@ -14,8 +15,12 @@ from hpcdvc.fields.rows import check_once
 from hpcdvc.fields.status import STATUSES, Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.output.hdf5 import read_field
+from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.tsv import read_tsv
+from hpcdvc.output.vtk_reader import read_vtk
 from hpcdvc.steps.roi import Region, nodes_in, rows_on
+
+log = logging.getLogger("hpcdvc")
 
 #: Statuses that -skp measures again where the row is not measured, or was replaced by a filter.
 REDONE = tuple(status for status, meaning in STATUSES.items() if "yes" in meaning.measured_again)
@@ -28,7 +33,7 @@ FLAT = 1e-6
 def read_start(
     path: str | None, bin_ratio: float, image: VolumeInfo, members: Container[str] | None = MEMBERS
 ) -> Field | None:
-    """Read the file of `-pf`, a .tsv table or an .hdf file of ours; None without a path.
+    """Read the file of `-pf`, a .tsv table, an .hdf or .vtk file of ours; None without a path.
 
     Parameters
     ----------
@@ -55,7 +60,7 @@ def read_start(
 
 
 def read_phi_file(path: str, bin_ratio: float = 1.0, members: Container[str] | None = None) -> Field:
-    """Read a registration or a field, a .tsv table or an .hdf file of ours.
+    """Read a registration or a field, a .tsv table, an .hdf or .vtk file of ours; its content says what it is.
 
     Parameters
     ----------
@@ -68,8 +73,13 @@ def read_phi_file(path: str, bin_ratio: float = 1.0, members: Container[str] | N
     UserError
         No such file, or no table or file of ours, or a point is there twice.
     """
-    field = read_field(path, members) if path.endswith(".hdf") else read_tsv(path)
-    if field.grid is None and members is None and path.endswith(".hdf"):  # a table has been looked at
+    kind = ending_of(path)
+    if kind == ".vtk":
+        field = read_vtk(path)
+        log.warning("%s is a VTK file, which holds no F: it is taken to be 1, only displacements are known", path)
+    else:
+        field = read_field(path, members) if kind == ".hdf" else read_tsv(path)
+    if field.grid is None and members is None and kind == ".hdf":  # a table has been looked at
         extra = field.extra or {}
         check_once(path, extra.get("label"), field.positions, extra.get("step"))
     if bin_ratio == 1:

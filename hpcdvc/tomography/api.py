@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -168,7 +169,15 @@ def _scan_of(data: Any, use_absorbances: bool) -> Scan:
     if isinstance(data, Scan):
         return data
     if _is_path(data):
-        return describe_scan(os.fspath(data), absorbances=use_absorbances)
+        try:
+            return describe_scan(os.fspath(data), absorbances=use_absorbances)
+        except UserError as error:  # what a command may be given beside the scan
+            instead = {
+                "-noabs": "use_absorbances=False",
+                "-flat": "describe_scan(flat=)",
+                "-angles": "describe_scan(angles=)",
+            }
+            raise UserError(re.sub("-(noabs|flat|angles)", lambda word: instead[word[0]], str(error))) from None
     if not (hasattr(data, "geometry") and hasattr(data, "diode")):
         raise UserError(f"data must be a path, a Scan or a DataContainer, not a {type(data).__name__}")
     return scan_of_container(data, use_absorbances)

@@ -7,18 +7,22 @@ from pathlib import Path
 import numpy as np
 
 from hpcdvc.errors import UserError, shortened
-from hpcdvc.options.convert import Options
+from hpcdvc.options.convert import IMAGES, INPUTS, Options
 from hpcdvc.options.declare import named_files
+from hpcdvc.options.voxel_size import VoxelSize
 from hpcdvc.output import hdf5, places, tiff, tsv, views, vtk
 from hpcdvc.output.columns import Column, columns_of
 from hpcdvc.output.dense import picture_names, write_pictures
 from hpcdvc.output.dense_result import DenseResult
 from hpcdvc.output.files import sweep
+from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.notebook import Result
 from hpcdvc.output.peer import for_spam
 from hpcdvc.output.read import read_result
+from hpcdvc.output.voxel_size import FACT
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import metadata_of, parameters_of
+from hpcdvc.runs.lengths import voxel_size_of
 from hpcdvc.runs.lock import Locks
 
 log = logging.getLogger("hpcdvc")
@@ -39,13 +43,15 @@ def run(options: Options, team) -> list[str]:
         if isinstance(result, DenseResult):
             return team.agree(lambda: _write_pictures(options, result, inputs))
         _leave_out_unknown(result)
+        viewed = _ending(options.output) in (".hdf", ".vtk")
+        size = team.agree(lambda: voxel_size_of(options, inputs) if viewed else None)
         if _ending(options.output) == ".hdf":
-            metadata = team.agree(lambda: _metadata(options, inputs))
+            metadata = team.agree(lambda: _metadata(options, inputs)) | ({FACT: size.text} if size else {})
             transport = team.agree(lambda: hdf5.choose_transport(team)) if result.grid else "gather"
             hdf5.save_field(options.output, result, metadata, team, transport)
             paths = [options.output]
         else:
-            paths = team.agree(lambda: _write_view(options, result, inputs))
+            paths = team.agree(lambda: _write_view(options, result, inputs, size))
         team.agree(lambda: _tell(options, result))
         return paths
 
@@ -66,8 +72,9 @@ def _prepared(options: Options, locks: Locks) -> Inputs:
     UserError
         With one sentence, when something is missing, or the output may not be written.
     """
+    _check_kinds(options)
     inputs = Inputs.of(options)
-    images = _ending(options.output) in (".tif", ".tiff")
+    images = _ending(options.output) in IMAGES
     places.check_names([options.output])
     if not images:  # those have names of their own, which are known when the field is
         _check_free([options.output], options, inputs)
@@ -75,6 +82,25 @@ def _prepared(options: Options, locks: Locks) -> Inputs:
     locks.take(_stem(options), options.force)
     sweep([options.output])
     return inputs
+
+
+def _check_kinds(options: Options) -> None:
+    """Make sure that the input can become the output.
+
+    Raises
+    ------
+    UserError
+        It is none of what is read, the same format, or an image without the distance between its nodes.
+    """
+    source, target = ending_of(options.input), _ending(options.output)
+    if source not in INPUTS:
+        raise UserError(f"{options.input}: what is read ends in {', '.join(INPUTS)}")
+    if source == target == ".hdf" or source in IMAGES and target in IMAGES:
+        raise UserError(f"{options.input} and {options.output} are of one format: copy the file")
+    if source in IMAGES and options.spacing is None:
+        raise UserError(f"{options.input}: images do not say how far apart their nodes are; -ns does")
+    if options.spacing and source not in IMAGES:
+        raise UserError(f"-ns is for images, {options.input} says where its nodes are")
 
 
 def _check_free(paths: list[str], options: Options, inputs: Inputs) -> None:
@@ -112,12 +138,12 @@ def _metadata(options: Options, inputs: Inputs) -> dict:
     return metadata_of("convert", parameters_of(options, inputs.identities()), named_files(options))
 
 
-def _write_view(options: Options, result: Result, inputs: Inputs) -> list[str]:
+def _write_view(options: Options, result: Result, inputs: Inputs, size: VoxelSize | None) -> list[str]:
     """Write text or images, on one rank; returns the paths."""
     if _ending(options.output) == ".tsv":
         tsv.write_tsv(options.output, for_spam(result) if options.program else result)
     elif _ending(options.output) == ".vtk":
-        vtk.write_vtk(options.output, result)
+        vtk.write_vtk(options.output, result, size=size)
     else:
         names = [name for name, _ in views.images(result)] if result.grid else []
         _check_free([f"{_stem(options)}-{name}.tif" for name in names], options, inputs)
@@ -133,7 +159,7 @@ def _write_pictures(options: Options, result: DenseResult, inputs: Inputs) -> li
     UserError
         Something else is wanted.
     """
-    if _ending(options.output) not in (".tif", ".tiff"):
+    if _ending(options.output) not in IMAGES:
         raise UserError(
             f"{result.path} has a value for each pixel: it becomes images, {_stem(options)}.tif, and no table"
         )
@@ -147,6 +173,8 @@ def _tell(options: Options, result: Result) -> None:
     if ending == ".hdf":
         return
     lost = [name for name in ("parameters", "provenance") if result.metadata.get(name)]
+    if ending != ".vtk" and result.metadata.get(FACT):
+        lost.append(f"the size of a voxel, {result.metadata[FACT]}")
     if any(entry["advice"] for entry in result.metadata.get("statuses", {}).values()):
         lost.append("what to try after failed points")
     if result.metadata.get("kind") == "mesh":

@@ -10,6 +10,8 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.phi import at_points
 from hpcdvc.fields.status import Family
 from hpcdvc.images import VolumeInfo, check_mask, check_pair
+from hpcdvc.options.common import Slices
+from hpcdvc.options.declare import declarations
 from hpcdvc.options.ereg import Options
 from hpcdvc.output.files import sweep
 from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, stem_of
@@ -41,7 +43,8 @@ def deform(options: Options, kept: Kept, team) -> list[str]:
     from hpcdvc.workflows import deformImage
 
     folder, name = os.path.split(kept.stem)
-    plain = {name: getattr(options, name) for name in ("im1", "every_slice", "quiet", "verbose")}
+    named = [declared.name for declared in declarations(Slices)]
+    plain = {name: getattr(options, name) for name in ("im1", *named, "quiet", "verbose")}
     asked = DeformImageOptions(**plain, phi_file=kept.table, out_dir=folder, prefix=name, force=True)
     return deformImage.run(asked, team)
 

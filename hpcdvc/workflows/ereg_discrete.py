@@ -14,8 +14,10 @@ from hpcdvc.options.ereg_discrete import Options
 from hpcdvc.options.registration import InterpolationOptions, MaskCoverage, WindowShape
 from hpcdvc.output.files import sweep
 from hpcdvc.output.hdf5 import read_metadata
+from hpcdvc.output.kinds import is_hdf
 from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, stem_of
 from hpcdvc.output.result import FieldFile
+from hpcdvc.output.voxel_size import FACT
 from hpcdvc.pages.discrete import DiscretePage
 from hpcdvc.pages.discrete_images import LabelImages
 from hpcdvc.pages.discrete_journal import Journal
@@ -25,6 +27,7 @@ from hpcdvc.registration.labels import LabelMask
 from hpcdvc.registration.settings import Window
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import metadata_of, parameters_of
+from hpcdvc.runs.lengths import voxel_size_of
 from hpcdvc.runs.lock import Locks
 from hpcdvc.steps.particles import check_label_type, labels_of
 from hpcdvc.steps.settings import settings_of
@@ -100,7 +103,7 @@ def start_of(options: Options, im1: VolumeInfo) -> Field | None:
     if start is None or is_registration(start):
         return start
     labels_of(start, options.phi_file)
-    known = read_metadata(options.phi_file, "parameters") if options.phi_file.endswith(".hdf") else {}
+    known = read_metadata(options.phi_file, "parameters") if is_hdf(options.phi_file) else {}
     measured = known.get("parameters") or {}
     here = as_parameters(options)
     names = [declared.name for group in DECISIVE for declared in declarations(group)]
@@ -114,7 +117,8 @@ def start_of(options: Options, im1: VolumeInfo) -> Field | None:
 def journal_of(options: Options, inputs: Inputs, im1: VolumeInfo, im2: VolumeInfo) -> Journal:
     """The files that are kept."""
     parameters = parameters_of(options, inputs.identities())
-    metadata = metadata_of("ereg-discrete", parameters, named_files(options))
+    metadata, size = metadata_of("ereg-discrete", parameters, named_files(options)), voxel_size_of(options, inputs)
+    metadata |= {FACT: size.text} if size else {}
     stem = stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "ereg-discrete", im1.path)
     flat = (0, 0, 0) if im1.two_dimensional else (1, 1, 1)
     file = FieldFile(stem, 0, metadata, ("tsv",), flat, "gather", ADVICE, MANUAL_ROW)

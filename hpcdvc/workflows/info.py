@@ -16,6 +16,7 @@ from hpcdvc import __version__
 from hpcdvc.errors import UserError
 from hpcdvc.ranks import launch, terminal
 from hpcdvc.runs.machine import control_group
+from hpcdvc.steps.about import about
 
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
@@ -28,14 +29,23 @@ MOST_NODES = 8  # named one by one
 
 def run(options: Options, team: "Team") -> list[Path]:
     """Print the report on rank 0. Collective; writes no file."""
+    if options.files:
+        if team.rank == 0:
+            tell([fact for path in options.files for fact in about(path).items()])
+        return []
     hosts = team.all_gather(platform.node())
     if team.rank == 0:
         facts = {**software(), **mpi(hosts, team.node_count, team.comm is not None), **hardware(), **settings()}
-        width = max(map(len, facts))
-        lines = [f"{name:{width}}  {terminal.one_line(fact)}\n" for name, fact in facts.items()]
-        terminal.tell("".join(lines), sys.stdout)
+        tell(list(facts.items()))
     team.barrier()
     return []
+
+
+def tell(facts: list[tuple[str, str]]) -> None:
+    """Print facts by name, each in a line."""
+    width = max(len(name) for name, _ in facts)
+    lines = [f"{name:{width}}  {terminal.one_line(fact)}\n" for name, fact in facts]
+    terminal.tell("".join(lines), sys.stdout)
 
 
 def software() -> dict[str, str]:

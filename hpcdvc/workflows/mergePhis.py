@@ -18,6 +18,7 @@ from hpcdvc.fields.phi import at_points, displacement_at
 from hpcdvc.fields.status import Status
 from hpcdvc.options.mergePhis import Options
 from hpcdvc.output.hdf5 import read_metadata
+from hpcdvc.output.kinds import is_hdf
 from hpcdvc.output.result import judge_points
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -126,7 +127,7 @@ def _task(total, increment, known, usable, path, other) -> MergeTask:
 
 def _check_images(path: str, other: str) -> None:
     """Say so where the files tell that the increment does not begin with the image that the total ends with."""
-    if not (path.endswith(".hdf") and other.endswith(".hdf")):
+    if not (is_hdf(path) and is_hdf(other)):
         return
     made_from = [read_metadata(p, "provenance").get("provenance", {}) for p in (path, other)]
     end, begin = (made_from[0].get("im2"), made_from[1].get("im1"))

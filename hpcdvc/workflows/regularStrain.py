@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 
-from hpcdvc.errors import UserError
 from hpcdvc.fields.connection import connected_by, in_specimen
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.gradients import Displacements, Support, ball_support, cell_support, corners, gradients
@@ -19,6 +18,7 @@ from hpcdvc.output.result import judge_points
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out
+from hpcdvc.steps.selection import check_mask_fits
 from hpcdvc.steps.strain import (
     StrainRows,
     check_layers,
@@ -102,7 +102,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     points = Points.of(field) if support is None else Points(support.grid_of(field.grid))
     mask = inputs.volume("mask1")
     if mask:
-        _check_mask(mask, field.positions, path)
+        check_mask_fits(mask, field.positions, path)
     rows = StrainRows(options.components, known, flat, labels if field.grid is None else None)
     task = StrainTask(
         points, rows, field.displacement, field.phi[:, :3, :3] if options.raw else None, field.return_status, chosen,
@@ -146,15 +146,6 @@ def _say(
             "no standard deviations: neighbouring errors go by the overlap of windows, and %s does not say how large "
             "they are; -hws does",
             options.phi_file,
-        )
-
-
-def _check_mask(mask: VolumeInfo, positions: np.ndarray, path: str) -> None:
-    outside = ((positions < -0.5) | (positions > np.array(mask.shape) - 0.5)).any(axis=1)
-    if outside.any():
-        raise UserError(
-            f"the mask does not fit the field: {mask.spec} has {' x '.join(map(str, mask.shape))} voxels (ZYX), and "
-            f"{outside.sum()} of the {len(positions)} nodes of {path} lie outside"
         )
 
 

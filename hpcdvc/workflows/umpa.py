@@ -21,6 +21,7 @@ from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.projections import add_projections
 from hpcdvc.output.result import FieldFile, judge_points
+from hpcdvc.output.voxel_size import TWIN
 from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
@@ -257,7 +258,8 @@ def add_phase(file: DenseFile, options: Options, team, places: list[tuple[str, d
 
     def mine() -> None:
         (writer,) = file.writers(places[0], later=True)
-        found = np.memmap(path, "<f4", "r", offsets["displacement"], (projections, height, width, 3))
+        voxels = "displacement" + TWIN * (file.size is not None)
+        found = np.memmap(path, "<f4", "r", offsets[voxels], (projections, height, width, 3))
         for projection in range(team.rank, projections, team.size):
             dx, dy, _ = np.moveaxis(found[projection], -1, 0)
             phase = integrate(dy, dx, options.pixel, options.distance, options.energy)

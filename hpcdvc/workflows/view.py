@@ -31,21 +31,26 @@ def look(options: Options) -> None:
     UserError
         A file is missing, or no result or image.
     """
+    from hpcdvc.images import RawLayout
     from hpcdvc.pages.show import show
     from hpcdvc.pages.view import ViewPage
     from hpcdvc.pages.view_images import check_fit, given_images
     from hpcdvc.pages.view_running import check_running, is_running
     from hpcdvc.pages.view_source import check, paths_of
 
-    paths = paths_of(options.results)
-    given = given_images(options.images, max(len(paths), len(options.images) - 1), options.labels)[0]
+    paths, raw_layout = paths_of(options.results), RawLayout.told(options)
+
+    def given_to(steps: int) -> list:
+        return given_images(options.images, steps, options.labels, options.every_slice, raw_layout)
+
+    given = given_to(max(len(paths), len(options.images) - 1))[0]
     for path in paths:
         if is_running(path):
             check_running(path)
         else:
             check(path)
             check_fit(given, path)
-    page = ViewPage(paths, lambda steps: given_images(options.images, steps, options.labels), advice_of)
+    page = ViewPage(paths, given_to, advice_of)
     show(page, options)
 
 

@@ -21,6 +21,7 @@ LINES = {
     "ereg-discrete": "a l b",
     "filterPhiField": "-pf a -srs",
     "fourier": "smooth a",
+    "gauge": "a --label 1",
     "gdic": "a b m",
     "guidingPoints": "a",
     "info": "",

@@ -198,7 +198,7 @@ def test_refused(words, capfd):
         "empty.tsv": b"",
         "header.tsv": lines[0].encode(),
         "garbage.tsv": b"this is\tnot a\tTSV\n1\t2\n",
-        "binary.tsv": b"II*\0\xff\xfe\x80",
+        "binary.tsv": b"\0\0\xff\xfe\x80",
         "zeros.tsv": bytes(1000),
         "word.tsv": "\n".join([*lines[:8], "x" + lines[8][1:], *lines[9:]]).encode(),
         "empty.vtk": b"",

@@ -64,7 +64,7 @@ def refused(capfd):
         # values
         ((*FIELDS, "-nn", 0), ("-nn", "at least 1")),
         ((*FIELDS, "-rad", 0), ("-rad", "greater than 0")),
-        ((*FIELDS, "-o", 2), ("-o", "0, 1, 3 or 5")),
+        ((*FIELDS, "-o", 4), ("-o", "0, 1, 3 or 5")),
         ((*FIELDS, "--format", "vtk"), ("--format", "tif or hdf")),
         ((*FIELDS, "-pfb", 0), ("-pfb", "greater than 0")),
         ((*FIELDS, "-pre", "a/b"), ("-pre", "a/b")),
@@ -74,7 +74,7 @@ def refused(capfd):
         # the rows
         ((*FIELDS, "-rst", 3), ("no row of field.tsv", "at least -rst 3", "150 of status 2")),
         ((*FIELDS, "-rad", 0.1), ("-rad 0.1 excludes all nodes of field.tsv",)),
-        ((*FIELDS, "-tet", "-a", 1), ("-a 1 removes all", "the smallest here is")),
+        ((*FIELDS, "-tet", "-a", 1), ("alpha 1 removes all", "the smallest here is")),
         (("-pf", "nowhere.hdf"), ("nowhere.hdf",)),
         (("--mesh", "nowhere.h5"), ("nowhere.h5: no such file",)),
         (("--mesh", "im1.tif"), ("im1.tif",)),

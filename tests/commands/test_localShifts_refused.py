@@ -73,7 +73,7 @@ def test_motion_beyond_the_range():
         (None, ("-mf1", "im2.tif"), "the mask im2.tif is 4 x 44 x 52: one image is needed, 44 x 52 pixels as im1.tif"),
         (None, ("-dim", "1", "-pm", "gn"), "-pm gn needs windows, -dim 2"),
         (None, ("-ns", "60"), "the node spacing of 60 in Y is not smaller than the image"),
-        (None, ("-device", "cuda"), "-device cuda"),
+        (None, ("-device", "cuda"), "device cuda"),
     ],
 )
 def test_refused(change, words, sentence, stacks, capfd):

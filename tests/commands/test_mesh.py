@@ -223,7 +223,7 @@ def test_changed_during_the_run(masked, monkeypatch, capfd):
         (("-cube", 0, 9, 0, 9, 0, 9), "-lc is missing"),
         ((*BOX, "-lc", 0), "-lc must be greater than 0"),
         ((*BOX, "-lc", "nan"), "-lc"),
-        ((*BOX, "-lc", 1e-4), "nodes: give a larger -lc"),
+        ((*BOX, "-lc", 1e-4), "nodes: give a larger lc"),
         ((*BOX, "-cylinder", 1, 1, 1, 1, 2, "-lc", 5), "give only one of"),
         (("-cube", 0, 9, 9, 0, 0, 9, "-lc", 5), "-cube ends at y = 0, which is not beyond its beginning, 9"),
         (("-cube", 0, 9, 0, 9, 0, "-lc", 5), "-cube"),

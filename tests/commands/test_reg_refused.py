@@ -72,7 +72,7 @@ def test_mask(refused):
         (("-m3", 5, 5, 25), ("25", "49", "X")),
         (("-m3", 5, 5), ("-m3",)),
         (("-m", 3, "-m3", 3, 3, 3), ("only one of -m and -m3",)),
-        (("-o", 2), ("-o", "1, 3 or 5")),
+        (("-o", 4), ("-o", "1, 3 or 5")),
         (("-crit", "ncc"), ("-crit", "znssd or ssd")),
         (("-gm", "sobel"), ("-gm", "finite_differences")),
         (("-gs", 0), ("-gs", "greater than 0")),

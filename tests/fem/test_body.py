@@ -100,7 +100,7 @@ def test_parts_that_do_not_hang_together():
     [
         (np.zeros((9, 9, 9), "f4"), 3.0, "m.tif is an empty mask"),
         (np.pad(np.ones((1, 1, 1), "f4"), 20), 12.0, "m.tif: its body is too small or too thin for edges of 12 voxels"),
-        (np.broadcast_to(np.float32(1), (2000, 2000, 2000))[:1], 1e-3, "nodes: give a larger -lc"),
+        (np.broadcast_to(np.float32(1), (2000, 2000, 2000))[:1], 1e-3, "nodes: give a larger lc"),
     ],
 )
 def test_refused(values, lc, words):

@@ -67,7 +67,7 @@ def test_coarsest():
         (lambda: hpcdvc.create_cuboid((10, 0, 10), 3), "a body needs positive lengths, not 10 x 0 x 10 voxels"),
         (lambda: hpcdvc.create_cuboid((10, 10, 10), 0), "a positive number of voxels, not 0"),
         (lambda: hpcdvc.create_cuboid((10, 10, 10), np.nan), "a positive number of voxels, not nan"),
-        (lambda: hpcdvc.create_cuboid((1e4, 1e4, 1e4), 1), "make 1.57e.12 nodes: give a larger -lc"),
+        (lambda: hpcdvc.create_cuboid((1e4, 1e4, 1e4), 1), "make 1.57e.12 nodes: give a larger lc"),
         (lambda: hpcdvc.create_cylinder((0, 0), -1, 10, 3), "positive lengths"),
         (lambda: hpcdvc.create_cylinder((0, np.inf), 1, 10, 3), "the centre of a cylinder must be 2 finite numbers"),
     ],

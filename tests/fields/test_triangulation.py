@@ -103,7 +103,7 @@ def test_automatic_alpha_of_a_single_tetrahedron():
         (grid(4, 2) @ np.eye(2, 3), 0, "16 nodes lie in one plane"),
         (np.repeat([[1.0, 2, 3]], 9, axis=0), 0, "9 nodes lie in one plane"),
         (np.linspace([0.0, 0], [5, 7], 6), 0, "6 nodes lie on one line"),
-        (grid(3), 100.0, "-a 100 removes all 48 of the triangulation: .* the smallest here is 192"),
+        (grid(3), 100.0, "alpha 100 removes all 48 of the triangulation: .* the smallest here is 192"),
     ],
 )
 def test_refused(points, alpha, words):

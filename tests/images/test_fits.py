@@ -10,7 +10,7 @@ from test_images import SHAPE, check_volume, texture
 from test_images_refused import refused
 
 from hpcdvc.errors import UserError
-from hpcdvc.images import describe, fits, identity, open_volume, read_planes
+from hpcdvc.images import describe, fits, identity, numbers, open_volume, read_planes
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "f4", "f8"])
@@ -31,10 +31,10 @@ def test_numbers_of_the_other_sign(tmp_path, stored, dtype, zero):
 
 @pytest.mark.parametrize("stored, dtype", [("u1", "f4"), ("i2", "f4"), ("i4", "f8"), ("f4", "f4"), ("f8", "f8")])
 def test_numbers_that_are_scaled(tmp_path, monkeypatch, stored, dtype):
-    monkeypatch.setattr(fits, "SOME", 100)
-    numbers = texture(stored)
-    save_fits(tmp_path / "v.fits", (numbers, {"BSCALE": 0.25, "BZERO": "-3.5E0"}))
-    check_volume(tmp_path / "v.fits", (0.25 * numbers.astype("f8") - 3.5).astype(dtype), mapped=False)
+    monkeypatch.setattr(numbers, "SOME", 100)
+    values = texture(stored)
+    save_fits(tmp_path / "v.fits", (values, {"BSCALE": 0.25, "BZERO": "-3.5E0"}))
+    check_volume(tmp_path / "v.fits", (0.25 * values.astype("f8") - 3.5).astype(dtype), mapped=False)
 
 
 def test_pixels_that_are_blank(tmp_path):
@@ -108,7 +108,7 @@ def test_what_is_no_image(tmp_path):
     (tmp_path / "v.fits.gz").write_bytes(gzip.compress(path.read_bytes()))
     refused(tmp_path / "v.fits.gz", "compressed by gzip")
     np.save(tmp_path / "v.npy", texture())
-    refused(f"{tmp_path / 'v.npy'}[1]", "is no FITS file, it has no HDU [1]")
+    refused(f"{tmp_path / 'v.npy'}[SCI]", "is no FITS file, it has no HDU [SCI]")
     with pytest.raises(UserError, match=r"v\.npy is no FITS file: only these have world coordinates"):
         fits.header_of(describe(str(tmp_path / "v.npy")))
 

@@ -9,6 +9,7 @@ from affine_field import GRID, GRID_2D, METADATA, affine_rows
 import hpcdvc
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
+from hpcdvc.fields.grid import Grid
 from hpcdvc.output import hdf5, tsv, vtk
 
 FAILED = [3]
@@ -35,10 +36,23 @@ def test_result(path):
     assert np.isfinite(found.phi).all(), "the last iterate stays"
     assert {"displacement", "F", "error", "returnStatus", "zncc", "displacement_std"} <= found.columns.keys()
     assert (found["zncc"] == stored.extra["zncc"]).all()
-    what = f"grid of {' x '.join(map(str, found.grid.shape))} nodes" if found.grid else "120 labels"
-    assert repr(found).startswith(f"<{what}, {len(found) - 1} measured: displacement, Phi, F, ")
-    with pytest.raises(KeyError):
-        found["colour"]
+    what = f"grid of {' x '.join(map(str, found.grid.shape))} nodes (z y x), every " if found.grid else "120 labels\n"
+    assert repr(found).startswith(f"<{what}") and "lengths in voxels; columns displacement, Phi, F, " in repr(found)
+    good, ended = len(found) - 1, "1 maximum number of iterations reached (1)"
+    assert f"\n {good} of {len(found)} measured: {good} converged (2), {ended}\n" in repr(found)
+
+
+def test_columns_by_name(path):
+    """Those of the file, their numbers by the names of tables; near names where there is none."""
+    found = hpcdvc.read(path)
+    np.testing.assert_array_equal(found["Xdisp"], found.displacement[:, 2])
+    np.testing.assert_array_equal(found["Fyx"], found["F"][:, 1, 2])
+    np.testing.assert_array_equal(found["return_status"], found["returnStatus"])
+    assert (found.unit_of("Xdisp"), found.unit_of("zncc")) == ("voxel", "")
+    for name, hint in (("znnc", "did you mean zncc"), ("displacment", "did you mean displacement"), (7, "there are ")):
+        with pytest.raises(KeyError, match=f"no column {name!r}: {hint}"):
+            found[name]
+        assert name not in found
 
 
 def test_formats_agree(path):
@@ -95,7 +109,20 @@ def test_xarray(path):
     assert [float(data[axis][place.get(axis, row)]) for axis in "zyx"] == found.positions[row].tolist()
     np.testing.assert_array_equal(data["displacement"].isel(place).sel(component="y"), found.displacement[row, 1])
     np.testing.assert_array_equal(data["F"].isel(place).sel(component="z", derivative="x"), found["F"][row, 0, 2])
-    assert data["displacement"].attrs["unit"] == "voxel" and data.attrs["hws"] == [5, 5, 5]
+    assert data["displacement"].attrs["units"] == "voxel" and data.attrs["hws"] == [5, 5, 5]
+
+
+def test_small_image_in_xarray(tmp_path):
+    """A field of an image stays on its grid, however few its nodes, from a table as well."""
+    pytest.importorskip("xarray")
+    for shape in ((1, 2, 2), (1, 2, 1), (1, 1, 3)):
+        grid = Grid((0.0, 12.0, 12.0), (1.0, 12.0, 12.0), shape)
+        hdf5.write_field(tmp_path / "a.hdf", affine_rows(grid.positions(), []), 0, grid, METADATA)
+        tsv.write_tsv(tmp_path / "a.tsv", hdf5.read_field(tmp_path / "a.hdf"))
+        for name in ("a.hdf", "a.tsv"):
+            data = hpcdvc.read(tmp_path / name).to_xarray()
+            assert data["displacement"].sizes == {**dict(zip("zyx", shape, strict=True)), "component": 3}, name
+            assert data["x"].values.tolist() == [12.0 * (k + 1) for k in range(shape[2])]
 
 
 def test_pyvista(path):

@@ -360,5 +360,5 @@ def test_table_that_is_replaced_while_it_is_read(tmp_path, monkeypatch, times):
     if times == 1:
         assert len(tsv.read_tsv(path)) == GRID_2D.size
     else:
-        with pytest.raises(RunError, match=r"a\.tsv changed while it was read"):
+        with pytest.raises(RunError, match=r"a\.tsv changed during the run"):
             tsv.read_tsv(path)

@@ -93,7 +93,7 @@ def test_a_file_that_shrinks(nodes, shared_tmp_path, monkeypatch):
         return share
 
     monkeypatch.setattr(numbers, "share_of", shrunk)
-    with pytest.raises(RunError, match=r"a\.tsv changed while it was read"):
+    with pytest.raises(RunError, match=r"a\.tsv changed during the run"):
         tsv.read_together(path, nodes)
 
 

@@ -12,6 +12,7 @@ LAYERS = [
     for line in """
     __main__
     cli commands fourier
+    calls
     workflows
     pages cluster
     steps

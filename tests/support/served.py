@@ -170,8 +170,11 @@ class Talk:
     def __enter__(self) -> "Talk":
         return self
 
-    def __exit__(self, *_) -> None:
+    async def _close(self) -> None:
         self._socket.close()
+
+    def __exit__(self, *_) -> None:
+        self._do(self._close)  # what it writes wants a running loop
         with suppress(TimeoutError):
             while not self._over and self.hear() is not None:
                 pass

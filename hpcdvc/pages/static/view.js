@@ -206,9 +206,15 @@ class Page {
     return { points: sorted.length, all: true, shares, edges, counts };
   }
 
+  /** A value in its unit, a length also in that of the size of a voxel. */
+  inWords(value) {
+    const { unit, edge } = this.facts();
+    return edge ? `${shown(value)} ${unit.split(" ")[0]}, ${shown(value * edge[0])} ${edge[1]}` : `${shown(value)} ${unit}`;
+  }
+
   words(raster, k) {
     const words = [], value = raster.values[k], status = raster.status ? raster.status[k] : null;
-    if (this.field !== "returnStatus") words.push(Number.isNaN(value) ? "not measured" : `${shown(value)} ${this.facts().unit}`);
+    if (this.field !== "returnStatus") words.push(Number.isNaN(value) ? "not measured" : this.inWords(value));
     const known = status === null ? null : this.told.statuses.find((one) => one.code === status);
     if (known && (this.field === "returnStatus" || Number.isNaN(value))) words.push(`${status}: ${known.reason}`);
     return words;

@@ -1,0 +1,125 @@
+"""What a Python user has in memory, as files for the time of a call; and what messages call these files."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import yaml
+
+from hpcdvc.errors import shortened
+from hpcdvc.fields.field import Field
+from hpcdvc.output.dense_result import DenseResult
+from hpcdvc.output.hdf5 import save_field
+from hpcdvc.output.mesh import OURS
+
+
+class Files:
+    """Files of a call.
+
+    Parameters
+    ----------
+    folder : where those are that stand for what is in memory
+
+    Attributes
+    ----------
+    made : parameters by the path of the file that stands for each
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.made: dict[str, str] = {}
+
+    def put(self, name: str, value: Any, kind: str) -> str | None:
+        """Write a value into a file.
+
+        Parameters
+        ----------
+        name : of the parameter
+        value : what a user has given
+        kind : what the file is, as its option is declared with ``reads``
+
+        Returns
+        -------
+        path; None where such a file cannot hold such a value
+
+        Raises
+        ------
+        TypeError : an array of no numbers that an image can hold
+        """
+        path = self.folder / name
+        if kind in ("volume", "scan") and hasattr(value, "__array__"):
+            path = path.with_suffix(".npy")
+            np.save(path, _voxels(name, np.asarray(value)))
+        elif kind in ("table", "volume") and isinstance(value, Field):
+            if kind == "volume":
+                return None
+            path = path.with_suffix(".hdf")
+            save_field(path, value, getattr(value, "metadata", {}) and {"parameters": value.metadata.get("parameters")})
+        elif kind == "mesh" and isinstance(value, tuple | list) and len(value) in (2, 3):
+            path = path.with_suffix(".h5")
+            with h5py.File(path, "w") as file:
+                for dataset, array in zip(OURS, value, strict=False):
+                    file[dataset] = np.asarray(array)
+        elif kind == "parameters" and isinstance(value, Mapping):
+            path = path.with_suffix(".yaml")
+            path.write_text(yaml.safe_dump(_plain(value)))
+        elif kind == "parameters" and hasattr(value, "__array__"):
+            path = path.with_suffix(".txt")
+            np.savetxt(path, np.asarray(value))
+        else:
+            return None
+        self.made[str(path)] = name
+        return str(path)
+
+    def named(self, text: str) -> str:
+        """A sentence with the parameters in place of the files that stand for them."""
+        for path, name in self.made.items():
+            text = text.replace(path, name)
+            for cut in re.findall(r"(?<=')([^']+)\.\.\.", text):  # a long one that a message has cut
+                if path.startswith(cut):
+                    text = text.replace(f"{cut}...", f"{name}'")
+        return text.replace(f"{self.folder}/", "")
+
+
+#: What a parameter takes beside a path, in words, by what the file is.
+TAKES = {
+    "volume": "an array or a path",
+    "scan": "an array or a path",
+    "table": "a Field or a path",
+    "mesh": "(points, connectivity) or a path",
+    "parameters": "a dictionary or a path",
+}
+
+
+def wrong(name: str, kind: str, value: Any) -> TypeError:
+    """The error for a value that cannot be a file of a kind."""
+    given = f"a result of pixels: {value!r}" if isinstance(value, DenseResult) else type(value).__name__
+    return TypeError(f"{name} takes {TAKES.get(kind, 'a path')}, not {shortened(given)}")
+
+
+def _voxels(name: str, array: np.ndarray) -> np.ndarray:
+    """The array with voxels of a type that images have; whole numbers of 64 bits where they fit into 32."""
+    if array.dtype.kind not in "biuf" or array.ndim < 2:
+        found = f"{array.dtype} of shape {array.shape}"
+        raise TypeError(f"{name} takes an array of numbers in two or three dimensions, not {found}")
+    if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
+        return array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
+    if array.dtype.kind not in "iu" or array.dtype.itemsize < 8:
+        return array
+    small = np.dtype("u4" if array.size and array.min() >= 0 else "i4")
+    limits = np.iinfo(small)
+    if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
+        raise ValueError(f"{name} holds whole numbers up to {array.max()}: images have at most 32 bits")
+    return array.astype(small)
+
+
+def _plain(value: Any) -> Any:
+    """Dictionaries, lists and numbers that YAML knows."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(entry) for entry in value]
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,195 @@
+"""Voxels that lie in a file as one C-ordered block, behind a header that another module reads; it may be compressed.
+
+A block that is not compressed is mapped where its numbers are voxels, else each rank reads its slab. A compressed one
+has no places to begin at: one rank of a node reads it from its beginning.
+"""
+
+import gzip
+import io
+import math
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.images.files import LoneFile
+from hpcdvc.images.numbers import Numbers
+from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, VolumeInfo, make_info, part_of, reading
+
+#: First bytes of a file that is compressed by gzip.
+GZIP = b"\x1f\x8b"
+#: Bytes that are inflated at a time.
+SOME = 2**20
+
+
+@dataclass(frozen=True)
+class Block:
+    """Where the voxels of a file are, and what they are.
+
+    Attributes
+    ----------
+    path : the file that holds them
+    shape : along the axes of the file, the slowest first
+    numbers : how they become voxels
+    start : byte where they begin, of a compressed block in what it inflates to
+    packing : ``""``; ``"gzip"``, the whole file; ``"zlib"``, from `packed_start` on
+    packed_start, packed_bytes : where the compressed block begins, and its bytes; None: up to the end of the file
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    numbers: Numbers
+    start: int = 0
+    packing: str = ""
+    packed_start: int = 0
+    packed_bytes: int | None = None
+
+    @property
+    def stop(self) -> int:
+        """First byte behind the voxels."""
+        return self.start + math.prod(self.shape) * self.numbers.voxel_bytes
+
+    @contextmanager
+    def opened(self) -> Iterator:
+        """The file, or what it inflates to, for reading from any byte on."""
+        with LoneFile(self.path) as file:
+            if self.packing == "gzip":
+                yield gzip.GzipFile(fileobj=file)
+            elif self.packing == "zlib":
+                yield _Inflated(file, self.packed_start, self.packed_bytes)
+            else:
+                yield file
+
+
+class _Inflated(io.RawIOBase):
+    """What a part of a file inflates to; it is read onward, or from its beginning again.
+
+    Parameters
+    ----------
+    file : of bytes
+    start, size : the part; size None: up to the end of the file
+    """
+
+    def __init__(self, file, start: int, size: int | None) -> None:
+        self._file, self._start, self._size = file, start, size
+        self._begin()
+
+    def _begin(self) -> None:
+        self._file.seek(self._start)
+        self._left, self._place = self._size, 0
+        self._inflate, self._packed = zlib.decompressobj(47), b""  # with the header of zlib or of gzip
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        """Go to a byte from the beginning."""
+        if place < self._place:
+            self._begin()
+        while self._place < place:
+            if not self.readinto(memoryview(bytearray(min(place - self._place, SOME)))):
+                break
+        return self._place
+
+    def tell(self) -> int:
+        """Bytes that have been read."""
+        return self._place
+
+    def readinto(self, memory) -> int:
+        """Fill memory as far as there are bytes; their number."""
+        view, filled = memoryview(memory).cast("B"), 0
+        while filled < len(view) and not self._inflate.eof:
+            packed = self._packed or self._file.read(SOME if self._left is None else min(SOME, self._left))
+            if not packed:
+                raise EOFError("the compressed voxels end too early")
+            if not self._packed and self._left is not None:
+                self._left -= len(packed)
+            found = self._inflate.decompress(packed, len(view) - filled)
+            self._packed = self._inflate.unconsumed_tail
+            view[filled : filled + len(found)] = found
+            filled += len(found)
+        self._place += filled
+        return filled
+
+
+def describe_block(
+    spec: str, path: str, block: Block, kind: str, index: tuple[int, ...] = (), notes: tuple[str, ...] = ()
+) -> VolumeInfo:
+    """Header of a block, all of whose voxels are there; see `hpcdvc.images.describe`.
+
+    Parameters
+    ----------
+    spec, path, kind, index, notes : see `VolumeInfo`
+    block : from the header of the file
+
+    Raises
+    ------
+    UserError
+        The file is cut, or holds no volume.
+    """
+    numbers = block.numbers
+    offset = block.start if numbers.how == "plain" and not block.packing else None
+    notes = (*numbers.notes, *notes)
+    info = make_info(spec, path, block.shape, numbers.dtype, kind, offset, None, (block.path,), notes, index=index)
+    if info.frames is None:  # else it is refused
+        _check_all_there(spec, block)
+    return replace(info, block=block, depth=info.shape[0] if block.packing else 1)
+
+
+def _check_all_there(spec: str, block: Block) -> None:
+    """Refuse a file that is shorter than its header says."""
+    size = os.path.getsize(block.path)
+    if not block.packing:
+        if block.stop > size:
+            raise UserError(f"{spec} is truncated: its voxels end at byte {block.stop}, the file at {size}")
+        return
+    if block.packed_bytes is not None:
+        if block.packed_start + block.packed_bytes > size:
+            ends = block.packed_start + block.packed_bytes
+            raise UserError(f"{spec} is truncated: its compressed voxels end at byte {ends}, the file at {size}")
+        return
+    if block.packing == "gzip" and _told_by_gzip(block.path, size) == block.stop % 2**32:
+        return
+    with reading(spec, HEADER_SECONDS + block.stop / SLOWEST), block.opened() as file:
+        try:
+            ends = _drained(file)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            ends = -1
+    if ends < block.stop:
+        raise UserError(f"{spec} is truncated or damaged: it does not inflate to the {block.stop} bytes of its voxels")
+
+
+def _drained(file) -> int:
+    """Read a file to its end, where a checksum is compared; where that is."""
+    while file.read(SOME):
+        pass
+    return file.tell()
+
+
+def _told_by_gzip(path: str, size: int) -> int:
+    """Bytes that a file inflates to by its last four bytes, modulo 2**32."""
+    with LoneFile(path) as file:
+        file.seek(max(size - 4, 0))
+        last = file.read(4)
+        return struct.unpack("<I", last)[0] if len(last) == 4 else -1
+
+
+def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
+    """Read slices start to stop into volume (nz, ny, nx); of a compressed block all, by who reads the first."""
+    block = info.block
+    if block.packing:
+        if start > 0:
+            return
+        stop = len(volume)
+    before = part_of(info.spec, block.shape, info.index)[0] * info.shape[0] + start
+    offset = block.start + before * math.prod(info.shape[1:]) * block.numbers.voxel_bytes
+    with block.opened() as file:
+        block.numbers.read(file, offset, volume[start:stop].reshape(-1))
+        if block.packing:
+            _drained(file)

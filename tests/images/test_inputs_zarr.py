@@ -1,0 +1,113 @@
+"""Zarr stores: versions 2 and 3, shards, groups, and chunks that are not there."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+from test_images import TYPES, check_volume, texture
+from test_images_refused import refused
+
+from hpcdvc.images import describe, identity, open_volume
+
+
+def store(path, array, **options):
+    zarr = pytest.importorskip("zarr")
+    options = {"chunks": (2, 16, 20)[-array.ndim :], "zarr_format": 3} | options
+    made = zarr.create_array(str(path), shape=array.shape, dtype=array.dtype, overwrite=True, **options)
+    made[...] = array
+    return made
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_versions_and_types(tmp_path, version):
+    for dtype in TYPES:
+        store(tmp_path / dtype, texture(dtype), zarr_format=version)
+        check_volume(tmp_path / dtype, texture(dtype), mapped=False)
+    store(tmp_path / "big", texture(">u2"), zarr_format=version)
+    check_volume(tmp_path / "big", texture("u2"), mapped=False)
+    store(tmp_path / "flat", texture()[0], zarr_format=version)
+    check_volume(tmp_path / "flat", texture()[0], mapped=False)
+    store(tmp_path / "names", texture("i8"), zarr_format=version)
+    refused(tmp_path / "names", "int64")
+
+
+def test_shards_and_plain_chunks(tmp_path):
+    store(tmp_path / "s", texture(), chunks=(2, 8, 12), shards=(4, 16, 24))
+    check_volume(tmp_path / "s", texture(), mapped=False)
+    store(tmp_path / "p", texture(), compressors=None)
+    check_volume(tmp_path / "p", texture(), mapped=False)
+
+
+def test_groups(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "g.zarr"
+    group = zarr.create_group(str(path))
+    refused(path, "no array")
+    for name, volume in (("0", texture()), ("half", texture()[::2]), ("four", texture("u2", (3, 2, 32, 48)))):
+        group.create_array(name, shape=volume.shape, chunks=(1, *volume.shape[1:]), dtype="u2")[...] = volume
+    refused(path, "several arrays", "/0", "/half")
+    refused(f"{path}:/none", "no array")
+    np.testing.assert_array_equal(open_volume(describe(f"{path}:/half")), texture()[::2])
+    assert describe(f"{path}:/half").stem == "g-half"
+    refused(f"{path}:/four", "shape (3, 2, 32, 48)", "[0]")
+    part = describe(f"{path}:/four[2]")
+    np.testing.assert_array_equal(open_volume(part), texture("u2", (3, 2, 32, 48))[2])
+    assert part.stem == "g-four-2" and identity(part)["index"] == [2]
+    refused(f"{path}:/four[3]", "no 3")
+    group.attrs["multiscales"] = [{"datasets": [{"path": "0"}, {"path": "half"}]}]
+    check_volume(path, texture(), mapped=False)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_chunks_that_are_not_there(tmp_path, version):
+    path = tmp_path / "v"
+    store(path, texture(), zarr_format=version, fill_value=7)
+    os.remove(next(path.glob("1.0.1" if version == 2 else "c/1/0/1")))
+    expected = texture()
+    expected[2:4, :16, 20:40] = 7
+    info = check_volume(path, expected, mapped=False)
+    assert info.notes == ("1 of its 24 chunks is not there, their voxels are taken to be 7, its fill_value",)
+
+
+def test_chunks_that_nothing_declares(tmp_path):
+    path = tmp_path / "v"
+    store(path, texture(), zarr_format=2, fill_value=None)
+    check_volume(path, texture(), mapped=False)
+    os.remove(path / "1.0.1")
+    refused(path, "1 of its 24 chunks is not there", "fill_value")
+
+
+def test_chunks_missing_within_a_shard(tmp_path):
+    volume = texture()
+    volume[:2, :8, :12] = 0  # the fill value is not stored
+    store(tmp_path / "s", volume, chunks=(2, 8, 12), shards=(4, 16, 24))
+    info = check_volume(tmp_path / "s", volume, mapped=False)
+    # beside it those of the shards that stand over the end
+    assert info.notes and "is not there" in info.notes[0] or "are not there" in info.notes[0]
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_cut_chunks(tmp_path, compressed):
+    store(tmp_path / "v", texture(), **({} if compressed else {"compressors": None}))
+    chunk = tmp_path / "v/c/1/0/1"
+    os.truncate(chunk, chunk.stat().st_size // 2)
+    refused(tmp_path / "v", "damaged", voxels=True)
+
+
+def test_headers_that_are_damaged(tmp_path):
+    pytest.importorskip("zarr")
+    store(tmp_path / "v", texture())
+    header = tmp_path / "v" / "zarr.json"
+    text = header.read_text()
+    others = text.replace("regular", "other"), text.replace("uint16", "uint17")
+    for damaged in (text[: len(text) // 2], "", "[]", *others):
+        header.write_text(damaged)
+        refused(tmp_path / "v")
+
+
+def test_without_the_package(tmp_path, monkeypatch):
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / "zarr.json").write_text("{}")
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    refused(tmp_path / "v", "pip install zarr")
