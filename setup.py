@@ -1,4 +1,4 @@
-"""Build of the compiled kernels; everything else about the package is in pyproject.toml.
+"""Build of the compiled kernels, and of the manual pages; everything else about the package is in pyproject.toml.
 
 The rule: `cython/<group>/<name>.pyx` becomes the extension `hpcdvc.kernels.<name>`. A file `<name>_kernels.c` beside
 it is compiled once per instruction set and linked into it. Headers are found in the folder of the group and in
@@ -18,6 +18,8 @@ from glob import glob
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.modified import newer_group
+
+from distutils.command.install_data import install_data  # isort: skip  # that of setuptools, which comes first
 
 PACKAGES = sorted(os.path.dirname(path).replace(os.sep, ".") for path in glob("hpcdvc/**/__init__.py", recursive=True))
 
@@ -163,9 +165,27 @@ class BuildKernels(build_ext):
         return target
 
 
+class InstallShared(install_data):
+    """install_data that makes manual pages and completions of the declared options, and installs them too."""
+
+    def run(self):
+        """Write them below build/ and install them with the job files."""
+        sys.path.insert(0, os.getcwd())
+        from hpcdvc.__main__ import shared_files
+
+        for path, text in shared_files():
+            made = os.path.join("build", path)
+            os.makedirs(os.path.dirname(made), exist_ok=True)
+            with open(made, "w", encoding="utf-8") as file:
+                file.write(text)
+            self.data_files.append((os.path.dirname(path), [made]))
+        super().run()
+
+
 setup(
     packages=PACKAGES,
     ext_modules=extensions(),
-    scripts=listed("bin/hpcdvc-*"),
-    cmdclass={"build_ext": BuildKernels},
+    scripts=listed("bin/hpcdvc*"),
+    data_files=[("share/hpcdvc/slurm", listed("slurm/*.sbatch"))],
+    cmdclass={"build_ext": BuildKernels, "install_data": InstallShared},
 )

@@ -68,7 +68,7 @@ END
 
 # The kernels are compiled while the packages come.
 install_packages() {
-    state=$(cat setup.py pyproject.toml bin/hpcdvc-* | cksum)
+    state=$(cat setup.py pyproject.toml bin/hpcdvc* | cksum)
     changed packages "$state" || return 0
     check_compiler
     rm -f "$stamps/packages"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The job files of slurm/ on a real one-machine Slurm.
+# The job files of slurm/ and of hpcdvc-submit on a real one-machine Slurm.
 . .ci/common.sh
 need_packages slurm-wlm munge
 .ci/bootstrap.sh test

@@ -103,7 +103,7 @@ def draw_statuses(axis, status: np.ndarray, extent: list[float]) -> None:
     present = sorted(set(status.ravel()), reverse=True)
     colours = dict(zip(present, palette, strict=False))
     axis.imshow([[to_rgb(colours[s]) for s in line] for line in status], extent=extent)
-    words = {1: "max. iterations", -1: "residual grew", -3: "volume ratio", -6: "few voxels", -8: "left im2"}
+    words = {1: "max. iterations", -1: "match got worse", -3: "diverged", -6: "few voxels", -8: "left im2"}
     marks = [Patch(color=colours[s], label=f"{s}  {words.get(s, reason_of(s)[:20])}") for s in present]
     axis.legend(handles=marks, loc="upper right", fontsize=8, handlelength=1, framealpha=0.9)
     axis.set_title("return status")

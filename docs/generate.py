@@ -244,7 +244,8 @@ def all_statuses() -> str:
 
     rows = []
     for status, meaning in STATUSES.items():
-        reasons = [meaning.reason, *(f"{reason} ({family})" for family, reason in meaning.reason_in.items())]
+        how = f" ({meaning.criterion})" if meaning.criterion else ""
+        reasons = [meaning.reason + how, *(f"{reason} ({family})" for family, reason in meaning.reason_in.items())]
         facts = meaning.set_by, meaning.measured_again or "(no `-skp` there)", meaning.corrected, str(meaning.for_peer)
         rows.append((f"{int(status)}", "; ".join(reasons), *facts))
     head = ("status", "reason", "set by", "`-skp` measures it again", "filters may correct it", "for spam")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
 
 
-def main(name: str, argv: list[str] | None = None) -> int:
+def main(name: str, argv: list[str] | None = None, again: list[str] | None = None) -> int:
     """Run the command hpcdvc-<name> and return its exit code.
 
     The module hpcdvc.options.<name> has a class `Options` and a text `DESCRIPTION`, and needs no numpy;
@@ -37,6 +37,7 @@ def main(name: str, argv: list[str] | None = None) -> int:
     ----------
     name : the command without its prefix
     argv : its arguments; default those of this process
+    again : what starts this command anew, after the interpreter; where it is not the process itself
 
     Returns
     -------
@@ -46,15 +47,16 @@ def main(name: str, argv: list[str] | None = None) -> int:
     terminal.open_streams()
     try:
         with _interrupted_in_a_word(program):
-            return _start(name, argv, program)
+            return _start(name, argv, program, again)
     finally:
         terminal.flush()
 
 
-def _start(name: str, argv: list[str] | None, program: str) -> int:
-    # -P: modules of the working folder do not pass for ours, nor for those of Python
-    module = ["-P", "-m", "hpcdvc"] if sys.flags.safe_path else ["-m", "hpcdvc"]
-    again = sys.orig_argv[1:] if argv is None else [*module, name, *argv]
+def _start(name: str, argv: list[str] | None, program: str, again: list[str] | None) -> int:
+    if again is None:
+        # -P: modules of the working folder do not pass for ours, nor for those of Python
+        module = ["-P", "-m", "hpcdvc"] if sys.flags.safe_path else ["-m", "hpcdvc"]
+        again = sys.orig_argv[1:] if argv is None else [*module, name, *argv]
     argv = sys.argv[1:] if argv is None else argv
     options = None
     launch.one_thread_per_rank()

@@ -15,7 +15,7 @@ from hpcdvc.options import parser
 from hpcdvc.options.declare import declarations
 from hpcdvc.workflows.ldic import ADVICE
 
-COMMANDS = sorted(path.name.removeprefix("hpcdvc-") for path in (ROOT / "bin").iterdir())
+COMMANDS = sorted(path.name.removeprefix("hpcdvc-") for path in (ROOT / "bin").glob("hpcdvc-*"))
 
 sys.path.append(str(DOCS))
 generate = importlib.import_module("generate")

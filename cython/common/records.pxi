@@ -18,6 +18,6 @@ cdef inline int level() except -1:
     return int(_kernels.selected()[1:])
 
 
-cdef size_t at(object record, str kind) except 0:
+cdef inline size_t at(object record, str kind) except 0:
     """Address of a record (array without axes)."""
     return address(record, kind, (), kind)

@@ -31,7 +31,7 @@ ALIKE = 1.5
 
 
 @dataclass(frozen=True)
-class _Neighbours:
+class Neighbours:
     """The rows around some rows.
 
     Attributes
@@ -49,10 +49,10 @@ class _Neighbours:
     axes: np.ndarray
     epsilon: float
 
-    def some(self, chosen: np.ndarray) -> "_Neighbours":
+    def some(self, chosen: np.ndarray) -> "Neighbours":
         """Those of some of the rows."""
         away = self.away if len(self.away) == 1 else self.away[chosen]
-        return _Neighbours(self.own[chosen], self.displacements[chosen], away, self.axes, self.epsilon)
+        return Neighbours(self.own[chosen], self.displacements[chosen], away, self.axes, self.epsilon)
 
     def fit(
         self, count: np.ndarray, order: int, earlier: np.ndarray | None = None
@@ -120,12 +120,12 @@ def misfit(
         else:
             away = np.where(count[..., None], positions[rows] - positions[own][:, None], 0)
         away = away / np.maximum(np.abs(away).max(axis=(1, 2)), 1e-9)[:, None, None]
-        near = _Neighbours(displacements[own], values_at(displacements, rows), away, around.axes, epsilon)
+        near = Neighbours(displacements[own], values_at(displacements, rows), away, around.axes, epsilon)
         result[some] = _ratio(near, count)
     return result
 
 
-def _ratio(near: _Neighbours, count: np.ndarray) -> np.ndarray:
+def _ratio(near: Neighbours, count: np.ndarray) -> np.ndarray:
     """(m,) of `misfit`."""
     affine, usual, weights = near.fit(count, 1)
     quadratic, usual_too, _ = near.fit(count, 2, weights)
@@ -137,7 +137,7 @@ def _ratio(near: _Neighbours, count: np.ndarray) -> np.ndarray:
     return ratio
 
 
-def _of_one_side(near: _Neighbours, count: np.ndarray, usual: np.ndarray) -> np.ndarray:
+def _of_one_side(near: Neighbours, count: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """(m,) least ratio to an affine fit of the neighbours on one side, inf where none counts."""
     reach = np.maximum(np.abs(near.away).max(axis=(0, 1)), 1e-9)
     directions = np.array([d for d in product(*((-1, 0, 1) if a in near.axes else (0,) for a in range(3))) if any(d)])

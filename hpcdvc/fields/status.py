@@ -52,12 +52,13 @@ class Meaning:
 
     Attributes
     ----------
-    reason : why the point ended so
+    reason : why the point ended so, in plain words
     set_by : families and commands that set it
     measured_again : whether ``-skp`` measures such a point again, in words
     corrected : whether a filter may correct it, in words
     for_peer : its number in a table for spam
     reason_in : the reason in the families where it is another
+    criterion : by what the program tells, where the reason does not say it
     """
 
     reason: str
@@ -66,6 +67,7 @@ class Meaning:
     corrected: str
     for_peer: int
     reason_in: Mapping[Family, str] = field(default_factory=dict)
+    criterion: str = ""
 
 
 _ITERATING = "reg, ldic, ddic, gdic, mmr"
@@ -88,13 +90,20 @@ STATUSES: Mapping[Status, Meaning] = MappingProxyType(
             {Family.SEARCH: "matched to the whole voxel", Family.PASSED: "interpolated"},
         ),
         Status.NOT_EVALUATED: Meaning("nothing evaluated", "all measuring commands", "yes", "yes", 0),
-        Status.ERROR_GROWTH: Meaning("the residual grew", _ITERATING, "yes", "yes", -1),
-        Status.SINGULAR: Meaning(
-            "no texture: the equations are singular", "registration, search", "yes", "yes", -2
+        Status.ERROR_GROWTH: Meaning(
+            "diverged: the match got worse", _ITERATING, "yes", "yes", -1, criterion="the residual grew"
         ),
-        Status.VOLUME_CHANGE: Meaning("volume ratio outside 0.2 to 3", _ITERATING, "yes", "yes", -3),
+        Status.SINGULAR: Meaning(
+            "no texture to be followed", "registration, search", "yes", "yes", -2,
+            criterion="the equations are singular, or the gain is above 1e5",
+        ),
+        Status.VOLUME_CHANGE: Meaning(
+            "diverged: the window blew up or shrank", _ITERATING, "yes", "yes", -3,
+            criterion="volume ratio outside 0.2 to 3",
+        ),
         Status.SINGULAR_PHI: Meaning(
-            "the deformation function became singular", "reg, ldic, ddic, mmr", "yes", "yes", -4
+            "diverged: the window collapsed", "reg, ldic, ddic, mmr", "yes", "yes", -4,
+            criterion="the deformation function became singular",
         ),
         Status.NO_SPECIMEN: Meaning(
             "no specimen: more of the window masked than -mc allows, mean grey value outside -glt and -ght, or a label "

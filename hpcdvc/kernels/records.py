@@ -122,6 +122,10 @@ GROUPS = {
             ("affine", "f8", (3, 4)),
         ],
     },
+    "segmentation": {
+        # The highest way from one basin of a distance map to another, the smaller number first.
+        "saddle": [("basins", "i8", 2), ("height", "f8")],
+    },
     "fem": {
         # A tetrahedron in one of the bricks of im1 that it touches.
         "piece": [("element", "i8"), ("brick", "i4", 3)],

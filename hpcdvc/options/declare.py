@@ -32,10 +32,10 @@ def option(default: typing.Any = REQUIRED, *flags: str, help: str, **details: ty
         `note`, a sentence to tell whoever uses it; `reads`, what the file is that it names: "volume" (images, masks),
         "scan" (the same, and datasets of projections times frames), "projections" (a part of a tomographic scan, whose
         files the command finds), "table", "mesh" or "parameters"; files count by their contents, not by their path;
-        `or_number`, a number may stand in its place; `alone`, the value when the flag stands alone: another one is
-        taken with ``=`` only, so that the flag swallows no file; `read_as`, values that are taken for another one,
-        and a note says so; `instead_of`, names of options that it replaces on a command line where they stand before
-        it; `before_files`, a list of numbers that ends where another word stands, so that files may follow it
+        `or_number`, a number may stand in its place; `or_word`, a word that may stand in the place of numbers; `alone`,
+        the value when the flag stands alone: another one is taken with ``=`` only, so that the flag swallows no file;
+        `read_as`, values that are taken for another one, and a note says so; `instead_of`, names of options that it
+        replaces on a command line where they stand before it
 
     Returns
     -------
@@ -63,6 +63,8 @@ class OptionSet:
     #: What a class says differently of options that it inherits: fields of `Declaration` by name of the option;
     #: `default` may be REQUIRED only, the value of the others is that of the dataclass field.
     differently: typing.ClassVar[dict[str, dict[str, typing.Any]]] = {}
+    #: The option that takes all words after `--`, which are a command line of their own; "" where there is none.
+    after_dashes: typing.ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         for declared in declarations(type(self)):

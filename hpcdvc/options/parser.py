@@ -24,8 +24,11 @@ def parse(options_class: type[Options], argv: Sequence[str], prog: str = "hpcdvc
     UserError : one sentence, what is wrong with which option
     """
     parser = build_parser(options_class, prog, description)
+    rest, argv = _after_dashes(list(argv), options_class)
     given = parser.parse_intermixed_args(_prepared(argv, options_class, prog))
-    return options_class(**vars(given))
+    if options_class.after_dashes and not rest:
+        parser.error(f"missing: {usage_words(options_class)[-1]}")
+    return options_class(**vars(given), **rest)
 
 
 def build_parser(options_class: type[OptionSet], prog: str, description: str = "") -> argparse.ArgumentParser:
@@ -36,11 +39,13 @@ def build_parser(options_class: type[OptionSet], prog: str, description: str = "
         details: dict[str, typing.Any] = {"default": argparse.SUPPRESS}
         if declared.is_switch:
             details["action"] = "store_false" if declared.default is True else "store_true"
-        elif declared.before_files:
+        elif _is_list_of_numbers(declared):
             details.update(type=_numbers_reader(declared), metavar=declared.metavar)
         else:
             details.update(type=_reader(declared), nargs=declared.nargs, metavar=declared.metavar)
             details["action"] = partial(_Replacing, instead_of=declared.instead_of) if declared.instead_of else "store"
+        if declared.name == options_class.after_dashes:
+            continue
         if declared.flags:
             parser.add_argument(*declared.flags, dest=declared.name, required=declared.default is REQUIRED, **details)
         else:
@@ -70,8 +75,7 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message} (all options: {self.prog} --help)")
 
     def format_usage(self) -> str:
-        words = [declared.metavar for declared in declarations(self.options_class) if not declared.flags]
-        return f"usage: {' '.join([self.prog, *words])} [options]\n"
+        return f"usage: {' '.join([self.prog, *usage_words(self.options_class)])}\n"
 
     def format_help(self) -> str:
         from hpcdvc.options.help import help_text  # shutil and textwrap, for nothing else
@@ -92,6 +96,22 @@ class _Replacing(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+def usage_words(options_class: type[OptionSet]) -> list[str]:
+    """What follows the name of the command in its usage; a command line after `--` comes last."""
+    words = [declared for declared in declarations(options_class) if not declared.flags]
+    last = [declared.metavar for declared in words if declared.name == options_class.after_dashes]
+    return [*(declared.metavar for declared in words if declared.metavar not in last), "[options]", *last]
+
+
+def _after_dashes(argv: list[str], options_class: type[OptionSet]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """The command line that follows `--`, by the name of its option, where the class has one; and the words before."""
+    if not options_class.after_dashes or "--" not in argv:
+        return {}, argv
+    place = argv.index("--")
+    rest = tuple(argv[place + 1 :])
+    return {options_class.after_dashes: rest} if rest else {}, argv[:place]
+
+
 def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
     """The function that turns one word into a value."""
 
@@ -99,6 +119,8 @@ def _reader(declared: Declaration) -> typing.Callable[[str], typing.Any]:
 
     def read(word: str) -> typing.Any:
         word = word.removeprefix(" ") if is_number(word) else word  # see `_prepared`
+        if word == declared.or_word:
+            return word
         try:
             return convert(word)
         except ValueError:
@@ -114,19 +136,24 @@ def _numbers_reader(declared: Declaration) -> typing.Callable[[str], typing.Any]
     return lambda words: tuple(map(read, words.split()))
 
 
+def _is_list_of_numbers(option: Declaration | None) -> bool:
+    """Whether it takes as many numbers as there are. The list ends where another word stands, so files may follow."""
+    return option is not None and option.nargs == "+" and option.type in (int, float)
+
+
 def _numbers_joined(argv: Sequence[str], declared: dict[str, Declaration]) -> list[str]:
-    """The words, where a list of numbers that files may follow is one of them with its flag: ``--flag=1 2 3``."""
+    """The words, where a list of numbers is one of them with its flag: ``--flag=1 2 3``."""
     words: list[str] = []
-    flag = None
+    option = None
     for position, word in enumerate(argv):
         if word == "--":
             return [*words, *argv[position:]]
-        if flag and is_number(word):
+        if option and (is_number(word) or word == option.or_word):
             words[-1] += f"{' ' if '=' in words[-1] else '='}{word}"
             continue
         words.append(word)
-        name = word.partition("=")[0]
-        flag = name in declared and declared[name].before_files
+        named = declared.get(word.partition("=")[0])
+        option = named if _is_list_of_numbers(named) else None
     return words
 
 

@@ -47,7 +47,6 @@ class Raw(OptionSet):
         at_least=1,
         at_most=LONGEST,
         metavar="Z Y X",
-        before_files=True,
         help="voxels of raw files along the axes, the slowest first; two numbers are a 2-D image; a name like "
         "scan_100x200x300_u16.raw says it by itself",
     )

@@ -36,10 +36,10 @@ class Declaration(typing.NamedTuple):
     note: str | None = None
     reads: str | None = None
     or_number: bool = False
+    or_word: str | None = None
     alone: str | None = None
     read_as: dict | None = None
     instead_of: tuple[str, ...] = ()
-    before_files: bool = False
     name: str = ""
     default: typing.Any = None
 
@@ -86,6 +86,8 @@ def _matched(pattern: re.Pattern, word: str) -> str:
 
 def tidy(declared: Declaration, value: typing.Any) -> typing.Any:
     """Lists and arrays as tuples, paths as text: what a Python user may give beside what the parser makes."""
+    if declared.or_word is not None and value == declared.or_word:
+        return (value,)
     if declared.is_list and isinstance(value, typing.Iterable) and not isinstance(value, str):
         return tuple(map(os.fspath, value)) if declared.type is str else tuple(value)
     return os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -109,6 +111,8 @@ def check_value(declared: Declaration, value: typing.Any) -> None:
 
 
 def _check_entry(declared: Declaration, entry: typing.Any) -> None:
+    if declared.or_word is not None and entry == declared.or_word:
+        return
     if not _is_of(declared.type, entry):
         raise UserError(f"{declared.label} takes {WORDS[declared.type]}, not {quoted(entry)}")
     given = shortened(str(entry))

@@ -10,13 +10,14 @@ from hpcdvc import __version__
 from hpcdvc.output.notebook import AXES
 from hpcdvc.pages.result_file import ResultFile
 from hpcdvc.pages.whole import whole_numbers
+from hpcdvc.steps.agreement import in_words
 
 #: Columns that come first where a report has room for some only.
 FIRST = ("displacement", "displacement_std", "e", "vol", "dev", "rotation", "zncc", "error", "CC", "residual")
 #: Units of lengths that are counted in voxels.
 LENGTHS = ("voxel", "pixel")
 #: What the record of a run says that stands elsewhere in a report.
-ELSEWHERE = ("argv", "key", "hpcdvc", "parameters", "provenance")
+ELSEWHERE = ("argv", "key", "hpcdvc", "parameters", "provenance", "agreement")
 
 
 def facts_of(result: ResultFile) -> dict:
@@ -34,9 +35,18 @@ def facts_of(result: ResultFile) -> dict:
         "made_from": {name: value for name, value in provenance.items() if isinstance(value, dict)},
         "parameters": result.metadata.get("parameters") or {},
         "statuses": result.metadata.get("statuses") or {},
+        "agreement": agreement_of(result),
         "numbers": numbers_of(result),
         "run": {name: value for name, value in result.record.items() if name not in ELSEWHERE},
     }
+
+
+def agreement_of(result: ResultFile) -> str:
+    """How many nodes disagree with their neighbours, in words; "" where the record of the run does not say it."""
+    found = result.record.get("agreement")
+    numbers = [found.get(name) for name in ("judged", "disagree", "percent")] if isinstance(found, dict) else []
+    known = bool(numbers) and all(isinstance(number, (int, float)) for number in numbers)
+    return in_words(found) if known else ""
 
 
 def command_line(result: ResultFile) -> str:

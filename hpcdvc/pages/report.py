@@ -93,6 +93,7 @@ def _page(facts: dict, pictures: list) -> str:
         _table(("", ""), _about(facts)),
         "<h2>How the points ended</h2>",
         _statuses(facts["statuses"]),
+        f"<p>{escape(facts['agreement'])}.</p>" if facts["agreement"] else "",
         "<h2>Numbers of measured points</h2>",
         _numbers(facts["numbers"]),
         "<h2>Pictures</h2>",

@@ -10,7 +10,7 @@ from hpcdvc.fields.field import Field
 from hpcdvc.images import VolumeInfo, memory_text
 from hpcdvc.options.declare import named_files
 from hpcdvc.output.image import ImageFile
-from hpcdvc.ranks.progress import duration
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, metadata_of, parameters_of
 from hpcdvc.runs.slabs import SLAB, slab_depth
@@ -58,7 +58,7 @@ class LabelTask:
             f"{slabs} slabs of {self.depth} planes\n"
             f"per node: {memory_text((self.labels,))}, {len(self.field)} rows\n"
             f"per rank: about {own / 1e6:.0f} MB\n"
-            f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, slabs))} on {ranks} ranks\n"
+            f"{core_time(seconds, seconds / min(ranks, slabs), ranks)}\n"
             f"disk: {image.file_bytes / 1e6:.1f} MB for {image.path}"
         )
 

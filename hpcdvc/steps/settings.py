@@ -34,13 +34,14 @@ def settings_of(options: OptionSet, image: VolumeInfo, window: Window | None = N
     )
 
 
-def window_of(options: OptionSet, image: VolumeInfo) -> Window:
+def window_of(options: OptionSet, image: VolumeInfo, half_window: tuple[int, int, int] | None = None) -> Window:
     """The window that options ask for.
 
     Parameters
     ----------
     options : with those of `WindowSize`, `WindowSelection` and `WindowShape` (hpcdvc.options.registration)
     image : im1
+    half_window : ZYX, voxels; default that of the options
 
     Raises
     ------
@@ -48,7 +49,8 @@ def window_of(options: OptionSet, image: VolumeInfo) -> Window:
         The window does not fit into the image.
     """
     flat = image.two_dimensional
-    half = tuple(0 if flat and name == "Z" else h for name, h in zip("ZYX", options.half_window, strict=True))
+    wanted = options.half_window if half_window is None else half_window
+    half = tuple(0 if flat and name == "Z" else h for name, h in zip("ZYX", wanted, strict=True))
     for name, h, n in zip("ZYX", half, image.shape, strict=True):
         if 2 * h + 1 > n:
             raise UserError(

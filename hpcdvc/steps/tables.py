@@ -27,8 +27,8 @@ from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile
 from hpcdvc.ranks.exchange import SharedRows
-from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
@@ -276,7 +276,6 @@ def estimate_table(jobs: list[Job], ranks: int, seconds: float) -> str:
     files = [file for job in jobs for file in job.files]
     points = sum(file.points for file in files)
     return (
-        f"{points} points\ncore time: about {duration(seconds * points)}; "
-        f"{duration(seconds * points / ranks)} on {ranks} ranks\n"
+        f"{points} points\n{core_time(seconds * points, seconds * points / ranks, ranks)}\n"
         f"disk: about {sum(file.file_bytes for file in files) / 1e6:.1f} MB for the result{'s' * (len(files) > 1)}"
     )

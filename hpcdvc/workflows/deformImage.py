@@ -15,8 +15,8 @@ from hpcdvc.options.declare import named_files
 from hpcdvc.options.deformImage import Options
 from hpcdvc.output.image import ImageFile
 from hpcdvc.output.places import stem_of
-from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.slabs import SLAB, slab_depth, write_slabs
@@ -148,7 +148,7 @@ def estimate(job: Job, ranks: int) -> str:
         f"{slabs} slabs of {task.depth} planes\n"
         f"per node: {memory_text((task.im1, task.im2, task.mask))}, {_table_bytes(task) / 1e6:.1f} MB of nodes\n"
         f"per rank: about {own / 1e6:.0f} MB\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, slabs))} on {ranks} ranks\n"
+        f"{core_time(seconds, seconds / min(ranks, slabs), ranks)}\n"
         f"disk: {sum(image.file_bytes for image in job.files) / 1e6:.1f} MB for "
         + " and ".join(image.path for image in job.files)
     )

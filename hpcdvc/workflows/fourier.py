@@ -14,8 +14,8 @@ from hpcdvc.options.fourier import Options
 from hpcdvc.output.image import ImageFile
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import judge_filled
-from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.slabs import SLAB, Maker, slab_depth, write_slabs
@@ -172,7 +172,7 @@ def estimate(jobs: list[Job], ranks: int) -> str:
     return (
         f"{slabs} {jobs[0].unit} of {task.depth} planes\n"
         f"per node: {memory_text((*task.images, task.other))}, {_shared_bytes(task) / 1e6:.1f} MB shared\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, slabs))} on {ranks} ranks\n"
+        f"{core_time(seconds, seconds / min(ranks, slabs), ranks)}\n"
         f"disk: {sum(image.file_bytes for image in paths) / 1e6:.1f} MB for "
         + " and ".join(image.path for image in paths)
     )

@@ -21,10 +21,10 @@ from hpcdvc.options.gdic import Options
 from hpcdvc.output.mesh_result import MeshFieldFile
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import judge_points
-from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.task import Task
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.steps.mesh_nodes import displacements_at, element_columns, node_rows
@@ -252,8 +252,7 @@ def estimate(job: Job, ranks: int) -> str:
         f"{len(body.points)} nodes, {unknowns} unknowns, {elements} tetrahedra of {voxels / elements:.0f} voxels\n"
         f"per node: {memory_text((task.im1, task.im2))}\n"
         f"rank 0: about {root / 1e6:.0f} MB, and what the solver ({task.control.solver}) takes\n"
-        f"core time of the sums: about {duration(seconds)} for {ITERATIONS} iterations; {duration(seconds / ranks)} on "
-        f"{ranks} ranks\n"
+        f"{core_time(seconds, seconds / ranks, ranks)}; {ITERATIONS} iterations, and the solver beside\n"
         f"disk: {file_megabytes(job)} MB for {job.files[0].path}"
     )
 

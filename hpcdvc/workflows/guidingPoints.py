@@ -11,9 +11,9 @@ from hpcdvc.options.declare import named_files
 from hpcdvc.options.guidingPoints import Options
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.points import KeyedFile, points_picture, points_text
-from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.levels import grey_values
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
@@ -145,5 +145,5 @@ def estimate(job: Job, ranks: int) -> str:
         f"{count} blocks of {' x '.join(map(str, task.blocks.edges))} voxels\n"
         f"per node: {memory_text((task.im1, task.mask))}\n"
         f"per rank: about {60 + task.blocks.voxels * BYTES_PER_VOXEL / 1e6:.0f} MB\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / busy)} on {ranks} ranks"
+        + core_time(seconds, seconds / busy, ranks)
     )

@@ -14,8 +14,8 @@ from hpcdvc.output.dense import DenseFile
 from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile, judge_points
-from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
@@ -190,6 +190,6 @@ def estimate(job: Job, ranks: int) -> str:
         f"{task.pixels} {what}, {frames} frame{'s' * (frames > 1)}\n"
         f"per node: {memory_text((task.im1, task.im2, task.mask))}\n"
         f"per rank: about {60 + 4 * 4e-6 * frames * band * width:.0f} MB\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks\n"
+        f"{core_time(seconds, seconds / ranks, ranks)}\n"
         f"disk: about {sum(file.file_bytes for file in job.files) / 1e6:.1f} MB for the results"
     )

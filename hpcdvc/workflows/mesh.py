@@ -13,8 +13,8 @@ from hpcdvc.options.declare import named_files
 from hpcdvc.options.mesh import Options
 from hpcdvc.output.mesh_file import MeshFile
 from hpcdvc.output.places import stem_of
-from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.steps.meshes import MeshTask, make_mesh
@@ -101,6 +101,6 @@ def estimate(job: Job, ranks: int) -> str:
         f"{about} {task.nodes} nodes and {task.tetrahedra} tetrahedra{finer}\n"
         f"per node: {copies / 1e6:.1f} MB of coarse copies{finer}\n"
         f"per rank: about 130 MB, and planes of the volumes; on rank 0 {about} {own:.0f} MB more\n"
-        f"core time: {about} {duration(reading + meshing)}; {duration(reading / ranks + meshing)} on {ranks} ranks\n"
+        f"{core_time(reading + meshing, reading / ranks + meshing, ranks)}\n"
         f"disk: {about} {file.file_bytes / 1e6:.1f} MB for {' and '.join([file.path, *file.view_paths()])}"
     )

@@ -18,12 +18,12 @@ from hpcdvc.multimodal.settings import ModalSettings
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.mmr import AUTO, Options
 from hpcdvc.output.places import stem_of
-from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level, centre_of_mass
 from hpcdvc.registration.multiscale import levels_between
 from hpcdvc.registration.task import coarsest
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.steps.deformed import DeformedImage, deformed_job, write_deformed
@@ -276,8 +276,7 @@ def estimate(jobs: list[Job], options: Options, team) -> str:
         f"levels: binning {' '.join(map(str, file.binnings))}; {options.bins} x {options.bins} bins\n"
         f"per node: {memory_text((task.im1, task.im2, task.mask))}, {binned:.1f} MB of binned images\n"
         f"per rank: about 70 MB\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / team.size)} on {team.size} ranks, "
-        f"{team.node_size} per node\n"
+        f"{core_time(seconds, seconds / team.size, team.size, team.node_size)}\n"
         f"disk: {sum(one.file_bytes for job in jobs for one in job.files) / 1e6:.1f} MB for "
         + " and ".join(one.path for job in jobs for one in job.files)
     )

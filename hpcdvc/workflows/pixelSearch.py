@@ -14,8 +14,8 @@ from hpcdvc.options.pixelSearch import Options
 from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile, judge_points
-from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
@@ -233,7 +233,6 @@ def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
     seconds = search_seconds(task.half, task.search_range, task.im1.two_dimensional) * task.points.count
     return (
         f"{task.points.count} nodes {task.points.grid.shape} (ZYX)\n{memory}\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
-        f"{ranks_per_node} per node\n"
+        f"{core_time(seconds, seconds / ranks, ranks, ranks_per_node)}\n"
         f"disk: about {sum(file.file_bytes for file in job.files) / 1e6:.1f} MB for the result"
     )

@@ -17,7 +17,6 @@ from hpcdvc.output import graph
 from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile
-from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.gauss_newton import ITERATE
 from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level, centre_of_mass
@@ -25,6 +24,7 @@ from hpcdvc.registration.multiscale import RegistrationResult, grey_of, levels_b
 from hpcdvc.registration.settings import Iterations
 from hpcdvc.registration.task import Task, default_margin
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.steps.deformed import DeformedImage, deformed_job, write_deformed
@@ -194,6 +194,5 @@ def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
         f"levels: binning {pair.task.first} to {pair.task.last}\n"
         f"per node: {memory_text((pair.im1, pair.im2, pair.mask))}, {binned:.1f} MB of binned images\n"
         f"per rank: about 70 MB\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks, "
-        f"{ranks_per_node} per node"
+        + core_time(seconds, seconds / ranks, ranks, ranks_per_node)
     )

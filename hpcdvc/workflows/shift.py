@@ -15,8 +15,8 @@ from hpcdvc.options.shift import Options
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile, judge_points
 from hpcdvc.output.tsv import write_tsv
-from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
@@ -220,5 +220,5 @@ def estimate(job: Job, ranks: int) -> str:
     own = 60 + BYTES_PER_PIXEL * math.prod(task.pairs.shape) / 1e6
     return (
         f"{count} pairs\nper node: {memory_text(task.pairs.volumes)}\nper rank: about {own:.0f} MB\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, count))} on {ranks} ranks"
+        + core_time(seconds, seconds / min(ranks, count), ranks)
     )

@@ -22,8 +22,8 @@ from hpcdvc.output.places import stem_of
 from hpcdvc.output.projections import add_projections
 from hpcdvc.output.result import FieldFile, judge_points
 from hpcdvc.output.voxel_size import TWIN
-from hpcdvc.ranks.progress import duration
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
@@ -291,6 +291,6 @@ def estimate(job: Job, ranks: int) -> str:
         f"{pixels} {what} ({projections} x {height} x {width}), {len(files.steps)} frames\n"
         f"per node: {memory_text((*stacks, files.masks))}\n"
         f"per rank: about {own / 1e6:.0f} MB\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / min(ranks, shares))} on {ranks} ranks\n"
+        f"{core_time(seconds, seconds / min(ranks, shares), ranks)}\n"
         f"disk: {file.file_bytes / 1e6:.1f} MB for {file.path}"
     )

@@ -25,9 +25,11 @@ LINES = {
     "gdic": "a b m",
     "guidingPoints": "a",
     "info": "",
+    "label": "a",
     "labelField": "a -pf p -col c",
     "ldic": "a b -hws 5",
     "localShifts": "a b",
+    "mask": "a",
     "mesh": "-cube 0 9 0 9 0 9 -lc 3",
     "mmr": "a b",
     "mmr-graphical": "a b",
@@ -40,6 +42,7 @@ LINES = {
     "regularStrain": "a",
     "report": "a.hdf",
     "shift": "a b",
+    "submit": "-- hpcdvc-info",
     "umpa": "a b",
     "view": "a.hdf",
 }
@@ -62,7 +65,7 @@ print("\\n" + json.dumps([codes, [words[1:3] for words in launched], sorted(heav
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_lines_need_no_numpy(command):
-    relaunched = [*LINES[command].split(), "-np", "2"]
+    relaunched = ["-np", "2", *LINES[command].split()]
     lines = [["--help"], ["--version"], ["--no-such-option"], ["-np"], relaunched]
     words = [sys.executable, "-c", PROGRAM, command, json.dumps(lines)]
     done = subprocess.run(words, env=clean_environment(), capture_output=True, text=True, timeout=60)

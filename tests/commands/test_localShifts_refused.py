@@ -48,7 +48,7 @@ def test_dry_run(capfd):
     for more, what in (((), "2288 pixels (44 x 52), 4 frames"), (("-ns", "4"), "120 nodes (10, 12) (YX), 4 frames")):
         assert main("localShifts", ["im1.tif", "im2.tif", *WINDOW, "--dry-run", *more]) == 0
         said = capfd.readouterr()
-        assert what in said.out + said.err and "core time: about" in said.out + said.err
+        assert what in said.out + said.err and "core time: " in said.out + said.err
     assert {path.name for path in Path().iterdir()} == {"im1.tif", "im2.tif"}
 
 

@@ -249,6 +249,38 @@ def test_labels_on_two_nodes(cluster, here):
     assert (folder / "out" / name).read_bytes() == (folder / "direct" / name).read_bytes()
 
 
+def test_series_that_was_submitted(cluster, here):
+    """hpcdvc-submit --array --send: a job for each pair, each with the result of a run on this machine."""
+    shutil.copy(here / "im2.tif", here / "im3.tif")
+    words = ("-n", 2, "-rpn", 1, "-mem", 1, "--array", "--send", "--")
+    series = ("hpcdvc-ldic", "im1.tif", "im2.tif", "im3.tif", "-ns", 12, "-hws", 5, "-od", "array", "-notsv")
+    said = cluster.call(*command_line("submit", *words, *series), cwd=here)
+    job = re.search(r"Submitted batch job (\d+)", said)[1]
+    for task in (1, 2):
+        facts = cluster.watch(f"{job}_{task}", timeout=90)
+        assert facts["JobState"] == "COMPLETED", (here / f"hpcdvc-ldic-{job}_{task}.out").read_text()
+        assert f"task {task}, ranks: 2" in (here / f"hpcdvc-ldic-{job}_{task}.out").read_text()
+    assert {"im1-im2-ldic.hdf", "im1-im3-ldic.hdf"} <= {path.name for path in (here / "array").iterdir()}
+
+
+def test_job_that_submits_the_next_one(cluster, here):
+    """Where jobs are not put back: a file of hpcdvc-submit whose requeue is refused goes on in another job."""
+    words = ("hpcdvc-ldic", "im1.tif", "im2.tif", *GRID, "-od", "next", "-notsv")
+    cluster.call(*command_line("submit", "-n", 2, "-mem", 1, "-o", "next.sbatch", "--", *words), cwd=here)
+    text = (here / "next.sbatch").read_text().replace("scontrol requeue", "false").replace("#SBATCH --requeue\n", "")
+    (here / "next.sbatch").write_text(text)
+    job = cluster.submit(here, "next.sbatch")
+    cluster.until(job, lambda: shard_bytes(here / "next") > 0)
+    cluster.call("scancel", "--signal=USR1", "--batch", job)
+    facts = cluster.watch(job, timeout=60)
+    log = (here / f"hpcdvc-ldic-{job}.out").read_text()
+    assert facts["ExitCode"] == "75:0" and "the job above goes on" in log, log
+    after = re.search(r"Submitted batch job (\d+)", log)[1]
+    assert cluster.watch(after, timeout=90)["JobState"] == "COMPLETED"
+    log = (here / f"hpcdvc-ldic-{after}.out").read_text()
+    assert "start 2 of job" in log and "points were measured before" in log
+
+
 def test_copy_with_a_name_of_its_own(cluster, here):
     """HPCDVC_COMMAND says what it runs; without it, one sentence."""
     copy = shutil.copy(JOB_FILE, here / "job.sh")

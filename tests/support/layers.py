@@ -20,6 +20,7 @@ LAYERS = [
     tomography
     stacks fem multimodal
     search
+    segmentation
     labels
     deformation
     registration

@@ -18,9 +18,9 @@ def find_mpiexec() -> str:
 
 
 def command_line(name: str, *arguments, ranks: int | None = None) -> list[str]:
-    """The words that start hpcdvc-<name>, under the launcher when `ranks` is given."""
+    """The words that start hpcdvc-<name>, `hpcdvc` where that is empty, under the launcher when `ranks` is given."""
     launcher = [] if ranks is None else [find_mpiexec(), "-n", str(ranks)]
-    return [*launcher, sys.executable, str(BIN / f"hpcdvc-{name}"), *map(str, arguments)]
+    return [*launcher, sys.executable, str(BIN / f"hpcdvc-{name}".removesuffix("-")), *map(str, arguments)]
 
 
 def end_group(process: subprocess.Popen) -> None:

@@ -1,0 +1,169 @@
+"""hpcdvc-label: the grains of an image or of a mask, numbered."""
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.images import open_volume
+from hpcdvc.labels.scan import merged, scan_labels
+from hpcdvc.options.declare import named_files
+from hpcdvc.options.label import Options
+from hpcdvc.output.places import stem_of
+from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
+from hpcdvc.runs.machine import node_memory
+from hpcdvc.runs.slabs import SLAB, slab_depth, write_slabs
+from hpcdvc.segmentation.basins import basins_of, distances
+from hpcdvc.segmentation.components import filled
+from hpcdvc.segmentation.planes import block_depth, made_by_planes
+from hpcdvc.steps.label_images import PLANES, maker
+from hpcdvc.steps.segments import LabelsFile, Needs, block_bytes, bright_planes, check_image, limits_of
+
+log = logging.getLogger("hpcdvc")
+
+#: Rough core time per voxel, s.
+SECONDS, SECONDS_OF_FILE = 2.5e-7, 1e-8
+#: Bytes that the ranks of a node share for each voxel: mask, distance, way up and basin.
+SHARED = 10
+#: Depth, voxels, up to which what stands alone is noise and no grain: it is nowhere three voxels thick.
+SPECK = 1.0
+#: Voxels of a hole along an axis, up to which it is noise: distances are measured as though it were not there.
+HOLE = 2
+
+
+@dataclass(frozen=True)
+class LabelsTask:
+    """What is made of the image."""
+
+    needs: Needs
+
+
+def run(options: Options, team) -> list[str]:
+    """Number the grains; returns the paths written. Collective.
+
+    Parameters
+    ----------
+    options : Options
+    team : hpcdvc.ranks.team.Team
+    """
+    return carry_out(options, team, plan, work, lambda jobs: jobs[0].task.needs.estimate(jobs[0].files[0], team.size))
+
+
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
+
+    Raises
+    ------
+    UserError
+        With one sentence, when something is missing or does not fit, or the memory for it.
+    """
+    image = inputs.volume("im")
+    check_image(image, options.limits)
+    needs = Needs(image, SHARED, block_bytes(image, block_depth(image.shape)), SECONDS)
+    if not options.dry_run:
+        needs.check(team.node_sizes[0], node_memory())
+    parameters = parameters_of(options, inputs.identities())
+    metadata = metadata_of("label", parameters, named_files(options))
+    stem = stem_of(options.out_dir, options.prefix or image.stem, "labels", image.path)
+    # how many there are, and so their type, is known when they are found
+    file = LabelsFile(f"{stem}.{options.format}", image.shape, np.dtype(np.uint32), metadata, image=image)
+    task = LabelsTask(needs)
+    return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")]
+
+
+def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
+    """Number the grains. Collective; returns what the record of the run keeps.
+
+    Raises
+    ------
+    UserError
+        There is none; nothing is written.
+    """
+    image = job.task.needs.image
+    basins, numbers, facts = find_grains(job.task, options, team)
+    file = replace(job.files[0], dtype=numbers.dtype)
+
+    def planes(first: int, last: int) -> tuple[np.ndarray, tuple[float, ...]]:
+        labels = numbers[basins[first:last]]
+        return labels, (np.count_nonzero(labels), 0, 0)
+
+    depth = slab_depth(image.shape, PLANES)
+    seconds = SECONDS_OF_FILE * depth * image.shape[1] * image.shape[2]
+    sums = write_slabs(team, [file], depth, maker(planes), seconds, checkpoint, options.quiet)
+    log.info("%d labels, %.1f %% of the voxels", facts["labels"], 100 * sums[0] / basins.size)
+    return {**file.metadata, **facts, "voxels": int(sums[0])}
+
+
+def find_grains(task: LabelsTask, options: Options, team) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Basins of the image, the label of each, and how many there are. Collective."""
+    image = task.needs.image
+    volume = open_volume(image, team)
+    low, high = limits = options.limits or limits_of(volume, image.spec, team, mask_too=True)
+    log.info("grains are above %.6g%s", low, f" and below {high:.6g}" if high is not None else "")
+    mask = made_by_planes(team, image.shape, np.uint8, bright_planes(volume, limits), block_depth(image.shape))
+    del volume
+    distance = distances(filled(mask, team, HOLE ** sum(n > 1 for n in image.shape)), team)
+    basins, first_of, depths = basins_of(distance, options.h_maxima, team)
+    del distance
+    for z in range(*team.node_span(len(mask))):
+        basins[z][mask[z] == 0] = 0  # the holes
+    team.node_barrier()
+    del mask
+    found = scan_labels(basins, team, image.spec)
+    if not len(found):
+        team.fail(UserError(f"{image.spec} holds no grain: no voxel is above {low:g}"))
+    numbers, counts = team.agree(lambda: numbered(found, first_of, depths, options, image.shape))
+    left_out = {
+        "that are nowhere more than a voxel deep": counts["specks"],
+        "of fewer voxels than --min-volume": counts["small"],
+        "at the border": counts["at_border"],
+    }
+    if any(left_out.values()):
+        log.info("left out: %s", said(left_out))
+    if not counts["labels"]:
+        team.fail(UserError(f"no grain of {image.spec} is left: {said(left_out)}"))
+    return basins, numbers, {"threshold": [low, high], **counts}
+
+
+def numbered(
+    found: np.ndarray, first_of: np.ndarray, depths: np.ndarray, options: Options, shape: tuple[int, int, int]
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Labels 1 to n of the grains that are kept, in the order of their first maxima, on one rank.
+
+    Parameters
+    ----------
+    found : records of all basins (hpcdvc.labels.scan.PARTICLE), ascending
+    first_of, depths : (m + 1,) of hpcdvc.segmentation.basins.basins_of
+    options : which grains are kept
+    shape : of the image
+
+    Returns
+    -------
+    numbers : (m + 1,) array of the smallest type that holds them: the label of each basin, 0 where it is left out
+    counts : of grains by what became of them
+    """
+    grains = found.copy()
+    grains["label"] = first_of[found["label"]]
+    grains = merged(grains)
+    deepest = np.zeros(len(first_of), np.float32)
+    np.maximum.at(deepest, first_of, depths)
+    specks = (deepest[grains["label"]] <= SPECK) & (options.h_maxima >= SPECK)
+    small = (grains["volume"] < options.min_volume) & ~specks
+    ends = [axis for axis in range(3) if shape[axis] > 1]  # a 2-D image has no border along Z
+    at_border = (grains["low"][:, ends] == 0).any(axis=1)
+    at_border |= (grains["high"][:, ends] == np.array(shape)[ends] - 1).any(axis=1)
+    at_border &= (options.border == "drop") & ~small & ~specks
+    kept = grains["label"][~specks & ~small & ~at_border]
+    dtype = next(np.dtype(kind) for kind in ("u1", "u2", "u4") if len(kept) <= np.iinfo(kind).max)
+    table = np.zeros(len(first_of), dtype)
+    table[kept] = np.arange(1, len(kept) + 1)
+    left_out = {"specks": specks, "small": small, "at_border": at_border}
+    return table[first_of], {"labels": len(kept), **{name: int(some.sum()) for name, some in left_out.items()}}
+
+
+def said(left_out: dict[str, int]) -> str:
+    """What is left out, as text."""
+    return ", ".join(f"{count} {which}" for which, count in left_out.items() if count)

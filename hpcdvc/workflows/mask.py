@@ -1,0 +1,166 @@
+"""hpcdvc-mask: which voxels of an image count."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcdvc.errors import UserError
+from hpcdvc.images import open_volume
+from hpcdvc.options.declare import named_files
+from hpcdvc.options.mask import Options
+from hpcdvc.output.places import stem_of
+from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
+from hpcdvc.runs.machine import node_memory
+from hpcdvc.runs.slabs import SLAB, slab_depth, write_slabs
+from hpcdvc.segmentation.components import filled, largest
+from hpcdvc.segmentation.cylinder import Cylinder, find_cylinder
+from hpcdvc.segmentation.morphology import ball_depth, closed, eroded, opened
+from hpcdvc.segmentation.planes import block_depth, made_by_planes
+from hpcdvc.steps.label_images import PLANES, maker
+from hpcdvc.steps.segments import MaskFile, Needs, block_bytes, bright_planes, check_image, limits_of
+
+log = logging.getLogger("hpcdvc")
+
+#: Rough core time per voxel, s: of a threshold and the file, of a ball once there and back, of parts.
+SECONDS, SECONDS_OF_BALL, SECONDS_OF_PARTS = 1e-8, 6e-8, 4e-8
+#: Bytes that the ranks of a node share for each voxel: a mask, and what is made of it.
+SHARED = 2
+
+
+@dataclass(frozen=True)
+class MaskTask:
+    """What is made of the image."""
+
+    needs: Needs
+    cylinder: Cylinder | None
+
+
+def run(options: Options, team) -> list[str]:
+    """Make the mask; returns the paths written. Collective.
+
+    Parameters
+    ----------
+    options : Options
+    team : hpcdvc.ranks.team.Team
+    """
+    return carry_out(options, team, plan, work, lambda jobs: jobs[0].task.needs.estimate(jobs[0].files[0], team.size))
+
+
+def plan(options: Options, inputs: Inputs, team) -> list[Job]:
+    """The one job, on one rank.
+
+    Raises
+    ------
+    UserError
+        With one sentence, when something is missing or does not fit, or the memory for it.
+    """
+    image = inputs.volume("im")
+    check_image(image, options.limits)
+    radii = [radius for radius in (options.open, options.close, options.erode) if radius]
+    balls = 2 * bool(options.open) + 2 * bool(options.close) + bool(options.erode)
+    seconds = SECONDS + balls * SECONDS_OF_BALL / 2 + (options.largest + options.fill) * SECONDS_OF_PARTS
+    planes = max((ball_depth(image.shape, r) + 2 * r for r in radii), default=block_depth(image.shape))
+    needs = Needs(image, SHARED, block_bytes(image, planes), seconds)
+    if not options.dry_run:
+        needs.check(team.node_sizes[0], node_memory())
+    cylinder = given_cylinder(options, image.shape, image.spec)
+    parameters = parameters_of(options, inputs.identities())
+    metadata = metadata_of("mask", parameters, named_files(options))
+    stem = stem_of(options.out_dir, options.prefix or image.stem, "mask", image.path)
+    file = MaskFile(f"{stem}.{options.format}", image.shape, np.dtype(np.uint8), metadata, image=image)
+    task = MaskTask(needs, cylinder)
+    return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")]
+
+
+def given_cylinder(options: Options, shape: tuple[int, int, int], spec: str) -> Cylinder | None:
+    """The cylinder that the options give; None where there is none, or it is to be found.
+
+    Raises
+    ------
+    UserError
+        It leaves the image, or holds none of it.
+    """
+    if options.cylinder is None or options.finds_cylinder:
+        return None
+    y, x, r, z0, z1 = (*options.cylinder, 0, shape[0])[:5]
+    if z1 > shape[0]:
+        raise UserError(f"-cyl: {spec} has planes 0 to {shape[0] - 1}, none before {z1:g}")
+    cylinder = Cylinder(y, x, r, int(z0), int(z1))
+    if cylinder.holds_none_of(shape):
+        raise UserError(f"-cyl: the cylinder about Y {y:g}, X {x:g} of radius {r:g} holds no voxel of {spec}")
+    return cylinder
+
+
+def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
+    """Make the mask. Collective; returns what the record of the run keeps.
+
+    Raises
+    ------
+    UserError
+        It is empty; nothing is written.
+    """
+    image = job.task.needs.image
+    mask, facts = first_mask(job.task, options, team)
+    check_filled(mask, image.spec, facts["what"], team)
+    steps = (
+        (options.open, f"--open {options.open}", lambda m: opened(m, options.open, team)),
+        (options.close, f"--close {options.close}", lambda m: closed(m, options.close, team)),
+        (options.largest, "--largest", lambda m: largest(m, team)),
+        (options.fill, "--fill", lambda m: filled(m, team)),
+        (options.erode, f"--erode {options.erode}", lambda m: eroded(m, options.erode, team)),
+    )
+    for wanted, flag, step in steps:
+        if wanted:
+            mask = step(mask)
+            check_filled(mask, image.spec, f"nothing is left after {flag}", team)
+
+    def planes(first: int, last: int) -> tuple[np.ndarray, tuple[float, ...]]:
+        return mask[first:last], (np.count_nonzero(mask[first:last]), 0, 0)
+
+    depth = slab_depth(image.shape, PLANES)
+    seconds = SECONDS * depth * image.shape[1] * image.shape[2]
+    sums = write_slabs(team, list(job.files), depth, maker(planes), seconds, checkpoint, options.quiet)
+    facts["voxels"] = int(sums[0])
+    log.info("%d voxels are in the mask, %.1f %%", sums[0], 100 * sums[0] / mask.size)
+    return {**job.files[0].metadata, **facts}
+
+
+def first_mask(task: MaskTask, options: Options, team) -> tuple[np.ndarray, dict]:
+    """The mask before anything is done to it, once a node, and how it was found. Collective."""
+    image, cylinder, facts = task.needs.image, task.cylinder, {}
+    if cylinder is None:
+        volume = open_volume(image, team)
+        low, high = limits = options.limits or limits_of(volume, image.spec, team)
+        if options.threshold is None:
+            log.info("threshold of Otsu: %.6g", low)
+        mask = made_by_planes(team, image.shape, np.uint8, bright_planes(volume, limits), block_depth(image.shape))
+        facts["threshold"] = [low, high]
+        facts["what"] = f"no voxel is above {low:g}" + (f" and below {high:g}" if high is not None else "")
+        if not options.finds_cylinder:
+            return mask, facts
+        check_filled(mask, image.spec, facts["what"], team)
+        cylinder = find_cylinder(mask, team, image.spec)
+        del mask
+        found = (f"{value:.10g}" for value in (cylinder.y, cylinder.x, cylinder.r, cylinder.z0, cylinder.z1))
+        log.info("found: -cyl %s", " ".join(found))
+    facts["cylinder"] = [cylinder.y, cylinder.x, cylinder.r, cylinder.z0, cylinder.z1]
+    facts["what"] = "the cylinder holds no voxel"
+    depth = block_depth(image.shape)
+    make = lambda first, last: cylinder.planes(first, last, image.shape)  # noqa: E731
+    return made_by_planes(team, image.shape, np.uint8, make, depth), facts
+
+
+def check_filled(mask: np.ndarray, spec: str, why: str, team) -> None:
+    """Make sure that a mask is not empty. Collective.
+
+    Raises
+    ------
+    UserError
+        It is.
+    """
+    start, stop = team.spans(len(mask))
+    if not team.any(any(plane.any() for plane in mask[start:stop])):
+        team.fail(UserError(f"the mask of {spec} is empty: {why}"))
