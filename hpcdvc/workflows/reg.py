@@ -193,6 +193,5 @@ def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
     return (
         f"levels: binning {pair.task.first} to {pair.task.last}\n"
         f"per node: {memory_text((pair.im1, pair.im2, pair.mask))}, {binned:.1f} MB of binned images\n"
-        f"per rank: about 70 MB\n"
-        + core_time(seconds, seconds / ranks, ranks, ranks_per_node)
+        f"per rank: about 70 MB\n" + core_time(seconds, seconds / ranks, ranks, ranks_per_node)
     )
