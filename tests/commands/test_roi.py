@@ -114,7 +114,7 @@ WRITTEN = {
     "moveLabels lab.tif -pf labels.tsv": [""],
 }
 #: The others: lines, and what is left to check of them below.
-OTHERS = {
+OTHERS = (
     "guidingPoints im1.tif -hws 4",
     "mesh -mf1 mask.tif -lc 6",
     "mmr im1.tif im2.tif -ph auto",
@@ -122,7 +122,7 @@ OTHERS = {
     "pixelSearchPropagate im1.tif im2.tif -ns 6 -hws 4 -sp 18 18 18 0 0 0",
     "reg im1.tif im2.tif",
     "shift flat1.tif flat2.tif",
-}
+)
 LINES = [*ROWS, *FLAT_ROWS, *WRITTEN, *OTHERS]
 
 
