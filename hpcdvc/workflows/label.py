@@ -21,6 +21,7 @@ from hpcdvc.segmentation.basins import basins_of, distances
 from hpcdvc.segmentation.components import filled
 from hpcdvc.segmentation.planes import block_depth, made_by_planes
 from hpcdvc.steps.label_images import PLANES, maker
+from hpcdvc.steps.roi import Region
 from hpcdvc.steps.segments import LabelsFile, Needs, block_bytes, bright_planes, check_image, limits_of
 
 log = logging.getLogger("hpcdvc")
@@ -87,13 +88,14 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     basins, numbers, facts = find_grains(job.task, options, team)
     file = replace(job.files[0], dtype=numbers.dtype)
 
-    def planes(first: int, last: int) -> tuple[np.ndarray, tuple[float, ...]]:
-        labels = numbers[basins[first:last]]
-        return labels, (np.count_nonzero(labels), 0, 0)
+    def planes(first: int, last: int) -> tuple[np.ndarray, float]:
+        return numbers[basins[first:last]], 0.0
 
     depth = slab_depth(image.shape, PLANES)
     seconds = SECONDS_OF_FILE * depth * image.shape[1] * image.shape[2]
-    sums = write_slabs(team, [file], depth, maker(planes), seconds, checkpoint, options.quiet)
+    sums = write_slabs(
+        team, [file], depth, maker(planes, Region.whole(image.shape)), seconds, checkpoint, options.quiet
+    )
     log.info("%d labels, %.1f %% of the voxels", facts["labels"], 100 * sums[0] / basins.size)
     return {**file.metadata, **facts, "voxels": int(sums[0])}
 

@@ -21,6 +21,7 @@ from hpcdvc.segmentation.cylinder import Cylinder, find_cylinder
 from hpcdvc.segmentation.morphology import ball_depth, closed, eroded, opened
 from hpcdvc.segmentation.planes import block_depth, made_by_planes
 from hpcdvc.steps.label_images import PLANES, maker
+from hpcdvc.steps.roi import Region
 from hpcdvc.steps.segments import MaskFile, Needs, block_bytes, bright_planes, check_image, limits_of
 
 log = logging.getLogger("hpcdvc")
@@ -118,12 +119,13 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
             mask = step(mask)
             check_filled(mask, image.spec, f"nothing is left after {flag}", team)
 
-    def planes(first: int, last: int) -> tuple[np.ndarray, tuple[float, ...]]:
-        return mask[first:last], (np.count_nonzero(mask[first:last]), 0, 0)
+    def planes(first: int, last: int) -> tuple[np.ndarray, float]:
+        return mask[first:last], 0.0
 
     depth = slab_depth(image.shape, PLANES)
     seconds = SECONDS * depth * image.shape[1] * image.shape[2]
-    sums = write_slabs(team, list(job.files), depth, maker(planes), seconds, checkpoint, options.quiet)
+    make = maker(planes, Region.whole(image.shape))
+    sums = write_slabs(team, list(job.files), depth, make, seconds, checkpoint, options.quiet)
     facts["voxels"] = int(sums[0])
     log.info("%d voxels are in the mask, %.1f %%", sums[0], 100 * sums[0] / mask.size)
     return {**job.files[0].metadata, **facts}
