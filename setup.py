@@ -165,6 +165,17 @@ class BuildKernels(build_ext):
         return target
 
 
+#: How the addresses of CITATION.cff are called in the metadata of a package.
+ADDRESSES = {"url": "Homepage", "repository-code": "Source", "repository-artifact": "Download"}
+
+
+def project_urls():
+    """Addresses of the project: those that CITATION.cff knows, where they stand once."""
+    with open("CITATION.cff", encoding="utf-8") as file:
+        found = re.findall(rf'^({"|".join(ADDRESSES)}): "?(https://[^\s"]+)', file.read(), re.MULTILINE)
+    return {ADDRESSES[name]: address for name, address in found}
+
+
 class InstallShared(install_data):
     """install_data that makes manual pages and completions of the declared options, and installs them too."""
 
@@ -184,6 +195,7 @@ class InstallShared(install_data):
 
 setup(
     packages=PACKAGES,
+    project_urls=project_urls(),
     ext_modules=extensions(),
     scripts=listed("bin/hpcdvc*"),
     data_files=[("share/hpcdvc/slurm", listed("slurm/*.sbatch"))],

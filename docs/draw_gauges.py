@@ -20,7 +20,7 @@ SHAPE, HALF, SPACING, STEPS, AGAIN = (150, 110), 10, 8, 7, 60
 #: Strain of a step along y, and across.
 STRAIN = np.diag([8e-4, -3e-4])
 ENDS = np.array([[0, 40.0, 30], [0, 110, 30]])
-PLANES, BOX, DISC = (24.0, 128.0), ((48, 104), (56, 96)), ((75.0, 76.0), 30.0)
+PLANES, BOX, DISC = (24.0, 128.0), ((48, 104), (56, 96)), ((75.0, 74.0), 25.0)
 
 
 def gauged(step: int, seed: int) -> Gauged:

@@ -43,6 +43,7 @@ from draw_speckle_phase import draw_speckle_doubt, draw_speckle_phase  # noqa: E
 from draw_strain import draw_gauge, draw_particles, draw_strain_gap, draw_strain_map, draw_strain_modes  # noqa: E402
 from draw_theory import draw_bias, draw_curvature, draw_noise, draw_window  # noqa: E402
 from draw_umpa import draw_umpa  # noqa: E402
+from draw_which_window import draw_which_window  # noqa: E402
 
 plt.rcParams.update(
     {
@@ -104,6 +105,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "regularisation.png": draw_regularisation,
     "multimodal.png": draw_multimodal,
     "refined.png": draw_refined,
+    "which-window.png": draw_which_window,
     "rooms.svg": draw_rooms,
 }
 

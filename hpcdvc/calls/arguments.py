@@ -95,6 +95,8 @@ def _value(declared: Declaration, value: Any, files: Files) -> Any:
 
 def _check_type(declared: Declaration, entry: Any) -> None:
     """Words are words; of numbers the declaration tells more."""
+    if isinstance(entry, str) and entry == getattr(declared, "or_word", None):
+        return
     if declared.type is str and not isinstance(entry, str | os.PathLike) and not _is_number(entry):
         raise TypeError(f"{declared.name} takes text, not {type(entry).__name__}: {quoted(entry)}")
     if declared.type in WORDS and not declared.is_list and _is_sequence(entry):

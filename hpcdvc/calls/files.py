@@ -12,8 +12,9 @@ import yaml
 from hpcdvc.errors import shortened
 from hpcdvc.fields.field import Field
 from hpcdvc.output.dense_result import DenseResult
-from hpcdvc.output.hdf5 import save_field
 from hpcdvc.output.mesh import OURS
+from hpcdvc.output.save import save
+from hpcdvc.registration.multiscale import RegistrationResult
 
 
 class Files:
@@ -53,11 +54,9 @@ class Files:
         if kind in ("volume", "scan") and hasattr(value, "__array__"):
             path = path.with_suffix(".npy")
             np.save(path, _voxels(name, np.asarray(value)))
-        elif kind in ("table", "volume") and isinstance(value, Field):
-            if kind == "volume":
-                return None
+        elif kind == "table" and isinstance(value, Field | RegistrationResult):
             path = path.with_suffix(".hdf")
-            save_field(path, value, getattr(value, "metadata", {}) and {"parameters": value.metadata.get("parameters")})
+            save(path, value if isinstance(value, Field) else _one_row(value))
         elif kind == "mesh" and isinstance(value, tuple | list) and len(value) in (2, 3):
             path = path.with_suffix(".h5")
             with h5py.File(path, "w") as file:
@@ -89,7 +88,7 @@ TAKES = {
     "volume": "an array or a path",
     "scan": "an array or a path",
     "table": "a Field or a path",
-    "mesh": "(points, connectivity) or a path",
+    "mesh": "(points, connectivity), perhaps with displacements, or a path",
     "parameters": "a dictionary or a path",
 }
 
@@ -114,6 +113,12 @@ def _voxels(name: str, array: np.ndarray) -> np.ndarray:
     if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
         raise ValueError(f"{name} holds whole numbers up to {array.max()}: images have at most 32 bits")
     return array.astype(small)
+
+
+def _one_row(found: RegistrationResult) -> Field:
+    """What `hpcdvc.register` gives, as the field of one row that the command writes."""
+    row = (found.return_status, found.error, found.iterations, found.delta_phi_norm)
+    return Field(np.array([found.centre], float), np.array([found.phi], float), *(np.array([value]) for value in row))
 
 
 def _plain(value: Any) -> Any:

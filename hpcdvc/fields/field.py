@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.fields.grid import Grid
-from hpcdvc.fields.status import Family, is_measured
+from hpcdvc.fields.status import Family, in_short, is_measured
 from hpcdvc.kernels.records import dtype
 
 #: One measured point, as the kernels fill it, the shards store it and the ranks exchange it.
@@ -23,7 +23,7 @@ def row_with(*columns: tuple) -> np.dtype:
     return np.dtype([*((name, ROW[name]) for name in ROW.names), *columns], align=True)
 
 
-@dataclass
+@dataclass(repr=False)
 class Field:
     """Deformation functions at points.
 
@@ -57,10 +57,39 @@ class Field:
         """(n, 3) displacements, ZYX, voxels."""
         return self.phi[:, :3, 3]
 
+    def __repr__(self) -> str:
+        return f"<{self.in_words()}\n lengths in voxels>"
+
+    def in_words(self) -> str:
+        """How many points there are, where, and how they ended; two lines."""
+        named = "labels" if "label" in (self.extra or {}) else "points"
+        what = f"{len(self)} {named}" if len(self) != 1 or named == "labels" else "registration"
+        if self.grid:
+            shape, origin, spacing = (
+                " x ".join(f"{number:g}" for number in numbers)
+                for numbers in (self.grid.shape, self.grid.origin, self.grid.spacing)
+            )
+            what = f"grid of {shape} nodes (z y x), every {spacing} from {origin}"
+        return f"{what}\n {ended(self.return_status, self.measured, self.family)}"
+
     @property
     def measured(self) -> np.ndarray:
         """(n,) bool: which rows are a result; the others keep the last iterate in `phi`."""
         return is_measured(self.return_status, self.family)
+
+
+def ended(return_status: np.ndarray, measured: np.ndarray, family: Family) -> str:
+    """How many points ended how, in plain words, in a line.
+
+    Parameters
+    ----------
+    return_status : of the points
+    measured : bool, of the same shape
+    family : what they were made by
+    """
+    counts = status_counts(return_status)
+    reasons = ", ".join(f"{count} {in_short(code, family)} ({code})" for code, count in counts.items())
+    return f"{np.count_nonzero(measured)} of {measured.size} measured: {reasons}"
 
 
 def status_counts(return_status: np.ndarray) -> dict[int, int]:

@@ -7,6 +7,8 @@ import numpy as np
 
 #: Windows that have to converge for a standard deviation, and part of those that have a specimen.
 LEAST, PART = 10, 0.5
+#: Of these, at each shift.
+LEAST_AT_SHIFT = 3
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Errors:
     def largest_random(self) -> float:
         """Of the components, voxels."""
         return float(np.max(self.random))
+
+    @property
+    def sure_bias(self) -> float:
+        """The largest bias beyond two of its standard deviations, voxels."""
+        return float(np.max(np.maximum(np.abs(self.bias) - 2 * self.bias_std, 0)))
 
     @property
     def largest_bias(self) -> float:
@@ -91,7 +98,7 @@ def errors_of_shifts(half: int, truth: np.ndarray, rows: np.ndarray, good: np.nd
     error = rows["Phi"][good, :, 3].copy()
     error[:, axes] -= truth[good, None]
     groups = [truth[good] == shift for shift in np.unique(truth)]
-    if min((np.count_nonzero(group) for group in groups), default=0) < LEAST:
+    if len(error) < LEAST or min(np.count_nonzero(group) for group in groups) < LEAST_AT_SHIFT:
         return _unknown(half, len(rows), len(error))
     means = np.array([error[group].mean(axis=0) for group in groups])
     variances = np.array([error[group].var(axis=0, ddof=1) for group in groups])
@@ -153,10 +160,10 @@ def recommended(errors: Sequence[Errors], wanted: float, with_bias: bool) -> Err
     ----------
     errors : by size, ascending
     wanted : largest random error, voxels
-    with_bias : the bias may not be larger either
+    with_bias : what is sure of the bias may not be larger either
     """
     for one in errors:
         enough = one.known and one.converged >= 0.95 * one.windows and one.largest_random <= wanted
-        if enough and not (with_bias and one.largest_bias > wanted):
+        if enough and not (with_bias and one.sure_bias > wanted):
             return one
     return None

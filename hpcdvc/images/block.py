@@ -118,14 +118,12 @@ class _Inflated(io.RawIOBase):
         return filled
 
 
-def describe_block(
-    spec: str, path: str, block: Block, kind: str, index: tuple[int, ...] = (), notes: tuple[str, ...] = ()
-) -> VolumeInfo:
+def describe_block(spec: str, path: str, block: Block, kind: str, index: tuple[int, ...] = ()) -> VolumeInfo:
     """Header of a block, all of whose voxels are there; see `hpcdvc.images.describe`.
 
     Parameters
     ----------
-    spec, path, kind, index, notes : see `VolumeInfo`
+    spec, path, kind, index : see `VolumeInfo`
     block : from the header of the file
 
     Raises
@@ -135,8 +133,8 @@ def describe_block(
     """
     numbers = block.numbers
     offset = block.start if numbers.how == "plain" and not block.packing else None
-    notes = (*numbers.notes, *notes)
-    info = make_info(spec, path, block.shape, numbers.dtype, kind, offset, None, (block.path,), notes, index=index)
+    files, notes = (block.path,), numbers.notes
+    info = make_info(spec, path, block.shape, numbers.dtype, kind, offset, None, files, notes, index=index)
     if info.frames is None:  # else it is refused
         _check_all_there(spec, block)
     return replace(info, block=block, depth=info.shape[0] if block.packing else 1)

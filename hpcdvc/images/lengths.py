@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from hpcdvc.errors import RunError
-from hpcdvc.images import fits
+from hpcdvc.images import fits, metaimage, nifti
 from hpcdvc.images.files import LoneFile
 from hpcdvc.images.volume import VolumeInfo, header_seconds, reading
 from hpcdvc.options.voxel_size import VoxelSize
@@ -181,9 +181,23 @@ def _of_fits(info: VolumeInfo) -> Said | None:
     return _said(tuple(abs(float(cards[f"CDELT{axis}"].upper().replace("D", "E"))) for axis in axes), units.pop())
 
 
+def _of_nifti(info: VolumeInfo) -> Said | None:
+    """By pixdim, where xyzt_units says in which unit."""
+    edges, unit = nifti.edges_of(info)
+    return _said(edges[-2:] if info.two_dimensional else edges, unit)
+
+
+def _of_metaimage(info: VolumeInfo) -> Said | None:
+    """By ElementSpacing, else ElementSize, where DistanceUnits says in which unit; ITK's own is the millimetre."""
+    edges, unit = metaimage.edges_of(info)
+    return _said(edges[-2:] if info.two_dimensional else edges, unit or "mm") if edges else None
+
+
 READERS: dict[str, Callable[[VolumeInfo], Said | None]] = {
     "tiff": _of_tiff,
     "slices": _of_tiff,
     "hdf5": _of_hdf5,
     "fits": _of_fits,
+    "nifti": _of_nifti,
+    "metaimage": _of_metaimage,
 }

@@ -38,9 +38,16 @@ def describe(spec: str, path: str, index: tuple[int, ...]) -> VolumeInfo:
     """Header of a MetaImage file; see `hpcdvc.images.describe`."""
     with reading(spec, header_seconds(path)):
         block = _block(spec, path)
-    other = block.path if not is_within(block.path, os.path.dirname(os.path.abspath(path))) else None
-    notes = (f"its voxels are read from {other}",) if other else ()
-    return describe_block(spec, path, block, "metaimage", index, notes)
+    return describe_block(spec, path, block, "metaimage", index)
+
+
+def edges_of(info: VolumeInfo) -> tuple[tuple[float, ...], str]:
+    """Edges of a voxel, ZYX, and their unit; none, and "", where the file says none."""
+    with LoneFile(info.path) as file:
+        begin = file.read(LONGEST_HEADER)
+    header = _Header(info.spec, begin[: _LAST.search(begin).end()].decode("latin-1"))
+    edges = header.numbers("ElementSpacing", header.text("ElementSize", ""), float)
+    return edges[2::-1], header.text("DistanceUnits", "")
 
 
 class _Header:
@@ -139,6 +146,8 @@ def _beside(spec: str, path: str, name: str) -> str:
     if name.upper().startswith("LIST") or "%" in name or not name:
         raise UserError(f"{spec} has its voxels in several files ({quoted(name)}): save it as one .mha")
     held = os.path.join(os.path.dirname(path), name)
-    if not is_regular(held, spec):
-        raise UserError(f"{spec}: the file of its voxels, {held}, is not there")
+    if "\0" in name or not is_regular(held, spec):
+        raise UserError(f"{spec}: the file of its voxels, {quoted(name)}, is not there")
+    if not is_within(held, os.path.dirname(os.path.abspath(path))):
+        raise UserError(f"{spec} has its voxels in {quoted(name)}, outside of its own folder, where nothing is read")
     return held

@@ -97,6 +97,16 @@ def _block(spec: str, path: str, header: bytes) -> Block:
     return Block(path, shape, numbers, int(start), "gzip" if _is_packed(path) else "")
 
 
+def edges_of(info: VolumeInfo) -> tuple[tuple[float, ...], str]:
+    """Edges of a voxel, ZYX, and their unit; "" where the file says none."""
+    header = begin(info.path)
+    order, size = _version(header)
+    first, kind, units = {348: (80, "3f", 123), 540: (112, "3d", 500)}[size]
+    edges = struct.unpack_from(order + kind, header, first)[::-1]
+    code = header[units] if size == 348 else struct.unpack_from(f"{order}i", header, units)[0]
+    return edges, {1: "m", 2: "mm", 3: "um"}.get(code & 7, "")
+
+
 def _is_packed(path: str) -> bool:
     with LoneFile(path) as file:
         return file.read(2) == GZIP

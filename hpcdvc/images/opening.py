@@ -155,7 +155,7 @@ def _describe(spec: str, every_slice: bool, told: RawLayout | None) -> VolumeInf
     if kind in ("hdf5", "fits"):
         return _FORMATS[kind].describe(spec, path, dataset)
     if kind == "zarr":
-        with reading(spec):
+        with reading(spec, zarr.header_seconds(path)):
             return zarr.describe(spec, path, dataset)
     index = split_index(dataset)[1] if dataset and dataset.startswith("[") else ()
     if dataset is not None and (not index or kind in ("slices", "picture")):

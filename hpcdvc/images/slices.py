@@ -11,6 +11,7 @@ import numpy as np
 import hpcdvc.images.picture as picture
 import hpcdvc.images.tiff as tiff
 from hpcdvc.errors import UserError
+from hpcdvc.images.files import LoneFile
 from hpcdvc.images.volume import VolumeInfo, header_seconds, make_info, reading
 
 #: What to do about a folder that holds something else than one series of slices without gaps.
@@ -103,7 +104,7 @@ def _describe_slice(path: str) -> VolumeInfo:
 
 def _is_picture(path: str) -> bool:
     """Whether a slice is a PNG, JPEG or BMP file."""
-    with open(path, "rb") as file:
+    with LoneFile(path) as file:
         return picture.format_of(file.read(64)) is not None
 
 

@@ -11,15 +11,23 @@ from collections.abc import Iterator
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.images.volume import VolumeInfo, make_info, split_index
+from hpcdvc.images.files import check_size, is_regular, is_within
+from hpcdvc.images.volume import HEADER_SECONDS, VolumeInfo, make_info, split_index
 
 #: Files that make a folder a store: an array or a group of version 2, or either of version 3.
 MARKS = (".zarray", ".zgroup", "zarr.json")
+#: Files that are looked at in a second, at least.
+FILE_RATE = 1000
 
 
 def is_zarr(path: str) -> bool:
     """Whether a folder is a store."""
     return any(os.path.isfile(os.path.join(path, name)) for name in MARKS)
+
+
+def header_seconds(path: str) -> float:
+    """Seconds of CPU time that a look at a store may take."""
+    return HEADER_SECONDS + sum(len(names) for _, _, names in os.walk(path)) / FILE_RATE
 
 
 def _package(spec: str):
@@ -48,8 +56,7 @@ def describe(spec: str, path: str, name: str | None) -> VolumeInfo:
             raise UserError(f"{spec}: there is no array {plain} in {path}")
         node = node[part]
     array = node if isinstance(node, zarr.Array) else _only(node, zarr, spec)
-    folder = os.path.join(path, array.path)
-    return _header(array, spec, path, folder, index)
+    return _header(array, spec, path, os.path.join(path, array.path), index)
 
 
 def _only(group, zarr, spec: str):
@@ -80,7 +87,8 @@ def _arrays(group, zarr) -> Iterator:
 def _header(array, spec: str, path: str, folder: str, index: tuple[int, ...]) -> VolumeInfo:
     """Shape and type of an array, all of whose chunks are there or declared."""
     grid = array.shards or array.chunks
-    files = tuple(_files(folder))
+    files = tuple(_files(spec, path, folder))
+    check_size(spec, math.prod(array.shape) * array.dtype.itemsize, files)
     notes = _missing(array, spec, folder, grid)
     name = f"/{array.path}" if array.path else None
     depth = grid[-3] if array.ndim - len(index) >= 3 else 1
@@ -90,11 +98,22 @@ def _header(array, spec: str, path: str, folder: str, index: tuple[int, ...]) ->
     )  # fmt: skip
 
 
-def _files(folder: str) -> Iterator[str]:
-    """All files of an array, in order."""
+def _files(spec: str, store: str, folder: str) -> Iterator[str]:
+    """All files of an array, in order.
+
+    Raises
+    ------
+    UserError
+        One is a pipe or a device, or a link leads out of the store.
+    """
     for place, folders, names in os.walk(folder):
         folders.sort()
-        yield from (os.path.join(place, name) for name in sorted(names))
+        for name in sorted(names + folders):
+            path = os.path.join(place, name)
+            if os.path.islink(path) and not is_within(path, store):
+                raise UserError(f"{spec}: {path} leads out of the store")
+            if is_regular(path, spec):
+                yield path
 
 
 def _missing(array, spec: str, folder: str, grid: tuple[int, ...]) -> tuple[str, ...]:

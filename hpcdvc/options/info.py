@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hpcdvc.options.common import Messages, Processes
-from hpcdvc.options.declare import OptionSet, option, option_group
+from hpcdvc.options.common import Messages, Processes, Slices
+from hpcdvc.options.declare import option, option_group
 
 DESCRIPTION = (
     "Show versions, MPI, HDF5, instruction set, cores and memory: what a bug report needs. "
@@ -13,7 +13,7 @@ DESCRIPTION = (
 
 
 @option_group
-class Files(OptionSet):
+class Files(Slices):
     """What is looked at."""
 
     group: ClassVar[str] = "files"

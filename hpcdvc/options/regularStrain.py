@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hpcdvc.errors import UserError
-from hpcdvc.options.common import Mask, RunControl
+from hpcdvc.options.common import Mask, RunControl, Slices
 from hpcdvc.options.declare import OptionSet, option, option_group
 from hpcdvc.options.registration import HalfWindow
 from hpcdvc.options.strain import Components, Rows, StrainField
@@ -68,7 +68,7 @@ class Mode(OptionSet):
 
 
 @option_group
-class Specimen(Mask):
+class Specimen(Mask, Slices):
     """Where neighbours are."""
 
     group: ClassVar[str] = "field"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from hpcdvc.fields.field import ended
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import LOWEST_MEASURED, Family, is_measured
 from hpcdvc.output import voxel_size
@@ -57,9 +58,11 @@ class DenseResult:
 
     def __repr__(self) -> str:
         measured = self.measured
-        shape, part = " x ".join(map(str, measured.shape)), 100 * np.count_nonzero(measured) / max(measured.size, 1)
-        where = f"{self.path}: " if self.path else ""
-        return f"<{where}{shape} pixels, {part:.1f} % measured; {', '.join(self.columns)}>"
+        shape, where = " x ".join(map(str, measured.shape)), f"{self.path}: " if self.path else ""
+        lines = [f"{where}{shape} pixels", f"columns {', '.join(self.columns)}"]
+        if "returnStatus" in self.columns:
+            lines.insert(1, ended(self.return_status, measured, self.family))
+        return f"<{chr(10).join(lines)}>".replace("\n", "\n ")
 
     @property
     def names(self) -> list[str]:
@@ -164,7 +167,7 @@ class _Pixels:
     def __init__(self, result: DenseResult) -> None:
         self.result, self.path, self.family = result, result.path, result.family
         shape = result.measured.shape
-        self.grid = Grid((0.0,) * 3, (1.0,) * 3, (*(1,) * (3 - len(shape)), *shape))
+        self.grid = Grid(result.first, (1.0,) * 3, (*(1,) * (3 - len(shape)), *shape))
         statuses = result.columns.get("returnStatus", np.where(result.measured, LOWEST_MEASURED[self.family], 0))
         self.return_status = statuses.reshape(-1)
 
@@ -196,6 +199,7 @@ def read_dense(path: str | Path) -> DenseResult | None:
             return None
         metadata = {name: stored.text("hpcdvc", name) for name in TEXTS}
         metadata |= {name: stored.json("hpcdvc", name) for name in FACTS}
+        voxel_size.in_file(stored)  # what it says is a size
         columns, first = _arrays(stored), _first(stored)
     metadata = {name: value for name, value in metadata.items() if value is not None}
     return DenseResult(str(path), metadata, columns, first)
@@ -218,10 +222,11 @@ def _arrays(stored: Stored) -> dict[str, np.ndarray]:
 
 
 def _first(stored: Stored) -> tuple[float, float, float]:
-    """Where the first pixel lies, ZYX: its middle, which in cells is half a pixel from the corner."""
+    """Where the first pixel lies, ZYX, in pixels: its middle, which in cells is half a pixel from the corner."""
     root = stored.find("VTKHDF")
-    origin = root.attrs.get("Origin") if isinstance(root, h5py.Group) else None
-    if not (isinstance(origin, np.ndarray) and origin.shape == (3,) and origin.dtype.kind in "fi"):
+    found = [root.attrs.get(name) if isinstance(root, h5py.Group) else None for name in ("Origin", "Spacing")]
+    if not all(isinstance(a, np.ndarray) and a.shape == (3,) and a.dtype.kind in "fi" for a in found):
         return 0.0, 0.0, 0.0
-    middle = origin + 0.5 * (stored.find("VTKHDF/PointData") is None)
-    return tuple(map(float, middle[::-1]))
+    origin, pixel = found
+    middle = origin / np.where(pixel > 0, pixel, 1) + 0.5 * (stored.find("VTKHDF/PointData") is None)
+    return tuple(np.round(middle[::-1], 6).tolist())

@@ -23,7 +23,7 @@ MEANING = f"status {MEASURED}: measured; {NOT_MEASURED}: {reason_of(NOT_MEASURED
 WHOLE = ("step", "status", "points", "strain_places", "A_columns", "B_columns", "strain_columns")
 COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown")
 #: Steps of which profiles are drawn, each in its colour.
-MOST_PROFILES = 12
+MOST_PROFILES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,10 @@ class GaugeTable:
         else:
             axis.plot(step, values, "o-", color=colour, markersize=3, label=label)
             axis.fill_between(step, values - std, values + std, color=colour, alpha=0.25, linewidth=0)
-        axis.locator_params(axis="x", integer=True)
+        if len(step) == 1:
+            axis.set(xlim=(step[0] - 0.5, step[0] + 0.5), xticks=step)
+        else:
+            axis.locator_params(axis="x", integer=True)
         axis.set_xlabel("step")
         if np.any(std > 0):
             axis.set_title(f"{'band' if len(step) > 1 else 'bar'}: one standard deviation", fontsize=8)

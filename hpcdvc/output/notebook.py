@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.fields.field import Field, status_counts
-from hpcdvc.fields.status import in_short
+from hpcdvc.fields.field import Field
 from hpcdvc.output import schema, views
 from hpcdvc.output.columns import PHI, PHI_ROWS, SYMMETRIC, Column
+from hpcdvc.output.voxel_size import FACT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import matplotlib.figure
     import pandas
     import pyvista
@@ -106,6 +108,18 @@ class Result(Field):
         """Columns that this version of the file format knows."""
         return iter(schema.present(schema.members_of_field(self), views.kind_of_field(self)))
 
+    def save(self, path: "str | Path") -> None:
+        """Write it as `<name>.hdf`, `.tsv` or `.vtk`; an existing file is replaced, `hpcdvc.read` gives it back.
+
+        Raises
+        ------
+        UserError : the name has another end
+        RunError : no space left, or the file cannot be written
+        """
+        from hpcdvc.output.save import save
+
+        save(path, self)
+
     def to_pandas(self) -> "pandas.DataFrame":
         """A table with a row for each point and a column for each number, in the names of tables; needs pandas.
 
@@ -159,18 +173,8 @@ class Result(Field):
         return plot(self, column, {axis: at for axis, at in zip("zyx", (z, y, x), strict=True) if at is not None})
 
     def __repr__(self) -> str:
-        kind = views.kind_of_field(self)
-        what = {"registration": "registration"}.get(kind, f"{len(self)} {kind}")
-        if self.grid:
-            shape, origin, spacing = (
-                " x ".join(f"{number:g}" for number in numbers)
-                for numbers in (self.grid.shape, self.grid.origin, self.grid.spacing)
-            )
-            what = f"grid of {shape} nodes (z y x), every {spacing} from {origin}"
-        counts = status_counts(self.return_status)
-        ended = ", ".join(f"{count} {in_short(code, self.family)} ({code})" for code, count in counts.items())
-        measured = f"{int(self.measured.sum())} of {len(self)} measured"
-        return f"<{what}\n {measured}: {ended}\n lengths in voxels; columns {', '.join(self.names)}>"
+        unit = f"voxels of {self.metadata[FACT]}" if FACT in self.metadata else "voxels"
+        return f"<{self.in_words()}\n lengths in {unit}; columns {', '.join(self.names)}>"
 
 
 def to_pandas(result: Result) -> "pandas.DataFrame":

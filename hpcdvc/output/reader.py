@@ -193,6 +193,8 @@ def _family(stored: Stored) -> Family:
 
 
 def _fact(stored: Stored, name: str) -> object:
+    if name == voxel_size.FACT:
+        voxel_size.in_file(stored)  # it is one
     value = stored.json("hpcdvc", name)
     if value is not None and not isinstance(value, FACTS[name]):
         raise stored.damaged(f"{name} reads {quoted(value)}")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hpcdvc.options.voxel_size import VoxelSize
+from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.stored import opened
 from hpcdvc.output.voxel_size import in_file
 from hpcdvc.output.vtk_reader import voxel_size_in
@@ -15,7 +16,7 @@ def of_result(path: str | Path) -> VoxelSize | None:
     ------
     UserError : no such file, or a damaged one
     """
-    ending = Path(path).suffix.lower()
+    ending = ending_of(path)
     if ending == ".hdf":
         with opened(path) as stored:
             return in_file(stored)

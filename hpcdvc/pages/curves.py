@@ -101,7 +101,7 @@ def history_picture(history: dict[str, np.ndarray]) -> Picture:
 
 def histograms(result: ResultFile, drawn: list[str]) -> Iterator[Picture]:
     """How the numbers of the columns are distributed, of measured points."""
-    panels = [(name, facts.unit_of(result, name), result.sampled(name)) for name in drawn[:6]]
+    panels = [(name, result.columns[name].unit, result.sampled(name)) for name in drawn[:6]]
     panels = [panel for panel in panels if np.isfinite(panel[2]).any()]
     if not panels or len(panels[0][2]) < 2:
         return

@@ -82,10 +82,13 @@ def preview(info: VolumeInfo, factor: int, labels: bool = False) -> Level:
     depth, out = cells.size[0], np.empty(cells.count, _kept(info))
     thin = Cells((1, *cells.size[1:]), (1, *cells.count[1:]), cells.top)
     every = max(1, len(out) // GLANCE) if not labels else 1
+    together = info.depth >= info.shape[0] > 1  # a compressed file that is read from its beginning
+    whole = read_planes(info, 0, info.shape[0]) if together else None
     for k in range(0, len(out), every):
         middle = min(k + every // 2, len(out) - 1)
         z = cells.top[0] + middle * depth + (depth - 1) // 2
-        out[k : k + every] = _binned(read_planes(info, z, z + 1), thin, labels)
+        plane = read_planes(info, z, z + 1) if whole is None else whole[z : z + 1]
+        out[k : k + every] = _binned(plane, thin, labels)
     return _level(out, cells, exact=labels or depth == 1)
 
 

@@ -199,6 +199,7 @@ def _metadata(path: str) -> dict:
                 name: stored.json("hpcdvc", name)
                 for name in ("key", "parameters", "provenance", "statuses", voxel_size.FACT)
             }
+            voxel_size.in_file(stored)  # what it says is a size
             end = stored.json("hpcdvc", "end")
             if found["statuses"] is None and isinstance(end, dict):
                 counts = end.get("statuses") or {code: 1 for code in (end.get("return_status"),) if code is not None}

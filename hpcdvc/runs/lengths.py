@@ -36,9 +36,13 @@ def voxel_size_of(options: OptionSet, inputs: Inputs) -> VoxelSize | None:
             log.info("%s says %s, which the result has, too", path, size)
         elif not used.equals(size):
             log.info("%s says %s, %s is used", path, size, used)
-    for told in dict.fromkeys(sentence(info, used) for info in inputs.infos):
-        if told:
-            log.info("%s", told)
+    told: dict[str, str] = {}  # what several images say alike is told of the first
+    for info in inputs.infos:
+        words = sentence(info, used)
+        if words:
+            told.setdefault(words.removeprefix(info.spec), words)
+    for words in told.values():
+        log.info("%s", words)
     return used
 
 

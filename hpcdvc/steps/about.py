@@ -1,10 +1,9 @@
 """What an image or a result is, in a few words."""
 
-from pathlib import Path
-
 from hpcdvc.errors import UserError
-from hpcdvc.images import describe
+from hpcdvc.images import RawLayout, describe
 from hpcdvc.images.lengths import said_by
+from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.read import read_result
 from hpcdvc.output.scaled import of_result
 from hpcdvc.output.stored import opened
@@ -14,8 +13,13 @@ from hpcdvc.ranks.team import Team
 RESULTS = (".tsv", ".vtk")
 
 
-def about(path: str) -> dict[str, str]:
+def about(path: str, every_slice: bool = False, raw_layout: RawLayout | None = None) -> dict[str, str]:
     """What a file holds, by name of the fact.
+
+    Parameters
+    ----------
+    path : the file
+    every_slice, raw_layout : see `hpcdvc.images.describe`
 
     Raises
     ------
@@ -25,7 +29,7 @@ def about(path: str) -> dict[str, str]:
     if kind:
         size = of_result(path)
         return {"file": path, "holds": kind, "voxel": str(size) if size else "not said: lengths are voxels"}
-    info = describe(path)
+    info = describe(path, every_slice, raw_layout=raw_layout)
     said = said_by(info)
     how = {"voxel": "not said"}
     if said and said.size:
@@ -38,13 +42,15 @@ def about(path: str) -> dict[str, str]:
 
 def _kind_of_result(path: str) -> str | None:
     """What a result holds; None of what is an image."""
-    ending = Path(path).suffix.lower()
+    ending = ending_of(path)
     if ending in RESULTS:
         return repr(read_result(path, Team())).strip("<>")
     if ending != ".hdf":
         return None
     with opened(path) as stored:
-        kind, program = stored.text("hpcdvc", "kind"), (stored.json("hpcdvc", "provenance") or {}).get("program")
         if stored.find("hpcdvc") is None:
+            if not path.lower().endswith(".hdf"):
+                return None
             raise UserError(f"{path} is an HDF5 file, but not a result of hpcdvc")
+        kind, program = stored.text("hpcdvc", "kind"), (stored.json("hpcdvc", "provenance") or {}).get("program")
     return ", ".join(filter(None, (kind or "image", program)))

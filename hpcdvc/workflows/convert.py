@@ -38,13 +38,13 @@ def run(options: Options, team) -> list[str]:
     """
     with Locks(team) as locks:
         inputs, locks.held = team.agree(lambda: (_prepared(options, locks), locks.held))
+        viewed = _ending(options.output) in (".hdf", ".vtk")
+        size = team.agree(lambda: voxel_size_of(options, inputs) if viewed else None)
         result = read_result(options.input, team, options.spacing)
         team.agree(lambda: _check_unchanged(inputs, locks, options))
         if isinstance(result, DenseResult):
             return team.agree(lambda: _write_pictures(options, result, inputs))
         _leave_out_unknown(result)
-        viewed = _ending(options.output) in (".hdf", ".vtk")
-        size = team.agree(lambda: voxel_size_of(options, inputs) if viewed else None)
         if _ending(options.output) == ".hdf":
             metadata = team.agree(lambda: _metadata(options, inputs)) | ({FACT: size.text} if size else {})
             transport = team.agree(lambda: hdf5.choose_transport(team)) if result.grid else "gather"

@@ -8,12 +8,14 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpcdvc import __version__
 from hpcdvc.errors import UserError
+from hpcdvc.images import RawLayout
 from hpcdvc.ranks import launch, terminal
 from hpcdvc.runs.machine import control_group
 from hpcdvc.steps.about import about
@@ -31,7 +33,8 @@ def run(options: Options, team: "Team") -> list[Path]:
     """Print the report on rank 0. Collective; writes no file."""
     if options.files:
         if team.rank == 0:
-            tell([fact for path in options.files for fact in about(path).items()])
+            look = partial(about, every_slice=options.every_slice, raw_layout=RawLayout.told(options))
+            tell([fact for path in options.files for fact in look(path).items()])
         return []
     hosts = team.all_gather(platform.node())
     if team.rank == 0:

@@ -15,10 +15,10 @@ from hpcdvc.options.noise import Options
 from hpcdvc.output.noise_picture import noise_picture
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.points import KeyedFile
-from hpcdvc.ranks.progress import duration
 from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.windows import WindowRegistration
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
@@ -31,8 +31,8 @@ log = logging.getLogger("hpcdvc")
 
 #: Mean displacement between two scans at rest beyond which they are none, voxels; the same of its gradient.
 MOVED, STRAINED = 1.0, 0.01
-#: Random errors below this are those of one image twice, voxels.
-NO_NOISE = 1e-6
+#: Planes that are compared to tell whether two scans are one.
+LOOKED_AT = 8
 #: Random errors that are so many times what windows state themselves are not of white noise alone.
 BEYOND_STATED = 3.0
 #: Least variance of a texture, in units of that of the noise.
@@ -122,6 +122,7 @@ def _of_two(
     task: NoiseTask, images: list[np.ndarray], mask: np.ndarray | None, checkpoint: Checkpoint, options: Options, team
 ) -> np.ndarray:
     """Rows of this rank, of two scans. Collective."""
+    team.agree(lambda: _check_unlike(task, images))
     registrations = [WindowRegistration(*images, one, mask) for one in task.settings]
     places = task.windows.places[-1].astype(float)
     seen = look_around(lambda: places, len(places), Pair(*images, mask, task.settings[-1], registrations[-1], team))
@@ -131,6 +132,13 @@ def _of_two(
         team.fail(RunError(_nothing(task, seen.rows)))
     seconds = task.windows.seconds()
     return measure_points(team, len(seconds), task.windows.measure(registrations), seconds, checkpoint, options.quiet)
+
+
+def _check_unlike(task: NoiseTask, images: list[np.ndarray]) -> None:
+    """Make sure, on one rank, that some planes of the two differ; RunError if not."""
+    some = np.unique(np.linspace(0, len(images[0]) - 1, LOOKED_AT).astype(int))
+    if all(np.array_equal(images[0][k], images[1][k]) for k in some):
+        raise RunError(f"{_names(task)} are one and the same image: there is no noise between them")
 
 
 def _of_one(
@@ -163,14 +171,17 @@ def _noise_in(task: NoiseTask, image: np.ndarray) -> float:
     return noise
 
 
+def _names(task: NoiseTask) -> str:
+    return " and ".join(info.spec for info in task.images)
+
+
 def _moved(task: NoiseTask, how: str) -> str:
-    im1, im2 = (info.spec for info in task.images)
-    return f"{im1} and {im2} are not two scans at rest: they have moved {how}; hpcdvc-ldic measures that"
+    return f"{_names(task)} are not two scans at rest: they have moved {how}; hpcdvc-ldic measures that"
 
 
 def _nothing(task: NoiseTask, rows: np.ndarray) -> str:
     """Why too few windows have converged, in a sentence."""
-    names = " and ".join(info.spec for info in task.images)
+    names = _names(task)
     statuses, counts = np.unique(rows["return_status"][rows["return_status"] != Status.CONVERGED], return_counts=True)
     if not len(statuses):
         return f"{names}: there is no room for enough windows side by side, smaller ones (-hws) are needed"
@@ -203,22 +214,19 @@ def check_errors(task: NoiseTask, errors: Sequence[Errors], rows: np.ndarray) ->
     RunError
         Too few windows have converged, the images are one and the same, or what they show has moved.
     """
-    names = " and ".join(info.spec for info in task.images)
     known = [one for one in errors if one.known]
     if not known:
         raise RunError(_nothing(task, rows))
     if len(task.images) == 1:
         return
     largest = known[-1]
-    if max(one.largest_random for one in known) < NO_NOISE:
-        raise RunError(f"{names} are one and the same image: there is no noise between them")
     if largest.largest_bias > MOVED:
         raise RunError(_moved(task, f"by {' '.join(f'{v:.2f}' for v in largest.bias)} voxels (ZYX)"))
     if largest.largest_random > BEYOND_STATED * largest.stated:
         log.warning(
             "%s: the scatter of %.2g voxel is %.0f times what windows of -hws %d state themselves: the specimen or the "
             "scanner has changed between the scans, or their noise is not white",
-            names, largest.largest_random, largest.largest_random / largest.stated, largest.half,
+            _names(task), largest.largest_random, largest.largest_random / largest.stated, largest.half,
         )  # fmt: skip
 
 
@@ -264,6 +272,5 @@ def estimate(job: Job, ranks: int) -> str:
     return (
         f"{len(task.windows.sizes)} windows of half {' '.join(map(str, task.halves))} voxels\n"
         f"per node: {memory_text((*task.images, task.mask))}\n"
-        f"per rank: about 100 MB\n"
-        f"core time: about {duration(seconds)}; {duration(seconds / ranks)} on {ranks} ranks"
+        f"per rank: about 100 MB\n" + core_time(seconds, seconds / ranks, ranks)
     )

@@ -96,7 +96,11 @@ def test_series_and_what_one_gives_to_another():
     inside = np.s_[20:40, 20:50]
     assert np.abs(deformed[inside] - im2[inside].astype(float)).std() < 0.1 * im1.std()
     assert residual.shape == deformed.shape == FLAT_SHAPE
-    assert commands.regularStrain(fields[0])["vol"].shape == (len(fields[0]),)
+    strain = commands.regularStrain(fields[0])
+    assert strain["vol"].shape == strain["vol_std"].shape == (len(fields[0]),), "the size of the windows is known"
+    moved = hpcdvc.register(im1, im2)
+    from_there = commands.ldic(im1, im2, phi_file=moved, half_window_size=8, node_spacing=15)
+    assert np.nanmax(np.abs(from_there.displacement - fields[0].displacement)) < 0.01
     points, tetrahedra = commands.mesh(cuboid=(0, 20, 0, 20, 0, 20), lc=10)
     assert points.shape[1:] == (3,) and tetrahedra.shape[1:] == (4,)
 

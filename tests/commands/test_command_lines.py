@@ -34,6 +34,7 @@ LINES = {
     "mmr": "a b",
     "mmr-graphical": "a b",
     "moveLabels": "a -pf p",
+    "noise": "a",
     "mergePhis": "a b",
     "passPhiField": "-pf a -lab1 b",
     "pixelSearch": "a b -hws 5",

@@ -36,6 +36,7 @@ def test_what_it_says(run_command):
     wrote = ["wrote im1-im2-ldic.hdf", "wrote im1-im2-ldic.tsv"]
     assert lines[-3:] == [*wrote, "look at it: hpcdvc-report im1-im2-ldic.hdf"]
     table = lines[lines.index("im1.tif -> im2.tif: 36 nodes") + 1 :]
+    assert table.pop(0).startswith("0.00 % of the converged nodes (0 of ")
     assert table[0].split()[:4] == ["status", "points", "%", "reason"]
     assert table[1].split() == ["2", "36", "100.00", "converged"]
     assert result.stderr.startswith("36 points in ") and len(result.stderr.splitlines()) == 1

@@ -67,7 +67,14 @@ STRAINS = [
 CASES = [(command, words) for command, words, _ in table_cases.CASES if ".hdf" in words]
 
 
-@pytest.mark.parametrize("command, words", CASES + STRAINS)
+#: Those that are run each time; the others take the same ways.
+QUICK = [*CASES[2::4], *STRAINS]
+
+
+@pytest.mark.parametrize(
+    "command, words",
+    [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in CASES if case not in QUICK)],
+)
 def test_it_is_passed_on(tables, command, words):
     for name in FOLDERS:
         run_in_process(command, *words.split(), "-pre", "x", "--force", "-q", cwd=tables / name)
@@ -85,15 +92,17 @@ def test_of_binned_images(tables):
         other.unlink()
 
 
-#: Command lines of what measures, and how the results end where there is more than one.
+#: Command lines of what measures; and those that take the same ways.
 MEASURED = [
-    "reg im1.tif im2.tif",
     "ldic im1.tif im2.tif -ns 12 -hws 5 -vtk -tif",
-    "pixelSearch im1.tif im2.tif -ns 14 -hws 4 -sr -3 3 -3 3 -3 3",
     "localShifts flat1.tif flat2.tif -hws 3 -sr 2 -tif -vtk",
+    "deformImage im1.tif -pf table.tsv --format hdf",
+]
+ALIKE = [
+    "reg im1.tif im2.tif",
+    "pixelSearch im1.tif im2.tif -ns 14 -hws 4 -sr -3 3 -3 3 -3 3",
     "localShifts flat1.tif flat2.tif -hws 3 -sr 2 -ns 8 -vtk",
     "gdic im1.tif im2.tif box.h5 -it 8 -vtk --std 0",
-    "deformImage im1.tif -pf table.tsv --format hdf",
 ]
 
 
@@ -106,7 +115,7 @@ def save_inputs() -> None:
     write_tsv("table.tsv", field_of_rows(affine_rows(np.array([[21.5, 22.5, 23.5]])), None, [[21.5, 22.5, 23.5]]))
 
 
-@pytest.mark.parametrize("words", MEASURED)
+@pytest.mark.parametrize("words", [*MEASURED, *(pytest.param(one, marks=pytest.mark.slow) for one in ALIKE)])
 def test_measuring_commands(tmp_path, monkeypatch, words):
     command, *words = words.split()
     for name, more in zip(FOLDERS, ([], ["--voxel-size", "6.5 um"]), strict=True):
@@ -124,9 +133,8 @@ def test_meshes_and_what_is_measured_on_them(tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path / name)
         save_inputs()
         run_in_process("mesh", "-cube", 5, 39, 6, 40, 7, 41, "-lc", 12, "-pre", "m", "-novtk", "-q", *more, cwd=Path())
-        run_in_process(
-            "gdic", "im1.tif", "im2.tif", "m-lc12.0.hdf", "-it", 6, "--std", 0, "-pre", "x", "-q", cwd=Path()
-        )
+        words = ("im1.tif", "im2.tif", "m-lc12.0.hdf", "-it", 6, "--std", 0, "-pre", "x", "-q")
+        run_in_process("gdic", *words, cwd=Path())
     assert compare(tmp_path) == 1, "gdic has the size from the mesh"
 
 
@@ -184,14 +192,16 @@ def test_converted(tables):
         assert sized.metadata.get("voxel_size") == (None if target == "z.tsv" else SIZE)
 
 
-def test_metadata_of_images_are_told_not_used(tmp_path, run_command):
+def test_metadata_of_images_are_told_not_used(tmp_path, run_command, capsys):
     image = lattice_texture(1)(np.moveaxis(np.indices((20, 20, 20)), 0, -1)).astype("f4")
     told = {"imagej": True, "resolution": (1 / 6.5, 1 / 6.5), "metadata": {"spacing": 6.5, "unit": "um"}}
     tifffile.imwrite(tmp_path / "im1.tif", image, **told)
-    tifffile.imwrite(tmp_path / "im2.tif", image)
+    tifffile.imwrite(tmp_path / "im2.tif", image, **told)
     words = ("im1.tif", "im2.tif", "-ns", 7, "-hws", 3, "-notsv")
-    done = run_command("ldic", *words, cwd=tmp_path)
-    assert "im1.tif says 6.5 um: --voxel-size 6.5um uses it" in done.stdout
+    run_in_process("ldic", *words, cwd=tmp_path)
+    said = capsys.readouterr().out
+    assert "im1.tif says 6.5 um: --voxel-size 6.5um uses it" in said
+    assert said.count("says") == 1, "of the first of those that say the same"
     assert of_result(tmp_path / "im1-im2-ldic.hdf") is None
     (tmp_path / "one").mkdir()
     for ranks, folder in ((1, "."), (2, "one")):
@@ -199,7 +209,8 @@ def test_metadata_of_images_are_told_not_used(tmp_path, run_command):
         assert done.returncode == 0 and "says" not in done.stdout
     one, two = (tmp_path / folder / "im1-im2-ldic.hdf" for folder in (".", "one"))
     assert one.read_bytes() == two.read_bytes()
-    shown = run_command("info", "im1.tif", "im1-im2-ldic.hdf", cwd=tmp_path).stdout
+    run_in_process("info", "im1.tif", "im1-im2-ldic.hdf", cwd=tmp_path)
+    shown = capsys.readouterr().out
     assert "6.5 um: --voxel-size 6.5um uses it" in shown and shown.count("6.5 um") == 2
 
 

@@ -131,3 +131,13 @@ def test_commands_give_advice_on_what_they_set():
 def test_statuses_need_no_numerics():
     code = "import sys, hpcdvc.fields.status, hpcdvc.ranks.progress; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_reasons_are_plain_words():
+    """How the program tells stands apart, for the documentation."""
+    for status in (Status.ERROR_GROWTH, Status.VOLUME_CHANGE, Status.SINGULAR_PHI):
+        assert reason_of(status).startswith("diverged") and STATUSES[status].criterion not in reason_of(status)
+    assert STATUSES[Status.VOLUME_CHANGE].criterion == "volume ratio outside 0.2 to 3"
+    assert not any(
+        word in meaning.reason for meaning in STATUSES.values() for word in ("singular", "volume ratio", "residual")
+    )

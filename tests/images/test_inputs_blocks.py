@@ -170,8 +170,12 @@ def test_metaimage_in_other_files(tmp_path):
         refused(tmp_path / "v.mhd", "several files")
     (tmp_path / "below").mkdir()
     save_meta(tmp_path / "below" / "v.mhd", texture(), beside="../w.raw")
-    info = check_volume(tmp_path / "below" / "v.mhd", texture(), mapped=True)
-    assert "w.raw" in info.notes[0]
+    refused(tmp_path / "below" / "v.mhd", "w.raw", "outside of its own folder")
+    os.mkfifo(tmp_path / "pipe")
+    save_meta(tmp_path / "p.mhd", texture(), beside="q.raw")
+    (tmp_path / "q.raw").unlink()
+    (tmp_path / "q.raw").symlink_to("pipe")
+    refused(tmp_path / "p.mhd", "no regular file")
 
 
 def raw(path, shape, dtype, spec=""):

@@ -95,6 +95,17 @@ def test_cut_chunks(tmp_path, compressed):
     refused(tmp_path / "v", "damaged", voxels=True)
 
 
+def test_nothing_is_read_elsewhere(tmp_path):
+    store(tmp_path / "v", texture())
+    chunk = tmp_path / "v/c/1/0/1"
+    os.rename(chunk, tmp_path / "away")
+    chunk.symlink_to(tmp_path / "away")
+    refused(tmp_path / "v", "out of the store")
+    chunk.unlink()
+    os.mkfifo(chunk)
+    refused(tmp_path / "v", "no regular file")
+
+
 def test_headers_that_are_damaged(tmp_path):
     pytest.importorskip("zarr")
     store(tmp_path / "v", texture())

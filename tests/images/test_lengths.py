@@ -1,9 +1,12 @@
 """What files say of the size of their voxels."""
 
+import struct
+
 import h5py
 import numpy as np
 import pytest
 import tifffile
+from volume_files import nifti_bytes, save_meta
 
 from hpcdvc.images import describe
 from hpcdvc.images.lengths import said_by, sentence
@@ -78,3 +81,25 @@ def test_sentences(tmp_path, monkeypatch):
     assert sentence(cube, VoxelSize.of("3um")) == "imagej.tif says 6.5 um, 3 um is used"
     assert "that are no cubes have no --voxel-size" in sentence(steps, None)
     assert sentence(plain, None) is None
+
+
+def test_nifti_and_metaimage(tmp_path):
+    volume = np.zeros((3, 4, 5), "u1")
+    for version in 1, 2:
+        content = bytearray(nifti_bytes(volume, version=version))
+        place, kind, unit = {1: (80, "3f", 123), 2: (112, "3d", 500)}[version]
+        struct.pack_into(f"<{kind}", content, place, 6.5, 6.5, 13.0)
+        for code, expected in ((3, "13 x 6.5 x 6.5 um (Z Y X)"), (2, "13 x 6.5 x 6.5 mm (Z Y X)"), (0, None)):
+            content[unit] = code
+            (tmp_path / "v.nii").write_bytes(content)
+            said = said_by(describe(str(tmp_path / "v.nii")))
+            assert (said and str(said)) == expected
+    for keys, expected in (
+        ({"ElementSpacing": "0.5 0.5 0.5"}, "0.5mm"),
+        ({"ElementSize": "2 2 2", "DistanceUnits": "um"}, "2um"),
+        ({"ElementSpacing": "x"}, None),
+        ({}, None),
+    ):
+        save_meta(tmp_path / "v.mha", volume, **keys)
+        said = said_by(describe(str(tmp_path / "v.mha")))
+        assert (said and said.size.text) == expected

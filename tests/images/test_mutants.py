@@ -6,7 +6,9 @@ import pytest
 import tifffile
 from fits_files import save_fits
 from mutants import check_mutants
+from PIL import Image
 from test_tiff_pages import write_micromanager
+from volume_files import save_meta, save_nifti
 
 SHAPE = (3, 8, 8)
 
@@ -63,8 +65,25 @@ def write_fits(folder):
     save_fits(folder / "extension.fits", (None, {}), (np.zeros(5, "u1"), {"XTENSION": "'BINTABLE'"}), scaled)
 
 
+def write_blocks(folder):
+    for name, version in (("one.nii", 1), ("two.nii", 2), ("packed.nii.gz", 1)):
+        save_nifti(folder / name, texture(), version=version, slope=0.5)
+    save_meta(folder / "plain.mha", texture(), ">")
+    save_meta(folder / "packed.mha", texture(), packed=True)
+    save_meta(folder / "end.mha", texture(), HeaderSize=-1, ElementToIntensityFunctionSlope=2)
+
+
+def write_pictures(folder):
+    colours = np.random.default_rng(1).integers(0, 256, (16, 16, 3)).astype("u1")
+    for ending in ("png", "bmp", "jpg"):
+        Image.fromarray(colours[..., 0]).save(folder / f"grey.{ending}")
+        Image.fromarray(colours).save(folder / f"colour.{ending}")
+    Image.fromarray(colours).quantize(8).save(folder / "palette.bmp")
+    tifffile.imwrite(folder / "colour.tif", colours, photometric="rgb", compression="zlib")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("write", [write_tiffs, write_hdf5s, write_npys, write_fits])
+@pytest.mark.parametrize("write", [write_tiffs, write_hdf5s, write_npys, write_fits, write_blocks, write_pictures])
 def test_mutants(tmp_path, write):
     write(tmp_path)
     ended = check_mutants("read_image", tmp_path, 1000)

@@ -36,8 +36,9 @@ def test_result(path):
     assert np.isfinite(found.phi).all(), "the last iterate stays"
     assert {"displacement", "F", "error", "returnStatus", "zncc", "displacement_std"} <= found.columns.keys()
     assert (found["zncc"] == stored.extra["zncc"]).all()
-    what = f"grid of {' x '.join(map(str, found.grid.shape))} nodes (z y x), every " if found.grid else "120 labels\n"
-    assert repr(found).startswith(f"<{what}") and "lengths in voxels; columns displacement, Phi, F, " in repr(found)
+    shape = " x ".join(map(str, found.grid.shape)) if found.grid else ""
+    what = f"grid of {shape} nodes (z y x), every " if found.grid else "120 labels\n"
+    assert repr(found).startswith(f"<{what}") and "\n lengths in voxels; columns displacement, Phi, F, " in repr(found)
     good, ended = len(found) - 1, "1 maximum number of iterations reached (1)"
     assert f"\n {good} of {len(found)} measured: {good} converged (2), {ended}\n" in repr(found)
 
@@ -66,6 +67,20 @@ def test_formats_agree(path):
         hpcdvc.read("a.xyz")
     with pytest.raises(UserError, match=r"b\.hdf: no such file"):
         hpcdvc.read("b.hdf")
+
+
+@pytest.mark.parametrize("name", ["b.hdf", "b.tsv", "b.vtk"])
+def test_saved(path, name):
+    """It comes back as it was, an HDF5 file with what it was made from; columns that files do not have are left out."""
+    found = hpcdvc.read(path)
+    found.extra["mine"] = np.arange(len(found))
+    found.save(name)
+    again = hpcdvc.read(name)
+    assert again.grid == found.grid and "mine" not in again
+    np.testing.assert_allclose(again.displacement, found.displacement, rtol=1e-8)
+    assert again.metadata.get("parameters") == (found.metadata["parameters"] if name == "b.hdf" else None)
+    with pytest.raises(UserError, match="b.png: a field is saved as .hdf, .tsv or .vtk"):
+        found.save("b.png")
 
 
 def test_the_background_is_no_particle(shared):

@@ -119,9 +119,10 @@ def test_viewers_have_the_unit(kind):
             assert dict(other[name].attrs) == dict(one[name].attrs)
 
 
-def test_paraview_warps_right():
+@pytest.mark.parametrize("kind", ["grid", "2-D", "points", "mesh"])
+def test_paraview_warps_right(kind):
     pyvista = pytest.importorskip("pyvista")
-    write("grid", "sized.hdf", "6.5um")
+    write(kind, "sized.hdf", "6.5um")
     mesh, field = pyvista.read("sized.hdf"), hdf5.read_field("sized.hdf")
     moved = mesh.warp_by_vector("displacement").points[:, ::-1]
     good = field.measured
@@ -186,6 +187,9 @@ def test_a_damaged_size_is_said():
         file["hpcdvc"].attrs["voxel_size"] = np.bytes_('"6.5 parsec"')
     with pytest.raises(UserError, match="sized.hdf is damaged or was changed: voxel_size knows the units"):
         of_result("sized.hdf")
+    for read in (hpcdvc.read, hdf5.read_metadata):
+        with pytest.raises(UserError, match="sized.hdf is damaged or was changed: voxel_size knows the units"):
+            read("sized.hdf")
     with open("bad.vtk", "w") as file:
         file.write("# vtk DataFile Version 2.0\nhpcdvc field, search, voxel 6.5\nASCII\n")
     with pytest.raises(UserError, match="bad.vtk, line 2: the size of a voxel needs a unit"):

@@ -1,7 +1,9 @@
 """What a dry run says of time: a range, with its assumption."""
 
 import re
+from pathlib import Path
 
+import hpcdvc
 from hpcdvc.runs.cost import START, core_time
 
 
@@ -23,3 +25,9 @@ def test_range_and_assumption():
 def test_small_runs_take_the_time_to_start():
     said = core_time(1e-3, 1e-3, 1)
     assert said.startswith("core time: 0.3 s to 1.5 s; 0.3 s to 1.5 s on 1 ranks\nassumed: least: ")
+
+
+def test_all_commands_say_it_in_this_form():
+    """hpcdvc-submit reads the line."""
+    package = Path(hpcdvc.__file__).parent
+    assert [path for path in package.rglob("*.py") if 'f"core time: ' in path.read_text()] == [package / "runs/cost.py"]

@@ -1,9 +1,11 @@
 """Files that pages name and that are no pairs of volumes: written into the working folder, over those of others."""
 
+import shutil
 from pathlib import Path
 
 import h5py
 import numpy as np
+import tifffile
 from align_cases import save_nxtomo
 from align_cases import save_scan as save_mumott
 from modal_pairs import THREE, modal_pair, rigid
@@ -11,6 +13,18 @@ from moved_images import grains, save_image, waves
 from scan_files import write_exchange
 from speckle_cases import speckle_pair
 from umpa_cases import MEAN, reference, sample, save_tomography, speckle, truth
+from volume_files import save_nifti
+
+
+def inputs() -> None:
+    """The pair of other pages as raw files, and as steps of files of four dimensions."""
+    pair = [tifffile.imread(f"{name}.tif") for name in ("load0", "load1")]
+    size = "x".join(map(str, pair[0].shape))
+    for image, names in zip(pair, (("first", "im1"), ("second", "im2")), strict=True):
+        for name in (f"{names[0]}.raw", f"{names[1]}_{size}_u16.raw"):
+            image.astype("<u2").tofile(name)
+    save_nifti(Path("series.nii"), np.stack(pair))
+    save_datasets("series.h5", scan=np.stack(pair))
 
 
 def shift() -> None:
@@ -30,6 +44,19 @@ def local_shifts() -> None:
     for names, frames, shape in ((("ref", "sample"), 5, (60, 64)), (("load0", "load1"), 1, (90, 96))):
         for name, image in zip(names, speckle_pair(shape, field, frames=frames, noise=0.03)[:2], strict=True):
             save_image(f"{name}.tif", image if frames > 1 else image[0])
+
+
+def noise() -> None:
+    """A small part of the first volume, scanned twice more."""
+    part = tifffile.imread("load0.tif")[:56, :56, :56].astype(float)
+    for seed, name in enumerate(("load0", "rest0", "rest1")):
+        image = part + 250 * np.random.default_rng(seed).standard_normal(part.shape)
+        tifffile.imwrite(f"{name}.tif", image.astype("u2"), photometric="minisblack")
+
+
+def which_window() -> None:
+    """The scan of cement."""
+    shutil.copyfile("tests/data/cement.tif", "cement.tif")
 
 
 def umpa() -> None:
@@ -102,8 +129,11 @@ def save_datasets(path: str, **arrays: np.ndarray) -> None:
 
 #: Page -> what writes its files.
 OWN_FILES = {
+    "docs/inputs.md": inputs,
     "docs/guide/shift.md": shift,
     "docs/guide/localShifts.md": local_shifts,
+    "docs/guide/noise.md": noise,
+    "docs/which_window.md": which_window,
     "docs/guide/umpa.md": umpa,
     "docs/guide/align.md": align,
     "docs/guide/fourier.md": fourier,
