@@ -221,7 +221,7 @@ def test_any_ranks(run_command, truth, monkeypatch):
     monkeypatch.setattr(segments, "draw_labels", draw_labels)
     save("im.tif", noisy(truth, 5))
     assert main("label", ["im.tif", "-od", "on1"]) == 0
-    for ranks in (2, 3):
-        done = run_command("label", "im.tif", "-od", f"on{ranks}", ranks=ranks)
-        assert done.returncode == 0, done.stderr
-        assert written("on1", "labels") == written(f"on{ranks}", "labels")
+    ranks = 2
+    done = run_command("label", "im.tif", "-od", f"on{ranks}", ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    assert written("on1", "labels") == written(f"on{ranks}", "labels")

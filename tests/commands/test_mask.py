@@ -215,9 +215,9 @@ def test_any_ranks(run_command, monkeypatch):
     monkeypatch.setattr(segments, "draw_outline", draw_outline)
     words = ["grey.tif", "--open", "1", "--close", "2", "--largest", "--fill", "--erode", "1", "-od"]
     assert main("mask", [*words, "on1"]) == 0
-    for ranks in (2, 3):
-        done = run_command("mask", *words, f"on{ranks}", ranks=ranks)
-        assert done.returncode == 0, done.stderr
-        assert written("on1", "mask") == written(f"on{ranks}", "mask")
+    ranks = 3
+    done = run_command("mask", *words, f"on{ranks}", ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    assert written("on1", "mask") == written(f"on{ranks}", "mask")
     done = run_command("mask", "grey.tif", "-thr", "999", "-od", "empty", ranks=2)
     assert done.returncode == 2 and done.stderr.count("is empty") == 1
