@@ -6,16 +6,18 @@ from typing import ClassVar
 from hpcdvc.errors import UserError
 from hpcdvc.options.common import Slices
 from hpcdvc.options.declare import OptionSet, option, option_group
+from hpcdvc.options.roi import BOX, Roi
 
 
 @option_group
-class GreyImage(Slices):
-    """The image."""
+class GreyImage(Slices, Roi):
+    """The image, and the part of it that counts."""
 
     group: ClassVar[str] = "images"
+    differently = {"roi": {"help": f"only this box of the image counts, and what is written is 0 outside: {BOX}"}}
 
     im: str = option(
-        metavar="im", reads="volume", help="image: TIFF, folder of slices, file.h5:/dataset, file.fits[1], .npy"
+        metavar="im", reads="volume", help="image: TIFF, folder of slices, file.h5:/dataset, .nii, .raw ..."
     )
 
 

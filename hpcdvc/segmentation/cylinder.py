@@ -1,6 +1,7 @@
 """Cylinders along Z: their voxels, and the one that a mask is about."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -33,6 +34,16 @@ class Cylinder:
     r: float
     z0: int
     z1: int
+
+    @property
+    def numbers(self) -> tuple[float, float, float, int, int]:
+        """As `-cyl` takes them."""
+        return self.y, self.x, self.r, self.z0, self.z1
+
+    def moved(self, by: Sequence[int]) -> "Cylinder":
+        """The same cylinder, some voxels further on along Z, Y and X."""
+        z, y, x = by
+        return replace(self, y=round(self.y + y, 9), x=round(self.x + x, 9), z0=self.z0 + z, z1=self.z1 + z)
 
     def planes(self, first: int, last: int, shape: tuple[int, int, int]) -> np.ndarray:
         """Planes first to last - 1 of a mask of an image: 1 up to a distance of `r` from the axis."""

@@ -1,6 +1,7 @@
 """Masks and labels as files: the image, its picture, and of labels a table; and what they take."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,9 @@ from hpcdvc.output import files
 from hpcdvc.output.image import ImageFile
 from hpcdvc.output.outlines import PICTURE, Cut, draw_labels, draw_outline
 from hpcdvc.runs.cost import core_time
-from hpcdvc.segmentation.planes import AT_A_TIME, block_depth
+from hpcdvc.segmentation.planes import block_depth
 from hpcdvc.segmentation.threshold import bright, grey_histogram, otsu_threshold
+from hpcdvc.steps.roi import Region
 
 #: Columns of the table of labels, and how they are written.
 COLUMNS = {
@@ -176,20 +178,22 @@ class Needs:
     Attributes
     ----------
     image : header of the image
+    region : of it that counts
     shared : bytes for each voxel that the ranks of a node share
     own : bytes that a rank has of its own
     seconds_per_voxel : rough core time
     """
 
     image: VolumeInfo
+    region: Region
     shared: int
     own: float
     seconds_per_voxel: float
 
     @property
     def voxels(self) -> int:
-        """Voxels of the image."""
-        return int(np.prod(self.image.shape, dtype=np.int64))
+        """Voxels that count."""
+        return int(np.prod(self.region.shape, dtype=np.int64))
 
     def node(self, ranks: int) -> float:
         """Bytes of a node with so many ranks, without what is mapped from files."""
@@ -212,7 +216,7 @@ class Needs:
 
     def estimate(self, file: ImageFile, ranks: int) -> str:
         """As text: memory, core time, disk."""
-        seconds, shared = self.seconds_per_voxel * self.voxels, min(ranks, self.image.shape[0])
+        seconds, shared = self.seconds_per_voxel * self.voxels, min(ranks, self.region.shape[0])
         return (
             f"per node: {memory_text((self.image,))}, {self.shared * self.voxels / 1e6:.1f} MB shared\n"
             f"per rank: about {(PROCESS + self.own) / 1e6:.0f} MB\n"
@@ -221,6 +225,28 @@ class Needs:
         )
 
 
-def block_bytes(image: VolumeInfo, planes: int) -> float:
-    """Bytes of a rank for blocks of so many planes, with what is computed of them."""
-    return 16.0 * max(min(planes, image.shape[0]) * image.shape[1] * image.shape[2], min(AT_A_TIME, 2**16))
+def block_bytes(shape: tuple[int, int, int], planes: int) -> float:
+    """Bytes of a rank for blocks of so many planes of an image, with what is computed of them."""
+    return 16.0 * min(planes, shape[0]) * shape[1] * shape[2]
+
+
+def put_back(found: Callable[[int, int], np.ndarray], region: Region, shape: tuple[int, int, int]) -> Callable:
+    """From the first and the last plane to these planes of an image that is 0 outside a region, for `maker`.
+
+    Parameters
+    ----------
+    found : gives planes first to last - 1 of the region
+    region : of the image
+    shape : of the image
+    """
+
+    def planes(first: int, last: int) -> tuple[np.ndarray, float]:
+        low, high = max(first, region.low[0]), min(last, region.high[0])
+        if low >= high:
+            return np.zeros((last - first, *shape[1:]), np.uint8), 0.0
+        values = found(low - region.low[0], high - region.low[0])
+        image = np.zeros((last - first, *shape[1:]), values.dtype)
+        image[(slice(low - first, high - first), *region.in_plane)] = values
+        return image, 0.0
+
+    return planes

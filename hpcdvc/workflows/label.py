@@ -1,6 +1,7 @@
 """hpcdvc-label: the grains of an image or of a mask, numbered."""
 
 import logging
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,8 +22,8 @@ from hpcdvc.segmentation.basins import basins_of, distances
 from hpcdvc.segmentation.components import filled
 from hpcdvc.segmentation.planes import block_depth, made_by_planes
 from hpcdvc.steps.label_images import PLANES, maker
-from hpcdvc.steps.roi import Region
-from hpcdvc.steps.segments import LabelsFile, Needs, block_bytes, bright_planes, check_image, limits_of
+from hpcdvc.steps.roi import Region, region_in
+from hpcdvc.steps.segments import LabelsFile, Needs, block_bytes, bright_planes, check_image, limits_of, put_back
 
 log = logging.getLogger("hpcdvc")
 
@@ -64,7 +65,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     """
     image = inputs.volume("im")
     check_image(image, options.limits)
-    needs = Needs(image, SHARED, block_bytes(image, block_depth(image.shape)), SECONDS)
+    region = region_in(options, image) or Region.whole(image.shape)
+    needs = Needs(image, region, SHARED, block_bytes(region.shape, block_depth(region.shape)), SECONDS)
     if not options.dry_run:
         needs.check(team.node_sizes[0], node_memory())
     parameters = parameters_of(options, inputs.identities())
@@ -87,28 +89,25 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     image = job.task.needs.image
     basins, numbers, facts = find_grains(job.task, options, team)
     file = replace(job.files[0], dtype=numbers.dtype)
-
-    def planes(first: int, last: int) -> tuple[np.ndarray, float]:
-        return numbers[basins[first:last]], 0.0
-
+    planes = put_back(lambda first, last: numbers[basins[first:last]], job.task.needs.region, image.shape)
     depth = slab_depth(image.shape, PLANES)
     seconds = SECONDS_OF_FILE * depth * image.shape[1] * image.shape[2]
     sums = write_slabs(
         team, [file], depth, maker(planes, Region.whole(image.shape)), seconds, checkpoint, options.quiet
     )
-    log.info("%d labels, %.1f %% of the voxels", facts["labels"], 100 * sums[0] / basins.size)
+    log.info("%d labels, %.1f %% of the voxels", facts["labels"], 100 * sums[0] / math.prod(image.shape))
     return {**file.metadata, **facts, "voxels": int(sums[0])}
 
 
 def find_grains(task: LabelsTask, options: Options, team) -> tuple[np.ndarray, np.ndarray, dict]:
     """Basins of the image, the label of each, and how many there are. Collective."""
-    image = task.needs.image
-    volume = open_volume(image, team)
+    image, region = task.needs.image, task.needs.region
+    volume = open_volume(image, team)[region.slices]
     low, high = limits = options.limits or limits_of(volume, image.spec, team, mask_too=True)
     log.info("grains are above %.6g%s", low, f" and below {high:.6g}" if high is not None else "")
-    mask = made_by_planes(team, image.shape, np.uint8, bright_planes(volume, limits), block_depth(image.shape))
+    mask = made_by_planes(team, region.shape, np.uint8, bright_planes(volume, limits), block_depth(region.shape))
     del volume
-    distance = distances(filled(mask, team, HOLE ** sum(n > 1 for n in image.shape)), team)
+    distance = distances(filled(mask, team, HOLE ** sum(n > 1 for n in region.shape)), team)
     basins, first_of, depths = basins_of(distance, options.h_maxima, team)
     del distance
     for z in range(*team.node_span(len(mask))):
@@ -118,7 +117,7 @@ def find_grains(task: LabelsTask, options: Options, team) -> tuple[np.ndarray, n
     found = scan_labels(basins, team, image.spec)
     if not len(found):
         team.fail(UserError(f"{image.spec} holds no grain: no voxel is above {low:g}"))
-    numbers, counts = team.agree(lambda: numbered(found, first_of, depths, options, image.shape))
+    numbers, counts = team.agree(lambda: numbered(found, first_of, depths, options, region.shape))
     left_out = {
         "that are nowhere more than a voxel deep": counts["specks"],
         "of fewer voxels than --min-volume": counts["small"],

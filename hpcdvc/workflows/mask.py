@@ -1,12 +1,13 @@
 """hpcdvc-mask: which voxels of an image count."""
 
 import logging
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.images import open_volume
+from hpcdvc.images import VolumeInfo, open_volume
 from hpcdvc.options.declare import named_files
 from hpcdvc.options.mask import Options
 from hpcdvc.options.values import plain
@@ -21,8 +22,8 @@ from hpcdvc.segmentation.cylinder import Cylinder, find_cylinder
 from hpcdvc.segmentation.morphology import ball_depth, closed, eroded, opened
 from hpcdvc.segmentation.planes import block_depth, made_by_planes
 from hpcdvc.steps.label_images import PLANES, maker
-from hpcdvc.steps.roi import Region
-from hpcdvc.steps.segments import MaskFile, Needs, block_bytes, bright_planes, check_image, limits_of
+from hpcdvc.steps.roi import Region, region_in
+from hpcdvc.steps.segments import MaskFile, Needs, block_bytes, bright_planes, check_image, limits_of, put_back
 
 log = logging.getLogger("hpcdvc")
 
@@ -64,11 +65,12 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     radii = [radius for radius in (options.open, options.close, options.erode) if radius]
     balls = 2 * bool(options.open) + 2 * bool(options.close) + bool(options.erode)
     seconds = SECONDS + balls * SECONDS_OF_BALL / 2 + (options.largest + options.fill) * SECONDS_OF_PARTS
-    planes = max((ball_depth(image.shape, r) + 2 * r for r in radii), default=block_depth(image.shape))
-    needs = Needs(image, SHARED, block_bytes(image, planes), seconds)
+    region = region_in(options, image) or Region.whole(image.shape)
+    planes = max((ball_depth(region.shape, r) + 2 * r for r in radii), default=block_depth(region.shape))
+    needs = Needs(image, region, SHARED, block_bytes(region.shape, planes), seconds)
     if not options.dry_run:
         needs.check(team.node_sizes[0], node_memory())
-    cylinder = given_cylinder(options, image.shape, image.spec)
+    cylinder = given_cylinder(options, image, region)
     parameters = parameters_of(options, inputs.identities())
     metadata = metadata_of("mask", parameters, named_files(options))
     stem = stem_of(options.out_dir, options.prefix or image.stem, "mask", image.path)
@@ -77,8 +79,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")]
 
 
-def given_cylinder(options: Options, shape: tuple[int, int, int], spec: str) -> Cylinder | None:
-    """The cylinder that the options give; None where there is none, or it is to be found.
+def given_cylinder(options: Options, image: VolumeInfo, region: Region) -> Cylinder | None:
+    """The cylinder, in voxels of the region, that the options give; None where there is none, or it is to be found.
 
     Raises
     ------
@@ -87,12 +89,13 @@ def given_cylinder(options: Options, shape: tuple[int, int, int], spec: str) -> 
     """
     if options.cylinder is None or options.finds_cylinder:
         return None
-    y, x, r, z0, z1 = (*options.cylinder, 0, shape[0])[:5]
-    if z1 > shape[0]:
-        raise UserError(f"-cyl: {spec} has planes 0 to {shape[0] - 1}, none before {z1:g}")
-    cylinder = Cylinder(y, x, r, int(z0), int(z1))
-    if cylinder.holds_none_of(shape):
-        raise UserError(f"-cyl: the cylinder about Y {y:g}, X {x:g} of radius {r:g} holds no voxel of {spec}")
+    y, x, r, z0, z1 = (*options.cylinder, 0, image.shape[0])[:5]
+    if z1 > image.shape[0]:
+        raise UserError(f"-cyl: {image.spec} has planes 0 to {image.shape[0] - 1}, none before {z1:g}")
+    cylinder = Cylinder(y, x, r, int(z0), int(z1)).moved([-low for low in region.low])
+    if cylinder.holds_none_of(region.shape):
+        inside = image.spec if options.roi is None else f"--roi {region} of {image.spec}"
+        raise UserError(f"-cyl: the cylinder about Y {y:g}, X {x:g} of radius {r:g} holds no voxel of {inside}")
     return cylinder
 
 
@@ -118,28 +121,28 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         if wanted:
             mask = step(mask)
             check_filled(mask, image.spec, f"nothing is left after {flag}", team)
-
-    def planes(first: int, last: int) -> tuple[np.ndarray, float]:
-        return mask[first:last], 0.0
-
+    planes = put_back(lambda first, last: mask[first:last], job.task.needs.region, image.shape)
     depth = slab_depth(image.shape, PLANES)
     seconds = SECONDS * depth * image.shape[1] * image.shape[2]
-    make = maker(planes, Region.whole(image.shape))
-    sums = write_slabs(team, list(job.files), depth, make, seconds, checkpoint, options.quiet)
+    sums = write_slabs(
+        team, list(job.files), depth, maker(planes, Region.whole(image.shape)), seconds, checkpoint, options.quiet
+    )
     facts["voxels"] = int(sums[0])
-    log.info("%d voxels are in the mask, %.1f %%", sums[0], 100 * sums[0] / mask.size)
+    part = 100 * sums[0] / math.prod(image.shape)
+    log.info("%d voxels are in the mask, %.1f %%", sums[0], part)
     return {**job.files[0].metadata, **facts}
 
 
 def first_mask(task: MaskTask, options: Options, team) -> tuple[np.ndarray, dict]:
     """The mask before anything is done to it, once a node, and how it was found. Collective."""
-    image, cylinder, facts = task.needs.image, task.cylinder, {}
+    image, region, cylinder, facts = task.needs.image, task.needs.region, task.cylinder, {}
+    depth = block_depth(region.shape)
     if cylinder is None:
-        volume = open_volume(image, team)
+        volume = open_volume(image, team)[region.slices]
         low, high = limits = options.limits or limits_of(volume, image.spec, team)
         if options.threshold is None:
             log.info("threshold of Otsu: %.6g", low)
-        mask = made_by_planes(team, image.shape, np.uint8, bright_planes(volume, limits), block_depth(image.shape))
+        mask = made_by_planes(team, region.shape, np.uint8, bright_planes(volume, limits), depth)
         facts["threshold"] = plain((low, high))
         facts["what"] = f"no voxel is above {low:g}" + (f" and below {high:g}" if high is not None else "")
         if not options.finds_cylinder:
@@ -147,13 +150,15 @@ def first_mask(task: MaskTask, options: Options, team) -> tuple[np.ndarray, dict
         check_filled(mask, image.spec, facts["what"], team)
         cylinder = find_cylinder(mask, team, image.spec)
         del mask
-        found = (f"{value:.10g}" for value in (cylinder.y, cylinder.x, cylinder.r, cylinder.z0, cylinder.z1))
+        found = (f"{value:.10g}" for value in cylinder.moved(region.low).numbers)
         log.info("found: -cyl %s", " ".join(found))
-    facts["cylinder"] = [cylinder.y, cylinder.x, cylinder.r, cylinder.z0, cylinder.z1]
+    facts["cylinder"] = list(cylinder.moved(region.low).numbers)
     facts["what"] = "the cylinder holds no voxel"
-    depth = block_depth(image.shape)
-    make = lambda first, last: cylinder.planes(first, last, image.shape)  # noqa: E731
-    return made_by_planes(team, image.shape, np.uint8, make, depth), facts
+
+    def make(first: int, last: int) -> np.ndarray:
+        return cylinder.planes(first, last, region.shape)
+
+    return made_by_planes(team, region.shape, np.uint8, make, depth), facts
 
 
 def check_filled(mask: np.ndarray, spec: str, why: str, team) -> None:
