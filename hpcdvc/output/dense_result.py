@@ -222,11 +222,11 @@ def _arrays(stored: Stored) -> dict[str, np.ndarray]:
 
 
 def _first(stored: Stored) -> tuple[float, float, float]:
-    """Where the first pixel lies, ZYX: its middle, which in cells is half a pixel from the corner."""
+    """Where the first pixel lies, ZYX, in pixels: its middle, which in cells is half a pixel from the corner."""
     root = stored.find("VTKHDF")
-    origin = root.attrs.get("Origin") if isinstance(root, h5py.Group) else None
-    if not (isinstance(origin, np.ndarray) and origin.shape == (3,) and origin.dtype.kind in "fi"):
+    found = [root.attrs.get(name) if isinstance(root, h5py.Group) else None for name in ("Origin", "Spacing")]
+    if not all(isinstance(a, np.ndarray) and a.shape == (3,) and a.dtype.kind in "fi" for a in found):
         return 0.0, 0.0, 0.0
-    factor = voxel_size.factor_of(voxel_size.in_file(stored))
-    middle = np.round(2 * origin / factor) / 2 + 0.5 * (stored.find("VTKHDF/PointData") is None)
-    return tuple(map(float, middle[::-1]))
+    origin, pixel = found
+    middle = origin / np.where(pixel > 0, pixel, 1) + 0.5 * (stored.find("VTKHDF/PointData") is None)
+    return tuple(np.round(middle[::-1], 6).tolist())

@@ -118,7 +118,8 @@ def _make(
 ) -> tuple[np.ndarray, np.ndarray]:
     wanted = None if sizes is None else lambda places: sizes.at(places, mode="nearest")
     if mask is not None:
-        points, cells, left_out = Body(mask, task.lc, task.mask.spec, wanted, finest).mesh()
+        name = task.mask.spec + (f" in --roi {task.region}" if task.region else "")
+        points, cells, left_out = Body(mask, task.lc, name, wanted, finest).mesh()
         if left_out:
             log.warning("%d smaller parts of the body do not hang together with the largest: left out", left_out)
         return points, cells

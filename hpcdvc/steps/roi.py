@@ -1,5 +1,6 @@
 """The part of the whole volume that `--roi` names: which nodes, points, particles and voxels lie in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -159,6 +160,22 @@ def open_mask_in(region: Region | None, info: VolumeInfo | None, shape: ZYX, tea
     team.node_barrier()
     result.flags.writeable = False
     return result
+
+
+def check_beyond_margin(region: Region | None, shape: ZYX, margin: Sequence[float], flag: str) -> None:
+    """Make sure that a margin of an image, voxels ZYX, leaves something of a region.
+
+    Raises
+    ------
+    UserError
+        It leaves nothing; the sentence names the flag of the margin.
+    """
+    for axis, n, width in zip(range(3), shape, margin, strict=True) if region else ():
+        if region.low[axis] >= n - int(width) or region.high[axis] <= int(width):
+            raise UserError(
+                f"--roi {region} lies in the margin of {int(width)} voxels in {'ZYX'[axis]}, which does not count: "
+                f"{flag} makes it smaller"
+            )
 
 
 def nothing_left(region: Region | None, info: VolumeInfo) -> UserError:

@@ -99,7 +99,8 @@ def find(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     planes = slice(None) if task.region is None else task.region.slices[0]
     grey, numbers = grey_values(im1[planes], team), task.numbers
     if not 0 < grey.std < np.inf:
-        team.fail(UserError(f"{task.im1.spec} has no texture: all its voxels are alike, or not finite"))
+        where = f" in the planes of --roi {task.region}" if task.region else ""
+        team.fail(UserError(f"{task.im1.spec} has no texture{where}: all its voxels are alike, or not finite"))
     texture = Texture(im1, mask, grey.mean, grey.std, task.blocks, options.mask_coverage)
     rows = measure_points(team, numbers, texture.candidates, task.seconds_per_block, checkpoint, options.quiet)
     rows = gathered(rows, numbers, team)

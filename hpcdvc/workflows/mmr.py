@@ -29,7 +29,7 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.steps.deformed import DeformedImage, deformed_job, write_deformed
 from hpcdvc.steps.modal_result import ModalFile, stored_end
 from hpcdvc.steps.modal_write import write_modal
-from hpcdvc.steps.roi import Region, nothing_left, open_mask_in, region_in
+from hpcdvc.steps.roi import Region, check_beyond_margin, nothing_left, open_mask_in, region_in
 from hpcdvc.steps.start import read_start
 
 log = logging.getLogger("hpcdvc")
@@ -105,7 +105,10 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     stem = stem_of(options.out_dir, options.prefix or "-".join(names), "mmr", im1.path)
     binnings = tuple(2**k for k in reversed(range(options.levels)))
     file = ModalFile(stem, stem.removesuffix("-mmr"), im1.shape, metadata, binnings, names)
-    task = MmrTask(im1, im2, mask, region_in(options, im1), start, settings)
+    region = region_in(options, im1)
+    margin = [max(options.margin, options.crop) * n * (n > 1) for n in im1.shape]
+    check_beyond_margin(None if options.phases_file else region, im1.shape, margin, "-mar")
+    task = MmrTask(im1, im2, mask, region, start, settings)
     jobs = [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=ITERATE, unit="iterations")]
     for image, end, back in ((im1, "mmr-def", False), (im2, "mmr-undef", True)) if options.deformed else ():
         stem = stem_of(options.out_dir, options.prefix or image.stem, end, im1.path)

@@ -22,13 +22,13 @@ from hpcdvc.registration.journal import Journal
 from hpcdvc.registration.levels import Level, centre_of_mass
 from hpcdvc.registration.multiscale import RegistrationResult, grey_of, levels_between, register_levels
 from hpcdvc.registration.settings import Iterations
-from hpcdvc.registration.task import Task
+from hpcdvc.registration.task import Task, default_margin
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.steps.deformed import DeformedImage, deformed_job, write_deformed
-from hpcdvc.steps.roi import Region, nothing_left, open_mask_in, region_in
+from hpcdvc.steps.roi import Region, check_beyond_margin, nothing_left, open_mask_in, region_in
 from hpcdvc.steps.settings import task_of
 from hpcdvc.steps.start import read_start
 
@@ -99,6 +99,7 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     if options.graph:
         graph.check()
     task = task_of(options, im1)
+    check_beyond_margin(region, im1.shape, task.margin or default_margin(im1.shape), "-m")
     parameters = parameters_of(options, inputs.identities())
     metadata = metadata_of("reg", parameters, named_files(options))
     stem = stem_of(options.out_dir, options.prefix or f"{im1.stem}-{im2.stem}", "registration", im1.path)
@@ -192,6 +193,5 @@ def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
     return (
         f"levels: binning {pair.task.first} to {pair.task.last}\n"
         f"per node: {memory_text((pair.im1, pair.im2, pair.mask))}, {binned:.1f} MB of binned images\n"
-        f"per rank: about 70 MB\n"
-        + core_time(seconds, seconds / ranks, ranks, ranks_per_node)
+        f"per rank: about 70 MB\n" + core_time(seconds, seconds / ranks, ranks, ranks_per_node)
     )

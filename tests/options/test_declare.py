@@ -408,6 +408,7 @@ def test_lists_of_numbers_end_at_a_word(words):
 
 def test_a_word_in_place_of_numbers():
     assert Numbers(im="a", circle="auto").circle == Numbers(im="a", circle=["auto"]).circle == ("auto",)
-    for words, said in (("a.tif -cyl 1 b.tif", "b.tif"), ("a.tif -thr auto", "auto"), ("-thr a.tif", "-thr takes a number")):
+    wrong = ("a.tif -cyl 1 b.tif", "b.tif"), ("a.tif -thr auto", "auto"), ("-thr a.tif", "-thr takes a number")
+    for words, said in wrong:
         with pytest.raises(UserError, match=said):
             parse(Numbers, words.split())
