@@ -1,19 +1,19 @@
 """Pictures of a result, each a PNG in memory with its caption."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpcdvc.fields.decomposition import decompose_f
-from hpcdvc.fields.status import reason_of
+from hpcdvc.fields.status import Status, is_measured, reason_of
 from hpcdvc.output.colours import COLOURS
 from hpcdvc.pages import facts
 from hpcdvc.pages.colours import DRAWN, ROUNDING
 from hpcdvc.pages.curves import GREY, Picture, empty_figure, histograms, history_picture, picture_of, steps_picture
 from hpcdvc.pages.residual import PairOfPlanes
-from hpcdvc.pages.result_file import ResultFile
+from hpcdvc.pages.result_file import SAMPLE, ResultFile
 from hpcdvc.pages.whole import whole_figures
 
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ def pictures_of(result: ResultFile, planes: PairOfPlanes | str) -> Iterator[Pict
     if result.pairs > 1:
         yield steps_picture(result)
     elif result.kind != "registration":
-        cuts = _slices(result) if result.grid else _clouds(result)
+        middles = [result.middle(across) for across in range(3)] if result.grid else []
+        cuts = _slices(result, middles) if result.grid else _clouds(result)
         if "returnStatus" in result.columns:
-            yield _status_picture(result, cuts)
+            failures = _slices(result, _planes_of_failures(result, middles)) if result.grid else cuts
+            yield _status_picture(result, failures)
         for name in drawn:
             yield from _column_picture(result, name, cuts)
         if "F" in result.columns and "vol" not in result.columns:
@@ -73,20 +75,41 @@ class Cut:
         return down, right
 
 
-def _slices(result: ResultFile) -> list[Cut]:
-    """The middle planes of a grid that has more than one node along two axes."""
+def _slices(result: ResultFile, numbers: Sequence[int]) -> list[Cut]:
+    """Planes of a grid across its axes, by their numbers, where it has more than one node along the other two."""
     grid, cuts = result.grid, []
     for across in range(3):
         down, right = (k for k in range(3) if k != across)
         if result.shape[down] == 1 or result.shape[right] == 1:
             continue
-        number = result.middle(across)
+        number = numbers[across]
         part = tuple(number if k == across else slice(None) for k in range(3))
         ends = [grid.origin[k] + grid.spacing[k] * np.array([-0.5, grid.shape[k] - 0.5]) for k in range(3)]
         place = grid.origin[across] + number * grid.spacing[across]
         title = f"{AXES[across]} = {place:g}" if result.shape[across] > 1 else ""
         cuts.append(Cut(title, across, part, (*ends[right], *ends[down][::-1])))
     return cuts or [Cut("", 0, (0,), (-0.5, result.shape[2] - 0.5, result.shape[1] - 0.5, -0.5))]
+
+
+def _planes_of_failures(result: ResultFile, middles: Sequence[int]) -> list[int]:
+    """Numbers of the planes in which most points have failed, of those alike nearest to the middle.
+
+    Of results of more than SAMPLE points they are those in the middle, for not all of them are read.
+    """
+    if _is_large(result):
+        return list(middles)
+    status = result.statuses()
+    failed = ~is_measured(status, result.family) & (status != Status.NO_SPECIMEN)
+    chosen = []
+    for across, middle in enumerate(middles):
+        counts = failed.sum(axis=tuple(k for k in range(3) if k != across))
+        alike = np.flatnonzero(counts == counts.max())
+        chosen.append(int(alike[np.argmin(np.abs(alike - middle))]))
+    return chosen
+
+
+def _is_large(result: ResultFile) -> bool:
+    return bool(np.prod(result.shape, dtype=np.int64) > SAMPLE)
 
 
 def _clouds(result: ResultFile) -> list[Cut]:
@@ -194,7 +217,8 @@ def _status_picture(result: ResultFile, cuts: list[Cut]) -> Picture:
         for code, colour in zip(codes, colours, strict=True)
     ]
     figure.legend(handles=handles, loc="lower center", fontsize=8, borderaxespad=0.1)
-    return picture_of("returnStatus", "How the points ended.", figure)
+    where = "" if result.grid is None or _is_large(result) else ", on the planes where most have failed"
+    return picture_of("returnStatus", f"How the points ended{where}.", figure)
 
 
 def _residual_pictures(planes: PairOfPlanes) -> Iterator[Picture]:

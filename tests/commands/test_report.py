@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -115,6 +116,32 @@ def test_masked_points_are_counted(measured, monkeypatch, tmp_path):
     write_report(RESULTS["ldic"], str(tmp_path / "a.html"))
     count = np.count_nonzero(read_field(RESULTS["ldic"]).return_status == -5)
     assert json.loads((tmp_path / "a.json").read_text())["statuses"]["-5"]["count"] == count > 0
+
+
+def test_statuses_are_shown_where_most_points_failed(measured, monkeypatch, tmp_path):
+    """Points that failed at one end of a grid only: its middle planes would be of one colour."""
+    name = shutil.copy(measured / RESULTS["ldic"], tmp_path / "some-ldic.hdf")
+    with h5py.File(name, "r+") as file:
+        place = next(p for p in ("VTKHDF/PointData/returnStatus", "hpcdvc/returnStatus") if p in file)
+        status = file[place][...]
+        assert status.ndim == 3 and min(status.shape) > 2
+        status[...] = 2
+        status[-1, 0, 1] = -9
+        file[place][...] = status
+    seen, show = {}, figures._show
+
+    def noted(axis, cut, values, **how):
+        seen.setdefault("norm" in how, []).append(cut.part)
+        return show(axis, cut, values, **how)
+
+    monkeypatch.setattr(figures, "_show", noted)
+    with open_result(str(name)) as result:
+        some = [picture.caption for picture in pictures_of(result, "") if picture.name == "returnStatus"]
+        middles = [result.middle(k) for k in range(3)]
+    assert some == ["How the points ended, on the planes where most have failed."]
+    numbers = [next(k for k in part if isinstance(k, int)) for part in seen[True]]
+    assert numbers == [len(status) - 1, 0, 1]
+    assert [next(k for k in part if isinstance(k, int)) for part in seen[False][:3]] == middles
 
 
 def test_residual(measured, monkeypatch, tmp_path):
