@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PICTURE = 2**22
 #: Squares of a checkerboard along the longer side.
 SQUARES = 8
+#: Where one of both has no value.
+NOTHING = (0.6, 0.78, 1.0)
 #: What is drawn of each phase, standard deviations.
 ELLIPSES = (1, 2, 3)
 
@@ -107,20 +109,21 @@ def checkerboard_figure(slices: Mapping[str, np.ndarray], names: tuple[str, str]
         one, before, after = _scaled(found)
         for axis, other, when in zip(column, (before, after), ("before", "after"), strict=True):
             axis.imshow(checkerboard(one, other), interpolation="nearest")
-            axis.set_title(f"{name} in the middle, {when}", fontsize=10)
-            axis.set_axis_off()
-    figure.suptitle(f"{names[0]} (grey) and {names[1]} (coloured)", fontsize=10)
+            down, right = (one for one in "zyx" if one != name)
+            axis.set(xticks=[], yticks=[], xlabel=right, ylabel=down)
+            axis.set_title(f"middle plane across {name}, {when}", fontsize=10)
+    figure.suptitle(f"{names[0]} (grey) and {names[1]} (brown); blue: no value", fontsize=10)
     return figure
 
 
 def checkerboard(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(rows, columns, 3) colours of squares of two images in turn, of grey values from 0 to 1; what is NaN is white."""
+    """(rows, columns, 3) colours of squares of two images in turn, of grey values from 0 to 1; what is NaN is blue."""
     side = max(max(one.shape) / SQUARES, 1)
     rows, columns = (np.arange(n) // side for n in one.shape)
     first = (rows[:, None] + columns) % 2 == 0
     grey = np.where(first, one, other)[..., None]
     tint = np.where(first[..., None], [1.0, 1.0, 1.0], [1.0, 0.8, 0.45])
-    return np.where(np.isfinite(grey), np.nan_to_num(grey) * tint, 1.0)
+    return np.where(np.isfinite(grey), np.nan_to_num(grey) * tint, NOTHING)
 
 
 def _scaled(found: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ def alignment_figure(
     for axis, image, title in zip(axes, (before, after), ("before", "after"), strict=False):
         picture = axis.imshow(image, cmap="gray", vmin=0, vmax=most, aspect="auto", interpolation="nearest")
         axis.set(title=f"middle row of all views, {title}", xlabel="pixel j", ylabel="views, by angle")
-    figure.colorbar(picture, ax=axes[1])
+    figure.colorbar(picture, ax=axes[1], label="value of a view")
     for component, colour, name in zip(range(2), ("tab:blue", "tab:orange"), "jk", strict=True):
         axes[2].plot(offsets[0, component, order], ":", color=colour, label=f"{name} at the start")
         axes[2].plot(offsets[-1, component, order], ".-", color=colour, label=name)
