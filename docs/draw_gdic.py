@@ -87,7 +87,7 @@ def draw_gdic(path: Path) -> None:
     for axis, (title, displacements) in zip(slices, chosen.items(), strict=True):
         show_slice(axis, points, connectivity, displacements, title)
     bar = plt.cm.ScalarMappable(plt.Normalize(SOFT * 1.5, 0.015), "viridis")
-    figure.colorbar(bar, ax=slices, shrink=0.6, orientation="horizontal", label="axial strain, y = 36")
+    figure.colorbar(bar, ax=slices, shrink=0.6, orientation="horizontal", label="axial strain, y = 23")
     lengths = np.array(LENGTHS_OF_XI, float)
     lengths[0] = 4
     error = [np.sqrt(((r.displacements - truth)[:, 0] ** 2).mean()) for r in found.values()]
