@@ -8,6 +8,7 @@ import numpy as np
 import tifffile
 from align_cases import save_nxtomo
 from align_cases import save_scan as save_mumott
+from first_hour import save_scans
 from modal_pairs import THREE, modal_pair, rigid
 from moved_images import grains, save_image, waves
 from scan_files import write_exchange
@@ -129,6 +130,7 @@ def save_datasets(path: str, **arrays: np.ndarray) -> None:
 
 #: Page -> what writes its files.
 OWN_FILES = {
+    "docs/first_hour.md": lambda: save_scans(Path()),
     "docs/inputs.md": inputs,
     "docs/guide/shift.md": shift,
     "docs/guide/localShifts.md": local_shifts,
