@@ -104,12 +104,13 @@ def steps_of(path: str, options: Options) -> Iterator[Step]:
     if result.grid is None:
         check_once(path, extra.get("label"), result.positions, extra.get("step"))
     mesh = result.metadata.get("kind") == "mesh"
+    size = of_metadata(result.metadata)
     numbers = np.unique(extra["step"]) if "step" in extra else []
     if len(numbers) < 2:
-        yield _step(path, result, mesh, options)
+        yield replace(_step(path, result, mesh, options), voxel_size=size)
         return
     for number in numbers:
-        yield _step(path, some_rows(result, extra["step"] == number), mesh, options)
+        yield replace(_step(path, some_rows(result, extra["step"] == number), mesh, options), voxel_size=size)
 
 
 def _step(path: str, result: Field, mesh: bool, options: Options) -> Step:
@@ -138,7 +139,7 @@ def _step(path: str, result: Field, mesh: bool, options: Options) -> Step:
         field = _with_errors(field, variance, half)
     if options.remove and measured.any():
         field = without_motion(field, options.remove, path)
-    return Step(path, field, labels, mesh, why, of_metadata(result.metadata))
+    return Step(path, field, labels, mesh, why)
 
 
 def _why_no_deviations(path: str, known: bool, mesh: bool, labels, half) -> str | None:
