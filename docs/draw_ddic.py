@@ -44,7 +44,8 @@ def draw_ddic(path: Path) -> None:
     k = len(im1) // 2
     left = np.where(moved > 0, im2 - made, np.nan)
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.1), sharex=True, sharey=True)
-    for axis, image, of, title in ((axes[0], im1, labels, f"im1, lab1; z = {k}"), (axes[1], im2, moved, "im2, labels moved")):
+    shown = (axes[0], im1, labels, f"im1, lab1; z = {k}"), (axes[1], im2, moved, "im2, labels moved")
+    for axis, image, of, title in shown:
         axis.imshow(image[k], cmap="gray")
         for label in np.unique(of[k][of[k] > 0]):
             axis.contour(of[k] == label, [0.5], colors=f"C{label % 10}", linewidths=1)

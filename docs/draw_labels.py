@@ -59,7 +59,8 @@ def draw_moved(path: Path) -> None:
     image, phi, _ = grains()
     centres = centres_of_mass(image, compact=True)[0]
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.3), sharex=True, sharey=True)
-    for axis, labels, title in zip(axes, (image, _moved(image, phi)), ("lab, and displacements, 1.4 times", "moved"), strict=True):
+    titles = "lab, and displacements, 1.4 times", "moved"
+    for axis, labels, title in zip(axes, (image, _moved(image, phi)), titles, strict=True):
         axis.imshow(colours(labels[0]))
         axis.set_title(title)
         ruled(axis, outer=True)
