@@ -116,7 +116,7 @@ def test_what_pages_include_is_made(path, fragments):
         if "generated/" in target:
             assert name in fragments or (DOCS / "notebooks" / name).with_suffix(".ipynb").exists()
         elif "pictures/" in target:
-            assert f'"{name}": draw_' in pictures
+            assert f'"{Path(name).with_suffix(Path(name).suffix.replace(".txt", ".png"))}": draw_' in pictures
         else:
             assert (path.parent / target).exists(), f"{kind} {target}"
 
