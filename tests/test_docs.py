@@ -108,6 +108,13 @@ def test_links_lead_somewhere(path):
             assert anchor in (anchors(page) if file else set().union(*map(anchors, TEXTS))), target
 
 
+@pytest.mark.parametrize("path", TEXTS, ids=label)
+def test_no_mark_of_a_merge_and_no_placeholder_is_left(path):
+    text = path.read_text()
+    assert not re.search(r"^(<{7}|>{7}) ", text, re.M)
+    assert not re.search(r"<(this|your) \w+>", text)
+
+
 @pytest.mark.parametrize("path", PAGES, ids=label)
 def test_what_pages_include_is_made(path, fragments):
     pictures = (DOCS / "pictures.py").read_text()
