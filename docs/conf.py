@@ -34,7 +34,8 @@ default_role = "py:obj"
 
 html_theme = "furo"
 html_title = f"hpcdvc {release}"
-html_static_path = []
+html_static_path = ["static"]
+html_css_files = ["wide.css"]
 html_show_sourcelink = False
 
 autodoc_member_order = "bysource"
