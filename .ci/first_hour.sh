@@ -4,12 +4,12 @@
 root=$PWD
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-git clone --quiet --no-hardlinks . "$folder/hpcdvc"
+git clone --quiet --no-hardlinks . "$folder/source"
 "${PYTHON:-python3}" -m venv "$folder/env" || skip "this Python makes no environments"
-(cd "$folder/hpcdvc" && "$folder/env/bin/pip" install --quiet .)
+(cd "$folder/source" && "$folder/env/bin/pip" install --quiet .)
 "$folder/env/bin/pip" install --quiet pytest pytest-mpi
 "$root/.ci/bootstrap.sh" >/dev/null
 launcher=${HPCDVC_VENV:-$root/.venv}/bin
 cd "$folder"
 PATH="$PATH:$launcher" HPCDVC_INSTALLED=$folder/env must_pass \
-    "$folder/env/bin/python" -m pytest -q "$folder/hpcdvc/tests/commands/test_first_hour.py"
+    "$folder/env/bin/pytest" -q -o pythonpath=tests/support "$folder/source/tests/commands/test_first_hour.py"
