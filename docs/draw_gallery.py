@@ -16,11 +16,10 @@ from draw_speckle_phase import DECREMENT, LENSES, PIXEL, SIZE, WAVE_NUMBER, make
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pages import DOCS, measurements
+from panels import ruled
 
 import hpcdvc
 from hpcdvc.cli import main
-
-GREY = "0.72"
 
 
 @cache
@@ -64,19 +63,11 @@ def extent_of(origin, spacing, shape) -> list[float]:
 
 
 def show(figure: Figure, axis: Axes, values: np.ndarray, title: str, unit: str, colours: str, **how) -> None:
-    """A map with its colour bar, pointed where values lie beyond it; what has no value is grey and hatched."""
-    axis.set_facecolor(GREY)
-    axis.patch.set(hatch="////", edgecolor="0.55")
+    """A map with its colour bar, pointed where values lie beyond it; what has no value shows the ground."""
     shown = axis.imshow(np.ma.masked_invalid(values), cmap=colours, interpolation="nearest", **how)
     beyond = "max" if np.nanmax(values) > shown.norm.vmax else "neither"
     figure.colorbar(shown, ax=axis, label=unit, shrink=0.8, extend=beyond)
     axis.set_title(title)
-
-
-def name_axes(axes, first: str = "y", second: str = "x", unit: str = "voxel") -> None:
-    """Say what runs along the edges of the maps."""
-    for axis in np.ravel(axes):
-        axis.set(xlabel=f"{second} ({unit})", ylabel=f"{first} ({unit})")
 
 
 def draw_gallery_cement(path: Path) -> None:
@@ -98,7 +89,8 @@ def draw_gallery_cement(path: Path) -> None:
     limits = {"vmin": -most, "vmax": most, "extent": extent}
     show(figure, axes[1], slip, f"displacement along the band, z = {z}", "voxel", "RdBu_r", **limits)
     show(figure, axes[2], 100 * shear, f"equivalent strain, z = {z}", "%", "magma", vmin=0, extent=extent)
-    name_axes(axes)
+    for axis in axes:
+        ruled(axis)
     figure.savefig(path)
     distance = gallery.BAND.distance(field.positions)
     jump = np.median((field.displacement @ along)[good & (distance > 20)])
@@ -133,11 +125,12 @@ def draw_gallery_bone(path: Path) -> None:
     values = np.where(good, 1000 * size, np.nan).reshape(grid.shape)[k]
     title = f"error, z = {z}; hatched: not measured"
     show(figure, axes[1], values, title, "voxel / 1000", "magma", vmin=0, vmax=25, extent=extent)
-    name_axes(axes[:2])
+    for axis in axes[:2]:
+        ruled(axis)
     edges = np.linspace(-25, 25, 76)
     for axis, name in enumerate("zyx"):
         axes[2].hist(1000 * wrong[good, axis], edges, histtype="step", label=f"along {name}")
-    axes[2].set(title="all measured windows", xlabel="error (voxel / 1000)", ylabel="windows")
+    axes[2].set(title="all measured windows", xlabel="error, voxel / 1000", ylabel="windows")
     axes[2].legend(frameon=False)
     figure.savefig(path)
     doubted = field.return_status == -13
@@ -177,11 +170,11 @@ def draw_gallery_tensile(path: Path) -> None:
     show(figure, axes[0], image.T, "tensile_170, turned by 90 degrees", "grey value", "gray", **whole)
     show(figure, axes[1], strain.T, "strain along the bar, F - 1; hatched: not measured", "%", "magma", **turned)
     for axis in axes[:2]:
-        axis.set(ylabel="x (pixel)")
+        ruled(axis, "pixel", "yx", outer=True)
     axes[2].plot(y, mean)
     stretch = 100 * (start.phi[0, 1, 1] - 1)
     axes[2].axhline(stretch, color="0.4", linestyle=":", label="registration of the whole frame")
-    axes[2].set(xlabel="y (pixel)", ylabel="mean over x (%)")
+    axes[2].set(xlabel="y, pixel", ylabel="mean over x, %")
     axes[2].legend(frameon=False)
     figure.savefig(path)
     peak = int(np.nanargmax(mean))
@@ -222,7 +215,8 @@ def draw_gallery_grains(path: Path) -> None:
     near = good & (np.abs(field.positions[:, 0] - z) < 9)
     arrows = {"angles": "xy", "scale_units": "xy", "scale": 0.25, "width": 0.008, "color": "cyan"}
     axes[0].quiver(*field.positions[near].T[:0:-1], *field.displacement[near].T[:0:-1], **arrows)
-    name_axes(axes)
+    for axis in axes:
+        ruled(axis)
     figure.savefig(path)
     wrong, angle = _errors_of_grains(field, some)
     conclude(
@@ -264,10 +258,11 @@ def draw_gallery_speckle(path: Path) -> None:
     most = np.nanmax(np.abs(thickness))
     title = "thickness of glass; hatched: not measured"
     show(figure, axes[1], thickness, title, "µm", "RdBu_r", vmin=-most, vmax=most, **size)
-    name_axes(axes[:2], unit="µm")
+    for axis in axes[:2]:
+        ruled(axis, "µm")
     axes[2].plot((np.arange(SIZE) + 0.5) * edge, thickness[row], label="measured")
     axes[2].plot((np.arange(SIZE) + 0.5) * edge, truth[row], "k--", linewidth=0.8, label="truth")
-    axes[2].set(title=f"at y = {row * edge:.0f} µm", xlabel="x (µm)", ylabel="thickness (µm)")
+    axes[2].set(title=f"at y = {row * edge:.0f} µm", xlabel="x, µm", ylabel="thickness, µm")
     axes[2].legend(frameon=False)
     figure.savefig(path)
     y0, x0 = LENSES[0][:2]

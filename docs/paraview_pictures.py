@@ -16,7 +16,6 @@ sys.path[:0] = [str(DOCS.parent), str(DOCS.parent / "tests" / "support")]
 
 import gallery  # noqa: E402
 from pages import measurements  # noqa: E402
-from PIL import Image  # noqa: E402
 from pvbatch import run_pvbatch  # noqa: E402
 
 from hpcdvc.cli import main  # noqa: E402
@@ -32,8 +31,6 @@ def draw(folder: Path) -> list[Path]:
             assert main(name, [*words, "-q"]) == 0, words
     script = (DOCS / "paraview_script.py").read_text()
     run_pvbatch(folder, script, ["out/cement-0-cement-1-ldic.hdf", "out/cement-0-cement-1-GDIC.hdf", "."])
-    for name in NAMES:  # few colours: a fifth of the size
-        Image.open(folder / name).convert("RGB").quantize(128).save(folder / name, optimize=True)
     return [folder / name for name in NAMES]
 
 
