@@ -116,6 +116,8 @@ WRITTEN = {
 #: The others: lines, and what is left to check of them below.
 OTHERS = (
     "guidingPoints im1.tif -hws 4",
+    "label im1.tif",
+    "mask im1.tif",
     "mesh -mf1 mask.tif -lc 6",
     "noise im1.tif im2.tif",
     "mmr im1.tif im2.tif -ph auto",
