@@ -57,6 +57,9 @@ class Files:
         elif kind == "table" and isinstance(value, Field | RegistrationResult):
             path = path.with_suffix(".hdf")
             save(path, value if isinstance(value, Field) else _one_row(value))
+        elif kind == "mesh" and getattr(value, "elements", None) is not None:
+            path = path.with_suffix(".hdf")
+            save(path, value)
         elif kind == "mesh" and isinstance(value, tuple | list) and len(value) in (2, 3):
             path = path.with_suffix(".h5")
             with h5py.File(path, "w") as file:
@@ -88,7 +91,7 @@ TAKES = {
     "volume": "an array or a path",
     "scan": "an array or a path",
     "table": "a Field or a path",
-    "mesh": "(points, connectivity), perhaps with displacements, or a path",
+    "mesh": "(points, connectivity), perhaps with displacements, a result of a mesh, or a path",
     "parameters": "a dictionary or a path",
 }
 

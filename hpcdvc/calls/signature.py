@@ -22,7 +22,7 @@ GIVEN_AS = {
     "volume": np.ndarray,
     "scan": np.ndarray,
     "table": Field,
-    "mesh": tuple[np.ndarray, np.ndarray],
+    "mesh": tuple[np.ndarray, np.ndarray] | Field,
     "parameters": Mapping,
 }
 ABOUT = """The command `hpcdvc-{name}` as a function. Files are given by their path, or as what they hold: images and

@@ -26,6 +26,7 @@ class Errors:
     bias_std : (3,) standard deviations of these means
     gradient : standard deviation of the components of the displacement gradient, root mean square of them
     stated : standard deviation of the displacement that the windows themselves state, root mean square
+    drift : of scans at rest the largest component, in magnitude, of the displacement gradient between them
     """
 
     half: int
@@ -36,6 +37,7 @@ class Errors:
     bias_std: np.ndarray
     gradient: float
     stated: float
+    drift: float = 0.0
 
     @property
     def known(self) -> bool:
@@ -79,9 +81,9 @@ def errors_at_rest(half: int, positions: np.ndarray, rows: np.ndarray, good: np.
         return _unknown(half, len(rows), len(u))
     fit = np.linalg.lstsq(basis, u, rcond=None)[0]
     random = np.sqrt(((u - basis @ fit) ** 2).sum(axis=0) / spare)
-    return Errors(
-        half, len(rows), len(u), random, fit[0], random / np.sqrt(len(u)), *_beside(rows[good], [slice(None)])
-    )
+    gradient, stated = _beside(rows[good], [slice(None)])
+    drift = float(np.abs(fit[1:]).max(initial=0))
+    return Errors(half, len(rows), len(u), random, fit[0], random / np.sqrt(len(u)), gradient, stated, drift)
 
 
 def errors_of_shifts(half: int, truth: np.ndarray, rows: np.ndarray, good: np.ndarray, axes: Sequence[int]) -> Errors:

@@ -99,6 +99,7 @@ def save_field(
     transport: str = "gather",
     tables: dict[str, np.ndarray] | None = None,
     advice: Mapping[int, str] = MappingProxyType({}),
+    elements: Elements | None = None,
 ) -> None:
     """Write a field that all ranks have: the columns that it has, and no others. All ranks call this together.
 
@@ -106,7 +107,7 @@ def save_field(
     ----------
     path : the result file, `<stem>.hdf`; an existing one is replaced
     field : n points, the same on all ranks; of `extra` each column is declared in `hpcdvc.output.columns`
-    metadata, team, transport, tables, advice : as in `write_field`
+    metadata, team, transport, tables, advice, elements : as in `write_field`
 
     Raises
     ------
@@ -117,9 +118,8 @@ def save_field(
     members = {name: values[own] for name, values in schema.members_of_field(field).items()}
     done, positions = np.ones(len(field), bool)[own], None if field.grid else field.positions[own]
     size = voxel_size.of_metadata(metadata)
-    block = Block(
-        members, done, own.start or 0, len(field), field.grid, positions, tables or {}, field.family, size=size
-    )
+    start, about = own.start or 0, {"elements": elements, "size": size}
+    block = Block(members, done, start, len(field), field.grid, positions, tables or {}, field.family, **about)
     further = set(field.extra or {}) - set(ROW.names)
     _write(path, block, further, metadata, advice, team, transport)
 

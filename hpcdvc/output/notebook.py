@@ -15,6 +15,7 @@ from hpcdvc.fields.field import Field
 from hpcdvc.output import schema, views
 from hpcdvc.output.columns import PHI, PHI_ROWS, SYMMETRIC, Column
 from hpcdvc.output.voxel_size import FACT
+from hpcdvc.output.vtkhdf import TURNED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import pyvista
     import xarray
 
+    from hpcdvc.output.contents import Elements
 
 #: Ends of the names of components where a table has no name for them, and coordinates of dimensions, by their number.
 AXES = {3: ("z", "y", "x"), 9: tuple(i + j for i in "zyx" for j in "zyx"), 6: ("zz", "zy", "zx", "yy", "yx", "xx")}
@@ -45,10 +47,12 @@ class Result(Field):
     ----------
     path : the file
     metadata : what it says about itself: parameters, provenance, statuses, ...; empty for tables and VTK files
+    elements : the tetrahedra of a mesh between the points, `cells` (k, 4), and what is known of them; None
     """
 
     path: str = ""
     metadata: dict = field(default_factory=dict)
+    elements: "Elements | None" = None
 
     @property
     def displacement(self) -> np.ndarray:
@@ -139,7 +143,7 @@ class Result(Field):
         return to_xarray(self)
 
     def to_pyvista(self) -> "pyvista.DataSet":
-        """The grid, or the points, with the columns as ParaView shows them: X Y Z; needs pyvista.
+        """The grid, the mesh or the points, with the columns as ParaView shows them: X Y Z; needs pyvista.
 
         Raises
         ------
@@ -171,6 +175,15 @@ class Result(Field):
         from hpcdvc.output.cuts import plot
 
         return plot(self, column, {axis: at for axis, at in zip("zyx", (z, y, x), strict=True) if at is not None})
+
+    def in_words(self) -> str:
+        """The same of a mesh with its tetrahedra."""
+        words = super().in_words()
+        if self.elements is None:
+            return words
+        return words.replace(
+            f"{len(self)} points", f"mesh of {len(self)} nodes and {len(self.elements.cells)} tetrahedra", 1
+        )
 
     def __repr__(self) -> str:
         unit = f"voxels of {self.metadata[FACT]}" if FACT in self.metadata else "voxels"
@@ -218,6 +231,9 @@ def to_pyvista(result: Result) -> "pyvista.DataSet":
     grid = result.grid
     if grid:
         mesh = pyvista.ImageData(dimensions=grid.shape[::-1], spacing=grid.spacing[::-1], origin=grid.origin[::-1])
+    elif result.elements is not None:
+        cells = {pyvista.CellType.TETRA: result.elements.cells[:, TURNED]}
+        mesh = pyvista.UnstructuredGrid(cells, np.ascontiguousarray(result.positions[:, ::-1]))
     else:
         mesh = pyvista.PolyData(np.ascontiguousarray(result.positions[:, ::-1]))
     for name, values, column in _shown(result):

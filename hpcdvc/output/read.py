@@ -8,6 +8,7 @@ from hpcdvc.fields.field import Field
 from hpcdvc.fields.rows import without_background
 from hpcdvc.output.dense_result import DenseResult, read_dense
 from hpcdvc.output.kinds import ending_of
+from hpcdvc.output.mesh_result import read_elements
 from hpcdvc.output.notebook import Result
 from hpcdvc.output.voxel_size import FACT
 from hpcdvc.ranks.team import Team
@@ -36,7 +37,11 @@ def read(path: str | Path, comm=None, spacing: tuple[int, int, int] | None = Non
     ------
     UserError : no such file, or none of these; the sentence names the file
     """
-    return read_result(path, Team(comm), spacing)
+    team = Team(comm)
+    found = read_result(path, team, spacing)
+    if found.metadata.get("kind") == "mesh":
+        found.elements = team.agree(lambda: read_elements(str(path)))
+    return found
 
 
 def read_result(path: str | Path, team: Team, spacing: tuple[int, int, int] | None = None) -> Result | DenseResult:

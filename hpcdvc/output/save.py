@@ -32,7 +32,8 @@ def save(path: str | Path, field: Field) -> None:
     ending = Path(path).suffix.lower()
     if ending not in (".hdf", *WRITERS):
         raise UserError(f"{path}: a field is saved as .hdf, .tsv or .vtk")
-    known = {column.made_from for column in columns_of(kind_of_field(field))}
+    elements = getattr(field, "elements", None)
+    known = {column.made_from for column in columns_of("mesh" if elements else kind_of_field(field))}
     extra = {name: values for name, values in (field.extra or {}).items() if name in known}
     members = ("positions", "phi", "return_status", "error", "iterations", "delta_phi_norm", "grid")
     plain = Field(*(getattr(field, name) for name in members), extra, field.family)
@@ -40,4 +41,4 @@ def save(path: str | Path, field: Field) -> None:
         WRITERS[ending](path, plain)
         return
     told = getattr(field, "metadata", {})
-    save_field(path, plain, {name: told[name] for name in FACTS if name in told})
+    save_field(path, plain, {name: told[name] for name in FACTS if name in told}, elements=elements)

@@ -24,11 +24,12 @@ def grey_histogram(volume: np.ndarray, team) -> tuple[np.ndarray, np.ndarray]:
     ends = [_ends(plane) for plane in volume[start:stop]]
     low = -team.max(max([-low for low, _ in ends], default=-np.inf))
     high = team.max(max([high for _, high in ends], default=-np.inf))
-    if not low <= high:
-        return np.zeros(0, np.int64), np.zeros(0)
+    if not low < high:
+        counted = team.sum(np.array([sum(_finite(plane).size for plane in volume[start:stop])]))
+        return (counted, np.array([low])) if low == high else (np.zeros(0, np.int64), np.zeros(0))
     single = volume.dtype.kind in "iu" and high - low < SINGLE
     bins = int(high - low) + 1 if single else BINS
-    width = 1.0 if single else (high - low) / bins or 1.0
+    width = 1.0 if single else (high - low) / bins
     counts = np.zeros(bins, np.int64)
     for plane in volume[start:stop]:
         values = _finite(plane)

@@ -233,6 +233,8 @@ def check_errors(task: NoiseTask, errors: Sequence[Errors], rows: np.ndarray) ->
     largest = known[-1]
     if largest.largest_bias > MOVED:
         raise RunError(_moved(task, f"by {' '.join(f'{v:.2f}' for v in largest.bias)} {task.unit}s (ZYX)"))
+    if largest.drift > STRAINED:
+        raise RunError(_moved(task, f"with a displacement gradient of up to {largest.drift:.2g}"))
     if largest.largest_random > BEYOND_STATED * largest.stated:
         log.warning(
             "%s: the scatter of %.2g %s is %.0f times what windows of -hws %d state themselves: the specimen or the "

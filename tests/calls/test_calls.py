@@ -126,6 +126,17 @@ def test_series_and_what_one_gives_to_another():
     assert points.shape[1:] == (3,) and tetrahedra.shape[1:] == (4,)
 
 
+def test_a_result_of_a_mesh_stays_one():
+    """A gauge knows that no windows made it; what wants a mesh takes it."""
+    im1, im2 = images()
+    mesh = commands.mesh(cuboid=(4, 20, 4, 20, 4, 20), lc=8)
+    found = commands.gdic(im1, im2, mesh, convergence=0.5)
+    with pytest.warns(UserWarning, match="is of a mesh, and does not say"):
+        row = commands.gauge(found, box=(4, 21, 4, 21, 4, 21), half_window_size=5)
+    assert row["points"] == len(mesh[0]) and np.isnan(row["Zdisp_std"])
+    assert commands.deformImage(im1, mesh=found).shape == im1.shape
+
+
 def test_out_dir_stays(capfd):
     im1, im2 = images(FLAT_FIELD, FLAT_SHAPE)
     how = {"half_window_size": 8, "node_spacing": 15, "out_dir": "out", "prefix": "first"}

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from ldic_cases import digest
 from reg_ends import own_folder
-from synthetic import lattice_texture, pair, translation
+from synthetic import Affine, lattice_texture, pair, translation
 
 from hpcdvc.cli import main
 from hpcdvc.workflows import noise
@@ -28,6 +28,12 @@ def texture(seed: int = 1, shift: float = 0.0, shape: tuple = SHAPE) -> np.ndarr
     """A texture that has moved, without noise."""
     d = len(shape)
     return pair(lattice_texture(seed, dimensions=d), shape, translation(np.full(d, shift)))[1].astype(float)
+
+
+def strained() -> np.ndarray:
+    """The texture, 2 % longer along z."""
+    motion = Affine(np.diag([1.02, 1, 1]), np.zeros(3), np.array(SHAPE) / 2)
+    return pair(lattice_texture(1, dimensions=3), SHAPE, motion)[1].astype(float)
 
 
 def save(name: str, image: np.ndarray, noise: float = NOISE, seed: int = 0) -> None:
@@ -105,11 +111,12 @@ def test_the_same_bytes_on_any_number_of_ranks(run_command):
     [
         (lambda: texture(shift=4.0), "not two scans at rest: they have moved by up to"),
         (lambda: texture(shift=1.4), "not two scans at rest: they have moved by 1.4"),
+        (strained, "not two scans at rest: they have moved with a displacement gradient of up to 0.02"),
         (lambda: texture(seed=9), "do not show the same at rest"),
         (lambda: np.full(SHAPE, 700.0), "no texture"),
         (None, "one and the same image"),
     ],
-    ids=["moved far", "moved", "unrelated", "constant", "same"],
+    ids=["moved far", "moved", "strained", "unrelated", "constant", "same"],
 )
 def test_no_noise_where_there_is_none(other, told, capfd):
     save("a.tif", texture(), seed=1)

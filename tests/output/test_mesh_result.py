@@ -12,6 +12,7 @@ from hpcdvc.fields.status import Status
 from hpcdvc.output.hdf5 import read_field, read_metadata, read_table
 from hpcdvc.output.mesh import read_mesh, read_mesh_geometry
 from hpcdvc.output.mesh_result import MeshFieldFile, read_elements
+from hpcdvc.output.read import read
 from hpcdvc.ranks.team import Team
 
 POINTS, CELLS = create_cuboid((20.0, 20.0, 30.0), 10.0, (3.0, 4.0, 5.0))
@@ -62,6 +63,26 @@ def test_cells(path):
     with h5py.File(path) as file:
         assert file["VTKHDF/CellData/e"][np.flatnonzero(~lost)[0]].tolist() == [6, 4, 1, 5, 2, 3]
         assert file["VTKHDF/CellData/residual"].attrs["unit"] in (b"grey value", "grey value")
+
+
+def test_what_was_read_is_saved_as_a_mesh(path, tmp_path):
+    """With its tetrahedra, and what is known of them: a gauge, and what deforms an image, need these."""
+    result = read(path)
+    assert repr(result).startswith(f"<mesh of {len(POINTS)} nodes and {len(CELLS)} tetrahedra")
+    result.save(tmp_path / "b.hdf")
+    again, elements = read(tmp_path / "b.hdf"), read_elements(path)
+    assert again.metadata["kind"] == "mesh" and np.array_equal(again.phi, result.phi)
+    assert np.array_equal(again.elements.cells, CELLS) and again.elements.members.keys() == elements.members.keys()
+    for name, values in elements.members.items():
+        assert np.array_equal(again.elements.members[name], values, equal_nan=True), name
+    assert np.array_equal(read_mesh(tmp_path / "b.hdf")[1], read_mesh(path)[1])
+
+
+def test_pyvista(path):
+    pytest.importorskip("pyvista")
+    mesh = read(path).to_pyvista()
+    assert mesh.n_cells == len(CELLS) and mesh.volume == pytest.approx(20 * 20 * 30)
+    assert mesh.compute_cell_sizes()["Volume"].min() > 0, "none is inside out"
 
 
 def test_as_a_mesh(path):

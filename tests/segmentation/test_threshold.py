@@ -49,6 +49,8 @@ def test_wide_whole_numbers_and_single_values():
     image = np.array([[[0, 10, 2**31, 2**31 + 5]]], "u4")
     assert 10 < otsu_threshold(*grey_histogram(image, Team())) < 2**31
     assert len(grey_histogram(np.full((2, 3, 4), 7, "u2"), Team())[0]) == 1
+    counts, grey = grey_histogram(np.full((2, 3, 4), 1.5, "f4"), Team())
+    assert counts.tolist() == [24] and grey.tolist() == [1.5]
     assert len(grey_histogram(np.full((2, 3, 4), np.nan, "f4"), Team())[0]) == 0
 
 
