@@ -204,7 +204,6 @@ SAMPLES = {
     "b_empty.tif -pf reg": "b_empty.tif",
     "b_text.tif -pf reg": "b_text.tif",
     "b_trunc.tif -pf reg": "b_trunc.tif",
-    "rgb.tif -pf reg": "rgb.tif",
     "a.tif -pf reg --residual b_small.tif": "b_small.tif",
     "a.tif -pf reg --residual im2d.tif": "im2d.tif",
     "a.tif -pf reg -mf2 mask_small.tif": "mask_small.tif",

@@ -26,7 +26,6 @@ SAMPLES = {
     "a.tif b_text.tif": "b_text.tif",
     "a.tif b_trunc.tif": "b_trunc.tif",
     "a.tif im2d.tif": "im2d.tif",
-    "a.tif rgb.tif": "rgb.tif",
     "a.tif b.tif -mf1 mask_small.tif": "mask_small.tif",
     "a.tif b.tif -pf empty.tsv": "empty.tsv",
     "a.tif b.tif -pf garbage.tsv": "garbage.tsv",
