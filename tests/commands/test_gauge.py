@@ -286,6 +286,13 @@ def test_nothing_measured_constants_and_one_node(here, capfd):
     (row,) = gauge("--box 0 100 0 100 0 100")
     assert row["points"] == 1 and row["Zdisp_std"] == pytest.approx(1e-3) and np.isnan(row["Zdisp_scatter"])
     gauge("--line 20 10 10 21 10 10", code=1)
+    one = affine_field((1, 1, 1))
+    one.phi[0, 0, 0] = 1.01
+    save("a.hdf", one)
+    for kind in ("tsv", "vtk"):  # the strain of one node is that of its F, which the latter does not hold
+        assert main("convert", ["a.hdf", f"a.{kind}", "--force"]) == 0
+        (row,) = gauge("--box 0 100 0 100 0 100", f"a.{kind}")
+        assert np.isnan(row["ezz"]) == (kind == "vtk") and np.isfinite(row["Zdisp"])
     gauge("--box 0 100 0 100 0 100 --remove rigid", code=2)
 
 
