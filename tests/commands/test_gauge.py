@@ -330,7 +330,12 @@ def test_files_that_are_there(here, capfd):
     words = ["a.hdf", *f"--line {LINE}".split()]
     assert main("gauge", words) == 0 and main("gauge", words) == 2
     assert "a-gauge.csv exists" in capfd.readouterr().err
-    assert main("gauge", ["gone.hdf", *words[1:]]) == 2 and main("gauge", ["a-Zdisp.tif", *words[1:]]) == 2
+    assert main("gauge", ["gone.hdf", *words[1:]]) == 2
+    tifffile.imwrite("a-Zdisp.tif", np.zeros((5, 6, 7), np.float32))
+    capfd.readouterr()
+    assert main("gauge", ["a-Zdisp.tif", *words[1:]]) == 2 and "of one column" in capfd.readouterr().err
+    Path("a.hdf").rename("b.tif")  # its content counts
+    assert main("gauge", ["b.tif", *words[1:]]) == 0
 
 
 def test_reported_deviation_is_the_scatter():
