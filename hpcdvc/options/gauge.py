@@ -31,11 +31,6 @@ class Results(OptionSet):
         help="results in order, a step each: .hdf, .tsv, .vtk, of grids, labels, points or meshes",
     )
 
-    def check(self) -> None:
-        for path in self.results:
-            if path.lower().endswith((".tif", ".tiff")):
-                raise UserError(f"{path} is an image of one column: hpcdvc-convert makes a result of all of them")
-
 
 @option_group
 class Gauge(Slices):

@@ -51,7 +51,8 @@ class Asked(OptionSet):
     queue: str | None = option(None, "-p", "--partition", "--queue", help="partition or queue")
 
     def check(self) -> None:
-        if self.time is not None and not re.fullmatch(r"\d{1,4}:[0-5]\d(:[0-5]\d)?", self.time):
+        some = self.time is not None and re.search("[1-9]", self.time)  # a limit of 0 is none for SLURM
+        if self.time is not None and not (some and re.fullmatch(r"\d{1,4}:[0-5]\d(:[0-5]\d)?", self.time)):
             raise UserError(f"-t takes hours and minutes, 2:30, not {quoted(self.time)}")
         for flag, word in (("-A", self.account), ("-p", self.queue)):
             if word is not None and not re.fullmatch(r"[\w.,@+:-]+", word):

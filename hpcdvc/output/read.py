@@ -7,6 +7,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.rows import without_background
 from hpcdvc.output.dense_result import DenseResult, read_dense
+from hpcdvc.output.files import check_regular
 from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.mesh_result import read_elements
 from hpcdvc.output.notebook import Result
@@ -84,6 +85,7 @@ def read_result(path: str | Path, team: Team, spacing: tuple[int, int, int] | No
             team.fail(UserError(f"{path}: images do not say how far apart their nodes are: give the node spacing"))
         found = team.agree(lambda: read_tiffs(path, spacing))
     else:
+        team.agree(lambda: check_regular(path))
         words = "no result has a name with this end, and its content is none"
         team.fail(UserError(f"{path}: {words}; {', '.join(ENDINGS)} are read"))
     members = {one.name: getattr(found, one.name) for one in fields(Field)}

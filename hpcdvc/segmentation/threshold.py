@@ -4,6 +4,8 @@ import numpy as np
 
 #: Grey values that are counted one by one; a wider range of whole numbers, and numbers with fractions, in so many bins.
 SINGLE, BINS = 2**20, 2**16
+#: Range of grey values that is too wide: what is summed up is no number.
+WIDEST = 1e100
 
 
 def grey_histogram(volume: np.ndarray, team) -> tuple[np.ndarray, np.ndarray]:
@@ -19,6 +21,11 @@ def grey_histogram(volume: np.ndarray, team) -> tuple[np.ndarray, np.ndarray]:
     counts : (n,) int64 array; none where no voxel counts
     centres : (n,) float64 array of the grey values, ascending: each of whole numbers of a range of up to SINGLE, else
         the middles of BINS bins
+
+    Raises
+    ------
+    ValueError
+        They lie too far apart for their squares to be numbers; the same on all ranks.
     """
     start, stop = team.spans(len(volume))
     ends = [_ends(plane) for plane in volume[start:stop]]
@@ -27,6 +34,8 @@ def grey_histogram(volume: np.ndarray, team) -> tuple[np.ndarray, np.ndarray]:
     if not low < high:
         counted = team.sum(np.array([sum(_finite(plane).size for plane in volume[start:stop])]))
         return (counted, np.array([low])) if low == high else (np.zeros(0, np.int64), np.zeros(0))
+    if not high - low < WIDEST:
+        raise ValueError(f"grey values from {low:g} to {high:g}")
     single = volume.dtype.kind in "iu" and high - low < SINGLE
     bins = int(high - low) + 1 if single else BINS
     width = 1.0 if single else (high - low) / bins
@@ -38,7 +47,7 @@ def grey_histogram(volume: np.ndarray, team) -> tuple[np.ndarray, np.ndarray]:
         else:
             places = np.minimum(((values.astype(float) - low) / width).astype(np.int64), bins - 1)
         counts += np.bincount(places, minlength=bins)
-    return team.sum(counts), low + (np.arange(bins) + 0.5 * (not single)) * width
+    return team.sum(counts), low + (np.arange(bins) + 0.5 * (not single and low < high)) * width
 
 
 def _finite(plane: np.ndarray) -> np.ndarray:

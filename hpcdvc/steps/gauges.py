@@ -128,7 +128,7 @@ def _step(path: str, result: Field, mesh: bool, options: Options) -> Step:
     field = Gauged(
         positions=np.where(np.isfinite(result.positions), result.positions, 0.0),
         displacement=displacement,
-        f=None if mesh or result.family == Family.SEARCH else f,  # the F of a search is that of its start
+        f=f if not mesh and _has_f(result, measured) else None,
         measured=measured,
         grid=result.grid,
         cells=read_elements(path).cells if mesh else None,
@@ -140,6 +140,16 @@ def _step(path: str, result: Field, mesh: bool, options: Options) -> Step:
     if options.remove and measured.any():
         field = without_motion(field, options.remove, path)
     return Step(path, field, labels, mesh, why)
+
+
+def _has_f(result: Field, measured: np.ndarray) -> bool:
+    """Whether the F of the points was measured: that of a search is that of its start, and files without one give 1."""
+    if result.family == Family.SEARCH:
+        return False
+    variance = (result.extra or {}).get("variance")
+    if variance is not None and (variance.reshape(-1, 3, 4)[measured, :, :3] > 0).any():
+        return True
+    return bool((result.phi[measured, :3, :3] != np.eye(3)).any())
 
 
 def _why_no_deviations(path: str, known: bool, mesh: bool, labels, half) -> str | None:

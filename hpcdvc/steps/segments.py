@@ -154,9 +154,12 @@ def limits_of(volume: np.ndarray, spec: str, team, mask_too: bool = False) -> tu
     Raises
     ------
     UserError
-        The image has one grey value only, or none.
+        The image has one grey value only, or none, or they lie too far apart.
     """
-    counts, centres = grey_histogram(volume, team)
+    try:
+        counts, centres = grey_histogram(volume, team)
+    except ValueError as error:
+        team.fail(UserError(f"{spec} holds {error}, too far apart for a threshold to be found: -thr gives one"))
     values = centres[counts > 0]
     if mask_too and volume.dtype == np.uint8 and len(values) <= 2 and values[-1] > 0:
         return (0.0 if len(values) == 1 else float(values[0])), None

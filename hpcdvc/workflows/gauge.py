@@ -12,6 +12,7 @@ from hpcdvc.options.declare import as_words
 from hpcdvc.options.gauge import Options
 from hpcdvc.output.files import sweep
 from hpcdvc.output.gauge import MEANING, GaugeTable
+from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, stem_of
 from hpcdvc.ranks.terminal import one_line
 from hpcdvc.runs.inputs import Inputs
@@ -58,6 +59,9 @@ def _prepared(options: Options, locks: Locks) -> Inputs:
         With one sentence, when something is missing, or the output may not be written.
     """
     inputs, paths = Inputs.of(options), _paths(options)
+    for path in options.results:
+        if ending_of(path) == ".tif":
+            raise UserError(f"{path} is an image of one column: hpcdvc-convert makes a result of all of them")
     check_names(paths)
     check_inputs_stay(paths, inputs.paths)
     for path in filter(os.path.exists, paths):

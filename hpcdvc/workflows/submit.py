@@ -15,8 +15,9 @@ from hpcdvc.options.declare import OptionSet
 from hpcdvc.options.parser import parse
 from hpcdvc.options.submit import Options
 from hpcdvc.output.files import fill, whole_file
-from hpcdvc.output.places import check_folder
+from hpcdvc.output.places import check_folder, check_inputs_stay
 from hpcdvc.ranks.terminal import one_line
+from hpcdvc.runs.inputs import Inputs
 
 log = logging.getLogger("hpcdvc")
 
@@ -41,6 +42,7 @@ def _submit(options: Options) -> list[str]:
     tasks = tasks_of(given, words) if options.array else [words]
     resumes = isinstance(given, RunControl)
     said = dry_run(name, tasks[0]) if resumes else ""
+    check_inputs_stay([path], Inputs.of(given).paths)
     needs = needs_of(said) if resumes else Needs(None, None, 0.0, 0.0)
     memory = None if options.memory is None else options.memory * 1e9
     ranks = options.ranks or (None if resumes else 1)

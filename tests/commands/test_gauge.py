@@ -295,6 +295,13 @@ def test_nothing_measured_constants_and_one_node(here, capfd):
     (row,) = gauge("--box 0 100 0 100 0 100")
     assert row["points"] == 1 and row["Zdisp_std"] == pytest.approx(1e-3) and np.isnan(row["Zdisp_scatter"])
     gauge("--line 20 10 10 21 10 10", code=1)
+    one = affine_field((1, 1, 1))
+    one.phi[0, 0, 0] = 1.01
+    save("a.hdf", one)
+    for kind in ("tsv", "vtk"):  # the strain of one node is that of its F, which the latter does not hold
+        assert main("convert", ["a.hdf", f"a.{kind}", "--force"]) == 0
+        (row,) = gauge("--box 0 100 0 100 0 100", f"a.{kind}")
+        assert np.isnan(row["ezz"]) == (kind == "vtk") and np.isfinite(row["Zdisp"])
     gauge("--box 0 100 0 100 0 100 --remove rigid", code=2)
 
 
@@ -332,7 +339,12 @@ def test_files_that_are_there(here, capfd):
     words = ["a.hdf", *f"--line {LINE}".split()]
     assert main("gauge", words) == 0 and main("gauge", words) == 2
     assert "a-gauge.csv exists" in capfd.readouterr().err
-    assert main("gauge", ["gone.hdf", *words[1:]]) == 2 and main("gauge", ["a-Zdisp.tif", *words[1:]]) == 2
+    assert main("gauge", ["gone.hdf", *words[1:]]) == 2
+    tifffile.imwrite("a-Zdisp.tif", np.zeros((5, 6, 7), np.float32))
+    capfd.readouterr()
+    assert main("gauge", ["a-Zdisp.tif", *words[1:]]) == 2 and "of one column" in capfd.readouterr().err
+    Path("a.hdf").rename("b.tif")  # its content counts
+    assert main("gauge", ["b.tif", *words[1:]]) == 0
 
 
 def test_reported_deviation_is_the_scatter():

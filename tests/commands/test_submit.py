@@ -73,6 +73,11 @@ def test_file_runs_the_command(here):
         (("--", *LINE, "-np", "4"), "-np has no place in a job: -n of hpcdvc-submit says how many ranks there are"),
         (("--array", "--", *LINE), "--array takes a command with a series of three or more images"),
         (("-t", "2h", "--", *LINE), "-t takes hours and minutes, 2:30, not '2h'"),
+        (("-t", "0:00", "--", *LINE), "-t takes hours and minutes, 2:30, not '0:00'"),
+        (
+            ("--force", "-o", "im2.tif", "--", *LINE),
+            "the result would replace im2.tif, from which it is made: give it another -pre or -od",
+        ),
         (("-A", "a b", "--", *LINE), "-A takes a name, not 'a b'"),
     ],
 )

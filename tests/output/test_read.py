@@ -1,6 +1,7 @@
 """`hpcdvc.read` and what it gives to other packages."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,6 +64,9 @@ def test_formats_agree(path):
     for other in map(hpcdvc.read, ("a.tsv", "a.vtk")):
         assert other.grid == found.grid and other.metadata == {}
         np.testing.assert_allclose(other.displacement, found.displacement, rtol=1e-8)
+    with pytest.raises(UserError, match=r"gone: no such file"):
+        hpcdvc.read("gone")
+    Path("a.xyz").write_text("1 2 3")
     with pytest.raises(UserError, match=r"a\.xyz: no result has a name with this end"):
         hpcdvc.read("a.xyz")
     with pytest.raises(UserError, match=r"b\.hdf: no such file"):

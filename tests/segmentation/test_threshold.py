@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from skimage.filters import threshold_otsu
 
+from hpcdvc.errors import UserError
 from hpcdvc.ranks.team import Team
 from hpcdvc.segmentation.threshold import bright, grey_histogram, otsu_threshold
+from hpcdvc.steps.segments import limits_of
 
 TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"]
 
@@ -52,6 +54,15 @@ def test_wide_whole_numbers_and_single_values():
     counts, grey = grey_histogram(np.full((2, 3, 4), 1.5, "f4"), Team())
     assert counts.tolist() == [24] and grey.tolist() == [1.5]
     assert len(grey_histogram(np.full((2, 3, 4), np.nan, "f4"), Team())[0]) == 0
+
+
+def test_one_value_and_values_far_apart():
+    counts, centres = grey_histogram(np.full((3, 4, 5), 0.25, "f4"), Team())
+    assert centres[counts > 0].tolist() == [0.25]
+    image = np.zeros((3, 4, 5))
+    image[0], image[1] = -1.5e308, 1.5e308
+    with pytest.raises(UserError, match="^v.npy holds grey values from -1.5e.308 to 1.5e.308, too far apart"):
+        limits_of(image, "v.npy", Team())
 
 
 def test_above_and_below_are_strict_and_nan_is_dark():
