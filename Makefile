@@ -34,11 +34,11 @@ unit slow: export OPENBLAS_NUM_THREADS = 1
 
 # ParaView and SLURM are system packages: .ci/run installs them and runs their tests.
 unit: tools
-	$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not mpi and not slow and not paraview" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
+	$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not mpi and not slow and not paraview" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py --ignore=tests/commands/test_first_hour.py
 
 # Many runs that are killed and gone on with.
 slow: tools
-	$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "slow and not mpi and not paraview" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py
+	$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "slow and not mpi and not paraview" --ignore=tests/output/test_paraview.py --ignore=tests/commands/test_slurm.py --ignore=tests/commands/test_first_hour.py
 
 mpi: tools
 	@for ranks in 1 2 3; do \

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tifffile
 from grains import packing
+from panels import ruled
 from synthetic import lattice_texture
 
 from hpcdvc import apply_phi
@@ -42,8 +43,9 @@ def draw_ddic(path: Path) -> None:
         made[there] = apply_phi(im1, phi, centre)[there]
     k = len(im1) // 2
     left = np.where(moved > 0, im2 - made, np.nan)
-    figure, axes = plt.subplots(1, 4, figsize=(11, 2.9), sharex=True, sharey=True)
-    for axis, image, of, title in ((axes[0], im1, labels, "im1, lab1"), (axes[1], im2, moved, "im2, labels moved")):
+    figure, axes = plt.subplots(1, 4, figsize=(12, 3.1), sharex=True, sharey=True)
+    shown = (axes[0], im1, labels, f"im1, lab1; z = {k}"), (axes[1], im2, moved, "im2, labels moved")
+    for axis, image, of, title in shown:
         axis.imshow(image[k], cmap="gray")
         for label in np.unique(of[k][of[k] > 0]):
             axis.contour(of[k] == label, [0.5], colors=f"C{label % 10}", linewidths=1)
@@ -55,6 +57,7 @@ def draw_ddic(path: Path) -> None:
         inside = rest[moved > 0]
         axis.imshow(rest[k], cmap="gray", vmin=-REACH, vmax=REACH)
         axis.set_title(f"{title}: rms {np.sqrt(np.mean(inside**2)):.0f}")
+    figure.colorbar(axes[3].images[0], ax=axes[2:], label="grey value", shrink=0.8)
     for axis in axes:
-        axis.set_axis_off()
+        ruled(axis, outer=True)
     figure.savefig(path)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from panels import ruled
 from planted_field import planted_field
 
 from hpcdvc.fields.around import Around
@@ -28,11 +29,13 @@ def vortex(points: np.ndarray, sign: float = 1.0) -> np.ndarray:
     return phi
 
 
-def _arrows(axis, points: np.ndarray, displacement: np.ndarray, colour: str, title: str) -> None:
+def _arrows(axis, points: np.ndarray, displacement: np.ndarray, colour: str, title: str, times: float = 1) -> None:
     good = np.isfinite(displacement).all(axis=1)
     p, t = points[good], displacement[good]
-    axis.quiver(p[:, 2], p[:, 1], t[:, 2], t[:, 1], color=colour, angles="xy", scale_units="xy", scale=1, width=0.004)
-    axis.set(xlim=(0, SIDE), ylim=(SIDE, 0), aspect="equal", xticks=[], yticks=[], title=title)
+    axis.quiver(p[:, 2], p[:, 1], t[:, 2], t[:, 1], color=colour, width=0.004, scale=1 / times,
+                angles="xy", scale_units="xy")  # fmt: skip
+    axis.set(xlim=(0, SIDE), ylim=(SIDE, 0), aspect="equal", title=title)
+    ruled(axis, "pixel", outer=True, hatched=False)
 
 
 def draw_passed(path: Path) -> None:
@@ -71,7 +74,7 @@ def draw_filtered(path: Path) -> None:
         low = 0 if colours == "magma" else -high
         picture = axis.imshow(values.reshape(shape), cmap=colours, vmin=low, vmax=high)
         axis.set_title(title)
-        axis.set_axis_off()
+        ruled(axis, "node", outer=True)
         figure.colorbar(picture, ax=axis, shrink=0.7)
     figure.savefig(path)
     plt.close(figure)
@@ -88,17 +91,18 @@ def draw_merged(path: Path) -> None:
     true = total[:, :, 3] + vortex(places, -1.0)[:, :, 3]
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.2))
     few = np.flatnonzero((np.indices(shape) % 3 == 0).all(axis=0))
-    _arrows(axes[0], positions[few], total[few, :, 3], "tab:blue", "total and increment")
+    _arrows(axes[0], positions[few], total[few, :, 3], "tab:blue", "total and increment, 3 times", times=3)
+    ends = positions + 3 * total[:, :, 3]
     axes[0].quiver(
-        places[few, 2], places[few, 1], *vortex(places[few], -1.0)[:, 2:0:-1, 3].T,
-        color="tab:orange", angles="xy", scale_units="xy", scale=1, width=0.004,
+        ends[few, 2], ends[few, 1], *vortex(places[few], -1.0)[:, 2:0:-1, 3].T,
+        color="tab:orange", angles="xy", scale_units="xy", scale=1 / 3, width=0.004,
     )  # fmt: skip
     sums = total[:, :, 3] + increment[:, :, 3]
     for axis, values, title in zip(axes[1:], (sums, composed[:, :, 3]), ("added up", "composed"), strict=True):
         error = np.linalg.norm(values - true, axis=1).reshape(shape)
-        picture = axis.imshow(error, cmap="magma", vmin=0, vmax=2)
+        picture = axis.imshow(error, cmap="magma", vmin=0, vmax=2, extent=(8, 192, 192, 8))
         axis.set_title(f"{title}: error, pixels, at most {error.max():.2g}")
-        axis.set_axis_off()
+        ruled(axis, "pixel", outer=True)
         figure.colorbar(picture, ax=axis, shrink=0.7)
     figure.savefig(path)
     plt.close(figure)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from panels import ruled
 from scipy import ndimage
 
 from hpcdvc import fourier
@@ -21,6 +22,8 @@ def draw_fourier(path: Path) -> None:
     axes[0].set_title("pixels")
     axes[1].imshow(part, extent=(x0, x1, y1, y0), **limits)
     axes[1].set_title("zoom -us 12 -at 20 26")
+    for axis in axes[:2]:
+        ruled(axis, "pixel")
     n = 240
     frequencies = np.arange(1, n // 2)
     waves = np.cos(2 * np.pi * np.outer(frequencies, np.arange(n)) / n)

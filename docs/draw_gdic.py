@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from panels import ruled
 from synthetic import DisplacementField, Grey, lattice_texture, pair
 
 from hpcdvc.fem.api import global_correlation
@@ -71,7 +72,7 @@ def show_slice(axis: Axes, points: np.ndarray, connectivity: np.ndarray, displac
         middles[:, 2], middles[:, 0], strain[met], cmap="viridis", vmin=SOFT * 1.5, vmax=0.015, shading="flat"
     )
     axis.set(title=title, aspect="equal")
-    axis.set_axis_off()
+    ruled(axis, along="xz", outer=True)
 
 
 def draw_gdic(path: Path) -> None:
@@ -86,7 +87,7 @@ def draw_gdic(path: Path) -> None:
     for axis, (title, displacements) in zip(slices, chosen.items(), strict=True):
         show_slice(axis, points, connectivity, displacements, title)
     bar = plt.cm.ScalarMappable(plt.Normalize(SOFT * 1.5, 0.015), "viridis")
-    figure.colorbar(bar, ax=slices, shrink=0.6, orientation="horizontal", label="axial strain")
+    figure.colorbar(bar, ax=slices, shrink=0.6, orientation="horizontal", label="axial strain, y = 36")
     lengths = np.array(LENGTHS_OF_XI, float)
     lengths[0] = 4
     error = [np.sqrt(((r.displacements - truth)[:, 0] ** 2).mean()) for r in found.values()]

@@ -9,6 +9,7 @@ import tifffile
 from draw_theory import measure
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
+from panels import ruled
 from scipy import ndimage
 from synthetic import Affine, Grey, ShearBand, SplineTexture, image_texture, pair
 
@@ -66,11 +67,11 @@ def draw_measurement(path: Path) -> None:
         positions[0, 0, 1] - half,
     ]
 
-    figure, axes = plt.subplots(2, 3, figsize=(10, 6.0), sharex=True, sharey=True)
-    for axis, image, title in zip(axes[0], (im1, im2), ("im1, one slice", "im2"), strict=False):
+    figure, axes = plt.subplots(2, 3, figsize=(10, 6.4), sharex=True, sharey=True)
+    for axis, image, title in zip(axes[0], (im1, im2), (f"im1, z = {z}", "im2"), strict=False):
         axis.imshow(image[z], cmap="gray", vmin=10000, vmax=34000)
         axis.set_title(title)
-    axes[0, 2].set_title("displacement")
+    axes[0, 2].set_title("displacement (arrows: 7 times)")
     size = np.linalg.norm(u, axis=-1)
     shown = axes[0, 2].imshow(size, extent=extent, cmap="viridis")
     some = (slice(1, None, 2),) * 2
@@ -79,7 +80,7 @@ def draw_measurement(path: Path) -> None:
         *u[some].T[:0:-1],
         angles="xy",
         scale_units="xy",
-        scale=0.14,
+        scale=1 / 7,
         color="white",
         width=0.005,
     )
@@ -90,10 +91,8 @@ def draw_measurement(path: Path) -> None:
         shown = axis.imshow(1000 * values, extent=extent, cmap="magma", vmin=0, vmax=100)
         axis.set_title(title)
     figure.colorbar(shown, ax=axes[1, 2], label="voxel / 1000", extend="max")
-    for axis in axes[1]:
-        axis.set_xlabel("x (voxel)")
-    for axis in axes[:, 0]:
-        axis.set_ylabel("y (voxel)")
+    for axis in axes.flat:
+        ruled(axis, outer=True)
     figure.savefig(path)
 
 
@@ -103,9 +102,9 @@ def draw_statuses(axis, status: np.ndarray, extent: list[float]) -> None:
     present = sorted(set(status.ravel()), reverse=True)
     colours = dict(zip(present, palette, strict=False))
     axis.imshow([[to_rgb(colours[s]) for s in line] for line in status], extent=extent)
-    words = {1: "max. iterations", -1: "match got worse", -3: "diverged", -6: "few voxels", -8: "left im2"}
-    marks = [Patch(color=colours[s], label=f"{s}  {words.get(s, reason_of(s)[:20])}") for s in present]
-    axis.legend(handles=marks, loc="upper right", fontsize=8, handlelength=1, framealpha=0.9)
+    words = {1: "iterations used up", -3: "diverged", -6: "few voxels", -9: "no match", -13: "two motions"}
+    marks = [Patch(color=colours[s], label=f"{s}  {words.get(s, reason_of(s))}") for s in present]
+    axis.legend(handles=marks, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=8, handlelength=1)
     axis.set_title("return status")
 
 
@@ -143,5 +142,6 @@ def draw_tensile(path: Path) -> None:
         shown = axis.imshow(values.T, extent=turned, cmap=colours, aspect="auto")
         axis.set_title(title)
         figure.colorbar(shown, ax=axis, pad=0.01)
-    axes[3].set_xlabel("y (pixel)")
+    for axis in axes:
+        ruled(axis, "pixel", "yx", outer=True)
     figure.savefig(path)

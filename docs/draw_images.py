@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from draw_guide import cement_texture
 from draw_theory import measure
+from panels import ruled
 from synthetic import Affine, DisplacementField, Grey, ShearBand, lattice_texture, pair, render
 
 from hpcdvc import compute_phi, register_multiscale
@@ -29,10 +30,10 @@ def cement_pair(field: DisplacementField) -> tuple[np.ndarray, np.ndarray]:
 
 
 def show(axis, values: np.ndarray, title: str, middle: float = 0.0, reach: float = 2.5) -> None:
-    """One slice, grey from `middle` by `reach` times the contrast to either side."""
+    """One slice, grey from `middle` by `reach` times the contrast to either side; hatched where it has no value."""
     axis.imshow(values, cmap="gray", vmin=middle - reach * GREY.contrast, vmax=middle + reach * GREY.contrast)
     axis.set_title(title)
-    axis.set_axis_off()
+    ruled(axis, outer=True)
 
 
 def draw_registration(path: Path) -> None:
@@ -44,20 +45,23 @@ def draw_registration(path: Path) -> None:
     residual, sums = residuals(im1, im2, values, inside)
     _, before, after = norms(sums)
     k = len(im1) // 2
-    figure, axes = plt.subplots(2, 2, figsize=(6.2, 6.5))
-    for axis, image, title in zip(axes[0], (im1, im2), ("im1, one slice", "im2"), strict=True):
+    figure, axes = plt.subplots(2, 2, figsize=(7.2, 6.5))
+    for axis, image, title in zip(axes[0], (im1, im2), (f"im1, z = {k}", "im2"), strict=True):
         show(axis, image[k], title, GREY.mean)
-    show(axes[1, 0], (im1[k] - im2[k].astype(float)) * inside[k], f"before: im1 - im2, rms {before:.0f}")
+    first = np.where(inside[k], im1[k] - im2[k].astype(float), np.nan)
+    show(axes[1, 0], first, f"before: im1 - im2, rms {before:.0f}")
     show(axes[1, 1], residual[k], f"after: im1(Φ) - im2, rms {after:.0f}")
+    for line in axes:
+        figure.colorbar(line[1].images[0], ax=line, label="grey value", shrink=0.8)
     figure.savefig(path)
 
 
 def residuals(
     im1: np.ndarray, im2: np.ndarray, deformed: np.ndarray, inside: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """im1(Phi) - im2 of a whole image, 0 where there is no value, and the sums of its norms."""
+    """im1(Phi) - im2 of a whole image, NaN where there is no value, and the sums of its norms."""
     parts = [residual_of(*planes) for planes in zip(deformed, inside, im1, im2, strict=True)]
-    return np.nan_to_num([part[0] for part in parts]), np.sum([part[1] for part in parts], axis=0)
+    return np.array([part[0] for part in parts]), np.sum([part[1] for part in parts], axis=0)
 
 
 def draw_residuals(path: Path) -> None:
@@ -83,11 +87,13 @@ def draw_residuals(path: Path) -> None:
     made = {name: Deformation(im1, mapping, order=3).planes(0, len(im1)) for name, mapping in mappings.items()}
     common = np.minimum.reduce([inside for _, inside in made.values()])
     k = len(im1) // 2
-    figure, axes = plt.subplots(2, 3, figsize=(9.6, 6.8))
+    figure, axes = plt.subplots(2, 3, figsize=(10.4, 6.8))
     made = {"im1 - im2": (im1, np.ones_like(common)), **made}
     for axis, (name, (values, inside)) in zip(axes.ravel(), made.items(), strict=True):
         _, _, rms = norms(residuals(im1, im2, values, common)[1])
         show(axis, residuals(im1, im2, values, inside)[0][k], f"{name}: rms {rms:.0f}", reach=1)
+    axes[0, 0].set_title(f"z = {k}; {axes[0, 0].get_title()}")
+    figure.colorbar(axes[0, 0].images[0], ax=axes, label="grey value", shrink=0.7)
     figure.savefig(path)
 
 
@@ -105,13 +111,13 @@ def draw_alpha(path: Path) -> None:
     nodes = np.argwhere(material(3)[4::6, 4::6]) * 6.0 + 4
     opening = 7 * np.clip(1 - nodes[:, 0] / 45, 0, 1) * np.sign(nodes[:, 1] - 54.5)
     t = np.stack([0 * opening, opening], axis=1)
-    figure, axes = plt.subplots(1, 3, figsize=(10.2, 2.7))
+    figure, axes = plt.subplots(1, 3, figsize=(10.2, 2.9))
     show(axes[0], image[0], "im1 and the nodes", 20000, 5)
     axes[0].plot(*nodes.T[::-1], ".", color="#ffb000", markersize=3)
     for axis, alpha in zip(axes[1:], (0, -1), strict=True):
         cells = triangulate(nodes + t, alpha)
         mesh = MeshMap(np.insert(nodes, 0, 0, axis=1), cells, np.insert(t, 0, 0, axis=1), partition=True)
-        values, _ = Deformation(image, mesh).planes(0, 1)
-        show(axis, values[0], f"-tet -a {alpha}: {len(cells)} triangles", 20000, 5)
+        values, inside = Deformation(image, mesh).planes(0, 1)
+        show(axis, np.where(inside[0], values[0], np.nan), f"-tet -a {alpha}: {len(cells)} triangles", 20000, 5)
         axis.triplot(*(nodes + t).T[::-1], cells, color="#ffb000", linewidth=0.5)
     figure.savefig(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from hpcdvc.kernels.labels import paint
+from panels import ruled
 
 from hpcdvc.fields.phi import rotation_matrix
 from hpcdvc.kernels.volume import Volume
@@ -58,10 +59,11 @@ def draw_moved(path: Path) -> None:
     image, phi, _ = grains()
     centres = centres_of_mass(image, compact=True)[0]
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.3), sharex=True, sharey=True)
-    for axis, labels, title in zip(axes, (image, _moved(image, phi)), ("lab, and displacements", "moved"), strict=True):
+    titles = "lab, and displacements, 1.4 times", "moved"
+    for axis, labels, title in zip(axes, (image, _moved(image, phi)), titles, strict=True):
         axis.imshow(colours(labels[0]))
         axis.set_title(title)
-        axis.set_axis_off()
+        ruled(axis, outer=True)
     arrows = {"angles": "xy", "scale_units": "xy", "scale": 0.7, "width": 0.004}
     axes[0].quiver(*centres.T[:0:-1], phi[:, 2, 3], phi[:, 1, 3], **arrows)
     figure.savefig(path)
@@ -81,7 +83,7 @@ def draw_label_field(path: Path) -> None:
     axes[1].set_title("a column of its field")
     figure.colorbar(shown, ax=axes[1], label="rotation, degrees")
     for axis in axes:
-        axis.set_axis_off()
+        ruled(axis, outer=True)
     figure.savefig(path)
 
 
@@ -110,5 +112,5 @@ def draw_claims(path: Path) -> None:
         axes[2].contour(mask, [0.5], colors="black", linewidths=0.8)
     axes[2].set_title("the labels of the pixels")
     for axis in axes:
-        axis.set_axis_off()
+        ruled(axis, outer=True)
     figure.savefig(path)

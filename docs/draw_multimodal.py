@@ -32,7 +32,7 @@ def draw_mixture(axis: plt.Axes) -> None:
         axis.add_patch(Ellipse(mean, *4 * np.sqrt(values[::-1]), angle=angle, fill=False, color="#d95f02"))
     area = 4000 * mixture.weights[n:] / SEGMENT
     axis.scatter(*mixture.means[n:].T, s=area, color="#1b6ca8")
-    axis.set(xlabel="im1, bins", ylabel="im2, bins")
+    axis.set(title="joint histogram, logarithm of the counts", xlabel="im1, bins", ylabel="im2, bins")
 
 
 def draw_section(axis: plt.Axes) -> None:

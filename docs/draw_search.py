@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from panels import ruled
 from synthetic import Affine, Grey, lattice_texture, pair, render, translation
 
 from hpcdvc.fields.grid import make_grid
@@ -41,10 +42,10 @@ def draw_jump(path: Path) -> None:
     }
     for axis, (title, (values, colours)) in zip(axes[2:], shown.items(), strict=True):
         picture = axis.imshow(values, cmap=colours, extent=(4, SHAPE[1] - 4, SHAPE[0] - 4, 4))
-        axis.set_title(title)
+        axis.set(title=title, xlim=axes[0].get_xlim(), ylim=axes[0].get_ylim())
         figure.colorbar(picture, ax=axis, shrink=0.8)
     for axis in axes:
-        axis.set_axis_off()
+        ruled(axis, "pixel", outer=True)
     figure.savefig(path)
     plt.close(figure)
 
@@ -62,11 +63,14 @@ def draw_guiding(path: Path) -> None:
     left.imshow(image[0], cmap="gray")
     left.plot(points[:, 2], points[:, 1], ".", color="tab:orange", markersize=4)
     left.set_title(f"{len(points)} points")
-    picture = right.imshow(strength, cmap="viridis")
+    known = np.full(shape, np.nan)
+    inner = (slice(HALF, -HALF),) * 2
+    known[inner] = strength[inner]
+    picture = right.imshow(known, cmap="viridis")
     right.set_title("strength")
-    figure.colorbar(picture, ax=right, shrink=0.8)
+    figure.colorbar(picture, ax=right, shrink=0.8, label="contrast² / pixel²")
     for axis in (left, right):
-        axis.set_axis_off()
+        ruled(axis, "pixel", outer=True)
     figure.savefig(path)
     plt.close(figure)
 
@@ -88,15 +92,17 @@ def draw_spread(path: Path) -> None:
         phi[:, :, 3] = found["displacement"]
         front.take(numbers, phi, (found["return_status"] > 0) & (found["score"] >= 0.6))
         rounds[numbers], moved[numbers], number = number, found["displacement"][:, 1], number + 1
+    low, high = positions.min(axis=0) - spacing / 2, positions.max(axis=0) + spacing / 2
     figure, axes = plt.subplots(1, 4, figsize=(9, 3.6))
     for axis, image, title in zip(axes, (im1, im2), ("im1", "im2"), strict=False):
         axis.imshow(image[0], cmap="gray")
         axis.set_title(title)
     for axis, values, title in zip(axes[2:], (rounds, moved), ("round", "displacement along y, pixels"), strict=True):
-        picture = axis.imshow(values.reshape(grid.shape[1:]), cmap="viridis")
-        axis.set_title(title)
+        edges = (low[2], high[2], high[1], low[1])
+        picture = axis.imshow(values.reshape(grid.shape[1:]), cmap="viridis", extent=edges)
+        axis.set(title=title, xlim=axes[0].get_xlim(), ylim=axes[0].get_ylim())
         figure.colorbar(picture, ax=axis, shrink=0.8)
     for axis in axes:
-        axis.set_axis_off()
+        ruled(axis, "pixel", outer=True)
     figure.savefig(path)
     plt.close(figure)

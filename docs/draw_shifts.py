@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from panels import ruled
 
 from hpcdvc.fields.status import Status
 from hpcdvc.stacks.dense import DenseSettings, measure_rows
@@ -29,7 +30,7 @@ def draw_local_shifts(path: Path) -> None:
         "displacement along y, pixels": (found["displacement"][..., 0], "coolwarm", {"vmin": -2.2, "vmax": 2.2}),
         "along x": (found["displacement"][..., 1], "coolwarm", {"vmin": -2.2, "vmax": 2.2}),
         "zncc": (found["score"], "viridis", {}),
-        "measured": (found["status"] == Status.CONVERGED, "gray", {}),
+        "measured: bright": (found["status"] == Status.CONVERGED, "gray", {}),
     }
     figure, axes = plt.subplots(2, 3, figsize=(8, 4.8))
     for axis, (title, (values, colours, limits)) in zip(axes.flat, panels.items(), strict=True):
@@ -37,7 +38,7 @@ def draw_local_shifts(path: Path) -> None:
         axis.set_title(title)
         if colours != "gray":
             figure.colorbar(picture, ax=axis, shrink=0.8)
-        axis.set_axis_off()
+        ruled(axis, "pixel", outer=True)
     figure.savefig(path)
     plt.close(figure)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import matplotlib.pyplot as plt
 import numpy as np
+from panels import ruled
 from scipy import ndimage
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,7 +116,7 @@ def draw_speckle_phase(path: Path) -> None:
         figure.colorbar(shown, ax=axis, shrink=0.8)
         axis.set_title(title)
     for axis in axes.flat[:-1]:
-        axis.set_axis_off()
+        ruled(axis, "pixel", outer=True)
     profile = axes[1, 3]
     constant = np.nanmedian(result["phase"] - truth.phase)  # which no gradient tells
     profile.plot(result["phase"][row] - constant, label="measured")
@@ -137,7 +138,7 @@ def draw_speckle_doubt(path: Path) -> None:
     for axis, (title, values) in zip(axes, panels.items(), strict=False):
         shown = axis.imshow(values, cmap="coolwarm", vmin=-0.1, vmax=0.1)
         axis.set_title(f"{title}: {_rms(values):.3f}")
-        axis.set_axis_off()
+        ruled(axis, "pixel", outer=True)
     figure.colorbar(shown, ax=axes[2], label="pixels", shrink=0.8)
     sizes = [name for name in found if isinstance(name, int)]
     refracted = np.hypot(truth.dy, truth.dx)

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from draw_theory import measure
 from matplotlib.axes import Axes
+from panels import ruled
 from synthetic import Affine, Grey, ShearBand, Sine, lattice_texture, pair
 
 from hpcdvc.fields.cells import cell_gradients, cells_at_nodes, grid_between
@@ -49,7 +50,7 @@ def show(axis: Axes, grid: Grid, values: np.ndarray, title: str, limits: tuple[f
     extent = (low[1], high[1], high[0], low[0])
     picture = axis.imshow(values.reshape(grid.shape[1:]), cmap=colours, vmin=limits[0], vmax=limits[1], extent=extent)
     axis.set_title(title)
-    axis.set_axis_off()
+    ruled(axis, "pixel", outer=True)
     axis.figure.colorbar(picture, ax=axis, shrink=0.75)
 
 
@@ -101,7 +102,8 @@ def draw_strain_map(path: Path) -> None:
     k, j, i = (n // 2 for n in grid.shape)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
     picture = left.imshow(vol[:, j], cmap="viridis", extent=(4, 84, 132, 4))
-    left.set(title="volumetric strain", xlabel="x, voxels", ylabel="z, voxels")
+    left.set_title(f"volumetric strain, y = {grid.positions()[:, 1].reshape(grid.shape)[0, j, 0]:g}")
+    ruled(left, along="xz")
     figure.colorbar(picture, ax=left, shrink=0.8)
     right.errorbar(
         z[:, j, i], vol[:, j, i], 2 * std[:, j, i], fmt=".", capsize=2, label="measured, 2 standard deviations"
@@ -127,7 +129,7 @@ def draw_strain_gap(path: Path) -> None:
     usable = mask[0, y.astype(int), x.astype(int)] > 0
     known = Displacements(grid, values, usable, np.full(values.shape, 0.004**2))
     figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.5))
-    show(axes[0], grid, values[:, 1], "displacement along y, voxels", (-1.5, 2.5), "viridis")
+    show(axes[0], grid, values[:, 1], "displacement along y, pixels", (-1.5, 2.5), "viridis")
 
     def near(places: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         return connected_by(mask, places, nodes)
@@ -163,11 +165,12 @@ def draw_particles(path: Path) -> None:
         axis.set_title("eq, -a 0: all triangles" if alpha == 0 else "eq, without those that bridge gaps")
         axis.set_aspect("equal")
         axis.invert_yaxis()
-        axis.set_axis_off()
+        ruled(axis, "pixel", outer=True)
         figure.colorbar(colours, ax=axis, shrink=0.75)
     grid = grid_between(points, (4, 4, 4))
     chosen = cells_at_nodes(points, cells, grid)
     show(axes[2], grid, np.where(chosen >= 0, found[chosen], np.nan), "eq, -ns 4", (0, 0.1), "magma")
+    axes[2].set(xlim=axes[1].get_xlim(), ylim=axes[1].get_ylim())
     figure.savefig(path)
     plt.close(figure)
 

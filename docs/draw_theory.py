@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from crlb import phi_std_bound
 from matplotlib.patches import Polygon
+from panels import ruled
 from synthetic import Grey, Sine, lattice_texture, pair, rotation, translation
 
 from hpcdvc.fields.field import POINT
@@ -50,7 +51,7 @@ def draw_window(path: Path) -> None:
     axes[0].imshow(im1[20], cmap="gray")
     axes[0].add_patch(Polygon(corners[:, ::-1] + centre[[2, 1]], fill=False, edgecolor="#ffb000", linewidth=2))
     axes[0].plot(*centre[[2, 1]], "+", color="#ffb000", markersize=10, markeredgewidth=2)
-    axes[0].set_title(r"im1: window of $2\,h+1$ voxels about the node $c$")
+    axes[0].set_title(r"im1, z = 20: $2\,h+1$ voxels about the node $c$")
     axes[1].imshow(im2[20], cmap="gray")
     F, t = row["Phi"][1:, 1:3], row["Phi"][1:, 3]
     moved = corners @ F.T + centre[1:] + t
@@ -64,7 +65,7 @@ def draw_window(path: Path) -> None:
     )  # fmt: skip
     axes[1].set_title(r"im2: the same material, $c + t + F\,(x - c)$")
     for axis in axes:
-        axis.set_axis_off()
+        ruled(axis, outer=True)
     figure.savefig(path)
 
 

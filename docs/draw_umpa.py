@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from panels import ruled
 from umpa_cases import MEAN, speckle
 
 from hpcdvc.stacks.dense import DenseSettings, measure_rows
@@ -38,14 +39,16 @@ def draw_umpa(path: Path) -> None:
         "visibility": (found["visibility"], "viridis", None),
         "phase, pixel²": (integrate(dy, dx), "magma", None),
     }
-    figure, axes = plt.subplots(2, 4, figsize=(9, 4.6))
+    figure, axes = plt.subplots(2, 4, figsize=(11, 4.6))
     for axis, (title, (values, colours, most)) in zip(axes.flat, panels.items(), strict=False):
         limits = {"vmin": -most, "vmax": most} if most else {}
         picture = axis.imshow(values, cmap=colours, **limits)
         axis.set_title(title)
         if colours != "gray":
             figure.colorbar(picture, ax=axis, shrink=0.8)
-    for axis in axes.flat:
-        axis.set_axis_off()
+    for axis in axes.flat[:-1]:
+        ruled(axis, "pixel")
+        axis.label_outer()
+    axes.flat[-1].set_axis_off()
     figure.savefig(path)
     plt.close(figure)

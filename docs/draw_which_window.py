@@ -14,6 +14,7 @@ from hpcdvc.fields.noise import errors_of_shifts
 from hpcdvc.registration.settings import Settings, Window
 from hpcdvc.registration.windows import register_windows
 from hpcdvc.steps.noise import Resampled
+from hpcdvc.steps.roi import Region
 from hpcdvc.steps.self_start import no_motion
 
 CEMENT = Path(__file__).resolve().parent.parent / "tests" / "data" / "cement.tif"
@@ -28,7 +29,7 @@ def windows(half: int) -> Settings:
 def noise_of_cement() -> tuple[np.ndarray, np.ndarray]:
     """Random error and bias (voxel) of the CT scan by its resampling, largest of the components, by size."""
     image = tifffile.imread(CEMENT)
-    pairs = Resampled(image.shape, tuple(map(windows, HALVES)), 100)
+    pairs = Resampled(Region.whole(image.shape), tuple(map(windows, HALVES)), 100)
     rows = pairs.measure(image, None, pairs.noise_of(image)[0])(np.arange(len(pairs.sizes)))
     found = []
     for size, half in enumerate(HALVES):

@@ -22,6 +22,13 @@ from draw_architecture import draw_rooms  # noqa: E402
 from draw_ddic import draw_ddic  # noqa: E402
 from draw_fields import draw_filtered, draw_merged, draw_passed  # noqa: E402
 from draw_fourier import draw_fourier  # noqa: E402
+from draw_gallery import (  # noqa: E402
+    draw_gallery_bone,
+    draw_gallery_cement,
+    draw_gallery_grains,
+    draw_gallery_speckle,
+    draw_gallery_tensile,
+)
 from draw_gauges import draw_gauges  # noqa: E402
 from draw_gdic import draw_gdic  # noqa: E402
 from draw_guide import draw_measurement, draw_tensile, draw_tensile_iterations  # noqa: E402
@@ -106,6 +113,11 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "multimodal.png": draw_multimodal,
     "refined.png": draw_refined,
     "which-window.png": draw_which_window,
+    "gallery-cement.png": draw_gallery_cement,
+    "gallery-bone.png": draw_gallery_bone,
+    "gallery-tensile.png": draw_gallery_tensile,
+    "gallery-grains.png": draw_gallery_grains,
+    "gallery-speckle.png": draw_gallery_speckle,
     "rooms.svg": draw_rooms,
 }
 

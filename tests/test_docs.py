@@ -46,6 +46,15 @@ def test_command_has_a_page_with_its_options(command):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_page_says_how_to_tell_whether_a_result_is_right(command):
+    """A few lines of its own, before the options; not a heading alone."""
+    page = (DOCS / "guide" / f"{command}.md").read_text()
+    found = re.findall(r"^## Is it right\?\n(.*?)^## ", page, re.M | re.S)
+    assert len(found) == 1
+    assert len([line for line in found[0].splitlines() if line.strip()]) >= 3
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_table_lists_every_option(command, fragments):
     table = fragments[f"options-{command}.md"]
     for declared in declarations(options_of(command)):
@@ -107,7 +116,7 @@ def test_what_pages_include_is_made(path, fragments):
         if "generated/" in target:
             assert name in fragments or (DOCS / "notebooks" / name).with_suffix(".ipynb").exists()
         elif "pictures/" in target:
-            assert f'"{name}": draw_' in pictures
+            assert f'"{Path(name).with_suffix(Path(name).suffix.replace(".txt", ".png"))}": draw_' in pictures
         else:
             assert (path.parent / target).exists(), f"{kind} {target}"
 

@@ -52,11 +52,20 @@ def as_options(command: type[OptionSet], arguments: Mapping[str, Any], files: Fi
     known = {declared.name: declared for declared in parameters(command)}
     values = {}
     for name, value in arguments.items():
-        name, value = _of_three(known, name, value)
+        name, value = _of_three(known, name, value if known[name].reads else _pythons(value))
         if name in values:
             raise ValueError(f"{name} is given twice")
         values[name] = None if value is None else _value(known[name], value, files)
     return {name: value for name, value in values.items() if value is not None or known[name].default is not None}
+
+
+def _pythons(value: Any) -> Any:
+    """Numbers of numpy, and short lists of them, as Python's own: they are stored with the result."""
+    if isinstance(value, np.generic) or isinstance(value, np.ndarray) and value.ndim < 2:
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return tuple(entry.item() if isinstance(entry, np.generic) else entry for entry in value)
+    return value
 
 
 def _of_three(known: Mapping[str, Declaration], name: str, value: Any) -> tuple[str, Any]:

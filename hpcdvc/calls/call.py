@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable
 from importlib import import_module
@@ -25,6 +26,8 @@ log = logging.getLogger("hpcdvc")
 
 #: Options that name where something is written.
 PLACES = ("out_dir", "output")
+#: What a call says is caught where all threads speak: one call after the other.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class _Call:
@@ -50,6 +53,7 @@ class _Call:
         finally:
             if self.files is not None and self.team.rank == 0:
                 shutil.rmtree(self.files.folder, ignore_errors=True)
+            self.team.close()
 
     def _agreed(self, prepare: Callable[[], Any]) -> Any:
         """What rank 0 prepares, on all ranks; its error there is that of all."""
@@ -162,9 +166,12 @@ def call(name: str, given: tuple, named: dict[str, Any]) -> Any:
     RunError : the run failed
     """
     comm = named.pop("comm", None)
+    if comm is not None and not hasattr(comm, "Split_type"):
+        raise TypeError(f"comm takes a communicator of mpi4py, not {type(comm).__name__}")
     one = _Call(name, comm)
     try:
-        return one(given, named)
+        with _ONE_AT_A_TIME:
+            return one(given, named)
     finally:
         for text in one.warned:
             warnings.warn(text, stacklevel=3)

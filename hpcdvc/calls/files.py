@@ -53,7 +53,7 @@ class Files:
         path = self.folder / name
         if kind in ("volume", "scan") and hasattr(value, "__array__"):
             path = path.with_suffix(".npy")
-            np.save(path, _voxels(name, np.asarray(value)))
+            np.save(path, _voxels(name, value))
         elif kind == "table" and isinstance(value, Field | RegistrationResult):
             path = path.with_suffix(".hdf")
             save(path, value if isinstance(value, Field) else _one_row(value))
@@ -99,8 +99,13 @@ def wrong(name: str, kind: str, value: Any) -> TypeError:
     return TypeError(f"{name} takes {TAKES.get(kind, 'a path')}, not {shortened(given)}")
 
 
-def _voxels(name: str, array: np.ndarray) -> np.ndarray:
+def _voxels(name: str, given: Any) -> np.ndarray:
     """The array with voxels of a type that images have; whole numbers of 64 bits where they fit into 32."""
+    hidden = np.count_nonzero(np.ma.getmaskarray(given)) if np.ma.isMaskedArray(given) else 0
+    if hidden:  # what is behind a mask is not voxels
+        way_out = f"{name}.filled(np.nan) of floating point numbers leaves them out"
+        raise TypeError(f"{name} is a masked array, which hides {hidden} voxels: {way_out}")
+    array = np.asarray(given)
     if array.dtype.kind not in "biuf" or array.ndim < 2:
         found = f"{array.dtype} of shape {array.shape}"
         raise TypeError(f"{name} takes an array of numbers in two or three dimensions, not {found}")

@@ -25,6 +25,8 @@ from hpcdvc.images.volume import HEADER_SECONDS, SLOWEST, VolumeInfo, make_info,
 GZIP = b"\x1f\x8b"
 #: Bytes that are inflated at a time.
 SOME = 2**20
+#: Bytes behind the voxels up to which the end of a file is looked for.
+BEHIND = 2**24
 
 
 @dataclass(frozen=True)
@@ -156,16 +158,16 @@ def _check_all_there(spec: str, block: Block) -> None:
         return
     with reading(spec, HEADER_SECONDS + block.stop / SLOWEST), block.opened() as file:
         try:
-            ends = _drained(file)
+            ends = _drained(file, block.stop)
         except (EOFError, zlib.error, gzip.BadGzipFile):
             ends = -1
     if ends < block.stop:
         raise UserError(f"{spec} is truncated or damaged: it does not inflate to the {block.stop} bytes of its voxels")
 
 
-def _drained(file) -> int:
-    """Read a file to its end, where a checksum is compared; where that is."""
-    while file.read(SOME):
+def _drained(file, stop: int) -> int:
+    """Read a file to its end, where a checksum is compared, or to well behind its voxels; how far that is."""
+    while file.tell() < stop + BEHIND and file.read(SOME):
         pass
     return file.tell()
 
@@ -190,4 +192,4 @@ def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:
     with block.opened() as file:
         block.numbers.read(file, offset, volume[start:stop].reshape(-1))
         if block.packing:
-            _drained(file)
+            _drained(file, block.stop)

@@ -13,6 +13,7 @@ from hpcdvc.options.registration import (
     WindowSelection,
     WindowShape,
 )
+from hpcdvc.options.roi import BOX, Roi
 
 DESCRIPTION = (
     "Measure random error and bias of the displacement against the size of the window, and recommend a window and a "
@@ -73,9 +74,24 @@ class Sizes(OptionSet):
             raise UserError(f"-hws {' '.join(map(str, sizes))} names a size twice")
 
 
+@option_group
+class RoiOfWindows(Roi):
+    """Where the windows stand."""
+
+    differently: ClassVar = {"roi": {"help": f"windows, and of one scan what is about them, lie in this box: {BOX}"}}
+
+
 @dataclass(kw_only=True)
 class Options(
-    StillImages, Sizes, WindowSelection, IterationOptions, InterpolationOptions, WindowShape, Place, RunControl
+    StillImages,
+    RoiOfWindows,
+    Sizes,
+    WindowSelection,
+    IterationOptions,
+    InterpolationOptions,
+    WindowShape,
+    Place,
+    RunControl,
 ):
     """Options of hpcdvc-noise."""
 

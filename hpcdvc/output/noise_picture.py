@@ -10,7 +10,9 @@ from hpcdvc.fields.noise import Errors
 COLOURS = ("tab:blue", "tab:orange", "tab:green")
 
 
-def noise_picture(errors: Sequence[Errors], chosen: Errors | None, wanted: float, names: tuple[str, str], key: str):
+def noise_picture(
+    errors: Sequence[Errors], chosen: Errors | None, wanted: float, names: tuple[str, str], unit: str, key: str
+) -> bytes:
     """PNG of two curves for each axis.
 
     Parameters
@@ -19,6 +21,7 @@ def noise_picture(errors: Sequence[Errors], chosen: Errors | None, wanted: float
     chosen : the recommended window
     wanted : largest random error, voxels
     names : title, and what the bias is called
+    unit : voxel or pixel
     key : of the run
 
     Returns
@@ -50,8 +53,8 @@ def noise_picture(errors: Sequence[Errors], chosen: Errors | None, wanted: float
         plot.set_xscale("log")
         plot.set_xticks(edges, [str(edge) for edge in edges])
         plot.xaxis.set_minor_formatter(NullFormatter())
-        plot.set_xlabel("window, voxels along an edge")
-        plot.set_ylabel("voxel")
+        plot.set_xlabel(f"window, {unit}s along an edge")
+        plot.set_ylabel(unit)
         plot.grid(alpha=0.3, which="both")
         if chosen:
             plot.axvline(2 * chosen.half + 1, color="tab:red", alpha=0.3, linewidth=6, label="recommended")

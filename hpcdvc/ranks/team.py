@@ -111,6 +111,12 @@ class Team:
         self.node_index, self.node_sizes = self.node.bcast(place)
         self.node_count = len(self.node_sizes)
 
+    def close(self) -> None:
+        """Give back what MPI keeps for it, of which it has little; this team is of no use then. Collective."""
+        for comm in (self.leaders, self.node) if self.comm is not None else ():
+            if comm:  # not that of ranks that lead no node
+                comm.Free()
+
     # agreement
 
     def agree(self, function: Callable[[], Any]) -> Any:

@@ -19,9 +19,11 @@ from hpcdvc.fields.rows import check_once, some_rows
 from hpcdvc.fields.status import Family
 from hpcdvc.fields.sums import Errors
 from hpcdvc.options.gauge import Options
+from hpcdvc.options.voxel_size import VoxelSize
 from hpcdvc.output.dense_result import DenseResult
 from hpcdvc.output.mesh_result import read_elements
 from hpcdvc.output.read import read_result
+from hpcdvc.output.voxel_size import of_metadata
 from hpcdvc.ranks.team import Team
 from hpcdvc.steps.selection import check_mask_fits
 from hpcdvc.steps.start import is_flat
@@ -56,6 +58,7 @@ class Step:
     labels : (n,) of its points, or None
     mesh : whether it is of a mesh
     why : why there are no standard deviations; None where there are
+    voxel_size : that the file says; None
     """
 
     path: str
@@ -63,6 +66,7 @@ class Step:
     labels: np.ndarray | None
     mesh: bool
     why: str | None
+    voxel_size: VoxelSize | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +79,14 @@ class Reading:
     why_not : why nothing is measured there; None where something is
     why_no_std : why there are no standard deviations; None where there are
     removed : what was undone first, in words; None
+    voxel_size : that the file says; None
     """
 
     values: Mapping[str, Any]
     why_not: str | None = None
     why_no_std: str | None = None
     removed: str | None = None
+    voxel_size: VoxelSize | None = None
 
 
 def steps_of(path: str, options: Options) -> Iterator[Step]:
@@ -98,12 +104,13 @@ def steps_of(path: str, options: Options) -> Iterator[Step]:
     if result.grid is None:
         check_once(path, extra.get("label"), result.positions, extra.get("step"))
     mesh = result.metadata.get("kind") == "mesh"
+    size = of_metadata(result.metadata)
     numbers = np.unique(extra["step"]) if "step" in extra else []
     if len(numbers) < 2:
-        yield _step(path, result, mesh, options)
+        yield replace(_step(path, result, mesh, options), voxel_size=size)
         return
     for number in numbers:
-        yield _step(path, some_rows(result, extra["step"] == number), mesh, options)
+        yield replace(_step(path, some_rows(result, extra["step"] == number), mesh, options), voxel_size=size)
 
 
 def _step(path: str, result: Field, mesh: bool, options: Options) -> Step:
@@ -183,7 +190,7 @@ def reading_of(step: Step, options: Options, region: Region | None) -> Reading:
     deviations = [value for name, value in values.items() if name.endswith(("disp_std", "strain_std"))]
     if why is None and not all(np.isfinite(value).any() for value in deviations):
         why = f"{step.path} has none of some of the points there"
-    return Reading(values, why_not, why, removed and str(removed))
+    return Reading(values, why_not, why, removed and str(removed), step.voxel_size)
 
 
 Found = tuple[Mapping[str, Any], str | None]

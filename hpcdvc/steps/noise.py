@@ -19,6 +19,7 @@ from hpcdvc.fields.noise import LEAST, white_noise
 from hpcdvc.registration.settings import Settings
 from hpcdvc.registration.windows import WindowRegistration, seconds_per_window
 from hpcdvc.stacks.fourier import shift
+from hpcdvc.steps.roi import Region
 from hpcdvc.steps.self_start import no_motion
 
 log = logging.getLogger("hpcdvc")
@@ -38,13 +39,13 @@ SECONDS_PER_VOXEL = 3e-7
 ROUNDING = 1 / math.sqrt(12)
 
 
-def spread_places(shape: Sequence[int], margin: Sequence[int], count: int, apart: bool = False) -> np.ndarray:
-    """About so many places of an image, evenly, on a grid.
+def spread_places(region: Region, margin: Sequence[int], count: int, apart: bool = False) -> np.ndarray:
+    """About so many places of a part of an image, evenly, on a grid.
 
     Parameters
     ----------
-    shape : (nz, ny, nx)
-    margin : least distance from the border, ZYX, voxels
+    region : the part
+    margin : least distance from its border, ZYX, voxels
     count : how many
     apart : fewer, where boxes that reach as far as the margin about them would overlap
 
@@ -52,6 +53,7 @@ def spread_places(shape: Sequence[int], margin: Sequence[int], count: int, apart
     -------
     (m, 3) integers
     """
+    shape = region.shape
     room = np.array(shape) - 2 * np.array(margin)
     wide = np.flatnonzero(room > 1)
     edge = (room[wide].prod() / count) ** (1 / max(len(wide), 1))
@@ -61,7 +63,7 @@ def spread_places(shape: Sequence[int], margin: Sequence[int], count: int, apart
         if apart:
             steps = min(steps, shape[axis] // (2 * margin[axis] + 1))
         along.append(margin[axis] + np.unique(((np.arange(steps) + 0.5) * room[axis] / steps).astype(np.int64)))
-    return np.array(list(product(*along)))
+    return np.array(region.low) + list(product(*along))
 
 
 @dataclass(frozen=True)
@@ -70,19 +72,19 @@ class AtRest:
 
     Attributes
     ----------
-    shape : of the images
+    region : of the images, in which the windows lie
     settings : of the windows of each size, ascending
     count : about how many windows of each size
     """
 
-    shape: tuple[int, int, int]
+    region: Region
     settings: tuple[Settings, ...]
     count: int
 
     @cached_property
     def places(self) -> list[np.ndarray]:
         """(m, 3) centres of the windows of each size, ZYX, voxels; windows that overlap would share their noise."""
-        return [spread_places(self.shape, one.window.half_size, self.count, apart=True) for one in self.settings]
+        return [spread_places(self.region, one.window.half_size, self.count, apart=True) for one in self.settings]
 
     @cached_property
     def sizes(self) -> np.ndarray:
@@ -120,30 +122,30 @@ class Resampled:
 
     Attributes
     ----------
-    shape : of the image
+    region : of the image, in which the tiles lie
     settings : of the windows of each size, ascending
     count : about how many windows of the largest size, at all shifts
     """
 
-    shape: tuple[int, int, int]
+    region: Region
     settings: tuple[Settings, ...]
     count: int
 
     @property
     def axes(self) -> np.ndarray:
         """Along which the image is moved."""
-        return np.flatnonzero(np.array(self.shape) > 1)
+        return np.flatnonzero(np.array(self.region.shape) > 1)
 
     @property
     def reach(self) -> tuple[int, ...]:
         """Voxels of a tile on each side of its middle, ZYX."""
         largest = self.settings[-1].window.half_size
-        return tuple(half + AROUND if n > 1 else 0 for half, n in zip(largest, self.shape, strict=True))
+        return tuple(half + AROUND if n > 1 else 0 for half, n in zip(largest, self.region.shape, strict=True))
 
     @cached_property
     def tiles(self) -> np.ndarray:
         """(t, 3) their middles."""
-        return spread_places(self.shape, self.reach, math.ceil(self.count / len(SHIFTS)))
+        return spread_places(self.region, self.reach, math.ceil(self.count / len(SHIFTS)))
 
     @cached_property
     def inside(self) -> tuple[np.ndarray, np.ndarray]:
@@ -260,22 +262,23 @@ def noisy_pair(tile: np.ndarray, displacement: float, noise: float, seed: tuple[
     ]
 
 
-def sizes_for(shape: Sequence[int], wanted: Sequence[int] | None, around: int, name: str) -> list[int]:
+def sizes_for(shape: Sequence[int], wanted: Sequence[int] | None, around: int, flat: bool, name: str) -> list[int]:
     """Half windows to compare, ascending, voxels.
 
     Parameters
     ----------
-    shape : of the image
+    shape : of the image, or of the part of it in which windows stand
     wanted : by the user; None: those of `SIZES` that fit
     around : voxels that are needed on each side of a window
-    name : of the image, for messages
+    flat : the image has two dimensions
+    name : of the image, or of the part, for messages
 
     Raises
     ------
     UserError
         One does not fit, or none does.
     """
-    least = min(n for n in shape if n > 1) if max(shape) > 1 else 1
+    least, unit = min(shape[int(flat) :]), "pixels" if flat else "voxels"
     largest = (least - 1) // 2 - around
     if wanted is None:
         wanted = [size for size in SIZES if size <= largest and (around or _enough(shape, size))]
@@ -283,7 +286,7 @@ def sizes_for(shape: Sequence[int], wanted: Sequence[int] | None, around: int, n
     if not wanted or beyond > largest:
         more = f", and {around} on each side for its resampling" if around else ""
         raise UserError(
-            f"{name} has {least} voxels along its shortest axis: a window of {2 * beyond + 1} (-hws {beyond}){more} "
+            f"{name} has {least} {unit} along its shortest axis: a window of {2 * beyond + 1} (-hws {beyond}){more} "
             "does not fit"
         )
     return sorted(wanted)

@@ -59,7 +59,7 @@ def sentence(chosen: Errors, settings: Settings, scans: int, noise: float | None
     """
     flat = settings.dimensions == 2
     axes = [1, 2] if flat else [0, 1, 2]
-    kind, unit = ("image", "pixel") if flat else ("volume", "voxel")
+    kind, unit = "image" if flat else "volume", _unit(settings)
     edge = " x ".join([str(2 * chosen.half + 1)] * len(axes))
     interpolant = (FLAT_INTERPOLANTS if flat else INTERPOLANTS)[settings.interpolation.order]
     first = (
@@ -85,6 +85,10 @@ def sentence(chosen: Errors, settings: Settings, scans: int, noise: float | None
     )
 
 
+def _unit(settings: Settings) -> str:
+    return "pixel" if settings.dimensions == 2 else "voxel"
+
+
 def _shape(settings: Settings) -> str:
     return "rigid" if settings.iterations.rigid else SHAPES[settings.window.shape_order]
 
@@ -94,7 +98,7 @@ def _gradient(settings: Settings) -> str:
     if method is None:
         return "of the interpolant" if settings.interpolation.order > 1 else "by central differences"
     names = {"spline": "of the interpolant", "finite_differences": "by central differences"}
-    return names.get(method, f"by a Gaussian derivative of {settings.gradient.sigma:g} voxel")
+    return names.get(method, f"by a Gaussian derivative of {settings.gradient.sigma:g} {_unit(settings)}s")
 
 
 def _three(values: np.ndarray, axes: list[int]) -> str:

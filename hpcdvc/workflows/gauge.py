@@ -141,7 +141,8 @@ def _head(options: Options, named: list[tuple[str, Reading]]) -> list[str]:
         MEANING,
     ]
     for k, (path, reading) in enumerate(named, 1):
-        lines.append(f"step {k}: {path}" + f" ({reading.why_not})" * (reading.why_not is not None))
+        size = f", voxels of {reading.voxel_size}" * (reading.voxel_size is not None)
+        lines.append(f"step {k}: {path}{size}" + f" ({reading.why_not})" * (reading.why_not is not None))
         lines += [f"step {k} removed: {reading.removed}"] * (reading.removed is not None)
     lines += [
         f"no standard deviations: {why}" for why in dict.fromkeys(one.why_no_std for _, one in named if one.why_no_std)

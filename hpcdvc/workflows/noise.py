@@ -24,6 +24,7 @@ from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
 from hpcdvc.steps.noise import AROUND, AtRest, Resampled, sizes_for
 from hpcdvc.steps.noise_text import sentence, table_text
+from hpcdvc.steps.roi import Region, region_in
 from hpcdvc.steps.self_start import LOST, Pair, look_around
 from hpcdvc.steps.settings import settings_of, window_of
 
@@ -55,6 +56,11 @@ class NoiseTask:
     images: tuple[VolumeInfo, ...]
     mask: VolumeInfo | None
     windows: AtRest | Resampled
+
+    @property
+    def unit(self) -> str:
+        """What lengths are in."""
+        return "pixel" if self.images[0].two_dimensional else "voxel"
 
     @property
     def settings(self) -> tuple[Settings, ...]:
@@ -92,9 +98,13 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     if mask:
         check_mask(first, mask)
     alone = len(images) == 1
-    sizes = sizes_for(first.shape, options.half_window_sizes, AROUND if alone else 0, first.spec)
+    region = region_in(options, first)
+    part = f"--roi {region} of {first.spec}" if region else first.spec
+    region = region or Region.whole(first.shape)
+    flat, around = first.two_dimensional, AROUND if alone else 0
+    sizes = sizes_for(region.shape, options.half_window_sizes, around, flat, part)
     settings = tuple(settings_of(options, first, window_of(options, first, (size,) * 3)) for size in sizes)
-    windows = (Resampled if alone else AtRest)(first.shape, settings, options.windows)
+    windows = (Resampled if alone else AtRest)(region, settings, options.windows)
     parameters = parameters_of(options, inputs.identities(**{f"im{k}": info for k, info in enumerate(images, 1)}))
     metadata = metadata_of("noise", parameters, named_files(options) | {"images": [info.spec for info in images]})
     name = options.prefix or "-".join(info.stem for info in images)
@@ -127,7 +137,7 @@ def _of_two(
     places = task.windows.places[-1].astype(float)
     seen = look_around(lambda: places, len(places), Pair(*images, mask, task.settings[-1], registrations[-1], team))
     if seen.facts["used"]:
-        team.fail(RunError(_moved(task, f"by up to {seen.facts['largest']:.1f} voxels")))
+        team.fail(RunError(_moved(task, f"by up to {seen.facts['largest']:.1f} {task.unit}s")))
     if seen.facts["lost"] > PART * len(seen.numbers):
         team.fail(RunError(_nothing(task, seen.rows)))
     seconds = task.windows.seconds()
@@ -136,8 +146,9 @@ def _of_two(
 
 def _check_unlike(task: NoiseTask, images: list[np.ndarray]) -> None:
     """Make sure, on one rank, that some planes of the two differ; RunError if not."""
-    some = np.unique(np.linspace(0, len(images[0]) - 1, LOOKED_AT).astype(int))
-    if all(np.array_equal(images[0][k], images[1][k]) for k in some):
+    one, two = (image[task.windows.region.slices] for image in images)
+    some = np.unique(np.linspace(0, len(one) - 1, LOOKED_AT).astype(int))
+    if all(np.array_equal(one[k], two[k]) for k in some):
         raise RunError(f"{_names(task)} are one and the same image: there is no noise between them")
 
 
@@ -221,12 +232,12 @@ def check_errors(task: NoiseTask, errors: Sequence[Errors], rows: np.ndarray) ->
         return
     largest = known[-1]
     if largest.largest_bias > MOVED:
-        raise RunError(_moved(task, f"by {' '.join(f'{v:.2f}' for v in largest.bias)} voxels (ZYX)"))
+        raise RunError(_moved(task, f"by {' '.join(f'{v:.2f}' for v in largest.bias)} {task.unit}s (ZYX)"))
     if largest.largest_random > BEYOND_STATED * largest.stated:
         log.warning(
-            "%s: the scatter of %.2g voxel is %.0f times what windows of -hws %d state themselves: the specimen or the "
+            "%s: the scatter of %.2g %s is %.0f times what windows of -hws %d state themselves: the specimen or the "
             "scanner has changed between the scans, or their noise is not white",
-            _names(task), largest.largest_random, largest.largest_random / largest.stated, largest.half,
+            _names(task), largest.largest_random, task.unit, largest.largest_random / largest.stated, largest.half,
         )  # fmt: skip
 
 
@@ -243,22 +254,23 @@ def _write(job: Job, rows: np.ndarray, noise: float | None, options: Options) ->
     chosen = recommended(errors, options.wanted, with_bias=not two)
     used = chosen or next(one for one in reversed(errors) if one.known)
     text = sentence(used, task.settings[errors.index(used)], len(task.images), noise)
+    half = f"-hws {used.half}"
     advice = (
-        f"recommended: -hws {used.half} -ns {used.half}"
+        f"recommended: {half} -ns {used.half}"
         if chosen
-        else f"no window has an error below {options.wanted:g} voxel, the largest (-hws {used.half}) comes nearest"
+        else f"no window has an error below {options.wanted:g} {task.unit}, the largest ({half}) comes nearest"
     )
     table, words, picture = job.files
     head = f"hpcdvc-noise {job.key}"
     table.write(table_text(errors, f"{head}; {advice}"))
     words.write(f"<!-- {head} -->\n\n{text}\n\n{advice[0].upper()}{advice[1:]}.\n".encode())
     title = " and ".join(info.stem for info in task.images)
-    names = title, "mean displacement: bias and drift" if two else "largest bias at shifts of 0 to 0.5 voxel"
-    picture.write(noise_picture(errors, chosen, options.wanted, names, job.key))
+    names = title, "mean displacement: bias and drift" if two else f"largest bias at shifts of 0 to 0.5 {task.unit}"
+    picture.write(noise_picture(errors, chosen, options.wanted, names, task.unit, job.key))
     for one in errors:
         log.info(
-            "-hws %d: %d of %d windows, random error %.2g voxel, bias %.2g voxel",
-            one.half, one.converged, one.windows, one.largest_random, one.largest_bias,
+            "-hws %d: %d of %d windows, random error %.2g %s, bias %.2g %s",
+            one.half, one.converged, one.windows, one.largest_random, task.unit, one.largest_bias, task.unit,
         )  # fmt: skip
     log.info(advice)
     log.info("%s", text)
@@ -270,7 +282,7 @@ def estimate(job: Job, ranks: int) -> str:
     task: NoiseTask = job.task
     seconds = float(np.sum(np.broadcast_to(task.windows.seconds(), len(task.windows.sizes))))
     return (
-        f"{len(task.windows.sizes)} windows of half {' '.join(map(str, task.halves))} voxels\n"
+        f"{len(task.windows.sizes)} windows of half {' '.join(map(str, task.halves))} {task.unit}s\n"
         f"per node: {memory_text((*task.images, task.mask))}\n"
         f"per rank: about 100 MB\n" + core_time(seconds, seconds / ranks, ranks)
     )

@@ -1,8 +1,11 @@
 """`hpcdvc.commands`: what a function of a command takes, gives back, says and leaves behind."""
 
+import logging
 import os
 import re
+import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from inspect import getdoc, signature
 
 import numpy as np
@@ -17,6 +20,7 @@ from hpcdvc.calls.products import products_of
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import Field
 from hpcdvc.options.declare import declarations
+from hpcdvc.ranks.team import Team
 
 commands = hpcdvc.commands
 WINDOWS = {"half_window_size": 5, "node_spacing": 12}
@@ -88,6 +92,23 @@ def test_types_that_images_do_not_have():
         commands.ldic(im1, np.full_like(im1, 4 * 10**15), **WINDOWS)
 
 
+def test_numbers_of_numpy():
+    """They are stored with the result as any; nothing is hidden by an empty mask."""
+    im1, im2 = (np.ma.array(image) for image in images(FLAT_FIELD, FLAT_SHAPE))
+    field = commands.ldic(im1, im2, half_window_size=np.array([1, 8, 8]), node_spacing=np.int8(15))
+    assert field.metadata["parameters"]["half_window_size3"] == [1, 8, 8] and field.measured.all()
+
+
+def test_threads():
+    """One call after the other: what the process says with, and where to, is as before."""
+    log = logging.getLogger("hpcdvc")
+    before = sys.stdout, log.handlers[:], log.level, log.propagate
+    with ThreadPoolExecutor(3) as pool:
+        texts = list(pool.map(lambda k: commands.ldic(IM, IM2, **WINDOWS, dry_run=True), range(6)))
+    assert len(set(texts)) == 1 and texts[0].startswith("1 pair of")
+    assert (sys.stdout, log.handlers, log.level, log.propagate) == before
+
+
 def test_series_and_what_one_gives_to_another():
     im1, im2 = images(FLAT_FIELD, FLAT_SHAPE)
     fields = commands.ldic(im1, im2, im1, half_window_size=8, node_spacing=15)
@@ -144,6 +165,9 @@ MISTAKES = {
     "a list": ((IM, [[1, 2]]), WINDOWS, TypeError, "im2 takes an array or a path, not list"),
     "complex": ((IM, IM2 + 1j), WINDOWS, TypeError, "im2 takes an array of numbers in .* not complex"),
     "a line": ((IM, IM2[0, 0]), WINDOWS, TypeError, "im2 takes an array of numbers in two or three dimensions"),
+    "hidden": ((IM, np.ma.masked_less(np.arange(9240).reshape(IM.shape), 9)), WINDOWS, TypeError,
+               "im2 is a masked array, which hides 9 voxels: im2.filled"),
+    "no ranks": ((IM, IM2), {**WINDOWS, "comm": 2}, TypeError, "comm takes a communicator of mpi4py, not int"),
     "no file": ((IM, IM2), {**WINDOWS, "mask1": "no.tif"}, ValueError, "^mask1: no.tif cannot be read"),
     "no start": ((IM, IM2), {**WINDOWS, "phi_file": IM}, TypeError, "phi_file takes a Field or a path, not ndarray"),
     "one image": ((IM,), WINDOWS, ValueError, "at least two images are needed, only 'im1' is given"),
@@ -196,3 +220,5 @@ def test_ranks(team):
         commands.ldic(im1, im2, node_spacing=15, comm=team.comm)
     with pytest.raises(TypeError, match="half_window_size takes"):
         commands.ldic(im1, im2, half_window_size="8", comm=team.comm)
+    for _ in range(2000 if team.comm else 0):  # MPI has room for about as many communicators
+        Team(team.comm).close()

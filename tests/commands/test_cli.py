@@ -280,7 +280,7 @@ def test_python_m():
     assert run("info", "--version").stdout == f"hpcdvc-info {__version__}\n"
     assert "ranks" in run("info", "-np", "2").stdout
     assert "info" in run("--help").stdout
-    for wrong in ([], ["nonsense"]):
+    for wrong in ([], ["zzzz"]):
         done = run(*wrong)
         assert done.returncode == 2 and "(all commands: hpcdvc --help)" in done.stderr and done.stderr.count("\n") == 1
         second = run(*wrong, PMI_SIZE="2", PMI_RANK="1")  # under a launcher, rank 0 says it

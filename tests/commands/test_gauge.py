@@ -23,7 +23,7 @@ from hpcdvc.options.gauge import Options
 from hpcdvc.options.parser import parse
 from hpcdvc.output.contents import Elements
 from hpcdvc.output.gauge import GaugeTable
-from hpcdvc.output.hdf5 import write_field
+from hpcdvc.output.hdf5 import save_field, write_field
 from hpcdvc.steps.gauges import without_motion
 from hpcdvc.workflows.gauge import run
 
@@ -252,6 +252,15 @@ def test_series(tmp_path, monkeypatch, capfd):
     assert rows["points"].tolist() == [120, 0]
     rows = gauge(f"--profile {LINE}", "0.hdf 1.hdf 2.hdf", kind="profile")
     assert set(rows["step"]) == {1, 2, 3} and np.isnan(rows["Zdisp"][rows["step"] == 2]).all()
+
+
+def test_a_voxel_size_is_said_and_numbers_stay_in_voxels(here):
+    facts = {"key": "k", "parameters": {}, "provenance": {}}
+    save_field("a.hdf", affine_field(), facts)
+    save_field("b.hdf", affine_field(), facts | {"voxel_size": "6.5um"})
+    first, second = gauge(f"--line {LINE}", "a.hdf b.hdf")
+    assert first["length"] == second["length"]
+    assert "# step 1: a.hdf\n# step 2: b.hdf, voxels of 6.5 um\n" in Path("p-gauge.csv").read_text()
 
 
 def test_steps_of_one_file(here):

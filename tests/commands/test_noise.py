@@ -11,6 +11,7 @@ from reg_ends import own_folder
 from synthetic import lattice_texture, pair, translation
 
 from hpcdvc.cli import main
+from hpcdvc.workflows import noise
 
 SHAPE, NOISE = (46, 48, 50), 250.0
 #: Bound on the standard deviation for windows of 11 voxels and this noise: the slope of the texture is 0.44 a voxel.
@@ -40,11 +41,16 @@ def run(*words, code: int = 0) -> np.ndarray | None:
     if code:
         assert not list(Path("out").glob("*-noise.*"))
         return None
-    (path,) = Path("out").glob("*.tsv")
-    return np.atleast_1d(np.genfromtxt(path, names=True, skip_header=1))
+    newest = max(Path("out").glob("*.tsv"), key=lambda path: path.stat().st_mtime_ns)
+    return np.atleast_1d(np.genfromtxt(newest, names=True, skip_header=1))
 
 
-def test_two_scans_and_one_say_the_same():
+def draw_nothing(monkeypatch):
+    """A picture takes longer than the windows of these images."""
+    monkeypatch.setattr(noise, "noise_picture", lambda *_: b"picture")
+
+
+def test_two_scans_and_one_say_the_same(monkeypatch):
     """The scatter is that of the bound for independent noise in both images."""
     save("a.tif", texture(), seed=1)
     save("b.tif", texture(), seed=2)
@@ -53,8 +59,7 @@ def test_two_scans_and_one_say_the_same():
     assert "subset (window) 11 x 11 x 11 voxels; step 5 voxels" in text and "-hws 5 -ns 5" in text
     assert all(word in text for word in ("noise-floor", "interpolant cubic", "filtering none", "shape function affine"))
     assert Path("out/a-b-noise.png").read_bytes()[1:4] == b"PNG"
-    for path in Path("out").iterdir():
-        path.unlink()
+    draw_nothing(monkeypatch)
     one = run("a.tif", "-hws", 3, 5, "-nw", 40)
     assert two["halfWindow"].tolist() == one["halfWindow"].tolist() == [3, 5]
     for name in ("Zrandom", "Yrandom", "Xrandom"):
@@ -64,9 +69,30 @@ def test_two_scans_and_one_say_the_same():
     assert (np.abs(two["Zbias"]) < 5 * two["Zbias_std"]).all()
 
 
+def test_windows_stand_in_the_box(capfd, monkeypatch):
+    """What is said of a part of the image is said of its cut-out; outside there is no texture, nor is it looked at."""
+    for name, seed in (("a.tif", 1), ("b.tif", 2)):
+        image = texture(shape=(80, 90))
+        image[:, 60:] = 700.0
+        save(name, image, seed=seed)
+        tifffile.imwrite(f"cut-{name}", tifffile.imread(name)[5:, :60], photometric="minisblack")
+    draw_nothing(monkeypatch)
+    roi = ("--roi", 0, 1, 5, 80, 0, 60)
+    run("a.tif", "b.tif", "-hws", 9, *roi[:4], 20, 0, 60, code=2)
+    assert "--roi 0 1 5 20 0 60 of a.tif has 15 pixels along its shortest axis" in capfd.readouterr().err
+    for images, words in (((1, 2), ("-hws", 4)), ((1,), ("-hws", 5, "-nw", 20, "-noise", NOISE))):
+        cut, part = (
+            run(*[f"{beginning}{'ab'[k - 1]}.tif" for k in images], *words, *box, "-pre", beginning or "whole")
+            for beginning, box in (("cut-", ()), ("", roi))
+        )
+        assert part["windows"] == part["converged"] == cut["windows"]
+        assert part["Yrandom"] == pytest.approx(cut["Yrandom"], rel=0.03)
+        assert "voxel" not in capfd.readouterr().out
+
+
 def test_the_same_bytes_on_any_number_of_ranks(run_command):
-    save("a.tif", texture(shape=(90, 100), seed=1))
-    words = ("a.tif", "-hws", 5, 8, "-nw", 20, "-od")
+    save("a.tif", texture(shape=(80, 90)), seed=1)
+    words = ("a.tif", "-hws", 3, 5, "-nw", 20, "-od")
     assert main("noise", [*map(str, words), "on1"]) == 0
     done = run_command("noise", *words, "on2", ranks=2)
     assert done.returncode == 0, done.stderr
@@ -93,8 +119,8 @@ def test_no_noise_where_there_is_none(other, told, capfd):
 
 
 def test_one_scan_without_texture(capfd):
-    for image, noise in ((np.full(SHAPE, 700.0), 0.0), (np.full(SHAPE, 700.0), 50.0)):
-        save("a.tif", image, noise)
+    for image, of_grey in ((np.full(SHAPE, 700.0), 0.0), (np.full(SHAPE, 700.0), 50.0)):
+        save("a.tif", image, of_grey)
         run("a.tif", "-hws", 4, code=1)
         assert "a.tif has no texture that could be told from noise" in capfd.readouterr().err
 

@@ -119,6 +119,7 @@ OTHERS = (
     "label im1.tif",
     "mask im1.tif",
     "mesh -mf1 mask.tif -lc 6",
+    "noise im1.tif im2.tif",
     "mmr im1.tif im2.tif -ph auto",
     "mmr-graphical im1.tif im2.tif --batch",
     "pixelSearchPropagate im1.tif im2.tif -ns 6 -hws 4 -sp 18 18 18 0 0 0",

@@ -9,6 +9,7 @@ from test_images import SHAPE, TYPES, Ranks, check_volume, texture
 from test_images_refused import refused
 from volume_files import nifti_bytes, save_meta, save_nifti
 
+import hpcdvc.images.block as block
 from hpcdvc.errors import UserError
 from hpcdvc.images import RawLayout, describe, identity, open_volume, read_box, read_planes
 
@@ -89,6 +90,18 @@ def test_parts_of_compressed_files(tmp_path):
     np.testing.assert_array_equal(Ranks(3).open(describe(str(tmp_path / "v.nii.gz"))), volume)
     save_meta(tmp_path / "v.mha", volume, packed=True, CompressedDataSize=None)
     check_volume(tmp_path / "v.mha", volume, mapped=False)
+
+
+def test_bombs(tmp_path, monkeypatch):
+    """Behind the voxels not more is inflated than what a program may have put there."""
+    monkeypatch.setattr(block, "BEHIND", 2**21)
+    volume, read = texture("u2"), []
+    zeros = b"".join(gzip.compress(bytes(2**24)) for _ in range(4))
+    (tmp_path / "v.nii.gz").write_bytes(gzip.compress(nifti_bytes(volume)) + zeros)
+    plain = gzip.GzipFile.read
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda *given: read.append(len(some := plain(*given))) or some)
+    check_volume(tmp_path / "v.nii.gz", volume, mapped=False)
+    assert 0 < sum(read) < 2**25
 
 
 @pytest.mark.parametrize("part", [0.001, 0.3, 0.7, 0.95, 1.0])

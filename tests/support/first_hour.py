@@ -14,6 +14,8 @@ AXIAL, LATERAL = -0.006, 0.002
 #: How the specimen moves as a whole in a step, voxels.
 SHIFT = np.array([1.2, -0.6, 0.8])
 NAMES = ("scan0", "still", "scan1", "scan2")
+#: A void that opens in the first step: its middle in scan0, and its radius.
+VOID, VOID_RADIUS = np.array([56.0, 40.0, 48.0]), 5.0
 
 
 def motion(step: int) -> Affine:
@@ -28,9 +30,15 @@ def specimen(points: np.ndarray) -> np.ndarray:
     return inside * (2.5 + lattice_texture(3)(points)) - 2.5
 
 
+def torn(points: np.ndarray) -> np.ndarray:
+    """The specimen with its void."""
+    inside = np.linalg.norm(points - VOID, axis=-1) < VOID_RADIUS
+    return np.where(inside, -2.5, specimen(points))
+
+
 def save_scans(folder: Path) -> None:
     """Write four volumes of 16 bits, each with noise of its own."""
     grey = Grey(mean=30000, contrast=4500, noise=0.04)
     for seed, (name, step) in enumerate(zip(NAMES, (0, 0, 1, 2), strict=True)):
-        image = render(specimen, SHAPE, motion(step) if step else None, grey, seed=seed)
+        image = render(torn if step else specimen, SHAPE, motion(step) if step else None, grey, seed=seed)
         tifffile.imwrite(folder / f"{name}.tif", image, photometric="minisblack")

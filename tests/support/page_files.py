@@ -3,11 +3,13 @@
 import shutil
 from pathlib import Path
 
+import gallery
 import h5py
 import numpy as np
 import tifffile
 from align_cases import save_nxtomo
 from align_cases import save_scan as save_mumott
+from first_hour import save_scans
 from modal_pairs import THREE, modal_pair, rigid
 from moved_images import grains, save_image, waves
 from scan_files import write_exchange
@@ -127,9 +129,25 @@ def save_datasets(path: str, **arrays: np.ndarray) -> None:
             file[name] = values
 
 
+def cement() -> None:
+    """The cement of the gallery."""
+    gallery.save_cement(Path())
+
+
+def samples() -> None:
+    """What the gallery offers for download; the speckle scan is a smaller one."""
+    gallery.save_downloads(Path())
+    gallery.save_cement(Path())
+    gallery.save_grains(Path())
+    save_datasets("glass.h5", ref=reference(16).astype("u2"), sam=sample(0, 16).astype("u2"))
+
+
 #: Page -> what writes its files.
 OWN_FILES = {
+    "docs/first_hour.md": lambda: save_scans(Path()),
     "docs/inputs.md": inputs,
+    "docs/gallery.md": samples,
+    "docs/paraview.md": cement,
     "docs/guide/shift.md": shift,
     "docs/guide/localShifts.md": local_shifts,
     "docs/guide/noise.md": noise,
