@@ -143,8 +143,8 @@ def write_contents(
 
 
 def explain(data: "h5py.Dataset", column: Column, unit: str | None = None) -> None:
-    """Say what the numbers of a column are; `unit` where it is another one than is declared."""
-    for name, fact in {"unit": unit or column.unit, "components": " ".join(column.components.names)}.items():
+    """Say what the numbers of a column are; `unit` where it is another one than is declared, 1 for a number without."""
+    for name, fact in {"unit": unit or column.unit or "1", "components": " ".join(column.components.names)}.items():
         if fact:
             put_text(data, name, fact)
 

@@ -87,10 +87,14 @@ class ResultFile:
     def columns(self) -> dict[str, Column]:
         """Declarations of the columns that are there, by name."""
         return {
-            name: replace(column, unit=self.stored.text(self._place(name), "unit") or column.unit)
+            name: replace(column, unit=said if (said := self._unit_said(name)) not in ("", "1") else column.unit)
             for name, column in _declared(self.stored, self.where).items()
             if self.stored.holds_numbers(f"{self.where}/{name}", self.lead)
         }
+
+    def _unit_said(self, name: str) -> str:
+        """The unit of a column in the file."""
+        return self.stored.text(self._place(name), "unit")
 
     @property
     def pairs(self) -> int:

@@ -95,7 +95,8 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     sums = write_slabs(
         team, [file], depth, maker(planes, Region.whole(image.shape)), seconds, checkpoint, options.quiet
     )
-    log.info("%d labels, %.1f %% of the voxels", facts["labels"], 100 * sums[0] / math.prod(image.shape))
+    plural = "" if facts["labels"] == 1 else "s"
+    log.info("%d label%s, %.1f %% of the voxels", facts["labels"], plural, 100 * sums[0] / math.prod(image.shape))
     return {**file.metadata, **facts, "voxels": int(sums[0])}
 
 

@@ -161,12 +161,7 @@ def test_pictures_show_the_slices(monkeypatch, truth):
     assert (cuts["Y"].marks == labels[:, cuts["Y"].place]).all() and (cuts["Y"].grey == (cuts["Y"].marks > 0)).all()
 
 
-def test_a_picture_is_written(monkeypatch):
-    monkeypatch.setattr(segments, "draw_labels", draw_labels)
-    label()
-    assert Path("im-labels.png").read_bytes()[:4] == b"\x89PNG"
-
-
+@pytest.mark.slow
 def test_other_commands_take_them(truth):
     """Labels of a textured packing are measured where they have gone to, and their column is painted."""
     motion = Affine(np.eye(3), np.array([1.5, -0.75, 0.5]), (np.array(truth.shape) - 1) / 2)
@@ -225,3 +220,4 @@ def test_any_ranks(run_command, truth, monkeypatch):
     done = run_command("label", "im.tif", "-od", f"on{ranks}", ranks=ranks)
     assert done.returncode == 0, done.stderr
     assert written("on1", "labels") == written(f"on{ranks}", "labels")
+    assert Path("on1/im-labels.png").read_bytes()[:4] == b"\x89PNG"

@@ -142,6 +142,7 @@ def test_pictures_show_the_slices(monkeypatch):
         assert (cut.grey == one).all() and (cut.marks == other).all()
 
 
+@pytest.mark.slow
 def test_a_picture_is_written_and_nothing_else_is_left(monkeypatch):
     monkeypatch.setattr(segments, "draw_outline", draw_outline)
     mask()
@@ -211,6 +212,7 @@ def test_dry_run_force_and_resume(capfd):
     check_end(capfd, ["grey-mask.tif", "-pre", "grey", "--force"], ["would replace"], 2, "mask")
 
 
+@pytest.mark.slow
 def test_any_ranks(run_command, monkeypatch):
     monkeypatch.setattr(segments, "draw_outline", draw_outline)
     words = ["grey.tif", "--open", "1", "--close", "2", "--largest", "--fill", "--erode", "1", "-od"]

@@ -77,7 +77,7 @@ def test_a_file_holds_what_is_declared(declared, tmp_path):
         for column in NEW:
             data, names = file["VTKHDF/PointData"][column.name], column.components.names
             assert data.dtype == column.dtype and data.shape == (*GRID.shape, *([len(names)] if names else []))
-            assert data.attrs.get("unit", b"").decode() == column.unit
+            assert data.attrs["unit"].decode() == (column.unit or "1")
             assert data.attrs.get("components", b"").decode() == " ".join(names)
             flat, memory = data[...].reshape(GRID.size, -1), expected[column.name]
             assert np.isnan(flat[FAILED]).all() == column.blank

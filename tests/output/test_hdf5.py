@@ -52,7 +52,7 @@ def test_layout_of_a_grid(grid_file):
             names = column.components.names
             assert data[column.name].shape == (nz, ny, nx, *([len(names)] if names else []))
             assert data[column.name].dtype == np.dtype(column.dtype)
-            assert data[column.name].attrs.get("unit", b"").decode() == column.unit
+            assert data[column.name].attrs["unit"].decode() == (column.unit or "1")
             assert data[column.name].attrs.get("components", b"").decode() == " ".join(names)
         k, j, i = 3, 1, 4  # node (k, j, i), not one of FAILED
         z, y, x = 100 + 20 * k, 50 + 10 * j, 30 + 5 * i

@@ -1,5 +1,7 @@
 """Files with a voxel size: lengths in its unit for viewers, and for readers of ours voxels, bit for bit."""
 
+from itertools import product
+
 import h5py
 import numpy as np
 import pytest
@@ -54,8 +56,14 @@ def write(kind: str, path: str, size: str | None) -> None:
     hdf5.write_field(path, rows, 0, grid, metadata, positions=None if grid else positions, extra=extra, **more)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kind", KINDS)
+def every(kinds):
+    """Kinds and sizes: one size of each kind, and the others with the slow tests."""
+    quick = {(kind, SIZES[k % len(SIZES)]) for k, kind in enumerate(kinds)}
+    marks = {pair: () if pair in quick else pytest.mark.slow for pair in product(kinds, SIZES)}
+    return [pytest.param(*pair, marks=mark) for pair, mark in marks.items()]
+
+
+@pytest.mark.parametrize("kind, size", every(KINDS))
 def test_readers_give_voxels_back(kind, size):
     for name, told in (("plain", None), ("sized", size)):
         write(kind, f"{name}.hdf", told)
@@ -77,8 +85,7 @@ def test_readers_give_voxels_back(kind, size):
         assert np.array_equal(read_elements("plain.hdf").cells, read_elements("sized.hdf").cells)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kind", ["grid", "points", "mesh"])
+@pytest.mark.parametrize("kind, size", every(["grid", "points", "mesh"]))
 def test_legacy_files_give_voxels_back(kind, size):
     write(kind, "plain.hdf", None)
     field = hdf5.read_field("plain.hdf")
