@@ -10,6 +10,7 @@ import tifffile
 from align_cases import save_nxtomo
 from align_cases import save_scan as save_mumott
 from first_hour import save_scans
+from fits_files import save_fits
 from modal_pairs import THREE, modal_pair, rigid
 from moved_images import grains, save_image, waves
 from scan_files import write_exchange
@@ -30,11 +31,15 @@ def inputs() -> None:
 
 
 def shift() -> None:
-    """Four images that drift, and frames of one file."""
+    """Four images that drift, frames of one file, and two images of the sky."""
     frames = [waves((96, 90), (0.7 * day, -1.2 * day), noise=0.1, periodic=False) for day in range(4)]
     for day, frame in enumerate(frames):
         save_image(f"day{day}.tif", frame)
     save_datasets("movie.h5", **{"entry/data": np.stack(frames).astype("f4")})
+    sky = {"CTYPE1": "'RA---TAN'", "CTYPE2": "'DEC--TAN'", "CRVAL1": 30.0, "CRVAL2": -5.0}
+    sky |= {"CRPIX1": 45.0, "CRPIX2": 48.0, "CD1_1": -3e-4, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 3e-4}
+    for night, frame in enumerate(frames[:2], 1):
+        save_fits(f"night{night}.fits", (None, {}), (frame.astype("f4"), sky))
 
 
 def local_shifts() -> None:

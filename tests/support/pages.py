@@ -28,8 +28,9 @@ def expanded(word: str) -> list[str]:
     return [word.replace("*", str(k)) for k in range(3)] if "*" in word else [word]
 
 
-#: What makes a line a measurement: a file, also one with a dataset (`scan.h5:/ref`), or a body that is made.
-A_FILE = re.compile(r"\.(\w{3}|h5)(:/\S+)?$|^-(cube|cylinder)$")
+#: What makes a line a measurement: a file, also one with a dataset (`scan.h5:/ref`) or an index (`scan.nii[0]`), a body
+#: that is made, or a job that says what a machine has.
+A_FILE = re.compile(r"\.(\w{3}|h5|fits|hdf\.series)(\[[\d,]+\]|:/\S+)?$|^-(cube|cylinder)$|^hpcdvc-info$")
 
 
 def measurements(path: Path) -> list[tuple[str, list[str]]]:
