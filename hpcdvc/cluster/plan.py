@@ -80,15 +80,16 @@ def needs_of(text: str) -> Needs:
     ----------
     text : its lines; `hpcdvc.runs.cost.core_time` writes that of the time
     """
-    aligned = re.search(r"\(this run\).*together ([\d.]+) GB on a node.*at most ([\d.e+]+) core-hours", text)
-    if aligned:
-        return Needs(float(aligned[2]) * 3600, float(aligned[1]) * 1e9, 0.0, 0.0)
     time = re.search(r"^.*core time: \S+(?: s)? to ([\d.:]+)(?: s)?;", text, re.M)
+    seconds = _seconds(time[1]) if time else None
+    aligned = re.search(r"\(this run\).*together ([\d.]+) GB on a node", text)
+    if aligned:
+        return Needs(seconds, float(aligned[1]) * 1e9, 0.0, 0.0)
     node, rank, root = (_megabytes(text, rf"per {what}: (.*)") for what in ("node", "rank", "none"))
     root = _megabytes(text, r"rank 0[:]? (?:also |about |at most )*([\d.]+ MB)")
     if rank is not None and re.search(r"per rank: .*rank 0", text):
         rank = _megabytes(text, r"per rank: (.*?)[;,].*rank 0")
-    return Needs(_seconds(time[1]) if time else None, node, rank or 80e6, root or 0.0)
+    return Needs(seconds, node, rank or 80e6, root or 0.0)
 
 
 def _megabytes(text: str, pattern: str) -> float | None:

@@ -12,6 +12,11 @@ ASSUMED = (
 )
 
 
+def counted(ranks: int) -> str:
+    """So many ranks, as text."""
+    return f"{ranks} rank{'s' * (ranks > 1)}"
+
+
 def core_time(
     seconds: float, wall: float, ranks: int, per_node: int | None = None, slow: float = SLOW, assumed: str = ASSUMED
 ) -> str:
@@ -30,6 +35,6 @@ def core_time(
     nodes = f", {per_node} per node" if per_node else ""
     return (
         f"core time: {duration(least)} to {duration(most)}; "
-        f"{duration(wall + START[0])} to {duration(slow * wall + START[1])} on {ranks} ranks{nodes}\n"
+        f"{duration(wall + START[0])} to {duration(slow * wall + START[1])} on {counted(ranks)}{nodes}\n"
         f"assumed: {assumed}"
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hpcdvc.errors import UserError
 from hpcdvc.ranks.progress import duration
+from hpcdvc.runs.cost import ASSUMED, core_time, counted
 from hpcdvc.tomography.geometry import Geometry
 from hpcdvc.tomography.levels import plan
 from hpcdvc.tomography.reconstruct import steps_of
@@ -126,14 +127,11 @@ def estimate(geometry: Geometry, settings: AlignSettings, team) -> str:
             f"mode {mode}{' (this run)' if mode == here else ''}: {memory.rank / 1e9:.2f} GB per rank, "
             f"{memory.shared / 1e9:.2f} GB shared by the ranks of a node, {memory.root / 1e9:.2f} GB more on rank 0; "
             f"together {memory.node(team.node_sizes[0]) / 1e9:.2f} GB on a node with {counted(team.node_sizes[0])}; "
-            f"at most {hours} core-hours, {duration(seconds / team.size)} on {counted(team.size)}"
+            f"about {hours} core-hours, {duration(seconds / team.size)} on {counted(team.size)}"
         )
-    return "\n".join(lines)
-
-
-def counted(ranks: int) -> str:
-    """So many ranks, as text."""
-    return f"{ranks} rank{'s' * (ranks > 1)}"
+    seconds = core_seconds(geometry, settings, here)
+    assumed = f"all iterations that are allowed; {ASSUMED}"
+    return "\n".join([*lines, core_time(seconds, seconds / team.size, team.size, assumed=assumed)])
 
 
 def _stage(stage) -> str:

@@ -31,10 +31,9 @@ def test_numbers_of_a_dry_run():
     assert needs == (pytest.approx(4 * 7200 + 3), pytest.approx(260e6), pytest.approx(50e6), pytest.approx(6.1e6))
     of_reg = "per node: images 8.2 MB mapped, 0.0 MB decoded, 4.6 MB of binned images\nper rank: about 70 MB\n"
     assert needs_of(of_reg + core_time(1.0, 1.0, 1))[1:] == (pytest.approx(12.8e6), pytest.approx(70e6), 0.0)
-    of_align = (
-        "mode whole (this run): 1 GB per rank; together 3.5 GB on a node with 2 ranks; at most 12.5 core-hours, 1:0"
-    )
-    assert needs_of(of_align) == (45000.0, 3.5e9, 0.0, 0.0)
+    of_align = "mode slab (this run): 1 GB per rank; together 3.5 GB on a node with 2 ranks; about 12.5 core-hours\n"
+    needs = needs_of(of_align + core_time(45000.0, 22500.0, 2))
+    assert needs == (pytest.approx(4 * 45000 + 3), 3.5e9, 0.0, 0.0)
 
 
 def test_what_is_asked_for():

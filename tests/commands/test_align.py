@@ -194,7 +194,8 @@ def test_dry_run(here, capfd, monkeypatch):
     """Memory and core-hours of both modes; what does not fit the node is refused, there and in the run."""
     assert main("align", ["scan.h5", "--dry-run", "-od", "dry"]) == 0
     said = capfd.readouterr().out
-    for words in ("mode slab (this run)", "mode replicated", "core-hours", "GB per rank", "disk"):
+    wanted = "mode slab (this run)", "mode replicated", "core-hours", "GB per rank", "assumed: all iterations", "disk"
+    for words in wanted:
         assert words in said
     monkeypatch.setattr(align, "node_memory", lambda: 100_000_000)
     for words in (["--dry-run"], []):

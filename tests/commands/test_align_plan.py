@@ -14,7 +14,7 @@ from hpcdvc.cli import main
 VIEWS, SIZE = 1500, 2048
 HERE = re.compile(
     r"mode (slab|replicated)( \(this run\))?: ([\d.]+) GB per rank, ([\d.]+) GB shared .*; together ([\d.]+) GB on a "
-    r"node with 1 rank; at most ([\d.]+) core-hours"
+    r"node with 1 rank; about ([\d.]+) core-hours"
 )
 
 

@@ -24,7 +24,7 @@ def test_range_and_assumption():
 
 def test_small_runs_take_the_time_to_start():
     said = core_time(1e-3, 1e-3, 1)
-    assert said.startswith("core time: 0.3 s to 1.5 s; 0.3 s to 1.5 s on 1 ranks\nassumed: least: ")
+    assert said.startswith("core time: 0.3 s to 1.5 s; 0.3 s to 1.5 s on 1 rank\nassumed: least: ")
 
 
 def test_all_commands_say_it_in_this_form():
