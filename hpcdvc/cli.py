@@ -190,5 +190,6 @@ def _say_first(log: "logging.Logger", options: "OptionSet", size: int) -> None:
     if processes not in (None, size):
         log.warning(f"-np {processes} is ignored: the launcher has started {size} processes")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if isinstance(options, RunControl) and processes is None and size == 1 and cores > 1:
+    alone = isinstance(options, RunControl) and not options.dry_run and processes is None and size == 1
+    if alone and cores > 1:
         log.info(f"running on 1 of {cores} cores, -np {cores} uses all")

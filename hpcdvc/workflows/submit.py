@@ -11,6 +11,7 @@ from hpcdvc.cluster.job_file import SCHEDULERS, job_file
 from hpcdvc.cluster.plan import Needs, dry_run, needs_of, plan, steps_of_series
 from hpcdvc.errors import RunError, UserError, quoted
 from hpcdvc.options.common import Images, RunControl
+from hpcdvc.options.ddic import DeformedSeries
 from hpcdvc.options.declare import OptionSet
 from hpcdvc.options.parser import parse
 from hpcdvc.options.submit import Options
@@ -18,6 +19,7 @@ from hpcdvc.output.files import fill, whole_file
 from hpcdvc.output.places import check_folder, check_inputs_stay
 from hpcdvc.ranks.terminal import one_line
 from hpcdvc.runs.inputs import Inputs
+from hpcdvc.steps.series import note_masks
 
 log = logging.getLogger("hpcdvc")
 
@@ -95,13 +97,20 @@ def tasks_of(given: OptionSet, words: list[str]) -> list[list[str]]:
     UserError
         It is no series, or its steps need each other.
     """
-    if not isinstance(given, Images) or len(given.images) < 3:
+    of_labels = isinstance(given, DeformedSeries)
+    images = given.deformed if of_labels else given.images if isinstance(given, Images) else ()
+    if len(images) < 3 - of_labels:
         raise UserError("--array takes a command with a series of three or more images")
     if getattr(given, "total", False):
         raise UserError("--array: the steps of --total need each other, leave it out")
+    if of_labels and given.series_incremental:
+        raise UserError("--array: with -sei each step measures the labels that the one before has moved, leave it out")
     if getattr(given, "prefix", None):
         raise UserError("--array: -pre would give all steps one name, -od gives them a folder")
-    return steps_of_series(words, given.images, given.pairs(given.images))
+    if of_labels:
+        return steps_of_series(words, images, [(image,) for image in images])
+    note_masks(images, given.series_incremental, [getattr(given, "mask1", None), getattr(given, "mask2", None)])
+    return steps_of_series(words, images, given.pairs(images))
 
 
 def _send(line: str) -> None:

@@ -4,12 +4,13 @@ import os
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tifffile
 from ldic_cases import FIELD, images
 
 from hpcdvc.cli import main
-from hpcdvc.workflows.submit import command_of
+from hpcdvc.workflows.submit import command_of, tasks_of
 
 LINE = ("hpcdvc-ldic", "im1.tif", "im2.tif", "-ns", "12", "-hws", "5", "-od", "out")
 
@@ -38,6 +39,7 @@ def test_file_is_written_and_shown(here, capfd):
     said = capfd.readouterr().out
     text = Path("hpcdvc-ldic.sbatch").read_text()
     assert text.rstrip() in said and "core time: " in said and "submit it by: sbatch hpcdvc-ldic.sbatch" in said
+    assert "running on" not in said, "nothing is run here"
     assert "#SBATCH --ntasks=2\n" in text and "#SBATCH --account=p7\n" in text and "time from the longest" in text
     assert "set -- im1.tif im2.tif -ns 12 -hws 5 -od out ;;" in text
     assert not Path("out").exists(), "a dry run writes nothing"
@@ -49,6 +51,29 @@ def test_series_as_an_array(here):
     text = Path("series.pbs").read_text()
     assert "#PBS -J 1-2\n" in text
     assert "1) set -- im1.tif im2.tif -ns 12" in text and "2) set -- im2.tif im3.tif -ns 12" in text
+
+
+def test_series_of_labels_as_an_array(here, capfd):
+    """Each deformed image by itself, of the same labels: none that a step before would have moved."""
+    labels = np.zeros(tifffile.imread("im1.tif").shape, "u1")
+    labels[8:17, 8:17, 8:17] = 1
+    tifffile.imwrite("lab.tif", labels)
+    words = ("hpcdvc-ddic", "im1.tif", "lab.tif", "im2.tif", "im3.tif", "-od", "out")
+    assert submit("-q", "--array", "--", *words) == 0
+    text = Path("hpcdvc-ddic.sbatch").read_text()
+    assert "1) set -- im1.tif lab.tif im2.tif -od out ;;" in text
+    assert "2) set -- im1.tif lab.tif im3.tif -od out ;;" in text and "#SBATCH --array=1-2\n" in text
+    assert submit("--force", "--array", "--", *words, "-sei", "--move-labels") == 2
+    assert "--array: with -sei each step measures the labels that the one before has moved" in capfd.readouterr().err
+
+
+def test_mask_of_an_array(caplog):
+    """Its tasks see one pair each, and would not say that the mask is that of the first image."""
+    line = ("hpcdvc-ldic", "im1.tif", "im2.tif", "im3.tif", "-ns", "12", "-hws", "5", "-mf1", "m.tif")
+    for words, note in ((line, ""), ((*line, "-sei"), "-mf1: m.tif is the mask of im1.tif: with -sei it is taken at")):
+        name, arguments, given = command_of(words)
+        assert len(tasks_of(given, arguments)) == 2
+        assert note in caplog.text and bool(note) == bool(caplog.text)
 
 
 def test_file_runs_the_command(here):
