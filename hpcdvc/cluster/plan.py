@@ -11,7 +11,7 @@ from hpcdvc.errors import UserError
 from hpcdvc.ranks.launch import environment_here
 from hpcdvc.ranks.terminal import one_line
 
-#: Asked for where a dry run does not say: commands that have none, and labels, which are counted when they are read.
+#: Asked for where a dry run does not say, and of commands that have none.
 TIME, MEMORY = 4 * 3600.0, 4e9
 #: Ranks are added until the longest time is below this; least time that is asked for; how much more than is needed.
 WANTED_TIME, LEAST_TIME, MARGIN = 1800.0, 600.0, 1.25

@@ -1,5 +1,6 @@
 """From options to the settings of a search, and the search itself."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -110,6 +111,11 @@ def searcher(
         return rows_of(found, points, low, high)
 
     return adapt
+
+
+def particles_that_fill(shape: tuple[int, int, int], flat: bool) -> float:
+    """How many particles of the size that costs are known for fill an image of so many voxels."""
+    return math.prod(shape) / (2 * PARTICLE + 1) ** (2 if flat else 3)
 
 
 def search_seconds(half: tuple[int, int, int] | None, search_range: tuple[int, ...] | None, flat: bool) -> float:

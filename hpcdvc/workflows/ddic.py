@@ -14,10 +14,11 @@ from hpcdvc.options.ddic import Options
 from hpcdvc.options.declare import named_files
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile, judge_points
-from hpcdvc.registration.labels import LabelMask, LabelRegistration
+from hpcdvc.registration.labels import LabelMask, LabelRegistration, seconds_per_label
 from hpcdvc.registration.settings import Settings, Window
 from hpcdvc.registration.task import Task
 from hpcdvc.runs.checkpoint import Checkpoint
+from hpcdvc.runs.cost import time_of_labels
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
@@ -36,7 +37,7 @@ from hpcdvc.steps.moved_labels import MovedTask, header_of, moved_job, write_mov
 from hpcdvc.steps.particles import check_label_type, scan_some_labels
 from hpcdvc.steps.register_first import first_task, register_first
 from hpcdvc.steps.roi import Region, particles_in, region_in
-from hpcdvc.steps.search_settings import searcher
+from hpcdvc.steps.search_settings import PARTICLE, particles_that_fill, searcher
 from hpcdvc.steps.series import Earlier, best_start, earlier_steps, possible_fields
 from hpcdvc.steps.settings import settings_of
 from hpcdvc.steps.start import StartPoints, read_start
@@ -108,7 +109,7 @@ def run(options: Options, team) -> list[str]:
             return write_moved(job, checkpoint, team, options.quiet)
         return measure(job, checkpoint, options, volumes, team)
 
-    return carry_out(options, team, plan, work, estimate)
+    return carry_out(options, team, plan, work, lambda jobs: estimate(jobs, team.size))
 
 
 def plan(options: Options, inputs: Inputs, team) -> list[Job]:
@@ -287,12 +288,15 @@ def start_of(
 judge = partial(judge_points, nothing="no label has converged, most end")
 
 
-def estimate(jobs: list[Job]) -> str:
+def estimate(jobs: list[Job], ranks: int) -> str:
     """What the run will take, as text."""
     step: DdicTask = jobs[0].task
-    steps = len(_results(jobs))
+    steps, across, flat = len(_results(jobs)), 2 * PARTICLE + 1, step.im1.two_dimensional
+    shape = step.region.shape if step.region else step.im1.shape
+    seconds = float(seconds_per_label(across ** (2 if flat else 3), step.settings)) * particles_that_fill(shape, flat)
     return (
         f"labels of {step.labels.spec} in {steps} image{'s' * (steps > 1)}: how many there are is known when "
         f"it is read\nper node: {memory_text((step.im1, step.im2, step.labels))}\n"
-        "per rank: about 50 MB, and for the largest label 80 bytes per voxel of its box, at most 340 MB"
+        "per rank: about 50 MB, and for the largest label 80 bytes per voxel of its box, at most 340 MB\n"
+        + time_of_labels(steps * seconds, ranks, across)
     )

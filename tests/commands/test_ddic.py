@@ -12,6 +12,7 @@ from scipy import ndimage
 from search_cases import written
 
 from hpcdvc.cli import main
+from hpcdvc.cluster.plan import needs_of
 from hpcdvc.fields.decomposition import decompose_f
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.tsv import read_tsv
@@ -220,4 +221,5 @@ def test_killed_run_goes_on(here, run_command):
 def test_dry_run(here, capfd):
     assert main("ddic", [*LINE, "--dry-run"]) == 0
     told = capfd.readouterr().out
-    assert "labels of lab.tif in 1 image" in told and not list(Path().glob("*ddic*"))
+    assert "labels of lab.tif in 1 image" in told and needs_of(told).seconds > 0 and "fill half of" in told
+    assert not list(Path().glob("*ddic*"))

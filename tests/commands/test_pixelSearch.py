@@ -15,6 +15,7 @@ from synthetic import lattice_texture, rotation
 from synthetic import pair as analytic
 
 from hpcdvc.cli import main
+from hpcdvc.cluster.plan import needs_of
 from hpcdvc.fields.status import Family, Status
 from hpcdvc.output.hdf5 import read_field, read_metadata
 from hpcdvc.output.tsv import read_tsv
@@ -170,6 +171,10 @@ def test_nothing_is_found(capfd):
 def test_dry_run(capfd):
     assert main("pixelSearch", ["im1.tif", "im2.tif", *GRID, "--dry-run"]) == 0
     assert "48 nodes (3, 4, 4)" in capfd.readouterr().out
+    tifffile.imwrite("lab.tif", particles()[0])
+    assert main("pixelSearch", ["im1.tif", "im2.tif", "-lab1", "lab.tif", "--dry-run"]) == 0
+    said = capfd.readouterr().out
+    assert "labels in boxes of 25 voxels across that fill half of the image" in said and needs_of(said).seconds > 0
     assert not list(Path().glob(f"{RESULT}*"))
 
 
