@@ -29,9 +29,15 @@ def show(axis: Axes, points: np.ndarray, cells: np.ndarray, title: str, keep: np
     axis.add_collection3d(Poly3DCollection(corners[:, :, ::-1], facecolors=colours, edgecolors="0.25", linewidths=0.25))
     low, high = points.min(axis=0), points.max(axis=0)
     axis.set(xlim=(low[2], high[2]), ylim=(low[1], high[1]), zlim=(low[0], high[0]))
-    axis.set_box_aspect((high - low)[::-1], zoom=1.2)
+    axis.set_box_aspect((high - low)[::-1], zoom=0.95)
     axis.view_init(22, -58)
-    axis.set_axis_off()
+    for name in "xyz":
+        axis.locator_params(axis=name, nbins=3)
+        axis.tick_params(axis=name, labelsize=7, pad=-2)
+    axis.set_xlabel("x, voxel", fontsize=8, labelpad=-6)
+    axis.set_ylabel("y, voxel", fontsize=8, labelpad=-6)
+    axis.set_zlabel("z, voxel", fontsize=8, labelpad=-6)
+    axis.grid(False)
     axis.set_title(f"{title}\n{len(points)} nodes, {len(cells)} tetrahedra", fontsize=9)
 
 
@@ -70,7 +76,7 @@ def draw_meshes(path: Path) -> None:
         "-mf1 mask, -lc 6": Body(mask, 6.0, "mask").mesh()[:2],
         "-mf1 mask, -lc 16 --size": Body(mask, 16.0, "mask", _sizes, 4.0).mesh()[:2],
     }
-    figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), subplot_kw={"projection": "3d"})
+    figure, axes = plt.subplots(1, 4, figsize=(12, 3.6), subplot_kw={"projection": "3d"})
     for axis, (title, (points, cells)) in zip(axes, meshes.items(), strict=True):
         show(axis, points, cells, title, _cut(points, cells))
     figure.savefig(path)

@@ -24,7 +24,8 @@ def draw_mixture(axis: plt.Axes) -> None:
     """Ellipses of phases, and the components of boundaries."""
     histogram = drawn(THREE, (0.3, 0.3, 0.2), 0.066)
     mixture = fit_mixture(histogram, 3)
-    axis.imshow(np.log1p(histogram.T), origin="lower", cmap="Greys")
+    shown = axis.imshow(np.log1p(histogram.T), origin="lower", cmap="Greys")
+    axis.figure.colorbar(shown, ax=axis, label="log(1 + voxels)", shrink=0.9)
     n = mixture.n_phases
     for mean, covariance in zip(mixture.means[:n], mixture.covariances[:n], strict=True):
         values, axes = np.linalg.eigh(covariance)
@@ -32,7 +33,7 @@ def draw_mixture(axis: plt.Axes) -> None:
         axis.add_patch(Ellipse(mean, *4 * np.sqrt(values[::-1]), angle=angle, fill=False, color="#d95f02"))
     area = 4000 * mixture.weights[n:] / SEGMENT
     axis.scatter(*mixture.means[n:].T, s=area, color="#1b6ca8")
-    axis.set(title="joint histogram, logarithm of the counts", xlabel="im1, bins", ylabel="im2, bins")
+    axis.set(title="joint histogram; phases (orange), boundaries (blue)", xlabel="im1, bins", ylabel="im2, bins")
 
 
 def draw_section(axis: plt.Axes) -> None:

@@ -128,6 +128,12 @@ def test_what_pages_include_is_made(path, fragments):
             assert (path.parent / target).exists(), f"{kind} {target}"
 
 
+def test_pictures_of_data_have_axes():
+    """Flow charts have none."""
+    bare = {path.name for path in DOCS.glob("draw_*.py") if re.search(r"set_axis_off|axis\([\"']off", path.read_text())}
+    assert bare == {"draw_architecture.py", "draw_next.py"}
+
+
 @pytest.mark.parametrize("path", PAGES, ids=label)
 def test_code_that_is_shown_is_there(path):
     for target, options in re.findall(r"```\{literalinclude\} (\S+)\n(.*?)```", path.read_text(), re.S):
