@@ -46,6 +46,12 @@ def test_command_has_a_page_with_its_options(command):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_command_is_in_the_tables_that_newcomers_read(command):
+    assert f"\n| `hpcdvc-{command}` | " in (ROOT / "README.md").read_text()
+    assert f"\n| [`hpcdvc-{command}`](guide/{command}.md) | " in (DOCS / "index.md").read_text()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_page_says_how_to_tell_whether_a_result_is_right(command):
     """A few lines of its own, before the options; not a heading alone."""
     page = (DOCS / "guide" / f"{command}.md").read_text()
