@@ -134,10 +134,17 @@ def test_what_pages_include_is_made(path, fragments):
             assert (path.parent / target).exists(), f"{kind} {target}"
 
 
+def test_commands_of_spam_with_the_same_name_are_listed():
+    """Each of ours whose page speaks of the one of spam; the others have no counterpart there."""
+    listed = set(re.findall(r"^\| spam-([\w-]+) \| \[hpcdvc-\1\]", (DOCS / "spam.md").read_text(), re.M))
+    of_spam = [name for name in COMMANDS if f"spam-{name}" in "".join(page.read_text() for page in PAGES)]
+    assert {"ereg", "mmr-graphical"} < set(of_spam) <= listed
+
+
 def test_pictures_of_data_have_axes():
-    """Flow charts have none."""
+    """Flow charts have none, nor has the place that hpcdvc-umpa leaves empty."""
     bare = {path.name for path in DOCS.glob("draw_*.py") if re.search(r"set_axis_off|axis\([\"']off", path.read_text())}
-    assert bare == {"draw_architecture.py", "draw_next.py"}
+    assert bare == {"draw_architecture.py", "draw_next.py", "draw_umpa.py"}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=label)
