@@ -40,6 +40,10 @@ FEW_UNKNOWNS, PROBES = 100_000, 32
 MOST_DIRECT = (20_000, 3_000)
 #: Core time of a voxel in an iteration, s, and iterations of a usual run.
 SECONDS_PER_VOXEL, ITERATIONS = 6e-8, 8
+#: Core time of an unknown in an iteration, s, without and with regularisation, which couples more of them; and bytes.
+SECONDS_PER_UNKNOWN, BYTES_PER_UNKNOWN = (3e-6, 2e-5), 3000
+#: Core time, s, and bytes of the factors of 10^4 unknowns, without and with it; they grow by the powers 2 and 4/3.
+FACTORS = ((1.2, 1.5e8), (60.0, 8e8))
 _NEARER = "a start with --register, -pf or --coarse-mesh"
 #: What to try when a run, or a node, has failed.
 ADVICE = {
@@ -245,16 +249,25 @@ def estimate(job: Job, ranks: int) -> str:
     body = task.body
     unknowns, elements = body.points.size, len(body.connectivity)
     voxels = float(corner_determinants(body.points, body.connectivity).sum()) / 6
-    seconds = ITERATIONS * SECONDS_PER_VOXEL * voxels
-    # the equations and their sums; what a factorisation takes beside depends on the mesh
-    root = elements * 8 * (78 + 42) + 15 * unknowns * 3 * 12
+    sums, (solving, solver) = ITERATIONS * SECONDS_PER_VOXEL * voxels, solver_needs(task)
+    root = solver + elements * 8 * (78 + 42) + 15 * unknowns * 3 * 12  # the equations and their sums
     return (
         f"{len(body.points)} nodes, {unknowns} unknowns, {elements} tetrahedra of {voxels / elements:.0f} voxels\n"
         f"per node: {memory_text((task.im1, task.im2))}\n"
-        f"rank 0: about {root / 1e6:.0f} MB, and what the solver ({task.control.solver}) takes\n"
-        f"{core_time(seconds, seconds / ranks, ranks)}; {ITERATIONS} iterations, and the solver beside\n"
+        f"rank 0: about {root / 1e6:.0f} MB with the solver ({task.control.solver})\n"
+        f"{core_time(sums + solving, sums / ranks + solving, ranks)}; {ITERATIONS} iterations\n"
         f"disk: {file_megabytes(job)} MB for {job.files[0].path}"
     )
+
+
+def solver_needs(task: GdicTask) -> tuple[float, float]:
+    """Core time, s, and bytes that the solver takes on rank 0."""
+    unknowns, control, regularised = task.body.points.size, task.control, task.regularisation is not None
+    seconds = SECONDS_PER_UNKNOWN[regularised] * unknowns * (ITERATIONS + control.probes)
+    if control.solver == "pcg":
+        return seconds, BYTES_PER_UNKNOWN * unknowns
+    many, (factorised, factors) = unknowns / 1e4, FACTORS[regularised]
+    return seconds + factorised * many**2, factors * many ** (4 / 3)
 
 
 def file_megabytes(job: Job) -> str:

@@ -1,6 +1,7 @@
 """hpcdvc-gdic as a whole: its files, what it starts from, and the same bytes on any number of ranks."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,11 +15,13 @@ from reg_ends import is_one_sentence, play_command
 from hpcdvc.cli import main
 from hpcdvc.fem.quality import orient
 from hpcdvc.fields.status import Status
+from hpcdvc.options.gdic import Options
 from hpcdvc.output.hdf5 import read_field, read_metadata, read_table
 from hpcdvc.output.mesh import read_mesh, read_mesh_geometry
 from hpcdvc.output.mesh_result import read_elements
 from hpcdvc.output.tsv import read_tsv
 from hpcdvc.output.vtk_reader import read_vtk
+from hpcdvc.workflows.gdic import GdicTask, Tetrahedra, control_of, solver_needs
 
 PAIR = ("im1.tif", "im2.tif", "box.h5")
 STEM = "im1-im2-GDIC"
@@ -168,6 +171,19 @@ def test_dry_run(here, capfd):
     assert main("gdic", [*PAIR, "--dry-run", "-od", "dry"]) == 0
     said = capfd.readouterr()
     assert f"{len(box()[0])} nodes" in said.out + said.err and not Path("dry").exists()
+
+
+def test_solver_is_counted():
+    """A factorisation of many unknowns takes more than all else, with regularisation more than without."""
+    body, needs = Tetrahedra("mesh.hdf", np.zeros((3059, 3)), np.zeros((9, 4), int)), {}
+    for solver in ("direct", "pcg"):
+        for regularisation in (None, object()):
+            control = replace(control_of(Options(im1="a", im2="b", mesh="m"), body), solver=solver, probes=0)
+            task = GdicTask(None, None, body, None, regularisation, None, None, control)
+            needs[solver, regularisation is not None] = solver_needs(task)
+    assert needs["direct", True] > needs["direct", False] > needs["pcg", False] < needs["pcg", True]
+    measured = 103e6  # of two processes, less
+    assert needs["direct", False][1] - needs["pcg", False][1] == pytest.approx(measured, rel=0.2)
 
 
 def test_map(here):
