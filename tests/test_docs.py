@@ -178,6 +178,16 @@ def test_commands_can_be_typed(path):
             pytest.fail(f"{shlex.join(words)}: {error}")
 
 
+def test_commands_in_sentences_can_be_typed():
+    """Those with a file, `hpcdvc-noise cement.tif`; the others are parts of a line."""
+    text = "\n".join(path.read_text() for path in TEXTS)
+    lines = [line.split() for line in re.findall(r"`(hpcdvc-[\w-]+ [^`\n]+)`", text) if "..." not in line]
+    whole = [words for words in lines if any(re.search(r"\w\.(hdf|tif|tsv)$", word) for word in words[1:])]
+    assert len(whole) > 3
+    for words in whole:
+        parser.parse(options_of(words[0].removeprefix("hpcdvc-")), words[1:])
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=label)
 def test_options_that_are_named_exist(path):
     """`-hws`, `--resume` and so on, where they stand alone or first in monospaced text."""
