@@ -26,7 +26,7 @@ def huge(tmp_path, monkeypatch):
     for name in "ab":
         open(name, "w").close()
 
-    def describe(spec: str, every_slice: bool, scan: bool) -> VolumeInfo:
+    def describe(spec: str, every_slice: bool, scan: bool, raw_layout: object) -> VolumeInfo:
         return VolumeInfo(spec, spec, None, HUGE, np.dtype("u1"), False, 0, "npy", (spec,))
 
     monkeypatch.setattr("hpcdvc.runs.inputs.describe", describe)

@@ -45,7 +45,7 @@ def test_nothing_is_measured(what, stacks, capfd):
 
 
 def test_dry_run(capfd):
-    for more, what in (((), "2288 pixels (44 x 52), 4 frames"), (("-ns", "4"), "120 nodes (10, 12) (YX), 4 frames")):
+    for more, what in (((), "2288 pixels of 44 x 52, 4 frames"), (("-ns", "4"), "120 nodes (10, 12) (YX), 4 frames")):
         assert main("localShifts", ["im1.tif", "im2.tif", *WINDOW, "--dry-run", *more]) == 0
         said = capfd.readouterr()
         assert what in said.out + said.err and "core time: " in said.out + said.err

@@ -38,7 +38,7 @@ def test_team_fails_together(team, shared_tmp_path):
         open_volume(mapped, team)
 
 
-REFUSED = ("b_corrupt.tif", "b_empty.tif", "b_text.tif", "b_trunc.tif", "rgb.tif")
+REFUSED = ("b_corrupt.tif", "b_empty.tif", "b_text.tif", "b_trunc.tif")
 
 
 def test_bad_inputs(shared, caplog):
@@ -48,6 +48,9 @@ def test_bad_inputs(shared, caplog):
     for path in sorted(folder.iterdir()):
         if path.name in REFUSED or path.suffix == ".tsv":
             refused(path)
+        elif path.name == "rgb.tif":
+            luminance = tifffile.imread(path) @ [0.299, 0.587, 0.114]
+            np.testing.assert_allclose(open_volume(describe(str(path)))[0], luminance, rtol=1e-6)
         else:
             volume = open_volume(describe(str(path)))
             assert isinstance(volume.base, np.memmap)
