@@ -44,6 +44,8 @@ def _submit(options: Options) -> list[str]:
     tasks = tasks_of(given, words) if options.array else [words]
     resumes = isinstance(given, RunControl)
     said = dry_run(name, tasks[0]) if resumes else ""
+    if options.array:
+        dry_run(name, words)  # finds the mistakes of all steps
     check_inputs_stay([path], Inputs.of(given).paths)
     needs = needs_of(said) if resumes else Needs(None, None, 0.0, 0.0)
     memory = None if options.memory is None else options.memory * 1e9

@@ -67,6 +67,12 @@ def test_series_of_labels_as_an_array(here, capfd):
     assert "--array: with -sei each step measures the labels that the one before has moved" in capfd.readouterr().err
 
 
+def test_mistakes_in_later_steps_of_an_array(here, capfd):
+    tifffile.imwrite("im3.tif", tifffile.imread("im3.tif")[:30])
+    assert submit("--array", "--", *LINE[:3], "im3.tif", *LINE[3:]) == 2
+    assert "the images differ in size" in capfd.readouterr().err and not list(here.glob("*.sbatch"))
+
+
 def test_mask_of_an_array(caplog):
     """Its tasks see one pair each, and would not say that the mask is that of the first image."""
     line = ("hpcdvc-ldic", "im1.tif", "im2.tif", "im3.tif", "-ns", "12", "-hws", "5", "-mf1", "m.tif")
