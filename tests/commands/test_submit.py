@@ -53,6 +53,18 @@ def test_series_as_an_array(here):
     assert "1) set -- im1.tif im2.tif -ns 12" in text and "2) set -- im2.tif im3.tif -ns 12" in text
 
 
+def test_results_of_an_array_are_those_of_the_series(here, capfd):
+    """Which goes on with them, as the page says: nothing is measured again."""
+    line = ["im1.tif", "im2.tif", "im3.tif", *LINE[3:], "-sei", "-q"]
+    _, words, given = command_of(("hpcdvc-ldic", *line))
+    for task in tasks_of(given, words):
+        assert main("ldic", task) == 0
+    before = {path.name: path.read_bytes() for path in Path("out").glob("*-ldic.hdf")}
+    assert main("ldic", [*line, "--total", "--start-from", "file", "--resume"]) == 0
+    assert len(before) == 2 and all(Path("out", name).read_bytes() == data for name, data in before.items())
+    assert Path("out", "im1-im3-ldic-total.hdf").exists() and Path("out", "im1-series-ldic.hdf.series").exists()
+
+
 def test_series_of_labels_as_an_array(here, capfd):
     """Each deformed image by itself, of the same labels: none that a step before would have moved."""
     labels = np.zeros(tifffile.imread("im1.tif").shape, "u1")
