@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo
 from hpcdvc.options.declare import OptionSet
+from hpcdvc.runs.cost import time_of_labels
 from hpcdvc.search.adaptive import NARROW, WIDE, AdaptiveSearch
 from hpcdvc.search.copies import binned_copies
 from hpcdvc.search.pixels import PixelSearch, seconds_per_point
@@ -113,9 +115,18 @@ def searcher(
     return adapt
 
 
-def particles_that_fill(shape: tuple[int, int, int], flat: bool) -> float:
-    """How many particles of the size that costs are known for fill an image of so many voxels."""
-    return math.prod(shape) / (2 * PARTICLE + 1) ** (2 if flat else 3)
+def time_of_particles(task: Any, ranks: int, seconds: Callable[[int], float]) -> str:
+    """How long particles will take that are counted only when they are read, as lines of a dry run.
+
+    Parameters
+    ----------
+    task : whose `im1` and `region` they lie in
+    ranks : how many
+    seconds : least core time of one with a box of so many voxels
+    """
+    shape, across = task.region.shape if task.region else task.im1.shape, 2 * PARTICLE + 1
+    voxels = across ** (2 if task.im1.two_dimensional else 3)
+    return time_of_labels(math.prod(shape) / voxels * float(seconds(voxels)), ranks, across)
 
 
 def search_seconds(half: tuple[int, int, int] | None, search_range: tuple[int, ...] | None, flat: bool) -> float:

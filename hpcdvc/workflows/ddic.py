@@ -18,7 +18,6 @@ from hpcdvc.registration.labels import LabelMask, LabelRegistration, seconds_per
 from hpcdvc.registration.settings import Settings, Window
 from hpcdvc.registration.task import Task
 from hpcdvc.runs.checkpoint import Checkpoint
-from hpcdvc.runs.cost import time_of_labels
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
@@ -37,7 +36,7 @@ from hpcdvc.steps.moved_labels import MovedTask, header_of, moved_job, write_mov
 from hpcdvc.steps.particles import check_label_type, scan_some_labels
 from hpcdvc.steps.register_first import first_task, register_first
 from hpcdvc.steps.roi import Region, particles_in, region_in
-from hpcdvc.steps.search_settings import PARTICLE, particles_that_fill, searcher
+from hpcdvc.steps.search_settings import searcher, time_of_particles
 from hpcdvc.steps.series import Earlier, best_start, earlier_steps, possible_fields
 from hpcdvc.steps.settings import settings_of
 from hpcdvc.steps.start import StartPoints, read_start
@@ -291,12 +290,10 @@ judge = partial(judge_points, nothing="no label has converged, most end")
 def estimate(jobs: list[Job], ranks: int) -> str:
     """What the run will take, as text."""
     step: DdicTask = jobs[0].task
-    steps, across, flat = len(_results(jobs)), 2 * PARTICLE + 1, step.im1.two_dimensional
-    shape = step.region.shape if step.region else step.im1.shape
-    seconds = float(seconds_per_label(across ** (2 if flat else 3), step.settings)) * particles_that_fill(shape, flat)
+    steps = len(_results(jobs))
     return (
         f"labels of {step.labels.spec} in {steps} image{'s' * (steps > 1)}: how many there are is known when "
         f"it is read\nper node: {memory_text((step.im1, step.im2, step.labels))}\n"
         "per rank: about 50 MB, and for the largest label 80 bytes per voxel of its box, at most 340 MB\n"
-        + time_of_labels(steps * seconds, ranks, across)
+        + time_of_particles(step, ranks, lambda voxels: steps * seconds_per_label(voxels, step.settings))
     )

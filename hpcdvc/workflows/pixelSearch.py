@@ -15,7 +15,7 @@ from hpcdvc.output.hdf5 import choose_transport
 from hpcdvc.output.places import stem_of
 from hpcdvc.output.result import FieldFile, judge_points
 from hpcdvc.runs.checkpoint import Checkpoint
-from hpcdvc.runs.cost import core_time, time_of_labels
+from hpcdvc.runs.cost import core_time
 from hpcdvc.runs.inputs import Inputs
 from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
 from hpcdvc.runs.points import measure_points
@@ -25,13 +25,12 @@ from hpcdvc.steps.particles import check_label_type, scan_some_labels
 from hpcdvc.steps.roi import Region, particles_in, region_in
 from hpcdvc.steps.search_points import NodePoints, ParticlePoints, WindowPoints, particle_starts
 from hpcdvc.steps.search_settings import (
-    PARTICLE,
     half_window_of,
-    particles_that_fill,
     range_of,
     search_seconds,
     search_settings_of,
     searcher,
+    time_of_particles,
 )
 from hpcdvc.steps.start import StartPoints, nodes_for, read_start
 
@@ -237,9 +236,8 @@ def estimate(job: Job, ranks: int, ranks_per_node: int) -> str:
     task: SearchTask = job.task
     memory = f"per node: {memory_text(task.volumes)}"
     if task.points is None:
-        shape, flat = task.region.shape if task.region else task.im1.shape, task.im1.two_dimensional
-        seconds = search_seconds(None, task.search_range, flat) * particles_that_fill(shape, flat)
-        time = time_of_labels(seconds, ranks, 2 * PARTICLE + 1)
+        each = search_seconds(None, task.search_range, task.im1.two_dimensional)
+        time = time_of_particles(task, ranks, lambda voxels: each)
         return f"particles of {task.labels.spec}: how many there are is known when it is read\n{memory}\n{time}"
     seconds = search_seconds(task.half, task.search_range, task.im1.two_dimensional) * task.points.count
     return (
