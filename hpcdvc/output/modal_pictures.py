@@ -91,16 +91,20 @@ def phases_figure(
     return figure
 
 
-def checkerboard_figure(slices: Mapping[str, np.ndarray], names: tuple[str, str]) -> "Figure":
+def checkerboard_figure(
+    slices: Mapping[str, np.ndarray], names: tuple[str, str], shape: tuple[int, int, int]
+) -> "Figure":
     """Squares of im1 and of im2 in turn, before and after: what belongs together goes on across their sides.
 
     Parameters
     ----------
     slices : (3, rows, columns) by axis: im1, im2 as it is, im2 brought back
     names : of the images
+    shape : of im1, (nz, ny, nx) voxels
     """
     from matplotlib.figure import Figure
 
+    sides = dict(zip("zyx", shape, strict=True))
     widths = [found.shape[2] / max(found.shape[1:]) for found in slices.values()]
     height = max(found.shape[1] / max(found.shape[1:]) for found in slices.values())
     figure = Figure((1 + 4 * sum(widths), 1 + 8.6 * height), layout="constrained")
@@ -108,10 +112,11 @@ def checkerboard_figure(slices: Mapping[str, np.ndarray], names: tuple[str, str]
     for column, (name, found) in zip(axes.T, slices.items(), strict=True):
         one, before, after = _scaled(found)
         for axis, other, when in zip(column, (before, after), ("before", "after"), strict=True):
-            axis.imshow(checkerboard(one, other), interpolation="nearest")
-            down, right = (one for one in "zyx" if one != name)
-            axis.set(xticks=[], yticks=[], xlabel=right, ylabel=down)
-            axis.set_title(f"middle plane across {name}, {when}", fontsize=10)
+            down, right = (side for side in "zyx" if side != name)
+            extent = (-0.5, sides[right] - 0.5, sides[down] - 0.5, -0.5)
+            axis.imshow(checkerboard(one, other), interpolation="nearest", extent=extent)
+            axis.set(xlabel=f"{right}, voxel", ylabel=f"{down}, voxel")
+            axis.set_title(when if shape[0] == 1 else f"{name} = {(sides[name] - 1) // 2}, {when}", fontsize=10)
     figure.suptitle(f"{names[0]} (grey) and {names[1]} (brown); blue: no value", fontsize=10)
     return figure
 

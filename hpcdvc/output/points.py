@@ -99,8 +99,8 @@ def points_picture(image: np.ndarray, positions: np.ndarray, near: float, key: s
         plot.plot(drawn[:, columns], drawn[:, rows], ".", color="tab:orange", markersize=4)
         title = f"{len(drawn)} points" if len(axes) == 1 else f"{'zyx'[axis]} = {place}, {len(drawn)} points near it"
         plot.set_title(title, fontsize=10)
-        plot.set_xlabel("zyx"[columns])
-        plot.set_ylabel("zyx"[rows])
+        unit = "pixel" if len(axes) == 1 else "voxel"
+        plot.set(xlabel=f"{'zyx'[columns]}, {unit}", ylabel=f"{'zyx'[rows]}, {unit}")
     content = io.BytesIO()
     figure.savefig(content, dpi=110, format="png", metadata={"Software": None, "Comment": key})
     return content.getvalue()

@@ -202,10 +202,12 @@ def figures_of(stored: Stored, names: tuple[str, str]) -> dict:
         for name in "zyx"
         if stored.find(f"{SLICES}/{name}") is not None
     }
+    group = "PointData" if stored.find("VTKHDF/CellData") is None else "CellData"
+    shape = stored.dataset(f"VTKHDF/{group}/phase_map", (None, None, None)).shape
     return {
         "histogram": modal_pictures.histogram_figure(histogram, means, covariances, n_phases, extent, names),
         "phases": modal_pictures.phases_figure(diagram, histogram, n_phases, extent, names),
-        "checkerboard": modal_pictures.checkerboard_figure(slices, names),
+        "checkerboard": modal_pictures.checkerboard_figure(slices, names, shape),
     }
 
 

@@ -16,7 +16,9 @@ import hpcdvc
 from hpcdvc.cli import main
 from hpcdvc.fields.status import Status
 from hpcdvc.output.hdf5 import read_field
+from hpcdvc.output.stored import opened
 from hpcdvc.output.tsv import COLUMN_SETS, read_tsv
+from hpcdvc.steps.modal_result import figures_of
 
 WHOLE = (*PAIR, "-bin", "2", "-jhb", "64", "-def", "-pre", "P", "-q")
 PHI, FLAT_PHI = FIELD.phi(MIDDLE[None])[0], FLAT_FIELD.phi(np.array([[35.5, 39.5]]))[0]
@@ -120,6 +122,12 @@ def test_pictures(here):
     for name in ("histogram", "phases", "checkerboard"):
         image = Path(f"done/P-mmr-{name}.png").read_bytes()
         assert image[:4] == b"\x89PNG" and len(image) > 10_000 and b"Software" not in image
+    with opened("done/P-mmr.hdf") as stored:
+        panels = figures_of(stored, ("im1", "im2"))["checkerboard"].axes
+    places = [f"{name} = {(n - 1) // 2}" for name, n in zip("zyx", SHAPE, strict=True)]
+    titles = [f"{place}, {when}" for when in ("before", "after") for place in places]
+    assert [panel.get_title() for panel in panels] == titles and panels[0].get_xlabel() == "x, voxel"
+    assert panels[0].get_xlim() == (-0.5, SHAPE[2] - 0.5)
 
 
 def test_starts(here):
