@@ -3,16 +3,19 @@ the line before has left a result of the same name, and what is measured converg
 
 import re
 import shlex
+import subprocess
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
 from ldic_cases import save_registration
 from page_files import OWN_FILES
-from pages import DOCS, PAGES, ROOT, TEXTS, label, measurements
+from pages import DOCS, PAGES, ROOT, TEXTS, label, measurement, measurements, typed
 from reg_ends import own_folder
 from scipy.ndimage import center_of_mass
 from synthetic import Affine, lattice_texture, render
@@ -120,6 +123,27 @@ def test_lines_of_a_page_in_order(path, here, capfd):
         counts = np.isin(field.return_status, left_out, invert=True)
         least = 0.8 if "torn" in result.name else 0.9  # windows that hold a crack have two motions
         assert field.measured[counts].mean() > least, f"{page}: {result}"
+
+
+#: How lines begin that install something, or need a cluster: parts of `.ci/` try what can be tried of them.
+ELSEWHERE = "apptainer cd conda eval lfs make module pip python3 source spack srun".split()
+#: Lines that other tests run, and how to call a command in general.
+OTHERS = {"hpcdvc-info -np 2", "python docs/draw_speckle_phase.py scan.h5"}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=label)
+def test_every_line_is_run_or_cannot_be(path):
+    left = [words for words in typed(path) if not measurement(words) and not {"[options]", "..."} & set(words)]
+    left = [shlex.join(words) for words in left if words[0] not in ELSEWHERE and "venv" not in words]
+    assert {line for line in left if not line.startswith("CC=")} <= OTHERS
+
+
+@pytest.mark.slow
+def test_scan_of_the_page_of_speckle(tmp_path):
+    words = [sys.executable, DOCS / "draw_speckle_phase.py", "scan.h5"]
+    assert not subprocess.run(words, cwd=tmp_path, timeout=60).returncode
+    with h5py.File(tmp_path / "scan.h5") as file:
+        assert file["ref"].shape == file["sam"].shape and len(file["ref"]) == 16
 
 
 def test_all_pages_that_measure_are_tested():

@@ -38,13 +38,13 @@ def measurements(path: Path) -> list[tuple[str, list[str]]]:
 
     Job files stand for their commands; how many ranks there are is left out.
     """
-    found = []
-    for words in typed(path):
-        place = next((i for i, word in enumerate(words) if re.search(r"(^|/)hpcdvc-[\w-]+(\.sbatch)?$", word)), None)
-        if "[options]" in words:  # how to call it
-            continue
-        if place is None or not any(map(A_FILE.search, words[place + 1 :])):
-            continue
-        name = re.search(r"hpcdvc-([\w-]+)", words[place])[1]
-        found.append((name, [part for word in words[place + 1 :] for part in expanded(word)]))
-    return found
+    return [found for words in typed(path) if (found := measurement(words))]
+
+
+def measurement(words: list[str]) -> tuple[str, list[str]] | None:
+    """The same of one line; None where it is none."""
+    place = next((i for i, word in enumerate(words) if re.search(r"(^|/)hpcdvc-[\w-]+(\.sbatch)?$", word)), None)
+    if "[options]" in words or place is None or not any(map(A_FILE.search, words[place + 1 :])):
+        return None
+    name = re.search(r"hpcdvc-([\w-]+)", words[place])[1]
+    return name, [part for word in words[place + 1 :] for part in expanded(word)]
