@@ -46,5 +46,8 @@ def measurement(words: list[str]) -> tuple[str, list[str]] | None:
     place = next((i for i, word in enumerate(words) if re.search(r"(^|/)hpcdvc-[\w-]+(\.sbatch)?$", word)), None)
     if "[options]" in words or place is None or not any(map(A_FILE.search, words[place + 1 :])):
         return None
-    name = re.search(r"hpcdvc-([\w-]+)", words[place])[1]
-    return name, [part for word in words[place + 1 :] for part in expanded(word)]
+    name, arguments = re.search(r"hpcdvc-([\w-]+)", words[place])[1], words[place + 1 :]
+    if "-np" in arguments:  # a process that the command would become
+        number = arguments.index("-np")
+        del arguments[number : number + 2]
+    return name, [part for word in arguments for part in expanded(word)]
