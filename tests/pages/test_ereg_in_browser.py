@@ -86,7 +86,7 @@ def shown(browser, served):
 
 def table(folder: Path, until=lambda phi: True) -> np.ndarray:
     """Phi of the table, (4, 4), as soon as it is what is waited for; it may be replaced while it is read."""
-    end = time.monotonic() + 3
+    end, phi = time.monotonic() + 60, None
     while True:
         if (folder / "out/P-PhiEye.tsv").exists():
             phi = read_tsv(folder / "out/P-PhiEye.tsv").phi[0]

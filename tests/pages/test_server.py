@@ -46,7 +46,7 @@ def kept(path) -> float | None:
     return json.loads(path.read_text())["x"] if path.exists() else None
 
 
-def wait_for(what, seconds=5):
+def wait_for(what, seconds=30):
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it does not come"
