@@ -138,7 +138,12 @@ def test_dry_run_writes_nothing(ranks, run_command):
     result = run_command("reg", *PAIR, "-od", "new/folder", "-def", "-g", "--dry-run", ranks=ranks)
     assert (result.returncode, result.stderr) == (0, "") and new_files() == set()
     megabytes = 2 * np.prod(SHAPE) * 2 / 1e6
-    for words in (f"images {megabytes:.1f} MB mapped", "binning 4 to 1", "per rank", f"on {ranks} ranks" if ranks else "on 1 rank,"):
+    for words in (
+        f"images {megabytes:.1f} MB mapped",
+        "binning 4 to 1",
+        "per rank",
+        f"on {ranks} ranks" if ranks else "on 1 rank,",
+    ):
         assert words in result.stdout
 
 
