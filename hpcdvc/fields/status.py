@@ -246,6 +246,7 @@ def status_table(explained: Mapping[str, Mapping]) -> str:
         share = "-" if status == Status.NO_SPECIMEN else f"{100 * entry['count'] / specimen:.2f}"
         rows.append((str(status), str(entry["count"]), share, entry["reason"], entry["advice"]))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths[3] = max(len(row[3]) for row in rows if row[0] != str(int(Status.NO_SPECIMEN)))  # its long one stands last
     numbers = [[word.rjust(width) for word, width in zip(row[:3], widths, strict=False)] for row in rows]
     texts = [[word.ljust(width) for word, width in zip(row[3:], widths[3:], strict=True)] for row in rows]
     return "\n".join("  ".join(n + t).rstrip() for n, t in zip(numbers, texts, strict=True))
