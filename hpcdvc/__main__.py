@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from hpcdvc import __version__, cli, workflows
-from hpcdvc.errors import UserError, quoted
+from hpcdvc.errors import RunError, UserError, quoted
 from hpcdvc.options.suite import OWN, SHELLS, Declared, declared
 from hpcdvc.ranks import launch, terminal
 
@@ -31,10 +31,10 @@ def main(argv: list[str] | None = None) -> int:
         return cli.main(name, words, again)
     try:
         text = _own(name, words)
-    except (UserError, OSError) as error:
-        return cli.refuse("hpcdvc", error if isinstance(error, UserError) else UserError(str(error)))
-    if launch.launched_rank() == 0:
-        terminal.tell(text, sys.stdout)
+    except (UserError, RunError) as error:
+        return cli.refuse("hpcdvc", error)
+    if launch.launched_rank() == 0 and not terminal.tell(text, sys.stdout) and name == "completion":
+        return cli.refuse("hpcdvc", RunError("the completion is not whole: stdout does not take it"))
     return 0
 
 
@@ -83,7 +83,7 @@ def _own(name: str, words: list[str]) -> str:
         return f"hpcdvc {__version__}\n"
     if name not in OWN:
         raise UserError(f"unknown command {quoted(name)} {_near(name)}" if name else f"no command is given {MORE}")
-    if len(words) != 1 or (name == "completion" and words[0] not in SHELLS) or words[0].startswith("-"):
+    if len(words) != 1 or (name == "completion" and words[0] not in SHELLS) or words[0][:1] in ("", "-"):
         raise UserError(f"{name} takes one word: hpcdvc {name} {OWN[name][0]}")
     return _completion(words[0]) if name == "completion" else _manual_into(words[0])
 
@@ -119,12 +119,16 @@ def _completion(shell: str) -> str:
 
 
 def _manual_into(folder: str) -> str:
+    from hpcdvc.output.files import fill, whole_file
+    from hpcdvc.output.places import check_folder
+
     pages = list(manual())
     if launch.launched_rank() == 0:
-        os.makedirs(folder, exist_ok=True)
+        check_folder(folder)
         for name, text in pages:
-            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-                file.write(text)
+            with whole_file(os.path.join(folder, name)) as temporary:
+                with fill(temporary, encoding="utf-8") as file:
+                    file.write(text)
     return f"wrote {len(pages)} pages to {folder}; man -l {os.path.join(folder, 'hpcdvc.1')} shows the first\n"
 
 

@@ -40,14 +40,16 @@ def open_streams() -> None:
             setattr(sys, ("stdin", "stdout", "stderr")[number], open(number, mode, closefd=False))
 
 
-def tell(text: str, stream: TextIO) -> None:
-    """Write a text, as one write, and flush; a stream that does not take it is one that nobody listens to."""
+def tell(text: str, stream: TextIO) -> bool:
+    """Write a text, as one write, and flush; a stream that does not take it (False) is one that nobody listens to."""
     try:
         coding = getattr(stream, "encoding", None) or "utf-8"
         stream.write(text.encode(coding, "backslashreplace").decode(coding))
         stream.flush()
     except (OSError, ValueError):
         _silence(stream)
+        return False
+    return True
 
 
 def flush() -> None:

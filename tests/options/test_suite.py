@@ -1,8 +1,10 @@
 """Manual pages, completions and the list of commands come from the declared options; shells and roff take them."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -58,6 +60,7 @@ def test_summary_is_the_beginning():
         ([], "hpcdvc: no command is given (all commands: hpcdvc --help)\n"),
         (["completion", "tcsh"], "hpcdvc: completion takes one word: hpcdvc completion bash|zsh|fish\n"),
         (["man"], "hpcdvc: man takes one word: hpcdvc man DIR\n"),
+        (["man", ""], "hpcdvc: man takes one word: hpcdvc man DIR\n"),
         (["ldic", "a.tif"], "hpcdvc-ldic: at least two images are needed, only 'a.tif' is given\n"),
     ],
 )
@@ -82,6 +85,22 @@ def test_manual_pages_have_every_option(tmp_path, capfd):
         for option in declarations(command.options):
             assert ", ".join(option.flags).replace("-", r"\-") in text
     assert {path.name for path in (tmp_path / "man1").iterdir()} == {name for name, _ in manual()}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("man pages", "hpcdvc: pages/hpcdvc.1 was not written: File too large\n"),
+        ("man /dev/null/x", "hpcdvc: the output folder /dev/null/x cannot be written: File exists\n"),
+        ("completion bash", "hpcdvc: the completion is not whole: stdout does not take it\n"),
+    ],
+)
+def test_what_is_not_whole_is_a_failure(tmp_path, words, sentence):
+    line = f"ulimit -f 1; trap '' XFSZ; exec {sys.executable} -P -m hpcdvc {words} >/dev/full"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode != 0, done.stderr) == (True, sentence)
+    assert not list(tmp_path.glob("pages/*"))
 
 
 def test_manual_pages_are_roff():
