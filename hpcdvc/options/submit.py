@@ -54,6 +54,8 @@ class Asked(OptionSet):
         some = self.time is not None and re.search("[1-9]", self.time)  # a limit of 0 is none for SLURM
         if self.time is not None and not (some and re.fullmatch(r"\d{1,4}:[0-5]\d(:[0-5]\d)?", self.time)):
             raise UserError(f"-t takes hours and minutes, 2:30, not {quoted(self.time)}")
+        if self.seconds is not None and self.seconds < 300:  # else it comes back without end, with nothing done
+            raise UserError(f"-t {self.time} is too short, jobs leave two minutes before it: give 0:05 or more")
         for flag, word in (("-A", self.account), ("-p", self.queue)):
             if word is not None and not re.fullmatch(r"[\w.,@+:-]+", word):
                 raise UserError(f"{flag} takes a name, not {quoted(word)}")

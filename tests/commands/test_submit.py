@@ -117,6 +117,7 @@ def test_file_runs_the_command(here):
         (("--array", "--", *LINE), "--array takes a command with a series of three or more images"),
         (("-t", "2h", "--", *LINE), "-t takes hours and minutes, 2:30, not '2h'"),
         (("-t", "0:00", "--", *LINE), "-t takes hours and minutes, 2:30, not '0:00'"),
+        (("-t", "0:02", "--", *LINE), "-t 0:02 is too short, jobs leave two minutes before it: give 0:05 or more"),
         (
             ("--force", "-o", "im2.tif", "--", *LINE),
             "the result would replace im2.tif, from which it is made: give it another -pre or -od",
