@@ -1,6 +1,7 @@
 """Files with a voxel size: lengths in its unit for viewers, and for readers of ours voxels, bit for bit."""
 
 from itertools import product
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -146,6 +147,8 @@ def test_meshes_give_voxels_back(view):
         file.write_views()
     plain, sized = read_mesh_geometry(f"plain.{view}"), read_mesh_geometry(f"sized.{view}")
     assert all(map(np.array_equal, plain, sized))
+    said = b'"6.5um"' if view == "hdf" else b"voxel 6.5um"
+    assert [said in Path(f"{name}.{view}").read_bytes() for name in ("plain", "sized")] == [False, True]
     with h5py.File("sized.hdf") as file:
         assert np.array_equal(file["VTKHDF/Points"][...], 6.5 * points[:, ::-1])
     with pytest.raises(UserError, match="is a mesh without displacements"):
