@@ -73,6 +73,10 @@ def test_readers_give_voxels_back(kind, size):
     assert np.array_equal(plain.displacement, sized.displacement, equal_nan=True)
     assert sized.metadata["voxel_size"] == size and "voxel_size" not in plain.metadata
     assert of_result("sized.hdf") == VoxelSize.of(size) and of_result("plain.hdf") is None
+    for again in ("again.hdf", "again.vtk"):
+        sized.save(again)
+        assert of_result(again) == VoxelSize.of(size)
+        np.testing.assert_allclose(hpcdvc.read(again).positions, plain.positions, rtol=1e-8)
     with open_result("plain.hdf") as one, open_result("sized.hdf") as other:
         assert one.columns.keys() == other.columns.keys()
         assert all(np.array_equal(one.values(name), other.values(name), equal_nan=True) for name in one.columns)
