@@ -16,6 +16,7 @@ import hpcdvc.images.hdf5 as hdf5
 import hpcdvc.images.metaimage as metaimage
 import hpcdvc.images.nifti as nifti
 import hpcdvc.images.npy as npy
+import hpcdvc.images.packed as packed
 import hpcdvc.images.picture as picture
 import hpcdvc.images.raw as raw
 import hpcdvc.images.slices as slices
@@ -83,7 +84,7 @@ def _kind(spec: str, path: str, told: RawLayout | None) -> str:
         return known
     if told or is_raw:
         return "raw"
-    if begin[:2] == block.GZIP:
+    if begin[:2] == packed.GZIP:
         raise UserError(f"{spec} is compressed by gzip, and no whole NIfTI file: unpack it first")
     raise UserError(f"{spec} is no image that can be read: {READ} is needed; of raw files {raw.WAY_OUT}")
 
