@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpcdvc.errors import RunError, UserError
-from hpcdvc.images import check_mask, check_pair, describe, identity, open_volume, opening, provenance
+from hpcdvc.images import check_mask, check_pair, describe, identity, kinds, open_volume, provenance
 
 h5py = pytest.importorskip("h5py")
 tifffile = pytest.importorskip("tifffile")
@@ -171,7 +171,7 @@ def test_permission_denied(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", path)
 
     tifffile.imwrite(tmp_path / "v.tif", VOLUME)
-    monkeypatch.setattr(opening, "open", closed, raising=False)
+    monkeypatch.setattr(kinds, "open", closed, raising=False)
     refused(tmp_path / "v.tif", "Permission denied")
 
 
