@@ -196,7 +196,7 @@ def test_no_threshold(capfd, image):
 
 
 def test_refused_without_the_memory(capfd, monkeypatch):
-    monkeypatch.setattr("hpcdvc.workflows.mask.node_memory", lambda: 1e8)
+    monkeypatch.setattr("hpcdvc.steps.segments.node_memory", lambda: 1e8)
     check_end(capfd, ["grey.tif"], ["GB of memory", "there are 0.1 GB"], 2, "mask")
 
 
