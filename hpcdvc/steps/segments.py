@@ -106,7 +106,7 @@ def _cuts(image: VolumeInfo, marks: np.ndarray) -> dict[str, Cut]:
     places = _middle(marks)
     if marks.shape[0] == 1:
         return {"Z": Cut(read_planes(image, 0, 1)[0], marks[0], 0)}
-    shape, step = image.shape, block_depth(image.shape)
+    shape, step = image.shape, -(-block_depth(image.shape) // image.depth) * image.depth  # nothing is decoded twice
     grey = {axis: np.empty([n for k, n in enumerate(shape) if k != axis], image.dtype) for axis in range(3)}
     for first in range(0, shape[0], step):
         planes = read_planes(image, first, min(first + step, shape[0]))

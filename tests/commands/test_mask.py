@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -13,7 +14,7 @@ from search_cases import written
 from skimage.filters import threshold_otsu
 
 from hpcdvc.cli import main
-from hpcdvc.images import describe
+from hpcdvc.images import describe, read_planes
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.outlines import draw_outline
 from hpcdvc.steps import segments
@@ -140,6 +141,17 @@ def test_pictures_show_the_slices(monkeypatch):
     for cut, one, other in zip(cuts.values(), (image[z], image[:, y], image[:, :, x]),
                                (found[z], found[:, y], found[:, :, x]), strict=True):  # fmt: skip
         assert (cut.grey == one).all() and (cut.marks == other).all()
+
+
+def test_pictures_decode_planes_once(monkeypatch):
+    """Also where many are stored together: a compressed block is inflated from its beginning."""
+    decoded = []
+    with h5py.File("grey.h5", "w") as file:
+        file.create_dataset("d", data=grey(), chunks=(4, 10, 12))
+    monkeypatch.setattr(segments, "block_depth", lambda _: 3)
+    monkeypatch.setattr(segments, "read_planes", lambda _, *ends: decoded.append(ends) or read_planes(_, *ends))
+    mask("-thr", 100, image="grey.h5")
+    assert decoded == [(first, min(first + 4, 26)) for first in range(0, 26, 4)]
 
 
 @pytest.mark.slow
