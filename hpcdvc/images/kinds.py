@@ -4,8 +4,13 @@ import os
 import re
 import stat
 
+import hpcdvc.images.fits as fits
+import hpcdvc.images.metaimage as metaimage
+import hpcdvc.images.nifti as nifti
+import hpcdvc.images.picture as picture
+import hpcdvc.images.raw as raw
+import hpcdvc.images.zarr as zarr
 from hpcdvc.errors import UserError
-from hpcdvc.images import fits, metaimage, nifti, picture, raw, zarr
 from hpcdvc.images.packed import GZIP
 from hpcdvc.images.raw import RawLayout
 
