@@ -104,7 +104,7 @@ def cement() -> None:
     expected = np.sqrt(field.extra["variance"][:, 3::4].sum(axis=1))
     for name, some in (("windows away from the band", ~inside), ("windows that meet the band", inside)):
         report(name, errors[some], converged[some], expected[some])
-    pngs = pictures.volume(OUT, field, TRUTH, BAND, [tifffile.imread(i)[:, SIZE // 2] for i in images])
+    pngs = pictures.volume(OUT, field, TRUTH, BAND, [tifffile.imread(i) for i in images])
     where("cement-ldic", *pngs)
 
 

@@ -28,7 +28,7 @@ STATUS_COLOURS = {
 def show(figure, axes, image, title, unit=None, **how):
     """An image with its own colour bar."""
     drawn = axes.imshow(image, interpolation="nearest", **how)
-    axes.set_title(title)
+    axes.set(title=title, facecolor="0.7")  # grey where nothing is measured: white is an error of zero
     if unit is not None:
         bar = figure.colorbar(drawn, ax=axes, shrink=0.85, pad=0.02)
         bar.set_label(unit)
@@ -50,10 +50,12 @@ def show_status(figure, axes, status, **how):
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 
 
-def volume(out: Path, field, truth, band, slices) -> list[Path]:
+def volume(out: Path, field, truth, band, images) -> list[Path]:
     """Pictures of a measured volume: displacement and its error, then images, status and error across the band."""
     grid = field.grid
     middle = grid.shape[1] // 2
+    y = int(grid.origin[1] + middle * grid.spacing[1])
+    slices = [image[:, y] for image in images]
     half = np.array(grid.spacing) / 2
     last = np.array(grid.origin) + (np.array(grid.shape) - 1) * grid.spacing
     extent = (grid.origin[2] - half[2], last[2] + half[2], last[0] + half[0], grid.origin[0] - half[0])
@@ -81,11 +83,13 @@ def volume(out: Path, field, truth, band, slices) -> list[Path]:
         axis.set_xlabel("x (voxel)")
     for axis in axes[:, 0]:
         axis.set_ylabel("z (voxel)")
+    figure.suptitle(f"y = {y}")
     paths = [out / "cement-displacement.png", out / "cement-quality.png"]
     figure.savefig(paths[0], dpi=130)
 
     figure, axes = plt.subplots(1, 4, figsize=(15, 4.4))
-    for axis, image, title in zip(axes, slices, ("reference, and the band", "deformed"), strict=False):
+    titles = f"reference at y = {y}, and the band", f"deformed, y = {y}"
+    for axis, image, title in zip(axes, slices, titles, strict=False):
         grey = np.percentile(image, [0.5, 99.8])
         show(figure, axis, image, title, cmap="gray", vmin=grey[0], vmax=grey[1])
     for offset in (-2 * band.width, 2 * band.width):
@@ -93,7 +97,8 @@ def volume(out: Path, field, truth, band, slices) -> list[Path]:
         z = band.point[0] - (band.normal[2] * (x - band.point[2]) - offset) / band.normal[0]
         axes[0].plot(x, z, "--", color=SAND, linewidth=1)
     axes[0].set(ylabel="z (voxel)", ylim=(slices[0].shape[0], 0), xlim=(0, slices[0].shape[1]))
-    show_status(figure, axes[2], field.return_status.reshape(grid.shape)[:, middle], extent=extent)
+    show(figure, axes[2], slices[0], "", cmap="gray")
+    show_status(figure, axes[2], field.return_status.reshape(grid.shape)[:, middle], extent=extent, alpha=0.75)
     for axis in axes[:3]:
         axis.set_xlabel("x (voxel)")
     scatter(axes[3], band.distance(field.positions), np.linalg.norm(error, axis=1), band)
@@ -140,12 +145,12 @@ def bar(out: Path, field, frames) -> list[Path]:
     show_status(figure, axes[3], field.return_status.reshape(grid.shape)[0], extent=extent, alpha=0.75)
     some = np.isfinite(strain).any(axis=1)
     y = (grid.origin[1] + np.arange(grid.shape[1]) * grid.spacing[1])[some]
-    axes[4].plot(np.nanmedian(strain[some], axis=1), y, color=RUBY, label="median over the width")
+    axes[4].plot(np.nanmedian(strain[some], axis=1), y, color=RUBY, label="median")
     spread = np.nanpercentile(strain[some], [10, 90], axis=1)
     axes[4].fill_betweenx(y, *spread, color=RUBY, alpha=0.2, linewidth=0, label="10 to 90 %")
     axes[4].set(xlim=(0, None), ylim=(frames[0].shape[0], 0), xlabel="axial strain (%)", title="strain along the bar")
     axes[4].grid(alpha=0.3)
-    axes[4].legend(frameon=False, loc="upper left", fontsize=8)
+    axes[4].legend(frameon=False, loc="upper right", fontsize=8)
     path = out / "tensile.png"
     figure.savefig(path, dpi=120)
     plt.close("all")
