@@ -5,8 +5,9 @@ May import `errors`, `kernels`, `options`, `fields`. Begin reading with `volume`
 
 from hpcdvc.images.masks import open_mask
 from hpcdvc.images.opening import OpenVolumes, describe, mapped_volume, open_volume, read_box, read_planes
+from hpcdvc.images.provenance import identity
 from hpcdvc.images.raw import RawLayout
-from hpcdvc.images.volume import VolumeInfo, check_mask, check_pair, identity, memory_text
+from hpcdvc.images.volume import VolumeInfo, check_mask, check_pair, memory_text
 
 __all__ = [
     "OpenVolumes",

@@ -11,9 +11,10 @@ import re
 import numpy as np
 
 from hpcdvc.errors import UserError, quoted
-from hpcdvc.images.block import Block, describe_block
+from hpcdvc.images.block import describe_block
 from hpcdvc.images.files import LoneFile, is_regular, is_within
 from hpcdvc.images.numbers import Numbers, check_samples
+from hpcdvc.images.packed import Block
 from hpcdvc.images.volume import VolumeInfo, header_seconds, reading
 
 #: ElementType -> the numbers that are stored.

@@ -12,9 +12,10 @@ import zlib
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.images.block import GZIP, Block, describe_block
+from hpcdvc.images.block import describe_block
 from hpcdvc.images.files import LoneFile
 from hpcdvc.images.numbers import Numbers
+from hpcdvc.images.packed import GZIP, Block
 from hpcdvc.images.volume import VolumeInfo, header_seconds, reading
 
 #: Code of a type -> the numbers that are stored, and how many of them a voxel has.

@@ -1,9 +1,7 @@
 """The two ways into a volume: `describe` its header, `open_volume` its voxels."""
 
 import mmap
-import os
 import re
-import stat
 import sys
 import weakref
 from typing import TYPE_CHECKING
@@ -24,6 +22,7 @@ import hpcdvc.images.zarr as zarr
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images.files import check_size
 from hpcdvc.images.hdf5_storage import is_planned
+from hpcdvc.images.kinds import kind_of, split
 from hpcdvc.images.raw import RawLayout
 from hpcdvc.images.volume import (
     HEADER_SECONDS,
@@ -39,72 +38,12 @@ from hpcdvc.kernels import guard
 if TYPE_CHECKING:
     from hpcdvc.ranks.team import Team
 
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: MAP_NORESERVE of Linux, which Python knows from 3.12 on: memory is not asked for before it is written.
 _NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
 _FORMATS = {
     "tiff": tiff, "slices": slices, "hdf5": hdf5, "npy": npy, "fits": fits, "picture": picture, "zarr": zarr,
     "raw": block, "nifti": block, "metaimage": block,
 }  # fmt: skip
-#: What is read, for those who gave something else.
-READ = "TIFF, HDF5, FITS, NIfTI, MetaImage, Zarr, PNG, JPEG, BMP, .npy, .raw or a folder of slices"
-
-
-def split(spec: str) -> tuple[str, str | None]:
-    """File and dataset of ``file.h5:/path``, file and ``[1]`` of ``file.fits[1]``, and of ``file.nii[1]``."""
-    if not os.path.exists(spec):
-        for bracket in re.finditer(r"\[", spec):
-            if spec.endswith("]") and os.path.exists(spec[: bracket.start()]):
-                return spec[: bracket.start()], spec[bracket.start() :]
-        parts = spec.split(":")
-        for k in range(1, len(parts)):
-            path, dataset = ":".join(parts[:k]), ":".join(parts[k:])
-            if os.path.isfile(path) or os.path.isdir(path) and zarr.is_zarr(path):
-                return path, dataset
-    return spec, None
-
-
-def _kind(spec: str, path: str, told: RawLayout | None) -> str:
-    """Which of the known formats a file has: a raw one by its name, others by their first bytes."""
-    mode = os.stat(path).st_mode
-    if stat.S_ISDIR(mode):
-        return "zarr" if zarr.is_zarr(path) else "slices"
-    if not stat.S_ISREG(mode):
-        raise UserError(f"{spec} is no regular file")
-    with open(path, "rb") as file:
-        begin = file.read(64)
-    if not begin:
-        raise UserError(f"{spec} is an empty file")
-    is_raw = path.lower().endswith(".raw")
-    if is_raw and (told or RawLayout.named(path)):
-        return "raw"
-    known = _kind_by_content(path, begin)
-    if known is not None:
-        return known
-    if told or is_raw:
-        return "raw"
-    if begin[:2] == block.GZIP:
-        raise UserError(f"{spec} is compressed by gzip, and no whole NIfTI file: unpack it first")
-    raise UserError(f"{spec} is no image that can be read: {READ} is needed; of raw files {raw.WAY_OUT}")
-
-
-def _kind_by_content(path: str, begin: bytes) -> str | None:
-    """The same by the first bytes; None of others."""
-    if begin[:4] in _TIFF_MAGIC:
-        return "tiff"
-    if begin[:6] == b"\x93NUMPY":
-        return "npy"
-    if begin[:8] == fits.MAGIC:
-        return "fits"
-    if picture.format_of(begin):
-        return "picture"
-    if metaimage.is_metaimage(begin):
-        return "metaimage"
-    if nifti.is_nifti(nifti.begin(path)):
-        return "nifti"
-    import h5py
-
-    return "hdf5" if h5py.is_hdf5(path) else None
 
 
 def describe(
@@ -151,7 +90,7 @@ def describe(
 def _describe(spec: str, every_slice: bool, told: RawLayout | None) -> VolumeInfo:
     """Header of a volume, whose size is not in question yet."""
     path, dataset = split(spec)
-    kind = _kind(spec, path, told)
+    kind = kind_of(spec, path, told)
     if kind in ("hdf5", "fits"):
         return _FORMATS[kind].describe(spec, path, dataset)
     if kind == "zarr":

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcdvc.errors import UserError
-from hpcdvc.images.block import Block, describe_block
+from hpcdvc.images.block import describe_block
 from hpcdvc.images.numbers import Numbers
+from hpcdvc.images.packed import Block
 from hpcdvc.images.volume import VolumeInfo
 from hpcdvc.options.raw import raw_type
 

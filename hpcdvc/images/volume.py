@@ -1,23 +1,17 @@
 """What is known of a volume before its voxels are read, and the checks that need no more than that."""
 
-import bisect
-import hashlib
-import itertools
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpcdvc.errors import RunError, UserError, file_error, shortened
+from hpcdvc.images.packed import Block
 from hpcdvc.kernels import guard
-
-if TYPE_CHECKING:
-    from hpcdvc.images.block import Block
 
 #: The number types of voxels; everything else is refused.
 VOXEL_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
@@ -63,7 +57,7 @@ class VolumeInfo:
     depth: int = 1
     frames: int | None = None
     index: tuple[int, ...] = ()
-    block: "Block | None" = None
+    block: Block | None = None
 
     @property
     def voxel_bytes(self) -> int:
@@ -157,11 +151,7 @@ def make_info(
         The type is not one of `VOXEL_TYPES` (or bool, read as u1), or this is not one image in two to four dimensions;
         those of four are for `describe` to refuse.
     """
-    # a stored bool is one byte, 0 or 1: a mask
-    dtype = np.dtype("u1") if stored == np.dtype(bool) else stored.newbyteorder("=")
-    if dtype.str[1:] not in VOXEL_TYPES:
-        raise UserError(f"{spec} holds {dtype} voxels: convert it to 8, 16 or 32-bit integers or to float32")
-    dtype = np.dtype(dtype.str)  # without names of numbers, which HDF5 gives
+    dtype = _voxel_type(spec, stored)
     before, size = part_of(spec, shape, index)
     while len(size) > 3 and size[0] == 1:
         size = size[1:]
@@ -179,6 +169,15 @@ def make_info(
     place = int(offset) if mappable else None
     held, flat = tuple(files) or (path,), size[0] == 1
     return VolumeInfo(spec, path, dataset, size, dtype, flat, place, kind, held, tuple(notes), depth, frames, index)
+
+
+def _voxel_type(spec: str, stored: np.dtype) -> np.dtype:
+    """The native type of voxels that are stored so."""
+    # a stored bool is one byte, 0 or 1: a mask
+    dtype = np.dtype("u1") if stored == np.dtype(bool) else stored.newbyteorder("=")
+    if dtype.str[1:] not in VOXEL_TYPES:
+        raise UserError(f"{spec} holds {dtype} voxels: convert it to 8, 16 or 32-bit integers or to float32")
+    return np.dtype(dtype.str)  # without names of numbers, which HDF5 gives
 
 
 def part_of(spec: str, shape: tuple[int, ...], index: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
@@ -256,54 +255,3 @@ def memory_text(volumes: Iterable[VolumeInfo | None]) -> str:
         sizes[info.offset is not None] += info.voxel_bytes
     mapped, decoded = sizes[True] / 1e6, sizes[False] / 1e6
     return f"images {mapped:.1f} MB mapped from their files, {decoded:.1f} MB decoded into shared memory"
-
-
-#: Bytes of a block, and blocks of a file, that tell it from others.
-BLOCK, BLOCKS = 2**16, 16
-
-
-def identity(info: VolumeInfo) -> dict:
-    """What tells one input from another, for provenance and for the key of a checkpoint (JSON-able).
-
-    Returns
-    -------
-    dict
-        Name, dataset, shape (ZYX), dtype, bytes, and the SHA-256 of some blocks of the file, the first and the last
-        among them; where several files hold the voxels also their number, and blocks of all of them together.
-
-    Raises
-    ------
-    UserError
-        The file is gone; RunError when the disk fails.
-    """
-    known = {
-        "name": os.path.basename(os.path.normpath(info.path)),
-        "dataset": info.dataset,
-        "shape": list(info.shape),
-        "dtype": info.dtype.name,
-    }
-    if info.index:
-        known["index"] = list(info.index)
-    try:
-        if os.path.isdir(info.path) or len(info.files) > 1:
-            known["files"] = len(info.files)
-        known["bytes"], known["sample"] = _sample(info.files)
-    except OSError as error:
-        raise (file_error(info.spec, error) or error) from error
-    return known
-
-
-def _sample(paths: Sequence[str]) -> tuple[int, str]:
-    """Size of files together, and a hash of blocks spread over them and of where each file ends."""
-    ends = list(itertools.accumulate(os.path.getsize(path) for path in paths))
-    total, found = (ends or [0])[-1], hashlib.sha256(repr(ends).encode())
-    for start in sorted({max((total - BLOCK) * k // (BLOCKS - 1), 0) for k in range(BLOCKS)}):
-        stop = min(start + BLOCK, total)
-        for number in range(bisect.bisect_right(ends, start), len(paths)):
-            if start >= stop:
-                break
-            with open(paths[number], "rb") as file:
-                file.seek(start - (ends[number - 1] if number else 0))
-                found.update(file.read(stop - start))
-            start = ends[number]
-    return total, found.hexdigest()

@@ -1,6 +1,7 @@
 """Volumes in Zarr stores, folders of chunks, by the package zarr (versions 2 and 3 of the format).
 
-Zarr reads a chunk that is not there as its fill value, and says nothing: here it is counted, and said or refused.
+Zarr reads a chunk that is not there as its fill value, and says nothing, whether it was left out or got lost: as in
+HDF5, all of them have to be there.
 """
 
 import itertools
@@ -85,17 +86,15 @@ def _arrays(group, zarr) -> Iterator:
 
 
 def _header(array, spec: str, path: str, folder: str, index: tuple[int, ...]) -> VolumeInfo:
-    """Shape and type of an array, all of whose chunks are there or declared."""
-    grid = array.shards or array.chunks
+    """Shape and type of an array, all of whose chunks are there."""
     files = tuple(_files(spec, path, folder))
     check_size(spec, math.prod(array.shape) * array.dtype.itemsize, files)
-    notes = _missing(array, spec, folder, grid)
+    _check_chunks(array, spec, folder)
     name = f"/{array.path}" if array.path else None
-    depth = grid[-3] if array.ndim - len(index) >= 3 else 1
+    depth = _grid(array)[-3] if array.ndim - len(index) >= 3 else 1
     return make_info(
-        spec, path, array.shape, np.dtype(array.dtype), "zarr", dataset=name, files=files, notes=notes, depth=depth,
-        index=index,
-    )  # fmt: skip
+        spec, path, array.shape, np.dtype(array.dtype), "zarr", dataset=name, files=files, depth=depth, index=index
+    )
 
 
 def _files(spec: str, store: str, folder: str) -> Iterator[str]:
@@ -116,29 +115,49 @@ def _files(spec: str, store: str, folder: str) -> Iterator[str]:
                 yield path
 
 
-def _missing(array, spec: str, folder: str, grid: tuple[int, ...]) -> tuple[str, ...]:
-    """What is to be said about chunks that are not there; UserError where nothing declares what they hold."""
-    numbers = itertools.product(*(range(-(-size // step)) for size, step in zip(array.shape, grid, strict=True)))
-    inside = math.prod(-(-step // chunk) for step, chunk in zip(grid, array.chunks, strict=True))
-    count = missing = 0
-    for number in numbers:
+def _grid(array) -> tuple[int, ...]:
+    """Voxels of what a file holds, along the axes: a chunk, or a shard of several."""
+    return array.shards or array.chunks
+
+
+def _check_chunks(array, spec: str, folder: str) -> None:
+    """Refuse an array whose chunks are not all there."""
+    axes = tuple(zip(array.shape, _grid(array), array.chunks, strict=True))
+    missing = 0
+    for number in itertools.product(*(range(-(-size // step)) for size, step, _ in axes)):
         file = os.path.join(folder, array.metadata.encode_chunk_key(number))
-        count += inside
-        missing += (_missing_in_shard(file, inside) if inside > 1 else 0) if os.path.isfile(file) else inside
-    if not missing:
-        return ()
-    words = f"{missing} of its {count} chunks {'is' if missing == 1 else 'are'} not there"
-    if array.fill_value is None:
-        raise UserError(f"{spec} is not whole: {words}, and no fill_value says what they hold")
-    return (f"{words}, their voxels are taken to be {array.fill_value}, its fill_value",)
+        # a shard at the end of the array has places for chunks beyond it
+        inside = [-(-min(step, size - k * step) // chunk) for k, (size, step, chunk) in zip(number, axes, strict=True)]
+        if not os.path.isfile(file):
+            missing += math.prod(inside)
+        elif array.shards:
+            missing += _missing_in_shard(file, array, inside)
+    if missing:
+        count = math.prod(-(-size // chunk) for size, _, chunk in axes)
+        raise UserError(
+            f"{spec} is not whole: {missing} of its {count} chunks {'is' if missing == 1 else 'are'} not there; where "
+            "they were left out because nothing but the fill value is in them, save it anew with write_empty_chunks"
+        )
 
 
-def _missing_in_shard(file: str, count: int) -> int:
-    """Chunks of a shard that are not there, by the index at its end: offset and size of each, and a checksum."""
+def _missing_in_shard(file: str, array, inside: list[int]) -> int:
+    """Chunks of a shard that are not there, by its index: offset and size of each, all bits 1 where there is none.
+
+    Parameters
+    ----------
+    file : the shard
+    array : that it belongs to
+    inside : its chunks along the axes that have voxels of the array
+    """
+    codec = array.metadata.codecs[0]
+    places = [step // chunk for step, chunk in zip(array.shards, array.chunks, strict=True)]
+    count = 16 * math.prod(places)
+    checksum = 4 * (len(codec.index_codecs) - 1)  # behind the bytes of the index comes crc32c, or nothing
     with open(file, "rb") as shard:
-        shard.seek(max(os.path.getsize(file) - 16 * count - 4, 0))
-        index = np.frombuffer(shard.read(16 * count), "<u8")
-    return int(np.count_nonzero(index[::2] == 2**64 - 1))
+        if codec.index_location.value == "end":
+            shard.seek(max(os.path.getsize(file) - count - checksum, 0))
+        index = np.frombuffer(shard.read(count), "u8").reshape(*places, 2)
+    return int(np.count_nonzero(index[(*map(slice, inside), 0)] == 2**64 - 1))
 
 
 def fill(info: VolumeInfo, volume: np.ndarray, start: int, stop: int) -> None:

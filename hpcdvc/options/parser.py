@@ -171,6 +171,8 @@ def _prepared(argv: Sequence[str], options_class: type[OptionSet], prog: str) ->
             words.append(_with_value(word, declared))
         elif is_number(word):
             words.append(f" {word}")  # argparse would take -1e-3 and -inf for options; not so with a space
+        elif position and _is_length_below_zero(word, declared.get(argv[position - 1])):
+            words[-1] += f"={word}"
         elif _has_value_attached(word, declared):
             words.append(word)
         else:
@@ -191,6 +193,12 @@ def _unknown(flag: str, known: list[str], prog: str) -> UserError:
     near = begun[:1] or difflib.get_close_matches(shortened(flag), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"all options: {prog} --help"
     return UserError(f"unknown option {shortened(flag)} ({hint})")
+
+
+def _is_length_below_zero(word: str, option: Declaration | None) -> bool:
+    """True for `-1um` behind an option that takes one text, which says what is wrong with it."""
+    takes_one = option is not None and option.type is str and option.nargs is None and not option.alone
+    return takes_one and re.match(r"-\.?[0-9]", word) is not None
 
 
 def _has_value_attached(word: str, declared: dict[str, Declaration]) -> bool:

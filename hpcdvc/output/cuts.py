@@ -1,13 +1,14 @@
 """A figure of a result: cuts through a column along planes of the grid, and how each node ended."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.fields.field import status_counts
-from hpcdvc.fields.status import in_short
+from hpcdvc.fields.grid import Grid
+from hpcdvc.fields.status import Family, in_short
 from hpcdvc.output.colours import COLOURS
 
 if TYPE_CHECKING:
@@ -15,15 +16,44 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-    from hpcdvc.output.notebook import Result
-
 #: Where there is no number.
 HATCHED = {"facecolor": "0.96", "hatch": "////", "edgecolor": "0.75"}
 #: Most panels beside each other.
 PANELS = 6
 
 
-def plot(result: "Result", column: str, at: dict[str, float]) -> "Figure":
+class Drawn(Protocol):
+    """What is drawn: a field, or an image whose pixels stand for the nodes of a grid.
+
+    Attributes
+    ----------
+    path : the file that it was read from; empty where there is none
+    family : what it was made by
+    grid : its nodes; None: free points
+    positions : (n, 3) ZYX, voxels, of free points
+    return_status : (n,) how each node ended
+    """
+
+    path: str
+    family: Family
+    grid: Grid | None
+    positions: np.ndarray
+    return_status: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of nodes."""
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A column, (n, ...), ZYX."""
+
+    def unit_of(self, name: str) -> str:
+        """Unit of a column."""
+
+    def component_names(self, name: str) -> tuple[str, ...]:
+        """Names of the numbers of a column."""
+
+
+def plot(result: Drawn, column: str, at: dict[str, float]) -> "Figure":
     """Draw cuts through a grid, or all points seen along one axis.
 
     Parameters
@@ -68,7 +98,7 @@ def plot(result: "Result", column: str, at: dict[str, float]) -> "Figure":
     return figure
 
 
-def _parts(result: "Result", column: str) -> list[tuple[str, np.ndarray, str]]:
+def _parts(result: Drawn, column: str) -> list[tuple[str, np.ndarray, str]]:
     """Name, values (n,) and unit of each panel; no z of a displacement in two dimensions."""
     values = np.asarray(result[column], float)
     unit = result.unit_of(column)
@@ -93,7 +123,7 @@ class _Cut:
     layer : number of the layer of nodes
     """
 
-    def __init__(self, result: "Result", axis: int, layer: int) -> None:
+    def __init__(self, result: Drawn, axis: int, layer: int) -> None:
         grid = result.grid
         self.grid, self.axis, self.layer = grid, axis, layer
         self.rows, self.columns = (k for k in range(3) if k != axis)
@@ -132,7 +162,7 @@ class _Scattered:
     result : a field
     """
 
-    def __init__(self, result: "Result") -> None:
+    def __init__(self, result: Drawn) -> None:
         self.axis = 0 if np.ptp(result.positions[:, 0]) == 0 else 1
         self.rows, self.columns = (k for k in range(3) if k != self.axis)
         self.points, self.where = result.positions, f"seen along {'zyx'[self.axis]}"
@@ -161,7 +191,7 @@ class _Scattered:
         _label(panel, self.rows, self.columns)
 
 
-def _cuts(result: "Result", at: dict[str, float]) -> Iterator[_Cut]:
+def _cuts(result: Drawn, at: dict[str, float]) -> Iterator[_Cut]:
     """The cuts that are wanted: those through the middle, of a flat grid its layer, where none is named."""
     grid = result.grid
     if not at:
@@ -202,7 +232,7 @@ def _bar(figure: "Figure", panel: "Axes", drawn: "ScalarMappable", unit: str) ->
         bar.set_label(unit, fontsize=8)
 
 
-def _legend(figure: "Figure", result: "Result", hatched: bool) -> None:
+def _legend(figure: "Figure", result: Drawn, hatched: bool) -> None:
     """Statuses in words, with the number of points of all the field; below the panels."""
     from matplotlib.patches import Patch
 

@@ -11,7 +11,7 @@ from hpcdvc.fields.field import ended
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import LOWEST_MEASURED, Family, is_measured
 from hpcdvc.output import voxel_size
-from hpcdvc.output.columns import columns_of
+from hpcdvc.output.columns import Column, columns_of
 from hpcdvc.output.dense import SCHEMA, place_of
 from hpcdvc.output.notebook import names_of, no_column, package
 from hpcdvc.output.stored import Stored, opened
@@ -166,9 +166,10 @@ class _Pixels:
 
     def __init__(self, result: DenseResult) -> None:
         self.result, self.path, self.family = result, result.path, result.family
-        shape = result.measured.shape
-        self.grid = Grid(result.first, (1.0,) * 3, (*(1,) * (3 - len(shape)), *shape))
-        statuses = result.columns.get("returnStatus", np.where(result.measured, LOWEST_MEASURED[self.family], 0))
+        measured = result.measured
+        self.dimensions = measured.ndim
+        self.grid = Grid(result.first, (1.0,) * 3, (*(1,) * (3 - measured.ndim), *measured.shape))
+        statuses = result.columns.get("returnStatus", np.where(measured, LOWEST_MEASURED[self.family], 0))
         self.return_status = statuses.reshape(-1)
 
     def __len__(self) -> int:
@@ -176,15 +177,19 @@ class _Pixels:
 
     def __getitem__(self, name: str) -> np.ndarray:
         values = self.result[name]
-        return values.reshape(self.grid.size, *values.shape[self.result.measured.ndim :])
+        return values.reshape(self.grid.size, *values.shape[self.dimensions :])
 
     def unit_of(self, name: str) -> str:
         """Unit of a column."""
-        return next(column.unit for column in columns_of("image") if column.name == name)
+        return _declared(name).unit
 
     def component_names(self, name: str) -> tuple[str, ...]:
         """Names of the numbers of a column."""
-        return names_of(next(column for column in columns_of("image") if column.name == name))
+        return names_of(_declared(name))
+
+
+def _declared(name: str) -> Column:
+    return next(column for column in columns_of("image") if column.name == name)
 
 
 def read_dense(path: str | Path) -> DenseResult | None:

@@ -14,9 +14,14 @@ from hpcdvc.images import describe
 from hpcdvc.images.files import LoneFile
 from hpcdvc.kernels import guard
 from hpcdvc.output import files, voxel_size, vtkhdf
+from hpcdvc.output.columns import columns_of
+from hpcdvc.output.contents import explain
 from hpcdvc.output.slab_file import KEY, ImageWriter, SlabFile, contiguous, key_in_hdf, only_ours, put_facts
 from hpcdvc.output.tiff import BIG_TIFF
 from hpcdvc.output.transports import GatheredFile, put_text
+
+#: What voxels in an HDF5 file are.
+GREY = next(column for column in columns_of("image") if column.name == "grey")
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,10 @@ def _lay_out_hdf(path: Path, image: ImageFile) -> int:
         root = file.create_group("VTKHDF")
         root.attrs["Version"] = np.array([1, 0], "i8")
         factor = voxel_size.factor_of(voxel_size.of_metadata(image.metadata))
-        data = vtkhdf.write_voxels(root, image.shape, "grey", image.first, factor)
-        return contiguous(data, "grey", image.shape, image.dtype)
+        data = vtkhdf.write_voxels(root, image.shape, GREY.name, image.first, factor)
+        offset = contiguous(data, GREY.name, image.shape, image.dtype)
+        explain(data[GREY.name], GREY)
+        return offset
 
 
 def _key_in_tiff(path: str | Path) -> str | None:

@@ -17,6 +17,7 @@ from hpcdvc.output.contents import write_positions
 from hpcdvc.output.mesh import read_mesh_geometry
 from hpcdvc.output.stored import opened
 from hpcdvc.output.transports import GatheredFile, put_text
+from hpcdvc.output.vtk import SIZE
 
 #: View -> the name of its format in meshio, and what it is told beside the mesh.
 FORMATS: dict[str, tuple[str, dict]] = {
@@ -24,6 +25,12 @@ FORMATS: dict[str, tuple[str, dict]] = {
     "vtu": ("vtu", {}),
     "msh": ("gmsh22", {}),
     "xdmf": ("xdmf", {"data_format": "XML"}),  # its numbers stand in the file itself
+}
+#: Last lines of files whose nodes are in the unit of a voxel size; these formats have no other place for it.
+SAID = {
+    "vtu": "<!-- voxel {} -->\n",
+    "msh": "$Comments\nvoxel {}\n$EndComments\n",
+    "xdmf": "\n<!-- voxel {} -->\n",
 }
 #: Bytes of a node and of a tetrahedron in the HDF5 file and in one of the others, and of all else.
 NODE, TETRAHEDRON, OVERHEAD = 100, 150, 2**20
@@ -152,4 +159,8 @@ def write_with_meshio(
             meshio.write(made, mesh, file_format=kind, **more)
         with files.whole_file(path, made.stat().st_size) as temporary, files.fill(temporary, "wb") as file:
             with made.open("rb") as source:
+                if size and view == "vtk":  # in its title, as in those of fields
+                    file.write(source.readline() + source.readline().rstrip() + f"{SIZE}{size.text}\n".encode())
                 shutil.copyfileobj(source, file)
+            if size and view in SAID:
+                file.write(SAID[view].format(size.text).encode())

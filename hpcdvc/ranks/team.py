@@ -113,9 +113,8 @@ class Team:
 
     def close(self) -> None:
         """Give back what MPI keeps for it, of which it has little; this team is of no use then. Collective."""
-        for comm in (self.leaders, self.node) if self.comm is not None else ():
-            if comm:  # not that of ranks that lead no node
-                comm.Free()
+        for comm in filter(None, (self.leaders, self.node)):  # not that of ranks that lead no node
+            comm.Free()
 
     # agreement
 

@@ -26,13 +26,12 @@ from hpcdvc.output.places import check_folder, check_inputs_stay, check_names, c
 from hpcdvc.output.result import FieldFile, read_record, record_path, write_record
 from hpcdvc.output.slab_file import SlabFile
 from hpcdvc.output.tsv import read_ahead
-from hpcdvc.output.voxel_size import FACT
 from hpcdvc.ranks.background import Background
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.earlier_views import name_earlier_views
 from hpcdvc.runs.inputs import Inputs, Seen, tables_of
 from hpcdvc.runs.instruction_set import agree_on_instruction_set
-from hpcdvc.runs.lengths import voxel_size_of
+from hpcdvc.runs.lengths import keep_voxel_size
 from hpcdvc.runs.lock import Locks
 from hpcdvc.runs.shards import Shards, key_of, listed_differences
 
@@ -261,9 +260,8 @@ def _write_lists(jobs: list[Job], locks: Locks) -> list[str]:
 def _planned(options: RunControl, team, plan: Plan, locks: Locks) -> list[Job]:
     """The jobs, checked, on one rank; their output is that of this run from now on, unless this is a dry one."""
     inputs = Inputs.of(options)
-    jobs, size = plan(options, inputs, team), voxel_size_of(options, inputs)
-    for file in (file for job in jobs if size for file in job.files):
-        file.metadata[FACT] = size.text
+    jobs = plan(options, inputs, team)
+    keep_voxel_size(options, inputs, (file for job in jobs for file in job.files))
     stems = [job.stem for job in jobs]
     for job in jobs:
         if stems.count(job.stem) > 1:

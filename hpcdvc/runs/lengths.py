@@ -2,15 +2,24 @@
 
 import logging
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from hpcdvc.images.lengths import sentence
 from hpcdvc.options.declare import OptionSet
 from hpcdvc.options.voxel_size import VoxelSize
 from hpcdvc.output.scaled import of_result
-from hpcdvc.output.voxel_size import agreed
+from hpcdvc.output.voxel_size import FACT, agreed
 from hpcdvc.runs.inputs import Inputs
 
 log = logging.getLogger("hpcdvc")
+
+
+def keep_voxel_size(options: OptionSet, inputs: Inputs, files: Iterable[Any]) -> None:
+    """Note the size of a voxel, where there is one, in the facts of the files of a run; as `voxel_size_of`."""
+    size = voxel_size_of(options, inputs)
+    for file in files if size else ():
+        file.metadata[FACT] = size.text
 
 
 def voxel_size_of(options: OptionSet, inputs: Inputs) -> VoxelSize | None:

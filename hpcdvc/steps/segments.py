@@ -10,12 +10,20 @@ from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo, describe, memory_text, open_volume, read_planes
 from hpcdvc.kernels.segmentation import LONGEST_SIDE
 from hpcdvc.labels.scan import centres_of, scan_labels
+from hpcdvc.options.declare import named_files
 from hpcdvc.output import files
 from hpcdvc.output.image import ImageFile
 from hpcdvc.output.outlines import PICTURE, Cut, draw_labels, draw_outline
+from hpcdvc.output.places import stem_of
+from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.cost import core_time
+from hpcdvc.runs.inputs import Inputs
+from hpcdvc.runs.job import Job, metadata_of, parameters_of
+from hpcdvc.runs.machine import node_memory
+from hpcdvc.runs.slabs import SLAB, slab_depth, write_slabs
 from hpcdvc.segmentation.planes import block_depth
 from hpcdvc.segmentation.threshold import bright, grey_histogram, otsu_threshold
+from hpcdvc.steps.label_images import PLANES, maker
 from hpcdvc.steps.roi import Region
 
 #: Columns of the table of labels, and how they are written.
@@ -25,6 +33,8 @@ COLUMNS = {
 }  # fmt: skip
 #: Bytes of a process before it reads anything.
 PROCESS = 100e6
+#: Rough core time per voxel that is written, s.
+SECONDS_OF_FILE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,7 @@ def _cuts(image: VolumeInfo, marks: np.ndarray) -> dict[str, Cut]:
     places = _middle(marks)
     if marks.shape[0] == 1:
         return {"Z": Cut(read_planes(image, 0, 1)[0], marks[0], 0)}
-    shape, step = image.shape, block_depth(image.shape)
+    shape, step = image.shape, -(-block_depth(image.shape) // image.depth) * image.depth  # nothing is decoded twice
     grey = {axis: np.empty([n for k, n in enumerate(shape) if k != axis], image.dtype) for axis in range(3)}
     for first in range(0, shape[0], step):
         planes = read_planes(image, first, min(first + step, shape[0]))
@@ -233,23 +243,57 @@ def block_bytes(shape: tuple[int, int, int], planes: int) -> float:
     return 16.0 * min(planes, shape[0]) * shape[1] * shape[2]
 
 
-def put_back(found: Callable[[int, int], np.ndarray], region: Region, shape: tuple[int, int, int]) -> Callable:
-    """From the first and the last plane to these planes of an image that is 0 outside a region, for `maker`.
+def job_of(
+    command: str, suffix: str, kind: type[MaskFile], dtype: type, needs: Needs, options, inputs: Inputs, team
+) -> Job:
+    """The job of a command that writes one such file, for which there is memory; on one rank.
+
+    Parameters
+    ----------
+    command : its name without prefix
+    suffix : end of the name of the file
+    kind : of the file
+    dtype : of its voxels
+    needs : what the run takes; the task of the job
+    options, inputs, team : of the run
+
+    Raises
+    ------
+    UserError
+        A node has not the memory.
+    """
+    if not options.dry_run:
+        needs.check(team.node_sizes[0], node_memory())
+    image, parameters = needs.image, parameters_of(options, inputs.identities())
+    metadata = metadata_of(command, parameters, named_files(options))
+    stem = stem_of(options.out_dir, options.prefix or image.stem, suffix, image.path)
+    file = kind(f"{stem}.{options.format}", image.shape, np.dtype(dtype), metadata, image=image)
+    return Job(stem=stem, parameters=parameters, files=(file,), task=needs, dtype=SLAB, unit="slabs")
+
+
+def write_planes(
+    found: Callable[[int, int], np.ndarray], region: Region, file: MaskFile, checkpoint: Checkpoint, options, team
+) -> int:
+    """Write what was found in a region, and 0 outside; how many voxels are not 0. Collective.
 
     Parameters
     ----------
     found : gives planes first to last - 1 of the region
     region : of the image
-    shape : of the image
+    file : is written
+    checkpoint, options, team : of the run
     """
+    shape = file.shape
 
     def planes(first: int, last: int) -> tuple[np.ndarray, float]:
         low, high = max(first, region.low[0]), min(last, region.high[0])
-        if low >= high:
-            return np.zeros((last - first, *shape[1:]), np.uint8), 0.0
-        values = found(low - region.low[0], high - region.low[0])
-        image = np.zeros((last - first, *shape[1:]), values.dtype)
-        image[(slice(low - first, high - first), *region.in_plane)] = values
+        image = np.zeros((last - first, *shape[1:]), file.dtype)
+        if low < high:
+            values = found(low - region.low[0], high - region.low[0])
+            image[(slice(low - first, high - first), *region.in_plane)] = values
         return image, 0.0
 
-    return planes
+    depth = slab_depth(shape, PLANES)
+    seconds = SECONDS_OF_FILE * depth * shape[1] * shape[2]
+    make = maker(planes, Region.whole(shape))
+    return int(write_slabs(team, [file], depth, make, seconds, checkpoint, options.quiet)[0])

@@ -18,7 +18,7 @@ from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.kinds import ending_of
 from hpcdvc.output.tsv import read_tsv
 from hpcdvc.output.vtk_reader import read_vtk
-from hpcdvc.steps.roi import Region, nodes_in, rows_on
+from hpcdvc.steps.roi import ZYX, Region, nodes_in, rows_on
 
 log = logging.getLogger("hpcdvc")
 
@@ -126,7 +126,7 @@ def check_dimensions(field: Field, image: VolumeInfo, path: str) -> None:
         raise UserError(f"{path} was measured on images in two dimensions, and {image.spec} is a volume")
 
 
-def grid_for(shape: tuple[int, int, int], spacing: tuple[int, int, int] | None, start: Field | None, path: str) -> Grid:
+def grid_for(shape: ZYX, spacing: ZYX | None, start: Field | None, path: str) -> Grid:
     """The nodes to be measured: those of the node spacing, or of the start field.
 
     Parameters
@@ -164,11 +164,7 @@ def grid_for(shape: tuple[int, int, int], spacing: tuple[int, int, int] | None, 
 
 
 def nodes_for(
-    shape: tuple[int, int, int],
-    spacing: tuple[int, int, int] | None,
-    start: Field | None,
-    path: str,
-    region: Region | None,
+    shape: ZYX, spacing: ZYX | None, start: Field | None, path: str, region: Region | None
 ) -> tuple[Grid, Field | None]:
     """The same nodes, those of them that lie in a region, and the rows of the start there.
 

@@ -12,7 +12,7 @@ from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.status import Status
 from hpcdvc.images import VolumeInfo
 from hpcdvc.images.hdf5_storage import planned
-from hpcdvc.images.opening import split
+from hpcdvc.images.kinds import split
 from hpcdvc.options.align import Options
 from hpcdvc.options.declare import named_files
 from hpcdvc.output.places import check_folder, stem_of

@@ -2,46 +2,43 @@
 
 import logging
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.images import open_volume
 from hpcdvc.labels.scan import merged, scan_labels
-from hpcdvc.options.declare import named_files
 from hpcdvc.options.label import Options
 from hpcdvc.options.values import plain
-from hpcdvc.output.places import stem_of
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
-from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
-from hpcdvc.runs.machine import node_memory
-from hpcdvc.runs.slabs import SLAB, slab_depth, write_slabs
+from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.segmentation.basins import basins_of, distances
 from hpcdvc.segmentation.components import filled
 from hpcdvc.segmentation.planes import block_depth, made_by_planes
-from hpcdvc.steps.label_images import PLANES, maker
 from hpcdvc.steps.roi import Region, region_in
-from hpcdvc.steps.segments import LabelsFile, Needs, block_bytes, bright_planes, check_image, limits_of, put_back
+from hpcdvc.steps.segments import (
+    LabelsFile,
+    Needs,
+    block_bytes,
+    bright_planes,
+    check_image,
+    job_of,
+    limits_of,
+    write_planes,
+)
 
 log = logging.getLogger("hpcdvc")
 
 #: Rough core time per voxel, s.
-SECONDS, SECONDS_OF_FILE = 1.2e-7, 1e-8
+SECONDS = 1.2e-7
 #: Bytes that the ranks of a node share for each voxel: mask, distance, way up and basin.
 SHARED = 10
 #: Depth, voxels, up to which what stands alone is noise and no grain: it is nowhere three voxels thick.
 SPECK = 1.0
 #: Voxels of a hole along an axis, up to which it is noise: distances are measured as though it were not there.
 HOLE = 2
-
-
-@dataclass(frozen=True)
-class LabelsTask:
-    """What is made of the image."""
-
-    needs: Needs
 
 
 def run(options: Options, team) -> list[str]:
@@ -52,7 +49,7 @@ def run(options: Options, team) -> list[str]:
     options : Options
     team : hpcdvc.ranks.team.Team
     """
-    return carry_out(options, team, plan, work, lambda jobs: jobs[0].task.needs.estimate(jobs[0].files[0], team.size))
+    return carry_out(options, team, plan, work, lambda jobs: jobs[0].task.estimate(jobs[0].files[0], team.size))
 
 
 def plan(options: Options, inputs: Inputs, team) -> list[Job]:
@@ -67,15 +64,8 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     check_image(image, options.limits)
     region = region_in(options, image) or Region.whole(image.shape)
     needs = Needs(image, region, SHARED, block_bytes(region.shape, block_depth(region.shape)), SECONDS)
-    if not options.dry_run:
-        needs.check(team.node_sizes[0], node_memory())
-    parameters = parameters_of(options, inputs.identities())
-    metadata = metadata_of("label", parameters, named_files(options))
-    stem = stem_of(options.out_dir, options.prefix or image.stem, "labels", image.path)
     # how many there are, and so their type, is known when they are found
-    file = LabelsFile(f"{stem}.{options.format}", image.shape, np.dtype(np.uint32), metadata, image=image)
-    task = LabelsTask(needs)
-    return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")]
+    return [job_of("label", "labels", LabelsFile, np.uint32, needs, options, inputs, team)]
 
 
 def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
@@ -86,23 +76,18 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
     UserError
         There is none; nothing is written.
     """
-    image = job.task.needs.image
     basins, numbers, facts = find_grains(job.task, options, team)
     file = replace(job.files[0], dtype=numbers.dtype)
-    planes = put_back(lambda first, last: numbers[basins[first:last]], job.task.needs.region, image.shape)
-    depth = slab_depth(image.shape, PLANES)
-    seconds = SECONDS_OF_FILE * depth * image.shape[1] * image.shape[2]
-    sums = write_slabs(
-        team, [file], depth, maker(planes, Region.whole(image.shape)), seconds, checkpoint, options.quiet
-    )
+    region = job.task.region
+    voxels = write_planes(lambda first, last: numbers[basins[first:last]], region, file, checkpoint, options, team)
     plural = "" if facts["labels"] == 1 else "s"
-    log.info("%d label%s, %.1f %% of the voxels", facts["labels"], plural, 100 * sums[0] / math.prod(image.shape))
-    return {**file.metadata, **facts, "voxels": int(sums[0])}
+    log.info("%d label%s, %.1f %% of the voxels", facts["labels"], plural, 100 * voxels / math.prod(file.shape))
+    return {**file.metadata, **facts, "voxels": voxels}
 
 
-def find_grains(task: LabelsTask, options: Options, team) -> tuple[np.ndarray, np.ndarray, dict]:
+def find_grains(needs: Needs, options: Options, team) -> tuple[np.ndarray, np.ndarray, dict]:
     """Basins of the image, the label of each, and how many there are. Collective."""
-    image, region = task.needs.image, task.needs.region
+    image, region = needs.image, needs.region
     volume = open_volume(image, team)[region.slices]
     low, high = limits = options.limits or limits_of(volume, image.spec, team, mask_too=True)
     log.info("grains are above %.6g%s", low, f" and below {high:.6g}" if high is not None else "")

@@ -2,33 +2,38 @@
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hpcdvc.errors import UserError
 from hpcdvc.images import VolumeInfo, open_volume
-from hpcdvc.options.declare import named_files
 from hpcdvc.options.mask import Options
 from hpcdvc.options.values import plain
-from hpcdvc.output.places import stem_of
 from hpcdvc.runs.checkpoint import Checkpoint
 from hpcdvc.runs.inputs import Inputs
-from hpcdvc.runs.job import Job, carry_out, metadata_of, parameters_of
-from hpcdvc.runs.machine import node_memory
-from hpcdvc.runs.slabs import SLAB, slab_depth, write_slabs
+from hpcdvc.runs.job import Job, carry_out
 from hpcdvc.segmentation.components import filled, largest
 from hpcdvc.segmentation.cylinder import Cylinder, find_cylinder
 from hpcdvc.segmentation.morphology import ball_depth, closed, eroded, opened
 from hpcdvc.segmentation.planes import block_depth, made_by_planes
-from hpcdvc.steps.label_images import PLANES, maker
 from hpcdvc.steps.roi import Region, region_in
-from hpcdvc.steps.segments import MaskFile, Needs, block_bytes, bright_planes, check_image, limits_of, put_back
+from hpcdvc.steps.segments import (
+    SECONDS_OF_FILE,
+    MaskFile,
+    Needs,
+    block_bytes,
+    bright_planes,
+    check_image,
+    job_of,
+    limits_of,
+    write_planes,
+)
 
 log = logging.getLogger("hpcdvc")
 
-#: Rough core time per voxel, s: of a threshold and the file, of a ball once there and back, of parts.
-SECONDS, SECONDS_OF_BALL, SECONDS_OF_PARTS = 1e-8, 4e-8, 2.5e-8
+#: Rough core time per voxel, s: of a ball once there and back, of parts; a threshold takes none beside the file.
+SECONDS_OF_BALL, SECONDS_OF_PARTS = 4e-8, 2.5e-8
 #: Bytes that the ranks of a node share for each voxel: a mask, and what is made of it.
 SHARED = 2
 
@@ -64,19 +69,12 @@ def plan(options: Options, inputs: Inputs, team) -> list[Job]:
     check_image(image, options.limits)
     radii = [radius for radius in (options.open, options.close, options.erode) if radius]
     balls = 2 * bool(options.open) + 2 * bool(options.close) + bool(options.erode)
-    seconds = SECONDS + balls * SECONDS_OF_BALL / 2 + (options.largest + options.fill) * SECONDS_OF_PARTS
+    seconds = SECONDS_OF_FILE + balls * SECONDS_OF_BALL / 2 + (options.largest + options.fill) * SECONDS_OF_PARTS
     region = region_in(options, image) or Region.whole(image.shape)
     planes = max((ball_depth(region.shape, r) + 2 * r for r in radii), default=block_depth(region.shape))
     needs = Needs(image, region, SHARED, block_bytes(region.shape, planes), seconds)
-    if not options.dry_run:
-        needs.check(team.node_sizes[0], node_memory())
-    cylinder = given_cylinder(options, image, region)
-    parameters = parameters_of(options, inputs.identities())
-    metadata = metadata_of("mask", parameters, named_files(options))
-    stem = stem_of(options.out_dir, options.prefix or image.stem, "mask", image.path)
-    file = MaskFile(f"{stem}.{options.format}", image.shape, np.dtype(np.uint8), metadata, image=image)
-    task = MaskTask(needs, cylinder)
-    return [Job(stem=stem, parameters=parameters, files=(file,), task=task, dtype=SLAB, unit="slabs")]
+    job = job_of("mask", "mask", MaskFile, np.uint8, needs, options, inputs, team)
+    return [replace(job, task=MaskTask(needs, given_cylinder(options, image, region)))]
 
 
 def given_cylinder(options: Options, image: VolumeInfo, region: Region) -> Cylinder | None:
@@ -121,16 +119,10 @@ def work(job: Job, checkpoint: Checkpoint, options: Options, team) -> dict:
         if wanted:
             mask = step(mask)
             check_filled(mask, image.spec, f"nothing is left after {flag}", team)
-    planes = put_back(lambda first, last: mask[first:last], job.task.needs.region, image.shape)
-    depth = slab_depth(image.shape, PLANES)
-    seconds = SECONDS * depth * image.shape[1] * image.shape[2]
-    sums = write_slabs(
-        team, list(job.files), depth, maker(planes, Region.whole(image.shape)), seconds, checkpoint, options.quiet
-    )
-    facts["voxels"] = int(sums[0])
-    part = 100 * sums[0] / math.prod(image.shape)
-    log.info("%d voxels are in the mask, %.1f %%", sums[0], part)
-    return {**job.files[0].metadata, **facts}
+    file, region = job.files[0], job.task.needs.region
+    voxels = write_planes(lambda first, last: mask[first:last], region, file, checkpoint, options, team)
+    log.info("%d voxels are in the mask, %.1f %%", voxels, 100 * voxels / math.prod(image.shape))
+    return {**file.metadata, **facts, "voxels": voxels}
 
 
 def first_mask(task: MaskTask, options: Options, team) -> tuple[np.ndarray, dict]:

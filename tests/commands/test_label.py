@@ -198,7 +198,7 @@ def test_nothing_there(capfd, value):
 
 
 def test_refused_without_the_memory(capfd, monkeypatch):
-    monkeypatch.setattr("hpcdvc.workflows.label.node_memory", lambda: 1e8)
+    monkeypatch.setattr("hpcdvc.steps.segments.node_memory", lambda: 1e8)
     check_end(capfd, ["im.tif"], ["GB of memory", "there are 0.1 GB"], 2, "label")
 
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -13,7 +14,7 @@ from search_cases import written
 from skimage.filters import threshold_otsu
 
 from hpcdvc.cli import main
-from hpcdvc.images import describe
+from hpcdvc.images import describe, read_planes
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.output.outlines import draw_outline
 from hpcdvc.steps import segments
@@ -142,6 +143,17 @@ def test_pictures_show_the_slices(monkeypatch):
         assert (cut.grey == one).all() and (cut.marks == other).all()
 
 
+def test_pictures_decode_planes_once(monkeypatch):
+    """Also where many are stored together: a compressed block is inflated from its beginning."""
+    decoded = []
+    with h5py.File("grey.h5", "w") as file:
+        file.create_dataset("d", data=grey(), chunks=(4, 10, 12))
+    monkeypatch.setattr(segments, "block_depth", lambda _: 3)
+    monkeypatch.setattr(segments, "read_planes", lambda _, *ends: decoded.append(ends) or read_planes(_, *ends))
+    mask("-thr", 100, image="grey.h5")
+    assert decoded == [(first, min(first + 4, 26)) for first in range(0, 26, 4)]
+
+
 @pytest.mark.slow
 def test_a_picture_is_written_and_nothing_else_is_left(monkeypatch):
     monkeypatch.setattr(segments, "draw_outline", draw_outline)
@@ -196,7 +208,7 @@ def test_no_threshold(capfd, image):
 
 
 def test_refused_without_the_memory(capfd, monkeypatch):
-    monkeypatch.setattr("hpcdvc.workflows.mask.node_memory", lambda: 1e8)
+    monkeypatch.setattr("hpcdvc.steps.segments.node_memory", lambda: 1e8)
     check_end(capfd, ["grey.tif"], ["GB of memory", "there are 0.1 GB"], 2, "mask")
 
 

@@ -150,11 +150,13 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("value", BAD)
-def test_other_values_are_refused(tmp_path, monkeypatch, capsys, value):
+def test_other_values_are_refused(tmp_path, monkeypatch, capsys, value, apart):
     monkeypatch.chdir(tmp_path)
     play_command(monkeypatch, "ldic")
-    assert main("ldic", ["a.tif", "b.tif", "-ns", "9", "-hws", "5", f"--voxel-size={value}"]) == 2
+    words = ["--voxel-size", value] if apart else [f"--voxel-size={value}"]
+    assert main("ldic", ["a.tif", "b.tif", "-ns", "9", "-hws", "5", *words]) == 2
     assert is_one_sentence(capsys.readouterr().err, BAD[value])
     assert not files()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpcdvc.errors import RunError, UserError
-from hpcdvc.images import check_mask, check_pair, describe, identity, open_volume, opening, volume
+from hpcdvc.images import check_mask, check_pair, describe, identity, kinds, open_volume, provenance
 
 h5py = pytest.importorskip("h5py")
 tifffile = pytest.importorskip("tifffile")
@@ -171,7 +171,7 @@ def test_permission_denied(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", path)
 
     tifffile.imwrite(tmp_path / "v.tif", VOLUME)
-    monkeypatch.setattr(opening, "open", closed, raising=False)
+    monkeypatch.setattr(kinds, "open", closed, raising=False)
     refused(tmp_path / "v.tif", "Permission denied")
 
 
@@ -268,5 +268,5 @@ def test_identity_samples_the_whole_file(tmp_path, size):
         if place is not None and size:
             data[place] ^= 1
         path.write_bytes(data)
-        found.add(volume._sample([str(path)]))
+        found.add(provenance._sample([str(path)]))
     assert len(found) == (4 if 1 < size <= 2**20 else 3 if size > 2**20 else 2 if size else 1)

@@ -59,32 +59,39 @@ def test_groups(tmp_path):
     check_volume(path, texture(), mapped=False)
 
 
-@pytest.mark.parametrize("version", [2, 3])
-def test_chunks_that_are_not_there(tmp_path, version):
+@pytest.mark.parametrize("version, fill_value", [(2, 7), (2, None), (3, 7)])
+def test_chunks_that_are_not_there(tmp_path, version, fill_value):
     path = tmp_path / "v"
-    store(path, texture(), zarr_format=version, fill_value=7)
-    os.remove(next(path.glob("1.0.1" if version == 2 else "c/1/0/1")))
-    expected = texture()
-    expected[2:4, :16, 20:40] = 7
-    info = check_volume(path, expected, mapped=False)
-    assert info.notes == ("1 of its 24 chunks is not there, their voxels are taken to be 7, its fill_value",)
-
-
-def test_chunks_that_nothing_declares(tmp_path):
-    path = tmp_path / "v"
-    store(path, texture(), zarr_format=2, fill_value=None)
+    store(path, texture(), zarr_format=version, fill_value=fill_value)
     check_volume(path, texture(), mapped=False)
-    os.remove(path / "1.0.1")
-    refused(path, "1 of its 24 chunks is not there", "fill_value")
+    os.remove(next(path.glob("1.0.1" if version == 2 else "c/1/0/1")))
+    refused(path, "1 of its 24 chunks is not there", "write_empty_chunks")
 
 
-def test_chunks_missing_within_a_shard(tmp_path):
+def test_chunks_that_were_left_out(tmp_path):
+    """What a writer leaves out looks as what is lost; the way out that is named is one."""
     volume = texture()
-    volume[:2, :8, :12] = 0  # the fill value is not stored
-    store(tmp_path / "s", volume, chunks=(2, 8, 12), shards=(4, 16, 24))
-    info = check_volume(tmp_path / "s", volume, mapped=False)
-    # beside it those of the shards that stand over the end
-    assert info.notes and "is not there" in info.notes[0] or "are not there" in info.notes[0]
+    volume[:2, :16, :20] = 0
+    store(tmp_path / "v", volume)
+    refused(tmp_path / "v", "1 of its 24 chunks is not there", "write_empty_chunks")
+    store(tmp_path / "v", volume, config={"write_empty_chunks": True})
+    assert check_volume(tmp_path / "v", volume, mapped=False).notes == ()
+
+
+@pytest.mark.parametrize("where", ["start", "end"])
+def test_chunks_missing_within_a_shard(tmp_path, where):
+    """Places of shards beyond the end of the array are no chunks of it."""
+    volume, path = np.ascontiguousarray(texture()[:5, :20, :30]), tmp_path / "s"
+    assert volume.all()
+    shards = {"shape": (4, 16, 24), "index_location": where}
+    store(path, volume, chunks=(2, 8, 12), shards=shards)
+    assert check_volume(path, volume, mapped=False).notes == ()
+    volume[4:, 16:, 24:] = 0  # the fill value is not stored
+    volume[:2, :8, :12] = 0
+    store(path, volume, chunks=(2, 8, 12), shards=shards)
+    refused(path, "2 of its 27 chunks are not there")
+    os.remove(path / "c/0/0/0")
+    refused(path, "9 of its 27 chunks are not there")
 
 
 @pytest.mark.parametrize("compressed", [True, False])

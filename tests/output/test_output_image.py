@@ -108,6 +108,7 @@ def test_hdf5(tmp_path, shape):
         data = file["VTKHDF/PointData/grey" if shape[0] > 1 else "VTKHDF/CellData/grey"]
         np.testing.assert_array_equal(data, values)
         assert data.chunks is None and data.compression is None
+        assert data.attrs["unit"] == b"1"
         assert file["VTKHDF"].attrs["Type"] == b"ImageData" and file["VTKHDF"].attrs["Direction"].size == 9
         assert file.id.get_create_plist().get_version()[0] == 0
         assert file["hpcdvc"].attrs["parameters"] == b'{"order": 1}'

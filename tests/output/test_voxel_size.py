@@ -1,6 +1,7 @@
 """Files with a voxel size: lengths in its unit for viewers, and for readers of ours voxels, bit for bit."""
 
 from itertools import product
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -72,6 +73,10 @@ def test_readers_give_voxels_back(kind, size):
     assert np.array_equal(plain.displacement, sized.displacement, equal_nan=True)
     assert sized.metadata["voxel_size"] == size and "voxel_size" not in plain.metadata
     assert of_result("sized.hdf") == VoxelSize.of(size) and of_result("plain.hdf") is None
+    for again in ("again.hdf", "again.vtk"):
+        sized.save(again)
+        assert of_result(again) == VoxelSize.of(size)
+        np.testing.assert_allclose(hpcdvc.read(again).positions, plain.positions, rtol=1e-8)
     with open_result("plain.hdf") as one, open_result("sized.hdf") as other:
         assert one.columns.keys() == other.columns.keys()
         assert all(np.array_equal(one.values(name), other.values(name), equal_nan=True) for name in one.columns)
@@ -146,6 +151,8 @@ def test_meshes_give_voxels_back(view):
         file.write_views()
     plain, sized = read_mesh_geometry(f"plain.{view}"), read_mesh_geometry(f"sized.{view}")
     assert all(map(np.array_equal, plain, sized))
+    said = b'"6.5um"' if view == "hdf" else b"voxel 6.5um"
+    assert [said in Path(f"{name}.{view}").read_bytes() for name in ("plain", "sized")] == [False, True]
     with h5py.File("sized.hdf") as file:
         assert np.array_equal(file["VTKHDF/Points"][...], 6.5 * points[:, ::-1])
     with pytest.raises(UserError, match="is a mesh without displacements"):
