@@ -30,7 +30,7 @@ static double noise_of_gradient(const job *k)
 /* The same by noise and by the voxels of edges. */
 static double gradient_noise(const job *k)
 {
-    return noise_of_gradient(k) + OF_VOXELS * gradient_square(k);
+    return noise_of_gradient(k) + (k->ref.own ? OF_VOXELS * gradient_square(k) : 0);
 }
 
 /* Eigenvalues, on the diagonal, and eigenvectors, the columns of V, of a symmetric n x n matrix by Jacobi rotations. */
@@ -55,18 +55,31 @@ static void eigen(double *A, int n, double *V)
             }
 }
 
+/* Sum of squared distances from the point along an axis. */
+static double moment_along(const job *k, int axis)
+{
+    return k->ref.own ? k->ref.second_moment[axis] : k->s->half[axis] * (k->s->half[axis] + 1) / 3.0 * k->ref.sums.n;
+}
+
+/* What noise adds to the diagonal of the normal matrix of the unknowns. */
+static void noise_on_diagonal(const job *k, double noise, double added[12])
+{
+    const hpcdvc_settings *s = k->s;
+    const double moments[4] = {moment_along(k, 0), moment_along(k, 1), moment_along(k, 2), k->ref.sums.n};
+    for (int c = 0; c < s->unknowns; c++) {
+        added[c] = 0;
+        for (int m = 0; m < 12; m++) added[c] += noise * s->basis[12 * m + c] * s->basis[12 * m + c] * moments[m % 4];
+    }
+}
+
 /* The normal matrix beside what noise adds to its diagonal, root squared: eigenvalues on the diagonal of A, eigenvectors in V. */
 static void beside_noise(const job *k, double A[144], double V[144], double root[12])
 {
     const hpcdvc_settings *s = k->s;
     const int p = s->unknowns;
-    const double noise = gradient_noise(k);
-    for (int c = 0; c < p; c++) {
-        double sum = 0;
-        for (int m = 0; m < 12; m++)
-            sum += s->basis[12 * m + c] * s->basis[12 * m + c] * (m % 4 < 3 ? k->ref.second_moment[m % 4] : k->ref.sums.n);
-        root[c] = sqrt(fmax(noise * sum, 1e-300));
-    }
+    double added[12];
+    noise_on_diagonal(k, gradient_noise(k), added);
+    for (int c = 0; c < p; c++) root[c] = sqrt(fmax(added[c], 1e-300));
     for (int c = 0; c < p; c++)
         for (int d = 0; d < p; d++) {
             double v = 0;
@@ -117,18 +130,55 @@ static int factorise_unburied(job *k)
     return cholesky(A, p, k->ref.factor.scale);
 }
 
+/* Variances of Phi where noise is more of the gradient in some directions than in others. N, what noise adds, makes the normal
+ * matrix H too large: the variance is that of (H - N)^-1 (H - N / 2) (H - N)^-1, see judge_gradient. `share`: of noise in the
+ * whole gradient. Returns 1, and does nothing, if a direction is nearly all noise. */
+static int weigh_window(const job *k, double share, double variance[12])
+{
+    const hpcdvc_settings *s = k->s;
+    const int p = s->unknowns;
+    const double scatter = scatter_of(k), part = scatter * (1 - share) * (1 - share) / (1 - 0.5 * share);
+    double A[144], H[144], scale[12], added[12], result[12];
+    noise_on_diagonal(k, noise_of_gradient(k), added);
+    for (int m = 0; m < 12; m++)
+        for (int c = 0; c < p; c++) {
+            H[12 * m + c] = 0;
+            for (int n = 0; n < 12; n++) H[12 * m + c] += k->ref.sums.M[12 * m + n] * s->basis[12 * n + c];
+        }
+    for (int c = 0; c < p; c++)
+        for (int d = 0; d <= c; d++) {
+            double v = 0;
+            for (int m = 0; m < 12; m++) v += s->basis[12 * m + c] * H[12 * m + d];
+            A[p * c + d] = v - (c == d ? added[c] : 0);
+        }
+    if (cholesky(A, p, scale)) return 1;
+    for (int m = 0; m < 12; m++) {
+        const double *along = s->basis + 12 * m, all = cholesky_form(A, p, scale, along);
+        double b[12], y[12], noise = 0;
+        memcpy(b, along, sizeof b);
+        cholesky_solve(A, p, scale, b, y);
+        for (int c = 0; c < p; c++) noise += added[c] * y[c] * y[c];
+        if (noise > all / (NEARLY_ALL - 1)) return 1;
+        result[m] = part * (all + 0.5 * noise) + scatter * k->state.shading[m];
+    }
+    memcpy(variance, result, sizeof result);
+    return 0;
+}
+
 /* Variances of Phi, whose step gain is that of the whole gradient: that of an edge is nearly free of noise, but says nothing of
- * a rotation about its normal, which rests on the texture alone. Each direction gets the gain and the noise of its own. */
+ * a rotation about its normal, which rests on the texture alone; that of fibres says little along them. Each direction gets the
+ * gain and the noise of its own. */
 static void weigh_directions(const job *k, double variance[12])
 {
     const int p = k->s->unknowns;
     const double noise = noise_of_gradient(k), share = noise * (k->is_3d ? 3 : 2) / gradient_square(k), scatter = scatter_of(k);
-    if (!k->ref.own || k->state.buried || !(share > 0 && share < 0.5)) return;
+    if (k->state.buried || !(share > 0 && share < 0.5)) return;
+    if (!k->ref.own && !weigh_window(k, share, variance)) return;
     double A[144], V[144], root[12] = {0};
     beside_noise(k, A, V, root);
     for (int e = 0; e < p; e++) {
-        const double over = A[(p + 1) * e], own = noise / gradient_noise(k) / over;
-        if (!(over >= NEARLY_ALL)) continue;
+        const double over = A[(p + 1) * e], own = noise / gradient_noise(k) / fmax(over, NEARLY_ALL);
+        if (!(over >= NEARLY_ALL) && k->ref.own) continue; /* it is forgotten */
         const double gain = (1 - share) / (1 - own), factor = gain * gain * (1 - 0.5 * own) / (1 - 0.5 * share);
         for (int m = 0; m < 12; m++) {
             double along = 0;

@@ -96,9 +96,7 @@ class Removal:
         )
 
 
-def fit_removal(
-    kind: str, positions: np.ndarray, displacement: np.ndarray, rows: np.ndarray, flat: bool, path: str
-) -> Removal:
+def fit_removal(kind: str, positions: np.ndarray, displacement: np.ndarray, rows: np.ndarray, flat: bool) -> Removal:
     """The motion that fits the displacements of points best.
 
     The rotation is that of Kabsch [Kabsch 1976, https://doi.org/10.1107/S0567739476001873], by the polar decomposition;
@@ -110,7 +108,6 @@ def fit_removal(
     positions, displacement : (n, 3) of all points, ZYX, voxels
     rows : (m,) numbers of those that count
     flat : of images in two dimensions
-    path : their file, for messages
 
     Raises
     ------
@@ -124,12 +121,12 @@ def fit_removal(
     extents = np.linalg.svd(x, compute_uv=False) if len(rows) > 1 else np.zeros(3)
     if (extents > THIN * max(extents.max(initial=0), 1)).sum() < needed:
         few = "three measured points that are not on one line" if needed == 2 else "two measured points"
-        raise UserError(f"{path}: --remove {kind} needs {few}")
+        raise UserError(f"--remove {kind} needs {few}")
     rotation, factor = np.eye(3), 1.0
     if kind == "rigid":
         rotation = rotation_of(y.T @ x)
     else:
         factor = float((x * y).sum() / (x * x).sum())
         if factor <= 0:
-            raise UserError(f"{path}: the factor of --remove dilation is {factor:.4g}: the points do not belong to it")
+            raise UserError(f"the factor of --remove dilation is {factor:.4g}: the points do not belong to it")
     return Removal(kind, rotation, factor, centre, moved, rows, flat)

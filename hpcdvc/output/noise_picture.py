@@ -2,10 +2,14 @@
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpcdvc.fields.noise import Errors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLOURS = ("tab:blue", "tab:orange", "tab:green")
 
@@ -29,7 +33,6 @@ def noise_picture(
     bytes
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter
 
     known = [one for one in errors if one.known]
     edges = np.array([2 * one.half + 1 for one in known])
@@ -50,12 +53,7 @@ def noise_picture(
     right.axhline(0, color="0.3", linewidth=1)
     right.set_title(names[1], fontsize=10)
     for plot in (left, right):
-        plot.set_xscale("log")
-        plot.set_xticks(edges, [str(edge) for edge in edges])
-        plot.xaxis.set_minor_formatter(NullFormatter())
-        plot.set_xlabel(f"window, {unit}s along an edge")
-        plot.set_ylabel(unit)
-        plot.grid(alpha=0.3, which="both")
+        _name_axes(plot, edges, unit)
         if chosen:
             plot.axvline(2 * chosen.half + 1, color="tab:red", alpha=0.3, linewidth=6, label="recommended")
     left.legend(fontsize=8)
@@ -63,3 +61,15 @@ def noise_picture(
     content = io.BytesIO()
     figure.savefig(content, dpi=110, format="png", metadata={"Software": None, "Comment": key})
     return content.getvalue()
+
+
+def _name_axes(plot: "Axes", edges: np.ndarray, unit: str) -> None:
+    """Ticks at the windows, along an axis whose steps are factors."""
+    from matplotlib.ticker import NullFormatter
+
+    plot.set_xscale("log")
+    plot.set_xticks(edges, [str(edge) for edge in edges])
+    plot.xaxis.set_minor_formatter(NullFormatter())
+    plot.set_xlabel(f"window, {unit}s along an edge")
+    plot.set_ylabel(unit)
+    plot.grid(alpha=0.3, which="both")

@@ -58,6 +58,7 @@ class Step:
     labels : (n,) of its points, or None
     mesh : whether it is of a mesh
     why : why there are no standard deviations; None where there are
+    why_not : why it cannot be gauged; None where it can
     voxel_size : that the file says; None
     """
 
@@ -66,6 +67,7 @@ class Step:
     labels: np.ndarray | None
     mesh: bool
     why: str | None
+    why_not: str | None = None
     voxel_size: VoxelSize | None = None
 
 
@@ -137,9 +139,13 @@ def _step(path: str, result: Field, mesh: bool, options: Options) -> Step:
     why = _why_no_deviations(path, known, mesh, labels, half)
     if why is None:
         field = _with_errors(field, variance, half)
+    why_not = None
     if options.remove and measured.any():
-        field = without_motion(field, options.remove, path)
-    return Step(path, field, labels, mesh, why)
+        try:
+            field = without_motion(field, options.remove)
+        except UserError as error:
+            why_not = str(error)
+    return Step(path, field, labels, mesh, why, why_not)
 
 
 def _has_f(result: Field, measured: np.ndarray) -> bool:
@@ -171,7 +177,7 @@ def _with_errors(field: Gauged, variance: np.ndarray, half: tuple[int, int, int]
     return replace(field, errors=errors, f_variance=rows[:, :, :3])
 
 
-def without_motion(field: Gauged, kind: str, path: str) -> Gauged:
+def without_motion(field: Gauged, kind: str) -> Gauged:
     """A field whose rigid motion or dilation is undone.
 
     Raises
@@ -180,7 +186,7 @@ def without_motion(field: Gauged, kind: str, path: str) -> Gauged:
         Its points leave the motion open.
     """
     rows = np.flatnonzero(field.measured)
-    removed = fit_removal(kind, field.positions, field.displacement, rows, field.flat, path)
+    removed = fit_removal(kind, field.positions, field.displacement, rows, field.flat)
     moved = np.zeros_like(field.displacement)
     moved[rows] = removed.undo(field.positions[rows], field.displacement[rows])
     f = None if field.f is None else removed.undo_gradient(field.f)
@@ -196,6 +202,8 @@ def reading_of(step: Step, options: Options, region: Region | None) -> Reading:
         The gauge does not go with this result, or lies where it has no points at all.
     """
     values, why_not = _GAUGES[options.kind](step, options, region)
+    if step.why_not is not None:
+        values, why_not = {}, step.why_not
     why, removed = step.why, step.field.removed
     deviations = [value for name, value in values.items() if name.endswith(("disp_std", "strain_std"))]
     if why is None and not all(np.isfinite(value).any() for value in deviations):

@@ -35,6 +35,7 @@ class Again:
     half : half window
     spacing : of the nodes
     field : the motion
+    longer : factors by which the texture is stretched along z, y and x
     """
 
     shape: tuple[int, int, int] = (40, 40, 40)
@@ -44,11 +45,17 @@ class Again:
         np.eye(3) + [[0.004, 0.002, 0], [0, -0.003, 0.001], [0.002, 0, 0.002]], np.array([0.3, -0.4, 0.2]),
         np.array([19.5, 19.5, 19.5]),
     )  # fmt: skip
+    longer: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def fields(self, count: int, seed: int = 0) -> list[Gauged]:
         """What is measured, so many times."""
         still = Grey(noise=0)
-        im1, im2 = (image.astype(float) for image in pair(lattice_texture(7), self.shape, self.field, still, still))
+        texture = lattice_texture(7)
+
+        def stretched(points: np.ndarray) -> np.ndarray:
+            return texture(points / np.array(self.longer))
+
+        im1, im2 = (image.astype(float) for image in pair(stretched, self.shape, self.field, still, still))
         away = self.half + 1
         counts = [(n - 1 - 2 * away) // self.spacing + 1 for n in self.shape]
         grid = Grid((float(away),) * 3, (float(self.spacing),) * 3, tuple(counts))
