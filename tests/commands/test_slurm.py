@@ -24,6 +24,7 @@ from shared_memory import remove_abandoned_memory
 
 from hpcdvc.fields.grid import make_grid
 
+ENDED = {"COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "PREEMPTED"}
 JOB_FILES = Path(__file__).resolve().parents[2] / "slurm"
 JOB_FILE = JOB_FILES / "hpcdvc-ldic.sbatch"
 SHAPE = (48, 48, 48)
@@ -60,7 +61,7 @@ class Cluster:
     def watch(self, job: str, timeout: float) -> dict[str, str]:
         """Wait for the end of a job; when it is back in the queue, spare it the two minutes that SLURM lets it wait."""
         limit = time.monotonic() + timeout
-        while (facts := self.facts(job))["JobState"] in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING"):
+        while (facts := self.facts(job))["JobState"] not in ENDED:
             assert time.monotonic() < limit, facts
             if facts["Reason"] == "BeginTime":
                 time.sleep(3)
@@ -72,7 +73,7 @@ class Cluster:
         """Wait for something while a job runs."""
         limit = time.monotonic() + timeout
         while not condition():
-            assert time.monotonic() < limit and self.facts(job)["JobState"] in ("PENDING", "RUNNING", "CONFIGURING")
+            assert time.monotonic() < limit and self.facts(job)["JobState"] not in ENDED
             time.sleep(0.05)
 
 
