@@ -65,11 +65,14 @@ class Hub:
         self._job: threading.Event | None = None
         self._workers: list[threading.Thread] = []
         self._failed = ""
+        self._ended = False
 
     # in the thread of the loop
 
     async def join(self, client: Client) -> None:
-        """Somebody has come who knows the token; who finds no writer is it."""
+        """Somebody has come who knows the token; who finds no writer is it. Nobody is let in any more when it ends."""
+        if self._ended:
+            return
         self.clients.append(client)
         if self.writer is None:
             self.writer = client
@@ -83,7 +86,9 @@ class Hub:
             self.writer = None
 
     async def receive(self, client: Client, data: str | bytes) -> None:
-        """Answer a message."""
+        """Answer a message; none that would come after the last save."""
+        if self._ended:
+            return
         number = None
         try:
             message = unpack(data)
@@ -124,6 +129,7 @@ class Hub:
 
         A thread that Python leaves in a library of C++ when it ends takes the process down with it.
         """
+        self._ended = True
         self.cancel()
         self._autosave.end()
         try:
