@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
@@ -28,9 +29,11 @@ class Served:
     ----------
     lines : what it has printed
     port, token : of its address
+    took : seconds until it listened, as this machine is busy now
     """
 
     def __init__(self, command: list, env: dict | None = None, cwd: Path | None = None) -> None:
+        begun = time.monotonic()
         environment = os.environ | {"PYTHONPATH": str(ROOT)} | (env or {})
         self.process = subprocess.Popen(
             ["env", "--default-signal=HUP", *map(str, command)],  # whatever this process ignores
@@ -44,6 +47,7 @@ class Served:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         address = self.line("http://")
+        self.took = time.monotonic() - begun
         self.token = address.split("#")[1].split("=")[-1]
         self.host = address.split("//")[1].split("/")[0]
         self.port = int(self.host.rsplit(":")[-1])
