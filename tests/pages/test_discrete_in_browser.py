@@ -115,6 +115,9 @@ def test_a_click_on_the_map_chooses_a_grain(shown):
     axis_x = shown.evaluate("[...ereg.map.labels]")
     assert axis_x == np.take(scene()[2], round(truth()[0][76][2]), axis=2).ravel().tolist()
     shown.key("1")
+    shown.wait(f"{DRAWN} && ereg.map.across === 0")
+    turned = "(map => { map.look([2, 0, 1], 80); return map.labelAt([8, 8, 80]); })(ereg.map)"
+    assert shown.evaluate(turned) == 0, "what is not there yet is nowhere"
 
 
 def test_contour_mask_and_keys(shown, tmp_path):

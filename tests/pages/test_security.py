@@ -155,7 +155,7 @@ def test_nothing_is_said_to_who_says_nothing(tmp_path):
         with Talk(served.port, None) as talk:
             assert talk.hear() is None
             assert talk.close_code == 4001
-        assert 0.4 < time.monotonic() - start < PATIENCE
+        assert 0.4 < time.monotonic() - start < max(PATIENCE, 10 * served.took)
 
 
 def test_a_token_of_another_run_is_none(toy, tmp_path):
