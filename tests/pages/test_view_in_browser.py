@@ -251,9 +251,8 @@ def test_mouse(shown):
     assert shown.evaluate("view.views.get(1).zoom") == 1.25
     x, y = shown.middle(".view canvas")
     shown.mouse("mouseMoved", x, y, button="none")
-    assert "ZYX" in shown.text(".view .under") and (
-        "voxel" in shown.text(".view .under") or "-" in shown.text(".view .under")
-    )
+    under = shown.wait_text(".view .under", "ZYX")
+    assert "voxel" in under or "-" in under
 
 
 def test_range_and_brush(shown):
