@@ -86,9 +86,12 @@ class MmrPage(EregPage):
 
     def state(self) -> dict[str, Any]:
         """See `Page.state`."""
-        motion = self.motion
-        found = motion.found and {**motion.found, "now": motion.found["of"] == self._mark(motion)}
-        return super().state() | {"picked": asdict(motion.picked), "found": found, "choice": BINS}
+        return super().state() | {"picked": asdict(self.motion.picked), "found": self._found(), "choice": BINS}
+
+    def _found(self) -> dict[str, Any] | None:
+        """What a registration has found, and whether it is of what is picked, and fitted, now."""
+        found = self.motion.found
+        return found and {**found, "now": found["of"] == self._mark(self.motion)}
 
     def answer(self, message: dict[str, Any]) -> Message | Future:
         """Answer `joint` (the histogram and its phases) and `slices`; else see `EregPage.answer`."""
@@ -205,7 +208,8 @@ class MmrPage(EregPage):
                     self.hub.changed()
             except UserError as error:
                 said = str(error)
-        return Message("joint", {"fresh": fresh, "said": said, **self._facts()}, self._planes())
+        told = {"fresh": fresh, "said": said, "found": self._found()}  # of phases that the state did not yet know
+        return Message("joint", told | self._facts(), self._planes())
 
     def _facts(self) -> dict[str, Any]:
         joint, found, state = self.joint, self.phases, self.motion

@@ -204,6 +204,7 @@ def test_keyboard_alone(browser, folder):
         assert browser.evaluate("mmr.state.phi[2][3]") == 1
         shown.open("peaks")
         assert browser.evaluate("mmr.state.found.now")
+        browser.wait("mmr.isExact", LIMIT)  # nothing more is asked for that would bring the state
         shown.keys("a")
         browser.wait("mmr.state.picked.peaks === null && !mmr.state.found.now", LIMIT)
         shown.keys("Control+z")

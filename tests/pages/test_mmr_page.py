@@ -226,6 +226,8 @@ def test_run_and_file(page, tmp_path):
     assert page.motion.phi == found["Phi"] and not page.state()["found"]["now"]
     act(page, {"do": "undo"}, n=3)
     assert page.state()["found"]["now"]
+    act(page, {"do": "move-peak", "number": 0, "by": [3, 0]}, n=4)
+    assert not joint(page)["found"]["now"], "told with the phases that it is not of"
 
 
 def test_with_a_mask(page, tmp_path, monkeypatch):

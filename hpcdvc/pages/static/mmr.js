@@ -108,6 +108,7 @@ class MmrPage extends EregPage {
     const arrays = await Promise.all(answer.planes.map(numbersOf));
     answer.planes.forEach((plane, k) => (answer[plane.name] = arrays[k]));
     this.joint = answer;
+    this.state.found = answer.found;
     const last = answer.peaks.length - 1;
     this.chosen = this.added ? last : Math.min(this.chosen, last);
     this.added = false;
