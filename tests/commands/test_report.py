@@ -157,6 +157,19 @@ def test_residual(measured, monkeypatch, tmp_path):
     assert "No residual: the images cannot be shown" in Path("a.html").read_text()
 
 
+@pytest.mark.parametrize("image", [np.flip, lambda image: image[1:]], ids=["contents", "shape"])
+def test_no_residual_of_images_that_have_changed(measured, monkeypatch, tmp_path, image):
+    """Nothing is drawn of another image under the old name, whatever its shape."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("im1.tif", "im2.tif", "reg-registration.hdf"):
+        shutil.copy(measured / name, name)
+    tifffile.imwrite("im2.tif", image(tifffile.imread("im2.tif")), photometric="minisblack")
+    write_report("reg-registration.hdf", "a.html")
+    told = "im2.tif is not the image any more that the result was made from"
+    assert json.loads(Path("a.json").read_text())["residual"] == told
+    assert f"No residual: {told}" in Path("a.html").read_text()
+
+
 def test_numbers(measured, monkeypatch, tmp_path):
     """Of measured points only."""
     monkeypatch.chdir(measured)
@@ -254,12 +267,11 @@ def test_names_that_are_no_words(here, capfd):
 
 def test_numbers_that_are_none(here):
     """An image that has no value on the plane that is shown: there is no residual, and JSON that all can read."""
-    pair = images()
+    pair = [image.astype("f4") for image in images()]
+    pair[1][12:26] = np.nan
     for name, image in zip(("im1.tif", "im2.tif"), pair, strict=True):
-        tifffile.imwrite(name, image.astype("f4"), photometric="minisblack")
+        tifffile.imwrite(name, image, photometric="minisblack")
     assert main("reg", "im1.tif im2.tif -pre P -q".split()) == 0
-    none = np.full(pair[1].shape, np.nan, "f4")
-    tifffile.imwrite("im2.tif", none, photometric="minisblack")
     assert main("report", "P-registration.hdf -o a.html -q".split()) == 0
     facts = json.loads(Path("a.json").read_text(), parse_constant=lambda word: pytest.fail(word))
     assert facts["residual"]["rms_after"] is None
