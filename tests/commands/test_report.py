@@ -23,6 +23,7 @@ from hpcdvc.cli import main
 from hpcdvc.fields.status import STATUSES
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.pages import figures
+from hpcdvc.pages.curves import histogram_bins
 from hpcdvc.pages.figures import pictures_of
 from hpcdvc.pages.report import write_report
 from hpcdvc.pages.result_file import open_result
@@ -275,6 +276,14 @@ def test_numbers_that_are_none(here):
     assert main("report", "P-registration.hdf -o a.html -q".split()) == 0
     facts = json.loads(Path("a.json").read_text(), parse_constant=lambda word: pytest.fail(word))
     assert facts["residual"]["rms_after"] is None
+
+
+@pytest.mark.parametrize("numbers", [[0.97, 0.99], np.linspace(0, 1, 150), [3.0]])
+def test_a_histogram_of_few_numbers_has_all_of_them(numbers):
+    numbers = np.array(numbers)
+    assert np.histogram(numbers, histogram_bins(numbers))[0].sum() == len(numbers)
+    many = np.arange(1e4)
+    assert np.histogram(many, histogram_bins(many))[0].sum() == pytest.approx(9900, abs=3)
 
 
 def test_nothing_measured(here, capfd):
