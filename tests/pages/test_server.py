@@ -1,11 +1,9 @@
 """What pages may rely on: one writer, what is saved and when, how it ends, what works in the background."""
 
-import asyncio
 import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 import zlib
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,9 +20,6 @@ from toy_page import Options, picture  # noqa: E402
 from hpcdvc.errors import UserError  # noqa: E402
 from hpcdvc.pages.addresses import Place  # noqa: E402
 from hpcdvc.pages.autosave import INTERVAL  # noqa: E402
-from hpcdvc.pages.hub import Hub  # noqa: E402
-from hpcdvc.pages.messages import Message  # noqa: E402
-from hpcdvc.pages.page import Page  # noqa: E402
 from hpcdvc.pages.show import show  # noqa: E402
 
 
@@ -166,44 +161,6 @@ def test_signals_save_and_end(toy, path, number):
         assert toy.end(number) == (0, "")
     assert time.monotonic() - start < max(5, 10 * toy.took)
     assert kept(path) == 9
-
-
-class Kept(Page):
-    """x, and what was saved of it; saving takes until `goes_on`."""
-
-    def __init__(self) -> None:
-        self.x, self.saved, self.writing, self.goes_on = 0, None, threading.Event(), threading.Event()
-
-    def answer(self, message: dict) -> Message:
-        self.x = message["x"]
-        return Message("done")
-
-    def save(self) -> None:
-        self.saved = self.x
-        self.writing.set()
-        assert self.goes_on.wait(20)
-
-
-def test_nothing_is_done_after_the_last_save(caplog):
-    """What comes then would be answered and lost, or be an error in the terminal."""
-    page, told = Kept(), []
-    client = SimpleNamespace(tell=told.append)
-
-    async def ends() -> None:
-        hub = Hub(page)
-        await hub.join(client)
-        end = asyncio.create_task(hub.end())
-        assert await asyncio.to_thread(page.writing.wait, 20)
-        late = asyncio.create_task(hub.receive(client, '{"type": "set", "x": 1}'))
-        await asyncio.sleep(0.01)
-        page.goes_on.set()
-        await end
-        await late
-        await hub.receive(client, '{"type": "set", "x": 2}')
-        await hub.join(SimpleNamespace(tell=told.append))
-
-    asyncio.run(ends())
-    assert page.x == page.saved == 0 and len(told) == 1 and not caplog.records
 
 
 def test_saved_at_the_end_though_nobody_came(toy, path):
