@@ -1,5 +1,6 @@
 """What all pages share, in a real browser: link, token, planes, take over, a tunnel that is cut."""
 
+import asyncio
 import json
 import time
 
@@ -41,6 +42,15 @@ def test_page_without_errors_and_foreign_requests(shown, toy, tmp_path):
     assert not [address for address in shown.requests if toy.token in address.split("#")[0]]
     shown.screenshot(tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 3000
+
+
+def test_a_tab_is_driven_again_after_other_loops(browser, toy):
+    """A test before may have run a loop of its own, which leaves none behind."""
+    tab = browser.open(toy.url)
+    asyncio.run(asyncio.sleep(0))
+    browser.attach(tab)
+    browser.wait_text("#role", "writes")
+    browser.close_tab(tab)
 
 
 def test_the_token_leaves_the_address_and_stays_in_the_tab(shown, toy):

@@ -94,8 +94,11 @@ class Browser:
 
     def _leave(self) -> None:
         if self._socket is not None:
-            self._socket.close()
+            self._run(self._hang_up)  # what it writes wants a running loop
             self._socket = None
+
+    async def _hang_up(self) -> None:
+        self._socket.close()
 
     def attach(self, tab: dict) -> None:
         """Drive another tab."""
