@@ -172,7 +172,8 @@ def test_saved_at_the_end_though_nobody_came(toy, path):
 @contextmanager
 def looked_at(path, seconds: float, known: bool):
     """A page that ends when nobody has looked for so long, who looks, and that time: longer where it was not enough."""
-    with Served([*TOY, path, f"idle_timeout={seconds / 60}"]) as served, ExitStack() as stack:
+    line = [*TOY, path, f"idle_timeout={seconds / 60}", "patience=1000"]  # no link ends but with the page
+    with Served(line) as served, ExitStack() as stack:
         found = None
         with suppress(OSError, HTTPError):
             talk = stack.enter_context(Talk(served.port, served.token if known else None))
