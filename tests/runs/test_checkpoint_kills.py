@@ -130,7 +130,7 @@ def test_signal_leaves_with_75(tmp_path, undisturbed, target):
 
 def test_signal_before_the_first_point(tmp_path):
     stem = tmp_path / "field"
-    process = start(TOY, stem, POINTS, ranks=2, TOY_PAUSE="1")
+    process = start(TOY, stem, POINTS, ranks=2, TOY_PAUSE="20")
     wait_for(lambda: len(processes(stem, ".connected")) == 2, "connection")
     os.kill(process.pid, signal.SIGUSR1)
     code, _, stderr = finish(process)
