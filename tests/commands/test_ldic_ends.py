@@ -13,7 +13,6 @@ from ldic_cases import FIELD, images
 from ldic_runs import ldic, ranks_of, results, safe_points, shard_bytes, wait_for
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
-from shared_memory import remove_abandoned_memory
 
 GRID = ("-ns", 4, "-hws", 6)
 
@@ -75,8 +74,7 @@ def here(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ends")
     for name, volume in zip(("im1.tif", "im2.tif"), images(FIELD, (48, 48, 48)), strict=True):
         tifffile.imwrite(folder / name, volume)
-    yield folder
-    remove_abandoned_memory()
+    return folder
 
 
 @pytest.fixture(scope="module")

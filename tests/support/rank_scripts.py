@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from running import end_group, find_mpiexec
+from shared_memory import remove_abandoned_memory
 
 from hpcdvc.ranks.launch import launcher_environment
 
@@ -42,6 +43,8 @@ def finish(process: subprocess.Popen, timeout: float = 30) -> tuple[int, str, st
         end_group(process)
         stdout, stderr = process.communicate(timeout=10)
         raise AssertionError(f"still running after {timeout} s: {process.args}\n{stdout}\n{stderr}") from None
+    if process.returncode:
+        remove_abandoned_memory()
     return process.returncode, stdout, stderr
 
 
