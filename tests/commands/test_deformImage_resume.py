@@ -110,7 +110,7 @@ def test_random_kills(here, undisturbed):
         count = dice.choice((1, 2, 3))
         before = shard_bytes(out)
         process = begin(here, out, "--resume", seconds=0.1, ranks=count)
-        assert wait_for(lambda count=count, process=process: len(ranks(process)) == count, process)
+        wait_for(lambda count=count, process=process: len(ranks(process)) == count, process)
         if len(log) % 2:
             wait_for(lambda before=before: shard_bytes(out) > before, process)
         time.sleep(dice.uniform(0, 0.3 if len(log) % 2 else 1.0))
@@ -119,7 +119,7 @@ def test_random_kills(here, undisturbed):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(dice.choice(victims), signal.SIGKILL)
         code, _, stderr = finish(process, timeout=60)
-        assert "Traceback" not in stderr
+        assert "Traceback" not in stderr and (victims or code == 0), stderr
         log.append((count, code, safe_slabs(out)))
         if code == 0:  # it was faster: make it the first of another run
             assert results(out) == undisturbed

@@ -35,6 +35,11 @@ def start(script: Path | str, *arguments: object, ranks: int | None = None, **mo
     )
 
 
+def soon(start_took: float) -> float:
+    """Seconds in which a run shall end: 5, or three times what its start took, where a busy machine takes its time."""
+    return max(5.0, 3 * start_took)
+
+
 def finish(process: subprocess.Popen, timeout: float = 30) -> tuple[int, str, str]:
     """(exit code, stdout, stderr) of a process; its whole group is ended when it takes longer than `timeout` s."""
     try:
