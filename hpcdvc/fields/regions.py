@@ -120,19 +120,23 @@ def _strains(field: Gauged, numbers: np.ndarray) -> Strains | None:
 
 def _strains_of_grid(field: Gauged, chosen: np.ndarray, support: Support) -> Strains | None:
     on_grid = Displacements(field.grid, field.displacement, chosen)
-    total, found, numbers = np.zeros((len(chosen), 3)), [], np.flatnonzero(chosen)
+    total, found, numbers = np.zeros((3, len(chosen))), [], np.flatnonzero(chosen)
     for start in range(0, len(numbers), BLOCK):
         nodes, present, weights = gradient_weights(on_grid, support, numbers[start : start + BLOCK])
         solved = np.isfinite(weights[:, 0, 0])
         nodes, present, weights = nodes[solved], present[solved], weights[solved]
         moved = np.where(present[..., None], field.displacement[nodes], 0)
         found.append(np.eye(3) + np.swapaxes(moved, 1, 2) @ weights)
+        if not solved.any():
+            continue
+        there, low = nodes[present], nodes.min()  # a block reaches a few layers, not the whole grid
         for axis in range(3):
-            total[:, axis] += np.bincount(nodes[present], weights[..., axis][present], len(total))
+            sums = np.bincount(there - low, weights[..., axis][present])
+            total[axis, low : low + len(sums)] += sums
     f = np.concatenate(found)
-    some = np.flatnonzero(total.any(axis=1))
+    some = np.flatnonzero(total.any(axis=0))
     count = len(f)
-    return Strains(f, np.full(count, 1 / count), some, total[some] / count) if count else None
+    return Strains(f, np.full(count, 1 / count), some, total[:, some].T / count) if count else None
 
 
 def _strains_of_cells(field: Gauged, chosen: np.ndarray) -> Strains | None:

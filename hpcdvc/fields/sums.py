@@ -47,16 +47,20 @@ class Errors:
         -------
         float : NaN where the variance of one of them is not known
         """
-        terms = np.where(weights == 0, 0, weights * np.sqrt(self.variance[numbers]))
+        used = (weights != 0).any(axis=0)
+        if not used.any():
+            return 0.0
+        weights = weights[:, used]
+        terms = np.where(weights == 0, 0, weights * np.sqrt(self.variance[numbers][:, used]))
         return float(np.sqrt(np.maximum((terms * self._shared(numbers, terms)).sum(), 0)))
 
     def _shared(self, numbers: np.ndarray, terms: np.ndarray) -> np.ndarray:
-        """(k, 3): what the correlations make of the terms."""
+        """(k, c): what the correlations make of terms (k, c)."""
         if self.overlap is None:
             return terms
         if self.grid is None or len(numbers) <= FEW:
             return _shared_by(self.overlap.correlation, self.overlap, self.positions[numbers], terms)
-        on_grid = np.zeros((self.grid.size, 3))
+        on_grid = np.zeros((self.grid.size, terms.shape[1]))
         np.add.at(on_grid, numbers, terms)
         return self.overlap.shared(self.grid, on_grid)[numbers]
 
