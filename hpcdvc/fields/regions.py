@@ -8,7 +8,7 @@ from hpcdvc.fields.cells import cell_gradients, shape_gradients
 from hpcdvc.fields.gauged import AXES, Gauged, column_names, scatter_of
 from hpcdvc.fields.gradients import Displacements, Support, gradient_weights
 from hpcdvc.fields.strain import PAIRS
-from hpcdvc.fields.sums import slope_deviation
+from hpcdvc.fields.sums import is_turned_only, slope_deviation, turn_deviation
 
 #: Nodes whose strain is made in one go.
 BLOCK = 1024
@@ -106,7 +106,10 @@ def _own_deviation(field: Gauged, numbers: np.ndarray, axes: tuple[int, int]) ->
         return 0.0
     if field.f_variance is None or field.errors is None:
         return np.nan
-    return slope_deviation(field.positions[numbers], field.f_variance[numbers], axes, field.errors.overlap)
+    positions, variance = field.positions[numbers], field.f_variance[numbers]
+    if is_turned_only(variance):
+        return turn_deviation(positions, field.f[numbers], variance, axes, field.errors.overlap)
+    return slope_deviation(positions, variance, axes, field.errors.overlap)
 
 
 def _strains(field: Gauged, numbers: np.ndarray) -> Strains | None:

@@ -6,8 +6,10 @@ import pytest
 from hpcdvc.fields.gauged import Gauged
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.overlap import WindowOverlap
+from hpcdvc.fields.phi import rotation_matrix
 from hpcdvc.fields.regions import BLOCK, mean_strain, means
 from hpcdvc.fields.removal import Removal, fit_removal
+from hpcdvc.fields.strain import PAIRS
 from hpcdvc.fields.sums import FEW, Errors
 
 SLOPES = np.array([[0.01, 0.002, 0], [0.003, -0.004, 0.001], [0, 0.005, 0.002]])
@@ -71,3 +73,21 @@ def test_across_an_image_there_is_no_error():
     field = gauged((1, 21, 21), flat=True)
     found = means(field, np.arange(FEW + 1))
     assert found["Zdisp_std"] == found["ezz_std"] == 0 < found["ezy_std"] + found["eyx_std"]
+
+
+@pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (20.0, -35.0, 10.0)])
+def test_a_particle_that_was_turned_only_strains_as_little_as_its_rotation_errs(turn):
+    """Found by new errors again and again: of a small rotation nothing is left."""
+    rotation, place = rotation_matrix(np.array(turn)), np.zeros((1, 3))
+    deviations = np.array([[0, 3, 1], [3, 0, 2], [1, 2, 0]]) * 1e-4
+    field = Gauged(
+        place, place, rotation[None], np.ones(1, bool), None, None, False,
+        errors=Errors(place, np.full((1, 3), 1e-6)), f_variance=deviations[None] ** 2,
+    )  # fmt: skip
+    found = means(field, np.array([0]), own=True)
+    errors = np.triu(deviations) * np.random.default_rng(2).normal(size=(4000, 3, 3))
+    f = rotation @ (np.eye(3) + errors - np.swapaxes(errors, 1, 2))
+    scatter = (0.5 * (f + np.swapaxes(f, 1, 2))).std(axis=0)[np.triu_indices(3)]
+    said = np.array([found[f"e{pair}_std"] for pair in PAIRS])
+    assert said == pytest.approx(scatter, rel=0.05, abs=1e-12)
+    assert any(turn) == (said > 1e-6).any()
