@@ -5,6 +5,7 @@ import os
 import time
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import meshio
 import numpy as np
@@ -26,6 +27,7 @@ from hpcdvc.pages.view_planes import LEVELS, cut_mesh
 from hpcdvc.pages.view_result import Mesh
 from hpcdvc.pages.view_running import NOT_YET
 from hpcdvc.pages.view_source import check, paths_of, sources_of
+from hpcdvc.pages.view_step import Step
 from hpcdvc.runs.shards import Shards
 from hpcdvc.steps.labels import LABEL_ROW
 
@@ -244,6 +246,22 @@ def test_point_of_a_grid(folder):
     assert answer.planes["im1"].shape == (11, 11)
     assert np.abs(answer.planes["after"].astype(int) - answer.planes["im1"]).mean() < 6
     assert np.abs(answer.planes["before"].astype(int) - answer.planes["im1"]).mean() > 12
+
+
+def test_neighbours_of_what_is_no_displacement():
+    """Pixels of hpcdvc-mmr, voxels of hpcdvc-align: no status, and their first column."""
+    result = SimpleNamespace(
+        columns={"residual": None, "phase_map": None},
+        known=lambda name, part: np.full((1, 1, 1, 1), 2.5),
+        statuses=lambda part: None,
+        kind="image",
+        grid=GRID,
+        shape=GRID.shape,
+    )
+    told = Step.neighbour(result, 1)
+    assert (told["status"], told["name"], told["numbers"].tolist()) == (None, "residual", [2.5])
+    result.columns["displacement"] = None
+    assert Step.neighbour(result, 1)["name"] == "displacement"
 
 
 def test_the_window_is_deformed_as_the_row_says(tmp_path):

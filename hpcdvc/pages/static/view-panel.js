@@ -180,7 +180,7 @@ export class Panel {
       name, `${numbers.map(([end, text]) => (end ? `${end} ${text}` : text)).join(", ")} ${unit === "1" ? "" : unit.includes(",") ? `(${unit})` : unit}`])));
     if (found.neighbours.length) parts.push(make("h3", { textContent: "Neighbours" }));
     parts.push(rowsOf(found.neighbours.map((one) => [
-      one.position.map(shown).join(" "), `status ${one.status}, displacement ${one.displacement.map(shown).join(" ")}`])));
+      one.position.map(shown).join(" "), `${one.status === null ? "" : `status ${one.status}, `}${one.name} ${one.numbers.map(shown).join(" ")}`])));
     place.replaceChildren(...parts);
     if (planes.after) this.windows(found.pair, planes);
   }
