@@ -86,6 +86,7 @@ class Step:
             "statuses": self.statuses(),
             "rows": self.rows_drawn,
             "progress": self.source.progress,
+            "at_work": self.source.at_work,
             "images": [one.spec if one else "" for one in (self.images.im1, self.images.im2)],
             "labels": self.images.labels.spec if self.images.labels else "",
             "why": self.images.why,

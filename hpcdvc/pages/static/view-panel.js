@@ -78,7 +78,8 @@ export class Panel {
     if (!rows.length) byId("legend").append(make("caption", { textContent: "the result does not say it" }));
     const { progress } = step;
     const all = progress && progress[1] ? ` of ${progress[1]}` : "";
-    byId("progress").textContent = progress ? `the run goes on: ${progress[0]}${all} points so far` : "";
+    byId("progress").textContent = !progress ? "" : step.at_work ? `the run goes on: ${progress[0]}${all} points so far`
+      : `the run has stopped: ${progress[0]}${all} points so far; the same command with --resume goes on`;
   }
 
   show() {
