@@ -121,7 +121,8 @@ def test_a_run_that_goes_on(shown):
     to(shown, "running")
     found = legend(shown)
     assert found[-128][0] == GRID.size - 60 and "not measured yet" in found[-128][1]
-    assert "60 of 150 points" in shown.text("#progress") and sum(count for count, _ in found.values()) == GRID.size
+    assert sum(count for count, _ in found.values()) == GRID.size
+    assert "has stopped: 60 of 150 points" in shown.text("#progress"), "no lock says who works on it"
     assert "not measured" in shown.evaluate("view.words(view.views.get(1).raster, 0).join(' ')")
 
 
