@@ -311,7 +311,7 @@ def test_file_that_sets_up(cluster, here):
     facts = cluster.watch(job, timeout=60)
     assert (facts["JobState"], facts["ExitCode"], facts["Restarts"]) == ("FAILED", "75:0", "0"), log_of(here, job)
     again = command_line("ldic", *words, "-q", "--resume")
-    assert subprocess.run(again, cwd=here, env=clean_environment(), timeout=90).returncode == 0
+    assert subprocess.run(again, cwd=here, env=clean_environment(), timeout=150).returncode == 0
     assert {path.name for path in (here / "once").iterdir()} == NAMES - {"im1-im2-ldic.tsv"}
 
 
