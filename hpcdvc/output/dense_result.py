@@ -10,7 +10,7 @@ import numpy as np
 from hpcdvc.fields.field import ended
 from hpcdvc.fields.grid import Grid
 from hpcdvc.fields.status import LOWEST_MEASURED, Family, is_measured
-from hpcdvc.output import voxel_size
+from hpcdvc.output import views, voxel_size
 from hpcdvc.output.columns import Column, columns_of
 from hpcdvc.output.dense import SCHEMA, place_of
 from hpcdvc.output.notebook import names_of, no_column, package
@@ -18,6 +18,7 @@ from hpcdvc.output.stored import Stored, opened
 
 if TYPE_CHECKING:
     import matplotlib.figure
+    import pandas
     import pyvista
     import xarray
 
@@ -116,6 +117,20 @@ class DenseResult:
         at = {axis: place for axis, place in zip("zyx", (z, y, x), strict=True) if place is not None}
         return plot(_Pixels(self), column, at)
 
+    def to_pandas(self) -> "pandas.DataFrame":
+        """A table with a row for each pixel and a column for each number, in the names of tables; needs pandas.
+
+        Raises
+        ------
+        UserError : pandas is not installed
+        """
+        pandas, pixels = package("pandas"), _Pixels(self)
+        found = dict(zip(views.POSITIONS, pixels.grid.positions().T, strict=True))
+        for name in self.names:
+            numbers = pixels[name].reshape(len(pixels), -1).T
+            found |= dict(zip(pixels.component_names(name), numbers, strict=True))
+        return pandas.DataFrame(found)
+
     def to_xarray(self) -> "xarray.Dataset":
         """The columns on y and x, and before them on projection, of a volume on z; vectors ZYX; needs xarray.
 
@@ -135,7 +150,9 @@ class DenseResult:
             for name, values in self.columns.items()
         }
         sizes = zip(axes, self.measured.shape, self.first[-len(axes) :], strict=True)
-        coordinates = {axis: np.arange(n) + (int(low) if low % 1 == 0 else low) for axis, n, low in sizes}
+        places = {axis: np.arange(n) + (int(low) if low % 1 == 0 else low) for axis, n, low in sizes}
+        facts = {axis: {} if axis == "projection" else {"units": "voxel"} for axis in axes}
+        coordinates = {axis: (axis, values, facts[axis]) for axis, values in places.items()}
         if "displacement" in self.columns:
             coordinates["component"] = list("zyx")
         return xarray.Dataset(variables, coordinates, {"path": self.path, **self.metadata.get("parameters", {})})

@@ -73,6 +73,8 @@ class Result(Field):
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column by its name, or a number of one by its name in tables; KeyError where there is none of this name."""
+        if name in views.POSITIONS and name not in (self.extra or {}):
+            return self.positions[:, views.POSITIONS.index(name)]
         column, part = self._found(name)
         if column is None:
             return self.extra[name]
@@ -207,10 +209,11 @@ def to_xarray(result: Result) -> "xarray.Dataset":
     grid = result.grid
     if grid:
         axes = [o + s * np.arange(n) for o, s, n in zip(grid.origin, grid.spacing, grid.shape, strict=True)]
-        lead, shape, coordinates = ("z", "y", "x"), grid.shape, dict(zip("zyx", axes, strict=True))
+        lead, shape = ("z", "y", "x"), grid.shape
+        coordinates = {name: (name, axis, {"units": "voxel"}) for name, axis in zip("zyx", axes, strict=True)}
     else:
         lead, shape = ("point",), (len(result),)
-        coordinates = {name: ("point", result.positions[:, k]) for k, name in enumerate("zyx")}
+        coordinates = {name: ("point", result.positions[:, k], {"units": "voxel"}) for k, name in enumerate("zyx")}
     variables = {}
     for name, values, column in _shown(result):
         parts = values.shape[1:]

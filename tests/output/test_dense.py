@@ -110,11 +110,22 @@ def test_other_packages(tmp_path, shape):
     found = result.to_xarray()
     assert isinstance(found, xarray.Dataset) and found["zncc"].dims == ("projection", "y", "x")[-found["zncc"].ndim :]
     np.testing.assert_array_equal(found["displacement"].sel(component="x"), result.displacement[..., 2])
+    assert found["y"].attrs == found["x"].attrs == {"units": "voxel"}
     pyvista = pytest.importorskip("pyvista", reason="pyvista is not installed: pip install pyvista")
     made, read = result.to_pyvista(), pyvista.read(result.path)
     assert made.bounds == read.bounds
     for name in COLUMNS:
         np.testing.assert_array_equal(made.cell_data[name], read.cell_data[name])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pandas(tmp_path, shape):
+    result = hpcdvc.read(write(tmp_path, shape)[0].path)
+    pytest.importorskip("pandas")
+    table = result.to_pandas()
+    np.testing.assert_array_equal(table[["Zpos", "Ypos", "Xpos"]], np.indices(shape).reshape(3, -1).T)
+    np.testing.assert_array_equal(table[["Zdisp", "Ydisp", "Xdisp"]], result.displacement.reshape(-1, 3))
+    np.testing.assert_array_equal(table["zncc"], result["zncc"].ravel())
 
 
 @pytest.mark.mpi

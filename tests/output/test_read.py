@@ -37,6 +37,7 @@ def test_result(path):
     assert np.isfinite(found.phi).all(), "the last iterate stays"
     assert {"displacement", "F", "error", "returnStatus", "zncc", "displacement_std"} <= found.columns.keys()
     assert (found["zncc"] == stored.extra["zncc"]).all()
+    assert (np.stack([found[f"{axis}pos"] for axis in "ZYX"], 1) == found.positions).all()
     shape = " x ".join(map(str, found.grid.shape)) if found.grid else ""
     what = f"grid of {shape} nodes (z y x), every " if found.grid else "120 labels\n"
     assert repr(found).startswith(f"<{what}") and "\n lengths in voxels; columns displacement, Phi, F, " in repr(found)
@@ -129,6 +130,7 @@ def test_xarray(path):
     np.testing.assert_array_equal(data["displacement"].isel(place).sel(component="y"), found.displacement[row, 1])
     np.testing.assert_array_equal(data["F"].isel(place).sel(component="z", derivative="x"), found["F"][row, 0, 2])
     assert data["displacement"].attrs["units"] == "voxel" and data.attrs["hws"] == [5, 5, 5]
+    assert {data[axis].attrs["units"] for axis in "zyx"} == {"voxel"}
 
 
 def test_small_image_in_xarray(tmp_path):
