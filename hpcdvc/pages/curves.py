@@ -110,8 +110,7 @@ def histograms(result: ResultFile, drawn: list[str]) -> Iterator[Picture]:
         axis.set_axis_off()
     for axis, (name, unit, values) in zip(axes.ravel(), panels, strict=False):
         known = values[np.isfinite(values)]
-        low, high = np.percentile(known, (0.5, 99.5))
-        bins = np.linspace(low, high if high > low else low + 1e-9, 61)
+        bins = histogram_bins(known)
         for end, one in zip(facts.ends_of(values.shape[1]), values.T, strict=True):
             if one.any() or not values.any():  # images do not move along z
                 axis.hist(one[np.isfinite(one)], bins, histtype="step", label=f"{name}{end}")
@@ -119,3 +118,9 @@ def histograms(result: ResultFile, drawn: list[str]) -> Iterator[Picture]:
         _small(axis)
         axis.legend(fontsize=7)
     yield picture_of("histograms", "Distributions, of measured points, between the percentiles 0.5 and 99.5.", figure)
+
+
+def histogram_bins(known: np.ndarray) -> np.ndarray:
+    """Edges of the bins between the percentiles 0.5 and 99.5 of some numbers; of few numbers all are in between."""
+    low, high = (np.percentile(known, at, method=end) for at, end in ((0.5, "lower"), (99.5, "higher")))
+    return np.linspace(low, high if high > low else low + 1e-9, 61)

@@ -64,12 +64,14 @@ class Hub:
         self.over = asyncio.Event()
         self._job: threading.Event | None = None
         self._workers: list[threading.Thread] = []
-        self._failed = ""
+        self._failed, self._ending = "", False
 
     # in the thread of the loop
 
     async def join(self, client: Client) -> None:
         """Somebody has come who knows the token; who finds no writer is it."""
+        if self._ending:
+            return
         self.clients.append(client)
         if self.writer is None:
             self.writer = client
@@ -83,7 +85,9 @@ class Hub:
             self.writer = None
 
     async def receive(self, client: Client, data: str | bytes) -> None:
-        """Answer a message."""
+        """Answer a message; from the last save on nothing is done any more, and nothing answered."""
+        if self._ending:
+            return
         number = None
         try:
             message = unpack(data)
@@ -124,6 +128,7 @@ class Hub:
 
         A thread that Python leaves in a library of C++ when it ends takes the process down with it.
         """
+        self._ending = True
         self.cancel()
         self._autosave.end()
         try:

@@ -8,7 +8,7 @@ import numpy as np
 from hpcdvc.deformation.residual import fits_of, grey_sums
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.fields.interpolation import interpolate_on_grid
-from hpcdvc.images import RawLayout, VolumeInfo, describe, open_volume
+from hpcdvc.images import RawLayout, VolumeInfo, describe, identity, open_volume
 from hpcdvc.output.reader import read_field
 from hpcdvc.pages.result_file import ResultFile
 from hpcdvc.ranks.team import Team
@@ -58,12 +58,17 @@ def pair_of_planes(result: ResultFile) -> PairOfPlanes | str:
         told = RawLayout.told(result.metadata.get("parameters") or {})
         infos = [describe(name, raw_layout=told) for name in names]
         for info, told in zip(infos, ("im1", "im2"), strict=True):
-            shape = ((result.metadata.get("provenance") or {}).get(told) or {}).get("shape")
-            if shape is not None and list(info.shape) != list(shape):
-                return f"{info.spec} has another shape now than when the result was made"
+            known = (result.metadata.get("provenance") or {}).get(told)
+            if known and not is_that(identity(info), known):
+                return f"{info.spec} is not the image any more that the result was made from"
         return _planes(result, infos)
     except (UserError, RunError) as error:
         return f"the images cannot be shown: {error}"
+
+
+def is_that(now: dict, known: object) -> bool:
+    """Whether a file is the one that a result was made from, by the `identity` of both."""
+    return isinstance(known, dict) and all(now.get(name) == value for name, value in known.items())
 
 
 def image_names(result: ResultFile) -> tuple[str, str] | str:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.images import RawLayout, VolumeInfo, describe, identity
 from hpcdvc.output.files import check_regular
-from hpcdvc.pages.residual import image_names
+from hpcdvc.pages.residual import image_names, is_that
 from hpcdvc.pages.result_file import ResultFile, open_result
 from hpcdvc.pages.view_images import Images
 from hpcdvc.runs.inputs import Seen
@@ -63,7 +63,7 @@ def _images_of_field(result: ResultFile) -> Images | None:
         return None
     with open_result(_same(spec, result, "phi_file", _table)) as field:
         found = found_images(Images(), field)
-    if found.im1 and (found.im1.shape != found.im2.shape or not (im1 is None or _is_that(identity(found.im1), im1))):
+    if found.im1 and (found.im1.shape != found.im2.shape or not (im1 is None or is_that(identity(found.im1), im1))):
         return None
     return found
 
@@ -100,14 +100,10 @@ def _same(spec: str, result: ResultFile, told: str, look: Callable[[str], tuple[
         except UserError as error:
             missing = missing or error
             continue
-        if _is_that(now, known):
+        if is_that(now, known):
             return found
         missing = UserError(f"{path} is not the {'field' if look is _table else 'image'} that the result was made from")
     raise missing
-
-
-def _is_that(now: dict, known: object) -> bool:
-    return isinstance(known, dict) and all(now.get(name) == value for name, value in known.items())
 
 
 def _image_of(result: ResultFile) -> Callable[[str], tuple[VolumeInfo, dict]]:

@@ -46,6 +46,6 @@ def legend_of(counts: Mapping[int, int], metadata: dict, family: Family, advice:
         colour = COLOURS.get(code, "#000000")
         legend.append({"code": code, "colour": colour, "measured": is_measured(code, family), **entry})
     if NOT_YET in counts:
-        more = {"percent": None, "reason": "not measured yet: the run goes on", "advice": "", "measured": False}
+        more = {"percent": None, "reason": "not measured yet", "advice": "", "measured": False}
         legend.append({"code": NOT_YET, "colour": "#303030", "count": counts[NOT_YET], **more})
     return legend

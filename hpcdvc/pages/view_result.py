@@ -107,6 +107,7 @@ class Source:
     mesh : its cells, where it has such
     cells : opens what is known of the cells beside the rows; None where nothing is
     progress : points that are measured and all, of a run that has not ended; None of one that has
+    at_work : that run may go on; it has stopped otherwise
     """
 
     name: str
@@ -115,6 +116,7 @@ class Source:
     mesh: Mesh | None = None
     cells: Callable[[], AbstractContextManager[ResultFile]] | None = None
     progress: tuple[int, int] | None = None
+    at_work: bool = False
 
     @classmethod
     def in_memory(cls, result: FieldResult, name: str | None = None, **more) -> "Source":

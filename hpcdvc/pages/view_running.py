@@ -14,6 +14,7 @@ from hpcdvc.fields.status import Family
 from hpcdvc.output import schema
 from hpcdvc.output.files import read_small
 from hpcdvc.pages.view_result import FieldResult, Source
+from hpcdvc.runs.lock import at_work
 from hpcdvc.runs.shards import Shards
 from hpcdvc.search.rows import PARTICLE_ROW, SEARCH_ROW
 from hpcdvc.steps.labels import LABEL_ROW
@@ -40,9 +41,11 @@ def is_running(path: str) -> bool:
 
 
 def mark_of(path: str) -> tuple:
-    """What changes when a result, or what is there of it, has changed."""
+    """What changes when a result, or what is there of it, has changed, or nobody works on it any more."""
+    if not is_running(path):
+        return (_state(path),)
     shards = sorted(glob.glob(os.path.join(glob.escape(f"{stem_of(path)}.parts"), "*.rec")))
-    return tuple(_state(one) for one in (path, *(shards if is_running(path) else ())))
+    return (at_work(stem_of(path)), *(_state(one) for one in (path, *shards)))
 
 
 def _state(path: str) -> tuple[int, ...]:
@@ -77,7 +80,7 @@ def source_of(path: str) -> Source:
     positions = None if grid else np.full((len(rows), 3), np.nan)
     result = FieldResult.of(_field(rows, named, grid=grid, positions=positions, family=family), path, metadata)
     done = int(np.count_nonzero(rows["return_status"] != NOT_YET))
-    return Source.in_memory(result, progress=(done, grid.size if grid else 0))
+    return Source.in_memory(result, progress=(done, grid.size if grid else 0), at_work=at_work(stem_of(path)))
 
 
 def _parameters(folder: str) -> Mapping:

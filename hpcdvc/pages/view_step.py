@@ -86,6 +86,7 @@ class Step:
             "statuses": self.statuses(),
             "rows": self.rows_drawn,
             "progress": self.source.progress,
+            "at_work": self.source.at_work,
             "images": [one.spec if one else "" for one in (self.images.im1, self.images.im2)],
             "labels": self.images.labels.spec if self.images.labels else "",
             "why": self.images.why,
@@ -250,7 +251,7 @@ class Step:
                 "position": position_of(result, row),
                 "values": values_of(result, row),
                 "status": self._status(result, row),
-                "neighbours": [self._neighbour(result, other) for other in neighbours_of(result, row)],
+                "neighbours": [self.neighbour(result, other) for other in neighbours_of(result, row)],
             }
         if isinstance(pair, str):
             return content | {"pair": {"why": pair}}, {}
@@ -270,13 +271,15 @@ class Step:
         code = int(found.reshape(-1)[0])
         return next((entry for entry in self.statuses() if entry["code"] == code), None)
 
-    def _neighbour(self, result: ResultFile, row: int) -> dict:
+    @staticmethod
+    def neighbour(result: ResultFile, row: int) -> dict:
+        """What is told of a row beside another: its displacement; of a result that has none its first column."""
         part, status = part_of(result, row), result.statuses(part_of(result, row))
-        moved = result.known("displacement", part) if "displacement" in result.columns else np.full(3, np.nan)
-        code = None if status is None else int(status.reshape(-1)[0])
+        names = sorted((one for one in result.columns if one != "returnStatus"), key=lambda one: one != "displacement")
         return {
             "row": row,
             "position": position_of(result, row),
-            "status": code,
-            "displacement": moved.reshape(-1),
+            "status": None if status is None else int(status.reshape(-1)[0]),
+            "name": names[0] if names else "",
+            "numbers": result.known(names[0], part).reshape(-1) if names else (),
         }

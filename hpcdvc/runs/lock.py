@@ -36,6 +36,15 @@ def lock_path(stem: str) -> str:
     return f"{stem}.lock"
 
 
+def at_work(stem: str) -> bool:
+    """Whether the run that writes the result `stem` may live: it holds a lock, and is not seen to be dead."""
+    try:
+        found = _read(lock_path(stem))
+    except (UserError, RunError):
+        return True
+    return found is not None and lives(read_owner(found)) is not False
+
+
 class Locks:
     """The locks of a run. Use it in a ``with``, at the end of which they go; also when another rank ends the run.
 

@@ -23,6 +23,7 @@ from hpcdvc.cli import main
 from hpcdvc.fields.status import STATUSES
 from hpcdvc.output.hdf5 import read_field
 from hpcdvc.pages import figures
+from hpcdvc.pages.curves import histogram_bins
 from hpcdvc.pages.figures import pictures_of
 from hpcdvc.pages.report import write_report
 from hpcdvc.pages.result_file import open_result
@@ -157,6 +158,19 @@ def test_residual(measured, monkeypatch, tmp_path):
     assert "No residual: the images cannot be shown" in Path("a.html").read_text()
 
 
+@pytest.mark.parametrize("image", [np.flip, lambda image: image[1:]], ids=["contents", "shape"])
+def test_no_residual_of_images_that_have_changed(measured, monkeypatch, tmp_path, image):
+    """Nothing is drawn of another image under the old name, whatever its shape."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("im1.tif", "im2.tif", "reg-registration.hdf"):
+        shutil.copy(measured / name, name)
+    tifffile.imwrite("im2.tif", image(tifffile.imread("im2.tif")), photometric="minisblack")
+    write_report("reg-registration.hdf", "a.html")
+    told = "im2.tif is not the image any more that the result was made from"
+    assert json.loads(Path("a.json").read_text())["residual"] == told
+    assert f"No residual: {told}" in Path("a.html").read_text()
+
+
 def test_numbers(measured, monkeypatch, tmp_path):
     """Of measured points only."""
     monkeypatch.chdir(measured)
@@ -254,15 +268,22 @@ def test_names_that_are_no_words(here, capfd):
 
 def test_numbers_that_are_none(here):
     """An image that has no value on the plane that is shown: there is no residual, and JSON that all can read."""
-    pair = images()
+    pair = [image.astype("f4") for image in images()]
+    pair[1][12:26] = np.nan
     for name, image in zip(("im1.tif", "im2.tif"), pair, strict=True):
-        tifffile.imwrite(name, image.astype("f4"), photometric="minisblack")
+        tifffile.imwrite(name, image, photometric="minisblack")
     assert main("reg", "im1.tif im2.tif -pre P -q".split()) == 0
-    none = np.full(pair[1].shape, np.nan, "f4")
-    tifffile.imwrite("im2.tif", none, photometric="minisblack")
     assert main("report", "P-registration.hdf -o a.html -q".split()) == 0
     facts = json.loads(Path("a.json").read_text(), parse_constant=lambda word: pytest.fail(word))
     assert facts["residual"]["rms_after"] is None
+
+
+@pytest.mark.parametrize("numbers", [[0.97, 0.99], np.linspace(0, 1, 150), [3.0]])
+def test_a_histogram_of_few_numbers_has_all_of_them(numbers):
+    numbers = np.array(numbers)
+    assert np.histogram(numbers, histogram_bins(numbers))[0].sum() == len(numbers)
+    many = np.arange(1e4)
+    assert np.histogram(many, histogram_bins(many))[0].sum() == pytest.approx(9900, abs=3)
 
 
 def test_nothing_measured(here, capfd):

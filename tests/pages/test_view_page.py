@@ -2,9 +2,12 @@
 
 import base64
 import os
+import subprocess
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import meshio
 import numpy as np
@@ -24,8 +27,10 @@ from hpcdvc.pages.view import ViewPage
 from hpcdvc.pages.view_images import given_images
 from hpcdvc.pages.view_planes import LEVELS, cut_mesh
 from hpcdvc.pages.view_result import Mesh
-from hpcdvc.pages.view_running import NOT_YET
+from hpcdvc.pages.view_running import NOT_YET, mark_of
 from hpcdvc.pages.view_source import check, paths_of, sources_of
+from hpcdvc.pages.view_step import Step
+from hpcdvc.runs.owner import this_process
 from hpcdvc.runs.shards import Shards
 from hpcdvc.steps.labels import LABEL_ROW
 
@@ -246,6 +251,22 @@ def test_point_of_a_grid(folder):
     assert np.abs(answer.planes["before"].astype(int) - answer.planes["im1"]).mean() > 12
 
 
+def test_neighbours_of_what_is_no_displacement():
+    """Pixels of hpcdvc-mmr, voxels of hpcdvc-align: no status, and their first column."""
+    result = SimpleNamespace(
+        columns={"residual": None, "phase_map": None},
+        known=lambda name, part: np.full((1, 1, 1, 1), 2.5),
+        statuses=lambda part: None,
+        kind="image",
+        grid=GRID,
+        shape=GRID.shape,
+    )
+    told = Step.neighbour(result, 1)
+    assert (told["status"], told["name"], told["numbers"].tolist()) == (None, "residual", [2.5])
+    result.columns["displacement"] = None
+    assert Step.neighbour(result, 1)["name"] == "displacement"
+
+
 def test_the_window_is_deformed_as_the_row_says(tmp_path):
     """Phi turns it: here y and x change places."""
     im1 = np.random.default_rng(0).integers(0, 255, (20, 20, 20)).astype("u1")
@@ -462,6 +483,26 @@ def test_a_run_without_rows_yet(tmp_path):
     assert np.isnan(
         values_of({"low": 0, "high": 1}, look(page, "displacement z", GRID.origin).planes["values 1"])
     ).all()
+
+
+def test_a_run_that_is_dead_is_not_said_to_go_on(tmp_path):
+    """By the lock that it has left; one of another machine may live."""
+    cases.save_images(tmp_path)
+    cases.shards_of(tmp_path).begin()
+    path, lock = str(tmp_path / "r-ldic.hdf"), tmp_path / "r-ldic.lock"
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    seen = []
+    for owner in (
+        this_process(),
+        replace(this_process(), process=dead.pid),
+        replace(this_process(), machine="b"),
+        None,
+    ):
+        lock.write_bytes(owner.written()) if owner else lock.unlink()
+        seen.append((told(page_of(Path(path)))["at_work"], mark_of(path)))
+    assert [one for one, _ in seen] == [True, False, True, False]
+    assert seen[0][1] == seen[2][1] != seen[1][1] == seen[3][1], "it is read again when the run has died"
 
 
 def test_labels_of_a_run_that_goes_on(folder, tmp_path):

@@ -78,7 +78,8 @@ export class Panel {
     if (!rows.length) byId("legend").append(make("caption", { textContent: "the result does not say it" }));
     const { progress } = step;
     const all = progress && progress[1] ? ` of ${progress[1]}` : "";
-    byId("progress").textContent = progress ? `the run goes on: ${progress[0]}${all} points so far` : "";
+    byId("progress").textContent = !progress ? "" : step.at_work ? `the run goes on: ${progress[0]}${all} points so far`
+      : `the run has stopped: ${progress[0]}${all} points so far; the same command with --resume goes on`;
   }
 
   show() {
@@ -180,7 +181,7 @@ export class Panel {
       name, `${numbers.map(([end, text]) => (end ? `${end} ${text}` : text)).join(", ")} ${unit === "1" ? "" : unit.includes(",") ? `(${unit})` : unit}`])));
     if (found.neighbours.length) parts.push(make("h3", { textContent: "Neighbours" }));
     parts.push(rowsOf(found.neighbours.map((one) => [
-      one.position.map(shown).join(" "), `status ${one.status}, displacement ${one.displacement.map(shown).join(" ")}`])));
+      one.position.map(shown).join(" "), `${one.status === null ? "" : `status ${one.status}, `}${one.name} ${one.numbers.map(shown).join(" ")}`])));
     place.replaceChildren(...parts);
     if (planes.after) this.windows(found.pair, planes);
   }
