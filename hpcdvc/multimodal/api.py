@@ -13,6 +13,7 @@ from hpcdvc.fields.decomposition import decompose_phi
 from hpcdvc.multimodal.components import SEGMENT, Mixture
 from hpcdvc.multimodal.multiscale import ModalResult, register_modal
 from hpcdvc.multimodal.pair import ModalPair
+from hpcdvc.multimodal.phases import checked_parameters
 from hpcdvc.multimodal.phases_file import PhasesFile
 from hpcdvc.multimodal.settings import ModalSettings, is_whole
 from hpcdvc.multimodal.tables import Tables
@@ -162,14 +163,10 @@ def given_phases(gaussian_parameters: np.ndarray, bins: int) -> PhasesFile:
     Raises
     ------
     UserError
-        They are no Gaussians.
+        They are no Gaussians, or too many.
     """
-    parameters = np.asarray(gaussian_parameters, float)
-    if parameters.ndim != 2 or parameters.shape[1] != 6 or not len(parameters):
-        raise UserError(f"gaussian_parameters of shape {parameters.shape} are not phi, mu1, mu2, a, b, c of each phase")
+    parameters = checked_parameters(gaussian_parameters)
     height, _, _, a, b, c = parameters.T
-    if not (np.isfinite(parameters).all() and ((height > 0) & (a > 0) & (a * c > b * b)).all()):
-        raise UserError("the parameters of each phase must be phi > 0, mu1, mu2, a, b, c with a > 0 and a c > b^2")
     covariances = np.linalg.inv(np.stack([a, b, b, c], axis=1).reshape(-1, 2, 2))
     weights = height * 2 * np.pi * np.sqrt(np.linalg.det(covariances))
     pairs = np.array(list(combinations(range(len(parameters)), 2)), int).reshape(-1, 2)

@@ -104,7 +104,7 @@ def gaussian_mixture_parameters(
     Raises
     ------
     UserError
-        As `joint_histogram`; a number of phases that makes no sense; thresholds that leave nothing.
+        As `joint_histogram` without ranges; a number of phases that makes no sense; thresholds that leave nothing.
 
     Notes
     -----
@@ -113,6 +113,8 @@ def gaussian_mixture_parameters(
     """
     if n_phases not in (AUTO, *range(1, MOST_PHASES + 1)):
         raise UserError(f"{n_phases} phases are not possible: 1 to {MOST_PHASES}, or {AUTO!r}")
+    for image, name in ((im1, "im1"), (im2, "im2")):
+        _least_and_greatest(_checked(image, name), name)
     counts = joint_histogram(im1, im2, bins, ((0, bins - 1), (0, bins - 1)))
     shown = counts.copy()
     thresholds = (im1_threshold, im2_threshold)

@@ -104,7 +104,8 @@ class Phases(OptionSet):
             return
         for number in self.n_phases:
             if isinstance(number, bool) or not isinstance(number, int):
-                raise UserError(f"-ph takes a number of phases for each level, or auto alone, not {quoted(number)}")
+                words = " ".join(map(str, self.n_phases))
+                raise UserError(f"-ph takes a number of phases for each level, or auto alone, not {quoted(words)}")
             if not 1 <= number <= MOST_PHASES:
                 raise UserError(f"-ph {number}: from 1 to {MOST_PHASES} phases can be told apart")
 

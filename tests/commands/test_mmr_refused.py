@@ -59,6 +59,7 @@ def case(tmp_path_factory):
         ((*PAIR, "-ph", 17), ("-ph 17", "16")),
         ((*PAIR, "-ph", "two"), ("-ph", "two", "auto")),
         ((*PAIR, "-ph", 1.5), ("-ph", "1.5")),
+        ((*PAIR, "-bin", 2, "-ph", 2, "auto"), ("auto alone", "'2 auto'")),
         ((*PAIR, "-bin", 4), ("-bin 4", "im1.tif", "at most 3")),
         ((*PAIR, "-bin", 0), ("-bin", "at least 1")),
         ((*PAIR, "-jhb", 4), ("-jhb", "8")),

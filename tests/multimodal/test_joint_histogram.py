@@ -145,3 +145,14 @@ def test_nonsense_of_phases(arguments, words):
     im1, im2 = values_of(drawn(TWO, (0.5, 0.5), bins=64, voxels=1000))
     with pytest.raises(UserError, match=words):
         hpcdvc.gaussian_mixture_parameters(im1, im2, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(30.0, "one grey value only"), (0.0, "one grey value only"), (np.nan, "no grey values")]
+)
+@pytest.mark.parametrize("name", ["im1", "im2"])
+def test_images_without_contrast_have_no_phases(name, value, words):
+    images = dict(zip(("im1", "im2"), values_of(drawn(TWO, (0.5, 0.5), bins=64, voxels=1000)), strict=True))
+    images[name] = np.full(images[name].shape, value)
+    with pytest.raises(UserError, match=f"{name} has {words}"):
+        hpcdvc.gaussian_mixture_parameters(**images)

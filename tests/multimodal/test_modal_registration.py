@@ -218,7 +218,8 @@ def test_start_in_a_false_maximum():
         ({"ranges": ((0, 1), (0,))}, "ranges"),
         ({"phi_init": np.zeros((4, 4))}, "phi_init"),
         ({"max_iterations": 0}, "max_iterations"),
-        ({"gaussian_parameters": np.ones((2, 5))}, "gaussian_parameters"),
+        ({"gaussian_parameters": np.ones((2, 5))}, "parameters of phases are"),
+        ({"gaussian_parameters": [[1, 30, 30, 1, 2, 1]]}, "a c > b"),
         ({"phase_diagram": np.ones((5, 5))}, "phase diagram"),
         ({"interpolation_order": 2}, "interpolation"),
     ],
@@ -228,6 +229,13 @@ def test_what_makes_no_sense(change, words):
     arguments = {"im1": im1, "im2": im2, **change}
     with pytest.raises(UserError, match=words):
         multimodal_registration(**arguments)
+
+
+def test_too_many_given_phases_are_refused_before_anything_is_computed(monkeypatch):
+    monkeypatch.setattr("hpcdvc.multimodal.api.register_modal", None)
+    phases = np.tile([1.0, 30, 30, 1, 0, 1], (17, 1))
+    with pytest.raises(UserError, match="1 to 16 rows"):
+        multimodal_registration(*case("volume")[:2], gaussian_parameters=phases)
 
 
 def levels_of(name, number, **kinds):
