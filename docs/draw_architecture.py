@@ -41,7 +41,9 @@ def draw_rooms(path: Path) -> None:
             facecolor=ROOM, edgecolor=INK, linewidth=1.2, zorder=3,
         )  # fmt: skip
         axes.add_patch(box)
-        axes.text(x + WIDTH / 2, y + 0.12, name, ha="center", va="center", color=INK, weight="bold", zorder=4)
+        axes.text(
+            x + WIDTH / 2, y + 0.12, name, ha="center", va="center", fontsize=8, color=INK, weight="bold", zorder=4
+        )
         axes.text(x + WIDTH / 2, y - 0.17, f"{lines[name]} lines", ha="center", va="center", fontsize=7, zorder=4)
     axes.plot(0.2, y, "o", color=INK, markersize=4)
     axes.text(0.45, y, "the package to the left imports the one below", va="center", fontsize=8, color=INK)

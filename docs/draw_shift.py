@@ -39,6 +39,7 @@ def draw_shift(path: Path) -> None:
         )
     series.axhline(0, color="gray", linewidth=0.8)
     series.set(title="error, and two standard deviations", xlabel="frame", ylabel="pixel")
-    series.legend(frameon=False)
+    series.margins(y=0.2)  # room for the legend above all bars
+    series.legend(loc="upper right", ncols=2)
     figure.savefig(path)
     plt.close(figure)

@@ -23,6 +23,7 @@ class Scheduler(NamedTuple):
     job, task : variables with the number of the job, and of the task of an array
     folder : what leads to the folder of the submission
     array : the directive that makes an array, which a job that comes back alone must not have
+    handed : how a job gets variables, where it does not have those of the shell that it is submitted from
     """
 
     directive: str
@@ -32,13 +33,21 @@ class Scheduler(NamedTuple):
     task: str
     folder: str
     array: str
+    handed: str = ""
 
 
 SCHEDULERS = {
     "slurm": Scheduler("#SBATCH", ".sbatch", "sbatch", "SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID", "", "#SBATCH --array"),
     "pbs": Scheduler(
-        "#PBS", ".pbs", "qsub", "PBS_JOBID", "PBS_ARRAY_INDEX", 'cd "$PBS_O_WORKDIR" || exit 1', "#PBS -J"
-    ),
+        "#PBS",
+        ".pbs",
+        "qsub",
+        "PBS_JOBID",
+        "PBS_ARRAY_INDEX",
+        'cd "$PBS_O_WORKDIR" || exit 1',
+        "#PBS -J",
+        ", exported and named to qsub\n# (qsub -v HPCDVC_SETUP,HPCDVC_LAUNCHER ...)",
+    ),  # fmt: skip
     "lsf": Scheduler("#BSUB", ".lsf", "bsub <", "LSB_JOBID", "LSB_JOBINDEX", "", "#BSUB -J"),
 }
 
@@ -47,7 +56,7 @@ FORM = """#!/bin/bash
 #
 #   {submit} {path}
 #
-# Two minutes before the time limit it writes down what is measured, and comes back to go on with it. Optional:
+# Two minutes before the time limit it writes down what is measured, and comes back to go on with it. Optional{handed}:
 #
 #   HPCDVC_SETUP     a file that is sourced first, with `module load ...`, `conda activate ...`
 #   HPCDVC_LAUNCHER  what starts the ranks, for example "srun --mpi=pmix --kill-on-bad-exit=1"
@@ -87,7 +96,8 @@ NEXT = """    export HPCDVC_START=$((start + 1)) HPCDVC_TASK=$task
     if {next}; then
         echo "the job above goes on"
     else
-        echo "no job can be submitted from here: HPCDVC_START=$HPCDVC_START HPCDVC_TASK=$task {alone} goes on" >&2
+        echo "no job can be submitted from here; this goes on:" >&2
+        echo "(export HPCDVC_START=$HPCDVC_START HPCDVC_TASK=$task; {typed})" >&2
     fi"""
 
 
@@ -109,6 +119,7 @@ def job_file(kind: str, command: str, tasks: list[list[str]], plan: Plan, path: 
     return FORM.format(
         title=title,
         kind=kind.upper(),
+        handed=scheduler.handed,
         version=__version__,
         why=plan.why,
         submit=scheduler.submit,
@@ -136,11 +147,11 @@ def run_lines() -> str:
 
 
 def _back(kind: str, scheduler: Scheduler, path: str) -> str:
-    takes = {"slurm": "sbatch", "pbs": "qsub -v HPCDVC_START,HPCDVC_TASK,HPCDVC_SETUP,HPCDVC_LAUNCHER -", "lsf": "bsub"}
-    again = NEXT.format(
-        next=f"grep -v '^{scheduler.array}' {shlex.quote(path)} | {takes[kind]}",
-        alone=f"{scheduler.submit} {shlex.quote(path)}",
-    )
+    # qsub hands on what is named, and refuses a name that is not set
+    names = ' -v "$(compgen -e HPCDVC_ | paste -sd, -)"' if kind == "pbs" else ""
+    typed = " -v HPCDVC_START,HPCDVC_TASK" if kind == "pbs" else ""
+    alone = f"grep -v '^{scheduler.array}' {shlex.quote(path)} | {scheduler.submit.split()[0]}"
+    again = NEXT.format(next=alone + names, typed=alone + typed)
     if kind != "slurm":
         return again
     return f'    if scontrol requeue "$job"; then\n        sleep 300 # until SLURM ends this start\n    fi\n{again}'

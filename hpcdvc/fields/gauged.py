@@ -1,6 +1,7 @@
 """A field that gauges are laid on: its measured points, what is between them, and how certain sums over them are."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -57,8 +58,14 @@ class Gauged:
         if self.errors is None:
             return np.nan
         if self.removed is not None:
-            numbers, weights = self.removed.weights(self.positions, self.as_measured, numbers, weights)
+            numbers, weights = self.removed.weights(self.positions, self.as_measured, numbers, weights, self._fitted)
         return self.errors.deviation(numbers, weights)
+
+    @cached_property
+    def _fitted(self) -> np.ndarray:
+        """(m, 3, q) modes of the motion of the points that it was fitted to: the same for all sums."""
+        rows = self.removed.rows
+        return self.removed.modes(self.positions[rows], self.as_measured[rows])
 
     def between(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Linear interpolation between measured points: multilinear in a grid, else in tetrahedra (triangles).

@@ -8,7 +8,7 @@ from hpcdvc.fields.cells import cell_gradients, shape_gradients
 from hpcdvc.fields.gauged import AXES, Gauged, column_names, scatter_of
 from hpcdvc.fields.gradients import Displacements, Support, gradient_weights
 from hpcdvc.fields.strain import PAIRS
-from hpcdvc.fields.sums import slope_deviation
+from hpcdvc.fields.sums import is_turned_only, slope_deviation, turn_deviation
 
 #: Nodes whose strain is made in one go.
 BLOCK = 1024
@@ -106,7 +106,10 @@ def _own_deviation(field: Gauged, numbers: np.ndarray, axes: tuple[int, int]) ->
         return 0.0
     if field.f_variance is None or field.errors is None:
         return np.nan
-    return slope_deviation(field.positions[numbers], field.f_variance[numbers], axes, field.errors.overlap)
+    positions, variance = field.positions[numbers], field.f_variance[numbers]
+    if is_turned_only(variance):
+        return turn_deviation(positions, field.f[numbers], variance, axes, field.errors.overlap)
+    return slope_deviation(positions, variance, axes, field.errors.overlap)
 
 
 def _strains(field: Gauged, numbers: np.ndarray) -> Strains | None:
@@ -120,19 +123,23 @@ def _strains(field: Gauged, numbers: np.ndarray) -> Strains | None:
 
 def _strains_of_grid(field: Gauged, chosen: np.ndarray, support: Support) -> Strains | None:
     on_grid = Displacements(field.grid, field.displacement, chosen)
-    total, found, numbers = np.zeros((len(chosen), 3)), [], np.flatnonzero(chosen)
+    total, found, numbers = np.zeros((3, len(chosen))), [], np.flatnonzero(chosen)
     for start in range(0, len(numbers), BLOCK):
         nodes, present, weights = gradient_weights(on_grid, support, numbers[start : start + BLOCK])
         solved = np.isfinite(weights[:, 0, 0])
         nodes, present, weights = nodes[solved], present[solved], weights[solved]
         moved = np.where(present[..., None], field.displacement[nodes], 0)
         found.append(np.eye(3) + np.swapaxes(moved, 1, 2) @ weights)
+        if not solved.any():
+            continue
+        there, low = nodes[present], nodes.min()  # a block reaches a few layers, not the whole grid
         for axis in range(3):
-            total[:, axis] += np.bincount(nodes[present], weights[..., axis][present], len(total))
+            sums = np.bincount(there - low, weights[..., axis][present])
+            total[axis, low : low + len(sums)] += sums
     f = np.concatenate(found)
-    some = np.flatnonzero(total.any(axis=1))
+    some = np.flatnonzero(total.any(axis=0))
     count = len(f)
-    return Strains(f, np.full(count, 1 / count), some, total[some] / count) if count else None
+    return Strains(f, np.full(count, 1 / count), some, total[:, some].T / count) if count else None
 
 
 def _strains_of_cells(field: Gauged, chosen: np.ndarray) -> Strains | None:

@@ -48,7 +48,12 @@ class Removal:
         return self.back @ f
 
     def weights(
-        self, positions: np.ndarray, displacement: np.ndarray, numbers: np.ndarray, weights: np.ndarray
+        self,
+        positions: np.ndarray,
+        displacement: np.ndarray,
+        numbers: np.ndarray,
+        weights: np.ndarray,
+        fitted: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """A sum over displacements without the motion, as one over those that were measured, to first order.
 
@@ -59,21 +64,22 @@ class Removal:
         ----------
         positions, displacement : (n, 3) of all points, as measured
         numbers, weights : (k,) and (k, 3) of the sum
+        fitted : (m, 3, q) modes of the points that were fitted
 
         Returns
         -------
         numbers, weights : of all points that have a part in it
         """
+        turned = weights @ self.back
+        sums = np.einsum("acq,ac->q", self.modes(positions[numbers], displacement[numbers]), turned)
+        matrix = fitted.reshape(-1, fitted.shape[2])
         result = np.zeros_like(displacement)
-        np.add.at(result, numbers, weights @ self.back)
-        modes = self._modes(positions, displacement)
-        fitted = modes[self.rows].reshape(-1, modes.shape[2])
-        sums = np.einsum("acq,ac->q", modes, result)
-        result[self.rows] -= modes[self.rows] @ np.linalg.solve(fitted.T @ fitted, sums)
+        np.add.at(result, numbers, turned)
+        result[self.rows] -= (matrix @ np.linalg.solve(matrix.T @ matrix, sums)).reshape(-1, 3)
         some = np.flatnonzero(result.any(axis=1))
         return some, result[some]
 
-    def _modes(self, positions: np.ndarray, displacement: np.ndarray) -> np.ndarray:
+    def modes(self, positions: np.ndarray, displacement: np.ndarray) -> np.ndarray:
         """(n, 3, q) what small changes of the motion do to the points."""
         first = 1 if self.flat else 0
         modes = [np.broadcast_to(axis, positions.shape) for axis in np.eye(3)[first:]]

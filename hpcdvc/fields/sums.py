@@ -47,16 +47,20 @@ class Errors:
         -------
         float : NaN where the variance of one of them is not known
         """
-        terms = np.where(weights == 0, 0, weights * np.sqrt(self.variance[numbers]))
+        used = (weights != 0).any(axis=0)
+        if not used.any():
+            return 0.0
+        weights = weights[:, used]
+        terms = np.where(weights == 0, 0, weights * np.sqrt(self.variance[numbers][:, used]))
         return float(np.sqrt(np.maximum((terms * self._shared(numbers, terms)).sum(), 0)))
 
     def _shared(self, numbers: np.ndarray, terms: np.ndarray) -> np.ndarray:
-        """(k, 3): what the correlations make of the terms."""
+        """(k, c): what the correlations make of terms (k, c)."""
         if self.overlap is None:
             return terms
         if self.grid is None or len(numbers) <= FEW:
             return _shared_by(self.overlap.correlation, self.overlap, self.positions[numbers], terms)
-        on_grid = np.zeros((self.grid.size, 3))
+        on_grid = np.zeros((self.grid.size, terms.shape[1]))
         np.add.at(on_grid, numbers, terms)
         return self.overlap.shared(self.grid, on_grid)[numbers]
 
@@ -101,4 +105,41 @@ def slope_deviation(
         if overlap is not None:
             shared = _shared_by(partial(overlap.correlation_of_slopes, axis=column), overlap, positions, terms)
         total += (terms * shared).sum() * (1 if i == k else 0.25)
+    return float(np.sqrt(np.maximum(total, 0)))
+
+
+def is_turned_only(variance: np.ndarray) -> bool:
+    """Whether F (k, 3, 3) with these variances is of rigid motions: nothing on its diagonal was free to err."""
+    return bool((np.diagonal(variance, axis1=1, axis2=2) == 0).all() and (variance > 0).any())
+
+
+def turn_deviation(
+    positions: np.ndarray, f: np.ndarray, variance: np.ndarray, axes: tuple[int, int], overlap: WindowOverlap | None
+) -> float:
+    """The same as `slope_deviation` of windows or particles that were displaced and turned only.
+
+    Their F errs by F W, and W is skew: its entries W_mn and W_nm are one error, of which a strain near F = I knows
+    nothing.
+
+    Parameters
+    ----------
+    f : (k, 3, 3)
+    positions, variance, axes, overlap : as there
+
+    Returns
+    -------
+    float : NaN where a variance is not known
+    """
+    i, k = axes
+    factors = np.zeros_like(f)
+    factors[:, :, k] += 0.5 * f[:, i]
+    factors[:, :, i] += 0.5 * f[:, k]
+    total = 0.0
+    for m, n in ((0, 1), (0, 2), (1, 2)):
+        terms = (factors[:, m, n] - factors[:, n, m]) * np.sqrt(variance[:, m, n]) / len(positions)
+        shared = terms = terms[:, None]
+        if overlap is not None:
+            along = [partial(overlap.correlation_of_slopes, axis=axis) for axis in (m, n)]
+            shared = sum(_shared_by(one, overlap, positions, terms) for one in along) / 2
+        total += (terms * shared).sum()
     return float(np.sqrt(np.maximum(total, 0)))

@@ -121,7 +121,8 @@ def _grid(array) -> tuple[int, ...]:
 
 
 def _check_chunks(array, spec: str, folder: str) -> None:
-    """Refuse an array whose chunks are not all there."""
+    """Refuse an array whose chunks are not all there, or are cut."""
+    packed = not array.shards and array.compressors and type(array.compressors[-1]).__name__.startswith("Blosc")
     axes = tuple(zip(array.shape, _grid(array), array.chunks, strict=True))
     missing = 0
     for number in itertools.product(*(range(-(-size // step)) for size, step, _ in axes)):
@@ -132,12 +133,23 @@ def _check_chunks(array, spec: str, folder: str) -> None:
             missing += math.prod(inside)
         elif array.shards:
             missing += _missing_in_shard(file, array, inside)
+        elif packed:
+            _check_blosc(spec, file)
     if missing:
         count = math.prod(-(-size // chunk) for size, _, chunk in axes)
         raise UserError(
             f"{spec} is not whole: {missing} of its {count} chunks {'is' if missing == 1 else 'are'} not there; where "
             "they were left out because nothing but the fill value is in them, save it anew with write_empty_chunks"
         )
+
+
+def _check_blosc(spec: str, file: str) -> None:
+    """Refuse a chunk of Blosc that is shorter than its header says (bytes 12 to 15): Blosc reads on beyond its end."""
+    with open(file, "rb") as chunk:
+        header = chunk.read(16)
+    asked = int.from_bytes(header[12:], "little")
+    if len(header) < 16 or os.path.getsize(file) < asked:
+        raise UserError(f"{spec} is truncated: {file} has {os.path.getsize(file)} bytes, its header asks for {asked}")
 
 
 def _missing_in_shard(file: str, array, inside: list[int]) -> int:

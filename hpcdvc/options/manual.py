@@ -47,7 +47,7 @@ def suite_page(commands: Iterable[Declared]) -> str:
     rows = [(f"hpcdvc {command.name}, hpcdvc-{command.name}", command.summary) for command in commands]
     rows += [(f"hpcdvc {name} {words}", line) for name, (words, line) in OWN.items()]
     lines = [
-        *_head("hpcdvc", "Digital Volume Correlation on any number of MPI ranks"),
+        *_head("hpcdvc", "Digital volume correlation on any number of MPI ranks"),
         ".SH SYNOPSIS",
         ".B hpcdvc",
         _plain("COMMAND [arguments]"),

@@ -25,9 +25,9 @@ def parse(options_class: type[Options], argv: Sequence[str], prog: str = "hpcdvc
     """
     parser = build_parser(options_class, prog, description)
     rest, argv = _after_dashes(list(argv), options_class)
+    if options_class.after_dashes and not rest and not {"-h", "--help", "--version"} & set(argv):
+        parser.error(f"missing: {usage_words(options_class)[-1]}")  # else the flags of a command without -- are unknown
     given = parser.parse_intermixed_args(_prepared(argv, options_class, prog))
-    if options_class.after_dashes and not rest:
-        parser.error(f"missing: {usage_words(options_class)[-1]}")
     return options_class(**vars(given), **rest)
 
 

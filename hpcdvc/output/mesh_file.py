@@ -93,7 +93,7 @@ class MeshFile:
         ----------
         points : (n, 3) ZYX, voxels
         connectivity : (k, 4) tetrahedra with positive volume
-        cell_data : numbers of the tetrahedra by name, (k,) arrays
+        cell_data : numbers of the tetrahedra without a unit, by name, (k,) arrays
 
         Raises
         ------
@@ -115,6 +115,7 @@ class MeshFile:
             data = out.file["VTKHDF"].create_group("CellData")
             for name, values in cell_data.items():
                 out.put(f"VTKHDF/CellData/{name}", np.asarray(values, np.float32), 0, (len(connectivity),))
+                put_text(data[name], "unit", "1")
                 data.attrs["Scalars"] = np.bytes_(name)
 
     def write_views(self) -> None:

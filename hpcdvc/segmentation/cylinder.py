@@ -16,6 +16,9 @@ SMOOTH = 2.0
 ROUND = 0.9
 #: How far the circles of the parts may be apart, and differ in radius: part of the radius, and voxels.
 APART, APART_VOXELS = 0.1, 2.0
+#: How far the circle may reach out of the image: part of the radius, and voxels. What is cut there is missing in it, so
+#: that its centre and radius are wrong.
+OUT, OUT_VOXELS = 0.02, 1.0
 
 
 @dataclass(frozen=True)
@@ -145,5 +148,12 @@ def _checked(columns: np.ndarray, z0: int, z1: int, name: str) -> Cylinder:
         raise UserError(
             f"no cylinder with its axis along Z is found in {name}: from plane {z0} to {z1 - 1} its centre moves by "
             f"{apart:.1f} voxels and its radius is {radii.min():.1f} to {radii.max():.1f}; give -cyl y x r"
+        )
+    sides = zip((circle.y, circle.x), columns.shape[1:], strict=True)
+    out = max(circle.r - 0.5 - min(centre, size - 1 - centre) for centre, size in sides)
+    if out > max(OUT * circle.r, OUT_VOXELS):
+        raise UserError(
+            f"no cylinder with its axis along Z is found in {name}: the sides of the image, or of --roi, cut what is "
+            f"bright, about {out:.0f} voxels of it; give -cyl y x r"
         )
     return Cylinder(round(circle.y, 2), round(circle.x, 2), round(circle.r, 2), z0, z1)

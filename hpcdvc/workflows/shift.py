@@ -218,6 +218,9 @@ def estimate(job: Job, ranks: int) -> str:
     task: ShiftTask = job.task
     count, seconds = len(task.pairs.pairs), pair_seconds(task.pairs) * len(task.pairs.pairs)
     own = 60 + BYTES_PER_PIXEL * math.prod(task.pairs.shape) / 1e6
-    return f"{count} pairs\nper node: {memory_text(task.pairs.volumes)}\nper rank: about {own:.0f} MB\n" + core_time(
-        seconds, seconds / min(ranks, count), ranks
+    return (
+        f"{count} pair{'s' * (count > 1)}\n"
+        f"per node: {memory_text(task.pairs.volumes)}\n"
+        f"per rank: about {own:.0f} MB\n"
+        f"{core_time(seconds, seconds / min(ranks, count), ranks)}"
     )

@@ -19,6 +19,8 @@ PROBE = '#!/bin/sh\necho "given: $*" >>given\ncase "$*" in *--resume*) exit 0 ;;
 LAUNCHER = '#!/bin/sh\necho "launched: $1 $2" >>given\nshift 2\nexec "$@"\n'
 #: Takes a job file from its standard input or its last argument, and notes what it is given.
 TAKER = '#!/bin/sh\n{ echo "$(basename "$0") $*, start $HPCDVC_START, task $HPCDVC_TASK"; cat; } >>submitted\n'
+#: As qsub of PBS Professional: a variable that -v names and that is not set is refused.
+QSUB = TAKER.replace("\n", '\nfor name in $(echo "$2" | tr , " "); do printenv "$name" >/dev/null || exit 1; done\n', 1)
 
 
 def test_numbers_of_a_dry_run():
@@ -63,7 +65,7 @@ def here(tmp_path, monkeypatch):
     """A folder with stand-ins for the command, the launcher and what the batch systems have."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bin").mkdir()
-    programs = {"hpcdvc-x": PROBE, "mpiexec": LAUNCHER, "sbatch": TAKER, "qsub": TAKER, "bsub": TAKER}
+    programs = {"hpcdvc-x": PROBE, "mpiexec": LAUNCHER, "sbatch": TAKER, "qsub": QSUB, "bsub": TAKER}
     for name, text in (programs | {"scontrol": "#!/bin/sh\nexit 1\n"}).items():
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o700)
@@ -85,12 +87,14 @@ def run_job(here: Path, kind: str, tasks: list, **more: str) -> subprocess.Compl
 def test_job_comes_back(here, kind):
     """Where the batch system puts none back, the job submits the next one, which is no array and goes on."""
     task = SCHEDULERS[kind].task
-    ended = run_job(here, kind, [["a b.tif", "-q"], ["c.tif"]], **{task: "1"})
+    ended = run_job(here, kind, [["a b.tif", "-q"], ["c.tif"]], HPCDVC_REQUEUES="7", **{task: "1"})
     assert ended.returncode == 75 and "the job above goes on" in ended.stdout, ended
     assert (here / "given").read_text() == "launched: -n 3\ngiven: a b.tif -q\n"
     first, _, text = (here / "submitted").read_text().partition("\n")
     assert first.endswith("start 1, task 1")
     assert SCHEDULERS[kind].array not in [line[: len(SCHEDULERS[kind].array)] for line in text.splitlines()]
+    if kind == "pbs":
+        assert first.startswith("qsub -v HPCDVC_REQUEUES,HPCDVC_START,HPCDVC_TASK,")
     ended = run_job(here, kind, [["a b.tif", "-q"], ["c.tif"]], HPCDVC_START="1", HPCDVC_TASK="2")
     assert ended.returncode == 0 and (here / "given").read_text().endswith("given: c.tif --resume\n"), ended
 
@@ -101,8 +105,13 @@ def test_job_that_has_failed_or_may_not_come_back(here, kind):
         assert run_job(here, kind, [["a.tif"]], **more).returncode == code
     assert not (here / "submitted").exists()
     (here / "bin" / SCHEDULERS[kind].submit.split()[0]).write_text("#!/bin/sh\nexit 1\n")
-    ended = run_job(here, kind, [["a.tif"]])
-    assert ended.returncode == 75 and "no job can be submitted from here: HPCDVC_START=1 HPCDVC_TASK=1" in ended.stderr
+    ended = run_job(here, kind, [["a.tif"], ["b.tif"]], HPCDVC_TASK="2")
+    assert ended.returncode == 75 and "no job can be submitted from here; this goes on:\n" in ended.stderr
+    (here / "bin" / SCHEDULERS[kind].submit.split()[0]).write_text(QSUB if kind == "pbs" else TAKER)
+    environment = {"PATH": f"{here / 'bin'}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-c", ended.stderr.splitlines()[-1]], env=environment, check=True, timeout=30)
+    first, _, text = (here / "submitted").read_text().partition("\n")
+    assert first.endswith("start 1, task 2") and SCHEDULERS[kind].array + " 1-2" not in text
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)

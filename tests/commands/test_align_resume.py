@@ -5,7 +5,6 @@ from align_cases import save_scan
 from killed_runs import ITERATIONS, left_in, write_script
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
-from shared_memory import remove_abandoned_memory
 
 from hpcdvc.runs.shards import Shards
 from hpcdvc.workflows.align import state_type
@@ -19,8 +18,7 @@ def here(tmp_path_factory):
     save_scan(folder / "scan.h5", VIEWS, 14, 12)
     result = {"module": "hpcdvc.steps.aligned", "result": "AlignedFile", "write": "write"}
     write_script(folder, ITERATIONS, "align", counter="state.iteration", **result)
-    yield folder
-    remove_abandoned_memory()
+    return folder
 
 
 def run(here, out, *words, which=0, number=0, rank=0, ranks=2):
@@ -47,7 +45,6 @@ def test_killed(here, undisturbed):
     """At an iteration, then before the result, on other numbers of ranks."""
     out = here / "killed"
     assert run(here, out, which=9, number=3, rank=1)[0] not in (0, 1, 2)
-    remove_abandoned_memory()
     assert 3 <= safe(out) <= 4 and not (out / f"{STEM}.hdf").exists()
     assert run(here, out, "--resume", which=9, number=-1, ranks=1)[0] not in (0, 1, 2)
     assert safe(out) == 10

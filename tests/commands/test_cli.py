@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rank_scripts import finish, start
 from running import end_group, find_mpiexec
+from shared_memory import remove_abandoned_memory
 
 from hpcdvc import __version__
 
@@ -84,6 +85,8 @@ def probe(tmp_path):
             output, errors = process.communicate(timeout=patience)
         finally:
             end_group(process)
+        if process.returncode:
+            remove_abandoned_memory()
         return process.returncode, output.splitlines(), errors.splitlines()
 
     return start

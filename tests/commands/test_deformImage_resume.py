@@ -16,7 +16,6 @@ from deform_cases import contents, save_all
 from ldic_runs import ranks_of, shard_bytes, wait_for
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
-from shared_memory import remove_abandoned_memory
 
 from hpcdvc.runs.shards import Shards
 from hpcdvc.runs.slabs import SLAB
@@ -73,8 +72,7 @@ def here(tmp_path_factory):
     save_all((200, 21, 23))
     os.chdir(before)
     (folder / "hpcdvc-deformImage").write_text(SABOTAGE)
-    yield folder
-    remove_abandoned_memory()
+    return folder
 
 
 def begin(here: Path, out: Path, *words, how: str = "not", seconds: float = 0.0, ranks: int | None = 2):
@@ -112,7 +110,7 @@ def test_random_kills(here, undisturbed):
         count = dice.choice((1, 2, 3))
         before = shard_bytes(out)
         process = begin(here, out, "--resume", seconds=0.1, ranks=count)
-        assert wait_for(lambda count=count, process=process: len(ranks(process)) == count, process)
+        wait_for(lambda count=count, process=process: len(ranks(process)) == count, process)
         if len(log) % 2:
             wait_for(lambda before=before: shard_bytes(out) > before, process)
         time.sleep(dice.uniform(0, 0.3 if len(log) % 2 else 1.0))
@@ -121,8 +119,7 @@ def test_random_kills(here, undisturbed):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(dice.choice(victims), signal.SIGKILL)
         code, _, stderr = finish(process, timeout=60)
-        remove_abandoned_memory()
-        assert "Traceback" not in stderr
+        assert "Traceback" not in stderr and (victims or code == 0), stderr
         log.append((count, code, safe_slabs(out)))
         if code == 0:  # it was faster: make it the first of another run
             assert results(out) == undisturbed
@@ -169,7 +166,6 @@ def test_killed_at_the_end(here, undisturbed, how):
     out = here / how.replace(" ", "-")
     code, _, _ = finish(begin(here, out, how=how), timeout=60)
     assert code not in (0, 2)
-    remove_abandoned_memory()
     assert (out / "im1-def.tif").exists() == (how != "before the renames")
     code, _, stderr = finish(begin(here, out, ranks=1))
     assert code == 2 and "--resume" in stderr

@@ -8,7 +8,6 @@ from killed_runs import ITERATIONS, write_script
 from ldic_cases import digest
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
-from shared_memory import remove_abandoned_memory
 
 from hpcdvc.fem.iterates import iterate_type
 from hpcdvc.runs.shards import Shards
@@ -25,8 +24,7 @@ def here(tmp_path_factory):
     os.chdir(before)
     result = {"module": "hpcdvc.output.mesh_result", "result": "MeshFieldFile", "write": "write_nodes"}
     write_script(folder, ITERATIONS, "gdic", counter="state.number", **result)
-    yield folder
-    remove_abandoned_memory()
+    return folder
 
 
 def run(here, out, *words, which=0, number=0, rank=0, ranks=2):
@@ -52,7 +50,6 @@ def test_killed(here, undisturbed):
     """At an iteration, then before the result, on other numbers of ranks."""
     out = here / "killed"
     assert run(here, out, which=9, number=3, rank=1)[0] not in (0, 1, 2)
-    remove_abandoned_memory()
     assert 3 <= safe(out) <= 4 and not (out / f"{STEM}.hdf").exists()
     assert run(here, out, "--resume", which=9, number=-1, ranks=1)[0] not in (0, 1, 2)
     assert safe(out) == 7

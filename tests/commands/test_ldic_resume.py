@@ -15,10 +15,9 @@ import pytest
 import tifffile
 from ldic_cases import FIELD, images
 from ldic_runs import ldic, ranks_of, results, safe_points, shard_bytes, wait_for
-from rank_scripts import clean_environment, finish
+from rank_scripts import clean_environment, finish, soon
 from reg_ends import is_one_sentence
 from running import command_line
-from shared_memory import remove_abandoned_memory
 
 from hpcdvc.output.hdf5 import read_field
 
@@ -72,7 +71,6 @@ def test_random_kills(here, undisturbed):
         victim = kill_one(process, out, count, len(log) % 2 > 0, dice)
         killed = time.monotonic()
         code, _, stderr = finish(process, timeout=60)
-        remove_abandoned_memory()
         if code:
             assert victim is not None, stderr
             assert time.monotonic() - killed < 10 and "Traceback" not in stderr
@@ -93,12 +91,13 @@ def test_random_kills(here, undisturbed):
 def test_says_what_to_type(here, undisturbed):
     """After SIGUSR1: exit code 75. Then the shards are not touched without being asked to."""
     out = here / "told"
+    began = time.monotonic()
     process = ldic(here, out, *GRID)
     assert wait_for(lambda: shard_bytes(out) > 100_000, process)
     process.send_signal(signal.SIGUSR1)
     signalled = time.monotonic()
     code, stdout, stderr = finish(process)
-    assert (code, stdout) == (75, "") and time.monotonic() - signalled < 5
+    assert (code, stdout) == (75, "") and time.monotonic() - signalled < soon(signalled - began)
     assert stderr.count("hpcdvc-ldic: left on request") == stderr.count("--resume") == 1
     safe = safe_points(out)
     assert safe > 100 and not (out / "im1-im2-ldic.hdf").exists()
@@ -125,7 +124,7 @@ def test_says_what_to_type(here, undisturbed):
     os.kill(ranks_of(process)[-1], signal.SIGUSR1)
     assert finish(process)[0] == 75 and safe_points(out) > safe
     words = command_line("ldic", *paths, *GRID, "-od", out, "-q", "--resume")
-    assert subprocess.run(words, cwd=here, env=clean_environment(), timeout=60).returncode == 0
+    assert subprocess.run(words, cwd=here, env=clean_environment(), timeout=120).returncode == 0
     assert (read_field(out / "im1-im2-ldic.hdf").phi.tobytes()) == read_field(
         here / "undisturbed" / "im1-im2-ldic.hdf"
     ).phi.tobytes()

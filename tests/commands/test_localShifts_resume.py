@@ -8,7 +8,6 @@ import tifffile
 from killed_runs import IN_BANDS, kill_a_rank, left_in, write_script
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
-from shared_memory import remove_abandoned_memory
 from stack_cases import pair
 
 from hpcdvc.runs.shards import Shards
@@ -25,8 +24,7 @@ def here(tmp_path_factory):
     for name, stack in zip(("im1.tif", "im2.tif"), pair(SHAPE), strict=True):
         tifffile.imwrite(folder / name, stack, photometric="minisblack")
     write_script(folder, IN_BANDS, "localShifts")
-    yield folder
-    remove_abandoned_memory()
+    return folder
 
 
 def begin(here: Path, out: Path, *words, how: str = "not", bands: int = -1, ranks: int | None = 2):
@@ -57,7 +55,7 @@ def undisturbed(here):
 
 def kill(here: Path, out: Path, *words, dice: random.Random, ranks: int) -> None:
     """Kill a rank after the first band is safe."""
-    kill_a_rank(begin(here, out, *words, bands=1, ranks=ranks), out, "localShifts", dice)
+    kill_a_rank(lambda: begin(here, out, *words, bands=1, ranks=ranks), out, "localShifts", dice)
 
 
 def test_killed(here, undisturbed):
@@ -95,7 +93,6 @@ def test_killed_at_the_end(here, undisturbed, how):
     out = here / how.replace(" ", "-")
     code, _, _ = finish(begin(here, out, how=how), timeout=60)
     assert code not in (0, 2)
-    remove_abandoned_memory()
     assert (out / "P-localShifts.hdf").exists() == (how != "before the name")
     complete(here, out, "--resume", ranks=3)
     assert results(out) == undisturbed

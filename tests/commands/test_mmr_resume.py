@@ -7,7 +7,6 @@ from killed_runs import ITERATIONS, left_in, write_script
 from mmr_cases import PAIR, save_case
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
-from shared_memory import remove_abandoned_memory
 
 from hpcdvc.multimodal.multiscale import ITERATE
 from hpcdvc.runs.shards import Shards
@@ -24,8 +23,7 @@ def here(tmp_path_factory):
     os.chdir(before)
     result = {"module": "hpcdvc.steps.modal_result", "result": "ModalFile", "write": "lay_out"}
     write_script(folder, ITERATIONS, "mmr", counter="state['index'][0] + 1", **result)
-    yield folder
-    remove_abandoned_memory()
+    return folder
 
 
 def run(here, out, *words, which=0, number=0, rank=0, ranks=2):
@@ -51,7 +49,6 @@ def test_killed(here, undisturbed):
     """On the coarse level, on the fine one, then before the result, on other numbers of ranks."""
     out = here / "killed"
     assert run(here, out, which=9, number=3, rank=1)[0] not in (0, 1, 2)
-    remove_abandoned_memory()
     assert 2 <= safe(out) <= 3 and not (out / f"{STEM}.hdf").exists()
     assert run(here, out, "--resume", which=9, number=6, ranks=1)[0] not in (0, 1, 2)
     assert safe(out) == 5

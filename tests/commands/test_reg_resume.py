@@ -10,7 +10,6 @@ from ldic_cases import digest
 from rank_scripts import finish, start
 from reg_cases import RESULT, pair_of
 from reg_ends import is_one_sentence
-from shared_memory import remove_abandoned_memory
 
 from hpcdvc.registration.gauss_newton import ITERATE
 from hpcdvc.runs.shards import Shards
@@ -59,8 +58,7 @@ def here(tmp_path_factory):
     for name, image in zip(("im1.tif", "im2.tif"), pair_of("tall"), strict=True):
         tifffile.imwrite(folder / name, image)
     (folder / "hpcdvc-reg").write_text(SABOTAGE)
-    yield folder
-    remove_abandoned_memory()
+    return folder
 
 
 def run(here: Path, out: Path, *words, step: str = "none", number: int = 0, rank: int = 0, ranks: int | None = 2):
@@ -96,7 +94,6 @@ def test_killed_again_and_again(here, undisturbed):
     out, kept, total = here / "killed", 0, len(np.load(here / "undisturbed" / f"{STEM}-iterations.npy"))
     for number, rank, ranks in ((4, 0, 1), (4, 1, 2), (3, 2, 3)):
         code, _, stderr = run(here, out, "--resume", step="kill", number=number, rank=rank, ranks=ranks)
-        remove_abandoned_memory()
         assert code not in (0, 2, 75) and "Traceback" not in stderr
         # the killed rank was about to keep its iteration of this number; rank 0 may have done so
         assert kept + number - 1 <= safe(out) <= kept + number
@@ -130,7 +127,6 @@ def test_told_to_leave(here, undisturbed, rank):
 def test_killed_at_the_end(here, undisturbed, step):
     out = here / step.replace(" ", "-")
     assert run(here, out, step=step)[0] not in (0, 2, 75)
-    remove_abandoned_memory()
     assert (out / f"{STEM}.hdf").exists() == (step == "before the table") and not (out / f"{STEM}.tsv").exists()
     code, stdout, stderr = run(here, out, "--resume", ranks=None)
     assert (code, stdout, stderr) == (0, "", "")
@@ -141,7 +137,6 @@ def test_deformed_image_is_made_up_for(here, undisturbed):
     """Killed between the result and the image of -def."""
     out = here / "deformed"
     assert run(here, out, "-def", step="before the table")[0] not in (0, 2, 75)
-    remove_abandoned_memory()
     code, stdout, stderr = run(here, out, "-def", "--resume", ranks=1)
     assert (code, stdout, stderr) == (0, "", "")
     (out / "im1-reg-def.tif").unlink()

@@ -3,6 +3,7 @@
 Needs the Debian packages slurm-wlm and munge, and the script, tools/minislurm.sh of the shared data.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -65,7 +66,8 @@ class Cluster:
             assert time.monotonic() < limit, facts
             if facts["Reason"] == "BeginTime":
                 time.sleep(3)
-                self.call("scontrol", "update", f"jobid={job}", "starttime=now")
+                with contextlib.suppress(subprocess.CalledProcessError):  # it has started meanwhile
+                    self.call("scontrol", "update", f"jobid={job}", "starttime=now")
             time.sleep(0.3)
         return facts
 
@@ -168,7 +170,11 @@ def test_time_limit(limited):
     _, facts, text = limited
     assert facts["JobState"] == "COMPLETED" and facts["ExitCode"] == "0:0", text
     assert int(facts["Restarts"]) >= 1, "the run was faster than the signal"
-    assert text.count("exit code 75") == text.count("points were measured before") == int(facts["Restarts"]), text
+    codes = [int(code) for code in re.findall(r"exit code (\d+)", text)]
+    assert len(codes) == 1 + int(facts["Restarts"]) and codes[0] == 75 and codes[-1] == 0, text
+    # a signal that comes while a later start loads its modules ends that one, and nothing is lost by it
+    assert all(code == 75 or code > 128 for code in codes[:-1]), text
+    assert text.count("points were measured before") >= codes.count(75), text
     assert text.count("start 1 of job") == text.count("start 2 of job") == 1
     assert "on c[1-2], tasks 1(x2)" in text
     assert "Traceback" not in text

@@ -109,6 +109,7 @@ def test_file_runs_the_command(here):
     ("words", "sentence"),
     [
         ((), "missing: -- hpcdvc-COMMAND ... (all options: hpcdvc-submit --help)"),
+        (LINE, "missing: -- hpcdvc-COMMAND ... (all options: hpcdvc-submit --help)"),
         (("--", "ls", "-l"), "'ls' is no command of hpcdvc (all commands: hpcdvc --help)"),
         (("--", "hpcdvc-submit", "x"), "a job does not submit jobs: name the command that measures after --"),
         (("--", "hpcdvc-ldic", "im1.tif", "no.tif", "-hws", "5"), "no.tif cannot be read: No such file or directory"),

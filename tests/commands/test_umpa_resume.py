@@ -7,7 +7,6 @@ import pytest
 from killed_runs import IN_BANDS, kill_a_rank, left_in, write_script
 from rank_scripts import finish, start
 from reg_ends import is_one_sentence
-from shared_memory import remove_abandoned_memory
 from umpa_cases import save_scan, save_tomography
 
 from hpcdvc.runs.shards import Shards
@@ -29,8 +28,7 @@ def here(tmp_path_factory):
         save_scan()
         save_tomography("scan.h5", PROJECTIONS, 2, frames=4)
     write_script(folder, IN_BANDS, "umpa")
-    yield folder
-    remove_abandoned_memory()
+    return folder
 
 
 def begin(here: Path, out: Path, *words, scan="tomography", how="not", bands=-1, ranks: int | None = 2):
@@ -61,7 +59,7 @@ def test_ranks(here, undisturbed, scan):
 
 def kill(here: Path, out: Path, *words, dice: random.Random, ranks: int, scan="tomography") -> None:
     """Kill a rank after the first projection is safe."""
-    kill_a_rank(begin(here, out, *words, scan=scan, bands=2, ranks=ranks), out, "umpa", dice)
+    kill_a_rank(lambda: begin(here, out, *words, scan=scan, bands=2, ranks=ranks), out, "umpa", dice)
 
 
 def test_killed(here, undisturbed):
@@ -84,6 +82,5 @@ def test_killed(here, undisturbed):
 def test_killed_at_the_end(here, undisturbed, how):
     out = here / how.replace(" ", "-")
     assert finish(begin(here, out, how=how), timeout=60)[0] not in (0, 2)
-    remove_abandoned_memory()
     assert (out / "P-umpa.hdf").exists() == (how == "before the record")
     assert complete(here, out, "--resume", ranks=None) == undisturbed["tomography"]

@@ -68,6 +68,20 @@ def test_chunks_that_are_not_there(tmp_path, version, fill_value):
     refused(path, "1 of its 24 chunks is not there", "write_empty_chunks")
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_chunks_of_blosc_that_are_cut(tmp_path, version):
+    """Blosc reads what lies in memory behind a chunk that is cut, and says nothing."""
+    blosc = {2: lambda: pytest.importorskip("numcodecs").Blosc(), 3: lambda: __import__("zarr").codecs.BloscCodec()}
+    pytest.importorskip("zarr")
+    store(tmp_path / "v", texture(), zarr_format=version, compressors=blosc[version]())
+    check_volume(tmp_path / "v", texture(), mapped=False)
+    chunk = next((tmp_path / "v").glob("1.0.1" if version == 2 else "c/1/0/1"))
+    whole = chunk.read_bytes()
+    for size in (len(whole) - 1, len(whole) // 2, 10):
+        chunk.write_bytes(whole[:size])
+        refused(tmp_path / "v", "truncated", f"{size} bytes")
+
+
 def test_chunks_that_were_left_out(tmp_path):
     """What a writer leaves out looks as what is lost; the way out that is named is one."""
     volume = texture()

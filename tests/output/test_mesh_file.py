@@ -49,6 +49,7 @@ def test_what_stands_in_the_file(mesh, made):
         assert root.attrs["Type"] == b"UnstructuredGrid" and ours.attrs["kind"] == b"mesh"
         assert set(root["Types"]) == {10} and root["NumberOfCells"][:].tolist() == [len(mesh[1])]
         np.testing.assert_allclose(root["CellData/aspect"], aspect_ratios(*mesh), rtol=1e-6)
+        assert root["CellData/aspect"].attrs["unit"] == b"1"
         assert json.loads(ours.attrs["parameters"]) == METADATA["parameters"]
     assert made.is_ours() and not MeshFile(made.stem, {"key": "other"}).is_ours()
     assert made.stored() == METADATA and made.file_bytes > sum(Path(p).stat().st_size for p in made.view_paths())

@@ -388,8 +388,13 @@ def test_what_is_looked_at_closely_is_shown_as_the_images_have_it(browser, folde
         (window, _) = browser.evaluate("ereg.greys.windows")
         plane = pair_of()[1][round(browser.evaluate("ereg.state.point[0]") + 0.1), top:bottom, left:right]
         assert seen[0::4] == as_bytes(plane.astype(np.float32), window).ravel().tolist()
+        browser.evaluate(
+            "(view => { const { detail } = view, key = String(ereg.picture), draw = ereg.draw.bind(ereg);"
+            " window.old = false;"
+            " ereg.draw = () => { window.old ||= String(ereg.picture) !== key && view.detail === detail; draw(); };"
+            " window.isNew = () => view.detail && view.detail !== detail; })(ereg.views.get(1))"
+        )
         browser.key("ArrowRight")
-        browser.wait("ereg.views.get(1).detail === null")
-        browser.wait("ereg.views.get(1).detail && ereg.state.phi[2][3] === 1")
-        assert browser.errors == []
+        browser.wait("isNew() && ereg.state.phi[2][3] === 1")
+        assert browser.evaluate("old") is False and browser.errors == []
         browser.close_tab(tab)

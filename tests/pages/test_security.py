@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("tornado")
 
-from served import TOY, UPGRADE, Served, Talk, request  # noqa: E402
+from served import LIMIT, TOY, UPGRADE, Served, Talk, request  # noqa: E402
 from tornado.websocket import WebSocketClosedError  # noqa: E402
 
 from hpcdvc.pages.gate import PATIENCE  # noqa: E402
@@ -155,7 +155,7 @@ def test_nothing_is_said_to_who_says_nothing(tmp_path):
         with Talk(served.port, None) as talk:
             assert talk.hear() is None
             assert talk.close_code == 4001
-        assert 0.4 < time.monotonic() - start < 3
+        assert 0.4 < time.monotonic() - start < max(PATIENCE, 10 * served.took)
 
 
 def test_a_token_of_another_run_is_none(toy, tmp_path):
@@ -209,9 +209,9 @@ def test_the_token_is_not_in_ps_and_the_file_for_the_browser_is_ours_alone(tmp_p
     browser.chmod(0o700)
     env = {"BROWSER": str(browser), "TMPDIR": str(tmp_path)}
     with Served([*TOY, tmp_path / "x.json", "no_browser="], env) as served:
-        for _ in range(200):
-            if told.exists():
-                break
+        end = time.monotonic() + LIMIT
+        while not told.exists():
+            assert time.monotonic() < end, "no browser was started"
             time.sleep(0.05)
         address = told.read_text().strip()
         assert address.startswith("file:///") and served.token not in address
@@ -237,9 +237,10 @@ def test_unix_socket(tmp_path, number):
             assert request(str(path), Host=f"localhost{port}")[0] == 200
         is_refused(request(str(path), Host="evil.example"))
         is_refused(request(str(path), Host="localhost:8899", Origin="http://localhost:8898"))
-        sockets = {
-            os.readlink(link.path) for link in os.scandir(f"/proc/{served.process.pid}/fd") if os.path.islink(link.path)
-        }
+        sockets = set()
+        for link in os.scandir(f"/proc/{served.process.pid}/fd"):
+            with suppress(FileNotFoundError):  # closed meanwhile: those of the requests above
+                sockets.add(os.readlink(link.path))
         inodes = {f"socket:[{line.split()[9]}]" for line in open("/proc/net/tcp").readlines()[1:]}
         assert not sockets & inodes, "no port"
         assert served.end(number) == (0, "")

@@ -1,22 +1,30 @@
 """What pages may rely on: one writer, what is saved and when, how it ends, what works in the background."""
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zlib
+from contextlib import ExitStack, contextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("tornado")
 
-from served import ROOT, TOY, Served, Talk  # noqa: E402
+from served import LIMIT, ROOT, TOY, Served, Talk  # noqa: E402
+from tornado.httpclient import HTTPError  # noqa: E402
 from toy_page import Options, picture  # noqa: E402
 
 from hpcdvc.errors import UserError  # noqa: E402
 from hpcdvc.pages.addresses import Place  # noqa: E402
+from hpcdvc.pages.autosave import INTERVAL  # noqa: E402
+from hpcdvc.pages.hub import Hub  # noqa: E402
+from hpcdvc.pages.messages import Message  # noqa: E402
+from hpcdvc.pages.page import Page  # noqa: E402
 from hpcdvc.pages.show import show  # noqa: E402
 
 
@@ -46,8 +54,8 @@ def kept(path) -> float | None:
     return json.loads(path.read_text())["x"] if path.exists() else None
 
 
-def wait_for(what, seconds=30):
-    end = time.monotonic() + seconds
+def wait_for(what):
+    end = time.monotonic() + LIMIT
     while not what():
         assert time.monotonic() < end, "it does not come"
         time.sleep(0.01)
@@ -94,23 +102,29 @@ def test_who_comes_back_writes_again(toy):
 
 
 def test_saved_while_it_changes_and_not_only_after(toy, path):
-    """Changes that follow each other in less than the interval: what is on the disk is never more than 0.5 s behind."""
+    """Changes that follow each other in less than the interval: what is on the disk is never more than 0.5 s behind.
+
+    A machine that does much else comes to nothing in time: what a change takes longer than it should is added.
+    """
     with Talk(toy.port, toy.token) as talk:
         talk.hear("hello")
-        changed, behind, start = {}, [], time.monotonic()
-        while time.monotonic() - start < 2:
-            x = len(changed) + 1
+        changed, behind, late, start = {}, [], 0.0, time.monotonic()
+        while time.monotonic() - start < 2 or len(changed) < 16:
+            x, begun = len(changed) + 1, time.monotonic()
             talk.ask({"type": "set", "x": x})
             changed[x] = time.monotonic()
             seen = kept(path) or 0
             missing = [when for number, when in changed.items() if number > seen]
             behind.append(time.monotonic() - missing[0] if missing else 0)
             time.sleep(0.03)
-        assert max(behind) < 0.5
-        assert len(changed) > 15
+            late = max(late, time.monotonic() - begun - 0.05)
+        assert max(behind) < (most := 0.5 + 4 * late)
+    killed = time.monotonic()
     toy.process.kill()
     toy.process.wait()
-    assert kept(path) >= len(changed) - 20, "kill -9 loses half a second"
+    assert kept(path) >= max((x for x, when in changed.items() if when < killed - most), default=0), (
+        "kill -9 loses half a second"
+    )
 
 
 def test_all_changes_are_saved_in_the_end(toy, path):
@@ -125,6 +139,7 @@ def test_all_changes_are_saved_in_the_end(toy, path):
 def test_one_interval_follows_another(toy, path):
     with Talk(toy.port, toy.token) as talk:
         talk.hear("hello")
+        start = time.monotonic()
         for x in range(60):
             talk.say({"type": "set", "x": x})
             time.sleep(0.01)
@@ -132,7 +147,8 @@ def test_one_interval_follows_another(toy, path):
         told = []
         while not told or told[-1].get("number") != 5:
             told.append(talk.hear())
-    assert sum(one["type"] == "saved" for one in told) <= 5, "not at each change"
+        took = time.monotonic() - start
+    assert sum(one["type"] == "saved" for one in told) <= took / INTERVAL + 2, "not at each change"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
@@ -148,8 +164,46 @@ def test_signals_save_and_end(toy, path, number):
         talk.ask({"type": "look"})
         start = time.monotonic()
         assert toy.end(number) == (0, "")
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < max(5, 10 * toy.took)
     assert kept(path) == 9
+
+
+class Kept(Page):
+    """x, and what was saved of it; saving takes until `goes_on`."""
+
+    def __init__(self) -> None:
+        self.x, self.saved, self.writing, self.goes_on = 0, None, threading.Event(), threading.Event()
+
+    def answer(self, message: dict) -> Message:
+        self.x = message["x"]
+        return Message("done")
+
+    def save(self) -> None:
+        self.saved = self.x
+        self.writing.set()
+        assert self.goes_on.wait(20)
+
+
+def test_nothing_is_done_after_the_last_save(caplog):
+    """What comes then would be answered and lost, or be an error in the terminal."""
+    page, told = Kept(), []
+    client = SimpleNamespace(tell=told.append)
+
+    async def ends() -> None:
+        hub = Hub(page)
+        await hub.join(client)
+        end = asyncio.create_task(hub.end())
+        assert await asyncio.to_thread(page.writing.wait, 20)
+        late = asyncio.create_task(hub.receive(client, '{"type": "set", "x": 1}'))
+        await asyncio.sleep(0.01)
+        page.goes_on.set()
+        await end
+        await late
+        await hub.receive(client, '{"type": "set", "x": 2}')
+        await hub.join(SimpleNamespace(tell=told.append))
+
+    asyncio.run(ends())
+    assert page.x == page.saved == 0 and len(told) == 1 and not caplog.records
 
 
 def test_saved_at_the_end_though_nobody_came(toy, path):
@@ -158,19 +212,33 @@ def test_saved_at_the_end_though_nobody_came(toy, path):
     assert kept(path) == 0
 
 
+@contextmanager
+def looked_at(path, seconds: float, known: bool):
+    """A page that ends when nobody has looked for so long, who looks, and that time: longer where it was not enough."""
+    with Served([*TOY, path, f"idle_timeout={seconds / 60}"]) as served, ExitStack() as stack:
+        found = None
+        with suppress(OSError, HTTPError):
+            talk = stack.enter_context(Talk(served.port, served.token if known else None))
+            found = not known or talk.hear("hello")
+        if found:
+            yield served, talk, seconds
+            return
+    with looked_at(path, 4 * seconds, known) as found:  # it has ended before this busy machine had looked
+        yield found
+
+
 def test_ends_when_nobody_looks(path):
-    with Served([*TOY, path, "idle_timeout=0.01"]) as served:
-        with Talk(served.port, served.token) as talk:
-            talk.hear("hello")
-            time.sleep(1)
-            assert served.process.poll() is None, "somebody looks"
-        assert served.wait(6)[0] == 0
+    with looked_at(path, 0.6, known=True) as (served, talk, seconds):
+        time.sleep(seconds + 0.4)
+        assert served.process.poll() is None, "somebody looks"
+        talk.leave()
+        assert served.wait()[0] == 0
     assert kept(path) == 0
 
 
 def test_who_has_no_token_does_not_keep_it_alive(path):
-    with Served([*TOY, path, "idle_timeout=0.005"]) as served, Talk(served.port, None):
-        assert served.wait(6)[0] == 0
+    with looked_at(path, 0.3, known=False) as (served, *_):
+        assert served.wait()[0] == 0
 
 
 def test_work_in_the_background_tells_and_can_be_cancelled(toy):
@@ -180,19 +248,21 @@ def test_work_in_the_background_tells_and_can_be_cancelled(toy):
         assert talk.hear("progress")["done"] >= 0
         assert talk.ask({"type": "look"})["type"] == "planes", "answered meanwhile"
         assert talk.ask({"type": "cancel"})["type"] == "cancelled"
-        time.sleep(0.1)
-        talk.say({"type": "look", "number": 5})
-        while talk.hear().get("number") != 5:
-            pass
-        talk.say({"type": "look", "number": 6})
-        assert talk.hear().get("number") == 6, "no progress any more"
+        quiet = False
+        while not quiet:  # what was on its way may still come
+            time.sleep(0.1)
+            talk.say({"type": "look", "number": 5})
+            quiet = (heard := talk.hear()).get("number") == 5
+            while heard.get("number") != 5:
+                assert heard.get("done", 0) < 999, "it goes on"
+                heard = talk.hear()
 
 
 def test_what_takes_long_is_answered_later_and_holds_up_nothing(toy):
     with Talk(toy.port, toy.token) as talk:
         talk.hear("hello")
-        talk.say({"type": "read", "by": 2, "number": 1})
-        talk.say({"type": "read", "by": 0, "number": 2})
+        talk.say({"type": "read", "by": 2, "number": 1, "until": "look"})
+        talk.say({"type": "read", "by": 0, "number": 2, "until": "look"})
         assert talk.ask({"type": "look"})["type"] == "planes", "before it"
         assert talk.hear("read") | {"planes": 0} == {"type": "read", "half": 0.5, "planes": 0, "number": 1}
         refused = talk.hear("error")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rank_scripts import finish, run, start
+from rank_scripts import finish, run, soon, start
 
 from hpcdvc.runs.shards import Shards
 
@@ -68,8 +68,10 @@ def test_kills_at_random_times(tmp_path, undisturbed):
     for _ in range(KILLS):
         ranks = dice.choice([2, 3])
         forget_processes(stem)
+        began = time.monotonic()
         process = start(TOY, stem, POINTS, "--resume", ranks=ranks)
         wait_for(lambda count=ranks: len(processes(stem)) == count, "start")
+        begun = time.monotonic()
         time.sleep(dice.uniform(0, 1.2))
         with contextlib.suppress(ProcessLookupError):
             os.kill(dice.choice(processes(stem)), signal.SIGKILL)
@@ -77,7 +79,7 @@ def test_kills_at_random_times(tmp_path, undisturbed):
         code, _, stderr = finish(process)
         if Path(f"{stem}.npy").exists():  # killed, if at all, with the result written
             break
-        assert time.monotonic() - killed < 5
+        assert time.monotonic() - killed < soon(begun - began)
         assert "Traceback" not in stderr
         log.append((ranks, safe_points(stem)))
         assert log[-1][1] >= before, log
@@ -111,13 +113,15 @@ def test_what_is_safe_is_not_measured_again(tmp_path, undisturbed):
 
 @pytest.mark.parametrize("target", ["launcher", "one rank"])
 def test_signal_leaves_with_75(tmp_path, undisturbed, target):
-    stem = tmp_path / "field"
+    stem, began = tmp_path / "field", time.monotonic()
     process = start(TOY, stem, POINTS, ranks=2)
+    wait_for(lambda: len(processes(stem, ".connected")) == 2, "connection")
+    begun = time.monotonic()
     wait_for(lambda: Path(f"{stem}.parts").is_dir() and safe_points(stem) > POINTS // 10, "points")
     os.kill(process.pid if target == "launcher" else processes(stem)[-1], signal.SIGUSR1)
     signalled = time.monotonic()
     code, _, stderr = finish(process)
-    assert time.monotonic() - signalled < 5
+    assert time.monotonic() - signalled < soon(begun - began)
     assert code == 75, stderr
     assert stderr.count("toy_run.py: ") == 1
     assert POINTS // 10 < safe_points(stem) < POINTS
@@ -130,7 +134,7 @@ def test_signal_leaves_with_75(tmp_path, undisturbed, target):
 
 def test_signal_before_the_first_point(tmp_path):
     stem = tmp_path / "field"
-    process = start(TOY, stem, POINTS, ranks=2, TOY_PAUSE="1")
+    process = start(TOY, stem, POINTS, ranks=2, TOY_PAUSE="20")
     wait_for(lambda: len(processes(stem, ".connected")) == 2, "connection")
     os.kill(process.pid, signal.SIGUSR1)
     code, _, stderr = finish(process)

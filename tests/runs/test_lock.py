@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -31,12 +30,27 @@ with Locks(Team()) as locks:
 """
 
 
+class Clock:
+    """What a run that waits for another has for `time`: it goes on while the run sleeps, and not otherwise."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.meanwhile = lambda: None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.meanwhile()
+
+
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """A folder, and little patience."""
+def clock(tmp_path, monkeypatch):
+    """A folder, and a clock for this process: minutes take no time, and none is lost on a busy machine."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lock, "PATIENCE", 0.4)
-    monkeypatch.setattr(lock, "PATIENCE_OF_FORCE", 0.2)
+    monkeypatch.setattr(lock, "time", clock := Clock())
+    return clock
 
 
 def holder(what: str) -> subprocess.Popen:
@@ -128,35 +142,34 @@ def test_processes_of_others_may_be_hidden(monkeypatch, user, dead):
     assert owner.lives(replace(this_process(), user=os.geteuid() + user)) is not dead
 
 
-def test_run_of_another_machine_is_dead_when_its_time_stands_still():
+@pytest.mark.parametrize("force, seconds", [(False, 300), (True, 60)])
+def test_run_of_another_machine_is_dead_when_its_time_stands_still(clock, force, seconds):
     leave(machine="another")
-    began = time.monotonic()
-    take()
-    assert time.monotonic() - began > 0.3
-    leave(machine="another")
-    began = time.monotonic()
-    take(force=True)
-    assert time.monotonic() - began < 0.3
+    take(force=force)
+    assert seconds - 30 < clock.now < seconds + 2, "less by the age of the lock"
 
 
-def test_dead_for_long_is_not_waited_for(monkeypatch):
+def test_dead_for_long_is_not_waited_for(monkeypatch, clock):
     """By the times of files: what the clock of this machine says is nothing to the point."""
-    monkeypatch.setattr(lock, "PATIENCE", 60.0)
     monkeypatch.setattr(time, "time", lambda: 0.0)
     leave(machine="another")
-    os.utime("x.lock", (time.time(), os.stat("x.lock").st_mtime - 61))
+    os.utime("x.lock", (time.time(), os.stat("x.lock").st_mtime - 301))
     take()
+    assert clock.now == 0
+
+
+def give_a_sign() -> None:
+    """What the thread of another run does: the time of its lock is another one."""
+    os.utime("x.lock", (0, os.stat("x.lock").st_mtime + 1))
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_run_of_another_machine_that_lives(force):
+def test_run_of_another_machine_that_lives(clock, force):
     leave(machine="another", host="node7")
-    alive = threading.Timer(0.1, lambda: os.utime("x.lock"))
-    alive.start()
+    clock.meanwhile = lambda: clock.now < 10 or give_a_sign()
     with pytest.raises(UserError, match=r"on node7, since .*; if it is dead, x\.lock counts for nothing"):
         take(force=force)
-    alive.join()
-    assert os.listdir() == ["x.lock"]
+    assert os.listdir() == ["x.lock"] and 10 <= clock.now < 12
 
 
 def test_signs_of_life(monkeypatch):
@@ -242,18 +255,16 @@ def test_what_is_no_lock_is_not_touched(planted, tmp_path_factory):
 @pytest.mark.parametrize(
     "text", ["", "no", "[1]", '{"host": 3}', '{"process": -1}', '{"process": true}', '{"x": 1}', "[" * 4000]
 )
-def test_lock_of_somebody_else(text, monkeypatch):
+def test_lock_of_somebody_else(text, clock):
     """Nobody knows what it says; it is believed for as long as any other."""
-    monkeypatch.setattr(lock.time, "sleep", lambda _: None)
     Path("x.lock").write_text(text)
     take(force=True)
+    assert clock.now > 30
 
 
-def test_names_in_locks_are_shown_without_control_characters():
+def test_names_in_locks_are_shown_without_control_characters(clock):
     leave(machine="another", host="\x1b[2Jnode\n" + "y" * 500)
-    timer = threading.Timer(0.1, lambda: os.utime("x.lock"))
-    timer.start()
+    clock.meanwhile = give_a_sign
     with pytest.raises(UserError) as caught:
         take()
-    timer.join()
     assert str(caught.value).isprintable() and len(str(caught.value)) < 500

@@ -50,11 +50,20 @@ def ball():
         (ball(), "its radius is"),
         (np.ones(SHAPE, "u1"), "not round"),
         ((np.random.default_rng(0).random(SHAPE) < 0.5).astype("u1"), "not round"),
+        (np.ascontiguousarray(upright()[:, 14:]), "the sides of the image, or of --roi, cut"),
+        (np.ascontiguousarray(upright()[:, :, :47]), "the sides of the image, or of --roi, cut"),
     ],
 )
 def test_not_along_z(mask, why):
     with pytest.raises(UserError, match=f"no cylinder with its axis along Z is found in im.*{why}"):
         find_cylinder(mask, Team(), "im")
+
+
+@pytest.mark.parametrize("margin", [0, 1, 5])
+def test_found_where_it_just_fits(margin):
+    low, high = 11 - margin, 52 + margin  # 10.8 to 51.6
+    found = find_cylinder(np.ascontiguousarray(upright()[:, low:high]), Team(), "im")
+    assert abs(found.y + low - 31.2) < 0.3 and abs(found.r - 20.4) < 0.3
 
 
 @pytest.mark.mpi

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import end_loop
+from served import LIMIT, end_loop
 from tornado.websocket import websocket_connect
 
 FLAGS = (
@@ -64,7 +64,7 @@ class Browser:
         self._tabs = f"http://127.0.0.1:{port}/json"
 
     def _port(self) -> int:
-        file, end = Path(self._folder, "DevToolsActivePort"), time.monotonic() + 30
+        file, end = Path(self._folder, "DevToolsActivePort"), time.monotonic() + LIMIT
         while time.monotonic() < end:
             with suppress(OSError, ValueError, IndexError):
                 return int(file.read_text().split()[0])
@@ -105,7 +105,7 @@ class Browser:
             self.call(f"{domain}.enable")
         self.errors, self.requests, self._frames = [], [], []
 
-    def _run(self, call: Callable, seconds: float = 30) -> Any:
+    def _run(self, call: Callable, seconds: float = LIMIT) -> Any:
         async def inside():
             return await asyncio.wait_for(call(), seconds)
 
@@ -147,7 +147,7 @@ class Browser:
     def open(self, address: str) -> dict:
         """Show an address in a tab of its own and drive that; returns the tab, for `attach`."""
         request = urllib.request.Request(f"{self._tabs}/new?about:blank", method="PUT")
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
             tab = json.load(answer)
         self.attach(tab)
         self.call("Page.bringToFront")
@@ -162,9 +162,17 @@ class Browser:
         self.wait("!window.before && document.readyState === 'complete'")
 
     def close_tab(self, tab: dict) -> None:
-        """Close a tab."""
-        with urllib.request.urlopen(f"{self._tabs}/close/{tab['id']}", timeout=30):
+        """Close a tab; its links are gone with it."""
+        with urllib.request.urlopen(f"{self._tabs}/close/{tab['id']}", timeout=LIMIT):
             pass
+        end = time.monotonic() + LIMIT
+        while tab["id"] in self._open_tabs():
+            assert time.monotonic() < end, "the tab does not close"
+            time.sleep(0.02)
+
+    def _open_tabs(self) -> set[str]:
+        with urllib.request.urlopen(self._tabs, timeout=LIMIT) as answer:
+            return {one["id"] for one in json.load(answer)}
 
     def key(self, name: str, *modifiers: str) -> None:
         """Press a key: a letter, or a name of `KEYS`; `modifiers` of `MODIFIERS`."""
@@ -230,7 +238,7 @@ class Browser:
         """Text of an element as it is shown."""
         return self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText")
 
-    def wait(self, expression: str, seconds: float = 60) -> Any:
+    def wait(self, expression: str, seconds: float = LIMIT) -> Any:
         """Wait until a JavaScript expression is true; returns its value."""
         end = time.monotonic() + seconds
         while True:
@@ -241,7 +249,7 @@ class Browser:
             assert time.monotonic() < end, f"{expression} does not become true; errors: {self.errors}"
             time.sleep(0.02)
 
-    def wait_text(self, selector: str, part: str, seconds: float = 60) -> str:
+    def wait_text(self, selector: str, part: str, seconds: float = LIMIT) -> str:
         """Wait until the text of an element holds `part`."""
         self.wait(f"document.querySelector({json.dumps(selector)})?.innerText.includes({json.dumps(part)})", seconds)
         return self.text(selector)

@@ -4,11 +4,11 @@ import os
 import random
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from ldic_runs import ranks_of, shard_bytes, wait_for
 from rank_scripts import finish
-from shared_memory import remove_abandoned_memory
 
 #: Words: the step before which the process is killed, or another word; and how many bands a rank measures before it
 #: waits to be killed, below 0: all.
@@ -70,13 +70,12 @@ def write_script(folder: Path, script: str, command: str, **names: str) -> None:
     (folder / f"hpcdvc-{command}").write_text(script.format(command=command, **names))
 
 
-def kill_a_rank(process: subprocess.Popen, out: Path, command: str, dice: random.Random) -> None:
-    """Kill one of the ranks of a run when more of its work is safe than now."""
-    before = shard_bytes(out)
+def kill_a_rank(begin: Callable[[], subprocess.Popen], out: Path, command: str, dice: random.Random) -> None:
+    """Begin a run, and kill one of its ranks when more of its work is safe than before."""
+    before, process = shard_bytes(out), begin()
     assert wait_for(lambda: shard_bytes(out) > before, process)
     os.kill(dice.choice(ranks_of(process, f"hpcdvc-{command}")), signal.SIGKILL)
     assert finish(process, timeout=60)[0] != 0
-    remove_abandoned_memory()
 
 
 def left_in(out: Path) -> dict[str, bytes]:

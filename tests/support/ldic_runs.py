@@ -57,14 +57,17 @@ def safe_points(out: Path) -> int:
 
 def ranks_of(process: subprocess.Popen, command: str = "hpcdvc-ldic") -> list[int]:
     """Process numbers of the ranks of a command that a launcher has started."""
-    found, parents = [], {process.pid}
-    for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+    parents, family, found = {}, {process.pid}, []
+    for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) not in parents:
-                continue
-            parents.add(int(folder.name))
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more  # the numbers of children may be lower: they begin anew when they are used up
+    for number in sorted(family):
+        with contextlib.suppress(OSError):
+            folder = Path(f"/proc/{number}")
             if "python" in os.readlink(folder / "exe") and command.encode() in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
+                found.append(number)
     return found
 
 

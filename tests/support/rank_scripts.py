@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from running import end_group, find_mpiexec
+from shared_memory import remove_abandoned_memory
 
 from hpcdvc.ranks.launch import launcher_environment
 
@@ -34,6 +35,11 @@ def start(script: Path | str, *arguments: object, ranks: int | None = None, **mo
     )
 
 
+def soon(start_took: float) -> float:
+    """Seconds in which a run shall end: 5, or three times what its start took, where a busy machine takes its time."""
+    return max(5.0, 3 * start_took)
+
+
 def finish(process: subprocess.Popen, timeout: float = 30) -> tuple[int, str, str]:
     """(exit code, stdout, stderr) of a process; its whole group is ended when it takes longer than `timeout` s."""
     try:
@@ -42,6 +48,8 @@ def finish(process: subprocess.Popen, timeout: float = 30) -> tuple[int, str, st
         end_group(process)
         stdout, stderr = process.communicate(timeout=10)
         raise AssertionError(f"still running after {timeout} s: {process.args}\n{stdout}\n{stderr}") from None
+    if process.returncode:
+        remove_abandoned_memory()
     return process.returncode, stdout, stderr
 
 

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from shared_memory import remove_abandoned_memory
+
 BIN = Path(__file__).resolve().parents[2] / "bin"
 
 
@@ -78,5 +80,7 @@ def run(
         stdout.seek(0)
         stderr.seek(0)
         texts = stdout.read(), stderr.read()
+    if process.returncode:
+        remove_abandoned_memory()
     assert not late, f"hpcdvc-{name} took more than {timeout} s\n{texts[0]}\n{texts[1]}"
     return subprocess.CompletedProcess(process.args, process.returncode, *texts)

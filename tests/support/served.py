@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
@@ -16,6 +17,8 @@ from queue import Empty, Queue
 from tornado.websocket import websocket_connect
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Seconds after which nothing comes any more, on a machine that does much else: no promise of a page.
+LIMIT = 60.0
 TOY = [sys.executable, str(Path(__file__).with_name("toy_page.py"))]
 
 
@@ -26,9 +29,11 @@ class Served:
     ----------
     lines : what it has printed
     port, token : of its address
+    took : seconds until it listened, as this machine is busy now
     """
 
     def __init__(self, command: list, env: dict | None = None, cwd: Path | None = None) -> None:
+        begun = time.monotonic()
         environment = os.environ | {"PYTHONPATH": str(ROOT)} | (env or {})
         self.process = subprocess.Popen(
             ["env", "--default-signal=HUP", *map(str, command)],  # whatever this process ignores
@@ -42,6 +47,7 @@ class Served:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         address = self.line("http://")
+        self.took = time.monotonic() - begun
         self.token = address.split("#")[1].split("=")[-1]
         self.host = address.split("//")[1].split("/")[0]
         self.port = int(self.host.rsplit(":")[-1])
@@ -51,7 +57,7 @@ class Served:
         for line in self.process.stdout:
             self._queue.put(line.rstrip("\n"))
 
-    def line(self, part: str, seconds: float = 20) -> str:
+    def line(self, part: str, seconds: float = LIMIT) -> str:
         """The first line with these letters, waited for."""
         for line in self.lines:
             if part in line:
@@ -69,7 +75,7 @@ class Served:
         self.process.send_signal(number)
         return self.wait(seconds)
 
-    def wait(self, seconds: float = 15) -> tuple[int, str]:
+    def wait(self, seconds: float = LIMIT) -> tuple[int, str]:
         """Wait for its end."""
         code = self.process.wait(seconds)
         return code, self.process.stderr.read()
@@ -101,7 +107,7 @@ def request(place: int | str, path: str = "/", method: str = "GET", **headers: s
     sent = {"Host": f"127.0.0.1:{place}", "Connection": "close", **headers}
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in sent.items() if value is not None]
     with socket.socket(family, socket.SOCK_STREAM) as line:
-        line.settimeout(5)
+        line.settimeout(LIMIT)
         line.connect(address)
         line.sendall("\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode("latin-1"))
         with line.makefile("rb") as answer:
@@ -129,7 +135,7 @@ class Talk:
         if first is not None:
             self._do(self._socket.write_message, first, binary=isinstance(first, bytes))
 
-    def _do(self, call, *arguments, seconds: float = 10, **more):
+    def _do(self, call, *arguments, seconds: float = LIMIT, **more):
         async def inside():
             return await asyncio.wait_for(call(*arguments, **more), seconds)
 
@@ -173,11 +179,15 @@ class Talk:
     async def _close(self) -> None:
         self._socket.close()
 
-    def __exit__(self, *_) -> None:
+    def leave(self) -> None:
+        """Close the link, and wait until it is closed."""
         self._do(self._close)  # what it writes wants a running loop
         with suppress(TimeoutError):
             while not self._over and self.hear() is not None:
                 pass
+
+    def __exit__(self, *_) -> None:
+        self.leave()
         end_loop(self._loop)
 
 

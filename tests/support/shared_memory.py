@@ -1,4 +1,7 @@
-"""What killed runs leave in /dev/shm: MPICH unlinks its shared memory only at the end of a job that ends well."""
+"""What runs that fail leave in /dev/shm: MPICH unlinks its shared memory only at the end of a job that ends well.
+
+What starts runs for the tests (`running.run`, `rank_scripts.finish`) looks after each failure.
+"""
 
 import contextlib
 import time
@@ -8,7 +11,7 @@ from pathlib import Path
 def remove_abandoned_memory(age: float = 2.0) -> None:
     """Remove the segments of MPICH that no process maps and that are older than `age` seconds.
 
-    Twenty killed jobs fill the 64 MB that a container has, and the next one then dies by SIGBUS.
+    Twenty such jobs fill the 64 MB that a container has, and the next one then dies by SIGBUS.
     """
     segments = {path for path in Path("/dev/shm").glob("mpich_shm_*") if time.time() - _changed(path) > age}
     if not segments:

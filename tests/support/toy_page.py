@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class Toy(Page):
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self.x = json.loads(self.path.read_text())["x"] if self.path.exists() else 0
+        self.looked = threading.Event()
 
     def state(self) -> dict:
         return {"x": self.x}
@@ -45,7 +47,10 @@ class Toy(Page):
         if kind == "count":
             self.hub.background(self.count)
             return Message("counting")
+        if kind == "look":
+            self.looked.set()
         if kind == "read":
+            self.looked.clear()
             return self.hub.aside(lambda: self.read(message))
         if kind == "spoil":
             raise ZeroDivisionError
@@ -57,7 +62,10 @@ class Toy(Page):
         return Message("planes", {"nothing": np.nan}, {"ramp": picture(self.x)}, exact=bool(message.get("exact")))
 
     def read(self, message: dict) -> Message:
-        time.sleep(0.5)
+        if message.get("until") == "look":  # what holds up the others waits for ever
+            assert self.looked.wait(50)
+        else:
+            time.sleep(0.5)
         return Message("read", {"half": 1 / message["by"]})
 
     def count(self, check) -> None:

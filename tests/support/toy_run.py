@@ -1,6 +1,7 @@
 """A measurement in small, for tests of checkpoints: python toy_run.py STEM POINTS [--resume].
 
 Every point takes TOY_SECONDS (default 0.004) and its row follows from its index alone. The result is <STEM>.npy.
+Before the first point it waits for a signal, at most for TOY_PAUSE seconds (default 0).
 A process leaves in <STEM>.pids/ the files <pid>, <pid>.connected once it listens to signals, and <pid>.measured, the
 number of its points.
 """
@@ -60,5 +61,7 @@ if __name__ == "__main__":
     (PIDS / str(os.getpid())).touch()
     team = parallel.connect()
     (PIDS / f"{os.getpid()}.connected").touch()
-    time.sleep(float(os.environ.get("TOY_PAUSE", "0")))
+    end = time.monotonic() + float(os.environ.get("TOY_PAUSE", "0"))
+    while time.monotonic() < end and not team.stop_requested:
+        time.sleep(0.01)
     raise SystemExit(guard.run_guarded(team, lambda: work(team)))

@@ -86,6 +86,7 @@ export class MapView extends SliceView {
 
   /** Look across the axis of another view, at a slice. */
   look([across, down, right], value) {
+    if (across !== this.across) this.labels = null; // a click on what is seen till the new slice is there chooses nothing
     Object.assign(this, { across, down, right });
     this.slider.max = this.shape[across] - 1;
     this.slider.value = value;
