@@ -63,6 +63,8 @@ FORM = """#!/bin/bash
 #   HPCDVC_REQUEUES  how many times the job may come back (default 100; 0: never)
 {directives}
 
+asked=0 # to leave: also while all of this begins
+trap asked=1 USR1
 [ -z "$HPCDVC_SETUP" ] || . "$HPCDVC_SETUP"
 {folder}name={title}
 job=${job} task=${{HPCDVC_TASK:-${{{task}:-1}}}} start={start}

@@ -99,6 +99,13 @@ def test_job_comes_back(here, kind):
     assert ended.returncode == 0 and (here / "given").read_text().endswith("given: c.tif --resume\n"), ended
 
 
+def test_job_comes_back_that_is_asked_while_it_begins(here):
+    (here / "setup").write_text("kill -USR1 $$\n")
+    ended = run_job(here, "slurm", [["a.tif"]], HPCDVC_SETUP=str(here / "setup"))
+    assert ended.returncode == 75 and "the job above goes on" in ended.stdout, ended
+    assert not (here / "given").exists()
+
+
 @pytest.mark.parametrize("kind", SCHEDULERS)
 def test_job_that_has_failed_or_may_not_come_back(here, kind):
     for more, code in (({"FIRST": "2"}, 2), ({"HPCDVC_REQUEUES": "0"}, 75)):
