@@ -145,7 +145,7 @@ def _read(path: Path, mistakes: list[str]) -> dict:
         return dict(pairs)
 
     try:
-        values = json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_int=as_float)
+        values = json.loads(text.decode("utf-8-sig"), object_pairs_hook=unique, parse_int=as_float)
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is no JSON: it is no text in UTF-8") from error
     except json.JSONDecodeError as error:

@@ -62,6 +62,11 @@ def test_bits_come_back(phases, read, histogram):
     np.testing.assert_array_equal(one.score, two.score)
 
 
+def test_byte_order_mark_before_the_text(phases, read):
+    """As editors of Windows write it."""
+    assert phases_text(read(b"\xef\xbb\xbf" + phases_text(phases).encode())) == phases_text(phases)
+
+
 def test_box_and_page_come_back(phases, read):
     box = ((0, 8), (2, 9), (3, 10))
     given = replace(phases, box=box, rigid=True, coverage=0.9, page={"peaks": [[1.5, 2, 3]]})
