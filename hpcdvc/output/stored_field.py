@@ -55,7 +55,8 @@ class Plan:
         kind = stored.text("hpcdvc", "kind")
         if kind == "image":
             raise UserError(f"{stored.path} has a value for each pixel and no field of nodes: measure one with -ns")
-        of_cells = kind == "points" and isinstance(stored.find(CELLS), h5py.Group)
+        # one cell is called a registration, as one point is
+        of_cells = kind in ("points", "registration") and isinstance(stored.find(CELLS), h5py.Group)
         group = CELLS if of_cells else "VTKHDF/PointData"
         data = stored.find(group)
         for name in ("Phi", "returnStatus"):

@@ -102,6 +102,19 @@ def test_two_dimensions(here):
     assert Path("out/mine-strain-Bagi-ns4.hdf").exists()
 
 
+def test_one_tetrahedron(here):
+    """A result, too, though one row is what a registration has."""
+    places = np.array([[4.0, 4, 4], [20, 6, 5], [6, 22, 4], [5, 5, 24]])
+    field = affine_field((1, 2, 2), (1.0, 10.0, 10.0), F)
+    field = replace(field, positions=places, grid=None, extra={"label": np.arange(1, 5)})
+    field.phi[:, :3, 3] = places @ (F - np.eye(3)).T
+    save("field.tsv", field)
+    assert main("discreteStrain", ["field.tsv", "-comp", "e"]) == 0
+    found = read_field("field-strain-Bagi.hdf")
+    assert found.positions == pytest.approx(places.mean(axis=0)[None]) and found.measured.all()
+    assert np.abs(tensor(table("field-strain-Bagi.tsv"), "e") - E_TRUE).max() < 1e-7
+
+
 def test_alpha_removes_what_bridges_gaps(here):
     field = particles()
     field.positions[field.positions[:, 2] > 35, 2] += 60
