@@ -98,7 +98,7 @@ def _value(declared: Declaration, value: Any, files: Files) -> Any:
     for entry in value if declared.is_list else (value,):
         _check_type(declared, entry)
     if declared.type is not str:
-        return tuple(value) if declared.is_list else value
+        return tuple(_number(declared, entry) for entry in value) if declared.is_list else _number(declared, value)
     return tuple(map(_text, value)) if declared.is_list else _text(value)
 
 
@@ -112,6 +112,16 @@ def _check_type(declared: Declaration, entry: Any) -> None:
         raise TypeError(f"{declared.name} takes {WORDS[declared.type]}, not {quoted(entry)}")
     if declared.type in WORDS and not _is_number(entry):
         raise TypeError(f"{declared.name} takes {WORDS[declared.type]}, not {quoted(entry)}")
+
+
+def _number(declared: Declaration, value: Any) -> Any:
+    """A whole number where any will do, as a command line has it: workflows compute in the type of their options."""
+    if declared.type is not float or not isinstance(value, int):
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{declared.name} takes a number below 1e308, not {quoted(value)}") from None
 
 
 def _text(value: Any) -> str:

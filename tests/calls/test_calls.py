@@ -99,6 +99,15 @@ def test_numbers_of_numpy():
     assert field.metadata["parameters"]["half_window_size3"] == [1, 8, 8] and field.measured.all()
 
 
+def test_whole_numbers_where_any_will_do():
+    """They are what a command line makes of them."""
+    im1 = images()[0][:4, :6, :8]
+    moved = commands.fourier("shift", im1, by=(1, np.int16(2), 3))
+    np.testing.assert_array_equal(moved, commands.fourier("shift", im1, by=(1.0, 2.0, 3.0)))
+    with pytest.raises(ValueError, match="^by takes a number below 1e308, not 1000"):
+        commands.fourier("shift", im1, by=(1, 2, 10**400))
+
+
 def test_threads():
     """One call after the other: what the process says with, and where to, is as before."""
     log = logging.getLogger("hpcdvc")
