@@ -107,7 +107,8 @@ def _parts(result: Drawn, column: str) -> list[tuple[str, np.ndarray, str]]:
         names = [f"displacement in {axis}" for axis in "zyx"]
     table = values.reshape(len(result), -1).T
     flat = result.grid is not None and result.grid.shape[0] == 1 and values.shape[1:] == (3,)
-    found = [(name, numbers, unit) for name, numbers in zip(names, table, strict=True)][int(flat) :]
+    # the last row of Phi is 0 0 0 1 and has no names
+    found = [(name, numbers, unit) for name, numbers in zip(names, table, strict=column != "Phi")][int(flat) :]
     if len(found) > PANELS:
         raise UserError(f"{column} has {len(found)} numbers at each point: plot one of {', '.join(names)}")
     return found

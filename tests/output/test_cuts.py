@@ -105,6 +105,8 @@ def test_what_cannot_be_drawn(tmp_path):
         found.plot(x=1000)
     with pytest.raises(UserError, match="F has 9 numbers at each point: plot one of Fzz, "):
         found.plot("F")
+    with pytest.raises(UserError, match="Phi has 12 numbers at each point: plot one of Fzz, "):
+        found.plot("Phi")
     with pytest.raises(KeyError, match="no column 'colour'"):
         found.plot("colour")
     with pytest.raises(UserError, match="points have no grid that could be cut: leave out y"):
