@@ -155,7 +155,9 @@ class DenseResult:
         coordinates = {axis: (axis, values, facts[axis]) for axis, values in places.items()}
         if "displacement" in self.columns:
             coordinates["component"] = list("zyx")
-        return xarray.Dataset(variables, coordinates, {"path": self.path, **self.metadata.get("parameters", {})})
+        about = {"path": self.path, **self.metadata.get("parameters", {})}
+        told = {name: value for name, value in about.items() if value is not None}  # netCDF has no None
+        return xarray.Dataset(variables, coordinates, told)
 
     def to_pyvista(self) -> "pyvista.ImageData":
         """The pixels as cells with the columns as ParaView shows them: X Y Z; needs pyvista.

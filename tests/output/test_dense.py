@@ -107,7 +107,9 @@ def test_read(tmp_path, shape):
 def test_other_packages(tmp_path, shape):
     result = hpcdvc.read(write(tmp_path, shape)[0].path)
     xarray = pytest.importorskip("xarray", reason="xarray is not installed: pip install xarray")
+    result.metadata["parameters"]["roi"] = None
     found = result.to_xarray()
+    assert found.attrs == {"path": result.path, "hws": 3}, "netCDF has no None"
     assert isinstance(found, xarray.Dataset) and found["zncc"].dims == ("projection", "y", "x")[-found["zncc"].ndim :]
     np.testing.assert_array_equal(found["displacement"].sel(component="x"), result.displacement[..., 2])
     assert found["y"].attrs == found["x"].attrs == {"units": "voxel"}
