@@ -140,7 +140,10 @@ def _standing_alone(declared: Declaration, value: Any) -> str | None:
 def _file(declared: Declaration, name: str, value: Any, files: Files) -> str:
     """The path of a file that an option names."""
     if isinstance(value, str | os.PathLike):
-        return os.fspath(value)
+        path = os.fspath(value)
+        if not path:
+            raise ValueError(f"{name} is an empty text, which is no path")
+        return path
     if declared.or_number and _is_number(value):
         return repr(float(value))
     path = files.put(name, value, declared.reads)

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import yaml
 
-from hpcdvc.errors import shortened
+from hpcdvc.errors import quoted, shortened
 from hpcdvc.fields.field import Field
 from hpcdvc.output.dense_result import DenseResult
 from hpcdvc.output.mesh import OURS
@@ -64,7 +64,7 @@ class Files:
             path = path.with_suffix(".h5")
             with h5py.File(path, "w") as file:
                 for dataset, array in zip(OURS, value, strict=False):
-                    file[dataset] = np.asarray(array)
+                    file[dataset] = _numbers(name, dataset.removeprefix("mesh-"), array)
         elif kind == "parameters" and isinstance(value, Mapping):
             path = path.with_suffix(".yaml")
             path.write_text(yaml.safe_dump(_plain(value)))
@@ -100,6 +100,17 @@ def wrong(name: str, kind: str, value: Any) -> TypeError:
     """The error for a value that cannot be a file of a kind."""
     given = f"a result of pixels: {value!r}" if isinstance(value, DenseResult) else type(value).__name__
     return TypeError(f"{name} takes {TAKES.get(kind, 'a path')}, not {shortened(given)}")
+
+
+def _numbers(name: str, part: str, given: Any) -> np.ndarray:
+    """A part of a mesh as an array."""
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of several lengths
+        array = np.array(None)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} takes an array of numbers as {part}, not {quoted(given)}")
+    return array
 
 
 def _voxels(name: str, given: Any) -> np.ndarray:

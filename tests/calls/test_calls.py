@@ -189,6 +189,7 @@ MISTAKES = {
                "im2 is a masked array, which hides 9 voxels: im2.filled"),
     "no ranks": ((IM, IM2), {**WINDOWS, "comm": 2}, TypeError, "comm takes a communicator of mpi4py, not int"),
     "no file": ((IM, IM2), {**WINDOWS, "mask1": "no.tif"}, ValueError, "^mask1: no.tif cannot be read"),
+    "empty": ((IM, ""), WINDOWS, ValueError, "^im2 is an empty text, which is no path"),
     "no start": ((IM, IM2), {**WINDOWS, "phi_file": IM}, TypeError, "phi_file takes a Field or a path, not ndarray"),
     "one image": ((IM,), WINDOWS, ValueError, "at least two images are needed, only 'im1' is given"),
     "no images": ((), WINDOWS, TypeError, r"ldic\(\): missing a required argument: 'images'"),
@@ -204,6 +205,12 @@ def test_mistake_names_the_parameter(case, capfd):
         commands.ldic(*given, **named)
     assert flags_in(str(raised.value)) == [] and isinstance(raised.value, ValueError) == (kind is ValueError)
     assert capfd.readouterr() == ("", "") and os.listdir() == []
+
+
+@pytest.mark.parametrize("points", ["text", [[0, 0, 0], [1, 2]], [None]])
+def test_a_mesh_of_no_numbers(points):
+    with pytest.raises(TypeError, match="^mesh takes an array of numbers as points, not "):
+        commands.gdic(IM, IM2, (points, [[0, 1, 2, 3]]))
 
 
 def test_flags_of_other_commands():
