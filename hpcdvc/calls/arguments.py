@@ -82,8 +82,10 @@ def _of_three(known: Mapping[str, Declaration], name: str, value: Any) -> tuple[
 
 def _value(declared: Declaration, value: Any, files: Files) -> Any:
     """The value of one option."""
-    if declared.is_list and not _is_sequence(value):
-        value = (value,)
+    if declared.is_list:
+        value = tuple(value) if _is_sequence(value) else (value,)
+    if declared.nargs == "+" and declared.default != () and not value:
+        raise ValueError(f"{declared.name} takes a value or several, not none")
     if declared.reads and not declared.is_list:
         return _file(declared, declared.name, value, files)
     if declared.reads:
@@ -106,6 +108,8 @@ def _check_type(declared: Declaration, entry: Any) -> None:
     """Words are words; of numbers the declaration tells more."""
     if isinstance(entry, str) and entry == getattr(declared, "or_word", None):
         return
+    if isinstance(entry, np.ndarray):
+        raise TypeError(f"{declared.name} takes {WORDS.get(declared.type, 'a word')}, not an array: {quoted(entry)}")
     if declared.type is str and not isinstance(entry, str | os.PathLike) and not _is_number(entry):
         raise TypeError(f"{declared.name} takes text, not {type(entry).__name__}: {quoted(entry)}")
     if declared.type in WORDS and not declared.is_list and _is_sequence(entry):

@@ -70,7 +70,7 @@ class Files:
             path.write_text(yaml.safe_dump(_plain(value)))
         elif kind == "parameters" and hasattr(value, "__array__"):
             path = path.with_suffix(".txt")
-            np.savetxt(path, np.asarray(value))
+            np.savetxt(path, _table(name, value))
         else:
             return None
         self.made[str(path)] = name
@@ -110,6 +110,14 @@ def _numbers(name: str, part: str, given: Any) -> np.ndarray:
         array = np.array(None)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} takes an array of numbers as {part}, not {quoted(given)}")
+    return array
+
+
+def _table(name: str, given: Any) -> np.ndarray:
+    """An array of rows of numbers."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "iuf" or array.ndim not in (1, 2):
+        raise TypeError(f"{name} takes an array of numbers in rows, not {array.dtype} of shape {array.shape}")
     return array
 
 

@@ -213,6 +213,26 @@ def test_a_mesh_of_no_numbers(points):
         commands.gdic(IM, IM2, (points, [[0, 1, 2, 3]]))
 
 
+@pytest.mark.parametrize(
+    ("call", "kind", "sentence"),
+    [
+        (lambda: commands.label(IM, threshold=[]), ValueError, "^threshold takes a value or several, not none"),
+        (lambda: commands.mmr(IM, IM2, n_phases=IM[0]), TypeError, "^n_phases takes a word, not an array: "),
+        (lambda: commands.mmr(IM, IM2, phases_file=np.float64(1)), TypeError, "^phases_file takes an array of numbers"),
+        (lambda: commands.umpa(IM, IM2, positions=np.array(["a"])), TypeError, "^positions takes an array of numbers"),
+    ],
+)
+def test_mistakes_of_other_commands(call, kind, sentence):
+    with pytest.raises(kind, match=sentence):
+        call()
+
+
+def test_values_that_are_read_once():
+    im1 = images()[0][:4, :6, :8]
+    moved = commands.fourier("shift", im1, by=(k / 2 for k in range(3)))
+    np.testing.assert_array_equal(moved, commands.fourier("shift", im1, by=(0, 0.5, 1)))
+
+
 def test_flags_of_other_commands():
     """What ldic does not declare is found where it is declared; paths are left alone."""
     ldic = options_class("ldic")
