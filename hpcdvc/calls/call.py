@@ -18,6 +18,7 @@ from hpcdvc.calls.files import Files
 from hpcdvc.calls.messages import heard
 from hpcdvc.calls.names import in_python, options_class
 from hpcdvc.calls.products import products_of
+from hpcdvc.calls.signature import parameters
 from hpcdvc.errors import RunError, UserError
 from hpcdvc.options.declare import OptionSet, declarations, named_files, notes
 from hpcdvc.ranks.team import Team
@@ -44,6 +45,7 @@ class _Call:
         self.known = [declared.name for declared in declarations(self.command)]
         self.files: Files | None = None
         self.options: OptionSet | None = None
+        self.paths: dict[str, Any] = {}
         self.warned: list[str] = []
 
     def __call__(self, given: tuple, named: dict[str, Any]) -> Any:
@@ -77,6 +79,8 @@ class _Call:
         shared = os.getcwd() if self.team.node_count > 1 else None
         self.files = Files(Path(tempfile.mkdtemp(prefix="hpcdvc-", dir=shared)))
         values = as_options(self.command, arguments, self.files)
+        reading = [declared.name for declared in parameters(self.command) if declared.reads]
+        self.paths = {name: values[name] for name in reading if name in values}
         verbose = values.get("verbose", False)
         if not keep:
             folder = self.files.folder
@@ -91,7 +95,7 @@ class _Call:
     def _spoken(self, text: str) -> str:
         """A sentence of the command, in the names of Python; it names the parameter whose file it is about."""
         text = in_python(self.files.named(text) if self.files else text, self.command)
-        files = named_files(self.options) if self.options is not None else {}
+        files = (named_files(self.options) if self.options is not None else {}) | self.paths
         if not any(re.search(rf"\b{name}\b", text) for name in self.known):
             text = _with_underscores(text, self.known)
         for name, value in files.items():

@@ -219,6 +219,7 @@ def test_a_mesh_of_no_numbers(points):
         (lambda: commands.label(IM, threshold=[]), ValueError, "^threshold takes a value or several, not none"),
         (lambda: commands.mmr(IM, IM2, n_phases=IM[0]), TypeError, "^n_phases takes a word, not an array: "),
         (lambda: commands.mmr(IM, IM2, phases_file=np.float64(1)), TypeError, "^phases_file takes an array of numbers"),
+        (lambda: commands.regularStrain("no.hdf"), ValueError, "^field: no.hdf: no such file"),
         (lambda: commands.umpa(IM, IM2, positions=np.array(["a"])), TypeError, "^positions takes an array of numbers"),
     ],
 )
