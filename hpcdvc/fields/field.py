@@ -23,7 +23,7 @@ def row_with(*columns: tuple) -> np.dtype:
     return np.dtype([*((name, ROW[name]) for name in ROW.names), *columns], align=True)
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class Field:
     """Deformation functions at points.
 

@@ -36,7 +36,7 @@ NAMES = {
 }
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class Result(Field):
     """A field that was read from a file.
 

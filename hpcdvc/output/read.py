@@ -1,9 +1,10 @@
 """Any result by its path: `hpcdvc.read`."""
 
+import os
 from dataclasses import fields
 from pathlib import Path
 
-from hpcdvc.errors import UserError
+from hpcdvc.errors import UserError, quoted
 from hpcdvc.fields.field import Field
 from hpcdvc.fields.rows import without_background
 from hpcdvc.output.dense_result import DenseResult, read_dense
@@ -37,7 +38,10 @@ def read(path: str | Path, comm=None, spacing: tuple[int, int, int] | None = Non
     Raises
     ------
     UserError : no such file, or none of these; the sentence names the file
+    TypeError : what is given is no path
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path takes the path of a result, not {type(path).__name__}: {quoted(path)}")
     team = Team(comm)
     found = read_result(path, team, spacing)
     if found.metadata.get("kind") == "mesh":

@@ -45,6 +45,18 @@ def test_result(path):
     assert f"\n {good} of {len(found)} measured: {good} converged (2), {ended}\n" in repr(found)
 
 
+def test_what_is_no_path(path):
+    for given in (None, 3, hpcdvc.read(path)):
+        with pytest.raises(TypeError, match=f"^path takes the path of a result, not {type(given).__name__}: "):
+            hpcdvc.read(given)
+
+
+def test_lists_of_results(path):
+    """A result is itself, and no other."""
+    first, second = (hpcdvc.read(path) for _ in range(2))
+    assert [first, second].index(second) == 1 and first != second and len({first, second, first}) == 2
+
+
 def test_columns_by_name(path):
     """Those of the file, their numbers by the names of tables; near names where there is none."""
     found = hpcdvc.read(path)
