@@ -51,6 +51,9 @@ class Files:
         TypeError : an array of no numbers that an image can hold
         """
         path = self.folder / name
+        if kind == "projections":
+            kind = "parameters" if name in ANGLES else "volume"
+            value = _table(name, value) if name in ANGLES and isinstance(value, list | tuple) else value
         if kind in ("volume", "scan") and hasattr(value, "__array__"):
             path = path.with_suffix(".npy")
             np.save(path, _voxels(name, value))
@@ -86,10 +89,13 @@ class Files:
         return text.replace(f"{self.folder}/", "")
 
 
+#: Parameters that are numbers for each view of a tomographic scan; the others of its files are images.
+ANGLES = ("angles", "tilt")
 #: What a parameter takes beside a path, in words, by what the file is.
 TAKES = {
     "volume": "an array or a path",
     "scan": "an array or a path",
+    "projections": "an array or a path",
     "table": "a Field or a path",
     "mesh": "(points, connectivity), perhaps with displacements, a result of a mesh, or a path",
     "parameters": "a dictionary or a path",
@@ -104,20 +110,25 @@ def wrong(name: str, kind: str, value: Any) -> TypeError:
 
 def _numbers(name: str, part: str, given: Any) -> np.ndarray:
     """A part of a mesh as an array."""
-    try:
-        array = np.asarray(given)
-    except ValueError:  # rows of several lengths
-        array = np.array(None)
+    array = _array(given)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} takes an array of numbers as {part}, not {quoted(given)}")
     return array
 
 
+def _array(given: Any) -> np.ndarray:
+    """The array, of objects where rows have several lengths."""
+    try:
+        return np.asarray(given)
+    except ValueError:
+        return np.array(None)
+
+
 def _table(name: str, given: Any) -> np.ndarray:
     """An array of rows of numbers."""
-    array = np.asarray(given)
+    array = _array(given)
     if array.dtype.kind not in "iuf" or array.ndim not in (1, 2):
-        raise TypeError(f"{name} takes an array of numbers in rows, not {array.dtype} of shape {array.shape}")
+        raise TypeError(f"{name} takes an array of numbers in rows, not {quoted(given)}")
     return array
 
 

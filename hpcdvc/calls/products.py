@@ -57,9 +57,11 @@ def _forget(one: Any, folder: str) -> None:
 
 def _is_view(path: str, stems: tuple[str, ...]) -> bool:
     """Whether a file shows again what a result file holds, by the stems of these."""
-    return any(
-        path.startswith(stem) and (path[len(stem) :] in _IMAGES or path[len(stem) :] in _VIEWS) for stem in stems
-    )
+    ends = [path[len(stem) :] for stem in stems if path.startswith(stem)]
+    if ".tsv" in ends:  # a table of points; that of the views of a scan stands nowhere else
+        with open(path, encoding="utf-8") as file:
+            return "Zpos" in file.readline()
+    return any(end in _IMAGES or end in _VIEWS for end in ends)
 
 
 def _reader(path: str) -> Callable[[str], Any] | None:

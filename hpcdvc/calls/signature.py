@@ -21,6 +21,7 @@ HIDDEN, HIDDEN_GROUP = {"processes", "quiet", "no_report"}, "accepted, without e
 GIVEN_AS = {
     "volume": np.ndarray,
     "scan": np.ndarray,
+    "projections": np.ndarray,
     "table": Field,
     "mesh": tuple[np.ndarray, np.ndarray] | Field,
     "parameters": Mapping,

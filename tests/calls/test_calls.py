@@ -10,6 +10,7 @@ from inspect import getdoc, signature
 
 import numpy as np
 import pytest
+from align_cases import BEAM, absorbances, error, geometry, offsets
 from ldic_cases import FIELD, FLAT_FIELD, FLAT_SHAPE, images
 from reg_ends import run_in_process
 from reg_ends import save as save_image
@@ -146,6 +147,18 @@ def test_a_result_of_a_mesh_stays_one():
     assert commands.deformImage(im1, mesh=found).shape == im1.shape
 
 
+def test_views_of_a_scan():
+    """Views, angles, frames of the beam and of the dark as arrays; the offsets of the views come back."""
+    scan, true = geometry(15, 20, 16), offsets(15)
+    light = BEAM * 10 ** -absorbances(scan, true).transpose(0, 2, 1) + 100
+    frames = {"flat": np.full((2, 16, 20), BEAM + 100), "dark": np.full((16, 20), 100)}
+    volume, views, history = commands.align(light, angles=list(np.degrees(scan.inner)), maxiter=10, **frames)
+    assert volume["reconstruction"].shape == (16, 20, 20) and history["iteration"][0] == 0
+    assert error(np.stack([views["j_offset"], views["k_offset"]]), true, scan).max() < 0.2
+    with pytest.raises(ValueError, match="^angles has 3 angles, scan has 15 views"):
+        commands.align(light, angles=(0, 60, 120))
+
+
 def test_out_dir_stays(capfd):
     im1, im2 = images(FLAT_FIELD, FLAT_SHAPE)
     how = {"half_window_size": 8, "node_spacing": 15, "out_dir": "out", "prefix": "first"}
@@ -219,6 +232,7 @@ def test_a_mesh_of_no_numbers(points):
         (lambda: commands.label(IM, threshold=[]), ValueError, "^threshold takes a value or several, not none"),
         (lambda: commands.mmr(IM, IM2, n_phases=IM[0]), TypeError, "^n_phases takes a word, not an array: "),
         (lambda: commands.mmr(IM, IM2, phases_file=np.float64(1)), TypeError, "^phases_file takes an array of numbers"),
+        (lambda: commands.align(IM, angles=[[0], [1, 2]]), TypeError, "^angles takes an array of numbers in rows"),
         (lambda: commands.regularStrain("no.hdf"), ValueError, "^field: no.hdf: no such file"),
         (lambda: commands.umpa(IM, IM2, positions=np.array(["a"])), TypeError, "^positions takes an array of numbers"),
     ],
