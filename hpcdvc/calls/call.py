@@ -4,10 +4,12 @@ import logging
 import os
 import re
 import shutil
+import signal
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -152,6 +154,17 @@ def _with_underscores(text: str, names: list[str]) -> str:
     return text
 
 
+@contextmanager
+def _signal_kept() -> Iterator[None]:
+    """SIGUSR1, which a run that can be resumed listens to, does afterwards what it did before."""
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGUSR1, before)
+
+
 def call(name: str, given: tuple, named: dict[str, Any]) -> Any:
     """Call a command.
 
@@ -174,7 +187,7 @@ def call(name: str, given: tuple, named: dict[str, Any]) -> Any:
         raise TypeError(f"comm takes a communicator of mpi4py, not {type(comm).__name__}")
     one = _Call(name, comm)
     try:
-        with _ONE_AT_A_TIME:
+        with _ONE_AT_A_TIME, _signal_kept():
             return one(given, named)
     finally:
         for text in one.warned:

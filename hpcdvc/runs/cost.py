@@ -51,7 +51,7 @@ def time_of_labels(seconds: float, ranks: int, across: int) -> str:
     """
     assumed = (
         f"least: labels in boxes of {across} voxels across that fill half of the image, as measured on one core of an "
-        f"AMD EPYC with AVX-512, nothing else running; most: that fill all of it, {SLOW:g} times as long, for slower "
-        "cores, small labels and starts that are far"
+        f"AMD EPYC with AVX-512, nothing else running; most: that fill it twice, as packed grains do, {SLOW:g} "
+        "times as long, for slower cores, small labels and starts that are far"
     )
-    return core_time(seconds / 2, seconds / 2 / ranks, ranks, slow=2 * SLOW, assumed=assumed)
+    return core_time(seconds / 2, seconds / 2 / ranks, ranks, slow=4 * SLOW, assumed=assumed)

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import signal
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -80,6 +81,15 @@ def test_arrays_or_paths_in_field_out(capfd):
         assert other.names == field.names
         for column in field.names:
             np.testing.assert_array_equal(other[column], field[column])
+
+
+def test_signals_of_the_caller_come_back():
+    signal.signal(signal.SIGUSR1, mine := lambda *_: None)
+    try:
+        commands.ldic(*images(FIELD, (30, 30, 30)), **WINDOWS)
+        assert signal.getsignal(signal.SIGUSR1) is mine
+    finally:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
 
 
 def test_types_that_images_do_not_have():

@@ -78,9 +78,8 @@ def run_job(here: Path, kind: str, tasks: list, **more: str) -> subprocess.Compl
     asked = plan(Needs(1.0, 1e6, 1e6, 0.0), 3, 2, 3600.0, None)
     path.write_text(job_file(kind, "x", tasks, asked, str(path), str(here / "bin"), **NONE))
     environment = {"PATH": f"{here / 'bin'}:{os.environ['PATH']}", scheduler.job: "7", "PBS_O_WORKDIR": str(here)}
-    return subprocess.run(
-        ["bash", path], env=environment | {"FIRST": "75"} | more, capture_output=True, text=True, timeout=30
-    )
+    words = ["env", "--default-signal=USR1", "bash", path]  # whatever this process ignores
+    return subprocess.run(words, env=environment | {"FIRST": "75"} | more, capture_output=True, text=True, timeout=30)
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
