@@ -40,7 +40,7 @@ class Mesh:
         return self.points.nbytes + self.cells.nbytes + self.displacements.nbytes
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Elements:
     """The tetrahedra between the points of a file, and what is known of each beside the rows of the points.
 
@@ -52,6 +52,9 @@ class Elements:
 
     cells: np.ndarray
     members: Mapping[str, np.ndarray]
+
+    def __repr__(self) -> str:
+        return f"<{len(self.cells)} tetrahedra; cells, members {', '.join(self.members)}>"
 
     @property
     def columns(self) -> list[Column]:

@@ -58,6 +58,7 @@ def test_nodes(path):
 def test_cells(path):
     """Their columns come back in ZYX; strain next to a node that is not measured is left out."""
     elements, lost = read_elements(path), (CELLS == LOST).any(axis=1)
+    assert repr(elements).startswith(f"<{len(CELLS)} tetrahedra; cells, members ") and "residual" in repr(elements)
     assert np.array_equal(elements.cells, CELLS) and elements.members["residual"].tolist() == list(range(len(CELLS)))
     assert np.isnan(elements.members["e"][lost]).all() and (elements.members["e"][~lost] == [1, 2, 3, 4, 5, 6]).all()
     with h5py.File(path) as file:
