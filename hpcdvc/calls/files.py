@@ -60,6 +60,9 @@ class Files:
         elif kind == "table" and isinstance(value, Field | RegistrationResult):
             path = path.with_suffix(".hdf")
             save(path, value if isinstance(value, Field) else _one_row(value))
+        elif kind == "table" and name in POINTS and hasattr(value, "__array__"):
+            path = path.with_suffix(".txt")
+            np.savetxt(path, _table(name, value))
         elif kind == "mesh" and getattr(value, "elements", None) is not None:
             path = path.with_suffix(".hdf")
             save(path, value)
@@ -91,6 +94,8 @@ class Files:
 
 #: Parameters that are numbers for each view of a tomographic scan; the others of its files are images.
 ANGLES = ("angles", "tilt")
+#: Parameters that are points, in rows Z Y X, as hpcdvc.commands.guidingPoints gives them.
+POINTS = ("guiding_points", "points_file")
 #: What a parameter takes beside a path, in words, by what the file is.
 TAKES = {
     "volume": "an array or a path",
@@ -105,7 +110,8 @@ TAKES = {
 def wrong(name: str, kind: str, value: Any) -> TypeError:
     """The error for a value that cannot be a file of a kind."""
     given = f"a result of pixels: {value!r}" if isinstance(value, DenseResult) else type(value).__name__
-    return TypeError(f"{name} takes {TAKES.get(kind, 'a path')}, not {shortened(given)}")
+    taken = "an array of points, " * (name in POINTS) + TAKES.get(kind, "a path")
+    return TypeError(f"{name} takes {taken}, not {shortened(given)}")
 
 
 def _numbers(name: str, part: str, given: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hpcdvc import options
+from hpcdvc.calls.files import POINTS
 from hpcdvc.calls.names import in_python, options_class
 from hpcdvc.fields.field import Field
 from hpcdvc.options.declare import REQUIRED, OptionSet, declarations
@@ -83,6 +84,7 @@ def _annotation(declared: Declaration) -> Any:
     if declared.reads:
         given = GIVEN_AS.get(declared.reads)
         path = str | os.PathLike if given is None else str | os.PathLike | given
+        path = path | np.ndarray if declared.name in POINTS else path
         return path | float if declared.or_number else path
     return declared.type
 

@@ -142,6 +142,10 @@ def test_series_and_what_one_gives_to_another():
     moved = hpcdvc.register(im1, im2)
     from_there = commands.ldic(im1, im2, phi_file=moved, half_window_size=8, node_spacing=15)
     assert np.nanmax(np.abs(from_there.displacement - fields[0].displacement)) < 0.01
+    around = {"half_window_size": 5, "search_range": (0, 0, -3, 3, -3, 3)}
+    places = commands.guidingPoints(im1, half_window_size=5)
+    spread = commands.pixelSearchPropagate(im1, im2, (*places[0], 0, 0, 0), guiding_points=places, **around)
+    np.testing.assert_array_equal(spread.positions, places)
     points, tetrahedra = commands.mesh(cuboid=(0, 20, 0, 20, 0, 20), lc=10)
     assert points.shape[1:] == (3,) and tetrahedra.shape[1:] == (4,)
 
