@@ -47,7 +47,7 @@ SCHEDULERS = {
         'cd "$PBS_O_WORKDIR" || exit 1',
         "#PBS -J",
         ", exported and named to qsub\n# (qsub -v HPCDVC_SETUP,HPCDVC_LAUNCHER ...)",
-    ),  # fmt: skip
+    ),
     "lsf": Scheduler("#BSUB", ".lsf", "bsub <", "LSB_JOBID", "LSB_JOBINDEX", "", "#BSUB -J"),
 }
 
